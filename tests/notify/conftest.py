@@ -1,7 +1,7 @@
 """A server whose deliveries leave: a running engine with an outbox, and a scripted receiver on loopback."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_network
@@ -18,6 +18,7 @@ from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
 from stepiq.execution.definitions import Definitions
 from stepiq.execution.protocols import SecretValue
+from stepiq.execution.records import ClaimedRun
 from stepiq.execution.runtime import Engine
 from stepiq.notify import outbox as outboxes
 from stepiq.notify.outbox import DeliveryOutbox
@@ -61,6 +62,9 @@ class Vault:
             for name, value in self.values.items()
             if name in names
         }
+
+    async def note_run(self, run: ClaimedRun, found: Mapping[str, SecretValue]) -> None:
+        pass
 
     async def settle(self) -> None:
         pass

@@ -229,6 +229,7 @@ class TestMetadata:
             "asked_addresses": "nobody: all workspaces ask them",
             "schedule_ticks": "schedules",
             "bulk_items": "bulk_jobs",
+            "audit_chains": "itself: its id is that of the workspace",
         }
 
         without = {

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from fastapi import Query
 
-from stepiq.accounts import disabling, schemas
+from stepiq.accounts import disabling, recorded, schemas
+from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.errors import AdminRequired, OwnAccount, SessionRequired, UserNotFound
 from stepiq.accounts.http import Administrator, DoorsDep
 from stepiq.accounts.queries import accounts as account_queries
@@ -57,6 +58,8 @@ async def update_user(
             await disabling.disable(tx, user_id)
         else:
             await disabling.enable(tx, user_id)
+        action = Action.USER_DISABLED if body.disabled else Action.USER_ENABLED
+        await recorded.on_user(tx, caller, action, user_id, row.email)
         tx.after_commit(lambda: doors.authenticator.forget(user_id))
     if body.disabled:
         await disabling.cancel_runs(services.database, services.engine, row.workspace_id)

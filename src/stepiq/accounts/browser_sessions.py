@@ -2,7 +2,7 @@
 
 from fastapi import Request, Response
 
-from stepiq.accounts import schemas, service, sessions, signing_in, views
+from stepiq.accounts import recorded, schemas, service, sessions, signing_in, views
 from stepiq.accounts.errors import (
     Busy,
     CrossSiteRequest,
@@ -73,7 +73,8 @@ async def end_session(
     request: Request, response: Response, caller: Person, tx: Tx, doors: DoorsDep
 ) -> None:
     """Log out: end the caller's session, and remove its cookie."""
-    await sessions.end(tx, caller, everywhere=False)
+    ended = await sessions.end(tx, caller, everywhere=False)
+    await recorded.signed_out(tx, caller, ended=len(ended), everywhere=False)
     tx.after_commit(lambda: doors.authenticator.forget(caller.user_id))
     if doors.cookies.value_of(request) is not None:
         doors.cookies.clear(response)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from stepiq.accounts import rolling, schemas, sessions
+from stepiq.accounts import recorded, rolling, schemas, sessions
 from stepiq.accounts.errors import (
     CredentialInvalid,
     KeyExpiryPast,
@@ -83,6 +83,7 @@ async def end_session(
 ) -> EndedSessionView:
     """End one of your sessions. The server then refuses its tokens."""
     await sessions.end_one(tx, caller, session_id)
+    await recorded.session_ended(tx, caller, session_id)
     tx.after_commit(lambda: doors.authenticator.forget(session_id))
     return EndedSessionView(id=session_id)
 
@@ -114,6 +115,9 @@ async def roll_key(
         overlap_seconds=wanted.overlap_seconds,
         expires_at=wanted.expires_at,
         plan=services.plans.get(caller.plan),
+    )
+    await recorded.key_rolled(
+        tx, caller, made.row, replaces=key_id, overlap_seconds=wanted.overlap_seconds
     )
     tx.after_commit(lambda: doors.authenticator.forget(key_id))
     shown = schemas.ApiKeyView.model_validate(made.row).model_dump()

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from fastapi import BackgroundTasks, Request
 
-from stepiq.accounts import schemas, service, sessions, signing_in, verification, views
+from stepiq.accounts import recorded, schemas, service, sessions, signing_in, verification, views
 from stepiq.accounts.actor import Actor, Scope
+from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.errors import (
     Busy,
     CredentialInvalid,
@@ -33,6 +34,7 @@ from stepiq.accounts.errors import (
 from stepiq.accounts.http import AuthServices, DoorsDep, Person, needs
 from stepiq.accounts.origin import client_of
 from stepiq.core import clock
+from stepiq.core.json import Json
 from stepiq.execution.quotas import PlanKeysExceeded
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
@@ -86,6 +88,7 @@ async def register(
         )
         opened = await service.open_session(tx, account)
         await doors.known_clients.remember(tx, account.id, account.email, client)
+        await recorded.registered(tx, account, with_invitation=body.invitation is not None)
     if not account.email_verified:
         doors.verification.send(account.id, account.email)
     return views.session_view(services, doors, opened)
@@ -121,6 +124,8 @@ async def refresh(
         if isinstance(outcome, service.SignedIn):
             account = outcome.account
             await doors.known_clients.remember(tx, account.id, account.email, client_of(request))
+        else:
+            await recorded.refresh_reused(tx, outcome.session_id)
     if isinstance(outcome, sessions.Reused):
         doors.authenticator.forget(outcome.session_id)
         raise RefreshReused
@@ -155,6 +160,12 @@ async def reset_password(
     async with services.database.transaction() as tx:
         done = await sessions.reset_password(tx, body.token, new_hash=password_hash)
         await doors.known_clients.remember(tx, done.user_id, done.email, client)
+        await recorded.by_link(
+            tx,
+            await service.named(tx, done.email),
+            Action.PASSWORD_RESET,
+            {"sessions_ended": done.sessions_ended, "api_keys_revoked": done.api_keys_revoked},
+        )
     doors.authenticator.forget(done.user_id)
     doors.logins.clear((done.email, client))
     return schemas.PasswordResetDone(
@@ -170,6 +181,8 @@ async def verify_email(
     user_id = doors.verification_links.let_in(request, body.token)
     async with services.database.transaction() as tx:
         email = await verification.confirm(tx, user_id)
+        account = await service.named(tx, email)
+        await recorded.by_link(tx, account, Action.USER_EMAIL_VERIFIED)
     return schemas.EmailVerificationView(email=email, email_verified=True)
 
 
@@ -195,6 +208,7 @@ async def logout(
     """End this session, or every session of the account with `all`. The server then refuses its tokens."""
     everywhere = body is not None and body.all
     ended = await sessions.end(tx, caller, everywhere=everywhere)
+    await recorded.signed_out(tx, caller, ended=len(ended), everywhere=everywhere)
     tx.after_commit(lambda: doors.authenticator.forget(caller.user_id))
     return schemas.SessionsEnded(sessions_ended=len(ended))
 
@@ -230,6 +244,8 @@ async def change_password(
     new_hash = await doors.passwords.hash(body.new_password, client=client, is_known=True)
     async with services.database.transaction() as tx:
         ended = await sessions.change_password(tx, caller, checked_hash=stored, new_hash=new_hash)
+        after: dict[str, Json] = {"sessions_ended": len(ended)}
+        await recorded.on_self(tx, caller, Action.PASSWORD_CHANGED, after)
     doors.authenticator.forget(caller.user_id)
     return schemas.SessionsEnded(sessions_ended=len(ended))
 
@@ -268,6 +284,7 @@ async def create_key(
         expires_at=body.expires_at,
         plan=services.plans.get(caller.plan),
     )
+    await recorded.key_created(tx, caller, made.row)
     shown = schemas.ApiKeyView.model_validate(made.row).model_dump()
     return schemas.CreatedApiKey(**shown, key=made.text)
 
@@ -277,7 +294,8 @@ async def revoke_key(
     caller: Person, tx: Tx, doors: DoorsDep, key_id: UUID
 ) -> schemas.DeletedApiKey:
     """Revoke an API key. It is no longer accepted."""
-    await service.revoke_key(tx, caller, key_id)
+    row = await service.revoke_key(tx, caller, key_id)
+    await recorded.key_revoked(tx, caller, row)
     tx.after_commit(lambda: doors.authenticator.forget(key_id))
     return schemas.DeletedApiKey(id=key_id)
 

@@ -453,16 +453,19 @@ async def _require_live(session: Session, actor: Actor, now: datetime) -> None:
         raise CredentialInvalid("The session has ended. Log in again.")
 
 
-async def revoke_key(session: Session, actor: Actor, key_id: UUID) -> None:
-    """Revoke a key. Requests in progress with it are completed.
+async def revoke_key(session: Session, actor: Actor, key_id: UUID) -> Any:
+    """Revoke a key, and return its row. Requests in progress with it are completed.
 
     Raises:
         SessionRequired: the actor is an API key.
         KeyNotFound: the workspace has no such key, or it has been revoked.
     """
     require_person(actor)
-    if not await key_queries.revoke(session, actor.workspace_id, key_id, clock.now()):
+    row = await key_queries.lock(session, actor.workspace_id, key_id)
+    if row is None:
         raise KeyNotFound(key_id)
+    await key_queries.revoke(session, actor.workspace_id, key_id, clock.now())
+    return row
 
 
 def require_person(actor: Actor) -> None:

@@ -2,7 +2,8 @@
 
 from fastapi import Request
 
-from stepiq.accounts import schemas, service
+from stepiq.accounts import recorded, schemas, service
+from stepiq.accounts.audit.http import AUDIT
 from stepiq.accounts.errors import LoginFailed
 from stepiq.accounts.http import AuthServices
 from stepiq.accounts.origin import client_of
@@ -32,9 +33,13 @@ async def sign_in(
             if not matches or found is None:
                 for each in (attempt, *sprays):
                     each.count()
+                account = None if found is None else found[0]
+                entry = recorded.refused(body.email, account, reason="password")
+                await AUDIT.get(request.app).record([entry], entry.workspace_id)
                 raise LoginFailed
         attempt.clear()
     async with services.database.transaction() as tx:
         opened = await service.open_session(tx, found[0], checked_hash=stored)
         await doors.known_clients.remember(tx, found[0].id, body.email, client)
+        await recorded.signed_in(tx, opened, method="password")
     return opened

@@ -7,7 +7,10 @@ from contextlib import contextmanager
 
 from pydantic import ValidationError
 
-from stepiq.accounts import disabling, service
+from stepiq.accounts import disabling, recorded, service
+from stepiq.accounts.audit import recording as audit
+from stepiq.accounts.audit.actions import Action, AuditTargetType
+from stepiq.accounts.audit.records import OPERATOR, AuditTarget, operator_of
 from stepiq.accounts.errors import EmailTaken, SetupDone
 from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.schemas import Registration, normalise_email
@@ -16,6 +19,7 @@ from stepiq.billing.plans import Plans
 from stepiq.cli import database
 from stepiq.cli.console import UsageError, ask_password, print_text, say
 from stepiq.core import keys, settings
+from stepiq.core.json import Json
 from stepiq.core.mail import MailMessage, MailUnsent
 from stepiq.core.settings import Settings
 from stepiq.core.validation import sentence
@@ -112,6 +116,8 @@ async def send_invitation(configured: Settings, email: str) -> tuple[str, bool]:
     async with built(configured) as services:
         async with services.database.transaction() as session:
             token = await service.invite(session, email)
+            target = AuditTarget(AuditTargetType.INVITATION, None, email)
+            await audit.record(session, OPERATOR, Action.USER_INVITED, target)
         if not services.mailer.has_server:
             return token, False
         try:
@@ -188,6 +194,10 @@ async def disable_account(configured: Settings, email: str) -> tuple[int, int]:
         async with services.database.transaction() as session:
             account = await service.named(session, email)
             ended = await disabling.disable(session, account.id)
+            after: dict[str, Json] = {"sessions_ended": ended}
+            await recorded.on_user(
+                session, OPERATOR, Action.USER_DISABLED, account.id, email, after=after
+            )
         cancelled = await disabling.cancel_runs(
             services.database, services.engine, account.workspace_id
         )
@@ -199,6 +209,7 @@ async def enable_account(configured: Settings, email: str) -> None:
     async with built(configured) as services, services.database.transaction() as session:
         account = await service.named(session, email)
         await disabling.enable(session, account.id)
+        await recorded.on_user(session, OPERATOR, Action.USER_ENABLED, account.id, email)
 
 
 async def add_account(
@@ -211,7 +222,7 @@ async def add_account(
     finally:
         passwords.close()
     async with built(configured) as services, services.database.transaction() as session:
-        return await service.create_by_operator(
+        account = await service.create_by_operator(
             session,
             configured,
             email=asked.email,
@@ -220,12 +231,30 @@ async def add_account(
             is_admin=is_admin,
             plan=plan,
         )
+        await recorded.on_user(
+            session,
+            OPERATOR,
+            Action.USER_REGISTERED,
+            account.id,
+            account.email,
+            after=recorded.account_facts(account),
+        )
+        return account
 
 
 async def change_plan(configured: Settings, email: str, plan: str) -> Account:
     """Change the plan of an account in the database. The server can be running."""
     async with built(configured) as services, services.database.transaction() as session:
+        before = await service.named(session, email)
         account = await service.set_plan(session, email=email, plan=plan)
+        await audit.record(
+            session,
+            operator_of(account.workspace_id),
+            Action.WORKSPACE_UPDATED,
+            AuditTarget(AuditTargetType.WORKSPACE, account.workspace_id, account.email),
+            before={"plan": before.plan},
+            after={"plan": plan},
+        )
         await services.engine.plan_changed(session, account.workspace_id)
         return account
 

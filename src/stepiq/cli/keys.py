@@ -4,6 +4,9 @@ import asyncio
 
 from sqlalchemy.engine import URL
 
+from stepiq.accounts.audit import recording as audit
+from stepiq.accounts.audit.actions import Action, AuditTargetType
+from stepiq.accounts.audit.records import OPERATOR, AuditTarget
 from stepiq.accounts.secrets import rotation
 from stepiq.accounts.secrets.rotation import Census
 from stepiq.cli import database
@@ -70,7 +73,16 @@ async def _move(store: Database, keyring: Keyring, total: int) -> list[str]:
         done += moved
         print_text(f"{done:,} of {total:,} re-encrypted")
 
-    return await rotation.rotate(store, keyring, show)
+    unreadable = await rotation.rotate(store, keyring, show)
+    async with store.transaction() as session:
+        await audit.record(
+            session,
+            OPERATOR,
+            Action.MASTER_KEY_ROTATED,
+            AuditTarget(AuditTargetType.SERVER),
+            after={"secrets": done, "unreadable": len(unreadable)},
+        )
+    return unreadable
 
 
 def _show(found: Census, keyring: Keyring) -> None:

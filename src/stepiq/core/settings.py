@@ -126,6 +126,9 @@ class Settings(BaseSettings):
     """Days after its end that a run is deleted, with its steps, events and deliveries. 0 keeps runs forever. Usage is stored
     separately and is kept."""
 
+    audit_retention_days: Annotated[int, Field(ge=0, le=36_500)] = 365
+    """Days that entries of the audit log are kept. 0 keeps them forever."""
+
     run_crash_limit: Annotated[int, Field(ge=0, le=1000)] = 3
     """How many times in a row a process can die or stop responding while it executes a run, before the run fails as `poisoned`.
     A finished step starts the count again. 0: no limit, for machines that often end processes for other reasons."""

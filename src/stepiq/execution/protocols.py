@@ -1,7 +1,7 @@
 """Interfaces that the layers above the engine implement. `server.assembly` passes the implementations."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
@@ -17,6 +17,8 @@ class SecretValue:
     value: str = field(repr=False)
     hosts: tuple[str, ...] | None = None
     """None for all hosts."""
+    id: UUID | None = None
+    """None if it is not stored, such as in a test."""
 
 
 class SecretReader(Protocol):
@@ -26,6 +28,14 @@ class SecretReader(Protocol):
         self, session: Session, *, workspace_id: UUID, pipeline_id: UUID, names: Collection[str]
     ) -> dict[str, SecretValue]:
         """Secrets by name. A pipeline's secret overrides the workspace's. Names that are not stored are absent."""
+        ...
+
+    async def note_run(self, run: ClaimedRun, found: Mapping[str, SecretValue]) -> None:
+        """Record that a run reads these secrets, before it uses them. It is durable when this returns.
+
+        Raises:
+            StoreUnavailable: it is unknown whether it was recorded.
+        """
         ...
 
     async def settle(self) -> None:

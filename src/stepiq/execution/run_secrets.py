@@ -109,4 +109,5 @@ async def read_secrets(
         return RunSecrets(failure=Failed(FailureCode.SECRET_UNREADABLE, error.message))
     if not found:
         return RunSecrets()
+    await reader.note_run(run, found)
     return await found_secrets(maskers, found, definition.secret_names, key_names)

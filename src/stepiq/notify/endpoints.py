@@ -6,12 +6,13 @@ from uuid import UUID
 from fastapi import Path, Query
 
 from stepiq.accounts.actor import Actor, Scope
+from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.errors import EmailUnverified, ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.billing.errors import PlanWebhooksDisabled
 from stepiq.billing.http import BillingServicesDep
 from stepiq.execution.quotas import PlanEmailsExhausted, PlanRedeliveriesExhausted
-from stepiq.notify import queries, schemas, service
+from stepiq.notify import queries, recorded, schemas, service
 from stepiq.notify.errors import (
     AttemptNotFound,
     DeliveryNotFound,
@@ -87,7 +88,7 @@ async def test_deliveries(
 
     Its `event` is `pipeline.test`, and `test` is true. Its run and output are examples.
     """
-    recorded = await service.test(
+    found = await service.test(
         tx,
         caller,
         pipeline_id,
@@ -95,7 +96,8 @@ async def test_deliveries(
         plan=services.plans.get(caller.plan),
         verifies_addresses=services.settings.verifies_addresses,
     )
-    return schemas.DeliveriesView(data=[schemas.delivery_view(each) for each in recorded])
+    await recorded.on_deliveries(tx, caller, Action.DELIVERY_TESTED, found)
+    return schemas.DeliveriesView(data=[schemas.delivery_view(each) for each in found])
 
 
 @router.get("/deliveries/{delivery_id}", responses=problems(DeliveryNotFound, ScopeMissing))
@@ -139,4 +141,5 @@ async def redeliver(
         plan=services.plans.get(caller.plan),
         verifies_addresses=services.settings.verifies_addresses,
     )
+    await recorded.on_deliveries(tx, caller, Action.DELIVERY_REPEATED, [reopened])
     return schemas.delivery_view(reopened)

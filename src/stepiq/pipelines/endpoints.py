@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Header, Path, Query, Request, Response
 
 from stepiq.accounts.actor import Actor, Scope
+from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.errors import EmailUnverified, ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.billing.errors import (
@@ -19,7 +20,7 @@ from stepiq.billing.http import BillingServicesDep
 from stepiq.core import clock
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.quotas import PlanBytesExceeded, PlanSchedulesExceeded, PlanVersionsExceeded
-from stepiq.pipelines import diffs, queries, schemas, service, statistics
+from stepiq.pipelines import diffs, queries, recorded, schemas, service, statistics
 from stepiq.pipelines.drafts import DraftBody
 from stepiq.pipelines.editor_drafts import service as drafts
 from stepiq.pipelines.errors import (
@@ -158,7 +159,9 @@ async def create_pipeline(
     caller: Writer, draft: DraftBody, rules: RulesDep, tx: Tx, response: Response
 ) -> schemas.SavedPipelineView:
     """Create a pipeline from JSON or YAML. YAML is stored unchanged, with its comments."""
-    return _saved(await service.create(tx, caller, draft, rules), response)
+    saved = await service.create(tx, caller, draft, rules)
+    await recorded.created(tx, caller, saved.pipeline)
+    return _saved(saved, response)
 
 
 @router.post(
@@ -231,9 +234,12 @@ async def update_pipeline(
         saved = await service.create_reserved(
             tx, caller, pipeline_id, draft, rules, if_match=if_match
         )
+        await recorded.created(tx, caller, saved.pipeline)
         response.status_code = 201
     else:
+        before = await recorded.before(tx, caller, pipeline_id)
         saved = await service.save(tx, caller, pipeline_id, draft, rules, if_match=if_match)
+        await recorded.updated(tx, caller, before, saved.pipeline)
     await drafts.saved(tx, caller, pipeline_id, draft.source, draft_revision)
     return _saved(saved, response)
 
@@ -246,9 +252,11 @@ async def update_pipeline_metadata(
     caller: Writer, tx: Tx, pipeline_id: UUID, body: schemas.PipelinePatch
 ) -> schemas.PipelineView:
     """Change name, description or tags without a new version."""
+    before = await recorded.before(tx, caller, pipeline_id)
     pipeline = await service.patch(
         tx, caller, pipeline_id, name=body.name, description=body.description, tags=body.tags
     )
+    await recorded.updated(tx, caller, before, pipeline)
     return schemas.PipelineView.model_validate(pipeline)
 
 
@@ -257,7 +265,9 @@ async def archive_pipeline(
     caller: Writer, rules: RulesDep, tx: Tx, pipeline_id: UUID
 ) -> schemas.ArchivedView:
     """Archive a pipeline. It can no longer be triggered; its runs and versions remain readable."""
+    before = await recorded.before(tx, caller, pipeline_id)
     pipeline = await service.archive(tx, caller, pipeline_id, rules)
+    await recorded.status_changed(tx, caller, Action.PIPELINE_ARCHIVED, before, pipeline)
     return schemas.ArchivedView(id=pipeline.id, status=pipeline.status)
 
 
@@ -271,7 +281,9 @@ async def restore_pipeline(
     caller: Writer, tx: Tx, pipeline_id: UUID, rules: RulesDep
 ) -> schemas.PipelineView:
     """Restore an archived pipeline."""
+    before = await recorded.before(tx, caller, pipeline_id)
     pipeline = await service.restore(tx, caller, pipeline_id, rules)
+    await recorded.status_changed(tx, caller, Action.PIPELINE_RESTORED, before, pipeline)
     return schemas.PipelineView.model_validate(pipeline)
 
 
@@ -324,6 +336,7 @@ async def delete_version(
 ) -> schemas.DeletedVersionView:
     """Delete a version that is not the newest one and has no runs. It no longer counts for the plan's quotas."""
     await service.delete_version(tx, caller, pipeline_id, number)
+    await recorded.version_deleted(tx, caller, pipeline_id, number)
     return schemas.DeletedVersionView(id=pipeline_id, version=number)
 
 
@@ -386,7 +399,9 @@ async def restore_version(
     if_match: IfMatch = None,
 ) -> schemas.SavedPipelineView:
     """Save an earlier version as the newest one. The versions in between remain."""
+    before = await recorded.before(tx, caller, pipeline_id)
     saved = await service.restore_version(tx, caller, pipeline_id, number, rules, if_match=if_match)
+    await recorded.updated(tx, caller, before, saved.pipeline, restored_version=number)
     return _saved(saved, response)
 
 

@@ -21,7 +21,7 @@ from stepiq.execution.retries import RetryInvalid
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.pipelines.schemas import WantedTag
-from stepiq.runs import list_queries, list_stream, queries, schemas, service, waiting
+from stepiq.runs import list_queries, list_stream, queries, recorded, schemas, service, waiting
 from stepiq.runs.errors import (
     RunAlreadyFinished,
     RunLinkExpired,
@@ -120,6 +120,7 @@ async def start_run(
                 input_data=wanted.input_data or {},
                 version=wanted.version,
             )
+            await recorded.started(tx, caller, run)
             accepted: Response = _shown(schemas.run_view(run), 202)
             await own_tx.keep(accepted)
             run_id, version = run.id, run.pipeline_version
@@ -324,7 +325,9 @@ async def cancel_run(
     The answer to a key without the scope `pipelines:read` has only `id` and `status`.
     """
     async with services.database.transaction() as tx:
+        before = await service.get(tx, caller, run_id, with_steps=False)
         await service.cancel(tx, caller, run_id, engine=services.engine)
+        await recorded.cancelled(tx, caller, before)
     return schemas.detail_for(caller, await _settled(services, caller, run_id))
 
 
@@ -371,6 +374,7 @@ async def retry_run(
         engine=services.engine,
         plan=services.plans.get(caller.plan),
     )
+    await recorded.retried(tx, caller, run, start=wanted.from_)
     return schemas.view_for(caller, run)
 
 

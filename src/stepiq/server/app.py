@@ -9,6 +9,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from stepiq import __version__
 from stepiq.accounts import administration, browser_sessions, credentials
 from stepiq.accounts import endpoints as accounts
+from stepiq.accounts.audit import endpoints as audit
+from stepiq.accounts.audit.batching import EntryBatcher
+from stepiq.accounts.audit.http import AUDIT
 from stepiq.accounts.http import DOORS, AuthServices, authenticated
 from stepiq.accounts.link_door import LinkDoor
 from stepiq.accounts.secrets import endpoints as secrets
@@ -54,6 +57,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     credentials.api_keys,
     administration.router,
     admin.router,
+    audit.router,
     billing.router,
     pipelines.router,
     drafts.router,
@@ -146,6 +150,7 @@ def equip(app: FastAPI, services: BillingServices, *, has_worker: bool = True) -
     ui.BUNDLE.set(app, ui.installed())
     health.HAS_WORKER.set(app, has_worker)
     DOORS.set(app, doors)
+    AUDIT.set(app, EntryBatcher(services.database))
     IDEMPOTENCY.set(app, Idempotency(doors.jwt_secret))
     runs.STREAMS.set(app, Streams(services.changes))
     runs.RUN_LINKS.set(app, LinkDoor(RunLinks(settings)))

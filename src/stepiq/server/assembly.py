@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from stepiq.accounts.audit.batching import EntryBatcher
 from stepiq.accounts.secrets.reader import StoredSecrets
+from stepiq.accounts.secrets.run_reads import RunReads
 from stepiq.accounts.secrets.uses import SecretNotes
 from stepiq.billing.http import BillingServices
 from stepiq.billing.plans import Plans
@@ -22,7 +24,7 @@ from stepiq.queue import tickets
 from stepiq.store import migrate, safety
 from stepiq.store.database import Database
 from stepiq.store.postgres_pubsub import PostgresChanges
-from stepiq.store.pubsub import LocalChanges
+from stepiq.store.pubsub import AUDIT_RECORDED, LocalChanges
 
 
 async def build(
@@ -48,8 +50,10 @@ async def build(
     await asyncio.to_thread(migrate.upgrade, database.url)
     await asyncio.to_thread(tickets.prepare, database.url)
     changes = LocalChanges() if database.is_sqlite else PostgresChanges(database)
+    database.on_signal(AUDIT_RECORDED, lambda: changes.publish(AUDIT_RECORDED, None))
     providers = Providers(settings)
-    secrets = StoredSecrets(Keyring(settings), SecretNotes(database))
+    run_reads = RunReads(EntryBatcher(database))
+    secrets = StoredSecrets(Keyring(settings), SecretNotes(database), run_reads)
     definitions, mailer, http = Definitions(), Mailer(settings), guarded_client(settings)
     sending = outbox.build(
         settings,

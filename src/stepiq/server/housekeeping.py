@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from stepiq.accounts import housekeeping as accounts
+from stepiq.accounts.audit import housekeeping as audit
 from stepiq.core import clock, logging
 from stepiq.core.settings import Settings
 from stepiq.notify import housekeeping as deliveries
@@ -33,6 +34,8 @@ def sweeps(settings: Settings) -> tuple[Sweep, ...]:
         schedules.sweep,
         deliveries.sweep_recipients,
     )
+    if settings.audit_retention_days:
+        always = (*always, partial(audit.sweep, kept=timedelta(days=settings.audit_retention_days)))
     if not settings.run_retention_days:
         return always
     kept = timedelta(days=settings.run_retention_days)

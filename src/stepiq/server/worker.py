@@ -1,8 +1,9 @@
-"""The background tasks of a worker: the engine that executes runs, the schedule ticker, bulk jobs, and housekeeping."""
+"""The background tasks of a worker: the engine, the schedule ticker, bulk jobs, the audit log, and housekeeping."""
 
 import asyncio
 from datetime import timedelta
 
+from stepiq.accounts.audit.sealing import Sealer
 from stepiq.billing.http import BillingServices
 from stepiq.core import tasks
 from stepiq.runs.bulk.worker import BulkWorker
@@ -11,7 +12,7 @@ from stepiq.triggers.schedules.ticker import Ticker
 
 
 class Worker:
-    """The engine, the ticker, the worker of bulk jobs and housekeeping of one process."""
+    """The engine, the ticker, the worker of bulk jobs, the sealer and housekeeping of one process."""
 
     def __init__(self, services: BillingServices) -> None:
         self._database = services.database
@@ -19,6 +20,7 @@ class Worker:
         self._engine = services.engine
         self._ticker = Ticker(services.database, services.engine, services.plans)
         self._bulk = BulkWorker(services.database, services.engine, services.plans)
+        self._sealer = Sealer(services.database, services.changes)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -31,6 +33,7 @@ class Worker:
         self._tasks = [
             asyncio.create_task(self._ticker.run_for_ever()),
             asyncio.create_task(self._bulk.run_for_ever()),
+            asyncio.create_task(self._sealer.run_for_ever()),
             asyncio.create_task(housekeeping.sweep_for_ever(self._database, self._sweeps)),
         ]
 

@@ -64,9 +64,12 @@ class _NoConnection(Exception):
 class Session:
     """One transaction. The code that opened it commits it."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(
+        self, connection: AsyncConnection, signals: Mapping[str, Callable[[], None]] | None = None
+    ) -> None:
         self.connection = connection
         self._after_commit: list[Callable[[], None]] = []
+        self._signals = signals or {}
 
     async def execute(
         self,
@@ -93,6 +96,12 @@ class Session:
         """Call `action` once the transaction is durable; never if it is rolled back. It must not fail."""
         self._after_commit.append(action)
 
+    def signal(self, name: str) -> None:
+        """Call the action of `Database.on_signal` for this name, once the transaction is durable."""
+        action = self._signals.get(name)
+        if action is not None and action not in self._after_commit:
+            self.after_commit(action)
+
     def committed(self) -> None:
         """Call the `after_commit` actions in the order in which they were added."""
         actions, self._after_commit = self._after_commit, []
@@ -109,6 +118,7 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self.path = settings.sqlite_path
         self._is_full = False
+        self._signals: dict[str, Callable[[], None]] = {}
         if self.path is None:
             self.url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
             self._writer = create_async_engine(
@@ -183,7 +193,7 @@ class Database:
                 connection = await self._connection(engine, patience)
                 try:
                     async with connection.begin():
-                        session = Session(connection)
+                        session = Session(connection, self._signals)
                         yield session
                 finally:
                     await connection.close()
@@ -205,6 +215,10 @@ class Database:
                 return await engine.connect().start()
         except TimeoutError as error:
             raise _NoConnection from error
+
+    def on_signal(self, name: str, action: Callable[[], None]) -> None:
+        """Call `action` after each commit of this process that has signalled `name`. It must not fail."""
+        self._signals[name] = action
 
     async def ping(self) -> None:
         """Check that the database responds; if its disk is nearly full or was full, also that it can write.

@@ -147,3 +147,6 @@ RUN_CANCELLED = "runs:cancelled"
 
 TICKETS_WAITING = "tickets:waiting"
 """Topic of newly queued tickets; the payload is the name of the queue's lane."""
+
+AUDIT_RECORDED = "audit:recorded"
+"""Topic of new entries of the audit log, which must be sealed; without a payload."""

@@ -66,6 +66,7 @@ class Guard:
         scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
         request_id = _request_id(scope)
         scope = requests.open_scope(scope, request_id)
+        requests.act_from(scope)
         answer = _GuardedSend(send, scope)
         with logging.bound(request_id=request_id):
             async with _logged(scope, answer):

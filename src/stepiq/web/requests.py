@@ -1,6 +1,8 @@
 """Facts about the current request, stored in its ASGI scope."""
 
 from collections.abc import Iterable, Mapping, MutableMapping
+from contextvars import ContextVar
+from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +15,31 @@ _WORKSPACE = "stepiq.workspace_id"
 _SCOPES = "stepiq.scopes"
 _IS_HEAD = "stepiq.is_head"
 _REFUSAL = "stepiq.refusal"
+
+
+_client: ContextVar[str | None] = ContextVar("client_address", default=None)
+
+
+def act_from(scope: Mapping[str, Any]) -> None:
+    """Set the client address of the current task, and of the tasks it creates, to the one that sent this request."""
+    client = scope.get("client")
+    _client.set(_plain(client[0]) if client else None)
+
+
+def client_address() -> str | None:
+    """The address of the client for which the current task acts; None outside of requests.
+
+    Behind a proxy that the operator trusts, it is the address that the proxy forwards.
+    """
+    return _client.get()
+
+
+def _plain(host: str) -> str:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def open_scope(scope: Mapping[str, Any], request_id: str) -> dict[str, Any]:

@@ -36,6 +36,9 @@ class Stored:
         self.asked.append((workspace_id, pipeline_id, *names))
         return {name: SecretValue(self.values[name]) for name in names if name in self.values}
 
+    async def note_run(self, run, found):
+        pass
+
     async def settle(self):
         pass
 

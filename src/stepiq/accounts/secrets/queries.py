@@ -113,15 +113,15 @@ async def delete(
     *,
     secret_id: UUID | None,
     name: str,
-) -> UUID | None:
+) -> Row | None:
     """Delete a secret by its id or, without one, by its name; None if it does not exist in this scope."""
     wanted = secrets.c.name == name if secret_id is None else secrets.c.id == secret_id
     statement = (
         sa.delete(secrets)
         .where(secrets.c.workspace_id == workspace_id, secrets.c.pipeline_id == pipeline_id, wanted)
-        .returning(secrets.c.id)
+        .returning(secrets)
     )
-    return await session.scalar(statement)
+    return (await session.execute(statement)).one_or_none()
 
 
 async def stored(

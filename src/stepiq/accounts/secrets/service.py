@@ -7,10 +7,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
+from stepiq.accounts.audit import recording as audit
+from stepiq.accounts.audit.actions import Action, AuditTargetType
+from stepiq.accounts.audit.records import AuditTarget
 from stepiq.accounts.secrets import queries
 from stepiq.accounts.secrets.errors import SecretNotFound, TooManySecrets
 from stepiq.core import clock, ids
 from stepiq.core.encryption import Keyring, Owner
+from stepiq.core.json import Json
 from stepiq.execution import quotas
 from stepiq.redaction.masking import MIN_LENGTH
 from stepiq.store.database import Session
@@ -84,6 +88,7 @@ async def store(
             row = await queries.update(
                 session, found.id, version=version, sealed=sealed, hosts=listed, now=now
             )
+            await _record(session, actor, Action.SECRET_UPDATED, row, before=found, after=row)
             return Stored(row, is_new=False, warning=warning)
         await quotas.lock(session, actor.workspace_id, "secrets")
         if await queries.count(session, actor.workspace_id) >= MAX_SECRETS:
@@ -99,6 +104,7 @@ async def store(
         )
         # None: a concurrent transaction has just stored the name, so retry as an update.
         if row is not None:
+            await _record(session, actor, Action.SECRET_CREATED, row, after=row)
             return Stored(row, is_new=True, warning=warning)
 
 
@@ -155,7 +161,36 @@ async def delete(session: Session, actor: Actor, *, pipeline_id: UUID | None, se
     )
     if found is None:
         raise SecretNotFound(secret)
-    return found
+    await _record(session, actor, Action.SECRET_DELETED, found, before=found)
+    return found.id
+
+
+async def _record(
+    session: Session,
+    actor: Actor,
+    action: Action,
+    row: Any,
+    *,
+    before: Any = None,
+    after: Any = None,
+) -> None:
+    """Record an action on the secret of a row, with its hosts. The value is not recorded."""
+    await audit.record(
+        session,
+        actor,
+        action,
+        AuditTarget(AuditTargetType.SECRET, row.id, row.name),
+        before=_facts(before),
+        after=_facts(after),
+    )
+
+
+def _facts(row: Any) -> dict[str, Json] | None:
+    if row is None:
+        return None
+    pipeline_id = None if row.pipeline_id is None else str(row.pipeline_id)
+    hosts = None if row.hosts is None else list(row.hosts)
+    return {"pipeline_id": pipeline_id, "version": row.version, "hosts": hosts}
 
 
 async def stored_names(

@@ -60,7 +60,15 @@ async def _one(session: Session, statement: sa.Executable) -> Recipient | None:
 
 
 def _recipient(row: sa.Row[Any]) -> Recipient:
-    return Recipient(row.id, row.email, row.asked_at, row.sent_at, row.retry_at, row.confirmed_at)
+    return Recipient(
+        row.id,
+        row.workspace_id,
+        row.email,
+        row.asked_at,
+        row.sent_at,
+        row.retry_at,
+        row.confirmed_at,
+    )
 
 
 async def begin_ask(

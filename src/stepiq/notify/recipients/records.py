@@ -26,6 +26,7 @@ class Recipient:
     """An address that a workspace sends email to."""
 
     id: UUID
+    workspace_id: UUID
     email: str
     asked_at: datetime
     """When the current request for confirmation began. A retry of its email does not change it."""

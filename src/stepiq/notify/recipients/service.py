@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from stepiq.accounts.audit.actions import Action
 from stepiq.core import addresses, clock, ids, logging, metrics
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
 from stepiq.core.settings import Settings
@@ -18,7 +19,7 @@ from stepiq.execution.records import NewDelivery
 from stepiq.execution.runtime import Engine
 from stepiq.notify import queries as delivery_queries
 from stepiq.notify.errors import RecipientLinkExpired, RecipientLinkInvalid
-from stepiq.notify.recipients import queries
+from stepiq.notify.recipients import queries, recorded
 from stepiq.notify.recipients.links import RecipientLink, RecipientLinks
 from stepiq.notify.recipients.records import Recipient, RecipientStatus
 from stepiq.store.database import PATIENT_SECONDS, Database, Session
@@ -236,6 +237,7 @@ async def confirm(session: Session, link: RecipientLink, engine: Engine) -> Answ
         waiting = await delivery_queries.pending(session, held[0].workspace_id)
         await engine.send(session, [NewDelivery(each.id, waiting, each.ticket) for each in held])
     metrics.recipient_confirmations.labels("confirmed").inc()
+    await recorded.answered(session, Action.RECIPIENT_CONFIRMED, recipient)
     return Answered(recipient.email, is_confirmed=True, released=len(held))
 
 
@@ -250,6 +252,7 @@ async def refuse(session: Session, link: RecipientLink) -> Answered:
     await queries.note_refusal(session, _mailbox(recipient.email), clock.now())
     await delivery_queries.drop_held(session, recipient.id, _refused(recipient.email))
     metrics.recipient_confirmations.labels("refused").inc()
+    await recorded.answered(session, Action.RECIPIENT_REFUSED, recipient)
     return Answered(recipient.email, is_confirmed=False)
 
 

@@ -5,10 +5,11 @@ from dataclasses import replace
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
+from stepiq.accounts.audit.actions import Action
 from stepiq.core import clock, ids
 from stepiq.execution import quotas
 from stepiq.runs import list_queries
-from stepiq.runs.bulk import queries
+from stepiq.runs.bulk import queries, recorded
 from stepiq.runs.bulk.errors import BulkJobAlreadyFinished, BulkJobNotFound, TooManyBulkJobs
 from stepiq.runs.bulk.records import BulkJob, RetryOptions
 from stepiq.runs.records import Filter
@@ -71,6 +72,7 @@ async def create(
         completed_at=None,
     )
     await queries.insert(session, job, found)
+    await recorded.on_bulk_job(session, actor, Action.BULK_JOB_CREATED, job)
     return job
 
 
@@ -125,4 +127,6 @@ async def cancel(session: Session, actor: Actor, job_id: UUID) -> BulkJob:
     if status.is_final:
         raise BulkJobAlreadyFinished(job_id, status)
     await queries.end(session, job_id, BulkStatus.CANCELLED, clock.now())
-    return await get(session, actor, job_id)
+    job = await get(session, actor, job_id)
+    await recorded.on_bulk_job(session, actor, Action.BULK_JOB_CANCELLED, job)
+    return job

@@ -19,6 +19,7 @@ from stepiq.pipelines.editor_drafts.errors import DraftNotFound
 from stepiq.pipelines.endpoints import RulesDep
 from stepiq.pipelines.errors import DefinitionInvalid, DefinitionMalformed, PipelineNotFound
 from stepiq.pipelines.records import Draft
+from stepiq.runs import recorded
 from stepiq.runs import schemas as run_schemas
 from stepiq.runs.draft_runs import schemas, service
 from stepiq.runs.errors import RunNotFound
@@ -81,6 +82,7 @@ async def run_draft(
             input_data=body.input_data,
             step=step,
         )
+        await recorded.started(tx, caller, run)
         view = run_schemas.view_for(caller, run)
         accepted = JSONResponse(view.model_dump(mode="json"), 202)
         await own_tx.keep(accepted)

@@ -8,7 +8,7 @@ from stepiq.core import clock, logging
 from stepiq.execution.runtime import Engine
 from stepiq.runs import queries as runs
 from stepiq.runs.errors import RunNotFound
-from stepiq.runs.reviews import queries
+from stepiq.runs.reviews import queries, recorded
 from stepiq.runs.reviews.errors import (
     ReviewClosed,
     ReviewLinkInvalid,
@@ -70,6 +70,7 @@ async def decide(
     review = await get(session, actor, run_id, step_id, iteration)
     account = await accounts.me(session, actor)
     await _decide(session, review, status, answer, reviewer=account.email, engine=engine)
+    await recorded.decided(session, review, answer, by=actor)
 
 
 async def find(session: Session, review_id: UUID) -> Review | None:
@@ -104,7 +105,9 @@ async def decide_by_link(
     status = await runs.lock(session, seen.workspace_id, seen.run_id)
     # Read again: the review may have changed before the run was locked.
     review, reviewer = await _held(session, holder)
-    return await _decide(session, review, status, answer, reviewer=reviewer, engine=engine)
+    decided = await _decide(session, review, status, answer, reviewer=reviewer, engine=engine)
+    await recorded.decided(session, review, answer, by=decided)
+    return decided
 
 
 async def _held(session: Session, holder: LinkHolder) -> tuple[Review, str]:

@@ -17,6 +17,7 @@ from stepiq.store.tables.accounts import (
     users,
     workspaces,
 )
+from stepiq.store.tables.audit import audit_chains, audit_entries
 from stepiq.store.tables.base import metadata
 from stepiq.store.tables.bulk import bulk_items, bulk_jobs
 from stepiq.store.tables.deliveries import (
@@ -36,6 +37,8 @@ __all__ = [
     "LARGE_VALUE_BYTES",
     "api_keys",
     "asked_addresses",
+    "audit_chains",
+    "audit_entries",
     "bulk_items",
     "bulk_jobs",
     "deliveries",

@@ -18,11 +18,12 @@ from stepiq.execution.runtime import Engine
 from stepiq.language import cron, offload
 from stepiq.language.cron import CronInvalid
 from stepiq.pipelines import service as pipelines
+from stepiq.runs import recorded as run_records
 from stepiq.runs import service as runs
 from stepiq.runs.records import Run
 from stepiq.store.database import Session
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus
-from stepiq.triggers.schedules import queries
+from stepiq.triggers.schedules import queries, recorded
 from stepiq.triggers.schedules.errors import (
     ScheduleNotFound,
     ScheduleOfDefinition,
@@ -92,6 +93,7 @@ async def create(
     )
     schedule = replace(schedule, next_run_at=schedule.next_after(now))
     await queries.insert(session, schedule)
+    await recorded.created(session, actor, schedule)
     return schedule
 
 
@@ -142,6 +144,7 @@ async def patch(
         changed = replace(changed, next_run_at=changed.next_after(now))
     values = {key: getattr(changed, key) for key in (*changes, "next_run_at", "updated_at")}
     await queries.update(session, schedule_id, values)
+    await recorded.updated(session, actor, found, changed)
     return changed
 
 
@@ -156,6 +159,7 @@ async def delete(session: Session, actor: Actor, schedule_id: UUID) -> None:
     if found.from_definition:
         raise ScheduleOfDefinition(schedule_id)
     await queries.delete(session, schedule_id)
+    await recorded.deleted(session, actor, found)
 
 
 async def run_now(
@@ -183,7 +187,9 @@ async def run_now(
         schedule_id=schedule_id,
     )
     await queries.update(session, schedule_id, {"last_run_at": clock.now()})
-    return await runs.get(session, actor, started.run_id)
+    run = await runs.get(session, actor, started.run_id)
+    await run_records.started(session, actor, run, schedule_id=schedule_id)
+    return run
 
 
 async def upcoming(

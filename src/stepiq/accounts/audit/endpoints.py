@@ -1,0 +1,149 @@
+"""Routes of the audit log."""
+
+from collections.abc import AsyncGenerator
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Query
+from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime
+
+from stepiq.accounts.audit import exporting, schemas, service
+from stepiq.accounts.audit.actions import Action
+from stepiq.accounts.audit.errors import AuditHeadInvalid
+from stepiq.accounts.audit.records import AuditFilter, ChainCheck, Entry
+from stepiq.accounts.errors import AdminRequired, SessionRequired
+from stepiq.accounts.http import Administrator, Person
+from stepiq.core import clock
+from stepiq.store.database import Database
+from stepiq.web.bodies import router as new_router
+from stepiq.web.pages import Page, PageQuery
+from stepiq.web.problems import problems
+from stepiq.web.services import ServicesDep
+from stepiq.web.transactions import Read
+
+router = new_router("Audit")
+
+MOST_CHECKED = 20_000
+"""Entries that one request checks."""
+
+
+class AuditFormat(StrEnum):
+    """Format of an export."""
+
+    NDJSON = "ndjson"
+    CSV = "csv"
+
+
+_TYPES = {AuditFormat.NDJSON: "application/x-ndjson", AuditFormat.CSV: "text/csv"}
+_EXPORTED: dict[int | str, dict[str, Any]] = {
+    200: {"content": {media: {"schema": {"type": "string"}} for media in _TYPES.values()}}
+}
+
+
+async def _filter(
+    action: Annotated[list[Action] | None, Query(description="Repeatable.")] = None,
+    actor: Annotated[UUID | None, Query(description="Id of a person, key or run.")] = None,
+    target: Annotated[
+        str | None, Query(max_length=200, description="Id of what was acted on.")
+    ] = None,
+    since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+    until: Annotated[AwareDatetime | None, Query(alias="to", description="Exclusive.")] = None,
+) -> AuditFilter:
+    return AuditFilter(tuple(action or ()), actor, target, since, until)
+
+
+FilterQuery = Annotated[AuditFilter, Depends(_filter)]
+
+
+def _view(entry: Entry) -> schemas.AuditEntryView:
+    return schemas.AuditEntryView.model_validate(exporting.shown(entry))
+
+
+@router.get("/audit", responses=problems(SessionRequired))
+async def list_audit(
+    caller: Person, read: Read, page: PageQuery, wanted: FilterQuery
+) -> Page[schemas.AuditEntryView]:
+    """The audit log of the workspace, newest first."""
+    rows = await service.page(
+        read, caller.workspace_id, wanted, before=page.before, limit=page.fetch
+    )
+    return page.page(rows, _view, lambda entry: entry.id)
+
+
+@router.get(
+    "/audit/export",
+    response_class=StreamingResponse,
+    responses={**_EXPORTED, **problems(SessionRequired)},
+)
+async def export_audit(
+    caller: Person,
+    services: ServicesDep,
+    wanted: FilterQuery,
+    format_: Annotated[AuditFormat, Query(alias="format")] = AuditFormat.NDJSON,
+) -> StreamingResponse:
+    """The audit log of the workspace in the order of its chain, as a file. Without the entries of the last second."""
+    name = f"audit-{clock.now():%Y-%m-%d}.{format_}"
+    return StreamingResponse(
+        _exported(services.database, caller.workspace_id, wanted, format_),
+        media_type=_TYPES[format_],
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+async def _exported(
+    database: Database, workspace_id: UUID | None, wanted: AuditFilter, format_: AuditFormat
+) -> AsyncGenerator[str]:
+    is_csv = format_ is AuditFormat.CSV
+    if is_csv:
+        yield exporting.csv_header()
+    async for entries in service.export(database, workspace_id, wanted):
+        yield exporting.csv_lines(entries) if is_csv else exporting.lines(entries)
+
+
+@router.get("/audit/verify", responses=problems(SessionRequired, AuditHeadInvalid))
+async def verify_audit(
+    caller: Person,
+    services: ServicesDep,
+    after: Annotated[int, Query(ge=0, description="Continue after this place.")] = 0,
+    expect_head: Annotated[
+        str | None, Query(max_length=100, description="A `head` of an earlier check.")
+    ] = None,
+) -> schemas.AuditCheckView:
+    """Check the hash chain of the workspace's audit log, up to 20,000 entries at once."""
+    expected = None if expect_head is None else service.head(expect_head)
+    found = await service.check(
+        services.database,
+        caller.workspace_id,
+        after=after,
+        limit=MOST_CHECKED,
+        expected=expected,
+    )
+    return _check_view(found)
+
+
+@router.get("/admin/audit", responses=problems(SessionRequired, AdminRequired))
+async def list_server_audit(
+    _caller: Administrator,
+    read: Read,
+    page: PageQuery,
+    wanted: FilterQuery,
+    workspace_id: Annotated[UUID | None, Query(description="Only of this workspace.")] = None,
+) -> Page[schemas.AuditEntryView]:
+    """The audit logs of the server and of all workspaces, newest first. Only administrators can list them."""
+    rows = await service.page(read, workspace_id, wanted, before=page.before, limit=page.fetch)
+    return page.page(rows, _view, lambda entry: entry.id)
+
+
+def _check_view(found: ChainCheck) -> schemas.AuditCheckView:
+    return schemas.AuditCheckView(
+        ok=found.fault is None,
+        entries=found.entries,
+        fault=found.fault,
+        fault_at=found.fault_at,
+        head=None if found.head is None else str(found.head),
+        deleted=found.deleted,
+        unsealed=found.unsealed,
+        complete=found.is_complete,
+    )

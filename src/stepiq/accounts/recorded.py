@@ -1,0 +1,175 @@
+"""Records actions on accounts, sessions and API keys in the audit log."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from stepiq.accounts.actor import Actor
+from stepiq.accounts.audit import recording as audit
+from stepiq.accounts.audit.actions import Action, ActorKind, AuditTargetType
+from stepiq.accounts.audit.records import AuditTarget, By, Facts, NewEntry, person
+from stepiq.accounts.service import Account, SignedIn
+from stepiq.core import clock
+from stepiq.core.json import Json
+from stepiq.store.database import Session
+
+
+def user_target(user_id: UUID, email: str) -> AuditTarget:
+    """An account."""
+    return AuditTarget(AuditTargetType.USER, user_id, email)
+
+
+def self_target(actor: Actor) -> AuditTarget:
+    """The account of the actor. The entry has its address as the name of the actor."""
+    return AuditTarget(AuditTargetType.USER, actor.user_id)
+
+
+def account_facts(account: Account) -> dict[str, Json]:
+    """What the log shows of a new account."""
+    return {
+        "email": account.email,
+        "name": account.name,
+        "plan": account.plan,
+        "is_admin": account.is_admin,
+    }
+
+
+async def registered(session: Session, account: Account, *, with_invitation: bool) -> None:
+    """Record that a person registered."""
+    await audit.record(
+        session,
+        person(account.id, account.email, account.workspace_id),
+        Action.USER_REGISTERED,
+        user_target(account.id, account.email),
+        after={**account_facts(account), "with_invitation": with_invitation},
+    )
+
+
+async def signed_in(session: Session, opened: SignedIn, *, method: str) -> None:
+    """Record that a person signed in, such as with the method `password`."""
+    account = opened.account
+    await audit.record(
+        session,
+        person(account.id, account.email, account.workspace_id),
+        Action.SESSION_OPENED,
+        AuditTarget(AuditTargetType.SESSION, opened.session_id),
+        after={"method": method},
+    )
+
+
+def refused(email: str, account: Account | None, *, reason: str) -> NewEntry:
+    """The entry of a failed sign-in: in the log of the account's workspace, or the server's if there is no account."""
+    return audit.new_entry(
+        By(ActorKind.ANONYMOUS, None if account is None else account.workspace_id),
+        Action.SESSION_REFUSED,
+        AuditTarget(AuditTargetType.USER, None if account is None else account.id, email),
+        after={"reason": reason},
+    )
+
+
+async def refresh_reused(session: Session, session_id: UUID) -> None:
+    """Record that a session was ended because a refresh token was used twice."""
+    await audit.record(
+        session,
+        By(ActorKind.ANONYMOUS),
+        Action.SESSION_REFRESH_REUSED,
+        AuditTarget(AuditTargetType.SESSION, session_id),
+    )
+
+
+async def signed_out(session: Session, actor: Actor, *, ended: int, everywhere: bool) -> None:
+    """Record that a person signed out."""
+    await audit.record(
+        session,
+        actor,
+        Action.SESSION_ENDED,
+        AuditTarget(AuditTargetType.SESSION, actor.session_id),
+        after={"everywhere": everywhere, "sessions_ended": ended},
+    )
+
+
+async def session_ended(session: Session, actor: Actor, session_id: UUID) -> None:
+    """Record that a person ended one of their sessions."""
+    await audit.record(
+        session, actor, Action.SESSION_ENDED, AuditTarget(AuditTargetType.SESSION, session_id)
+    )
+
+
+async def on_self(
+    session: Session, actor: Actor, action: Action, after: Mapping[str, Json] | None = None
+) -> None:
+    """Record that a person changed their own account."""
+    await audit.record(session, actor, action, self_target(actor), after=after)
+
+
+async def on_user(
+    session: Session,
+    by: Actor | By,
+    action: Action,
+    user_id: UUID,
+    email: str,
+    *,
+    before: Facts | None = None,
+    after: Facts | None = None,
+) -> None:
+    """Record an action on an account in the server's own log."""
+    await audit.record(
+        session,
+        by,
+        action,
+        user_target(user_id, email),
+        before=before,
+        after=after,
+        workspace_id=None,
+    )
+
+
+async def by_link(
+    session: Session, account: Account, action: Action, after: Facts | None = None
+) -> None:
+    """Record what a person did with a link from an email."""
+    await audit.record(
+        session,
+        By(ActorKind.LINK, account.workspace_id, account.id, account.email),
+        action,
+        user_target(account.id, account.email),
+        after=after,
+    )
+
+
+def _key_target(row: Any) -> AuditTarget:
+    return AuditTarget(AuditTargetType.API_KEY, row.id, row.name)
+
+
+def _key_facts(row: Any) -> dict[str, Json]:
+    return {
+        "prefix": row.prefix,
+        "scopes": list(row.scopes),
+        "expires_at": None if row.expires_at is None else clock.iso(row.expires_at),
+    }
+
+
+async def key_created(session: Session, actor: Actor, row: Any) -> None:
+    """Record that a key was created."""
+    await audit.record(
+        session, actor, Action.API_KEY_CREATED, _key_target(row), after=_key_facts(row)
+    )
+
+
+async def key_rolled(
+    session: Session, actor: Actor, row: Any, *, replaces: UUID, overlap_seconds: int
+) -> None:
+    """Record that a key replaces another."""
+    after: dict[str, Json] = {
+        **_key_facts(row),
+        "replaces": str(replaces),
+        "overlap_seconds": overlap_seconds,
+    }
+    await audit.record(session, actor, Action.API_KEY_ROLLED, _key_target(row), after=after)
+
+
+async def key_revoked(session: Session, actor: Actor, row: Any) -> None:
+    """Record that a key was revoked."""
+    await audit.record(
+        session, actor, Action.API_KEY_REVOKED, _key_target(row), before=_key_facts(row)
+    )

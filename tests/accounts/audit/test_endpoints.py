@@ -1,0 +1,121 @@
+import hashlib
+import json
+
+import pytest
+
+from stepiq.accounts.audit.sealing import seal
+from tests.support.clients import login, login_key
+
+__all__ = ["login", "login_key"]
+
+
+async def seal_all(database):
+    async with database.transaction() as session:
+        await seal(session)
+
+
+@pytest.fixture
+async def key(owner):
+    return (await owner.post("/api/user/api-keys", json={"name": "CI"})).json()
+
+
+class TestList:
+    async def test_an_entry_says_who_did_what_from_where(self, owner, account, key):
+        (entry,) = (await owner.get("/api/audit")).json()["data"]
+
+        assert entry["actor"] == {
+            "kind": "person", "id": str(account.id), "name": account.email, "key": None,
+        }  # fmt: skip
+        assert entry["client"] == "127.0.0.1"
+        assert entry["action"] == "api_key.created"
+        assert entry["target"] == {"type": "api_key", "id": key["id"], "name": "CI"}
+        assert entry["before"] is None
+        assert entry["after"]["prefix"] == key["prefix"]
+        assert (entry["sequence"], entry["hash"]) == (None, None)
+
+    async def test_other_workspaces_do_not_see_it(self, login, stranger, key):
+        client = await login(stranger)
+
+        assert (await client.get("/api/audit")).json()["data"] == []
+
+    async def test_filters_and_pages(self, owner, account, key):
+        for name in "abc":
+            await owner.post("/api/user/api-keys", json={"name": name})
+
+        async def names(query):
+            found = (await owner.get(f"/api/audit?{query}")).json()
+            return [entry["target"]["name"] for entry in found["data"]], found["next_cursor"]
+
+        assert (await names(f"actor={account.id}"))[0] == ["c", "b", "a", "CI"]
+        assert (await names(f"actor={key['id']}"))[0] == []
+        assert (await names(f"target={key['id']}"))[0] == ["CI"]
+        assert (await names("action=api_key.revoked"))[0] == []
+        assert len((await names("action=api_key.revoked&action=api_key.created"))[0]) == 4
+        assert (await names("to=2020-01-01T00:00:00Z"))[0] == []
+        assert len((await names("from=2020-01-01T00:00:00Z"))[0]) == 4
+        page, cursor = await names("action=api_key.created&limit=3")
+        assert page == ["c", "b", "a"]
+        assert await names(f"action=api_key.created&limit=3&cursor={cursor}") == (["CI"], None)
+
+
+class TestExport:
+    async def test_anyone_can_compute_the_hashes_of_a_file(self, owner, key, database):
+        await owner.post("/api/user/api-keys", json={"name": "é ☃"})
+        await seal_all(database)
+
+        file = await owner.get("/api/audit/export")
+
+        assert file.headers["content-type"] == "application/x-ndjson"
+        last = "0" * 64
+        for line in file.text.splitlines():
+            entry = json.loads(line)
+            expected = entry.pop("hash")
+            text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+            last = hashlib.sha256(f"{last}\n{text}".encode()).hexdigest()
+            assert last == expected
+        head = (await owner.get("/api/audit/verify")).json()["head"]
+        assert head == f"2:{last}"
+
+    async def test_csv(self, owner, database):
+        await owner.post("/api/user/api-keys", json={"name": "=1+1"})
+        await seal_all(database)
+
+        file = await owner.get("/api/audit/export?format=csv")
+
+        header, row = file.text.splitlines()
+        assert header.startswith("workspace_id,sequence,at,actor_kind")
+        assert ",api_key.created,api_key," in row
+        assert ",'=1+1," in row
+
+
+class TestVerify:
+    async def test_an_intact_log(self, owner, key, database):
+        before = (await owner.get("/api/audit/verify")).json()
+        await seal_all(database)
+
+        found = (await owner.get("/api/audit/verify")).json()
+
+        assert (before["ok"], before["entries"], before["unsealed"]) == (True, 0, 1)
+        assert (found["ok"], found["entries"], found["unsealed"]) == (True, 1, 0)
+        assert (found["fault"], found["complete"], found["deleted"]) == (None, True, 0)
+        query = f"expect_head={found['head']}"
+        assert (await owner.get(f"/api/audit/verify?{query}")).json()["ok"]
+
+    async def test_a_head_that_is_none(self, owner):
+        answer = await owner.get("/api/audit/verify?expect_head=x")
+
+        assert (answer.status_code, answer.json()["code"]) == (422, "audit_head_invalid")
+
+
+class TestListServer:
+    async def test_an_administrator_sees_all_workspaces(self, login, make, account, key):
+        admin = await login(await make.user(is_admin=True))
+
+        (entry,) = (await admin.get("/api/admin/audit")).json()["data"]
+
+        assert entry["workspace_id"] == str(account.workspace_id)
+        other = f"/api/admin/audit?workspace_id={entry['id']}"
+        assert (await admin.get(other)).json()["data"] == []
+
+    async def test_others_do_not(self, owner):
+        assert (await owner.get("/api/admin/audit")).json()["code"] == "admin_required"
