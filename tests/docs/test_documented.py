@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import typer
 
+from stepiq.accounts.audit.actions import Action, ActorKind
 from stepiq.cli.main import app as command_line
 from stepiq.core.config_file import CONFIG_FILE_TABLES, EndpointSettings
+from stepiq.core.enum_docs import described
 from stepiq.core.metrics import REGISTRY
 from stepiq.core.settings import Settings, variable_name
 from stepiq.execution.events import EventType
@@ -182,3 +184,13 @@ def _documented_routes() -> Iterator[tuple[str, str]]:
                 method[1] if method else "GET",
                 re.sub(r"\$\w+|gpt-4o|CRM_TOKEN|(?<=/)\d(?=/|$)", "ID", path[1]),
             )
+
+
+class TestAuditLog:
+    @pytest.mark.parametrize("action", sorted(Action))
+    def test_each_action_has_its_row(self, action):
+        assert f"| `{action}` | {described(Action)[action]} |" in read("docs/audit.md")
+
+    @pytest.mark.parametrize("kind", sorted(ActorKind))
+    def test_so_has_each_kind_of_actor(self, kind):
+        assert f"| `{kind}` |" in read("docs/audit.md")

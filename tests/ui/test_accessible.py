@@ -57,12 +57,13 @@ REST = (
     "/settings/secrets",
     "/settings/models",
     "/settings/notifications",
+    "/settings/audit",
     "/docs",
     "/docs/errors",
     "/docs/steps",
     "/no-such-page",
 )
-ADMIN = ("/admin", "/admin/users", "/admin/problems", "/admin/settings")
+ADMIN = ("/admin", "/admin/users", "/admin/problems", "/admin/audit", "/admin/settings")
 SIGNED_OUT = (
     "/login",
     "/register",

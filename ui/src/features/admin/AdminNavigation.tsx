@@ -5,6 +5,7 @@ const PAGES = [
   { to: "/admin", label: strings.health },
   { to: "/admin/users", label: strings.users },
   { to: "/admin/problems", label: strings.problems },
+  { to: "/admin/audit", label: strings.audit },
   { to: "/admin/settings", label: strings.settings },
 ] as const;
 

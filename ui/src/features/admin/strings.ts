@@ -4,6 +4,7 @@ export const strings = {
   health: "Health",
   users: "Users",
   problems: "Problems",
+  audit: "Audit log",
   settings: "Server settings",
 
   denied: "Administrators only",

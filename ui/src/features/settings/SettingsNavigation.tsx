@@ -7,6 +7,7 @@ const PAGES = [
   { to: "/settings/secrets", label: strings.secrets },
   { to: "/settings/models", label: strings.models },
   { to: "/settings/notifications", label: strings.notifications },
+  { to: "/settings/audit", label: strings.audit },
 ] as const;
 
 export function SettingsNavigation() {

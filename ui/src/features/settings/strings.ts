@@ -6,6 +6,7 @@ export const strings = {
   secrets: "Secrets",
   models: "Models",
   notifications: "Notifications",
+  audit: "Audit log",
 
   keysDescription: "Programs send a key in the header X-API-Key.",
   createKey: "Create key",

@@ -1,0 +1,57 @@
+import { queryOptions, useMutation } from "@tanstack/react-query";
+import { api, unwrap } from "./client";
+import type { components, paths } from "./schema";
+
+export type AuditEntry = components["schemas"]["AuditEntry"];
+export type AuditCheck = components["schemas"]["AuditCheck"];
+export type AuditFilter = Omit<
+  NonNullable<paths["/api/audit"]["get"]["parameters"]["query"]>,
+  "cursor" | "limit"
+>;
+export type AuditAction = NonNullable<AuditFilter["action"]>[number];
+export type AuditFault = NonNullable<AuditCheck["fault"]>;
+export type ActorKind = AuditEntry["actor"]["kind"];
+export type AuditFormat = "csv" | "ndjson";
+
+/** A page of the audit log of the workspace, newest first. */
+export function auditQuery(filter: AuditFilter, cursor: string | undefined) {
+  return queryOptions({
+    queryKey: ["audit", filter, cursor],
+    queryFn: ({ signal }) =>
+      unwrap(api.GET("/api/audit", { params: { query: { ...filter, cursor } }, signal })),
+  });
+}
+
+/** A page of the audit logs of the server and of all workspaces, newest first. */
+export function serverAuditQuery(filter: AuditFilter, cursor: string | undefined) {
+  return queryOptions({
+    queryKey: ["admin", "audit", filter, cursor],
+    queryFn: ({ signal }) =>
+      unwrap(api.GET("/api/admin/audit", { params: { query: { ...filter, cursor } }, signal })),
+  });
+}
+
+/** Checks the whole chain, in parts. The result has the entries of all parts. */
+export function useVerifyAudit() {
+  return useMutation({
+    mutationFn: async (): Promise<AuditCheck> => {
+      let after = 0;
+      let entries = 0;
+      for (;;) {
+        const part = await unwrap(api.GET("/api/audit/verify", { params: { query: { after } } }));
+        entries += part.entries;
+        if (part.complete || part.head === null) return { ...part, entries };
+        after = Number(part.head.split(":")[0]);
+      }
+    },
+  });
+}
+
+/** The log as a file. */
+export async function exportAudit(filter: AuditFilter, format: AuditFormat): Promise<Blob> {
+  const { data } = await api.GET("/api/audit/export", {
+    params: { query: { ...filter, format } },
+    parseAs: "blob",
+  });
+  return data as unknown as Blob;
+}

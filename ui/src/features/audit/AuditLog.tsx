@@ -1,0 +1,125 @@
+import { Button } from "@mantine/core";
+import { ScrollText } from "lucide-react";
+import { lazy, Suspense } from "react";
+import type { AuditAction, AuditEntry } from "@/api/audit";
+import { EmptyState } from "@/ui/feedback/EmptyState";
+import { TextSkeleton } from "@/ui/feedback/Skeletons";
+import { DataTable } from "@/ui/table/DataTable";
+import { FilterChips } from "@/ui/table/FilterChips";
+import { type FilterDefinition, type FilterValues, valuesOf } from "@/ui/table/filters";
+import classes from "./Audit.module.css";
+import { actorText, auditColumns } from "./columns";
+import type { AuditSearch } from "./search";
+import { strings } from "./strings";
+
+const ACTIONS = Object.keys(strings.actions) as AuditAction[];
+
+const EntryDetail = lazy(() => import("./EntryDetail"));
+
+type Props = {
+  page: { data: AuditEntry[]; next_cursor: string | null };
+  search: AuditSearch;
+  onSearch: (search: AuditSearch) => void;
+  withWorkspace?: boolean;
+};
+
+/** The filters, the table and the details of the entry in the address. */
+export function AuditLog({ page, search, onSearch, withWorkspace = false }: Props) {
+  const { cursor, entry: shownId, ...filter } = search;
+  const shown = page.data.find(({ id }) => id === shownId);
+  const isFiltered = Object.values(filter).some((value) => value !== undefined);
+  return (
+    <>
+      <FilterChips
+        filters={filtersOf(page.data)}
+        values={{ ...filter, action: filter.action?.split(",") }}
+        onChange={(changes) => onSearch(withFilters(filter, changes))}
+      />
+      {page.data.length === 0 ? (
+        <EmptyState title={isFiltered ? strings.emptyFiltered : strings.empty} icon={ScrollText}>
+          {!isFiltered && strings.emptyText}
+        </EmptyState>
+      ) : (
+        <div className={classes.layout} data-open={shown !== undefined}>
+          <DataTable
+            label={strings.title}
+            columns={auditColumns(withWorkspace)}
+            rows={page.data}
+            rowId={(entry) => entry.id}
+            selectedId={shown?.id}
+            hasKeys
+            onOpen={(entry) => onSearch({ ...search, entry: entry.id })}
+            footer={<Pages search={search} next={page.next_cursor} onSearch={onSearch} />}
+          />
+          {shown && (
+            <Suspense fallback={<TextSkeleton lines={8} />}>
+              <EntryDetail
+                entry={shown}
+                onClose={() => onSearch({ ...search, entry: undefined })}
+                onFilter={onSearch}
+              />
+            </Suspense>
+          )}
+        </div>
+      )}
+    </>
+  );
+}
+
+/** The search with changed filters, from its first page. */
+function withFilters(search: AuditSearch, changes: FilterValues): AuditSearch {
+  const { action: _, ...others } = changes;
+  const next: AuditSearch = { ...search, ...others, cursor: undefined, entry: undefined };
+  if ("action" in changes) next.action = valuesOf(changes, "action").join(",") || undefined;
+  return next;
+}
+
+function filtersOf(entries: readonly AuditEntry[]): FilterDefinition[] {
+  const actors = new Map(
+    entries.flatMap((entry) => (entry.actor.id ? [[entry.actor.id, actorText(entry)]] : [])),
+  );
+  return [
+    {
+      id: "action",
+      label: strings.action,
+      kind: "choice",
+      options: ACTIONS.map((value) => ({ value, label: strings.actions[value] })),
+    },
+    {
+      id: "actor",
+      label: strings.actor,
+      kind: "choice",
+      isSingle: true,
+      options: [...actors].map(([value, label]) => ({ value, label })),
+    },
+    { id: "target", label: strings.target, kind: "text" },
+    { id: "from", label: strings.from, kind: "time" },
+    { id: "to", label: strings.to, kind: "time" },
+  ];
+}
+
+type PagesProps = Pick<Props, "search" | "onSearch"> & { next: string | null };
+
+function Pages({ search, next, onSearch }: PagesProps) {
+  if (next === null && search.cursor === undefined) return null;
+  return (
+    <div className={classes.footer}>
+      {search.cursor !== undefined && (
+        <Button
+          variant="default"
+          onClick={() => onSearch({ ...search, cursor: undefined, entry: undefined })}
+        >
+          {strings.first}
+        </Button>
+      )}
+      {next !== null && (
+        <Button
+          variant="default"
+          onClick={() => onSearch({ ...search, cursor: next, entry: undefined })}
+        >
+          {strings.next}
+        </Button>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,24 @@
+import { useSuspenseQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { serverAuditQuery } from "@/api/audit";
+import { PageHeader } from "@/ui/PageHeader";
+import { AuditLog } from "./AuditLog";
+import { type AuditSearch, filterOf } from "./search";
+import { strings } from "./strings";
+
+/** The audit logs of the server and of all workspaces, for administrators. */
+export function ServerAuditPage({ search }: { search: AuditSearch }) {
+  const { data: page } = useSuspenseQuery(serverAuditQuery(filterOf(search), search.cursor));
+  const navigate = useNavigate({ from: "/admin/audit" });
+  return (
+    <>
+      <PageHeader title={strings.title} description={strings.serverDescription} />
+      <AuditLog
+        page={page}
+        search={search}
+        onSearch={(next) => void navigate({ search: next, resetScroll: false })}
+        withWorkspace
+      />
+    </>
+  );
+}
