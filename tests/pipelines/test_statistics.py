@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from stepiq.core import clock, ids
-from stepiq.pipelines import queries
+from stepiq.pipelines import queries, statistics_queries
 from stepiq.store.states import RunStatus
 from tests.support.query_plans import query_plan, statements, walked_whole
 
@@ -112,7 +112,7 @@ class TestVersions:
 @pytest.mark.new_store
 class TestStatements:
     async def test_days_are_found_by_the_primary_key(self, database):
-        statement = queries.days_statement(
+        statement = statistics_queries.days_statement(
             ids.uuid7(), [ids.uuid7(), ids.uuid7()], ["2026-03-01", "2026-03-02"]
         )
 
@@ -122,7 +122,7 @@ class TestStatements:
         assert not walked_whole(plan)
 
     async def test_schedules_are_found_by_their_pipelines(self, database):
-        statement = queries.next_runs_statement([ids.uuid7(), ids.uuid7()])
+        statement = statistics_queries.next_runs_statement([ids.uuid7(), ids.uuid7()])
 
         plan = await query_plan(database, statement)
 

@@ -375,14 +375,17 @@ async def deliveries_refuse_recipient(world: World) -> httpx2.Response:
     return await world.guest.post("/api/recipients/refuse", json=body)
 
 
-@act("pipeline.archived")
-async def pipelines_archive(world: World) -> httpx2.Response:
-    return await world.client.delete(world.known["pipeline"])
+def _status(action: str, name: str, method: str, path: str = "") -> None:
+    async def call(world: World) -> httpx2.Response:
+        return await world.client.request(method, world.known["pipeline"] + path)
+
+    ACTS[name] = (call, action)
 
 
-@act("pipeline.restored")
-async def pipelines_restore(world: World) -> httpx2.Response:
-    return await world.client.post(f"{world.known['pipeline']}/restore")
+_status("pipeline.archived", "pipelines_archive", "DELETE")
+_status("pipeline.restored", "pipelines_restore", "POST", "/restore")
+_status("pipeline.paused", "pipelines_pause", "POST", "/pause")
+_status("pipeline.resumed", "pipelines_resume", "POST", "/resume")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from stepiq.billing.http import BillingServicesDep
 from stepiq.core import clock
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.quotas import PlanBytesExceeded, PlanSchedulesExceeded, PlanVersionsExceeded
-from stepiq.pipelines import diffs, queries, recorded, schemas, service, statistics
+from stepiq.pipelines import diffs, pausing, queries, recorded, schemas, service, statistics
 from stepiq.pipelines.drafts import DraftBody
 from stepiq.pipelines.editor_drafts import service as drafts
 from stepiq.pipelines.errors import (
@@ -110,8 +110,8 @@ async def list_pipelines(
     read: Read,
     page: PageQuery,
     status: Annotated[
-        PipelineStatus, Query(description="Active or archived pipelines.")
-    ] = PipelineStatus.ACTIVE,
+        PipelineStatus | None, Query(description="Default: active and paused pipelines.")
+    ] = None,
     tag: Annotated[
         schemas.WantedTag | None, Query(description="Only pipelines with this tag.")
     ] = None,
@@ -264,7 +264,7 @@ async def update_pipeline_metadata(
 async def archive_pipeline(
     caller: Writer, rules: RulesDep, tx: Tx, pipeline_id: UUID
 ) -> schemas.ArchivedView:
-    """Archive a pipeline. It can no longer be triggered; its runs and versions remain readable."""
+    """Archive a pipeline, which ends its pause. It can no longer be triggered; its runs and versions remain readable."""
     before = await recorded.before(tx, caller, pipeline_id)
     pipeline = await service.archive(tx, caller, pipeline_id, rules)
     await recorded.status_changed(tx, caller, Action.PIPELINE_ARCHIVED, before, pipeline)
@@ -284,6 +284,38 @@ async def restore_pipeline(
     before = await recorded.before(tx, caller, pipeline_id)
     pipeline = await service.restore(tx, caller, pipeline_id, rules)
     await recorded.status_changed(tx, caller, Action.PIPELINE_RESTORED, before, pipeline)
+    return schemas.PipelineView.model_validate(pipeline)
+
+
+@router.post(
+    "/pipelines/{pipeline_id}/pause",
+    responses=problems(PipelineNotFound, PipelineArchived, ScopeMissing),
+)
+async def pause_pipeline(
+    caller: Writer,
+    tx: Tx,
+    pipeline_id: UUID,
+    rules: RulesDep,
+    body: schemas.PauseRequest | None = None,
+) -> schemas.PipelineView:
+    """Pause a pipeline: it starts no new runs until it is resumed, except tests of drafts. Unfinished runs continue."""
+    reason = None if body is None else body.reason
+    before, pipeline = await pausing.pause(tx, caller, pipeline_id, rules, reason=reason)
+    await recorded.pause_changed(tx, caller, Action.PIPELINE_PAUSED, before, pipeline)
+    return schemas.PipelineView.model_validate(pipeline)
+
+
+@router.post(
+    "/pipelines/{pipeline_id}/resume",
+    responses=problems(PipelineNotFound, PipelineArchived, ScopeMissing),
+)
+async def resume_pipeline(
+    caller: Writer, tx: Tx, pipeline_id: UUID, rules: RulesDep
+) -> schemas.PipelineView:
+    """Resume a paused pipeline. Schedules with `catch_up: last` start one run for the ticks during the pause."""
+    before = await recorded.before(tx, caller, pipeline_id)
+    pipeline = await pausing.resume(tx, caller, pipeline_id, rules)
+    await recorded.pause_changed(tx, caller, Action.PIPELINE_RESUMED, before, pipeline)
     return schemas.PipelineView.model_validate(pipeline)
 
 

@@ -36,6 +36,34 @@ class PipelineArchived(Conflict):
         )
 
 
+class PipelinePaused(Conflict):
+    """The pipeline is paused: it can be changed, but starts no runs."""
+
+    code = "pipeline_paused"
+
+    def __init__(self, pipeline_id: UUID, reason: str | None) -> None:
+        why = f" Reason: {reason}" if reason else ""
+        super().__init__(
+            f"Pipeline {pipeline_id} is paused, so it starts no runs. Resume it first: "
+            f"POST /api/pipelines/{pipeline_id}/resume.{why}",
+            pipeline_id=pipeline_id,
+        )
+
+
+class PipelineNotActive(PipelineNotFound):
+    """The pipeline of an inbound webhook is paused, so it starts no runs."""
+
+    code = "pipeline_not_active"
+
+    def __init__(self, pipeline_id: UUID) -> None:
+        NotFound.__init__(
+            self,
+            f"Pipeline {pipeline_id} is paused, so its webhook starts no runs. A member of the workspace can resume it: "
+            f"POST /api/pipelines/{pipeline_id}/resume.",
+            pipeline_id=pipeline_id,
+        )
+
+
 class VersionInUse(Conflict):
     """The version is the newest one of its pipeline, or has runs."""
 

@@ -1,5 +1,6 @@
 """Callbacks from pipelines to the layers above them. `server.app` provides the implementation."""
 
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -15,6 +16,10 @@ class Watcher(Protocol):
         self, session: Session, actor: Actor, pipeline_id: UUID, definition: Definition
     ) -> None:
         """Called before a version is stored, which new runs use from then on."""
+        ...
+
+    async def resuming(self, session: Session, pipeline_id: UUID, paused_at: datetime) -> None:
+        """Called before a paused pipeline is resumed."""
         ...
 
     async def archived(self, session: Session, pipeline_id: UUID) -> None:

@@ -1,6 +1,6 @@
 """Queries of pipelines. Every list scans an index from its newest end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,13 +11,13 @@ from sqlalchemy.exc import IntegrityError
 from stepiq.core import clock
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines.records import (
+    Author,
     LastRun,
     ListedVersion,
+    Pause,
     Pipeline,
-    PipelineDay,
     Target,
     Version,
-    VersionAuthor,
 )
 from stepiq.store.database import Session
 from stepiq.store.search import contains, fold, has_tag
@@ -26,12 +26,12 @@ from stepiq.store.tables import (
     pipeline_versions,
     pipelines,
     runs,
-    schedules,
-    usage_days,
     users,
 )
 from stepiq.store.workspace_order import belongs_to, newest_first
 
+NOT_PAUSED: dict[str, Any] = {"paused_at": None, "paused_by": None, "pause_reason": None}
+"""The values of columns of a pipeline that is not paused."""
 MAX_RUNS = 1_000
 """Maximum number of runs to count for each version in a list."""
 
@@ -49,12 +49,18 @@ _newest = (
     .scalar_subquery()
 )
 
-_select_brief = sa.select(
-    pipelines,
-    runs.c.id.label("run_id"),
-    runs.c.status.label("run_status"),
-    runs.c.created_at.label("run_created_at"),
-).outerjoin(runs, runs.c.id == _newest)
+_select_brief = (
+    sa.select(
+        pipelines,
+        runs.c.id.label("run_id"),
+        runs.c.status.label("run_status"),
+        runs.c.created_at.label("run_created_at"),
+        users.c.name.label("pauser_name"),
+        users.c.email.label("pauser_email"),
+    )
+    .outerjoin(runs, runs.c.id == _newest)
+    .outerjoin(users, users.c.id == pipelines.c.paused_by)
+)
 
 _select = _select_brief.add_columns(pipeline_versions.c.definition).join(
     pipeline_versions,
@@ -77,56 +83,105 @@ async def find(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Pipel
 
 
 async def lock(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Target | None:
-    """Lock and return a pipeline of the workspace."""
-    return await _target(session, workspace_id, pipeline_id, lock=True)
+    """Lock and return a pipeline of the workspace. Transactions that start its runs do not wait for this lock."""
+    statement = _target_statement(workspace_id, pipeline_id)
+    return await _target(session, statement.with_for_update(key_share=True))
+
+
+async def lock_to_pause(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Target | None:
+    """Lock and return a pipeline of the workspace, after the transactions that are starting its runs have ended."""
+    statement = _target_statement(workspace_id, pipeline_id)
+    return await _target(session, statement.with_for_update())
+
+
+async def lock_to_run(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Target | None:
+    """Return a pipeline of the workspace, which cannot be paused until this transaction ends."""
+    statement = _target_statement(workspace_id, pipeline_id)
+    return await _target(session, statement.with_for_update(read=True, key_share=True))
+
+
+async def lock_paused(session: Session, pipeline_ids: Collection[UUID]) -> set[UUID]:
+    """The paused ones of some pipelines. The others cannot be paused until this transaction ends.
+
+    A transaction that has locked schedules can call this: pausing waits for no other lock.
+    """
+    statement = (
+        sa.select(pipelines.c.id, pipelines.c.status, pipelines.c.paused_at)
+        .where(pipelines.c.id.in_(pipeline_ids))
+        .order_by(pipelines.c.id)
+        .with_for_update(read=True, key_share=True)
+    )
+    return {
+        row.id
+        for row in await session.execute(statement)
+        if status_of(row) is PipelineStatus.PAUSED
+    }
 
 
 async def target(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Target | None:
     """The data of a pipeline of the workspace that a trigger needs."""
-    return await _target(session, workspace_id, pipeline_id, lock=False)
+    return await _target(session, _target_statement(workspace_id, pipeline_id))
 
 
 async def lock_unsaved(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Target | None:
     """Lock and return the row of a pipeline that was never saved, only run."""
-    return await _target(session, workspace_id, pipeline_id, lock=True, is_unsaved=True)
+    statement = _target_statement(workspace_id, pipeline_id, is_unsaved=True)
+    return await _target(session, statement.with_for_update())
 
 
-async def _target(
-    session: Session,
-    workspace_id: UUID,
-    pipeline_id: UUID,
-    *,
-    lock: bool,
-    is_unsaved: bool = False,
-) -> Target | None:
-    statement = sa.select(
-        pipelines.c.id, pipelines.c.name, pipelines.c.status, pipelines.c.version
-    ).where(
+def _target_statement(
+    workspace_id: UUID, pipeline_id: UUID, *, is_unsaved: bool = False
+) -> sa.Select[Any]:
+    columns: list[sa.ColumnElement[Any]] = [
+        pipelines.c.id,
+        pipelines.c.name,
+        pipelines.c.status,
+        pipelines.c.paused_at,
+        pipelines.c.pause_reason,
+        pipelines.c.version,
+    ]
+    return sa.select(*columns).where(
         pipelines.c.id == pipeline_id,
         pipelines.c.workspace_id == workspace_id,
         pipelines.c.is_unsaved.is_(is_unsaved),
     )
-    if lock:
-        statement = statement.with_for_update()
+
+
+async def _target(session: Session, statement: sa.Select[Any]) -> Target | None:
     row = (await session.execute(statement)).one_or_none()
     if row is None:
         return None
-    return Target(row.id, row.name, PipelineStatus(row.status), row.version)
+    return Target(row.id, row.name, status_of(row), row.version, row.paused_at, row.pause_reason)
+
+
+def status_of(row: sa.Row[Any]) -> PipelineStatus:
+    """The status of a row with `status` and `paused_at`."""
+    status = PipelineStatus(row.status)
+    is_paused = status is PipelineStatus.ACTIVE and row.paused_at is not None
+    return PipelineStatus.PAUSED if is_paused else status
+
+
+def is_listed_as(status: PipelineStatus | None) -> sa.ColumnElement[bool]:
+    """Whether a pipeline has a status; with None, whether it is not archived. All use the index of the stored status."""
+    if status is PipelineStatus.ARCHIVED:
+        return pipelines.c.status == PipelineStatus.ARCHIVED
+    is_kept = pipelines.c.status == PipelineStatus.ACTIVE
+    if status is None:
+        return is_kept
+    is_paused = pipelines.c.paused_at.is_not(None)
+    return sa.and_(is_kept, is_paused if status is PipelineStatus.PAUSED else ~is_paused)
 
 
 async def count_active(session: Session, workspace_id: UUID, at_most: int) -> int:
-    """The number of active pipelines of the workspace, at most `at_most`."""
+    """The number of pipelines of the workspace that are not archived, at most `at_most`."""
     return await session.scalar(count_statement(workspace_id, at_most))
 
 
 def count_statement(workspace_id: UUID, at_most: int) -> sa.Select[Any]:
-    """Count the active pipelines of the workspace, up to `at_most`."""
+    """Count the pipelines of the workspace that are not archived, up to `at_most`."""
     active = (
         sa.select(pipelines.c.id)
-        .where(
-            pipelines.c.workspace_id == workspace_id,
-            pipelines.c.status == PipelineStatus.ACTIVE,
-        )
+        .where(pipelines.c.workspace_id == workspace_id, is_listed_as(None))
         .limit(at_most)
     )
     return sa.select(sa.func.count()).select_from(active.subquery())
@@ -142,15 +197,16 @@ def page_statement(
     limit: int,
     with_definition: bool = True,
 ) -> sa.Select[Any]:
-    """Pipelines of the workspace, newest first. Tag and name filter the rows that the index scan returns.
+    """Pipelines of the workspace, newest first; without a status, those that are not archived.
 
-    Without definitions, those of the result are None.
+    Tag, name and whether it is paused filter the rows that the index scan returns. Without definitions, those of the
+    result are None.
     """
     statement = (_select if with_definition else _select_brief).where(
-        belongs_to(pipelines.c.workspace_id, workspace_id), pipelines.c.is_unsaved.is_(False)
+        belongs_to(pipelines.c.workspace_id, workspace_id),
+        pipelines.c.is_unsaved.is_(False),
+        is_listed_as(status),
     )
-    if status is not None:
-        statement = statement.where(pipelines.c.status == status)
     if tag is not None:
         statement = statement.where(has_tag(pipelines.c.tags, tag))
     if q is not None:
@@ -347,75 +403,13 @@ async def versions(session: Session, statement: sa.Select[Any]) -> list[ListedVe
             pipeline_id=row.pipeline_id,
             version=row.version,
             source_format=SourceFormat(row.source_format),
-            author=VersionAuthor(row.created_by, row.name, row.email),
+            author=Author(row.created_by, row.name, row.email),
             created_at=row.created_at,
             runs=min(row.runs, MAX_RUNS),
             runs_complete=row.runs <= MAX_RUNS,
         )
         for row in await session.execute(statement)
     ]
-
-
-def days_statement(
-    workspace_id: UUID, pipeline_ids: Sequence[UUID], days: Sequence[str]
-) -> sa.Select[Any]:
-    """Usage of these pipelines on these days."""
-    used = usage_days.c
-    # The row without a model counts runs.
-    counts = {
-        name: sa.case((used.model == "", used[column]), else_=0)
-        for name, column in (
-            ("runs", "runs"),
-            ("completed", "runs_completed"),
-            ("failed", "runs_failed"),
-            ("cancelled", "runs_cancelled"),
-        )
-    }
-    sums: dict[str, sa.ColumnElement[Any]] = {**counts, "cost_usd_micros": used.cost_usd_micros}
-    # PostgreSQL returns sums of large integers as decimals, and has no minimum of booleans.
-    columns = [
-        sa.cast(sa.func.sum(column), sa.BigInteger).label(name) for name, column in sums.items()
-    ]
-    complete = sa.func.min(sa.cast(used.cost_complete, sa.Integer)).label("cost_complete")
-    return (
-        sa.select(used.pipeline_id, used.day, *columns, complete)
-        .where(
-            used.workspace_id == workspace_id,
-            used.day.in_(days),
-            used.pipeline_id.in_(pipeline_ids),
-        )
-        .group_by(used.pipeline_id, used.day)
-    )
-
-
-async def days(session: Session, statement: sa.Select[Any]) -> list[PipelineDay]:
-    """Execute `days_statement`."""
-    return [
-        PipelineDay(**{**row, "cost_complete": row["cost_complete"] != 0})
-        for row in (await session.execute(statement)).mappings()
-    ]
-
-
-def next_runs_statement(pipeline_ids: Sequence[UUID]) -> sa.Select[Any]:
-    """The next time at which a schedule starts each of these pipelines."""
-    columns: list[sa.ColumnElement[Any]] = [
-        schedules.c.pipeline_id,
-        sa.func.min(schedules.c.next_run_at).label("at"),
-    ]
-    return (
-        sa.select(*columns)
-        .where(
-            schedules.c.pipeline_id.in_(pipeline_ids),
-            schedules.c.enabled,
-            schedules.c.next_run_at.is_not(None),
-        )
-        .group_by(schedules.c.pipeline_id)
-    )
-
-
-async def next_runs(session: Session, statement: sa.Select[Any]) -> dict[UUID, datetime]:
-    """Execute `next_runs_statement`."""
-    return {row.pipeline_id: row.at for row in await session.execute(statement)}
 
 
 async def version(
@@ -453,6 +447,10 @@ def _pipeline(row: sa.Row[Any]) -> Pipeline:
     last_run = None
     if row.run_id is not None:
         last_run = LastRun(row.run_id, RunStatus(row.run_status), row.run_created_at)
+    pause, status = None, status_of(row)
+    if status is PipelineStatus.PAUSED:
+        author = Author(row.paused_by, row.pauser_name, row.pauser_email)
+        pause = Pause(row.paused_at, author, row.pause_reason)
     return Pipeline(
         id=row.id,
         workspace_id=row.workspace_id,
@@ -461,11 +459,12 @@ def _pipeline(row: sa.Row[Any]) -> Pipeline:
         description=row.description,
         definition=getattr(row, "definition", None),
         version=row.version,
-        status=PipelineStatus(row.status),
+        status=status,
         tags=row.tags,
         last_run=last_run,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        pause=pause,
     )
 
 

@@ -75,6 +75,20 @@ async def status_changed(
         )
 
 
+async def pause_changed(
+    session: Session, actor: Actor, action: Action, old: Pipeline, new: Pipeline
+) -> None:
+    """Record that a pipeline was paused or resumed, or that the reason of its pause was changed."""
+    were, are = audit.changes(_pause_facts(old), _pause_facts(new))
+    if are:
+        target = pipeline_target(new.id, new.name)
+        await audit.record(session, actor, action, target, before=were, after=are)
+
+
+def _pause_facts(pipeline: Pipeline) -> dict[str, Json]:
+    return {"status": pipeline.status, "reason": pipeline.pause and pipeline.pause.reason}
+
+
 async def version_deleted(session: Session, actor: Actor, pipeline_id: UUID, version: int) -> None:
     """Record that a version was deleted."""
     await audit.record(

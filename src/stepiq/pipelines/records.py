@@ -34,6 +34,24 @@ class LastRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Author:
+    """The user who did something."""
+
+    id: UUID
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Since when, by whom and why a pipeline is paused."""
+
+    at: datetime
+    by: Author
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Pipeline:
     """A pipeline with the definition of its newest version."""
 
@@ -50,6 +68,8 @@ class Pipeline:
     last_run: LastRun | None
     created_at: datetime
     updated_at: datetime
+    pause: Pause | None = None
+    """Set if and only if its status is `paused`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +105,13 @@ class PipelineStats:
 
 
 @dataclass(frozen=True, slots=True)
-class VersionAuthor:
-    """The user who saved a version."""
-
-    id: UUID
-    name: str
-    email: str
-
-
-@dataclass(frozen=True, slots=True)
 class ListedVersion:
     """A version in a list, without its definition."""
 
     pipeline_id: UUID
     version: int
     source_format: SourceFormat
-    author: VersionAuthor
+    author: Author
     created_at: datetime
     runs: int
     """Counted up to a limit."""
@@ -136,3 +147,5 @@ class Target:
     status: PipelineStatus
     version: int
     """The newest version."""
+    paused_at: datetime | None = None
+    pause_reason: str | None = None

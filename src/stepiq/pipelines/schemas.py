@@ -109,7 +109,32 @@ class PipelineStatsView(View):
     cost_usd_micros: int
     cost_complete: bool
     next_run_at: Timestamp | None
-    """When a schedule starts it."""
+    """When a schedule starts it. Null while it is paused."""
+
+
+class AuthorView(View):
+    """The user who did something."""
+
+    id: UUID
+    name: str
+    email: str
+
+
+class PauseRequest(StrictModel):
+    """Why a pipeline is paused."""
+
+    reason: (
+        Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+        | None
+    ) = None
+
+
+class PauseView(View):
+    """Since when, by whom and why a pipeline is paused."""
+
+    at: Timestamp
+    by: AuthorView
+    reason: str | None
 
 
 class PipelineFields(View):
@@ -123,6 +148,8 @@ class PipelineFields(View):
     status: PipelineStatus
     tags: list[str]
     last_run: LastRunView | None
+    pause: PauseView | None
+    """Null unless the status is `paused`."""
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -186,18 +213,10 @@ class VersionSummaryView(View):
     created_at: Timestamp
 
 
-class VersionAuthorView(View):
-    """The user who saved a version."""
-
-    id: UUID
-    name: str
-    email: str
-
-
 class ListedVersionView(VersionSummaryView):
     """A version in a list."""
 
-    author: VersionAuthorView
+    author: AuthorView
     runs: int
     """Number of its runs, up to 1,000."""
     runs_complete: bool

@@ -55,7 +55,7 @@ class Rules:
     plans: Plans
     providers: Providers
     changes: Changes
-    """Receives `PIPELINE_CHANGED` after the commit of a new version or an archiving."""
+    """Receives `PIPELINE_CHANGED` after the commit of a new version or status."""
     watcher: Watcher | None
     """Called in the same transaction; None where nothing depends on pipelines, such as without a server."""
     verifies_addresses: bool
@@ -168,7 +168,7 @@ async def save(
         DefinitionMalformed, DefinitionInvalid, PlanStepsExceeded, PlanWebhooksDisabled, PlanCronDisabled,
         PlanVersionsExceeded, PlanBytesExceeded, PlanSchedulesExceeded, EmailUnverified, SlugTaken: as for `create`.
     """
-    found = await lock_active(session, actor, pipeline_id)
+    found = await lock_kept(session, actor, pipeline_id)
     if if_match is not None and not _matches(if_match, found.version):
         newest = await version(session, actor, pipeline_id, found.version)
         raise StaleVersion(pipeline_id, found.version, _current(newest))
@@ -188,7 +188,7 @@ async def save(
     if rules.watcher is not None:
         await rules.watcher.version_saved(session, actor, pipeline_id, definition)
     await _add_version(session, actor, pipeline_id, found.version + 1, draft, rules)
-    _publish_change(session, rules.changes, pipeline_id)
+    publish_change(session, rules.changes, pipeline_id)
     return Saved(await get(session, actor, pipeline_id), warnings)
 
 
@@ -204,15 +204,15 @@ async def get(session: Session, actor: Actor, pipeline_id: UUID) -> Pipeline:
     return pipeline
 
 
-async def lock_active(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
-    """Lock an active pipeline until this transaction ends.
+async def lock_kept(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
+    """Lock a pipeline that is not archived until this transaction ends.
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline.
         PipelineArchived: it must be restored first.
     """
     found = await _lock(session, actor, pipeline_id)
-    if found.status is not PipelineStatus.ACTIVE:
+    if found.status is PipelineStatus.ARCHIVED:
         raise PipelineArchived(pipeline_id)
     return found
 
@@ -232,7 +232,7 @@ async def patch(
         PipelineNotFound: the actor's workspace has no such pipeline.
         PipelineArchived: it must be restored first.
     """
-    await lock_active(session, actor, pipeline_id)
+    await lock_kept(session, actor, pipeline_id)
     wanted = {"name": name, "description": description, "tags": tags}
     values = {key: value for key, value in wanted.items() if value is not None}
     if values:
@@ -241,7 +241,7 @@ async def patch(
 
 
 async def archive(session: Session, actor: Actor, pipeline_id: UUID, rules: Rules) -> Pipeline:
-    """Archive a pipeline. An archived one does not change.
+    """Archive a pipeline, which ends its pause. An archived one does not change.
 
     After the commit, this process no longer triggers it. Runs in progress continue, and runs and versions stay
     readable.
@@ -250,27 +250,27 @@ async def archive(session: Session, actor: Actor, pipeline_id: UUID, rules: Rule
         PipelineNotFound: the actor's workspace has no such pipeline.
     """
     if (await _lock(session, actor, pipeline_id)).status is not PipelineStatus.ARCHIVED:
-        values = {"status": PipelineStatus.ARCHIVED}
+        values = {"status": PipelineStatus.ARCHIVED, **queries.NOT_PAUSED}
         await queries.update(session, pipeline_id, values, clock.now())
         if rules.watcher is not None:
             await rules.watcher.archived(session, pipeline_id)
-        _publish_change(session, rules.changes, pipeline_id)
+        publish_change(session, rules.changes, pipeline_id)
     return await get(session, actor, pipeline_id)
 
 
 async def restore(session: Session, actor: Actor, pipeline_id: UUID, rules: Rules) -> Pipeline:
-    """Restore an archived pipeline. An active one does not change.
+    """Restore an archived pipeline. Another one does not change.
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline.
         PlanPipelinesExceeded: as many others are active as the plan allows.
         PlanSchedulesExceeded: it has schedules, and the plan does not allow so many.
     """
-    if (await _lock(session, actor, pipeline_id)).status is not PipelineStatus.ACTIVE:
+    if (await _lock(session, actor, pipeline_id)).status is PipelineStatus.ARCHIVED:
         if rules.watcher is not None:
             await rules.watcher.restoring(session, pipeline_id)
         await _require_room(session, actor, rules.plans.get(actor.plan))
-        values = {"status": PipelineStatus.ACTIVE}
+        values = {"status": PipelineStatus.ACTIVE, **queries.NOT_PAUSED}
         await queries.update(session, pipeline_id, values, clock.now())
         if rules.watcher is not None:
             await rules.watcher.restored(session, actor, pipeline_id)
@@ -333,13 +333,13 @@ async def restore_version(
 
 
 async def target(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
-    """The active pipeline that a trigger starts.
+    """A pipeline that is not archived.
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline, or it is archived.
     """
     found = await queries.target(session, actor.workspace_id, pipeline_id)
-    if found is None or found.status is not PipelineStatus.ACTIVE:
+    if found is None or found.status is PipelineStatus.ARCHIVED:
         raise PipelineNotFound(pipeline_id, is_archived=found is not None)
     return found
 
@@ -464,7 +464,8 @@ async def _lock(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
     return found
 
 
-def _publish_change(session: Session, changes: Changes, pipeline_id: UUID) -> None:
+def publish_change(session: Session, changes: Changes, pipeline_id: UUID) -> None:
+    """Publish after the commit that a pipeline has changed."""
     session.after_commit(lambda: changes.publish(PIPELINE_CHANGED, str(pipeline_id)))
 
 

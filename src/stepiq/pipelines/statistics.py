@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from stepiq.pipelines import queries
+from stepiq.pipelines import statistics_queries as queries
 from stepiq.pipelines.records import PipelineDay, PipelineStats
 from stepiq.store.database import Session
 

@@ -19,7 +19,7 @@ from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, Que
 from stepiq.execution.pinning import StepRunInvalid
 from stepiq.execution.retries import RetryInvalid
 from stepiq.language.inputs import InputInvalid
-from stepiq.pipelines.errors import PipelineNotFound
+from stepiq.pipelines.errors import PipelineNotFound, PipelinePaused
 from stepiq.pipelines.schemas import WantedTag
 from stepiq.runs import list_queries, list_stream, queries, recorded, schemas, service, waiting
 from stepiq.runs.errors import (
@@ -75,6 +75,7 @@ RunLinkDoor = Annotated[LinkDoor[tuple[UUID, datetime]], Depends(RUN_LINKS)]
         },
         **problems(
             PipelineNotFound,
+            PipelinePaused,
             VersionNotFound,
             InputInvalid,
             PlanRunsExhausted,
@@ -340,6 +341,7 @@ async def cancel_run(
         RetryInvalid,
         StepRunInvalid,
         PipelineNotFound,
+        PipelinePaused,
         VersionNotFound,
         InputInvalid,
         PlanRunsExhausted,

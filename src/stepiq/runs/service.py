@@ -11,7 +11,7 @@ from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.records import NOTHING, NewRun, Reuse, RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.language.definition import Definition
-from stepiq.pipelines import service as pipelines
+from stepiq.pipelines import pausing
 from stepiq.pipelines.editor_drafts import service as drafts
 from stepiq.pipelines.records import Target
 from stepiq.runs import queries
@@ -137,9 +137,10 @@ async def start_pipeline(
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline, or it is archived.
+        PipelinePaused: it is paused.
         VersionNotFound, InputInvalid, PlanRunsExhausted, PlanCreditsExhausted, QueueFull: as for `start`.
     """
-    target = await pipelines.target(session, actor, pipeline_id)
+    target = await pausing.runnable(session, actor, pipeline_id)
     if version is not None and is_draft_version(version):
         raise VersionNotFound(pipeline_id, version)
     started = await start(
@@ -170,6 +171,7 @@ async def retry(
         RunNotFound: the actor's workspace has no such run.
         RunNotFinished: it has not ended yet.
         PipelineNotFound: its pipeline is archived.
+        PipelinePaused: its pipeline is paused.
         RetryInvalid: it cannot be repeated from that step.
         StepRunInvalid: it is a run of one step, which the version does not have, or which cannot use these outputs.
         InputInvalid: the input does not match the version's schema.
@@ -223,7 +225,7 @@ async def _target_of_retry(
         unsaved = await drafts.unsaved(session, actor, earlier.pipeline_id)
         if unsaved is not None:
             return unsaved
-    return await pipelines.target(session, actor, earlier.pipeline_id)
+    return await pausing.runnable(session, actor, earlier.pipeline_id)
 
 
 async def progress(session: Session, actor: Actor, run_id: UUID) -> Progress:

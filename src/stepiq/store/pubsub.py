@@ -140,7 +140,7 @@ def runs_topic(workspace_id: UUID) -> str:
 
 
 PIPELINE_CHANGED = "pipelines:changed"
-"""Topic of saved and archived pipelines; the payload is the pipeline's id."""
+"""Topic of pipelines with a new version or status; the payload is the pipeline's id."""
 
 RUN_CANCELLED = "runs:cancelled"
 """Topic of cancelled runs; the payload is the run's id."""

@@ -120,6 +120,8 @@ class PipelineStatus(StrEnum):
     """Whether a pipeline can be run."""
 
     ACTIVE = "active"
+    PAUSED = "paused"
+    """It starts no new runs until it is resumed. In the table, such a row is active and has `paused_at`."""
     ARCHIVED = "archived"
 
 

@@ -331,7 +331,7 @@ class TestAll:
         assert rest["next_cursor"] is None
         assert listed[1]["pipeline_name"] == "Greeting"
         one = (await owner.get(f"/api/schedules/{first}")).json()
-        assert listed[1] == {**one, "pipeline_name": "Greeting"}
+        assert listed[1] == {**one, "pipeline_name": "Greeting", "is_paused": False}
 
     async def test_filters(self, owner, account, make, pipeline_id):
         enabled = await make.schedule(account, pipeline_id)

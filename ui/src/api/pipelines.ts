@@ -14,6 +14,9 @@ export type ListedPipeline = components["schemas"]["ListedPipeline"];
 export type Example = components["schemas"]["Example"];
 export type Issue = components["schemas"]["Issue"];
 export type Validation = components["schemas"]["Validation"];
+export type Pause = components["schemas"]["Pause"];
+/** What is needed to pause or resume a pipeline. */
+export type Pausable = Pick<ListedPipeline, "id" | "name" | "status">;
 type PipelineStatus = components["schemas"]["PipelineStatus"];
 export type PipelineChanges = components["schemas"]["PipelinePatch"];
 export type PipelineFilter = { q?: string; tag?: string; status?: PipelineStatus };
@@ -47,7 +50,7 @@ export const savedPipelineQuery = (id: string) =>
 
 function useChangedPipelines() {
   const queryClient = useQueryClient();
-  // Archiving ends schedules, and secrets of archived pipelines are not missing.
+  // Archiving ends schedules, pausing suspends them, and secrets of archived pipelines are not missing.
   return () =>
     Promise.all(
       ["pipelines", "schedules", "secrets"].map((name) =>
@@ -63,6 +66,18 @@ export function useChangePipeline(id: string) {
       unwrap(
         api.PATCH("/api/pipelines/{pipeline_id}", { params: { path: { pipeline_id: id } }, body }),
       ),
+    onSuccess: useChangedPipelines(),
+  });
+}
+
+/** Pauses a pipeline, or resumes it with null. */
+export function usePausePipeline(id: string) {
+  const params = { path: { pipeline_id: id } };
+  return useMutation({
+    mutationFn: (body: components["schemas"]["PauseRequest"] | null) =>
+      body === null
+        ? unwrap(api.POST("/api/pipelines/{pipeline_id}/resume", { params }))
+        : unwrap(api.POST("/api/pipelines/{pipeline_id}/pause", { params, body })),
     onSuccess: useChangedPipelines(),
   });
 }

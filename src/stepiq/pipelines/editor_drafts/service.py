@@ -177,7 +177,7 @@ async def _target(session: Session, actor: Actor, pipeline_id: UUID | None, name
     """The pipeline of a draft to run. A pipeline that was never saved gets a row."""
     if pipeline_id is not None:
         found = await pipeline_queries.target(session, actor.workspace_id, pipeline_id)
-        if found is not None and found.status is not PipelineStatus.ACTIVE:
+        if found is not None and found.status is PipelineStatus.ARCHIVED:
             raise PipelineNotFound(pipeline_id, is_archived=True)
         found = found or await unsaved(session, actor, pipeline_id)
         if found is not None:

@@ -5,9 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from stepiq.store.search import fold
-from stepiq.store.states import PipelineStatus
 from stepiq.store.tables.base import identity, metadata, owner
-from stepiq.store.types import Instant, JsonText, one_of
+from stepiq.store.types import Instant, JsonText
 
 
 def _folded_name(context: Any) -> str:
@@ -26,13 +25,18 @@ pipelines = sa.Table(
     ),  # for searches; null: an earlier version wrote the row
     sa.Column("description", sa.Text(), nullable=False, server_default=""),
     sa.Column("tags", JsonText(), nullable=False),
+    # Active or archived. An active one with `paused_at` is paused: earlier versions of stepIQ do not know that status,
+    # and lists of all that is not archived scan one part of the index.
     sa.Column("status", sa.Text(), nullable=False),
+    sa.Column("paused_at", Instant()),
+    sa.Column("paused_by", sa.Uuid()),  # a user
+    sa.Column("pause_reason", sa.Text()),
     sa.Column("version", sa.Integer(), nullable=False),  # the newest, the default of runs
     # Whether it exists only because a draft of it was run. Such a row is archived, and only its runs refer to it.
     sa.Column("is_unsaved", sa.Boolean(), nullable=False, server_default=sa.false()),
     sa.Column("created_at", Instant(), nullable=False),
     sa.Column("updated_at", Instant(), nullable=False),
-    one_of("status", PipelineStatus),
+    sa.CheckConstraint("status IN ('active', 'archived')", name="status_known"),
     sa.CheckConstraint("version >= 1", name="version_counted"),
     sa.UniqueConstraint("workspace_id", "slug"),
     sa.Index(None, "workspace_id", "status", "id"),

@@ -18,7 +18,7 @@ from stepiq.language import cron
 from stepiq.language.cron import CronInvalid, TimezoneUnknown
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines import service as pipelines
-from stepiq.pipelines.errors import PipelineArchived, PipelineNotFound
+from stepiq.pipelines.errors import PipelineArchived, PipelineNotFound, PipelinePaused
 from stepiq.runs.schemas import RunBrief, RunView, view_for
 from stepiq.triggers.schedules import queries, schemas, service
 from stepiq.triggers.schedules.errors import (
@@ -245,6 +245,7 @@ async def disable_schedule(
     responses=problems(
         ScheduleNotFound,
         PipelineNotFound,
+        PipelinePaused,
         InputInvalid,
         PlanRunsExhausted,
         PlanCreditsExhausted,

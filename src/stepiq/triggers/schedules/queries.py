@@ -78,7 +78,11 @@ async def page_of_workspace(
 ) -> list[ListedSchedule]:
     """Schedules of a workspace that match the filters, newest first."""
     statement = (
-        sa.select(schedules, pipelines.c.name.label("pipeline_name"))
+        sa.select(
+            schedules,
+            pipelines.c.name.label("pipeline_name"),
+            pipelines.c.paused_at.is_not(None).label("is_paused"),
+        )
         .join(pipelines, pipelines.c.id == schedules.c.pipeline_id)
         .where(schedules.c.workspace_id == workspace_id)
     )
@@ -89,7 +93,12 @@ async def page_of_workspace(
     if before is not None:
         statement = statement.where(schedules.c.id < before)
     rows = await session.execute(statement.order_by(schedules.c.id.desc()).limit(limit))
-    return [ListedSchedule(**_values(row), pipeline_name=row.pipeline_name) for row in rows]
+    return [
+        ListedSchedule(
+            **_values(row), pipeline_name=row.pipeline_name, is_paused=bool(row.is_paused)
+        )
+        for row in rows
+    ]
 
 
 async def update(session: Session, schedule_id: UUID, values: dict[str, Any]) -> None:
@@ -130,14 +139,18 @@ async def first_upcoming(
     pipeline_id: UUID | None = None,
     before: datetime | None = None,
 ) -> list[tuple[Schedule, str]]:
-    """The schedules of a workspace, or of one pipeline, that fire next, each with its pipeline's name.
+    """The schedules of a workspace, or of one pipeline, that start runs next, each with its pipeline's name.
 
     With `before`, only those that fire before that moment.
     """
     statement = (
         sa.select(schedules, pipelines.c.name.label("pipeline_name"))
         .join(pipelines, pipelines.c.id == schedules.c.pipeline_id)
-        .where(schedules.c.workspace_id == workspace_id, schedules.c.next_run_at.is_not(None))
+        .where(
+            schedules.c.workspace_id == workspace_id,
+            schedules.c.next_run_at.is_not(None),
+            pipelines.c.paused_at.is_(None),
+        )
     )
     if pipeline_id is not None:
         statement = statement.where(schedules.c.pipeline_id == pipeline_id)
@@ -319,6 +332,46 @@ async def ticks(
         )
         for row in rows
     ]
+
+
+async def last_skipped(
+    session: Session, pipeline_id: UUID, reason: str, since: datetime
+) -> list[tuple[Schedule, datetime]]:
+    """The enabled schedules of a pipeline that catch up, and whose last tick was skipped for a reason; with its time."""
+    newest = (
+        sa.select(sa.func.max(schedule_ticks.c.due_at))
+        .where(schedule_ticks.c.schedule_id == schedules.c.id)
+        .correlate(schedules)
+        .scalar_subquery()
+    )
+    rows = await session.execute(
+        sa.select(schedules, schedule_ticks.c.due_at)
+        .join(
+            schedule_ticks,
+            sa.and_(
+                schedule_ticks.c.schedule_id == schedules.c.id, schedule_ticks.c.due_at == newest
+            ),
+        )
+        .where(
+            schedules.c.pipeline_id == pipeline_id,
+            schedules.c.enabled,
+            schedules.c.catch_up == CatchUp.LAST,
+            schedule_ticks.c.reason == reason,
+            schedule_ticks.c.recorded_at >= since,
+        )
+    )
+    return [(_schedule(row), row.due_at) for row in rows]
+
+
+async def forget(session: Session, forgotten: Sequence[tuple[UUID, datetime]]) -> None:
+    """Delete the outcomes of ticks, each given by schedule and time, so that these ticks can be handled again."""
+    statement = schedule_ticks.delete().where(
+        schedule_ticks.c.schedule_id == sa.bindparam("schedule"),
+        schedule_ticks.c.due_at == sa.bindparam("at", type_=schedule_ticks.c.due_at.type),
+    )
+    if forgotten:
+        rows = [{"schedule": schedule_id, "at": due_at} for schedule_id, due_at in forgotten]
+        await session.execute(statement, rows)
 
 
 async def forget_ticks(session: Session, before: datetime, limit: int) -> int:

@@ -22,6 +22,8 @@ class TickReason(StrEnum):
     """The schedule's last run has not ended, and `overlap` is `skip`."""
     PIPELINE_ARCHIVED = "pipeline_archived"
     """The pipeline was archived at that time."""
+    PIPELINE_PAUSED = "pipeline_paused"
+    """The pipeline was paused at that time."""
     ACCOUNT_DISABLED = "account_disabled"
     """The account of the schedule's creator is disabled."""
     NOT_RUNNING = "not_running"
@@ -49,7 +51,8 @@ class Schedule:
     catch_up: CatchUp
     from_definition: bool
     next_run_at: datetime | None
-    """None: it does not fire, because it is disabled or its pipeline is archived."""
+    """None: it does not fire, because it is disabled or its pipeline is archived. Of a paused pipeline, the next tick to
+    skip."""
     last_run_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -71,6 +74,8 @@ class ListedSchedule(Schedule):
     """A schedule in the list of a workspace."""
 
     pipeline_name: str
+    is_paused: bool
+    """Whether its pipeline is paused."""
 
 
 @dataclass(frozen=True, slots=True)

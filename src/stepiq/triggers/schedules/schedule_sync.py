@@ -1,6 +1,7 @@
-"""Synchronizes schedules with their pipelines: the `schedule` of a definition, and archiving."""
+"""Synchronizes schedules with their pipelines: the `schedule` of a definition, archiving and pauses."""
 
 from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
@@ -12,7 +13,7 @@ from stepiq.language.definition import Definition, ScheduleSpec
 from stepiq.store.database import Session
 from stepiq.store.states import CatchUp, Overlap
 from stepiq.triggers.schedules import queries
-from stepiq.triggers.schedules.records import MAX_PER_PIPELINE, Schedule
+from stepiq.triggers.schedules.records import MAX_PER_PIPELINE, Schedule, TickReason
 
 NAME = "Schedule of the definition"
 """Initial name of a schedule that a definition creates."""
@@ -46,6 +47,25 @@ class ScheduleSync:
         else:
             await _change(session, found, spec)
 
+    async def resuming(self, session: Session, pipeline_id: UUID, paused_at: datetime) -> None:
+        """Let schedules with `catch_up: last` make up for the last tick that the pause has skipped.
+
+        The tick becomes due again, without an outcome, so the ticker handles it like one that was missed.
+        """
+        # Waits for tickers that are skipping ticks.
+        await queries.lock_enabled(session, pipeline_id)
+        skipped = await queries.last_skipped(
+            session, pipeline_id, TickReason.PIPELINE_PAUSED, paused_at
+        )
+        now = clock.now()
+        again = [
+            (schedule.id, due_at) for schedule, due_at in skipped if _is_last(schedule, due_at, now)
+        ]
+        await queries.forget(session, again)
+        await queries.advance(
+            session, [(schedule_id, due_at, None) for schedule_id, due_at in again]
+        )
+
     async def archived(self, session: Session, pipeline_id: UUID) -> None:
         """Stop its schedules from firing. Each keeps whether it is enabled."""
         await queries.stop(session, pipeline_id)
@@ -69,6 +89,15 @@ class ScheduleSync:
         moves = [(schedule.id, schedule.next_after(now), None) for schedule in enabled]
         if moves:
             await queries.advance(session, moves)
+
+
+def _is_last(schedule: Schedule, due_at: datetime, now: datetime) -> bool:
+    """Whether a tick is the last one before now.
+
+    It is not if another one is due and not yet handled, or if the times of the schedule have been changed since then.
+    """
+    is_tick = schedule.next_after(due_at - timedelta(seconds=1)) == due_at
+    return is_tick and schedule.next_run_at is not None and schedule.next_run_at > now
 
 
 def _new(actor: Actor, pipeline_id: UUID, spec: ScheduleSpec) -> Schedule:

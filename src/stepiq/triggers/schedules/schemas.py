@@ -102,7 +102,7 @@ class ScheduleView(View):
     from_definition: bool
     """Whether it comes from the `schedule` of the pipeline's definition. To change it, save the pipeline."""
     next_run_at: Timestamp | None
-    """Null while the schedule is disabled or its pipeline is archived."""
+    """Null while the schedule is disabled or its pipeline is archived. While its pipeline is paused, this tick is skipped."""
     last_run_at: Timestamp | None
     """Start of its last run."""
     created_at: Timestamp
@@ -113,6 +113,8 @@ class ListedScheduleView(ScheduleView):
     """A schedule in the list of all schedules."""
 
     pipeline_name: str
+    is_paused: bool
+    """Whether its pipeline is paused."""
 
 
 class UpcomingView(View):
@@ -151,7 +153,7 @@ class TickView(View):
     due_at: Timestamp
     outcome: TickOutcome
     reason: str | None
-    """Why no run started: `overlap`, `not_running`, `account_disabled`, or an error code."""
+    """Why no run started: `overlap`, `not_running`, `account_disabled`, `pipeline_paused`, or an error code."""
     run_id: UUID | None
     recorded_at: Timestamp
 

@@ -17,6 +17,7 @@ from stepiq.execution.quotas import Quota
 from stepiq.execution.runtime import Engine
 from stepiq.language import cron, offload
 from stepiq.language.cron import CronInvalid
+from stepiq.pipelines import pausing
 from stepiq.pipelines import service as pipelines
 from stepiq.runs import recorded as run_records
 from stepiq.runs import service as runs
@@ -65,7 +66,7 @@ async def create(
         TooManySchedules: the pipeline has 10,000 schedules, the maximum.
         PlanSchedulesExceeded: the plan does not allow another schedule.
     """
-    pipeline = await pipelines.lock_active(session, actor, pipeline_id)
+    pipeline = await pipelines.lock_kept(session, actor, pipeline_id)
     billing.require_cron(plan)
     _check_time(cron_expression, timezone)
     await _check_input(session, engine, pipeline_id, pipeline.version, input_data)
@@ -139,7 +140,7 @@ async def patch(
         await _check_input(session, engine, pipeline.id, pipeline.version, changed.input_data)
     now = clock.now()
     changed = replace(changed, updated_at=now)
-    if pipeline.status is PipelineStatus.ACTIVE and _timing(changed) != _timing(found):
+    if pipeline.status is not PipelineStatus.ARCHIVED and _timing(changed) != _timing(found):
         # Only if the timing has changed: a tick that is due now must not be skipped because of a new name.
         changed = replace(changed, next_run_at=changed.next_after(now))
     values = {key: getattr(changed, key) for key in (*changes, "next_run_at", "updated_at")}
@@ -170,12 +171,15 @@ async def run_now(
     Raises:
         ScheduleNotFound: the actor's workspace has no such schedule.
         PipelineNotFound: its pipeline is archived.
+        PipelinePaused: its pipeline is paused.
         InputInvalid: its input does not match the pipeline's newest version.
         PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
     """
-    # Locked before the workspace, whose row the run changes. Tickers lock them in the same order.
+    # The order of locks: saving and resuming lock a pipeline before its schedules, and tickers lock schedules before the
+    # workspace, whose row the run changes.
+    pipeline_id = (await get(session, actor, schedule_id)).pipeline_id
+    target = await pausing.runnable(session, actor, pipeline_id)
     schedule = await _lock(session, actor, schedule_id)
-    target = await pipelines.target(session, actor, schedule.pipeline_id)
     started = await runs.start(
         session,
         actor,

@@ -19,6 +19,7 @@ from stepiq.core import clock, logging, metrics
 from stepiq.core.errors import StepIQError
 from stepiq.execution.records import NewRun, RunCaller
 from stepiq.execution.runtime import Engine
+from stepiq.pipelines import pausing
 from stepiq.runs import service as runs
 from stepiq.store.database import Database, Session, StoreUnavailable
 from stepiq.store.states import CallerType, PipelineStatus, TickOutcome, TriggerType
@@ -183,7 +184,12 @@ class Ticker:
     async def _fire(self, session: Session, taken: Sequence[Due], now: datetime) -> None:
         if not taken:
             return
-        firings = [await self._decide(session, due, now) for due in taken]
+        # A later statement than the one that locked the schedules, so that it sees a pause that was committed meanwhile.
+        paused = await pausing.lock_paused(session, {due.schedule.pipeline_id for due in taken})
+        firings = [
+            await self._decide(session, due, now, is_paused=due.schedule.pipeline_id in paused)
+            for due in taken
+        ]
         wanted = [firing.run for firing in firings if firing.run is not None]
         refusals = await self._engine.accept_many(session, wanted)
         refused = {
@@ -193,7 +199,9 @@ class Ticker:
         }
         await self._write(session, firings, now, refused)
 
-    async def _decide(self, session: Session, due: Due, now: datetime) -> _Firing:
+    async def _decide(
+        self, session: Session, due: Due, now: datetime, *, is_paused: bool
+    ) -> _Firing:
         schedule = due.schedule
         if due.pipeline_status is not PipelineStatus.ACTIVE:
             stopped = Look(due.due_at, (), None, None)
@@ -205,6 +213,8 @@ class Ticker:
             return _Firing(due, Look(due.due_at, (), None, None), reason=error.code)
         if seen.due is None or (due.is_recorded and seen.due == due.due_at):
             return _Firing(due, seen)
+        if is_paused:
+            return _Firing(due, seen, reason=TickReason.PIPELINE_PAUSED)
         if due.is_disabled:
             return _Firing(due, seen, reason=TickReason.ACCOUNT_DISABLED)
         try:

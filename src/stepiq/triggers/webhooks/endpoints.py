@@ -18,7 +18,8 @@ from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, Que
 from stepiq.execution.records import NewRun
 from stepiq.language import offload
 from stepiq.language.inputs import InputInvalid
-from stepiq.pipelines.errors import PipelineNotFound
+from stepiq.pipelines import pausing
+from stepiq.pipelines.errors import PipelineNotActive, PipelineNotFound
 from stepiq.store.database import Session
 from stepiq.store.states import RunStatus
 from stepiq.triggers.webhooks import schemas, service
@@ -84,6 +85,7 @@ async def _content(request: Request) -> Json | StepIQError:
     responses=problems(
         KeyRequired,
         PipelineNotFound,
+        PipelineNotActive,
         PlanWebhooksDisabled,
         SignatureInvalid,
         SignatureSecretMissing,
@@ -126,6 +128,9 @@ async def trigger_webhook(
         await inbox.accept(sender.workspace_id, run_of)
         return response
     async with own_tx() as tx:
-        await engine.accept(tx, await run_of(tx))
+        run = await run_of(tx)
+        if await pausing.lock_paused(tx, [run.pipeline_id]):
+            raise PipelineNotActive(run.pipeline_id)
+        await engine.accept(tx, run)
         await own_tx.keep(response)
     return response

@@ -10,6 +10,8 @@ from stepiq.core.errors import StepIQError
 from stepiq.execution.protocols import SecretReader
 from stepiq.execution.records import NewRun
 from stepiq.execution.runtime import Engine
+from stepiq.pipelines import pausing
+from stepiq.pipelines.errors import PipelineNotActive
 from stepiq.pipelines.targets import Targets, Triggered
 from stepiq.store.database import Database, Session
 from stepiq.store.pubsub import Changes
@@ -51,6 +53,7 @@ class Inbox:
 
         Raises:
             PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
+            PipelineNotActive: the pipeline was paused meanwhile.
             StoreUnavailable: whether the run was accepted is unknown.
         """
         await self._accepting.add(prepare, workspace_id)
@@ -58,7 +61,13 @@ class Inbox:
     async def _accept_together(self, batch: Sequence[Prepare]) -> Sequence[StepIQError | None]:
         async with self._database.transaction() as session:
             wanted = [await prepare(session) for prepare in batch]
-            return await self._engine.accept_many(session, wanted)
+            paused = await pausing.lock_paused(session, {run.pipeline_id for run in wanted})
+            allowed = [run for run in wanted if run.pipeline_id not in paused]
+            refusals = iter(await self._engine.accept_many(session, allowed))
+            return [
+                PipelineNotActive(run.pipeline_id) if run.pipeline_id in paused else next(refusals)
+                for run in wanted
+            ]
 
     async def verify(
         self, workspace_id: UUID, pipeline: Triggered, headers: Mapping[str, str], body: bytes

@@ -1,12 +1,17 @@
 import { Badge } from "@mantine/core";
 import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { Link, type LinkProps, Outlet, useRouter } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
 import { draftsQuery } from "@/api/drafts";
 import { savedPipelineQuery } from "@/api/pipelines";
 import { PageHeader } from "@/ui/PageHeader";
 import { useCurrentInView } from "@/ui/useCurrentInView";
+import { PipelineBadge } from "./PipelineBadge";
 import classes from "./PipelineFrame.module.css";
 import { strings } from "./strings";
+
+const PauseControl = lazy(() => import("@/features/pausing/PauseControl"));
+const PauseNotice = lazy(() => import("@/features/pausing/PauseNotice"));
 
 /** The pages of a pipeline. A link appears as soon as its route exists. */
 const PAGES = [
@@ -34,15 +39,25 @@ export function PipelineFrame({ id }: { id: string }) {
           title={pipeline.name}
           description={pipeline.description}
           beside={
-            pipeline.status === "archived" ? (
-              <Badge variant="outline" tt="none" color="gray">
-                {strings.archived}
-              </Badge>
-            ) : (
+            pipeline.status === "active" ? (
               <span className="numeric dimmed">{`v${pipeline.version}`}</span>
+            ) : (
+              <PipelineBadge status={pipeline.status} />
+            )
+          }
+          actions={
+            pipeline.status !== "archived" && (
+              <Suspense>
+                <PauseControl pipeline={pipeline} />
+              </Suspense>
             )
           }
         />
+      )}
+      {pipeline?.pause && (
+        <Suspense>
+          <PauseNotice pause={pipeline.pause} />
+        </Suspense>
       )}
       <nav ref={nav} aria-label={strings.views} className={classes.pages}>
         {pages.map(({ label, path }) => (

@@ -5,7 +5,7 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { Plus, Search, Workflow } from "lucide-react";
 import { lazy, Suspense, useRef, useState } from "react";
 import { draftsQuery } from "@/api/drafts";
-import { pipelinesQuery } from "@/api/pipelines";
+import { type Pausable, pipelinesQuery } from "@/api/pipelines";
 import { EmptyState } from "@/ui/feedback/EmptyState";
 import { useKeys } from "@/ui/keys/useKeys";
 import { PageHeader } from "@/ui/PageHeader";
@@ -19,6 +19,7 @@ import { listRows } from "./rows";
 import { strings } from "./strings";
 
 const CreateDialog = lazy(() => import("./CreateDialog"));
+const PauseDialog = lazy(() => import("@/features/pausing/PauseDialog"));
 
 const FILTERS: readonly FilterDefinition[] = [
   {
@@ -28,6 +29,7 @@ const FILTERS: readonly FilterDefinition[] = [
     isSingle: true,
     options: [
       { value: "active", label: strings.active },
+      { value: "paused", label: strings.paused },
       { value: "archived", label: strings.archived },
     ],
   },
@@ -43,6 +45,7 @@ export function PipelineList({ search }: { search: ListSearch }) {
   const filter = filterOf(search);
   const pages = useSuspenseInfiniteQuery(pipelinesQuery(filter));
   const { data: drafts } = useSuspenseQuery(draftsQuery);
+  const [pausing, setPausing] = useState<Pausable | null>(null);
   const navigate = useNavigate();
   const rows = listRows(
     pages.data.pages.flatMap((page) => page.data),
@@ -69,7 +72,7 @@ export function PipelineList({ search }: { search: ListSearch }) {
       {rows.length > 0 ? (
         <DataTable
           label={strings.pipelines}
-          columns={columnsFor(rows)}
+          columns={columnsFor(rows, setPausing)}
           rows={rows}
           rowId={({ id }) => id}
           onOpen={({ id }) => void navigate({ to: "/pipelines/$id/edit", params: { id } })}
@@ -89,11 +92,10 @@ export function PipelineList({ search }: { search: ListSearch }) {
       ) : (
         <NoRows search={search} />
       )}
-      {search.create !== undefined && (
-        <Suspense>
-          <CreateDialog search={search} />
-        </Suspense>
-      )}
+      <Suspense>
+        {search.create !== undefined && <CreateDialog search={search} />}
+        {pausing !== null && <PauseDialog pipeline={pausing} onClose={() => setPausing(null)} />}
+      </Suspense>
     </>
   );
 }
@@ -103,6 +105,7 @@ function NoRows({ search: { q, tag, status } }: { search: ListSearch }) {
     return <EmptyState title={strings.noneFound}>{strings.noneFoundText}</EmptyState>;
   }
   if (status === "archived") return <EmptyState title={strings.noneArchived} />;
+  if (status === "paused") return <EmptyState title={strings.nonePaused} />;
   return (
     <EmptyState
       title={strings.emptyTitle}

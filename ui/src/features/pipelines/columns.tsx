@@ -1,10 +1,12 @@
-import { Badge, Tooltip } from "@mantine/core";
+import { ActionIcon, Badge, Tooltip } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
-import type { ListedPipeline } from "@/api/pipelines";
+import { Pause, Play } from "lucide-react";
+import type { ListedPipeline, Pausable } from "@/api/pipelines";
 import { formatMoney } from "@/ui/format/numbers";
 import { Money, RelativeTime } from "@/ui/format/Values";
 import { StatusIcon } from "@/ui/StatusBadge";
 import type { Column } from "@/ui/table/DataTable";
+import { PipelineBadge } from "./PipelineBadge";
 import classes from "./PipelineList.module.css";
 import type { Row } from "./rows";
 import { Sparkline } from "./Sparkline";
@@ -75,15 +77,53 @@ const all: readonly Column<Row>[] = [
     id: "next",
     header: strings.nextRun,
     from: 720,
-    cell: saved(({ stats }) => <RelativeTime time={stats?.next_run_at} />),
+    cell: saved(({ stats, status }) =>
+      status === "paused" ? (
+        <span className="dimmed">{strings.paused}</span>
+      ) : (
+        <RelativeTime time={stats?.next_run_at} />
+      ),
+    ),
   },
   { id: "state", header: strings.state, from: 440, cell: (row) => <State row={row} /> },
 ];
 
 /** The columns of the list. Those with numbers of the last days need `stats` of the pipelines. */
-export function columnsFor(rows: readonly Row[]): readonly Column<Row>[] {
+export function columnsFor(
+  rows: readonly Row[],
+  onPause: (pipeline: Pausable) => void,
+): readonly Column<Row>[] {
   const hasStats = rows.some((row) => row.kind === "pipeline" && row.pipeline.stats);
-  return hasStats ? all : all.filter(({ id }) => !STATS.includes(id));
+  const shown = hasStats ? all : all.filter(({ id }) => !STATS.includes(id));
+  const pause: Column<Row> = {
+    id: "pause",
+    header: <span className="visually-hidden">{strings.actions}</span>,
+    width: "40px",
+    align: "end",
+    cell: saved((pipeline) => <PauseButton pipeline={pipeline} onPause={onPause} />),
+  };
+  return [...shown, pause];
+}
+
+type PauseProps = { pipeline: ListedPipeline; onPause: (pipeline: Pausable) => void };
+
+function PauseButton({ pipeline, onPause }: PauseProps) {
+  const { name, status } = pipeline;
+  if (status === "archived") return null;
+  const label = status === "paused" ? strings.resume(name) : strings.pause(name);
+  const Icon = status === "paused" ? Play : Pause;
+  return (
+    <ActionIcon
+      size={24}
+      variant="subtle"
+      color="gray"
+      title={label}
+      aria-label={label}
+      onClick={() => onPause(pipeline)}
+    >
+      <Icon size={16} aria-hidden />
+    </ActionIcon>
+  );
 }
 
 function Name({ row }: { row: Row }) {
@@ -130,13 +170,7 @@ function State({ row }: { row: Row }) {
         {strings.unsaved}
       </Badge>
     );
-  if (row.pipeline.status === "archived") {
-    return (
-      <Badge variant="outline" tt="none" color="gray">
-        {strings.archived}
-      </Badge>
-    );
-  }
+  if (row.pipeline.status !== "active") return <PipelineBadge status={row.pipeline.status} />;
   return row.hasDraft ? (
     <Badge variant="outline" tt="none">
       {strings.unsavedChanges}

@@ -1,7 +1,7 @@
 import type { PipelineFilter } from "@/api/pipelines";
 import { readChoice, readText } from "@/ui/table/filters";
 
-const STATUSES = ["active", "archived"] as const;
+const STATUSES = ["active", "paused", "archived"] as const;
 const SOURCES = ["blank", "example", "file", "paste"] as const;
 export type Source = (typeof SOURCES)[number];
 

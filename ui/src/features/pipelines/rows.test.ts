@@ -26,7 +26,8 @@ test("a search applies to the names of drafts", () => {
   expect(listRows([], DRAFTS, { q: "INV" }).map(({ id }) => id)).toEqual(["n"]);
 });
 
-test("a tag or archived pipelines leave drafts out", () => {
+test("a tag, and paused or archived pipelines leave drafts out", () => {
   expect(listRows([], DRAFTS, { tag: "x" })).toEqual([]);
+  expect(listRows([], DRAFTS, { status: "paused" })).toEqual([]);
   expect(listRows([], DRAFTS, { status: "archived" })).toEqual([]);
 });

@@ -16,7 +16,7 @@ export function listRows(
   const fresh = drafts.filter(
     ({ is_new, name }) => is_new && (name ?? "").toLocaleLowerCase().includes(wanted),
   );
-  const showsDrafts = filter.tag === undefined && filter.status !== "archived";
+  const showsDrafts = filter.tag === undefined && (filter.status ?? "active") === "active";
   const edited = new Set(
     drafts.filter((draft) => !draft.is_new).map(({ pipeline_id }) => pipeline_id),
   );

@@ -14,13 +14,15 @@ import { Ticks } from "./Ticks";
 
 type Props = {
   id: string;
+  /** Whether its pipeline is paused. */
+  isPaused: boolean;
   onClose: () => void;
   onEdit: (schedule: Schedule) => void;
   onDelete: (schedule: Schedule) => void;
 };
 
 /** The details of a schedule: its next times, and what became of its last ones. */
-export default function SchedulePanel({ id, onClose, onEdit, onDelete }: Props) {
+export default function SchedulePanel({ id, isPaused, onClose, onEdit, onDelete }: Props) {
   const schedule = useQuery(scheduleQuery(id));
   return (
     <section className={classes.panel} aria-label={schedule.data?.name ?? strings.schedules}>
@@ -37,6 +39,7 @@ export default function SchedulePanel({ id, onClose, onEdit, onDelete }: Props) 
       {schedule.data && (
         <Details
           schedule={schedule.data}
+          isPaused={isPaused}
           onEdit={() => onEdit(schedule.data)}
           onDelete={() => onDelete(schedule.data)}
         />
@@ -45,9 +48,14 @@ export default function SchedulePanel({ id, onClose, onEdit, onDelete }: Props) 
   );
 }
 
-type DetailsProps = { schedule: Schedule; onEdit: () => void; onDelete: () => void };
+type DetailsProps = {
+  schedule: Schedule;
+  isPaused: boolean;
+  onEdit: () => void;
+  onDelete: () => void;
+};
 
-function Details({ schedule, onEdit, onDelete }: DetailsProps) {
+function Details({ schedule, isPaused, onEdit, onDelete }: DetailsProps) {
   const isOfDefinition = schedule.from_definition;
   const hasInput = Object.keys(schedule.input_data ?? {}).length > 0;
   return (
@@ -86,6 +94,7 @@ function Details({ schedule, onEdit, onDelete }: DetailsProps) {
         </>
       )}
       <h3 className={classes.heading}>{strings.nextTimes}</h3>
+      {isPaused && <p className={classes.text}>{strings.pausedText}</p>}
       <Next schedule={schedule} />
       <h3 className={classes.heading}>{strings.lastTicks}</h3>
       <p className={classes.text}>{strings.ticksText}</p>

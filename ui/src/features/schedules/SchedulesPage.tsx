@@ -100,6 +100,7 @@ export function SchedulesPage({ search }: { search: SchedulesSearch }) {
             <SchedulePanel
               key={search.schedule}
               id={search.schedule}
+              isPaused={rows.some(({ id, is_paused }) => id === search.schedule && is_paused)}
               onClose={() => show(undefined)}
               onEdit={(schedule) => setDialog({ kind: "edit", schedule })}
               onDelete={(schedule) => setDialog({ kind: "delete", schedule })}

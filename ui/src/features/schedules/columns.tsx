@@ -40,7 +40,12 @@ export const COLUMNS: readonly Column<ListedSchedule>[] = [
     id: "next",
     header: strings.columns.next,
     width: "120px",
-    cell: ({ next_run_at }) => <RelativeTime time={next_run_at} />,
+    cell: ({ next_run_at, is_paused }) =>
+      is_paused ? (
+        <span className="dimmed">{strings.paused}</span>
+      ) : (
+        <RelativeTime time={next_run_at} />
+      ),
   },
   {
     id: "last",

@@ -43,6 +43,8 @@ export const strings = {
   scheduleTime: (zone: string) => `Schedule (${zone})`,
   changeOfClock: "Change of the clock",
   notFiring: "It does not fire while it is disabled.",
+  paused: "Paused",
+  pausedText: "Its pipeline is paused, so its times are skipped.",
   archived: "It does not fire, because its pipeline is archived.",
   lastTicks: "Last ticks",
   ticksText: "A tick is a time at which the schedule is due. Ticks of the last 30 days are kept.",
@@ -81,6 +83,7 @@ export const strings = {
 const REASONS: Readonly<Record<string, string>> = {
   overlap: "the last run was still active",
   pipeline_archived: "the pipeline was archived",
+  pipeline_paused: "the pipeline was paused",
   account_disabled: "the account of its creator is disabled",
   not_running: "no worker was running",
   not_running_for_long: "no worker was running at this and later times",

@@ -63,6 +63,7 @@ _PIPELINE_SHOWN: Final[dict[str, Any]] = {
     "status": "active",
     "tags": ["marketing"],
     "last_run": {"id": RUN, "status": "completed", "created_at": ACCEPTED},
+    "pause": None,
     "created_at": CREATED,
     "updated_at": "2026-02-27T09:59:40.500Z",
 }
@@ -123,6 +124,7 @@ SHAPES: Final[dict[str, Any]] = {
         "usable": True,
         "reason": None,
     },
+    "PauseRequest": {"reason": "The supplier changes its prices."},
     "PipelinePatch": {"name": "Brief on a topic", "tags": ["marketing"]},
     "Pipeline": _PIPELINE_SHOWN,
     "Provider": {

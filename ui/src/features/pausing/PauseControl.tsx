@@ -1,0 +1,24 @@
+import { Button } from "@mantine/core";
+import { Pause, Play } from "lucide-react";
+import { useState } from "react";
+import type { Pausable } from "@/api/pipelines";
+import { usePageActions } from "@/ui/palette/actions";
+import PauseDialog from "./PauseDialog";
+import { strings } from "./strings";
+
+/** Pauses or resumes the pipeline of the page, by its button or the command palette. */
+export default function PauseControl({ pipeline }: { pipeline: Pausable }) {
+  const [isAsking, setAsking] = useState(false);
+  const isPaused = pipeline.status === "paused";
+  const ask = () => setAsking(true);
+  usePageActions([{ label: isPaused ? strings.resumeAction : strings.pauseAction, run: ask }]);
+  const Icon = isPaused ? Play : Pause;
+  return (
+    <>
+      <Button variant="default" leftSection={<Icon size={16} aria-hidden />} onClick={ask}>
+        {isPaused ? strings.resume : strings.pause}
+      </Button>
+      {isAsking && <PauseDialog pipeline={pipeline} onClose={() => setAsking(false)} />}
+    </>
+  );
+}
