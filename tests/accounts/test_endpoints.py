@@ -201,7 +201,8 @@ class TestMe:
 
         assert user["id"] == str(account.id)
         assert set(user) == {
-            "id", "email", "email_verified", "name", "plan", "limits", "credits_remaining", "is_admin", "created_at",
+            "id", "email", "email_verified", "name", "workspace", "role", "plan", "limits", "credits_remaining", "is_admin",
+            "created_at",
         }  # fmt: skip
         assert user["created_at"].endswith("Z")
 

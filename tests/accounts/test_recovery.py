@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from stepiq.accounts import account_mail, recovery, service
+from stepiq.accounts import account_mail, api_keys, recovery
 from stepiq.accounts.authentication import Authenticator
 from stepiq.accounts.errors import CredentialInvalid
 from stepiq.core.mail import Mailer
@@ -261,8 +261,14 @@ class TestReset:
 
         with pytest.raises(CredentialInvalid):
             async with database.transaction() as session:
-                await service.create_key(
-                    session, trusted, name="Persistent", scopes=None, expires_at=None, plan=plan
+                await api_keys.create(
+                    session,
+                    trusted,
+                    api_keys.personal(trusted),
+                    name="Persistent",
+                    scopes=None,
+                    expires_at=None,
+                    plan=plan,
                 )
 
     async def test_a_token_counts_once_and_only_the_latest_password_does(

@@ -95,7 +95,7 @@ class TestDraft:
         self, owner, make, create, write, account, database
     ):
         made = await create()
-        other = await make.user(name="Grace")
+        other = await make.member(account, name="Grace")
         async with database.transaction() as session:
             await session.execute(
                 drafts.insert().values(

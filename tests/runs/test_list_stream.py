@@ -10,7 +10,6 @@ import httpx2
 import pytest
 from fastapi.sse import KEEPALIVE_COMMENT
 
-from stepiq.accounts import service
 from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.core import clock as clocks
 from stepiq.execution import events
@@ -22,7 +21,7 @@ from stepiq.store.database import StoreUnavailable
 from stepiq.store.pubsub import runs_topic
 from stepiq.store.states import RunStatus
 from tests.support import loop_time
-from tests.support.make_accounts import actor
+from tests.support.make_accounts import actor, revoke_key
 from tests.support.query_plans import statements
 from tests.support.sse import parse
 
@@ -257,7 +256,7 @@ class TestStreamList:
             frames = response.aiter_bytes()
             assert b"list.stale" in await anext(frames)
             async with database.transaction() as session:
-                await service.revoke_key(session, actor(account), key.id)
+                await revoke_key(session, account, key.id)
 
             async with asyncio.timeout(60):
                 rest = b"".join([each async for each in frames])

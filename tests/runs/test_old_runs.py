@@ -26,17 +26,17 @@ def url(database_url):
 
 
 @pytest.fixture
-def old_store(url):
+async def pipeline_id(make, account):
+    return await make.pipeline(account)
+
+
+@pytest.fixture
+def old_store(url, owner, pipeline_id):
     """An engine and the tables of the database, whose schema is that of the release before."""
     migrate.downgrade(url, BEFORE)
     engine = migrate.sync_engine(url)
     yield engine, old_runs.reflected(engine)
     engine.dispose()
-
-
-@pytest.fixture
-async def pipeline_id(make, account):
-    return await make.pipeline(account)
 
 
 def insert(store, runs):

@@ -9,7 +9,6 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts import service
 from stepiq.accounts.authentication import CACHE_LIFETIME
 from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.accounts.queries import sessions as session_queries
@@ -19,7 +18,7 @@ from stepiq.runs.listeners import Streams
 from stepiq.store.tables import runs
 from tests.support import loop_time
 from tests.support.clients import session_headers
-from tests.support.make_accounts import PASSWORD, actor
+from tests.support.make_accounts import PASSWORD, revoke_key
 
 
 @pytest.fixture
@@ -64,7 +63,7 @@ class TestKeys:
     async def test_when_the_key_is_revoked(self, server, run_id, key, account, database):
         async with streaming(server, run_id, {"X-API-Key": key.text}) as frames:
             async with database.transaction() as session:
-                await service.revoke_key(session, actor(account), key.id)
+                await revoke_key(session, account, key.id)
 
             assert b"run.status" not in await ended(frames)
 
@@ -89,7 +88,7 @@ class TestKeys:
             streaming(server, run_id, {"X-API-Key": other.text}) as others,
         ):
             async with database.transaction() as session:
-                await service.revoke_key(session, actor(account), key.id)
+                await revoke_key(session, account, key.id)
             await ended(frames)
 
             await teller.end(run_id)
@@ -165,7 +164,7 @@ class TestPace:
     ):
         async with streaming(server, run_id, {"X-API-Key": key.text}) as frames:
             async with database.transaction() as session:
-                await service.revoke_key(session, actor(account), key.id)
+                await revoke_key(session, account, key.id)
 
             with loop_time.within(5):
                 assert b"run.status" not in await ended(frames)
@@ -197,7 +196,7 @@ class TestWaitingRequests:
                 run_id = await session.scalar(sa.select(runs.c.id))
             if is_revoked:
                 async with database.transaction() as session:
-                    await service.revoke_key(session, actor(account), key.id)
+                    await revoke_key(session, account, key.id)
                 clock.advance(CACHE_LIFETIME)
             await teller.end(run_id)
             response = await asked

@@ -118,10 +118,17 @@ def requests(draw: Any, document: dict[str, Any]) -> tuple[dict[str, Any], dict[
     return operation, sent
 
 
+def of_any_route(document: dict[str, Any]) -> set[str]:
+    content = document["components"]["responses"]["AnyError"]["content"]
+    return set(content["application/problem+json"]["examples"])
+
+
 def wrong(
     document: dict[str, Any], operation: dict[str, Any], response: httpx2.Response
 ) -> str | None:
     documented = operation["responses"].get(str(response.status_code))
+    if documented is None and response.json()["code"] in of_any_route(document):
+        documented = operation["responses"]["default"]
     if response.status_code >= 500 or documented is None:
         return f"{response.status_code} is not documented"
     media_type = response.headers["Content-Type"].partition(";")[0]

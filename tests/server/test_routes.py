@@ -9,6 +9,7 @@ from stepiq.core import ids
 from stepiq.server import app as server_app
 from stepiq.server.app import PUBLIC_PATHS, create_app
 from stepiq.server.routes import Access, routes_of
+from stepiq.store.states import Role
 from stepiq.web.bodies import router as new_router
 
 pytestmark = pytest.mark.one_store
@@ -36,13 +37,13 @@ class TestAccess:
     @pytest.mark.parametrize(
         ("method", "path", "access"),
         [
-            ("GET", "/api/pipelines", Access(scope=Scope.PIPELINES_READ)),
-            ("GET", "/api/models/{model_id}", Access(scope=Scope.PIPELINES_READ)),
+            ("GET", "/api/pipelines", Access(scopes=(Scope.PIPELINES_READ,))),
+            ("GET", "/api/models/{model_id}", Access(scopes=(Scope.PIPELINES_READ,))),
             ("POST", "/api/user/api-keys", Access(is_for_people=True)),
             (
                 "POST",
                 "/api/webhooks/{pipeline_id}",
-                Access(scope=Scope.WEBHOOKS_TRIGGER, is_for_keys=True),
+                Access(scopes=(Scope.WEBHOOKS_TRIGGER,), is_for_keys=True, role=Role.OPERATOR),
             ),
             ("GET", "/health", Access(is_public=True)),
         ],

@@ -37,6 +37,7 @@ OURS = {
     "secret",
     "delivery_id",
     "job_id",
+    "invitation_id",
 }
 PLAIN = {"number": "1", "other": "1", "step_id": "check", "model_id": None, "user_id": None}
 """Other parameters: a value for each, or None for routes that show nothing of a workspace."""
@@ -88,6 +89,7 @@ async def theirs(stranger, make):
         "secret": await make.secret(stranger),
         "delivery_id": await make.delivery(stranger, pipeline_id),
         "job_id": await make.bulk_job(stranger, [run_id]),
+        "invitation_id": await make.invitation(stranger),
     }
 
 

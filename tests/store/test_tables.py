@@ -224,7 +224,6 @@ class TestMetadata:
             "large_values": "runs",
             "password_resets": "users",
             "known_clients": "users",
-            "invitations": "nobody yet",
             "delivery_attempts": "deliveries",
             "asked_addresses": "nobody: all workspaces ask them",
             "schedule_ticks": "schedules",

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from stepiq.accounts.actor import Scope
 from stepiq.accounts.service import Account
 from tests.support.make import Make
+from tests.support.make_accounts import MadeKey
 
 Login = Callable[[Account], Awaitable[httpx2.AsyncClient]]
 LoginKey = Callable[..., Awaitable[httpx2.AsyncClient]]
@@ -54,3 +55,15 @@ async def login_key(app: FastAPI, make: Make) -> AsyncIterator[LoginKey]:
             return await stack.enter_async_context(_client(app, {"X-API-Key": key.text}))
 
         yield login_key
+
+
+@pytest.fixture
+async def login_service_key(app: FastAPI) -> AsyncIterator[LoginKey]:
+    """Creates clients with the key of `make.service_key`, or with the text of one."""
+    async with AsyncExitStack() as stack:
+
+        async def login_service_key(key: MadeKey | str) -> httpx2.AsyncClient:
+            text = key if isinstance(key, str) else key.text
+            return await stack.enter_async_context(_client(app, {"X-API-Key": text}))
+
+        yield login_service_key

@@ -21,7 +21,7 @@ from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
 from stepiq.store.database import Database
 from stepiq.store.pubsub import GAP, LocalChanges, Subscription, run_topic
-from stepiq.store.states import RunStatus, TriggerType
+from stepiq.store.states import Role, RunStatus, TriggerType
 from stepiq.store.tables import (
     pipeline_versions,
     pipelines,
@@ -137,6 +137,7 @@ class World:
             credential=Credential.SESSION,
             key_id=None,
             session_id=None,
+            role=Role.OWNER,
             scopes=ALL_SCOPES,
             is_admin=False,
             plan="enterprise",

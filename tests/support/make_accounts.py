@@ -4,18 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from stepiq.accounts import service
+from stepiq.accounts import api_keys, service
 from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential, Scope
+from stepiq.accounts.queries import invitations, members
 from stepiq.accounts.service import Account
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, ids
-from stepiq.store.database import Database
+from stepiq.store.database import Database, Session
+from stepiq.store.states import Role
 from stepiq.store.tables import users, workspaces
 
 _UNLIMITED = Plans.load({}).get("unlimited")
@@ -52,10 +55,17 @@ def actor(
         credential=credential,
         key_id=key_id,
         session_id=session_id,
+        role=account.role,
         scopes=scopes,
         is_admin=account.is_admin,
         plan=account.plan,
     )
+
+
+async def revoke_key(session: Session, account: Account, key_id: UUID) -> None:
+    """Revoke a personal key of an account."""
+    caller = actor(account)
+    await api_keys.revoke(session, caller, api_keys.personal(caller), key_id)
 
 
 class MakeAccounts:
@@ -104,10 +114,64 @@ class MakeAccounts:
             )
         return workspace_id
 
+    async def member(self, of: Account, role: Role = Role.EDITOR, **user: Any) -> Account:
+        """Insert an account whose only workspace is that of another account."""
+        async with self.database.transaction() as session:
+            invitation, token = service.new_invitation(
+                user.get("email") or f"{uuid4().hex}@example.com",
+                workspace_id=of.workspace_id,
+                role=role,
+                invited_by=of.id,
+            )
+            await invitations.insert(session, invitation)
+            return await service.create_account(
+                session,
+                email=invitation.email,
+                name=user.get("name"),
+                password_hash=_password_hash(),
+                is_admin=user.get("is_admin", False),
+                plan=of.plan,
+                is_verified=user.get("is_verified", True),
+                invitation=await service.spend_invitation(session, token, invitation.email),
+            )
+
+    async def invitation(self, account: Account, email: str = "invited@example.com") -> UUID:
+        """Insert an invitation to the workspace of an account."""
+        invitation, _ = service.new_invitation(
+            email, workspace_id=account.workspace_id, role=Role.VIEWER, invited_by=account.id
+        )
+        async with self.database.transaction() as session:
+            await invitations.insert(session, invitation)
+        return invitation.id
+
+    async def join(self, account: Account, of: Account, role: Role = Role.EDITOR) -> UUID:
+        """Make an account a member of the workspace of another one; returns the workspace's id."""
+        async with self.database.transaction() as session:
+            await members.add(
+                session, members.NewMember(of.workspace_id, account.id, role, clock.now())
+            )
+        return of.workspace_id
+
+    async def service_key(
+        self, account: Account, *, scopes: Sequence[Scope] | None = None
+    ) -> MadeKey:
+        """Create a service key of an account's workspace."""
+        async with self.database.transaction() as session:
+            made = await api_keys.create(
+                session,
+                actor(account),
+                api_keys.service(actor(account)),
+                name="Service",
+                scopes=scopes,
+                expires_at=None,
+                plan=_UNLIMITED,
+            )
+        return MadeKey(made.row.id, made.text)
+
     async def session(self, account: Account) -> service.SignedIn:
         """Open a session of an account."""
         async with self.database.transaction() as session:
-            return await service.open_session(session, account)
+            return await service.open_session(session, account.id)
 
     async def api_key(
         self,
@@ -119,9 +183,10 @@ class MakeAccounts:
     ) -> MadeKey:
         """Create an API key of an account."""
         async with self.database.transaction() as session:
-            made = await service.create_key(
+            made = await api_keys.create(
                 session,
                 actor(account),
+                api_keys.personal(actor(account)),
                 name=name,
                 scopes=scopes,
                 expires_at=expires_at,

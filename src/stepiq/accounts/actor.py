@@ -1,12 +1,14 @@
-"""The authenticated caller of a request."""
+"""The authenticated caller of a request: its workspace, its role there, and its scopes."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from stepiq.store.states import Role
+
 
 class Scope(StrEnum):
-    """Scopes of API keys. A session has all of them."""
+    """Scopes of API keys. A session has those of the role."""
 
     PIPELINES_READ = "pipelines:read"
     PIPELINES_WRITE = "pipelines:write"
@@ -16,6 +18,29 @@ class Scope(StrEnum):
 
 
 ALL_SCOPES = frozenset(Scope)
+
+_READS = frozenset({Scope.PIPELINES_READ, Scope.ACCOUNT_READ})
+_OPERATES = _READS | {Scope.PIPELINES_EXECUTE, Scope.WEBHOOKS_TRIGGER}
+SCOPES_OF_ROLE = {
+    Role.VIEWER: _READS,
+    Role.OPERATOR: _OPERATES,
+    Role.EDITOR: ALL_SCOPES,
+    Role.ADMIN: ALL_SCOPES,
+    Role.OWNER: ALL_SCOPES,
+}
+"""What a member can do with a session. A personal key can do what both its scopes and the role allow."""
+
+_RANKS = {role: rank for rank, role in enumerate(Role)}
+
+
+def includes(role: Role, other: Role) -> bool:
+    """Whether a role allows at least what the other allows."""
+    return _RANKS[role] >= _RANKS[other]
+
+
+def role_with(scope: Scope) -> Role:
+    """The lowest role that has a scope."""
+    return next(role for role in Role if scope in SCOPES_OF_ROLE[role])
 
 
 class Credential(StrEnum):
@@ -31,10 +56,15 @@ class Actor:
 
     workspace_id: UUID
     user_id: UUID
+    """The user of the session or of the personal key. For a service key: the member that created it."""
     credential: Credential
     key_id: UUID | None
     session_id: UUID | None
+    role: Role | None
+    """The user's role in the workspace. None for a service key, which has only scopes."""
     scopes: frozenset[Scope]
+    """What the caller can do. For users: only what their role allows."""
     is_admin: bool
+    """Whether the caller is an administrator of the server, with a session."""
     plan: str
     """Name of the workspace's plan, at most 5 seconds old."""

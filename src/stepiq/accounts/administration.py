@@ -47,8 +47,8 @@ async def update_user(
 ) -> schemas.AdminUserView:
     """Disable or enable an account. Only administrators can do this.
 
-    Disabling cancels its unfinished runs. In every process, within five seconds, it also ends its sessions and streams, refuses
-    its keys, and stops its schedules and deliveries. A request in these seconds can still start a run.
+    Disabling ends its sessions and streams and refuses its personal keys, in every process within five seconds. Workspaces without
+    another enabled member stop: their unfinished runs are cancelled, and their schedules and deliveries stop.
     """
     if user_id == caller.user_id:
         raise OwnAccount
@@ -62,7 +62,7 @@ async def update_user(
         await recorded.on_user(tx, caller, action, user_id, row.email)
         tx.after_commit(lambda: doors.authenticator.forget(user_id))
     if body.disabled:
-        await disabling.cancel_runs(services.database, services.engine, row.workspace_id)
+        await disabling.cancel_runs(services.database, services.engine, user_id)
     async with services.database.reading() as read:
         return _view(await _find(read, user_id))
 

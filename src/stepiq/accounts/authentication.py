@@ -1,7 +1,7 @@
 """Checks credentials, at many thousand requests per second.
 
 Results are cached for 5 seconds in each process. A revoked key or session is therefore refused immediately by the
-process that revoked it, and within 5 seconds by others.
+process that revoked it, and within 5 seconds by others. The same holds for a member who is removed or gets another role.
 """
 
 import asyncio
@@ -13,14 +13,20 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from stepiq.accounts import keys
-from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential, Scope
-from stepiq.accounts.errors import CredentialInvalid, CredentialMissing
+from stepiq.accounts.actor import SCOPES_OF_ROLE, Actor, Credential, Scope
+from stepiq.accounts.errors import (
+    CredentialInvalid,
+    CredentialMissing,
+    NoWorkspace,
+    WorkspaceNotFound,
+)
 from stepiq.accounts.queries import keys as key_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.tokens import AccessTokens
 from stepiq.core import clock, logging, tasks
 from stepiq.core.errors import StepIQError
 from stepiq.store.database import Database
+from stepiq.store.states import KeyKind, Role
 
 CACHE_LIFETIME = timedelta(seconds=5)
 """How long a checked credential is trusted without reading the store."""
@@ -84,29 +90,48 @@ class Authenticator:
     def __init__(self, database: Database, tokens: AccessTokens) -> None:
         self._database = database
         self._tokens = tokens
-        self._sessions: _Recent[UUID] = _Recent()
+        self._sessions: _Recent[tuple[UUID, UUID | None]] = _Recent()
         self._keys: _Recent[bytes] = _Recent()
         self._touched: OrderedDict[UUID, datetime] = OrderedDict()
         self._touching: set[asyncio.Task[None]] = set()
 
-    async def authenticate(self, authorization: str | None, api_key: str | None) -> Actor:
+    async def authenticate(
+        self, authorization: str | None, api_key: str | None, workspace_id: UUID | None = None
+    ) -> Actor:
         """The actor for the headers `Authorization` and `X-API-Key`.
 
         One header is enough. If both are sent, both must be valid and belong to the same workspace, and the session is
         used.
 
+        Args:
+            authorization: the header `Authorization`.
+            api_key: the header `X-API-Key`.
+            workspace_id: the workspace that the request names. Default: that of the key, or the first of the session's user.
+
         Raises:
             CredentialMissing: neither was sent.
             CredentialInvalid: a credential is not valid, or the two belong to different workspaces.
+            WorkspaceNotFound: the workspace is not that of the key, or the user is not a member of it.
+            NoWorkspace: the user is not a member of any workspace.
         """
-        person = None if authorization is None else await self._by_token(authorization)
         machine = None if api_key is None else await self._by_key(api_key)
+        if machine is not None and workspace_id not in (None, machine.workspace_id):
+            raise WorkspaceNotFound(workspace_id)
+        person = None
+        if authorization is not None:
+            named = workspace_id if machine is None else machine.workspace_id
+            try:
+                person = await self._by_token(authorization, named)
+            except WorkspaceNotFound:
+                if machine is None:
+                    raise
+                raise CredentialInvalid(
+                    "The token and the API key belong to different workspaces."
+                ) from None
         if person is None:
             if machine is None:
                 raise CredentialMissing
             return machine
-        if machine is not None and machine.workspace_id != person.workspace_id:
-            raise CredentialInvalid("The token and the API key belong to different accounts.")
         return person
 
     def forget(self, concerned: UUID) -> None:
@@ -118,7 +143,7 @@ class Authenticator:
         """Wait for pending updates of `last_used_at`."""
         await tasks.finish(self._touching)
 
-    async def _by_token(self, authorization: str) -> Actor:
+    async def _by_token(self, authorization: str, workspace_id: UUID | None) -> Actor:
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
@@ -131,27 +156,33 @@ class Authenticator:
                 "`Authorization` contains an API key. Send it in the `X-API-Key` header instead."
             )
         claims = self._tokens.check(token)
-        actor = await self.by_session(claims.session_id)
+        actor = await self.by_session(claims.session_id, workspace_id)
         if actor.user_id != claims.user_id:
             raise CredentialInvalid("The session has ended. Log in again.")
         return actor
 
-    async def by_session(self, session_id: UUID) -> Actor:
-        """The actor of a session whose id the caller has verified.
+    async def by_session(self, session_id: UUID, workspace_id: UUID | None = None) -> Actor:
+        """The actor of a session whose id the caller has verified, in a workspace or in the user's first one.
 
         Raises:
             CredentialInvalid: the session has ended, or its account is disabled.
+            WorkspaceNotFound: the user is not a member of the workspace.
+            NoWorkspace: the user is not a member of any workspace.
         """
-        now = clock.now()
-        actor = self._sessions.get(session_id, now)
+        now, wanted = clock.now(), (session_id, workspace_id)
+        actor = self._sessions.get(wanted, now)
         if actor is None:
             changes = self._sessions.changes
             async with self._database.reading() as session:
-                row = await session_queries.live(session, session_id, now)
+                row = await session_queries.live(
+                    session, session_id, now, workspace_id=workspace_id
+                )
             if row is None:
                 raise CredentialInvalid("The session has ended. Log in again.")
+            if row.workspace_id is None:
+                raise NoWorkspace if workspace_id is None else WorkspaceNotFound(workspace_id)
             actor = _session_actor(row)
-            self._sessions.put(session_id, _CachedCredential(actor, row.expires_at, now), changes)
+            self._sessions.put(wanted, _CachedCredential(actor, row.expires_at, now), changes)
         return actor
 
     async def _by_key(self, text: str) -> Actor:
@@ -194,13 +225,15 @@ class Authenticator:
 
 
 def _session_actor(row: Any) -> Actor:
+    role = Role(row.role)
     return Actor(
         workspace_id=row.workspace_id,
         user_id=row.user_id,
         credential=Credential.SESSION,
         key_id=None,
         session_id=row.id,
-        scopes=ALL_SCOPES,
+        role=role,
+        scopes=SCOPES_OF_ROLE[role],
         is_admin=row.is_admin,
         plan=row.plan,
     )
@@ -209,13 +242,16 @@ def _session_actor(row: Any) -> Actor:
 def _key_actor(row: Any) -> Actor:
     # Ignores scopes that this version no longer has.
     known = {scope.value for scope in Scope}
+    scopes = frozenset(Scope(scope) for scope in row.scopes if scope in known)
+    role = Role(row.role) if row.kind == KeyKind.PERSONAL else None
     return Actor(
         workspace_id=row.workspace_id,
         user_id=row.user_id,
         credential=Credential.API_KEY,
         key_id=row.id,
         session_id=None,
-        scopes=frozenset(Scope(scope) for scope in row.scopes if scope in known),
+        role=role,
+        scopes=scopes if role is None else scopes & SCOPES_OF_ROLE[role],
         is_admin=False,
         plan=row.plan,
     )

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from stepiq.accounts import recorded, rolling, schemas, sessions
+from stepiq.accounts import api_keys as service
+from stepiq.accounts import recorded, schemas, sessions
 from stepiq.accounts.errors import (
     CredentialInvalid,
     KeyExpiryPast,
@@ -108,9 +109,10 @@ async def roll_key(
     The old key expires after `overlap_seconds`, so that programs can change to the new one in this time.
     """
     wanted = body or KeyRoll()
-    made = await rolling.roll(
+    made = await service.roll(
         tx,
         caller,
+        service.personal(caller),
         key_id,
         overlap_seconds=wanted.overlap_seconds,
         expires_at=wanted.expires_at,

@@ -4,6 +4,7 @@ from contextlib import suppress
 from uuid import UUID
 
 from stepiq.accounts.queries import accounts as account_queries
+from stepiq.accounts.queries import members
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.core import clock
 from stepiq.execution.admission import RunNotCancellable
@@ -12,9 +13,10 @@ from stepiq.store.database import Database, Session
 
 
 async def disable(session: Session, user_id: UUID) -> int:
-    """Disable an account: end its sessions, refuse its keys, stop its schedules. Returns the number of sessions ended.
+    """Disable an account: end its sessions, refuse its personal keys. Returns the number of sessions ended.
 
-    Its runs continue until `cancel_runs`, which must be called after the commit.
+    A workspace without another enabled member stops: its schedules do not fire, and its deliveries are not sent. Its runs
+    continue until `cancel_runs`, which must be called after the commit.
     """
     now = clock.now()
     # Transactions that open a session wait for this row lock, and then see the disabled account.
@@ -27,16 +29,22 @@ async def enable(session: Session, user_id: UUID) -> None:
     await account_queries.set_disabled(session, user_id, None)
 
 
-async def cancel_runs(database: Database, engine: Engine, workspace_id: UUID) -> int:
-    """Cancel the unfinished runs of a disabled account, each in its own transaction. Returns the number cancelled.
+async def cancel_runs(database: Database, engine: Engine, user_id: UUID) -> int:
+    """Cancel the unfinished runs of workspaces whose last enabled member was disabled. Returns the number cancelled.
+
+    Each run is cancelled in its own transaction.
 
     Other processes trust a credential for up to five seconds. Call again later to cancel runs that they start
     meanwhile.
     """
     async with database.reading() as session:
-        found = await account_queries.unfinished_runs(session, workspace_id)
+        found = [
+            (workspace_id, run_id)
+            for workspace_id in await members.stopped_workspaces(session, user_id)
+            for run_id in await account_queries.unfinished_runs(session, workspace_id)
+        ]
     cancelled = 0
-    for run_id in found:
+    for workspace_id, run_id in found:
         with suppress(RunNotCancellable):
             async with database.transaction() as session:
                 await engine.cancel(session, workspace_id, run_id)

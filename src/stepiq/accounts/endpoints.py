@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import BackgroundTasks, Request
 
+from stepiq.accounts import api_keys as keys
 from stepiq.accounts import recorded, schemas, service, sessions, signing_in, verification, views
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.audit.actions import Action
@@ -86,7 +87,7 @@ async def register(
         account = await service.register(
             tx, settings, claim, name=body.name, password_hash=password_hash
         )
-        opened = await service.open_session(tx, account)
+        opened = await service.open_session(tx, account.id)
         await doors.known_clients.remember(tx, account.id, account.email, client)
         await recorded.registered(tx, account, with_invitation=body.invitation is not None)
     if not account.email_verified:
@@ -262,8 +263,8 @@ async def me(
 async def list_keys(
     caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)], read: Read, page: PageQuery
 ) -> Page[schemas.ApiKeyView]:
-    """The API keys of the account, newest first, without their text."""
-    rows = await service.list_keys(read, caller, before=page.before, limit=page.fetch)
+    """Your API keys in the workspace, newest first, without their text."""
+    rows = await keys.page(read, keys.personal(caller), before=page.before, limit=page.fetch)
     return page.page(rows, schemas.ApiKeyView.model_validate, lambda row: row.id)
 
 
@@ -275,10 +276,14 @@ async def list_keys(
 async def create_key(
     caller: Person, services: ServicesDep, tx: Tx, body: schemas.NewApiKey
 ) -> schemas.CreatedApiKey:
-    """Create an API key. The key is shown only in this response: copy it."""
-    made = await service.create_key(
+    """Create an API key that acts as you in the workspace. The key is shown only in this response: copy it.
+
+    It can do what its scopes and your role allow, and stops when you are no longer a member.
+    """
+    made = await keys.create(
         tx,
         caller,
+        keys.personal(caller),
         name=body.name,
         scopes=body.scopes,
         expires_at=body.expires_at,
@@ -294,7 +299,7 @@ async def revoke_key(
     caller: Person, tx: Tx, doors: DoorsDep, key_id: UUID
 ) -> schemas.DeletedApiKey:
     """Revoke an API key. It is no longer accepted."""
-    row = await service.revoke_key(tx, caller, key_id)
+    row = await keys.revoke(tx, caller, keys.personal(caller), key_id)
     await recorded.key_revoked(tx, caller, row)
     tx.after_commit(lambda: doors.authenticator.forget(key_id))
     return schemas.DeletedApiKey(id=key_id)

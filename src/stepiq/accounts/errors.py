@@ -4,7 +4,7 @@ import math
 from datetime import timedelta
 from uuid import UUID
 
-from stepiq.accounts.actor import Scope
+from stepiq.accounts.actor import Scope, role_with
 from stepiq.core.errors import (
     Conflict,
     Forbidden,
@@ -14,6 +14,7 @@ from stepiq.core.errors import (
     Unauthenticated,
     Unavailable,
 )
+from stepiq.store.states import Role
 
 
 class CredentialMissing(Unauthenticated):
@@ -148,6 +149,60 @@ class ScopeMissing(Forbidden):
         super().__init__(
             f"This API key does not have the scope `{scope}`. Create a key that has it.",
             scope=scope,
+        )
+
+
+class RoleMissing(Forbidden):
+    """The caller's role in the workspace does not allow this."""
+
+    code = "role_missing"
+
+    def __init__(self, needed: Role, role: Role | None) -> None:
+        has = "A service key has no role." if role is None else f"Your role is `{role}`."
+        super().__init__(
+            f"This requires the role `{needed}` in the workspace. {has} Ask an admin of the workspace to change it.",
+            needed=needed,
+            role=role,
+        )
+
+    @classmethod
+    def for_scope(cls, scope: Scope, role: Role) -> "RoleMissing":
+        """The error for a member whose role does not have a scope."""
+        return cls(role_with(scope), role)
+
+
+class WorkspaceNotFound(NotFound):
+    """The caller is not a member of this workspace, or it does not exist."""
+
+    code = "workspace_not_found"
+
+    def __init__(self, workspace_id: UUID | str) -> None:
+        super().__init__(
+            f"You are not a member of a workspace {workspace_id}. GET /api/workspaces lists your workspaces. An API key works "
+            "only in its own workspace.",
+            workspace_id=workspace_id,
+        )
+
+
+class NoWorkspace(Forbidden):
+    """The account is not a member of any workspace."""
+
+    code = "no_workspace"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your account is not a member of any workspace. Ask an admin of a workspace to invite you."
+        )
+
+
+class MemberRequired(Forbidden):
+    """The route is for members, and a service key does not act as one."""
+
+    code = "member_required"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This belongs to a person, and a service key does not act as one. Use a session or a personal API key."
         )
 
 

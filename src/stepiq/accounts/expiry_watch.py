@@ -2,7 +2,7 @@
 
 A request is authenticated once, at its start, but a stream can last for hours. While streams are open, one task per
 process reads the state of all their credentials every two seconds, with at most two queries. This detects every cause
-from any process: a logout, a revoked or expired key, a new password, and a disabled account.
+from any process: a logout, a revoked or expired key, a new password, a disabled account, and a removed member.
 """
 
 import asyncio
@@ -69,8 +69,12 @@ class ExpiryWatch:
         now = clock.now()
         async with self._database.reading() as session:
             live = await session_queries.live_ids(session, sessions, now)
-            live |= await key_queries.live_ids(session, keys, now)
-        return {each for each in actors if each.session_id in live or each.key_id in live}
+            live_keys = await key_queries.live_ids(session, keys, now)
+        return {
+            each
+            for each in actors
+            if (each.session_id, each.workspace_id) in live or each.key_id in live_keys
+        }
 
     async def close(self) -> None:
         """Stop checking."""

@@ -11,9 +11,16 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
-from stepiq.accounts.actor import Actor, Credential, Scope
+from stepiq.accounts.actor import SCOPES_OF_ROLE, Actor, Credential, Scope, includes
 from stepiq.accounts.authentication import Authenticator
-from stepiq.accounts.errors import AdminRequired, ScopeMissing, SessionRequired
+from stepiq.accounts.errors import (
+    AdminRequired,
+    MemberRequired,
+    RoleMissing,
+    ScopeMissing,
+    SessionRequired,
+    WorkspaceNotFound,
+)
 from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.accounts.known_clients import KnownClients
 from stepiq.accounts.link_door import LinkDoor
@@ -23,12 +30,16 @@ from stepiq.accounts.session_cookie import SessionCookies
 from stepiq.accounts.throttle import Sprays, Throttle
 from stepiq.accounts.tokens import AccessTokens
 from stepiq.accounts.verification import Verification
-from stepiq.core import clock, keys
+from stepiq.core import clock, ids, keys
 from stepiq.core.fairness import act_for
+from stepiq.store.states import Role
 from stepiq.web import requests
 from stepiq.web.errors import RateLimited
 from stepiq.web.limits import Decision, Limiter
 from stepiq.web.services import AppKey, RequestPlan, Services, ServicesDep
+
+WORKSPACE_HEADER = "X-Workspace"
+"""Names the workspace of a request with a session."""
 
 _MINUTE = timedelta(minutes=1)
 
@@ -56,6 +67,8 @@ class AuthServices:
     """Counts wrong passwords over all accounts, by client, by network and in total."""
     registrations: Limiter = field(default_factory=lambda: Limiter(20, timedelta(hours=1)))
     """Counts new accounts, by client."""
+    invitations: Limiter = field(default_factory=lambda: Limiter(60, timedelta(minutes=1)))
+    """Counts looks at invitations, by client."""
 
     @classmethod
     def build(cls, services: Services) -> "AuthServices":
@@ -97,19 +110,29 @@ async def authenticate(doors: AuthServices, request: Request) -> Actor:
     """The caller, by `Authorization: Bearer` or `X-API-Key`, or by the session cookie if neither was sent.
 
     Raises:
-        CredentialMissing, CredentialInvalid: see `Authenticator.authenticate`.
+        CredentialMissing, CredentialInvalid, WorkspaceNotFound, NoWorkspace: see `Authenticator.authenticate`.
         CrossSiteRequest, CsrfTokenInvalid: see `SessionCookies.check_request`.
     """
+    headers, workspace_id = request.headers, _workspace(request)
     cookie = doors.cookies.value_of(request)
     if cookie is not None:
         session_id = doors.cookies.session_of(cookie)
-        actor = await doors.authenticator.by_session(session_id)
+        actor = await doors.authenticator.by_session(session_id, workspace_id)
         doors.cookies.check_request(request, session_id)
         return actor
-    headers = request.headers
     return await doors.authenticator.authenticate(
-        headers.get("authorization"), headers.get("x-api-key")
+        headers.get("authorization"), headers.get("x-api-key"), workspace_id
     )
+
+
+def _workspace(request: Request) -> UUID | None:
+    text = request.headers.get(WORKSPACE_HEADER, "").strip()
+    if not text:
+        return None
+    workspace_id = ids.parse(text)
+    if workspace_id is None:
+        raise WorkspaceNotFound(text)
+    return workspace_id
 
 
 async def authenticated(request: Request, doors: DoorsDep, services: ServicesDep) -> Actor:
@@ -163,16 +186,47 @@ class Scoped:
 
 
 class Needs(Scoped):
-    """Returns the caller, and refuses API keys without the scope."""
+    """Returns the caller, and refuses API keys without the scope, and members whose role does not have it."""
 
     async def __call__(self, caller: Caller) -> Actor:
-        if self.scope not in caller.scopes:
-            raise ScopeMissing(self.scope)
+        require_scope(caller, self.scope)
         return caller
 
 
+class MemberNeeds(Needs):
+    """Returns the caller, and also refuses service keys, for what belongs to a person."""
+
+    async def __call__(self, caller: Caller) -> Actor:
+        if caller.role is None:
+            raise MemberRequired
+        return await super().__call__(caller)
+
+
+class Assignable(Scoped):
+    """Returns the caller. Refuses keys without the scope; the service checks members, who may be assigned instead."""
+
+    async def __call__(self, caller: Caller) -> Actor:
+        if caller.credential is Credential.API_KEY:
+            require_scope(caller, self.scope)
+        return caller
+
+
+def require_scope(caller: Actor, scope: Scope) -> None:
+    """Refuse a caller without a scope.
+
+    Raises:
+        RoleMissing: the role of the user does not have it.
+        ScopeMissing: the API key does not have it.
+    """
+    if scope in caller.scopes:
+        return
+    if caller.role is not None and scope not in SCOPES_OF_ROLE[caller.role]:
+        raise RoleMissing.for_scope(scope, caller.role)
+    raise ScopeMissing(scope)
+
+
 def needs(scope: Scope) -> Any:
-    """A dependency that returns the caller and refuses API keys without a scope.
+    """A dependency that returns the caller, and refuses API keys and roles without a scope.
 
     Use it as a parameter, `actor: Annotated[Actor, needs(Scope.PIPELINES_READ)]`, or in a route's `dependencies`.
     """
@@ -188,6 +242,24 @@ async def person(caller: Caller) -> Actor:
 
 Person = Annotated[Actor, Depends(person)]
 """A caller with a session."""
+
+
+@dataclass(frozen=True)
+class NeedsRole:
+    """Returns the caller, who must use a session and have at least this role in the workspace."""
+
+    role: Role
+
+    async def __call__(self, caller: Person) -> Actor:
+        if caller.role is None or not includes(caller.role, self.role):
+            raise RoleMissing(self.role, caller.role)
+        return caller
+
+
+WorkspaceAdmin = Annotated[Actor, Depends(NeedsRole(Role.ADMIN))]
+"""A member with the role `admin` or `owner` who has logged in."""
+WorkspaceOwner = Annotated[Actor, Depends(NeedsRole(Role.OWNER))]
+"""A member with the role `owner` who has logged in."""
 
 
 async def administrator(caller: Person) -> Actor:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from stepiq.accounts.actor import Scope
 from stepiq.core import addresses
+from stepiq.store.states import Role
 from stepiq.web.bodies import FROM_TEXT, Instant, StrictModel, Timestamp, View
 
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
@@ -50,7 +51,7 @@ class Registration(StrictModel):
     setup_token: Token | None = None
     """Only for the first account of a server."""
     invitation: Token | None = None
-    """The token of an invitation. It is valid for one address only."""
+    """The token of an invitation. It is valid for one address only. If it is to a workspace, the account joins that one."""
 
 
 class Login(StrictModel):
@@ -58,6 +59,8 @@ class Login(StrictModel):
 
     email: Email
     password: Annotated[str, StringConstraints(max_length=1_024)]
+    invitation: Token | None = None
+    """The token of an invitation to a workspace, to join it."""
 
 
 class Refresh(StrictModel):
@@ -125,6 +128,13 @@ class PasswordChange(StrictModel):
     new_password: Password
 
 
+class WorkspaceBrief(View):
+    """A workspace."""
+
+    id: UUID
+    name: str
+
+
 class UserView(View):
     """An account and the limits of its plan."""
 
@@ -133,7 +143,12 @@ class UserView(View):
     email_verified: bool
     """Whether the address is verified. If not, the account may be unable to send email."""
     name: str
+    workspace: WorkspaceBrief
+    """The workspace of the request: that of the API key, the one in `X-Workspace`, or your first one."""
+    role: Role
+    """Your role in it. For a service key: that of the member who created the key."""
     plan: str
+    """The plan of the workspace."""
     limits: dict[str, int | bool | None]
     """The limits of the plan, by name. Null is unlimited."""
     credits_remaining: int | None
@@ -156,7 +171,8 @@ class AdminUserView(View):
     email: str
     email_verified: bool
     name: str
-    plan: str
+    plan: str | None
+    """The plan of the account's first workspace. Null if it is not a member of any."""
     is_admin: bool
     disabled: bool
     """Whether the account is disabled."""

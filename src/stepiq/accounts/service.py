@@ -1,23 +1,21 @@
-"""Operations on accounts: registration, login and API keys."""
+"""Operations on accounts: registration, invitations and login."""
 
 import hashlib
 import hmac
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from stepiq.accounts import keys
-from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential, Scope
+from stepiq.accounts.actor import Actor, Credential
 from stepiq.accounts.errors import (
     AccountNotFound,
     CredentialInvalid,
     EmailTaken,
     InvitationInvalid,
-    KeyExpiryPast,
-    KeyNotFound,
     LoginFailed,
+    NoWorkspace,
     RegistrationClosed,
     RegistrationInviteOnly,
     SessionRequired,
@@ -25,14 +23,14 @@ from stepiq.accounts.errors import (
 )
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import invitations as invitation_queries
-from stepiq.accounts.queries import keys as key_queries
+from stepiq.accounts.queries import members
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.tokens import REFRESH_LIFETIME, new_token
 from stepiq.core import clock, ids
 from stepiq.core.settings import RegistrationPolicy, Settings
-from stepiq.execution import quotas, usage
-from stepiq.execution.quotas import Quota
+from stepiq.execution import usage
 from stepiq.store.database import Session
+from stepiq.store.states import Role
 
 FIRST_PLAN = "enterprise"
 """Plan of a server's first account."""
@@ -41,7 +39,7 @@ INVITATION_LIFETIME = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user and their personal workspace."""
+    """A user as a member of one workspace."""
 
     id: UUID
     email: str
@@ -49,7 +47,10 @@ class Account:
     is_admin: bool
     created_at: datetime
     workspace_id: UUID
+    workspace_name: str
+    role: Role
     plan: str
+    """Name of the workspace's plan."""
     email_verified: bool
     credit_tokens: int = 0
     """Tokens of this month that were charged to the server's provider keys."""
@@ -64,14 +65,6 @@ class SignedIn:
     refresh_token: str
     expires_at: datetime
     """When it ends, unless it is extended."""
-
-
-@dataclass(frozen=True, slots=True)
-class CreatedKey:
-    """A new API key. `text` is not stored."""
-
-    row: Any
-    text: str
 
 
 def setup_token(jwt_secret: bytes) -> str:
@@ -121,10 +114,8 @@ async def check_registration(
         _check_setup(claim)
     elif claim.invitation is None:
         _check_open(settings.effective_registration)
-    elif not await invitation_queries.counts(
-        session, keys.digest(claim.invitation), claim.email, clock.now()
-    ):
-        raise InvitationInvalid
+    else:
+        await _open_invitation(session, claim.invitation, claim.email)
 
 
 async def register(
@@ -135,7 +126,7 @@ async def register(
     name: str | None,
     password_hash: str,
 ) -> Account:
-    """Create an account with its workspace.
+    """Create an account, with a workspace of its own or in the workspace of an invitation.
 
     The first account becomes the administrator and requires the setup token. Of concurrent registrations, only one is
     the first. A valid invitation overrides the registration setting, and can be used once.
@@ -154,10 +145,15 @@ async def register(
         EmailTaken: an account has this address.
     """
     is_first = await _is_first(session)
+    invitation = None
     if is_first:
         _check_setup(claim)
+    elif claim.invitation is None:
+        _check_open(settings.effective_registration)
     else:
-        await _let_in(session, settings, claim)
+        invitation = await spend_invitation(session, claim.invitation, claim.email)
+    # The admin who has invited someone to a workspace may know the token without the mailbox.
+    is_vouched = invitation is not None and invitation.workspace_id is None
     return await create_account(
         session,
         email=claim.email,
@@ -165,7 +161,8 @@ async def register(
         password_hash=password_hash,
         is_admin=is_first,
         plan=FIRST_PLAN if is_first else settings.default_plan,
-        is_verified=is_first or claim.invitation is not None or not settings.verifies_addresses,
+        is_verified=is_first or is_vouched or not settings.verifies_addresses,
+        invitation=invitation,
     )
 
 
@@ -179,15 +176,6 @@ async def _is_first(session: Session) -> bool:
 def _check_setup(claim: RegistrationClaim) -> None:
     if not claim.has_setup_token:
         raise SetupRequired
-
-
-async def _let_in(session: Session, settings: Settings, claim: RegistrationClaim) -> None:
-    if claim.invitation is None:
-        _check_open(settings.effective_registration)
-        return
-    digest = keys.digest(claim.invitation)
-    if not await invitation_queries.spend(session, digest, claim.email, clock.now()):
-        raise InvitationInvalid
 
 
 def _check_open(registration: RegistrationPolicy) -> None:
@@ -210,16 +198,49 @@ async def invite(session: Session, email: str) -> str:
         raise SetupRequired
     if await account_queries.is_taken(session, email):
         raise EmailTaken
+    new, token = new_invitation(email)
+    await invitation_queries.insert(session, new)
+    return token
+
+
+def new_invitation(
+    email: str,
+    *,
+    workspace_id: UUID | None = None,
+    role: Role | None = None,
+    invited_by: UUID | None = None,
+) -> tuple[invitation_queries.NewInvitation, str]:
+    """An invitation of an address for seven days, which is not stored yet, and its token."""
     now, token = clock.now(), new_token()
-    await invitation_queries.insert(
-        session,
-        invitation_id=ids.uuid7(),
+    new = invitation_queries.NewInvitation(
+        id=ids.uuid7(),
         email=email,
         token_hash=keys.digest(token),
         created_at=now,
         expires_at=now + INVITATION_LIFETIME,
+        workspace_id=workspace_id,
+        role=role,
+        invited_by=invited_by,
     )
-    return token
+    return new, token
+
+
+async def spend_invitation(session: Session, token: str, email: str) -> Any:
+    """Use an invitation of an address; returns its row.
+
+    Raises:
+        InvitationInvalid: it is unknown, used, expired, or for another address.
+    """
+    row = await invitation_queries.spend(session, keys.digest(token), email, clock.now())
+    if row is None:
+        raise InvitationInvalid
+    return row
+
+
+async def _open_invitation(session: Session, token: str, email: str) -> None:
+    row = await invitation_queries.find(session, keys.digest(token), clock.now())
+    if row is None or row.email != email:
+        raise InvitationInvalid
 
 
 async def create_by_operator(
@@ -267,8 +288,19 @@ async def create_account(
     is_admin: bool,
     plan: str,
     is_verified: bool,
+    invitation: Any = None,
 ) -> Account:
-    """Create an account with its workspace, regardless of the registration setting.
+    """Create an account, regardless of the registration setting.
+
+    Args:
+        session: the transaction.
+        email: normalised.
+        name: default: the part of the address before the @.
+        password_hash: computed before the transaction.
+        is_admin: make it an administrator of the server.
+        plan: the plan of the new workspace.
+        is_verified: whether the address is known to be the person's.
+        invitation: the row of a used invitation. If it is to a workspace, the account joins that one and gets none of its own.
 
     Raises:
         EmailTaken: an account has this address.
@@ -276,27 +308,42 @@ async def create_account(
     now = clock.now()
     new = account_queries.NewAccount(
         user_id=ids.uuid7(),
-        workspace_id=ids.uuid7(),
         email=email,
         name=name or email.partition("@")[0],
         password_hash=password_hash,
         is_admin=is_admin,
-        plan=plan,
         created_at=now,
         email_verified_at=now if is_verified else None,
     )
     if not await account_queries.insert_account(session, new):
         raise EmailTaken
-    return Account(
-        id=new.user_id,
-        email=new.email,
-        name=new.name,
-        is_admin=new.is_admin,
-        created_at=new.created_at,
-        workspace_id=new.workspace_id,
-        plan=new.plan,
-        email_verified=is_verified,
+    if invitation is None or invitation.workspace_id is None:
+        await create_workspace(session, new.user_id, name=new.name, plan=plan)
+    else:
+        await join(session, new.user_id, invitation)
+    return account_of(await account_queries.account_by_id(session, new.user_id))
+
+
+async def create_workspace(session: Session, user_id: UUID, *, name: str, plan: str) -> UUID:
+    """Create a workspace that a user owns; returns its id."""
+    now, workspace_id = clock.now(), ids.uuid7()
+    await account_queries.insert_workspace(
+        session, workspace_id, name=name, plan=plan, created_at=now
     )
+    await members.add(session, members.NewMember(workspace_id, user_id, Role.OWNER, now))
+    return workspace_id
+
+
+async def join(session: Session, user_id: UUID, invitation: Any) -> bool:
+    """Add a user to the workspace of a used invitation; False if the user is a member already, with the role as it was."""
+    new = members.NewMember(
+        invitation.workspace_id,
+        user_id,
+        Role(invitation.role),
+        clock.now(),
+        invited_by=invitation.invited_by,
+    )
+    return await members.add(session, new)
 
 
 async def set_plan(session: Session, *, email: str, plan: str) -> Account:
@@ -313,7 +360,17 @@ async def set_plan(session: Session, *, email: str, plan: str) -> Account:
 
 
 async def named(session: Session, email: str) -> Account:
-    """The account with an address, disabled or not.
+    """The account with an address in its first workspace, disabled or not.
+
+    Raises:
+        AccountNotFound: no account has this address.
+        NoWorkspace: it is not a member of any workspace.
+    """
+    return account_of(await user_named(session, email))
+
+
+async def user_named(session: Session, email: str) -> Any:
+    """The row of the account with an address, disabled or not, a member of a workspace or not.
 
     Raises:
         AccountNotFound: no account has this address.
@@ -321,31 +378,40 @@ async def named(session: Session, email: str) -> Account:
     row = await account_queries.any_by_email(session, email)
     if row is None:
         raise AccountNotFound(email)
-    return account_of(row)
+    return row
 
 
-async def find_by_email(session: Session, email: str) -> tuple[Account, str] | None:
-    """An enabled account and its password hash."""
-    row = await account_queries.account_by_email(session, email)
-    return None if row is None else (account_of(row), row.password_hash)
+async def is_removed_member(session: Session, workspace_id: UUID, email: str) -> bool:
+    """Whether an address is that of a removed member of a workspace, or of a member whose account is disabled.
+
+    Links that were mailed to this address must not work any more.
+    """
+    return await members.is_removed(session, workspace_id, email.lower())
+
+
+async def find_by_email(session: Session, email: str) -> Any:
+    """The row of an enabled account, with its password hash; None if there is none."""
+    return await account_queries.account_by_email(session, email)
 
 
 async def open_session(
-    session: Session, account: Account, *, checked_hash: str | None = None
+    session: Session, user_id: UUID, *, checked_hash: str | None = None
 ) -> SignedIn:
     """Open a session of 30 days.
 
     Args:
         session: the transaction.
-        account: the account to log in.
+        user_id: the account to log in.
         checked_hash: the hash that the password was compared with; None without a password.
 
     Raises:
         LoginFailed: the account has been disabled meanwhile, or its password has changed.
+        NoWorkspace: the account is not a member of any workspace.
     """
-    row = await account_queries.lock_user(session, account.id, to_change=False)
+    row = await account_queries.lock_user(session, user_id, to_change=False)
     if row is None or checked_hash not in (None, row.password_hash):
         raise LoginFailed
+    account = account_of(await account_queries.account_by_id(session, user_id))
     now = clock.now()
     expires_at = now + REFRESH_LIFETIME
     session_id, refresh_token = ids.uuid7(), new_token()
@@ -353,7 +419,7 @@ async def open_session(
         session,
         session_id=session_id,
         workspace_id=account.workspace_id,
-        user_id=account.id,
+        user_id=user_id,
         created_at=now,
         expires_at=expires_at,
     )
@@ -368,104 +434,34 @@ async def open_session(
     return SignedIn(account, session_id, refresh_token, expires_at)
 
 
+async def lock(session: Session, actor: Actor) -> None:
+    """Make other transactions that lock the actor's account wait until this one ends."""
+    await account_queries.lock_user(session, actor.user_id, to_change=True)
+
+
 async def me(session: Session, actor: Actor) -> Account:
-    """The actor's own account.
+    """The actor's own account, as a member of the workspace of the request.
 
     Raises:
-        CredentialInvalid: it has been disabled since its credential was checked.
+        CredentialInvalid: it has been disabled or removed since its credential was checked.
     """
     return (await with_password(session, actor))[0]
 
 
 async def with_password(session: Session, actor: Actor) -> tuple[Account, str]:
-    """The actor's own account and its password hash.
+    """The actor's own account, as a member of the workspace of the request, and its password hash.
 
     Raises:
-        CredentialInvalid: it has been disabled since its credential was checked.
+        CredentialInvalid: it has been disabled or removed since its credential was checked.
     """
-    row = await account_queries.account_by_id(session, actor.user_id)
-    if row is None:
-        raise CredentialInvalid("The account is disabled. Ask the server's operator.")
-    return account_of(row), row.password_hash
-
-
-async def list_keys(
-    session: Session, actor: Actor, *, before: UUID | None, limit: int
-) -> Sequence[Any]:
-    """The workspace's keys, newest first, without revoked ones."""
-    return await key_queries.list_all(session, actor.workspace_id, before=before, limit=limit)
-
-
-async def create_key(
-    session: Session,
-    actor: Actor,
-    *,
-    name: str,
-    scopes: Sequence[Scope] | None,
-    expires_at: datetime | None,
-    plan: quotas.PlanLimits,
-) -> CreatedKey:
-    """Create an API key.
-
-    Args:
-        session: the transaction.
-        actor: a caller with a session; the key acts as this user.
-        name: describes the key's purpose.
-        scopes: None for all.
-        expires_at: None for never.
-        plan: the plan of the workspace.
-
-    Raises:
-        PlanKeysExceeded: the workspace has as many keys as its plan allows.
-        SessionRequired: the actor is an API key.
-        KeyExpiryPast: the expiry is in the past.
-        CredentialInvalid: the session has ended since it was checked.
-    """
-    require_person(actor)
-    now = clock.now()
-    if expires_at is not None and expires_at <= now:
-        raise KeyExpiryPast
-    await _require_live(session, actor, now)
-    await quotas.require_room(session, actor.workspace_id, plan, Quota.API_KEYS)
-    new = keys.generate()
-    row = await key_queries.insert(
-        session,
-        key_id=ids.uuid7(),
-        workspace_id=actor.workspace_id,
-        user_id=actor.user_id,
-        name=name,
-        prefix=new.prefix,
-        key_hash=new.digest,
-        scopes=sorted(ALL_SCOPES if scopes is None else scopes),
-        expires_at=expires_at,
-        created_at=now,
+    row = await account_queries.account_by_id(
+        session, actor.user_id, workspace_id=actor.workspace_id
     )
-    return CreatedKey(row, new.text)
-
-
-async def _require_live(session: Session, actor: Actor, now: datetime) -> None:
-    # Processes trust a session for a few seconds. A session that a password reset has just ended must not create a key,
-    # so this waits for the reset's transaction and then reads the session again.
-    if actor.session_id is None:
-        return
-    await account_queries.lock_user(session, actor.user_id, to_change=False)
-    if await session_queries.live(session, actor.session_id, now) is None:
-        raise CredentialInvalid("The session has ended. Log in again.")
-
-
-async def revoke_key(session: Session, actor: Actor, key_id: UUID) -> Any:
-    """Revoke a key, and return its row. Requests in progress with it are completed.
-
-    Raises:
-        SessionRequired: the actor is an API key.
-        KeyNotFound: the workspace has no such key, or it has been revoked.
-    """
-    require_person(actor)
-    row = await key_queries.lock(session, actor.workspace_id, key_id)
-    if row is None:
-        raise KeyNotFound(key_id)
-    await key_queries.revoke(session, actor.workspace_id, key_id, clock.now())
-    return row
+    if row is None or row.workspace_id is None:
+        raise CredentialInvalid(
+            "The account is disabled, or no longer a member of the workspace. Ask the server's operator."
+        )
+    return account_of(row), row.password_hash
 
 
 def require_person(actor: Actor) -> None:
@@ -479,7 +475,13 @@ def require_person(actor: Actor) -> None:
 
 
 def account_of(row: Any) -> Account:
-    """Convert a row to an account."""
+    """Convert a row to an account.
+
+    Raises:
+        NoWorkspace: the account is not a member of any workspace.
+    """
+    if row.workspace_id is None:
+        raise NoWorkspace
     return Account(
         id=row.id,
         email=row.email,
@@ -487,6 +489,8 @@ def account_of(row: Any) -> Account:
         is_admin=row.is_admin,
         created_at=row.created_at,
         workspace_id=row.workspace_id,
+        workspace_name=row.workspace_name,
+        role=Role(row.role),
         plan=row.plan,
         email_verified=row.email_verified_at is not None,
         credit_tokens=usage.tokens_of_month(row.credit_month, row.credit_tokens, clock.now()),

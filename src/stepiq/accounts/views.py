@@ -27,6 +27,8 @@ def user_view(services: Services, account: service.Account) -> schemas.UserView:
         email=account.email,
         email_verified=account.email_verified,
         name=account.name,
+        workspace=schemas.WorkspaceBrief(id=account.workspace_id, name=account.workspace_name),
+        role=account.role,
         plan=account.plan,
         limits=limits,
         credits_remaining=usage.credits_remaining(

@@ -192,22 +192,20 @@ async def disable_account(configured: Settings, email: str) -> tuple[int, int]:
     """Disable an account, and return the number of ended sessions and cancelled runs. The server can be running."""
     async with built(configured) as services:
         async with services.database.transaction() as session:
-            account = await service.named(session, email)
+            account = await service.user_named(session, email)
             ended = await disabling.disable(session, account.id)
             after: dict[str, Json] = {"sessions_ended": ended}
             await recorded.on_user(
                 session, OPERATOR, Action.USER_DISABLED, account.id, email, after=after
             )
-        cancelled = await disabling.cancel_runs(
-            services.database, services.engine, account.workspace_id
-        )
+        cancelled = await disabling.cancel_runs(services.database, services.engine, account.id)
         return ended, cancelled
 
 
 async def enable_account(configured: Settings, email: str) -> None:
     """Enable an account in the database. The server can be running."""
     async with built(configured) as services, services.database.transaction() as session:
-        account = await service.named(session, email)
+        account = await service.user_named(session, email)
         await disabling.enable(session, account.id)
         await recorded.on_user(session, OPERATOR, Action.USER_ENABLED, account.id, email)
 

@@ -123,6 +123,7 @@ async def _actor(services: Services) -> Actor:
         credential=Credential.SESSION,
         key_id=None,
         session_id=None,
+        role=account.role,
         scopes=ALL_SCOPES,
         is_admin=True,
         plan=_PLAN,

@@ -22,6 +22,7 @@ from stepiq.notify.records import (
 )
 from stepiq.store import sweeping
 from stepiq.store.database import Session
+from stepiq.store.membership import has_enabled_member
 from stepiq.store.states import DeliveryStatus, RunStatus, TargetType, TriggerType
 from stepiq.store.tables import (
     deliveries,
@@ -269,7 +270,11 @@ async def plan(session: Session, workspace_id: UUID) -> str:
 async def sender(session: Session, pipeline_id: UUID, version: int) -> Sender | None:
     """The author of the version that a delivery belongs to; None if the version has been deleted."""
     statement = (
-        sa.select(users.c.email, users.c.disabled_at, users.c.email_verified_at)
+        sa.select(
+            users.c.email,
+            users.c.email_verified_at,
+            (~has_enabled_member(pipeline_versions.c.workspace_id)).label("is_disabled"),
+        )
         .join(pipeline_versions, pipeline_versions.c.created_by == users.c.id)
         .where(
             pipeline_versions.c.pipeline_id == pipeline_id, pipeline_versions.c.version == version
@@ -278,7 +283,7 @@ async def sender(session: Session, pipeline_id: UUID, version: int) -> Sender | 
     row = (await session.execute(statement)).one_or_none()
     if row is None:
         return None
-    return Sender(row.email, row.disabled_at is not None, row.email_verified_at is not None)
+    return Sender(row.email, row.is_disabled, row.email_verified_at is not None)
 
 
 async def occasion(session: Session, delivery: Delivery) -> Occasion | None:

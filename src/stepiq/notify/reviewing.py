@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
+from stepiq.accounts import service as accounts
 from stepiq.core import clock
 from stepiq.execution.definitions import Definitions, VersionNotFound
 from stepiq.execution.records import NewReview
@@ -65,6 +66,8 @@ class ReviewMail:
         step = next(step for step in definition.every_step if step.id == review.step_id)
         holder = LinkHolder(review.id, target["assignee"])
         address = review.assignees[holder.assignee]
+        if await accounts.is_removed_member(session, review.workspace_id, address):
+            return Unsendable(f"{address} is no longer a member of the workspace.")
         return MailCall(
             to=address,
             subject=_subject(review.pipeline_name, step.name),

@@ -16,6 +16,8 @@ from stepiq.accounts.http import DOORS, AuthServices, authenticated
 from stepiq.accounts.link_door import LinkDoor
 from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.accounts.secrets.reader import StoredSecrets
+from stepiq.accounts.workspaces import endpoints as workspaces
+from stepiq.accounts.workspaces import invitation_endpoints as invitations
 from stepiq.billing import endpoints as billing
 from stepiq.billing.http import BillingServices
 from stepiq.core import json
@@ -55,6 +57,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     accounts.api_keys,
     credentials.router,
     credentials.api_keys,
+    workspaces.router,
+    workspaces.members,
+    invitations.router,
+    workspaces.service_keys,
     administration.router,
     admin.router,
     audit.router,
@@ -86,6 +92,7 @@ PUBLIC_PATHS = frozenset(
         "/api/auth/forgot-password",
         "/api/auth/reset-password",
         "/api/auth/verify-email",
+        "/api/invitations/open",
         "/api/reviews/open",
         "/api/reviews/decide",
         "/api/run-links/open",
@@ -121,6 +128,7 @@ def create_app() -> FastAPI:
     app.include_router(metrics.router)
     app.include_router(accounts.public, prefix="/api")
     app.include_router(browser_sessions.public, prefix="/api")
+    app.include_router(invitations.public, prefix="/api")
     app.include_router(reviews.public, prefix="/api")
     app.include_router(language_schema.public, prefix="/api")
     app.include_router(runs.public, prefix="/api")

@@ -11,33 +11,23 @@ from pydantic import BaseModel
 
 from stepiq.accounts import session_cookie
 from stepiq.accounts.errors import (
-    CredentialInvalid,
-    CredentialMissing,
-    CrossSiteRequest,
-    CsrfTokenInvalid,
+    RoleMissing,
     ScopeMissing,
     SessionRequired,
 )
 from stepiq.core import json
 from stepiq.core.errors import StepIQError
-from stepiq.core.json import MalformedJson
 from stepiq.pipelines.schemas import PipelineBody
 from stepiq.server.docs import components, events, headers, samples
-from stepiq.server.protocol import NotHttp
 from stepiq.server.routes import Access, Route, routes_of
-from stepiq.store.database import StoreUnavailable
+from stepiq.store.states import Role
 from stepiq.web.errors import (
-    BodyMissing,
-    BodyTooLarge,
     IdempotencyInProgress,
     IdempotencyKeyInvalid,
     IdempotencyKeyReused,
     IdempotentAnswerLost,
     InvalidBody,
     InvalidQuery,
-    MalformedQuery,
-    RateLimited,
-    UnsupportedMediaType,
 )
 from stepiq.web.problems import Problem, problems
 
@@ -47,10 +37,9 @@ Define AI pipelines, run them durably, and follow them live. Every path is also 
 Errors are `application/problem+json` with a stable `code`. Lists are paginated: send `next_cursor` as `cursor` to get the next page.
 
 Every response has an `X-Request-ID`. If the plan limits the rate, every response to an accepted credential has `RateLimit-*` \
-headers. They are listed at 429 only. Any route can return 400 (malformed HTTP, or U+0000 in the query), 408 (the request arrived too \
-slowly), 431 (URL and headers are too large) and 500 (a bug in stepIQ). Any route except `/health` can return 429 \
-`too_many_connections` and 503 `server_full`. An unknown path is 404 `unknown_path`. A method that a \
-path does not support is 405 `method_not_allowed`; `Allow` lists the supported ones.
+headers. They are listed at the response `default` only, which is each route's response for the errors that any route can have, such as a \
+missing credential, a body that is too large, or a database that does not answer. A session can name a workspace in \
+`X-Workspace`; an API key belongs to one.
 """
 _TAGS = ("Auth", "Users", "API keys", "Pipelines", "Runs", "Bulk jobs", "Reviews", "Webhooks", "Schedules", "Deliveries", "Secrets", "Models", "Usage")  # fmt: skip
 # In the code, the suffix "View" distinguishes classes of responses from records. Clients have no records.
@@ -60,8 +49,6 @@ _STREAM = (
     "Server-sent events. `id` is the event's number in its run, `data` is JSON. The server sends a comment every 15 seconds. "
     "The stream ends after the final `run.status`."
 )
-_ANYWHERE = {"400": "MalformedRequest", "408": "RequestTimeout", "431": "HeadersTooLarge", "500": "Internal"}  # fmt: skip
-_EXCEPT_HEALTH = {"429": "TooManyConnections", "503": "ServerFull"}
 _BEARER: dict[str, list[str]] = {"bearer": []}
 _COOKIE: dict[str, list[str]] = {"session_cookie": []}
 _SCHEMES = {
@@ -96,7 +83,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     made["components"] |= {
         "securitySchemes": _SCHEMES,
         "headers": headers.COMPONENTS,
-        "responses": components.responses_of_any_route(),
+        "responses": components.any_error(),
     }
     for route in routes_of(app):
         operation = made["paths"].get(route.path, {}).get(route.method.lower())
@@ -143,32 +130,23 @@ def _complete(operation: dict[str, Any], route: Route) -> None:
     for status, response in responses.items():
         if response["description"] == "Successful Response":
             response["description"] = HTTPStatus(int(status)).phrase
-    anywhere = _ANYWHERE if route.path == "/health" else _ANYWHERE | _EXCEPT_HEALTH
-    for status, name in anywhere.items():
-        responses.setdefault(status, {"$ref": f"#/components/responses/{name}"})
-    operation["responses"] = dict(sorted(responses.items()))
+    any_error = {"$ref": f"#/components/responses/{components.ANY_ERROR}"}
+    operation["responses"] = dict(sorted(responses.items())) | {"default": any_error}
 
 
 def _errors(operation: dict[str, Any], route: Route) -> Iterator[type[StepIQError]]:
     """The errors that result from the kind of route, in addition to those that it declares."""
-    if route.path.startswith("/api/"):
-        yield StoreUnavailable
-    if not route.access.is_public:
-        yield from (CredentialMissing, CredentialInvalid, RateLimited)
-    if route.access.scope is not None:
+    if route.access.scopes:
         yield ScopeMissing
+        if route.access.role is not Role.VIEWER:
+            yield RoleMissing
     if route.access.is_for_people:
         yield SessionRequired
-    if not route.access.is_public and not route.access.is_for_keys:
-        yield CrossSiteRequest
-        if route.method != "GET":
-            yield CsrfTokenInvalid
     if route.takes_key:
         yield from (IdempotencyKeyInvalid, IdempotencyKeyReused)
         yield from (IdempotencyInProgress, IdempotentAnswerLost)
     if "requestBody" in operation:
-        yield from (NotHttp, MalformedQuery, MalformedJson, BodyMissing)
-        yield from (BodyTooLarge, UnsupportedMediaType, InvalidBody)
+        yield InvalidBody
     if any(parameter["in"] == "query" for parameter in operation.get("parameters", ())):
         yield InvalidQuery
 
@@ -196,7 +174,7 @@ def _describe_stream(operation: dict[str, Any]) -> None:
 
 def _security(access: Access) -> list[dict[str, list[str]]]:
     # In OpenAPI 3.1, any scheme can list scopes, not only OAuth's.
-    key = {"api_key": [] if access.scope is None else [access.scope.value]}
+    key = {"api_key": [scope.value for scope in access.scopes]}
     if access.is_for_keys:
         return [key]
     return [_BEARER, _COOKIE] if access.is_for_people else [_BEARER, key, _COOKIE]

@@ -8,8 +8,17 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from stepiq.accounts.actor import Scope
-from stepiq.accounts.http import Scoped, authenticated, person
+from stepiq.accounts.actor import Scope, role_with
+from stepiq.accounts.http import (
+    Assignable,
+    MemberNeeds,
+    NeedsRole,
+    Scoped,
+    administrator,
+    authenticated,
+    person,
+)
+from stepiq.store.states import Role
 from stepiq.web.transactions import TAKES_KEYS
 
 _PEOPLE: frozenset[Callable[..., Any]] = frozenset({person})
@@ -23,15 +32,23 @@ class Access:
     """No credential. The other fields are then irrelevant."""
     is_for_people: bool = False
     """A session. API keys are refused."""
-    scope: Scope | None = None
-    """The scope that an API key needs."""
+    scopes: tuple[Scope, ...] = ()
+    """The scopes that an API key needs."""
     is_for_keys: bool = False
     """An API key. Sessions are refused."""
+    role: Role = Role.VIEWER
+    """The lowest role of a member that the route accepts."""
+    is_for_assignees: bool = False
+    """Also members with a lower role, if they are assigned."""
+    is_for_members: bool = False
+    """Not service keys: what the route reads or changes belongs to a person."""
+    is_for_administrators: bool = False
+    """Administrators of the server only. Their role in a workspace is irrelevant."""
 
     @property
     def is_declared(self) -> bool:
         """Whether the route declares its credentials. A route that declares none accepts every credential."""
-        return self.is_public or self.is_for_people or self.scope is not None
+        return self.is_public or self.is_for_people or bool(self.scopes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +112,16 @@ def _access(calls: frozenset[Any]) -> Access:
     if authenticated not in calls:
         return Access(is_public=True)
     scoped = [call for call in calls if isinstance(call, Scoped)]
+    roles = [call.role for call in calls if isinstance(call, NeedsRole)]
+    roles += [role_with(call.scope) for call in scoped]
     return Access(
         is_for_people=not calls.isdisjoint(_PEOPLE),
-        scope=scoped[0].scope if scoped else None,
+        scopes=tuple(sorted({call.scope for call in scoped})),
         is_for_keys=any(call.is_key_only for call in scoped),
+        role=max(roles, key=list(Role).index, default=Role.VIEWER),
+        is_for_assignees=any(isinstance(call, Assignable) for call in scoped),
+        is_for_members=any(isinstance(call, MemberNeeds) for call in scoped),
+        is_for_administrators=administrator in calls,
     )
 
 

@@ -167,3 +167,27 @@ class ReviewDecision(StrEnum):
 
     APPROVE = "approve"
     REJECT = "reject"
+
+
+class Role(StrEnum):
+    """What a member may do in a workspace. Each role includes those before it."""
+
+    VIEWER = "viewer"
+    """Reads everything except the text of secrets. Can decide reviews that name this person as an assignee."""
+    OPERATOR = "operator"
+    """Starts, cancels and retries runs, and decides reviews."""
+    EDITOR = "editor"
+    """Changes pipelines, schedules and secrets."""
+    ADMIN = "admin"
+    """Manages the members, invitations and service keys, and reads the audit log."""
+    OWNER = "owner"
+    """Makes other members owners, and deletes the workspace."""
+
+
+class KeyKind(StrEnum):
+    """What an API key acts as."""
+
+    PERSONAL = "personal"
+    """A member: the key can do what its scopes and the role of the member allow."""
+    SERVICE = "service"
+    """The workspace: the key can do what its scopes allow, whoever is a member."""

@@ -13,8 +13,8 @@ from stepiq.accounts.audit import exporting, schemas, service
 from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.audit.errors import AuditHeadInvalid
 from stepiq.accounts.audit.records import AuditFilter, ChainCheck, Entry
-from stepiq.accounts.errors import AdminRequired, SessionRequired
-from stepiq.accounts.http import Administrator, Person
+from stepiq.accounts.errors import AdminRequired, RoleMissing, SessionRequired
+from stepiq.accounts.http import Administrator, WorkspaceAdmin
 from stepiq.core import clock
 from stepiq.store.database import Database
 from stepiq.web.bodies import router as new_router
@@ -61,9 +61,9 @@ def _view(entry: Entry) -> schemas.AuditEntryView:
     return schemas.AuditEntryView.model_validate(exporting.shown(entry))
 
 
-@router.get("/audit", responses=problems(SessionRequired))
+@router.get("/audit", responses=problems(SessionRequired, RoleMissing))
 async def list_audit(
-    caller: Person, read: Read, page: PageQuery, wanted: FilterQuery
+    caller: WorkspaceAdmin, read: Read, page: PageQuery, wanted: FilterQuery
 ) -> Page[schemas.AuditEntryView]:
     """The audit log of the workspace, newest first."""
     rows = await service.page(
@@ -75,10 +75,10 @@ async def list_audit(
 @router.get(
     "/audit/export",
     response_class=StreamingResponse,
-    responses={**_EXPORTED, **problems(SessionRequired)},
+    responses={**_EXPORTED, **problems(SessionRequired, RoleMissing)},
 )
 async def export_audit(
-    caller: Person,
+    caller: WorkspaceAdmin,
     services: ServicesDep,
     wanted: FilterQuery,
     format_: Annotated[AuditFormat, Query(alias="format")] = AuditFormat.NDJSON,
@@ -102,9 +102,9 @@ async def _exported(
         yield exporting.csv_lines(entries) if is_csv else exporting.lines(entries)
 
 
-@router.get("/audit/verify", responses=problems(SessionRequired, AuditHeadInvalid))
+@router.get("/audit/verify", responses=problems(SessionRequired, RoleMissing, AuditHeadInvalid))
 async def verify_audit(
-    caller: Person,
+    caller: WorkspaceAdmin,
     services: ServicesDep,
     after: Annotated[int, Query(ge=0, description="Continue after this place.")] = 0,
     expect_head: Annotated[

@@ -104,7 +104,8 @@ def _actor(by: Actor | By) -> tuple[ActorKind, UUID | None, str | None, UUID | N
         return by.kind, by.id, by.name, None
     if by.credential is Credential.SESSION:
         return ActorKind.PERSON, by.user_id, None, None
-    return ActorKind.PERSONAL_KEY, by.user_id, None, by.key_id
+    kind = ActorKind.SERVICE_KEY if by.role is None else ActorKind.PERSONAL_KEY
+    return kind, by.user_id, None, by.key_id
 
 
 def changes(

@@ -9,7 +9,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from stepiq.accounts.queries import members
 from stepiq.store.database import Session
+from stepiq.store.membership import membership_of
 from stepiq.store.states import FINAL_RUN_STATUSES, RunStatus, TriggerType
 from stepiq.store.tables import memberships, runs, users, workspaces
 
@@ -26,6 +28,8 @@ _ACCOUNT = (
     users.c.is_admin,
     users.c.created_at,
     workspaces.c.id.label("workspace_id"),
+    workspaces.c.name.label("workspace_name"),
+    memberships.c.role,
     workspaces.c.plan,
     workspaces.c.credit_month,
     workspaces.c.credit_tokens,
@@ -57,22 +61,24 @@ async def lock_setup(session: Session) -> None:
 
 
 async def account_by_email(session: Session, email: str) -> Row | None:
-    """An enabled account with its workspace."""
-    return await _account(session, users.c.email == email)
+    """An enabled account with its first workspace, whose columns are None if it has none."""
+    return await _enabled(session, users.c.email == email)
 
 
-async def account_by_id(session: Session, user_id: UUID) -> Row | None:
-    """An enabled account with its workspace."""
-    return await _account(session, users.c.id == user_id)
+async def account_by_id(
+    session: Session, user_id: UUID, *, workspace_id: UUID | None = None
+) -> Row | None:
+    """An enabled account with a workspace, or with its first one, whose columns are None if it is not a member."""
+    return await _enabled(session, users.c.id == user_id, workspace_id)
 
 
 async def any_by_email(session: Session, email: str) -> Row | None:
-    """An account with its workspace, disabled or not."""
+    """An account with its first workspace, disabled or not."""
     return (await session.execute(_every().where(users.c.email == email))).first()
 
 
 async def any_by_id(session: Session, user_id: UUID) -> Row | None:
-    """An account with its workspace, disabled or not."""
+    """An account with its first workspace, disabled or not."""
     return (await session.execute(_every().where(users.c.id == user_id))).first()
 
 
@@ -88,11 +94,13 @@ async def page(
     return (await session.execute(statement)).all()
 
 
-def _every() -> Any:
+def _every(workspace_id: UUID | None = None) -> Any:
+    wanted = members.first_workspace(users.c.id) if workspace_id is None else workspace_id
+    is_member = membership_of(users.c.id) & (memberships.c.workspace_id == wanted)
     return (
         sa.select(*_ACCOUNT, users.c.disabled_at)
-        .join(memberships, memberships.c.user_id == users.c.id)
-        .join(workspaces, workspaces.c.id == memberships.c.workspace_id)
+        .outerjoin(memberships, is_member)
+        .outerjoin(workspaces, workspaces.c.id == memberships.c.workspace_id)
     )
 
 
@@ -112,60 +120,28 @@ async def unfinished_runs(session: Session, workspace_id: UUID) -> Sequence[UUID
     return (await session.execute(statement)).scalars().all()
 
 
-async def _account(session: Session, condition: sa.ColumnElement[bool]) -> Row | None:
-    statement = (
-        sa.select(*_ACCOUNT)
-        .join(memberships, memberships.c.user_id == users.c.id)
-        .join(workspaces, workspaces.c.id == memberships.c.workspace_id)
-        .where(condition, users.c.disabled_at.is_(None))
-    )
+async def _enabled(
+    session: Session, condition: sa.ColumnElement[bool], workspace_id: UUID | None = None
+) -> Row | None:
+    statement = _every(workspace_id).where(condition, users.c.disabled_at.is_(None))
     return (await session.execute(statement)).first()
 
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """The rows of a new account and its personal workspace."""
+    """The row of a new account."""
 
     user_id: UUID
-    workspace_id: UUID
     email: str
     name: str
     password_hash: str
     is_admin: bool
-    plan: str
     created_at: datetime
     email_verified_at: datetime | None
 
 
 async def insert_account(session: Session, account: NewAccount) -> bool:
     """Store an account; False if the address is already taken."""
-    taken = await _insert_user(session, account)
-    if taken:
-        return False
-    await session.execute(
-        sa.insert(workspaces).values(
-            id=account.workspace_id,
-            name=account.name,
-            plan=account.plan,
-            created_at=account.created_at,
-        )
-    )
-    await session.execute(
-        sa.insert(memberships).values(
-            workspace_id=account.workspace_id, user_id=account.user_id, role="owner"
-        )
-    )
-    return True
-
-
-async def update_plan(session: Session, workspace_id: UUID, plan: str) -> None:
-    """Set the plan of a workspace."""
-    await session.execute(
-        sa.update(workspaces).where(workspaces.c.id == workspace_id).values(plan=plan)
-    )
-
-
-async def _insert_user(session: Session, account: NewAccount) -> bool:
     values = {
         "id": account.user_id,
         "email": account.email,
@@ -179,8 +155,24 @@ async def _insert_user(session: Session, account: NewAccount) -> bool:
         async with session.connection.begin_nested():
             await session.execute(sa.insert(users).values(values))
     except IntegrityError:
-        return True
-    return False
+        return False
+    return True
+
+
+async def insert_workspace(
+    session: Session, workspace_id: UUID, *, name: str, plan: str, created_at: datetime
+) -> None:
+    """Store a workspace, which has no member yet."""
+    await session.execute(
+        sa.insert(workspaces).values(id=workspace_id, name=name, plan=plan, created_at=created_at)
+    )
+
+
+async def update_plan(session: Session, workspace_id: UUID, plan: str) -> None:
+    """Set the plan of a workspace."""
+    await session.execute(
+        sa.update(workspaces).where(workspaces.c.id == workspace_id).values(plan=plan)
+    )
 
 
 async def lock_user(session: Session, user_id: UUID, *, to_change: bool) -> Row | None:

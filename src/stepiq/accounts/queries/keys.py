@@ -1,6 +1,7 @@
 """Queries of API keys."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,26 +9,59 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.store.database import Session
-from stepiq.store.tables import api_keys, users, workspaces
+from stepiq.store.membership import membership_of
+from stepiq.store.states import KeyKind
+from stepiq.store.tables import api_keys, memberships, users, workspaces
 
 Row = sa.Row[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """Which keys of a workspace."""
+
+    workspace_id: UUID
+    user_id: UUID | None
+    """The personal keys of this member. None: the service keys."""
+
+    @property
+    def kind(self) -> KeyKind:
+        """The kind of the keys."""
+        return KeyKind.SERVICE if self.user_id is None else KeyKind.PERSONAL
+
+
+def _belongs(keys: Belonging) -> sa.ColumnElement[bool]:
+    condition = sa.and_(api_keys.c.workspace_id == keys.workspace_id, api_keys.c.kind == keys.kind)
+    return condition if keys.user_id is None else condition & (api_keys.c.user_id == keys.user_id)
+
+
+# A subquery, because PostgreSQL can always use the index for it; for a join, it may read the whole table.
+_ROLE = (
+    sa.select(memberships.c.role)
+    .where(membership_of(api_keys.c.user_id), memberships.c.workspace_id == api_keys.c.workspace_id)
+    .correlate(api_keys)
+    .scalar_subquery()
+)
+
+
 async def live(session: Session, key_hash: bytes, now: datetime) -> Row | None:
-    """A valid API key of an enabled user, with the user's rights and the workspace's plan."""
+    """A valid API key with the workspace's plan: a service key, or one of an enabled member, with the member's role."""
     statement = (
-        sa.select(
-            api_keys.c.id,
-            api_keys.c.user_id,
-            api_keys.c.workspace_id,
-            api_keys.c.scopes,
-            api_keys.c.expires_at,
-            users.c.is_admin,
-            workspaces.c.plan,
+        _live(
+            sa.select(
+                api_keys.c.id,
+                api_keys.c.kind,
+                api_keys.c.user_id,
+                api_keys.c.workspace_id,
+                api_keys.c.scopes,
+                api_keys.c.expires_at,
+                _ROLE.label("role"),
+                workspaces.c.plan,
+            ),
+            now,
         )
-        .join(users, users.c.id == api_keys.c.user_id)
         .join(workspaces, workspaces.c.id == api_keys.c.workspace_id)
-        .where(api_keys.c.key_hash == key_hash, _counts(now), users.c.disabled_at.is_(None))
+        .where(api_keys.c.key_hash == key_hash)
     )
     return (await session.execute(statement)).first()
 
@@ -36,12 +70,15 @@ async def live_ids(session: Session, wanted: Collection[UUID], now: datetime) ->
     """The ids of the given keys that are still valid."""
     if not wanted:
         return set()
-    statement = (
-        sa.select(api_keys.c.id)
-        .join(users, users.c.id == api_keys.c.user_id)
-        .where(api_keys.c.id.in_(wanted), _counts(now), users.c.disabled_at.is_(None))
-    )
+    statement = _live(sa.select(api_keys.c.id), now).where(api_keys.c.id.in_(wanted))
     return set((await session.execute(statement)).scalars())
+
+
+def _live(columns: Any, now: datetime) -> Any:
+    is_of_member = _ROLE.is_not(None) & users.c.disabled_at.is_(None)
+    return columns.join(users, users.c.id == api_keys.c.user_id).where(
+        _counts(now), sa.or_(api_keys.c.kind == KeyKind.SERVICE, is_of_member)
+    )
 
 
 async def touch(session: Session, key_id: UUID, *, now: datetime, unless_since: datetime) -> None:
@@ -56,13 +93,13 @@ async def touch(session: Session, key_id: UUID, *, now: datetime, unless_since: 
     )
 
 
-async def list_all(
-    session: Session, workspace_id: UUID, *, before: UUID | None, limit: int
+async def page(
+    session: Session, belongs: Belonging, *, before: UUID | None, limit: int
 ) -> Sequence[Row]:
     """Keys that have not been revoked, newest first, including expired ones."""
     statement = (
         sa.select(api_keys)
-        .where(api_keys.c.workspace_id == workspace_id, api_keys.c.revoked_at.is_(None))
+        .where(_belongs(belongs), api_keys.c.revoked_at.is_(None))
         .order_by(api_keys.c.id.desc())
         .limit(limit)
     )
@@ -76,6 +113,7 @@ async def insert(
     *,
     key_id: UUID,
     workspace_id: UUID,
+    kind: KeyKind,
     user_id: UUID,
     name: str,
     prefix: str,
@@ -90,6 +128,7 @@ async def insert(
         .values(
             id=key_id,
             workspace_id=workspace_id,
+            kind=kind,
             user_id=user_id,
             name=name,
             prefix=prefix,
@@ -103,15 +142,11 @@ async def insert(
     return (await session.execute(statement)).one()
 
 
-async def lock(session: Session, workspace_id: UUID, key_id: UUID) -> Row | None:
-    """Lock and return a key of this workspace that was not revoked."""
+async def lock(session: Session, belongs: Belonging, key_id: UUID) -> Row | None:
+    """Lock and return a key that was not revoked."""
     statement = (
         sa.select(api_keys)
-        .where(
-            api_keys.c.id == key_id,
-            api_keys.c.workspace_id == workspace_id,
-            api_keys.c.revoked_at.is_(None),
-        )
+        .where(api_keys.c.id == key_id, _belongs(belongs), api_keys.c.revoked_at.is_(None))
         .with_for_update()
     )
     return (await session.execute(statement)).one_or_none()
@@ -122,25 +157,23 @@ async def expire(session: Session, key_id: UUID, at: datetime) -> None:
     await session.execute(sa.update(api_keys).where(api_keys.c.id == key_id).values(expires_at=at))
 
 
-async def revoke_all(session: Session, user_id: UUID, now: datetime) -> int:
-    """Revoke the valid keys of a user; returns their number."""
-    statement = (
-        sa.update(api_keys)
-        .where(api_keys.c.user_id == user_id, _counts(now))
-        .values(revoked_at=now)
+async def revoke_all(
+    session: Session, user_id: UUID, now: datetime, *, workspace_id: UUID | None = None
+) -> int:
+    """Revoke the valid personal keys of a user, in this workspace if given; returns their number."""
+    statement = sa.update(api_keys).where(
+        api_keys.c.user_id == user_id, api_keys.c.kind == KeyKind.PERSONAL, _counts(now)
     )
-    return (await session.execute(statement)).rowcount
+    if workspace_id is not None:
+        statement = statement.where(api_keys.c.workspace_id == workspace_id)
+    return (await session.execute(statement.values(revoked_at=now))).rowcount
 
 
-async def revoke(session: Session, workspace_id: UUID, key_id: UUID, now: datetime) -> bool:
-    """Revoke a key of this workspace, expired or not; False if it does not exist or was revoked."""
+async def revoke(session: Session, belongs: Belonging, key_id: UUID, now: datetime) -> bool:
+    """Revoke a key, expired or not; False if it does not exist or was revoked."""
     statement = (
         sa.update(api_keys)
-        .where(
-            api_keys.c.id == key_id,
-            api_keys.c.workspace_id == workspace_id,
-            api_keys.c.revoked_at.is_(None),
-        )
+        .where(api_keys.c.id == key_id, _belongs(belongs), api_keys.c.revoked_at.is_(None))
         .values(revoked_at=now)
     )
     return (await session.execute(statement)).rowcount == 1

@@ -7,8 +7,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from stepiq.accounts.queries import members
 from stepiq.store.database import Session
-from stepiq.store.tables import refresh_tokens, sessions, users, workspaces
+from stepiq.store.membership import membership_of
+from stepiq.store.tables import memberships, refresh_tokens, sessions, users, workspaces
 
 Row = sa.Row[Any]
 
@@ -55,39 +57,58 @@ async def insert_token(
     )
 
 
-async def live(session: Session, session_id: UUID, now: datetime) -> Row | None:
-    """A valid session of an enabled user, with the user's rights and the workspace's plan."""
+async def live(
+    session: Session, session_id: UUID, now: datetime, *, workspace_id: UUID | None = None
+) -> Row | None:
+    """A valid session of an enabled user, with the user's role in a workspace and the workspace's plan.
+
+    Args:
+        session: the transaction.
+        session_id: the session.
+        now: the current time.
+        workspace_id: default: the workspace that the user joined first. If the user is not a member of the workspace, or of
+            any, `workspace_id`, `role` and `plan` of the row are None.
+    """
+    # Subqueries, because PostgreSQL can always use the index for them; for a join, it may read the whole table.
+    membership = (
+        sa.select(memberships.c.workspace_id)
+        .where(membership_of(sessions.c.user_id))
+        .order_by(*members.FIRST_JOINED)
+        .limit(1)
+        .correlate(sessions)
+    )
+    if workspace_id is not None:
+        membership = membership.where(memberships.c.workspace_id == workspace_id)
+    plan = membership.join(workspaces, workspaces.c.id == memberships.c.workspace_id)
     statement = (
         sa.select(
             sessions.c.id,
             sessions.c.user_id,
-            sessions.c.workspace_id,
             sessions.c.expires_at,
             users.c.is_admin,
-            workspaces.c.plan,
+            membership.scalar_subquery().label("workspace_id"),
+            membership.with_only_columns(memberships.c.role).scalar_subquery().label("role"),
+            plan.with_only_columns(workspaces.c.plan).scalar_subquery().label("plan"),
         )
         .join(users, users.c.id == sessions.c.user_id)
-        .join(workspaces, workspaces.c.id == sessions.c.workspace_id)
-        .where(
-            sessions.c.id == session_id,
-            sessions.c.revoked_at.is_(None),
-            sessions.c.expires_at > now,
-            users.c.disabled_at.is_(None),
-        )
+        .where(sessions.c.id == session_id, _counts(now), users.c.disabled_at.is_(None))
     )
     return (await session.execute(statement)).first()
 
 
-async def live_ids(session: Session, wanted: Collection[UUID], now: datetime) -> set[UUID]:
-    """The ids of the given sessions that are still valid."""
+async def live_ids(
+    session: Session, wanted: Collection[UUID], now: datetime
+) -> set[tuple[UUID, UUID]]:
+    """Those of the given sessions that are still valid, each with each workspace of its user."""
     if not wanted:
         return set()
     statement = (
-        sa.select(sessions.c.id)
+        sa.select(sessions.c.id, memberships.c.workspace_id)
         .join(users, users.c.id == sessions.c.user_id)
+        .join(memberships, membership_of(sessions.c.user_id))
         .where(sessions.c.id.in_(wanted), _counts(now), users.c.disabled_at.is_(None))
     )
-    return set((await session.execute(statement)).scalars())
+    return {(row.id, row.workspace_id) for row in await session.execute(statement)}
 
 
 async def spend_token(session: Session, token_hash: bytes, now: datetime) -> UUID | None:

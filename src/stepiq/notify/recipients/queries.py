@@ -11,6 +11,7 @@ from stepiq.execution.usage import day_of
 from stepiq.notify.recipients.records import Recipient
 from stepiq.store import sweeping
 from stepiq.store.database import Session
+from stepiq.store.membership import membership_of
 from stepiq.store.tables import asked_addresses, memberships, recipients, users
 from stepiq.store.workspace_order import belongs_to, newest_first
 
@@ -21,7 +22,7 @@ async def is_member(session: Session, workspace_id: UUID, email: str) -> bool:
         users.c.email == email,
         users.c.email_verified_at.is_not(None),
         users.c.disabled_at.is_(None),
-        memberships.c.user_id == users.c.id,
+        membership_of(users.c.id),
         memberships.c.workspace_id == workspace_id,
     )
     return bool(await session.scalar(sa.select(found)))

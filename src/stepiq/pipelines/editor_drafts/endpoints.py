@@ -3,11 +3,11 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Depends, Query
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
-from stepiq.accounts.http import needs
+from stepiq.accounts.http import MemberNeeds
 from stepiq.billing.http import BillingServices, BillingServicesDep
 from stepiq.billing.plans import Plan
 from stepiq.execution.quotas import PlanDraftsExceeded
@@ -21,8 +21,8 @@ from stepiq.web.transactions import Read, Tx
 
 router = new_router("Drafts")
 
-Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
-Writer = Annotated[Actor, needs(Scope.PIPELINES_WRITE)]
+Reader = Annotated[Actor, Depends(MemberNeeds(Scope.PIPELINES_READ))]
+Writer = Annotated[Actor, Depends(MemberNeeds(Scope.PIPELINES_WRITE))]
 
 
 def _plan(services: BillingServices, caller: Actor) -> Plan:

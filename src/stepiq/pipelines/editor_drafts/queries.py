@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines.editor_drafts.records import NAME_WITHIN, EditorDraft, OtherDraft
 from stepiq.store.database import Session
-from stepiq.store.tables import drafts, pipelines, users
+from stepiq.store.membership import membership_of
+from stepiq.store.tables import drafts, memberships, pipelines, users
 
 _OTHERS = 10
 
@@ -81,7 +82,9 @@ async def others(
     rows = await session.execute(
         sa.select(drafts.c.user_id, users.c.name, drafts.c.base_version, drafts.c.updated_at)
         .join(users, users.c.id == drafts.c.user_id)
+        .join(memberships, membership_of(drafts.c.user_id))
         .where(
+            memberships.c.workspace_id == workspace_id,
             drafts.c.pipeline_id == pipeline_id,
             drafts.c.workspace_id == workspace_id,
             drafts.c.user_id != user_id,

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from stepiq.runs.bulk.records import BulkFailures, BulkItem, BulkJob, RetryOptions
 from stepiq.store import sweeping
 from stepiq.store.database import Session
+from stepiq.store.membership import membership_of
 from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus
-from stepiq.store.tables import bulk_items, bulk_jobs, users, workspaces
+from stepiq.store.tables import bulk_items, bulk_jobs, memberships, users, workspaces
 from stepiq.store.workspace_order import belongs_to, newest_first
 
 _UNFINISHED = bulk_jobs.c.completed_at.is_(None)
@@ -141,11 +142,16 @@ async def take(session: Session, job_id: UUID) -> BulkJob | None:
 
 
 async def plan_of_caller(session: Session, job: BulkJob) -> str | None:
-    """Name of the plan of a job's workspace; None if the account that created the job is disabled."""
+    """Name of the plan of a job's workspace; None if the account that created the job is disabled or no longer a member."""
     return await session.scalar(
         sa.select(workspaces.c.plan).where(
             workspaces.c.id == job.workspace_id,
-            sa.exists().where(users.c.id == job.user_id, users.c.disabled_at.is_(None)),
+            sa.exists().where(
+                users.c.id == job.user_id,
+                users.c.disabled_at.is_(None),
+                memberships.c.workspace_id == job.workspace_id,
+                membership_of(users.c.id),
+            ),
         )
     )
 

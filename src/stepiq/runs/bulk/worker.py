@@ -154,6 +154,7 @@ def _actor(job: BulkJob, plan: str) -> Actor:
         credential=Credential.SESSION if job.key_id is None else Credential.API_KEY,
         key_id=job.key_id,
         session_id=None,
+        role=None,
         scopes=ALL_SCOPES,
         is_admin=False,
         plan=plan,

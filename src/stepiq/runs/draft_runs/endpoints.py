@@ -35,6 +35,7 @@ Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
 @router.post(
     "/runs/draft",
     status_code=202,
+    dependencies=[needs(Scope.PIPELINES_WRITE)],
     response_model=run_schemas.RunView | run_schemas.RunBrief,
     responses=problems(
         DefinitionMalformed,
@@ -62,8 +63,6 @@ async def run_draft(
     The text must be one that the caller could save, so an API key also needs the scope `pipelines:write`. The run is like any
     other, with the same limits, but sends no deliveries. `is_draft` is true.
     """
-    if Scope.PIPELINES_WRITE not in caller.scopes:
-        raise ScopeMissing(Scope.PIPELINES_WRITE)
     step = _step(body)
     text, source_format = body.text, body.format
     if text is None:

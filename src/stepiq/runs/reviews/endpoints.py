@@ -7,7 +7,7 @@ from fastapi import Depends, Path, Query, Request
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import CredentialInvalid, ScopeMissing, TooManyAttempts
-from stepiq.accounts.http import needs
+from stepiq.accounts.http import Assignable, needs
 from stepiq.accounts.link_door import LinkDoor
 from stepiq.runs import service as runs
 from stepiq.runs.errors import RunNotFound
@@ -32,7 +32,7 @@ public = new_router("Reviews")
 """What needs no credential: the token of a link is one."""
 
 Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
-Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
+Decider = Annotated[Actor, Depends(Assignable(Scope.PIPELINES_EXECUTE))]
 
 
 REVIEW_LINKS = AppKey[LinkDoor[LinkHolder]]("review_links")
@@ -78,7 +78,7 @@ async def get_review(
     ),
 )
 async def decide_review(
-    caller: Executor,
+    caller: Decider,
     services: ServicesDep,
     tx: Tx,
     run_id: UUID,
@@ -88,7 +88,8 @@ async def decide_review(
     """Approve or reject a review; the run then continues. Only the first decision counts.
 
     The answer to a key without the scope `pipelines:read` has only `id` and `status`.
-    The reviewer is the email address of the caller's account, also for calls with an API key.
+    The reviewer is the email address of the caller's account, also for calls with an API key. A viewer can decide reviews that
+    name their address as an assignee.
     """
     await service.decide(
         tx,

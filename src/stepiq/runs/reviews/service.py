@@ -3,7 +3,8 @@
 from uuid import UUID
 
 from stepiq.accounts import service as accounts
-from stepiq.accounts.actor import Actor
+from stepiq.accounts.actor import Actor, Credential, Scope
+from stepiq.accounts.errors import RoleMissing, ScopeMissing
 from stepiq.core import clock, logging
 from stepiq.execution.runtime import Engine
 from stepiq.runs import queries as runs
@@ -62,6 +63,8 @@ async def decide(
         ReviewNotFound: the run has not requested a review at this step.
         ReviewClosed: it is decided or has expired, or its run has continued or ended.
         ReviewNotEditable: the answer edits content that is not editable.
+        RoleMissing: the actor's role does not allow decisions, and the review does not name the actor as an assignee.
+        ScopeMissing: the API key does not allow decisions.
     """
     # Lock first: while the run is locked, its reviews do not change.
     status = await runs.lock(session, actor.workspace_id, run_id)
@@ -69,8 +72,18 @@ async def decide(
         raise RunNotFound(run_id)
     review = await get(session, actor, run_id, step_id, iteration)
     account = await accounts.me(session, actor)
+    _require_decider(actor, account.email, review)
     await _decide(session, review, status, answer, reviewer=account.email, engine=engine)
     await recorded.decided(session, review, answer, by=actor)
+
+
+def _require_decider(actor: Actor, email: str, review: Review) -> None:
+    if Scope.PIPELINES_EXECUTE in actor.scopes:
+        return
+    if actor.credential is Credential.API_KEY:
+        raise ScopeMissing(Scope.PIPELINES_EXECUTE)
+    if actor.role is not None and email not in map(str.lower, review.assignees):
+        raise RoleMissing.for_scope(Scope.PIPELINES_EXECUTE, actor.role)
 
 
 async def find(session: Session, review_id: UUID) -> Review | None:
@@ -82,7 +95,7 @@ async def opened(session: Session, holder: LinkHolder) -> tuple[Review, str]:
     """The open review of a link, and the address that will be recorded as its reviewer.
 
     Raises:
-        ReviewLinkInvalid: the review has been deleted with its run.
+        ReviewLinkInvalid: the review has been deleted with its run, or the assignee is no longer a member of the workspace.
         ReviewClosed: it is decided or has expired, or its run has continued or ended.
     """
     review, reviewer = await _held(session, holder)
@@ -97,7 +110,7 @@ async def decide_by_link(
     """Decide a review as the assignee that the link was mailed to.
 
     Raises:
-        ReviewLinkInvalid: the review has been deleted with its run.
+        ReviewLinkInvalid: the review has been deleted with its run, or the assignee is no longer a member of the workspace.
         ReviewClosed: it is decided or has expired, or its run has continued or ended.
         ReviewNotEditable: the answer edits content that is not editable.
     """
@@ -114,7 +127,10 @@ async def _held(session: Session, holder: LinkHolder) -> tuple[Review, str]:
     review = await queries.by_id(session, holder.review_id)
     if review is None or holder.assignee >= len(review.assignees):
         raise ReviewLinkInvalid
-    return review, review.assignees[holder.assignee]
+    reviewer = review.assignees[holder.assignee]
+    if await accounts.is_removed_member(session, review.workspace_id, reviewer):
+        raise ReviewLinkInvalid
+    return review, reviewer
 
 
 async def _decide(

@@ -7,7 +7,7 @@ from html import escape
 from http import HTTPStatus
 from typing import Any, cast
 
-from stepiq.server.docs.components import OF_ANY_ROUTE, expand
+from stepiq.server.docs.components import ANY_ERROR, expand
 from stepiq.server.docs.html import inline, page, paragraphs, table
 from stepiq.server.docs.samples import Schema, resolve
 from stepiq.web.problems import MEDIA_TYPE
@@ -61,11 +61,7 @@ def _common(components: Operation) -> str:
         (f"<code>{escape(name)}</code>", inline(header["description"]))
         for name, header in components["headers"].items()
     ]
-    errors = [
-        row
-        for name in OF_ANY_ROUTE
-        for row in _error_rows(expand(components["responses"][name], components))
-    ]
+    errors = [*_error_rows(expand(components["responses"][ANY_ERROR], components))]
     return (
         f'<h2 id="headers">Response headers</h2>{table(("header", "means"), named)}'
         f'<h2 id="anywhere">Errors of any route</h2>{table(("status", "code", "means"), errors)}'
@@ -126,7 +122,7 @@ def _request(operation: Operation, shapes: dict[str, Schema]) -> Iterator[str]:
 
 def _answers(operation: Operation, shapes: dict[str, Schema]) -> Iterator[str]:
     for status, response in operation["responses"].items():
-        if status >= "400":
+        if not status.startswith("2") and not status.startswith("3"):
             continue
         phrase, description = HTTPStatus(int(status)).phrase, str(response["description"])
         yield f"<h4>{escape(status)} {escape(phrase)}</h4>{'' if description == phrase else paragraphs(description)}"

@@ -11,6 +11,8 @@ from stepiq.accounts.errors import (
     CredentialMissing,
     CrossSiteRequest,
     CsrfTokenInvalid,
+    NoWorkspace,
+    WorkspaceNotFound,
 )
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import MalformedJson
@@ -18,8 +20,10 @@ from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted
 from stepiq.server.connections import ServerFull, TooManyConnections
 from stepiq.server.docs import headers
 from stepiq.server.protocol import NotHttp
+from stepiq.store.database import StoreUnavailable
 from stepiq.web.errors import (
     BodyMissing,
+    BodyTooLarge,
     HeadersTooLarge,
     IdempotencyInProgress,
     IdempotencyKeyInvalid,
@@ -27,32 +31,44 @@ from stepiq.web.errors import (
     IdempotentAnswerLost,
     MalformedQuery,
     MethodNotAllowed,
+    RateLimited,
     RequestTimeout,
     UnknownPath,
+    UnsupportedMediaType,
 )
 from stepiq.web.problems import MEDIA_TYPE, bug, problems
 
 _GROUPS: Final[dict[str, tuple[type[StepIQError], ...]]] = {
-    "MalformedBody": (NotHttp, MalformedQuery, MalformedJson, BodyMissing),
-    "MalformedRequest": (NotHttp, MalformedQuery),
-    "Unauthorized": (CredentialMissing, CredentialInvalid),
-    "CookieRefused": (CrossSiteRequest, CsrfTokenInvalid),
     "IdempotencyKeyRefused": (IdempotencyKeyInvalid, IdempotencyKeyReused),
     "IdempotencyConflict": (IdempotencyInProgress, IdempotentAnswerLost),
     "PlanExhausted": (PlanRunsExhausted, PlanCreditsExhausted),
 }
 """Names of errors that often occur together. A group that contains another one comes before it."""
-_ANY_ROUTE: Final[dict[str, tuple[type[StepIQError], ...]]] = {
-    "MalformedRequest": _GROUPS["MalformedRequest"],
-    "UnknownPath": (UnknownPath,),
-    "MethodNotAllowed": (MethodNotAllowed,),
-    "RequestTimeout": (RequestTimeout,),
-    "HeadersTooLarge": (HeadersTooLarge,),
-    "TooManyConnections": (TooManyConnections,),
-    "ServerFull": (ServerFull,),
-}
-OF_ANY_ROUTE: Final = (*_ANY_ROUTE, "Internal")
-"""Names of the error responses that any route can return."""
+ANY_ERROR: Final = "AnyError"
+"""Name of the response for errors of any route. Listing them at each route would take half of the document."""
+_ANY_ROUTE: Final[tuple[type[StepIQError], ...]] = (
+    NotHttp,
+    MalformedQuery,
+    MalformedJson,
+    BodyMissing,
+    CredentialMissing,
+    CredentialInvalid,
+    CrossSiteRequest,
+    CsrfTokenInvalid,
+    WorkspaceNotFound,
+    NoWorkspace,
+    UnknownPath,
+    MethodNotAllowed,
+    RequestTimeout,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    RateLimited,
+    TooManyConnections,
+    HeadersTooLarge,
+    StoreUnavailable,
+    ServerFull,
+)
+_ANY_HEADERS: Final = ("WWW-Authenticate", "Allow", "Retry-After", *headers.RATE)
 _SHARED: Final = ("parameters", "examples", "responses")
 
 
@@ -65,15 +81,18 @@ class _Place(NamedTuple):
     """Of the component."""
 
 
-def responses_of_any_route() -> dict[str, Any]:
-    """The responses of `OF_ANY_ROUTE`, by name."""
-    made: dict[str, Any] = {}
-    for name, errors in _ANY_ROUTE.items():
-        for status, response in problems(*errors).items():
-            headers.refer(response, *headers.of_status(str(status)))
-            made[name] = response
-    headers.refer(internal := bug())
-    return {**made, "Internal": internal}
+def any_error() -> dict[str, Any]:
+    """The response for errors of any route, by its name, with an example of each error."""
+    made = bug()
+    examples: dict[str, Any] = {}
+    for response in problems(*_ANY_ROUTE).values():
+        examples |= response["content"][MEDIA_TYPE]["examples"]
+    made["content"][MEDIA_TYPE]["examples"] = examples | made["content"][MEDIA_TYPE]["examples"]
+    made["description"] = (
+        "Any other error. `code` says which; the examples list those of any route."
+    )
+    headers.refer(made, *_ANY_HEADERS)
+    return {ANY_ERROR: made}
 
 
 def share(document: dict[str, Any]) -> None:
@@ -100,7 +119,7 @@ def expand(part: Any, components: dict[str, Any]) -> Any:
         return part
     found = cast(dict[str, Any], part)
     kind, _, name = str(found.get("$ref", "")).removeprefix("#/components/").partition("/")
-    if kind in _SHARED and name not in OF_ANY_ROUTE:
+    if kind in _SHARED and name != ANY_ERROR:
         return expand(components[kind][name], components)
     return {key: expand(value, components) for key, value in found.items()}
 

@@ -83,7 +83,7 @@ IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
 }
 
 _COOKIE_PATH: Final = "/api/session"
-_RATE: Final = tuple(name for name in COMPONENTS if name.startswith("RateLimit-"))
+RATE: Final = tuple(name for name in COMPONENTS if name.startswith("RateLimit-"))
 """The document's description says once that other responses have them too: listing them there would take 25 KB."""
 _BY_STATUS: Final = {
     "401": ("WWW-Authenticate",),
@@ -122,7 +122,7 @@ def of_status(status: str) -> tuple[str, ...]:
 def _names(status: str, response: dict[str, Any], route: Route) -> tuple[str, ...]:
     names = of_status(status)
     if not route.access.is_public and status == "429":
-        names += _RATE
+        names += RATE
     if route.takes_key and status < "300":
         names += ("Idempotent-Replayed",)
     if route.path == _COOKIE_PATH and status < "300":

@@ -2,8 +2,9 @@
 
 import sqlalchemy as sa
 
+from stepiq.store.states import KeyKind, Role
 from stepiq.store.tables.base import count, identity, metadata, owner
-from stepiq.store.types import Instant, JsonText
+from stepiq.store.types import Instant, JsonText, one_of
 
 users = sa.Table(
     "users",
@@ -50,7 +51,12 @@ memberships = sa.Table(
     sa.Column("workspace_id", sa.Uuid(), sa.ForeignKey("workspaces.id"), primary_key=True),
     sa.Column("user_id", sa.Uuid(), sa.ForeignKey("users.id"), primary_key=True),
     sa.Column("role", sa.Text(), nullable=False),
-    sa.Index(None, "user_id"),
+    sa.Column("joined_at", Instant()),  # null: added by the release before "Teams"
+    sa.Column("invited_by", sa.Uuid()),  # null: created the workspace, or added by the server
+    # The row of a removed member stays, so that links that were mailed to this person no longer work.
+    sa.Column("removed_at", Instant()),
+    one_of("role", Role),
+    sa.Index(None, "user_id", "workspace_id"),
 )
 
 
@@ -70,7 +76,7 @@ sessions = sa.Table(
     "sessions",
     metadata,
     identity(),
-    owner(),
+    owner(),  # the first workspace at the login, only for processes of the release before "Teams"
     sa.Column("user_id", sa.Uuid(), sa.ForeignKey("users.id"), nullable=False),
     sa.Column("created_at", Instant(), nullable=False),
     sa.Column("expires_at", Instant(), nullable=False),
@@ -99,6 +105,8 @@ api_keys = sa.Table(
     metadata,
     identity(),
     owner(),
+    sa.Column("kind", sa.Text(), nullable=False, server_default=KeyKind.PERSONAL),
+    # The owner of a personal key; the member that created a service key.
     sa.Column("user_id", sa.Uuid(), sa.ForeignKey("users.id"), nullable=False),
     sa.Column("name", sa.Text(), nullable=False),
     sa.Column("prefix", sa.Text(), nullable=False),
@@ -108,6 +116,7 @@ api_keys = sa.Table(
     sa.Column("last_used_at", Instant()),
     sa.Column("revoked_at", Instant()),
     sa.Column("created_at", Instant(), nullable=False),
+    one_of("kind", KeyKind),
     sa.Index(None, "workspace_id", "id"),
     # For counting the keys that are not revoked, without reading the revoked ones.
     # Not a partial index: PostgreSQL would scan all of it to find a single key.
@@ -137,8 +146,14 @@ invitations = sa.Table(
     sa.Column("created_at", Instant(), nullable=False),
     sa.Column("expires_at", Instant(), nullable=False),
     sa.Column("used_at", Instant()),
+    sa.Column("workspace_id", sa.Uuid(), sa.ForeignKey("workspaces.id")),  # null: to register only
+    sa.Column("role", sa.Text()),
+    sa.Column("invited_by", sa.Uuid()),
+    sa.CheckConstraint("(workspace_id IS NULL) = (role IS NULL)", name="role_in_workspace"),
+    one_of("role", Role),
     sa.Index(None, "email"),
     sa.Index(None, "expires_at"),
+    sa.Index(None, "workspace_id", "id"),
 )
 
 # See accounts.known_clients.

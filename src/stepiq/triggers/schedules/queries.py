@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from stepiq.store import sweeping
 from stepiq.store.database import Session
+from stepiq.store.membership import has_enabled_member
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus, TickOutcome
-from stepiq.store.tables import pipelines, runs, schedule_ticks, schedules, users, workspaces
+from stepiq.store.tables import pipelines, runs, schedule_ticks, schedules, workspaces
 from stepiq.store.workspace_order import belongs_to, newest_first
 from stepiq.triggers.schedules.records import Due, ListedSchedule, Schedule, Tick, Upcoming
 
@@ -265,13 +266,12 @@ async def take_due(session: Session, now: datetime, wanted: Sequence[UUID]) -> l
             workspaces.c.plan,
             pipelines.c.status.label("pipeline_status"),
             pipelines.c.version,
-            users.c.disabled_at.is_not(None).label("is_disabled"),
+            (~has_enabled_member(schedules.c.workspace_id)).label("is_disabled"),
             sa.case((schedules.c.overlap == Overlap.SKIP, newest_run)).label("last_run"),
             recorded.label("is_recorded"),
         )
         .join(workspaces, workspaces.c.id == schedules.c.workspace_id)
         .join(pipelines, pipelines.c.id == schedules.c.pipeline_id)
-        .join(users, users.c.id == schedules.c.created_by)
         .where(schedules.c.id.in_(wanted), schedules.c.next_run_at <= now)
         .order_by(schedules.c.next_run_at)
         # With SKIP LOCKED, tickers do not wait for each other.

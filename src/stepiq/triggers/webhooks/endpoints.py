@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 
 from stepiq.accounts.actor import Actor, Credential, Scope
 from stepiq.accounts.errors import ScopeMissing
-from stepiq.accounts.http import Caller, DoorsDep, Scoped
+from stepiq.accounts.http import Caller, DoorsDep, Scoped, require_scope
 from stepiq.billing.errors import PlanWebhooksDisabled
 from stepiq.billing.http import BillingServicesDep
 from stepiq.core import json
@@ -60,8 +60,7 @@ class _Sender(Scoped):
         if caller.credential is Credential.SESSION:
             # Both credentials were sent. This route uses the key.
             caller = await doors.authenticator.authenticate(None, key)
-        if self.scope not in caller.scopes:
-            raise ScopeMissing(self.scope)
+        require_scope(caller, self.scope)
         return caller
 
 

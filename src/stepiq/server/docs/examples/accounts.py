@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from stepiq.server.docs.examples.shared import ACCEPTED, CREATED, KEY, STORED, USER
+from stepiq.server.docs.examples.shared import ACCEPTED, CREATED, KEY, STORED, USER, WORKSPACE
 
 _KEY_SHOWN: Final[dict[str, Any]] = {
     "id": KEY,
@@ -91,6 +91,8 @@ SHAPES: Final[dict[str, Any]] = {
         "email": "ada@example.com",
         "email_verified": True,
         "name": "Ada",
+        "workspace": {"id": WORKSPACE, "name": "Ada"},
+        "role": "owner",
         "plan": "starter",
         "limits": {
             "credits_per_month": 2_000,

@@ -10,6 +10,7 @@ SCHEDULE: Final = "0192f0c7-52aa-7e31-9f0e-51b7c2d8e903"
 KEY: Final = "0192f0c8-0f4e-7d43-8a6b-7e1d9b3c5f04"
 STORED: Final = "0192f0c9-3b6d-7a54-9c7d-8f2e0a4d6b05"
 DELIVERY: Final = "0192f0c5-2a10-7f65-ad8e-903f1b5e7c06"
+WORKSPACE: Final = "0192f0c0-9e2b-7b76-be9f-a1402c6f8d08"
 USER: Final = "0192f0c0-9e2b-7b76-be9f-a1402c6f8d07"
 
 CREATED: Final = "2026-02-27T09:58:12.031Z"

@@ -1,0 +1,167 @@
+"""Queries of the members of workspaces. A removed member keeps a row, which only `is_removed` reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from stepiq.store.database import Session
+from stepiq.store.membership import has_enabled_member, membership_of
+from stepiq.store.states import Role
+from stepiq.store.tables import memberships, users, workspaces
+
+Row = sa.Row[Any]
+
+FIRST_JOINED = (sa.nulls_first(memberships.c.joined_at), memberships.c.workspace_id)
+"""The order in which a user joined workspaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMember:
+    """A user who joins a workspace."""
+
+    workspace_id: UUID
+    user_id: UUID
+    role: Role
+    joined_at: datetime
+    invited_by: UUID | None = None
+
+
+def first_workspace(user_id: sa.ColumnElement[UUID]) -> sa.ScalarSelect[UUID]:
+    """The workspace that a user joined first, as a subquery."""
+    return (
+        sa.select(memberships.c.workspace_id)
+        .where(membership_of(user_id))
+        .order_by(*FIRST_JOINED)
+        .limit(1)
+        .correlate(users)
+        .scalar_subquery()
+    )
+
+
+async def add(session: Session, new: NewMember) -> bool:
+    """Add a member, or a removed one again; False if the user is a member already."""
+    added = session.insert(memberships).values(
+        workspace_id=new.workspace_id,
+        user_id=new.user_id,
+        role=new.role,
+        joined_at=new.joined_at,
+        invited_by=new.invited_by,
+    )
+    again = {
+        "role": added.excluded.role,
+        "joined_at": added.excluded.joined_at,
+        "invited_by": added.excluded.invited_by,
+        "removed_at": None,
+    }
+    statement = added.on_conflict_do_update(
+        index_elements=["workspace_id", "user_id"],
+        set_=again,
+        where=memberships.c.removed_at.is_not(None),
+    ).returning(memberships.c.user_id)
+    return (await session.execute(statement)).first() is not None
+
+
+async def page(
+    session: Session, workspace_id: UUID, *, before: UUID | None, limit: int
+) -> Sequence[Row]:
+    """Members of a workspace, the newest account first."""
+    statement = _members(workspace_id).order_by(memberships.c.user_id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(memberships.c.user_id < before)
+    return (await session.execute(statement)).all()
+
+
+async def find(session: Session, workspace_id: UUID, user_id: UUID) -> Row | None:
+    """A member of a workspace."""
+    statement = _members(workspace_id).where(memberships.c.user_id == user_id)
+    return (await session.execute(statement)).one_or_none()
+
+
+def _members(workspace_id: UUID) -> Any:
+    return (
+        sa.select(
+            users.c.id,
+            users.c.email,
+            users.c.name,
+            users.c.disabled_at,
+            memberships.c.role,
+            memberships.c.joined_at,
+        )
+        .join(memberships, memberships.c.user_id == users.c.id)
+        .where(memberships.c.workspace_id == workspace_id, memberships.c.removed_at.is_(None))
+    )
+
+
+async def lock_owners(session: Session, workspace_id: UUID) -> set[UUID]:
+    """Lock the owners of a workspace until the transaction ends, so that two changes cannot remove the last two."""
+    statement = (
+        sa.select(memberships.c.user_id)
+        .where(
+            memberships.c.workspace_id == workspace_id,
+            memberships.c.role == Role.OWNER,
+            memberships.c.removed_at.is_(None),
+        )
+        .order_by(memberships.c.user_id)
+        .with_for_update()
+    )
+    return set((await session.execute(statement)).scalars())
+
+
+async def set_role(session: Session, workspace_id: UUID, user_id: UUID, role: Role) -> None:
+    """Change the role of a member."""
+    await session.execute(
+        sa.update(memberships)
+        .where(memberships.c.workspace_id == workspace_id, membership_of(user_id))
+        .values(role=role)
+    )
+
+
+async def remove(session: Session, workspace_id: UUID, user_id: UUID, now: datetime) -> bool:
+    """Remove a member; False if the user is not a member."""
+    statement = (
+        sa.update(memberships)
+        .where(memberships.c.workspace_id == workspace_id, membership_of(user_id))
+        .values(removed_at=now)
+    )
+    return (await session.execute(statement)).rowcount == 1
+
+
+async def is_removed(session: Session, workspace_id: UUID, email: str) -> bool:
+    """Whether an address is that of a removed member, or of a member whose account is disabled."""
+    found = sa.exists().where(
+        users.c.email == email,
+        memberships.c.user_id == users.c.id,
+        memberships.c.workspace_id == workspace_id,
+        sa.or_(memberships.c.removed_at.is_not(None), users.c.disabled_at.is_not(None)),
+    )
+    return bool(await session.scalar(sa.select(found)))
+
+
+async def stopped_workspaces(session: Session, user_id: UUID) -> Sequence[UUID]:
+    """The workspaces of a user that have no enabled member."""
+    statement = sa.select(memberships.c.workspace_id).where(
+        membership_of(user_id), ~has_enabled_member(memberships.c.workspace_id)
+    )
+    return (await session.execute(statement)).scalars().all()
+
+
+async def workspaces_of(session: Session, user_id: UUID) -> Sequence[Row]:
+    """The workspaces of a user with the user's role, the one joined first comes first."""
+    statement = (
+        sa.select(
+            workspaces.c.id,
+            workspaces.c.name,
+            workspaces.c.plan,
+            workspaces.c.created_at,
+            memberships.c.role,
+            memberships.c.joined_at,
+        )
+        .join(memberships, memberships.c.workspace_id == workspaces.c.id)
+        .where(membership_of(user_id))
+        .order_by(*FIRST_JOINED)
+    )
+    return (await session.execute(statement)).all()

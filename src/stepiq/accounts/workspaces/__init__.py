@@ -1,0 +1,1 @@
+"""Workspaces of several people: members and their roles, invitations, and service keys."""

@@ -1,0 +1,70 @@
+"""Errors of workspaces, members and invitations."""
+
+from uuid import UUID
+
+from stepiq.core.errors import Conflict, Forbidden, NotFound
+
+
+class MemberNotFound(NotFound):
+    """The workspace has no such member."""
+
+    code = "member_not_found"
+
+    def __init__(self, user_id: UUID) -> None:
+        super().__init__(f"The workspace has no member {user_id}.", user_id=user_id)
+
+
+class AlreadyMember(Conflict):
+    """The person is a member of the workspace already."""
+
+    code = "already_member"
+
+    def __init__(self, email: str) -> None:
+        super().__init__(
+            f"{email} is a member of this workspace. To change the role, use PATCH /api/workspace/members/ID."
+        )
+
+
+class LastOwner(Conflict):
+    """The workspace would be left without an owner."""
+
+    code = "last_owner"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is the only owner of the workspace. Give another member the role `owner` first."
+        )
+
+
+class InvitationNotFound(NotFound):
+    """The workspace has no such open invitation."""
+
+    code = "invitation_not_found"
+
+    def __init__(self, invitation_id: UUID) -> None:
+        super().__init__(
+            f"Invitation {invitation_id} does not exist, was used, or has expired.",
+            invitation_id=invitation_id,
+        )
+
+
+class WorkspacesRestricted(Forbidden):
+    """Only administrators of the server can create workspaces, because registration is not open."""
+
+    code = "workspaces_restricted"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Only administrators of this server can create workspaces, because registration is not open. Ask one of them."
+        )
+
+
+class TooManyWorkspaces(Conflict):
+    """The account owns as many workspaces as one account can."""
+
+    code = "too_many_workspaces"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"Your account owns {limit} workspaces, which is the maximum. Delete one, or ask an administrator of the server."
+        )

@@ -1,0 +1,125 @@
+"""Routes of invitations to a workspace."""
+
+from uuid import UUID
+
+from fastapi import Request
+
+from stepiq.accounts import service as accounts
+from stepiq.accounts.audit.actions import Action
+from stepiq.accounts.errors import (
+    EmailUnverified,
+    InvitationInvalid,
+    RoleMissing,
+    SessionRequired,
+    TooManyAttempts,
+)
+from stepiq.accounts.http import DoorsDep, Person, WorkspaceAdmin
+from stepiq.accounts.origin import client_of
+from stepiq.accounts.workspaces import invitations, recorded, schemas, service
+from stepiq.accounts.workspaces.errors import AlreadyMember, InvitationNotFound
+from stepiq.core import clock, logging
+from stepiq.core.mail import MailMessage, MailUnsent
+from stepiq.execution.quotas import PlanEmailsExhausted
+from stepiq.web.bodies import router as new_router
+from stepiq.web.pages import Page, PageQuery
+from stepiq.web.problems import problems
+from stepiq.web.services import Services, ServicesDep
+from stepiq.web.transactions import Read, Tx
+
+router = new_router("Invitations")
+
+public = new_router("Invitations")
+"""The route that needs no credential: the token of an invitation is one."""
+
+log = logging.get(__name__)
+
+_ADMIN_ONLY = (SessionRequired, RoleMissing)
+
+
+@router.get("/workspace/invitations", responses=problems(*_ADMIN_ONLY))
+async def list_invitations(
+    caller: WorkspaceAdmin, read: Read, page: PageQuery
+) -> Page[schemas.InvitationView]:
+    """The open invitations to the workspace, newest first. Requires the role `admin`."""
+    rows = await invitations.page(read, caller, before=page.before, limit=page.fetch)
+    return page.page(rows, schemas.InvitationView.model_validate, lambda row: row.id)
+
+
+@router.post(
+    "/workspace/invitations",
+    status_code=201,
+    responses=problems(*_ADMIN_ONLY, AlreadyMember, EmailUnverified, PlanEmailsExhausted),
+)
+async def create_invitation(
+    caller: WorkspaceAdmin, services: ServicesDep, body: schemas.WorkspaceInvitation
+) -> schemas.CreatedInvitation:
+    """Invite a person to the workspace, by an email and a link. Requires the role `admin`; only owners can invite owners.
+
+    An earlier invitation of the address becomes invalid. The link is shown only in this response.
+    """
+    settings = services.settings
+    async with services.database.transaction() as tx:
+        inviter = await accounts.me(tx, caller)
+        row, token = await invitations.create(
+            tx,
+            caller,
+            settings,
+            email=body.email,
+            role=body.role,
+            plan=services.plans.get(caller.plan),
+        )
+        await recorded.on_invitation(tx, caller, Action.INVITATION_CREATED, row)
+    emailed = await _send(services, invitations.message(settings, body.email, inviter.email, token))
+    shown = schemas.InvitationView.model_validate(row).model_dump()
+    return schemas.CreatedInvitation(**shown, url=invitations.url(settings, token), emailed=emailed)
+
+
+async def _send(services: Services, message: MailMessage) -> bool:
+    if not services.mailer.has_server:
+        return False
+    try:
+        await services.mailer.send(message)
+    except MailUnsent as error:
+        log.warning("invitation_unsent", reason=error.confidential_reason)
+        return False
+    return True
+
+
+@router.delete(
+    "/workspace/invitations/{invitation_id}",
+    responses=problems(*_ADMIN_ONLY, InvitationNotFound),
+)
+async def withdraw_invitation(
+    caller: WorkspaceAdmin, tx: Tx, invitation_id: UUID
+) -> schemas.DeletedInvitation:
+    """Withdraw an invitation. Its link no longer works. Requires the role `admin`."""
+    row = await invitations.withdraw(tx, caller, invitation_id)
+    await recorded.on_invitation(tx, caller, Action.INVITATION_REVOKED, row)
+    return schemas.DeletedInvitation(id=invitation_id)
+
+
+@router.post("/workspaces/join", responses=problems(SessionRequired, InvitationInvalid))
+async def accept_invitation(
+    caller: Person, tx: Tx, doors: DoorsDep, body: schemas.InvitationToken
+) -> schemas.WorkspaceView:
+    """Join the workspace of an invitation to your address. New people register with it instead."""
+    invitation = await invitations.join(tx, caller, body.invitation)
+    await recorded.joined(tx, caller, caller.user_id, invitation.email, invitation)
+    tx.after_commit(lambda: doors.authenticator.forget(caller.user_id))
+    rows = await service.all_of(tx, caller)
+    return schemas.WorkspaceView.model_validate(
+        next(row for row in rows if row.id == invitation.workspace_id)
+    )
+
+
+@public.post("/invitations/open", responses=problems(InvitationInvalid, TooManyAttempts))
+async def open_invitation(
+    request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.InvitationToken
+) -> schemas.InvitationBrief:
+    """What the token of an invitation is for. This does not use the invitation."""
+    decision = doors.invitations.hit(client_of(request), clock.now())
+    if not decision.is_allowed:
+        raise TooManyAttempts(decision.reset)
+    async with services.database.reading() as read:
+        row = await invitations.look(read, body.invitation)
+    return schemas.InvitationBrief.model_validate(row)

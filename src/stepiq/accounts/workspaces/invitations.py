@@ -1,0 +1,123 @@
+"""Invitations to a workspace: create, withdraw, look at, and use one."""
+
+from typing import Any
+from uuid import UUID
+
+from stepiq.accounts import keys
+from stepiq.accounts import service as accounts
+from stepiq.accounts.actor import Actor, includes
+from stepiq.accounts.errors import InvitationInvalid, RoleMissing
+from stepiq.accounts.queries import accounts as account_queries
+from stepiq.accounts.queries import invitations as queries
+from stepiq.accounts.queries import members
+from stepiq.accounts.verification import require_verified
+from stepiq.accounts.workspaces.errors import AlreadyMember, InvitationNotFound
+from stepiq.core import clock
+from stepiq.core.mail import MailMessage
+from stepiq.core.settings import Settings
+from stepiq.execution import quotas
+from stepiq.execution.quotas import Quota
+from stepiq.store.database import Session
+from stepiq.store.states import Role
+
+PAGE_PATH = "/join"
+
+
+async def create(
+    session: Session,
+    actor: Actor,
+    settings: Settings,
+    *,
+    email: str,
+    role: Role,
+    plan: quotas.PlanLimits,
+) -> tuple[Any, str]:
+    """Invite a person to the actor's workspace for seven days; returns the invitation's row and its token.
+
+    Only a digest of the token is stored. Earlier invitations of the address to the workspace become invalid. Each
+    invitation counts as an email of the workspace.
+
+    Raises:
+        RoleMissing: only owners invite owners.
+        AlreadyMember: the person is a member.
+        EmailUnverified: the actor's address must be verified first.
+        PlanEmailsExhausted: the workspace has sent as many emails today as its plan allows.
+    """
+    if actor.role is None or not includes(actor.role, role):
+        raise RoleMissing(role, actor.role)
+    if settings.verifies_addresses:
+        await require_verified(session, actor.user_id)
+    row = await account_queries.any_by_email(session, email)
+    if row is not None and await members.find(session, actor.workspace_id, row.id) is not None:
+        raise AlreadyMember(email)
+    await quotas.take(session, actor.workspace_id, plan, Quota.EMAILS_PER_DAY)
+    new, token = accounts.new_invitation(
+        email, workspace_id=actor.workspace_id, role=role, invited_by=actor.user_id
+    )
+    return await queries.insert(session, new), token
+
+
+async def page(session: Session, actor: Actor, *, before: UUID | None, limit: int) -> Any:
+    """Rows of the open invitations of the actor's workspace, newest first."""
+    return await queries.page(session, actor.workspace_id, clock.now(), before=before, limit=limit)
+
+
+async def withdraw(session: Session, actor: Actor, invitation_id: UUID) -> Any:
+    """Withdraw an open invitation; returns its row.
+
+    Raises:
+        InvitationNotFound: the workspace has no such open invitation.
+    """
+    row = await queries.delete(session, actor.workspace_id, invitation_id)
+    if row is None:
+        raise InvitationNotFound(invitation_id)
+    return row
+
+
+async def look(session: Session, token: str) -> Any:
+    """The row of an open invitation, with the name of its workspace, and whether its address has an account.
+
+    Raises:
+        InvitationInvalid: it is unknown, used or expired.
+    """
+    row = await queries.find(session, keys.digest(token), clock.now())
+    if row is None:
+        raise InvitationInvalid
+    return row
+
+
+async def join(session: Session, actor: Actor, token: str) -> Any:
+    """Use an invitation as the actor; returns its row.
+
+    Raises:
+        InvitationInvalid: it is unknown, used, expired, for another address, or not to a workspace.
+    """
+    account = await accounts.me(session, actor)
+    row = await accounts.spend_invitation(session, token, account.email)
+    if row.workspace_id is None:
+        raise InvitationInvalid
+    await accounts.join(session, actor.user_id, row)
+    return row
+
+
+def url(settings: Settings, token: str) -> str:
+    """The page that opens an invitation."""
+    return f"{settings.base_url}{PAGE_PATH}#invitation={token}"
+
+
+def message(settings: Settings, email: str, inviter: str, token: str) -> MailMessage:
+    """The email to an invited person."""
+    # The text contains no name that a person can choose. Otherwise, workspaces could be used to send texts to strangers.
+    return MailMessage(
+        email,
+        "Your invitation to a workspace of stepIQ",
+        f"""\
+{inviter} invites you to a workspace of stepIQ at {settings.base_url}
+
+Open this link within seven days to join with this email address ({email}):
+
+{url(settings, token)}
+
+If you do not know the sender, ignore this email.
+""",
+    )

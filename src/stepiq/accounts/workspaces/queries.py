@@ -1,0 +1,94 @@
+"""Queries of workspaces, and of what a member has created in one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from stepiq.accounts.queries import keys
+from stepiq.store.database import Session
+from stepiq.store.states import PipelineStatus
+from stepiq.store.tables import (
+    pipeline_versions,
+    pipelines,
+    recipients,
+    schedules,
+    users,
+    workspaces,
+)
+
+Row = sa.Row[Any]
+
+_MOST = 1_000
+"""How many keys, schedules and pipelines of a member are listed at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What a member has created in a workspace."""
+
+    api_keys: Sequence[Row]
+    schedules: Sequence[Row]
+    pipelines: Sequence[Row]
+
+
+async def rename(session: Session, workspace_id: UUID, name: str) -> None:
+    """Change the name of a workspace."""
+    await session.execute(
+        sa.update(workspaces).where(workspaces.c.id == workspace_id).values(name=name)
+    )
+
+
+async def name(session: Session, workspace_id: UUID) -> str:
+    """The name of a workspace."""
+    return await session.scalar(sa.select(workspaces.c.name).where(workspaces.c.id == workspace_id))
+
+
+async def holdings(session: Session, workspace_id: UUID, user_id: UUID) -> Holdings:
+    """The personal keys of a member, the enabled schedules the member created, and the pipelines last saved by the member."""
+    own = keys.Belonging(workspace_id, user_id)
+    scheduled = (
+        sa.select(schedules.c.id, schedules.c.name)
+        .where(
+            schedules.c.workspace_id == workspace_id,
+            schedules.c.created_by == user_id,
+            schedules.c.enabled,
+        )
+        .order_by(schedules.c.id)
+        .limit(_MOST)
+    )
+    saved = (
+        sa.select(pipelines.c.id, pipelines.c.name)
+        .join(
+            pipeline_versions,
+            sa.and_(
+                pipeline_versions.c.pipeline_id == pipelines.c.id,
+                pipeline_versions.c.version == pipelines.c.version,
+            ),
+        )
+        .where(
+            pipelines.c.workspace_id == workspace_id,
+            pipelines.c.status != PipelineStatus.ARCHIVED,
+            pipelines.c.is_unsaved.is_(False),
+            pipeline_versions.c.created_by == user_id,
+        )
+        .order_by(pipelines.c.id)
+        .limit(_MOST)
+    )
+    return Holdings(
+        await keys.page(session, own, before=None, limit=_MOST),
+        (await session.execute(scheduled)).all(),
+        (await session.execute(saved)).all(),
+    )
+
+
+async def forget_recipient(session: Session, workspace_id: UUID, user_id: UUID) -> None:
+    """Withdraw the consent of a member's address to emails of a workspace."""
+    address = sa.select(users.c.email).where(users.c.id == user_id).scalar_subquery()
+    await session.execute(
+        sa.update(recipients)
+        .where(recipients.c.workspace_id == workspace_id, recipients.c.email == address)
+        .values(confirmed_at=None)
+    )

@@ -1,0 +1,90 @@
+"""Records actions on workspaces, members, invitations and service keys in the audit log."""
+
+from typing import Any
+from uuid import UUID
+
+from stepiq.accounts.actor import Actor
+from stepiq.accounts.audit import recording as audit
+from stepiq.accounts.audit.actions import Action, AuditTargetType
+from stepiq.accounts.audit.records import AuditTarget, By, Facts
+from stepiq.store.database import Session
+from stepiq.store.states import Role
+
+
+async def on_workspace(
+    session: Session,
+    actor: Actor,
+    action: Action,
+    workspace_id: UUID,
+    *,
+    before: Facts | None = None,
+    after: Facts | None = None,
+) -> None:
+    """Record an action on a workspace, in its own log."""
+    await audit.record(
+        session,
+        actor,
+        action,
+        AuditTarget(AuditTargetType.WORKSPACE, workspace_id),
+        before=before,
+        after=after,
+        workspace_id=workspace_id,
+    )
+
+
+async def joined(session: Session, by: Actor | By, user_id: UUID, email: str, row: Any) -> None:
+    """Record that a person used an invitation, whose row is `row`, to a workspace."""
+    await audit.record(
+        session,
+        by,
+        Action.MEMBER_ADDED,
+        AuditTarget(AuditTargetType.USER, user_id, email),
+        after={"role": row.role, "invitation": str(row.id)},
+        workspace_id=row.workspace_id,
+    )
+
+
+async def role_changed(session: Session, actor: Actor, row: Any, before: Role) -> None:
+    """Record that the role of a member, whose row is `row`, has changed."""
+    await audit.record(
+        session,
+        actor,
+        Action.MEMBER_ROLE_CHANGED,
+        AuditTarget(AuditTargetType.USER, row.id, row.email),
+        before={"role": before},
+        after={"role": row.role},
+    )
+
+
+async def removed(session: Session, actor: Actor, row: Any, after: Facts) -> None:
+    """Record that a member, whose row is `row`, was removed or has left."""
+    action = Action.MEMBER_LEFT if row.id == actor.user_id else Action.MEMBER_REMOVED
+    target = AuditTarget(AuditTargetType.USER, row.id, row.email)
+    await audit.record(session, actor, action, target, before={"role": row.role}, after=after)
+
+
+async def on_invitation(session: Session, actor: Actor, action: Action, row: Any) -> None:
+    """Record that an invitation, whose row is `row`, was created or withdrawn."""
+    facts: Facts = {"role": row.role}
+    await audit.record(
+        session,
+        actor,
+        action,
+        AuditTarget(AuditTargetType.INVITATION, row.id, row.email),
+        before=None if action is Action.INVITATION_CREATED else facts,
+        after=facts if action is Action.INVITATION_CREATED else None,
+    )
+
+
+async def on_service_key(session: Session, actor: Actor, action: Action, row: Any) -> None:
+    """Record that a service key, whose row is `row`, was created or revoked."""
+    facts: Facts = {"prefix": row.prefix, "scopes": list(row.scopes)}
+    is_new = action is Action.SERVICE_KEY_CREATED
+    await audit.record(
+        session,
+        actor,
+        action,
+        AuditTarget(AuditTargetType.API_KEY, row.id, row.name),
+        before=None if is_new else facts,
+        after=facts if is_new else None,
+    )

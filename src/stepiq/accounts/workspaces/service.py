@@ -1,0 +1,163 @@
+"""Operations on workspaces: create, rename, and their members."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from stepiq.accounts import service as accounts
+from stepiq.accounts.actor import Actor
+from stepiq.accounts.errors import RoleMissing
+from stepiq.accounts.queries import keys as key_queries
+from stepiq.accounts.queries import members
+from stepiq.accounts.queries import sessions as session_queries
+from stepiq.accounts.workspaces import queries
+from stepiq.accounts.workspaces.errors import (
+    LastOwner,
+    MemberNotFound,
+    TooManyWorkspaces,
+    WorkspacesRestricted,
+)
+from stepiq.core import clock
+from stepiq.core.settings import RegistrationPolicy, Settings
+from stepiq.store.database import Session
+from stepiq.store.states import Role
+
+MAX_OWNED = 5
+"""How many workspaces an account can own, unless it is an administrator of the server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What the removal of a member has ended."""
+
+    api_keys_revoked: int
+    sessions_ended: int
+
+
+async def create(session: Session, settings: Settings, actor: Actor, *, name: str) -> UUID:
+    """Create a workspace that the actor owns; returns its id.
+
+    Raises:
+        WorkspacesRestricted: the actor is not an administrator of the server, and registration is not open.
+        TooManyWorkspaces: the actor owns `MAX_OWNED` workspaces.
+    """
+    if not actor.is_admin:
+        if settings.effective_registration is not RegistrationPolicy.OPEN:
+            raise WorkspacesRestricted
+        # Of concurrent calls of one account, each must see the workspaces of the others.
+        await accounts.lock(session, actor)
+        owned = await members.workspaces_of(session, actor.user_id)
+        if sum(row.role == Role.OWNER for row in owned) >= MAX_OWNED:
+            raise TooManyWorkspaces(MAX_OWNED)
+    return await accounts.create_workspace(
+        session, actor.user_id, name=name, plan=settings.default_plan
+    )
+
+
+async def rename(session: Session, actor: Actor, *, name: str) -> None:
+    """Change the name of the actor's workspace."""
+    await queries.rename(session, actor.workspace_id, name)
+
+
+async def all_of(session: Session, actor: Actor) -> Sequence[Any]:
+    """Rows of the actor's workspaces with the actor's roles, the one joined first comes first."""
+    return await members.workspaces_of(session, actor.user_id)
+
+
+async def one(session: Session, actor: Actor) -> Any:
+    """The row of the actor's workspace with the actor's role."""
+    found = await members.workspaces_of(session, actor.user_id)
+    return next(row for row in found if row.id == actor.workspace_id)
+
+
+async def page(session: Session, actor: Actor, *, before: UUID | None, limit: int) -> Sequence[Any]:
+    """Rows of the members of the actor's workspace, the newest account first."""
+    return await members.page(session, actor.workspace_id, before=before, limit=limit)
+
+
+async def member(session: Session, actor: Actor, user_id: UUID) -> Any:
+    """The row of a member of the actor's workspace.
+
+    Raises:
+        MemberNotFound: the workspace has no such member.
+    """
+    row = await members.find(session, actor.workspace_id, user_id)
+    if row is None:
+        raise MemberNotFound(user_id)
+    return row
+
+
+async def change_role(session: Session, actor: Actor, user_id: UUID, role: Role) -> Any:
+    """Give a member another role; returns the member's row. Running requests of the member end with the old role.
+
+    Raises:
+        MemberNotFound: the workspace has no such member.
+        RoleMissing: only owners make owners, and only owners change the role of an owner.
+        LastOwner: the workspace would have no owner.
+    """
+    found = await _to_change(session, actor, user_id, and_becomes=role)
+    if found.role != role:
+        await members.set_role(session, actor.workspace_id, user_id, role)
+    return await member(session, actor, user_id)
+
+
+async def remove(session: Session, actor: Actor, user_id: UUID) -> Removal:
+    """Remove a member: end the person's sessions, and revoke their keys of this workspace.
+
+    What the person has created stays. Links that were mailed to the person no longer work.
+
+    Raises:
+        MemberNotFound: the workspace has no such member.
+        RoleMissing: only owners remove owners.
+        LastOwner: the workspace would have no owner.
+    """
+    await _to_change(session, actor, user_id)
+    return await _remove(session, actor.workspace_id, user_id)
+
+
+async def leave(session: Session, actor: Actor) -> Removal:
+    """Remove the actor from the workspace, as `remove` does.
+
+    Raises:
+        MemberNotFound: the actor was removed since the credential was checked.
+        LastOwner: the actor is the only owner.
+    """
+    owners = await members.lock_owners(session, actor.workspace_id)
+    if owners == {actor.user_id}:
+        raise LastOwner
+    await member(session, actor, actor.user_id)
+    return await _remove(session, actor.workspace_id, actor.user_id)
+
+
+async def holdings(session: Session, actor: Actor, user_id: UUID) -> queries.Holdings:
+    """What a member leaves behind: personal keys, schedules and pipelines.
+
+    Raises:
+        MemberNotFound: the workspace has no such member.
+    """
+    await member(session, actor, user_id)
+    return await queries.holdings(session, actor.workspace_id, user_id)
+
+
+async def _to_change(
+    session: Session, actor: Actor, user_id: UUID, and_becomes: Role | None = None
+) -> Any:
+    # Locks the owners, so that two concurrent changes cannot leave the workspace without one.
+    owners = await members.lock_owners(session, actor.workspace_id)
+    found = await member(session, actor, user_id)
+    concerns_owner = user_id in owners or and_becomes is Role.OWNER
+    if concerns_owner and actor.user_id not in owners:
+        raise RoleMissing(Role.OWNER, actor.role)
+    if owners == {user_id} and and_becomes is not Role.OWNER:
+        raise LastOwner
+    return found
+
+
+async def _remove(session: Session, workspace_id: UUID, user_id: UUID) -> Removal:
+    now = clock.now()
+    await members.remove(session, workspace_id, user_id, now)
+    await queries.forget_recipient(session, workspace_id, user_id)
+    revoked = await key_queries.revoke_all(session, user_id, now, workspace_id=workspace_id)
+    ended = await session_queries.end_all(session, user_id, now)
+    return Removal(revoked, len(ended))
