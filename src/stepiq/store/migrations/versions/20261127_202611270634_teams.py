@@ -9,8 +9,8 @@ from alembic import op
 
 from stepiq.store.types import Instant
 
-revision = "202611270600"
-down_revision = "202611270540"
+revision = "202611270634"
+down_revision = "202611270620"
 branch_labels = None
 depends_on = None
 
