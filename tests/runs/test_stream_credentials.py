@@ -13,12 +13,14 @@ from stepiq.accounts.authentication import CACHE_LIFETIME
 from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.tokens import ACCESS_LIFETIME
+from stepiq.accounts.workspaces import service as workspaces
 from stepiq.core import clock as clocks
 from stepiq.runs.listeners import Streams
-from stepiq.store.tables import runs
+from stepiq.store.states import Role
+from stepiq.store.tables import memberships, runs
 from tests.support import loop_time
 from tests.support.clients import session_headers
-from tests.support.make_accounts import PASSWORD, revoke_key
+from tests.support.make_accounts import PASSWORD, actor, revoke_key
 
 
 @pytest.fixture
@@ -120,6 +122,55 @@ class TestSessions:
     ):
         async with streaming(server, run_id, headers) as frames:
             clock.advance(timedelta(minutes=20))
+            await teller.end(run_id)
+
+            assert b"run.status" in await ended(frames)
+
+
+@pytest.mark.usefixtures("quick")
+class TestMembers:
+    async def remove(self, database, account, member):
+        async with database.transaction() as session:
+            await workspaces.remove(session, actor(account), member.id)
+
+    async def test_when_the_member_is_removed(self, app, server, run_id, account, make, database):
+        member = await make.member(account, Role.VIEWER)
+        headers = await session_headers(app, make, member)
+        async with streaming(server, run_id, headers) as frames:
+            await self.remove(database, account, member)
+
+            assert b"run.status" not in await ended(frames)
+
+    async def test_when_the_owner_of_the_key_is_removed(
+        self, server, run_id, account, make, database
+    ):
+        member = await make.member(account, Role.VIEWER)
+        key = await make.api_key(member)
+        async with streaming(server, run_id, {"X-API-Key": key.text}) as frames:
+            await self.remove(database, account, member)
+
+            assert b"run.status" not in await ended(frames)
+
+    async def test_when_only_the_membership_ends(
+        self, app, server, run_id, account, make, database
+    ):
+        member = await make.member(account, Role.VIEWER)
+        headers = await session_headers(app, make, member)
+        async with streaming(server, run_id, headers) as frames:
+            async with database.transaction() as session:
+                await session.execute(
+                    memberships.update()
+                    .where(memberships.c.user_id == member.id)
+                    .values(removed_at=clocks.now())
+                )
+
+            await ended(frames)
+
+    async def test_a_service_key_goes_on(self, server, run_id, account, make, database, teller):
+        admin = await make.member(account, Role.ADMIN)
+        key = await make.service_key(admin)
+        async with streaming(server, run_id, {"X-API-Key": key.text}) as frames:
+            await self.remove(database, account, admin)
             await teller.end(run_id)
 
             assert b"run.status" in await ended(frames)

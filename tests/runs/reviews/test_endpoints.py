@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from stepiq.core import clock, ids
 from stepiq.execution.admission import HELD
-from stepiq.store.states import ReviewDecision, RunStatus
+from stepiq.store.states import ReviewDecision, Role, RunStatus
 from stepiq.store.tables import LARGE_VALUE_BYTES, pipelines, runs, workspaces
 
 APPROVE = {"decision": "approve"}
@@ -304,3 +304,36 @@ class TestDecide:
                 sa.select(runs.c.ticket).where(runs.c.id == review.run_id)
             )
         assert ticket == HELD
+
+
+class TestAssignees:
+    @pytest.fixture
+    async def viewer(self, make, account, login):
+        return await login(await make.member(account, Role.VIEWER, email="eve@example.com"))
+
+    async def test_a_viewer_decides_what_names_them(self, viewer, ask, row):
+        review = await ask(assignees=["bob@example.com", "Eve@example.com"])
+
+        response = await viewer.post(review.url, json=APPROVE)
+
+        assert response.status_code == 200
+        assert ((await row(review)).decision, (await row(review)).reviewer) == (
+            ReviewDecision.APPROVE,
+            "eve@example.com",
+        )
+
+    async def test_a_viewer_decides_nothing_else(self, viewer, ask, row):
+        review = await ask(assignees=["bob@example.com"])
+
+        response = await viewer.post(review.url, json=APPROVE)
+
+        assert (response.status_code, response.json()["code"]) == (403, "role_missing")
+        assert (await row(review)).decision is None
+
+    async def test_the_key_of_a_viewer_decides_nothing(self, make, account, login_key, ask):
+        viewer = await make.member(account, Role.VIEWER, email="eve@example.com")
+        client = await login_key(viewer)
+
+        response = await client.post((await ask(assignees=["eve@example.com"])).url, json=APPROVE)
+
+        assert (response.status_code, response.json()["code"]) == (403, "role_missing")

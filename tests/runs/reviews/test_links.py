@@ -14,7 +14,7 @@ from stepiq.core.settings import Settings
 from stepiq.runs.reviews.errors import ReviewLinkInvalid
 from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.runs.reviews.records import TOKEN_LENGTH, LinkHolder
-from stepiq.store.states import ReviewDecision
+from stepiq.store.states import ReviewDecision, Role
 
 ALPHABET = string.ascii_letters + string.digits + "-_"
 HOLDER = LinkHolder(ids.uuid7(), 1)
@@ -255,3 +255,38 @@ class TestLimit:
             assert (response.status_code, response.json()["code"]) == (429, "too_many_attempts")
             assert 1 <= int(response.headers["Retry-After"]) <= 60
         assert (await client.post("/api/reviews/open", json=good)).status_code == 200
+
+
+class TestRemovedMembers:
+    async def test_a_link_ends_with_the_membership(
+        self, client, owner, ask, token, make, account, row
+    ):
+        member = await make.member(account, Role.VIEWER, email="eve@example.com")
+        review = await ask(assignees=["Eve@example.com", "outside@example.com"])
+        links = [{"token": token(review, number)} for number in (0, 1)]
+        before = await client.post("/api/reviews/open", json=links[0])
+
+        await owner.delete(f"/api/workspace/members/{member.id}")
+
+        answers = [
+            await client.post("/api/reviews/open", json=links[0]),
+            await client.post("/api/reviews/decide", json=links[0] | {"decision": "approve"}),
+            await client.post("/api/reviews/open", json=links[1]),
+        ]
+        assert (before.status_code, [each.status_code for each in answers]) == (
+            200,
+            [answers[0].status_code, answers[0].status_code, 200],
+        )
+        assert answers[0].json()["code"] == answers[1].json()["code"] == "review_link_invalid"
+        assert (await row(review)).decision is None
+
+    async def test_it_works_again_after_another_invitation(
+        self, client, owner, ask, token, make, account
+    ):
+        member = await make.member(account, Role.VIEWER, email="eve@example.com")
+        link = {"token": token(await ask(assignees=["eve@example.com"]))}
+        await owner.delete(f"/api/workspace/members/{member.id}")
+
+        await make.join(member, account, Role.VIEWER)
+
+        assert (await client.post("/api/reviews/open", json=link)).status_code == 200
