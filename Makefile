@@ -37,7 +37,7 @@ test-tools:
 	@$(BIN)/python scripts/run_together.py \
 		"scripts/postgres.sh && scripts/chromium.sh" \
 		"$(BIN)/python scripts/fetch_weights.py >&2" \
-		"$(BIN)/python scripts/build_ui.py $(UI_TESTS)"
+		"$(BIN)/python scripts/build_ui.py $(UI_TESTS) && $(BIN)/python scripts/install_oidc_provider.py"
 
 ifeq ($(strip $(ARGS)),)
 test: UI_TESTS = && $(BIN)/python scripts/build_ui.py test

@@ -43,20 +43,20 @@ def build() -> bool:
     """
     if is_current():
         return False
-    _node()
-    with _alone():
+    node_path()
+    with alone():
         if is_current():
             return False
         wanted = source_hash()
         _say("Building the web interface ...")
-        _install()
+        install(UI)
         _run("run", "build", quiet=True)
         (DIST / _STAMP).write_text(wanted)
     return True
 
 
 @contextmanager
-def _alone() -> Generator[None]:
+def alone() -> Generator[None]:
     """Wait until no other process builds."""
     descriptor = os.open(UI, os.O_RDONLY)
     try:
@@ -95,12 +95,12 @@ def _sources() -> Iterator[Path]:
                 yield path
 
 
-def _install() -> None:
-    """Install the packages of package-lock.json, if they are not installed."""
-    lock = hashlib.sha256((UI / "package-lock.json").read_bytes()).hexdigest()
-    stamp = UI / "node_modules" / ".stepiq-installed"
+def install(folder: Path) -> None:
+    """Install the packages of the file package-lock.json in a folder, if they are not installed."""
+    lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    stamp = folder / "node_modules" / ".stepiq-installed"
     if not (stamp.is_file() and stamp.read_text() == lock):
-        _run("ci", "--no-audit", "--no-fund", quiet=True)
+        _run("ci", "--no-audit", "--no-fund", quiet=True, folder=folder)
         # Without packages, npm does not create the folder.
         stamp.parent.mkdir(exist_ok=True)
         stamp.write_text(lock)
@@ -112,20 +112,20 @@ def run_scripts(*names: str) -> None:
     Raises:
         BuildFailed: a script failed.
     """
-    _node()
-    with _alone():
-        _install()
+    node_path()
+    with alone():
+        install(UI)
     for name in names:
         _run("run", name, quiet=False)
 
 
-def _run(*arguments: str, quiet: bool) -> None:
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as output:
-        path = f"{write_commands(Path(folder))}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+def _run(*arguments: str, quiet: bool, folder: Path = UI) -> None:
+    with tempfile.TemporaryDirectory() as commands, tempfile.TemporaryFile("w+") as output:
+        path = f"{write_commands(Path(commands))}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         sink = output if quiet else None
         done = subprocess.run(
-            [f"{folder}/npm", *arguments],
-            cwd=UI,
+            [f"{commands}/npm", *arguments],
+            cwd=folder,
             env={**os.environ, "PATH": path},
             stdout=sink,
             stderr=sink,
@@ -135,13 +135,13 @@ def _run(*arguments: str, quiet: bool) -> None:
             return
         output.seek(0)
         raise BuildFailed(
-            f"{output.read()}\n`npm {' '.join(arguments)}` failed in {UI} with exit code {done.returncode}.".lstrip()
+            f"{output.read()}\n`npm {' '.join(arguments)}` failed in {folder} with exit code {done.returncode}.".lstrip()
         )
 
 
 def write_commands(folder: Path) -> Path:
     """Create the commands `node` and `npm`, which scripts of npm packages call. The package's own `npm` does not work."""
-    node = _node()
+    node = node_path()
     npm = node.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     (folder / "node").symlink_to(node)
     command = folder / "npm"
@@ -150,7 +150,12 @@ def write_commands(folder: Path) -> Path:
     return folder
 
 
-def _node() -> Path:
+def node_path() -> Path:
+    """The program `node`.
+
+    Raises:
+        BuildFailed: the package that contains it is not installed.
+    """
     if not UI.is_dir():
         raise BuildFailed(f"The folder {UI} does not exist, and the package contains no build.")
     found = importlib.util.find_spec(_NODE_PACKAGE)

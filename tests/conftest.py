@@ -378,6 +378,7 @@ async def app(routes: FastAPI, services: BillingServices) -> AsyncIterator[FastA
     equip(app, services)
     yield app
     await app.state.doors.close()
+    await app.state.oidc.close()
     app.router.routes[:] = before
 
 

@@ -1,15 +1,18 @@
 """docs/reference/settings.md: every variable and every table of the config file."""
 
+import json
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
+from uuid import UUID
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from stepiq.core.config_file import CONFIG_FILE_TABLES, EndpointSettings
+from stepiq.core.oidc_settings import OidcSettings
 from stepiq.core.settings import Settings, variable_name
 
 _INTRODUCTION = """\
@@ -21,8 +24,8 @@ counts as not set. `stepiq doctor` shows which settings are configured and wheth
 _CONFIG_FILE = """\
 ## The config file
 
-Named model endpoints and plans are configured in a TOML file: `stepiq.toml` in the working folder, or the file in
-`STEPIQ_CONFIG_FILE`. The file is optional.
+Named model endpoints, plans and identity providers are configured in a TOML file: `stepiq.toml` in the working folder,
+or the file in `STEPIQ_CONFIG_FILE`. The file is optional.
 
 ```toml
 [endpoints.lab]                     # its models are named lab/qwen3
@@ -32,10 +35,20 @@ models = ["qwen3"]
 
 [plans.free]
 steps = 8
+
+[oidc.google]                       # its redirect URI ends with /api/auth/oidc/google/callback
+issuer = "https://accounts.google.com"
+client_id = "1234.apps.googleusercontent.com"
+client_secret_env = "GOOGLE_CLIENT_SECRET"
 ```
 
 [Plans](../plans.md) describes `[plans.NAME]`. `[endpoints.NAME]` configures a server with OpenAI's Chat Completions
 API. `NAME` consists of lower-case letters, digits, `-` and `_`. Its fields:
+"""
+
+_OIDC = """\
+`[oidc.NAME]` configures an identity provider for [single sign-on](../single-sign-on.md). `NAME` consists of lower-case
+letters, digits and `-`. Its fields:
 """
 
 
@@ -59,6 +72,9 @@ def page() -> str:
             _CONFIG_FILE,
             *_table("field", EndpointSettings.model_fields),
             "",
+            _OIDC,
+            *_table("field", OidcSettings.model_fields),
+            "",
         ]
     )
 
@@ -80,13 +96,21 @@ def _takes(field: FieldInfo) -> str:
         return "CIDR list"
     if get_origin(annotation) is list:
         return "list of strings"
+    if get_origin(annotation) is dict:
+        return "table"
     if not isinstance(annotation, type):
         raise TypeError(f"No words for a setting of type {annotation}.")
     if issubclass(annotation, StrEnum):
         return _listed(member.value for member in annotation)
     if annotation is int:
         return _range(field)
-    words = {str: "string", Path: "path", SecretStr: "string, secret", bool: "`true` or `false`"}
+    words = {
+        str: "string",
+        Path: "path",
+        SecretStr: "string, secret",
+        bool: "`true` or `false`",
+        UUID: "id",
+    }
     return words[annotation]
 
 
@@ -112,6 +136,6 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default()
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    if value is None or value in ("", [], ()):
+    if value is None or value in ("", [], (), {}):
         return "not set"
-    return f"`{value}`"
+    return f"`{json.dumps(value)}`" if isinstance(value, list) else f"`{value}`"

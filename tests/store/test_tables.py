@@ -224,6 +224,8 @@ class TestMetadata:
             "large_values": "runs",
             "password_resets": "users",
             "known_clients": "users",
+            "identities": "users",
+            "spent_sign_ins": "nobody: a sign-in has no account yet",
             "delivery_attempts": "deliveries",
             "asked_addresses": "nobody: all workspaces ask them",
             "schedule_ticks": "schedules",

@@ -3,6 +3,7 @@
 from stepiq.store.database import Database
 from tests.support.make_accounts import MakeAccounts
 from tests.support.make_deliveries import MakeDeliveries
+from tests.support.make_identities import MakeIdentities
 from tests.support.make_pipelines import MakePipelines
 from tests.support.make_reviews import MakeReviews
 from tests.support.make_runs import MakeRuns
@@ -20,6 +21,7 @@ class Make(
     MakeSecrets,
     MakeUsage,
     MakeDeliveries,
+    MakeIdentities,
 ):
     """All functions that create rows. Each part has a separate file."""
 

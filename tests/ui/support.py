@@ -16,6 +16,8 @@ from stepiq.server.ui.bundle import DIST
 from tests.support.mail import kept
 
 PASSWORD = "correct horse battery"
+OTHER_SITE = "127.0.0.3"
+"""An address of this machine that is another site for browsers. Ports do not distinguish sites."""
 
 _AXE = Path(__file__).parents[2] / "ui" / "node_modules" / "axe-core" / "axe.min.js"
 # Colors are also in motion, after a change of the theme. What inherits a color follows it one step later, so ask again
@@ -68,7 +70,8 @@ def launch_arguments() -> list[str]:
     """Options of Chromium. It can reach only this machine."""
     # Chromium refuses to run its sandbox as root.
     unconfined = ["--no-sandbox"] if os.geteuid() == 0 else []
-    return [*unconfined, "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+    known = f"EXCLUDE 127.0.0.1, EXCLUDE {OTHER_SITE}"
+    return [*unconfined, f"--host-resolver-rules=MAP * ~NOTFOUND, {known}"]
 
 
 def require_build() -> None:

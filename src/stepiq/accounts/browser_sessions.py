@@ -58,7 +58,7 @@ async def read_session(
         current = await sessions.current(read, caller)
     if doors.cookies.value_of(request) is not None and current.is_due:
         async with services.database.transaction() as tx:
-            current = await sessions.extend(tx, current.id)
+            current = await sessions.extend(tx, current)
             await doors.known_clients.remember(tx, account.id, account.email, client_of(request))
         doors.cookies.set(response, current.id, expires_at=current.expires_at)
     return schemas.BrowserSession(

@@ -22,6 +22,9 @@ _WAITING = 256
 _WAITING_OF_CLIENT = 64
 _hashes = PasswordHash([Argon2Hasher(memory_cost=19_456, time_cost=2, parallelism=1)])
 
+NO_PASSWORD = ""
+"""The hash of an account without a password. No password matches it."""
+
 _NOBODY = (
     "$argon2id$v=19$m=19456,t=2,p=1"
     "$5X/PPfnJp6QSaGx62YI6Aw$UDIznYWQeNH0FpBT9k2bp8o2nuFaUS8/p7Pl7NkrBlI"
@@ -57,7 +60,7 @@ class Passwords:
     async def verify(
         self, password: str, stored: str | None, *, client: str = "", is_known: bool = False
     ) -> bool:
-        """Whether the password matches a stored hash. For None, it returns False after the same time.
+        """Whether the password matches a stored hash. For None and NO_PASSWORD, it returns False after the same time.
 
         Args:
             password: In plain text.
@@ -71,7 +74,7 @@ class Passwords:
         matches = await self._run(
             client, lambda: _hashes.verify(password, stored or _NOBODY), is_known=is_known
         )
-        return matches and stored is not None
+        return matches and bool(stored)
 
     def close(self) -> None:
         """Stop the threads without waiting. Queued calls are cancelled."""

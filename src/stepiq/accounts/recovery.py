@@ -18,6 +18,7 @@ from uuid import UUID
 from stepiq.accounts import keys
 from stepiq.accounts.account_mail import AccountMail
 from stepiq.accounts.known_clients import KnownClients
+from stepiq.accounts.passwords import NO_PASSWORD
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import resets as reset_queries
 from stepiq.accounts.tokens import new_token
@@ -117,6 +118,10 @@ class AccountRecovery:
         async with self._database.transaction() as session:
             row = await account_queries.account_by_email(session, email)
             if row is None:
+                return None
+            if row.password_hash == NO_PASSWORD:
+                # The person signs in with an identity provider, which may have let them go.
+                log.info("reset_mail_without_password", user_id=str(row.id))
                 return None
             await account_queries.lock_user(session, row.id, to_change=True)
             sent = await reset_queries.count_since(session, row.id, now - timedelta(hours=1))

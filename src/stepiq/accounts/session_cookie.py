@@ -34,13 +34,7 @@ class SessionCookies:
         self._csrf_key = hmac.digest(jwt_secret, b"stepiq CSRF token", "sha256")
         url = urlsplit(base_url)
         self._origin = f"{url.scheme}://{url.netloc}"
-        self._is_secure = url.scheme == "https"
-        # Browsers send cookies to all ports of a host. Without the port in the name, servers on one host would overwrite
-        # each other's cookie.
-        has_own_port = url.port not in (None, _DEFAULT_PORTS.get(url.scheme))
-        name = f"{NAME}_{url.port}" if has_own_port else NAME
-        # With this prefix, browsers refuse cookies that other hosts of the domain set.
-        self.name = f"__Host-{name}" if self._is_secure else name
+        self.name, self._is_secure = cookie_name(NAME, base_url)
 
     def value_of(self, request: Request) -> str | None:
         """The value of the cookie, if the request authenticates with it: it has no credential in a header."""
@@ -114,6 +108,18 @@ class SessionCookies:
 
     def _value(self, session_id: UUID) -> str:
         return f"{session_id}.{_sign(self._cookie_key, session_id)}"
+
+
+def cookie_name(name: str, base_url: str) -> tuple[str, bool]:
+    """The name of a cookie at a server, and whether browsers must send the cookie with TLS only."""
+    url = urlsplit(base_url)
+    is_secure = url.scheme == "https"
+    # Browsers send cookies to all ports of a host. Without the port in the name, servers on one host would overwrite
+    # each other's cookie.
+    has_own_port = url.port not in (None, _DEFAULT_PORTS.get(url.scheme))
+    full = f"{name}_{url.port}" if has_own_port else name
+    # With this prefix, browsers refuse cookies that other hosts of the domain set.
+    return (f"__Host-{full}" if is_secure else full), is_secure
 
 
 def _sign(key: bytes, session_id: UUID) -> str:

@@ -1,7 +1,7 @@
 """Operations on sessions: refresh, logout, and changing or resetting the password."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -43,10 +43,14 @@ class LiveSession:
 
     id: UUID
     expires_at: datetime
+    ends_at: datetime | None
+    """When it ends however much it is used. None: never."""
 
     @property
     def is_due(self) -> bool:
-        """Whether it was last extended more than `EXTENSION_INTERVAL` ago."""
+        """Whether it can be extended, and was last extended more than `EXTENSION_INTERVAL` ago."""
+        if self.expires_at == self.ends_at:
+            return False
         return self.expires_at <= clock.now() + REFRESH_LIFETIME - EXTENSION_INTERVAL
 
 
@@ -75,8 +79,10 @@ async def refresh(session: Session, text: str) -> SignedIn | Reused:
     session_id = await session_queries.spend_token(session, digest, now)
     if session_id is None:
         return await _refuse(session, digest)
-    expires_at = now + REFRESH_LIFETIME
-    if not await session_queries.prolong(session, session_id, now=now, until=expires_at):
+    expires_at = await session_queries.prolong(
+        session, session_id, now=now, until=now + REFRESH_LIFETIME
+    )
+    if expires_at is None:
         raise SessionEnded
     live = await session_queries.live(session, session_id, now)
     row = None if live is None else await account_queries.account_by_id(session, live.user_id)
@@ -107,20 +113,22 @@ async def current(session: Session, actor: Actor) -> LiveSession:
         row = await session_queries.live(session, actor.session_id, clock.now())
     if row is None:
         raise CredentialInvalid("The session has ended. Log in again.")
-    return LiveSession(row.id, row.expires_at)
+    return LiveSession(row.id, row.expires_at, row.ends_at)
 
 
-async def extend(session: Session, session_id: UUID) -> LiveSession:
-    """Extend a session to 30 days from now, as a refresh token does.
+async def extend(session: Session, current: LiveSession) -> LiveSession:
+    """Extend a session to 30 days from now, as a refresh token does, but not beyond its end.
 
     Raises:
         CredentialInvalid: the session has ended since its credential was checked.
     """
     now = clock.now()
-    expires_at = now + REFRESH_LIFETIME
-    if not await session_queries.prolong(session, session_id, now=now, until=expires_at):
+    expires_at = await session_queries.prolong(
+        session, current.id, now=now, until=now + REFRESH_LIFETIME
+    )
+    if expires_at is None:
         raise CredentialInvalid("The session has ended. Log in again.")
-    return LiveSession(session_id, expires_at)
+    return replace(current, expires_at=expires_at)
 
 
 async def _refuse(session: Session, digest: bytes) -> Reused:

@@ -84,3 +84,11 @@ def enable(email: _AccountEmail) -> None:
     from stepiq.cli import accounts
 
     accounts.enable(email)
+
+
+@app.command()
+def disconnect(email: _AccountEmail) -> None:
+    """Disconnect all identities of single sign-on from an account, and end the memberships that they give."""
+    from stepiq.cli import identities
+
+    identities.disconnect(email)

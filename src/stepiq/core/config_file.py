@@ -1,4 +1,4 @@
-"""The config file `stepiq.toml`: named model endpoints and plans."""
+"""The config file `stepiq.toml`: named model endpoints, plans and identity providers."""
 
 import os
 import re
@@ -8,10 +8,11 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
 
+from stepiq.core import oidc_settings
 from stepiq.core import setting_urls as urls
 from stepiq.core.setting_errors import SettingsInvalid
 
-CONFIG_FILE_TABLES = frozenset({"endpoints", "plans"})
+CONFIG_FILE_TABLES = frozenset({"endpoints", "plans", "oidc"})
 """Tables of the config file."""
 
 
@@ -56,7 +57,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
     unknown = sorted(set(content) - CONFIG_FILE_TABLES)
     if unknown:
         raise SettingsInvalid(
-            f"{path}: the table `{unknown[0]}` is unknown. Use [endpoints.NAME] and [plans.NAME]."
+            f"{path}: the table `{unknown[0]}` is unknown. Use [endpoints.NAME], [plans.NAME] and [oidc.NAME]."
         )
     endpoints = content.get("endpoints", {})
     if not isinstance(endpoints, dict):
@@ -66,4 +67,12 @@ def read_config_file(path: Path) -> dict[str, Any]:
             raise SettingsInvalid(
                 f"{path}: [endpoints.{name}] is not a valid name. Use lower-case letters, digits, - and _."
             )
+    providers = content.get("oidc", {})
+    if not isinstance(providers, dict):
+        raise SettingsInvalid(f"{path}: `oidc` must be tables: [oidc.NAME].")
+    for name in cast(dict[str, Any], providers):
+        try:
+            oidc_settings.check_name(name)
+        except ValueError as error:
+            raise SettingsInvalid(f"{path}: {error}.") from None
     return content

@@ -103,7 +103,10 @@ def _of_file(settings: Settings) -> list[EffectiveSetting]:
         f"plans.{name}": ", ".join(f"{key} = {value}" for key, value in table.items())
         for name, table in settings.plans.items()
     }
+    providers = {
+        f"oidc.{name}": _without_credentials(each.issuer) for name, each in settings.oidc.items()
+    }
     return [
         EffectiveSetting(name, SettingSource.FILE, value, is_secret=False, description="")
-        for name, value in {**endpoints, **plans}.items()
+        for name, value in {**endpoints, **plans, **providers}.items()
     ]

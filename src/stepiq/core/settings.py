@@ -1,7 +1,7 @@
 """Every setting, with its meaning, unit and default. The settings page of the docs is generated from it.
 
 Settings come from environment variables `STEPIQ_*`. Variables of model providers keep the names that their own tools use.
-Named model endpoints and plans come from one TOML file, `stepiq.toml`.
+Named model endpoints, plans and identity providers come from one TOML file, `stepiq.toml`.
 """
 
 import os
@@ -31,6 +31,7 @@ from stepiq.core import addresses
 from stepiq.core import setting_urls as urls
 from stepiq.core.config_file import CONFIG_FILE_TABLES, EndpointSettings, read_config_file
 from stepiq.core.errors import Issue
+from stepiq.core.oidc_settings import OidcSettings, read_variable
 from stepiq.core.setting_errors import invalid, of_validation, spellings
 
 Network = IPv4Network | IPv6Network
@@ -77,8 +78,8 @@ class Settings(BaseSettings):
     Default: `stepiq` in the user's cache folder, which is `$XDG_CACHE_HOME` or `~/.cache`, and `~/Library/Caches` on macOS."""
 
     config_file: Path = Path("stepiq.toml")
-    """TOML file with model endpoints (`[endpoints.NAME]`) and plans (`[plans.NAME]`). If you set it, the file must exist.
-    Default: `stepiq.toml` in the working folder, if it exists."""
+    """TOML file with model endpoints (`[endpoints.NAME]`), plans (`[plans.NAME]`) and identity providers (`[oidc.NAME]`). If you
+    set it, the file must exist. Default: `stepiq.toml` in the working folder, if it exists."""
 
     host: str = "127.0.0.1"
     """Address that the server listens on. `0.0.0.0` opens it to the network: put a TLS proxy in front."""
@@ -110,6 +111,10 @@ class Settings(BaseSettings):
     """Who can register after the first account: everybody (`open`), people with an invitation (`invite`), or nobody (`closed`).
     `stepiq users invite` and `stepiq users create` work in each case. Default: `open` while the server listens on a loopback
     address without `STEPIQ_PUBLIC_URL` and `STEPIQ_TRUSTED_PROXIES`, else `invite`."""
+
+    oidc_providers: SecretStr | None = None
+    """Identity providers for [single sign-on](../single-sign-on.md) as a JSON object, if you do not use the config file:
+    `{"google": {"issuer": "…", "client_id": "…", "client_secret": "…"}}`. The fields are those of `[oidc.NAME]`. Default: none."""
 
     default_plan: str = "unlimited"
     """Plan of new accounts, except the first administrator: `unlimited`, `free`, `starter`, `pro`, `enterprise`, or a plan from the
@@ -212,12 +217,15 @@ class Settings(BaseSettings):
     ollama_base_url: str | None = Field(default=None, validation_alias="OLLAMA_BASE_URL")
     """URL of an Ollama server, such as `http://127.0.0.1:11434`. It makes `ollama/…` models available."""
 
-    # Not decoded from JSON: these two come from the config file only, and a variable with their name is refused.
+    # Not decoded from JSON: these come from the config file only, and a variable with their name is refused.
     endpoints: Annotated[dict[str, EndpointSettings], NoDecode] = Field(default={}, exclude=True)
     """Named endpoints of the config file."""
 
     plans: Annotated[dict[str, dict[str, Any]], NoDecode] = Field(default={}, exclude=True)
     """Plans of the config file, as written; `billing` reads them."""
+
+    oidc: Annotated[dict[str, OidcSettings], NoDecode] = Field(default={}, exclude=True)
+    """Identity providers of the config file. Use `identity_providers`."""
 
     @field_validator("allowed_private_networks", "trusted_proxies", mode="before")
     @classmethod
@@ -311,6 +319,19 @@ class Settings(BaseSettings):
                 "use at least 16 characters, such as the output of `openssl rand -hex 16`"
             )
         return value
+
+    @field_validator("oidc_providers")
+    @classmethod
+    def _readable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            read_variable(value.get_secret_value())
+        return value
+
+    @property
+    def identity_providers(self) -> Mapping[str, OidcSettings]:
+        """The providers for single sign-on by name. The variable has precedence over the config file."""
+        given = self.oidc_providers
+        return {**self.oidc, **({} if given is None else read_variable(given.get_secret_value()))}
 
     @cached_property
     def base_url(self) -> str:
@@ -416,6 +437,8 @@ def unknown_variables(settings: Settings) -> dict[str, str | None]:
     endpoints = settings.endpoints.values()
     known = {each for group in names.values() for each in group} | _OF_CLIENTS
     known |= {endpoint.api_key_env for endpoint in endpoints if endpoint.api_key_env}
+    providers = settings.identity_providers.values()
+    known |= {each.client_secret_env for each in providers if each.client_secret_env}
     # Without the prefix, which would make all names alike.
     bare = {group[0].removeprefix(_PREFIX): group[0] for group in names.values()}
     found: dict[str, str | None] = {}

@@ -14,6 +14,9 @@ from stepiq.accounts.audit.batching import EntryBatcher
 from stepiq.accounts.audit.http import AUDIT
 from stepiq.accounts.http import DOORS, AuthServices, authenticated
 from stepiq.accounts.link_door import LinkDoor
+from stepiq.accounts.oidc import endpoints as oidc
+from stepiq.accounts.oidc.http import OIDC, OidcServices
+from stepiq.accounts.oidc.http import PATH as OIDC_PATH
 from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.accounts.workspaces import endpoints as workspaces
@@ -61,6 +64,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     workspaces.members,
     invitations.router,
     workspaces.service_keys,
+    oidc.router,
     administration.router,
     admin.router,
     audit.router,
@@ -93,6 +97,9 @@ PUBLIC_PATHS = frozenset(
         "/api/auth/reset-password",
         "/api/auth/verify-email",
         "/api/invitations/open",
+        "/api/auth/providers",
+        f"/api{OIDC_PATH}/start",
+        f"/api{OIDC_PATH}/callback",
         "/api/reviews/open",
         "/api/reviews/decide",
         "/api/run-links/open",
@@ -129,6 +136,7 @@ def create_app() -> FastAPI:
     app.include_router(accounts.public, prefix="/api")
     app.include_router(browser_sessions.public, prefix="/api")
     app.include_router(invitations.public, prefix="/api")
+    app.include_router(oidc.public, prefix="/api")
     app.include_router(reviews.public, prefix="/api")
     app.include_router(language_schema.public, prefix="/api")
     app.include_router(runs.public, prefix="/api")
@@ -159,6 +167,7 @@ def equip(app: FastAPI, services: BillingServices, *, has_worker: bool = True) -
     health.HAS_WORKER.set(app, has_worker)
     DOORS.set(app, doors)
     AUDIT.set(app, EntryBatcher(services.database))
+    OIDC.set(app, OidcServices.build(settings, doors.jwt_secret))
     IDEMPOTENCY.set(app, Idempotency(doors.jwt_secret))
     runs.STREAMS.set(app, Streams(services.changes))
     runs.RUN_LINKS.set(app, LinkDoor(RunLinks(settings)))

@@ -14,6 +14,7 @@ import uvicorn
 import uvloop
 
 from stepiq.accounts.http import DOORS
+from stepiq.accounts.oidc.http import OIDC
 from stepiq.core import logging
 from stepiq.core.settings import Settings
 from stepiq.core.watchdog import Watchdog
@@ -128,6 +129,7 @@ async def _serve(
             STREAMS.get(app).close()
             server.should_exit = True
             await serving
+        await OIDC.get(app).close()
         await DOORS.get(app).close()
 
 

@@ -85,6 +85,7 @@ async def live(
             sessions.c.id,
             sessions.c.user_id,
             sessions.c.expires_at,
+            sessions.c.ends_at,
             users.c.is_admin,
             membership.scalar_subquery().label("workspace_id"),
             membership.with_only_columns(memberships.c.role).scalar_subquery().label("role"),
@@ -141,14 +142,27 @@ async def token(session: Session, token_hash: bytes) -> Row | None:
     return (await session.execute(statement)).first()
 
 
-async def prolong(session: Session, session_id: UUID, *, now: datetime, until: datetime) -> bool:
-    """Extend a session; False if it has ended."""
+async def limit(session: Session, session_id: UUID, ends_at: datetime) -> None:
+    """End a session at a time before its expiry, however much it is used until then."""
+    await session.execute(
+        sa.update(sessions)
+        .where(sessions.c.id == session_id)
+        .values(expires_at=ends_at, ends_at=ends_at)
+    )
+
+
+async def prolong(
+    session: Session, session_id: UUID, *, now: datetime, until: datetime
+) -> datetime | None:
+    """Extend a session, but not beyond its end; returns when it expires. None if it has ended."""
+    wanted = sa.literal(until, sessions.c.expires_at.type)
     statement = (
         sa.update(sessions)
         .where(_counts(now), sessions.c.id == session_id)
-        .values(expires_at=until)
+        .values(expires_at=sa.case((sessions.c.ends_at < wanted, sessions.c.ends_at), else_=wanted))
+        .returning(sessions.c.expires_at)
     )
-    return (await session.execute(statement)).rowcount == 1
+    return (await session.execute(statement)).scalar()
 
 
 async def page(

@@ -113,7 +113,7 @@ async def remove(session: Session, actor: Actor, user_id: UUID) -> Removal:
         LastOwner: the workspace would have no owner.
     """
     await _to_change(session, actor, user_id)
-    return await _remove(session, actor.workspace_id, user_id)
+    return await end_membership(session, actor.workspace_id, user_id)
 
 
 async def leave(session: Session, actor: Actor) -> Removal:
@@ -127,7 +127,7 @@ async def leave(session: Session, actor: Actor) -> Removal:
     if owners == {actor.user_id}:
         raise LastOwner
     await member(session, actor, actor.user_id)
-    return await _remove(session, actor.workspace_id, actor.user_id)
+    return await end_membership(session, actor.workspace_id, actor.user_id)
 
 
 async def holdings(session: Session, actor: Actor, user_id: UUID) -> queries.Holdings:
@@ -154,7 +154,8 @@ async def _to_change(
     return found
 
 
-async def _remove(session: Session, workspace_id: UUID, user_id: UUID) -> Removal:
+async def end_membership(session: Session, workspace_id: UUID, user_id: UUID) -> Removal:
+    """Remove a member with the access of this person, without checks."""
     now = clock.now()
     await members.remove(session, workspace_id, user_id, now)
     await queries.forget_recipient(session, workspace_id, user_id)

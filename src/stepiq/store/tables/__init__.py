@@ -26,6 +26,7 @@ from stepiq.store.tables.deliveries import (
     delivery_attempts,
     recipients,
 )
+from stepiq.store.tables.identities import identities, identity_roles, spent_sign_ins
 from stepiq.store.tables.operations import operation_payloads, run_operations
 from stepiq.store.tables.pipelines import drafts, pipeline_versions, pipelines
 from stepiq.store.tables.reviews import reviews
@@ -45,6 +46,8 @@ __all__ = [
     "delivery_attempts",
     "drafts",
     "idempotent_requests",
+    "identities",
+    "identity_roles",
     "invitations",
     "known_clients",
     "large_values",
@@ -66,6 +69,7 @@ __all__ = [
     "schedules",
     "secrets",
     "sessions",
+    "spent_sign_ins",
     "usage_caller_days",
     "usage_days",
     "users",

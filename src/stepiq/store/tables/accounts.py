@@ -80,6 +80,7 @@ sessions = sa.Table(
     sa.Column("user_id", sa.Uuid(), sa.ForeignKey("users.id"), nullable=False),
     sa.Column("created_at", Instant(), nullable=False),
     sa.Column("expires_at", Instant(), nullable=False),
+    sa.Column("ends_at", Instant()),  # null: each use extends it
     sa.Column("revoked_at", Instant()),
     sa.Index(None, "user_id"),
     sa.Index(None, "expires_at"),

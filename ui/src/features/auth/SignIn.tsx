@@ -1,13 +1,17 @@
 import { Anchor, Button, PasswordInput, TextInput } from "@mantine/core";
 import { Link, useRouter } from "@tanstack/react-router";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { asApiError } from "@/api/errors";
 import { useSignIn } from "@/api/session";
+import type { FailureSearch } from "@/features/sso/search";
 import { AuthPage } from "./AuthPage";
 import classes from "./AuthPage.module.css";
 import { strings } from "./strings";
 
-export function SignIn({ next }: { next?: string }) {
+const ProviderButtons = lazy(() => import("@/features/sso/ProviderButtons"));
+const SignInFailure = lazy(() => import("@/features/sso/SignInFailure"));
+
+export function SignIn({ next, failure, provider }: { next?: string } & FailureSearch) {
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
   const signIn = useSignIn();
@@ -33,6 +37,11 @@ export function SignIn({ next }: { next?: string }) {
         </>
       }
     >
+      {failure !== undefined && signIn.error === null && (
+        <Suspense fallback={null}>
+          <SignInFailure failure={failure} provider={provider} />
+        </Suspense>
+      )}
       <TextInput
         label={strings.email}
         type="email"
@@ -59,6 +68,9 @@ export function SignIn({ next }: { next?: string }) {
       <Button type="submit" fullWidth loading={signIn.isPending}>
         {strings.signIn}
       </Button>
+      <Suspense fallback={null}>
+        <ProviderButtons next={next} />
+      </Suspense>
     </AuthPage>
   );
 }

@@ -1,7 +1,10 @@
 import { Button } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
+import { lazy, Suspense } from "react";
 import { type LoginSession, sessionsQuery, useEndSession } from "@/api/account";
+import { identitiesQuery } from "@/api/identities";
 import { useUser } from "@/api/session";
+import type { FailureSearch } from "@/features/sso/search";
 import { toast } from "@/ui/feedback/toast";
 import { RelativeTime } from "@/ui/format/Values";
 import { PageHeader } from "@/ui/PageHeader";
@@ -10,8 +13,12 @@ import { ChangePassword } from "./ChangePassword";
 import classes from "./Settings.module.css";
 import { strings } from "./strings";
 
-export function ProfilePage() {
+const Identities = lazy(() => import("@/features/sso/Identities"));
+const SignInFailure = lazy(() => import("@/features/sso/SignInFailure"));
+
+export function ProfilePage({ failure, provider }: FailureSearch) {
   const user = useUser();
+  const { data: identities } = useSuspenseQuery(identitiesQuery);
   const { data: sessions } = useSuspenseQuery(sessionsQuery);
   const end = useEndSession();
   const endOne = (id: string) =>
@@ -19,6 +26,13 @@ export function ProfilePage() {
   return (
     <>
       <PageHeader title={strings.profile} />
+      {failure !== undefined && (
+        <div className={classes.notice}>
+          <Suspense fallback={null}>
+            <SignInFailure failure={failure} provider={provider} />
+          </Suspense>
+        </div>
+      )}
       <dl className={classes.facts}>
         <dt>{strings.name}</dt>
         <dd>{user.name || strings.unknown}</dd>
@@ -34,12 +48,17 @@ export function ProfilePage() {
           <RelativeTime time={user.created_at} />
         </dd>
       </dl>
-      <section className={classes.section} aria-labelledby="password">
-        <h2 id="password" className={classes.heading}>
-          {strings.changePassword}
-        </h2>
-        <ChangePassword email={user.email} />
-      </section>
+      {identities.has_password && (
+        <section className={classes.section} aria-labelledby="password">
+          <h2 id="password" className={classes.heading}>
+            {strings.changePassword}
+          </h2>
+          <ChangePassword email={user.email} />
+        </section>
+      )}
+      <Suspense fallback={null}>
+        <Identities />
+      </Suspense>
       <section className={classes.section} aria-labelledby="sessions">
         <h2 id="sessions" className={classes.heading}>
           {strings.sessions}

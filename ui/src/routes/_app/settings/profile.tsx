@@ -1,8 +1,19 @@
 import { createFileRoute } from "@tanstack/react-router";
 import { sessionsQuery } from "@/api/account";
+import { identitiesQuery } from "@/api/identities";
 import { ProfilePage } from "@/features/settings/ProfilePage";
+import { readFailure } from "@/features/sso/search";
 
 export const Route = createFileRoute("/_app/settings/profile")({
-  loader: ({ context: { queryClient } }) => queryClient.ensureQueryData(sessionsQuery),
-  component: ProfilePage,
+  validateSearch: readFailure,
+  loader: ({ context: { queryClient } }) =>
+    Promise.all([
+      queryClient.ensureQueryData(sessionsQuery),
+      queryClient.ensureQueryData(identitiesQuery),
+    ]),
+  component: ProfileRoute,
 });
+
+function ProfileRoute() {
+  return <ProfilePage {...Route.useSearch()} />;
+}

@@ -1,0 +1,445 @@
+"""Which account an identity signs in to, and what its groups give."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from stepiq.accounts.audit.records import OPERATOR
+from stepiq.accounts.oidc import service
+from tests.accounts.oidc.conftest import NAME, Browser, failure, opened
+from tests.support.make_accounts import PASSWORD
+
+pytestmark = pytest.mark.usefixtures("account")
+
+EMAIL = "ada@example.com"
+
+
+@pytest.fixture
+async def other_browser(app, services):
+    """A browser of the same person, for a session with a password."""
+    browser = Browser(app, services.settings)
+    yield browser
+    await browser.close()
+
+
+async def log_in(browser, email):
+    """Open a session with the password, and return the header for changes."""
+    body = {"email": email, "password": PASSWORD}
+    answer = await browser.client.post("/api/session", json=body)
+    assert answer.status_code == 200
+    return {"X-CSRF-Token": answer.json()["csrf_token"]}
+
+
+async def my_id(browser):
+    return (await browser.client.get("/api/user/me")).json()["id"]
+
+
+class TestFirstSignIn:
+    async def test_an_account_with_a_password_is_not_taken_over(
+        self, false_provider, browser, make
+    ):
+        await make.user(email=EMAIL)
+
+        answer = await browser.sign_in()
+
+        assert failure(answer) == "account_exists"
+        assert (await browser.client.get("/api/user/me")).status_code == 401
+
+    async def test_nor_is_an_account_of_another_provider(self, false_provider, configure, browser):
+        opened(await browser.sign_in())
+        false_provider.claims = {"sub": "another person"}
+
+        assert failure(await browser.sign_in()) == "account_exists"
+
+    async def test_an_account_that_nobody_can_sign_in_to_is_connected(
+        self, false_provider, browser, database
+    ):
+        opened(await browser.sign_in())
+        first = await my_id(browser)
+        async with database.transaction() as session:
+            await service.disconnect_all(session, OPERATOR, UUID(first))
+        false_provider.claims = {"sub": "with a new subject"}
+
+        opened(await browser.sign_in())
+
+        assert await my_id(browser) == first
+
+    @pytest.mark.parametrize(
+        "claims",
+        [
+            {"email": None, "email_verified": None},
+            {"email": "not an address"},
+            {"email": 5},
+            {"email_verified": False},
+            {"email_verified": "false"},
+            {"email_verified": None},
+            {"email_verified": 1},
+        ],
+    )
+    @pytest.mark.one_store
+    async def test_the_address_must_be_verified(self, false_provider, browser, claims):
+        from starlette.responses import JSONResponse
+
+        false_provider.claims = claims
+        false_provider.answers["/userinfo"] = lambda: JSONResponse({"sub": "ada"})
+
+        assert failure(await browser.sign_in()) == "email_not_verified"
+
+    @pytest.mark.one_store
+    async def test_the_operator_can_vouch_for_addresses_without_the_claim(
+        self, false_provider, configure, browser
+    ):
+        await configure(false_provider.settings(assume_verified_email=True))
+        false_provider.claims = {"email_verified": False}
+        refused = await browser.sign_in()
+        false_provider.claims = {"email_verified": None}
+
+        accepted = await browser.sign_in()
+
+        assert failure(refused) == "email_not_verified"
+        assert opened(accepted) == "/"
+
+    @pytest.mark.one_store
+    async def test_without_creation_a_stranger_has_no_account(
+        self, false_provider, configure, browser
+    ):
+        await configure(false_provider.settings(create_accounts=False))
+
+        assert failure(await browser.sign_in()) == "no_account"
+
+    async def test_a_disabled_account_is_refused_also_with_an_identity(
+        self, false_provider, browser, make
+    ):
+        await make.user(email=EMAIL, is_disabled=True)
+
+        assert failure(await browser.sign_in()) == "account_disabled"
+
+    async def test_a_disabled_identity_is_refused(
+        self, false_provider, browser, app, services, database
+    ):
+        from stepiq.accounts import disabling
+
+        await browser.sign_in()
+        async with database.transaction() as session:
+            await disabling.disable(session, UUID(await my_id(browser)))
+
+        assert failure(await browser.sign_in()) == "account_disabled"
+
+    @pytest.mark.one_store
+    async def test_other_domains_are_refused_at_every_sign_in(
+        self, false_provider, configure, browser
+    ):
+        await configure(false_provider.settings(allowed_domains=["Example.com"]))
+        opened(await browser.sign_in())
+        false_provider.claims = {"email": "ada@evil-example.com"}
+
+        assert failure(await browser.sign_in()) == "domain_not_allowed"
+
+
+class TestEmptyServer:
+    @pytest.fixture
+    def account(self):
+        """No account."""
+
+    async def test_the_first_account_does_not_come_from_a_provider(self, false_provider, browser):
+        assert failure(await browser.sign_in()) == "setup_required"
+
+
+class TestPasswords:
+    async def test_an_account_of_a_provider_has_none(self, false_provider, browser, client):
+        opened(await browser.sign_in())
+
+        answers = [
+            await client.post("/api/session", json={"email": EMAIL, "password": password})
+            for password in ("", " ", "x", "wrong horse battery")
+        ]
+
+        assert {each.status_code for each in answers} == {401}
+
+    async def test_it_gets_no_email_to_set_one(
+        self, false_provider, browser, client, app, services
+    ):
+        opened(await browser.sign_in())
+
+        await client.post("/api/auth/forgot-password", json={"email": EMAIL})
+        await app.state.doors.recovery.settle()
+
+        folder = services.settings.data_dir / "mail"
+        assert not folder.exists() or not list(folder.iterdir())
+
+
+class TestConnect:
+    async def test_a_person_with_a_session_connects_an_identity_of_any_address(
+        self, false_provider, browser, make
+    ):
+        account = await make.user(email="ada@old.example")
+        await log_in(browser, account.email)
+
+        answer = await browser.sign_in(next="/settings/profile", connect="true")
+        await browser.client.delete(
+            "/api/session",
+            headers={
+                "X-CSRF-Token": (await browser.client.get("/api/session")).json()["csrf_token"]
+            },
+        )
+        opened(await browser.sign_in())
+
+        assert opened(answer) == "/settings/profile"
+        assert await my_id(browser) == str(account.id)
+
+    @pytest.mark.one_store
+    async def test_without_a_session_nothing_starts(self, false_provider, browser):
+        answer = await browser.start(connect="true")
+
+        assert failure(answer) == "signed_out"
+        assert answer.headers["location"].startswith("/settings/profile?")
+
+    @pytest.mark.one_store
+    async def test_a_page_of_another_site_cannot_start_it(self, false_provider, browser, account):
+        await log_in(browser, account.email)
+        browser.client.headers["Sec-Fetch-Site"] = "cross-site"
+
+        assert failure(await browser.start(connect="true")) == "signed_out"
+
+    async def test_a_session_that_has_ended_connects_nothing(
+        self, false_provider, browser, account
+    ):
+        headers = await log_in(browser, account.email)
+        path = await browser.come_back(connect="true")
+        await browser.client.delete("/api/session", headers=headers)
+
+        assert failure(await browser.client.get(path)) == "signed_out"
+
+    async def test_an_identity_has_one_account(
+        self, false_provider, browser, other_browser, account
+    ):
+        opened(await browser.sign_in())
+        await log_in(other_browser, account.email)
+
+        assert failure(await other_browser.sign_in(connect="true")) == "connected_elsewhere"
+
+
+class TestIdentities:
+    async def test_they_are_listed(self, false_provider, browser):
+        await browser.sign_in()
+
+        body = (await browser.client.get("/api/user/identities")).json()
+
+        assert body["has_password"] is False
+        assert [(each["provider"], each["email"]) for each in body["data"]] == [(NAME, EMAIL)]
+        assert body["data"][0]["provider_name"] == NAME
+
+    async def test_the_only_way_to_sign_in_stays(self, false_provider, browser):
+        await browser.sign_in()
+        session = (await browser.client.get("/api/session")).json()
+        identity = (await browser.client.get("/api/user/identities")).json()["data"][0]["id"]
+
+        answer = await browser.client.delete(
+            f"/api/user/identities/{identity}", headers={"X-CSRF-Token": session["csrf_token"]}
+        )
+
+        assert (answer.status_code, answer.json()["code"]) == (409, "last_sign_in_method")
+
+    async def test_with_a_password_one_can_be_disconnected_with_what_it_gives(
+        self, false_provider, configure, browser, make, accounts
+    ):
+        account, workspace = await make.user(), await make.workspace()
+        await configure(false_provider.settings(workspace=str(workspace), role="operator"))
+        headers = await log_in(browser, account.email)
+        await browser.sign_in(connect="true")
+        before = await accounts.roles(account.email)
+        identity = (await browser.client.get("/api/user/identities")).json()["data"][0]["id"]
+
+        answer = await browser.client.delete(f"/api/user/identities/{identity}", headers=headers)
+
+        assert answer.json() == {"id": identity, "deleted": True}
+        assert before == {account.workspace_id: "owner", workspace: "operator"}
+        assert await accounts.roles(account.email) == {account.workspace_id: "owner"}
+
+    async def test_those_of_others_do_not_exist(
+        self, false_provider, browser, other_browser, account
+    ):
+        await browser.sign_in()
+        identity = (await browser.client.get("/api/user/identities")).json()["data"][0]["id"]
+        headers = await log_in(other_browser, account.email)
+
+        answer = await other_browser.client.delete(
+            f"/api/user/identities/{identity}", headers=headers
+        )
+
+        assert (answer.status_code, answer.json()["code"]) == (404, "identity_not_found")
+
+
+class TestRoles:
+    @pytest.fixture
+    async def workspace(self, make):
+        return await make.workspace()
+
+    @pytest.fixture
+    def with_groups(self, false_provider, configure, browser):
+        """Signs in with groups, after configuring the provider."""
+
+        async def with_groups(*groups, **table):
+            await configure(false_provider.settings(**table))
+            false_provider.claims = {"groups": list(groups)}
+            return await browser.sign_in()
+
+        return with_groups
+
+    async def test_the_highest_role_counts(self, with_groups, workspace, accounts):
+        table = {
+            "workspace": str(workspace),
+            "groups": {"a": {"role": "operator"}, "b": [{"role": "admin"}, {"role": "viewer"}]},
+        }
+
+        opened(await with_groups("a", "b", **table))
+
+        assert await accounts.roles(EMAIL) == {workspace: "admin"}
+
+    async def test_everybody_can_have_a_role(self, with_groups, workspace, accounts):
+        opened(await with_groups(workspace=str(workspace), role="operator"))
+
+        assert await accounts.roles(EMAIL) == {workspace: "operator"}
+
+    async def test_several_workspaces_from_one_group(self, with_groups, make, accounts):
+        first, second = await make.workspace(), await make.workspace()
+        grants = [
+            {"role": "editor", "workspace": str(first)},
+            {"role": "viewer", "workspace": str(second)},
+        ]
+
+        opened(await with_groups("eng", groups={"eng": grants}))
+
+        assert await accounts.roles(EMAIL) == {first: "editor", second: "viewer"}
+
+    async def test_a_nested_claim_can_have_the_groups(
+        self, false_provider, configure, browser, workspace, accounts
+    ):
+        table = {
+            "group_claim": "realm_access.roles",
+            "groups": {"eng": {"role": "editor", "workspace": str(workspace)}},
+        }
+        await configure(false_provider.settings(**table))
+        false_provider.claims = {"realm_access": {"roles": ["eng"]}}
+
+        opened(await browser.sign_in())
+
+        assert await accounts.roles(EMAIL) == {workspace: "editor"}
+
+    async def test_a_membership_from_elsewhere_is_not_changed(
+        self, with_groups, workspace, browser, make, accounts, database
+    ):
+        from stepiq.accounts.queries import members
+        from stepiq.core import clock
+        from stepiq.store.states import Role
+
+        account = await make.user(email="bob@example.com")
+        async with database.transaction() as session:
+            new = members.NewMember(workspace, account.id, Role.ADMIN, clock.now())
+            await members.add(session, new)
+        await log_in(browser, account.email)
+        groups = {"eng": {"role": "viewer", "workspace": str(workspace)}}
+        await with_groups("eng", groups=groups)
+        await browser.sign_in(connect="true")
+        given = await accounts.roles(account.email)
+
+        await with_groups(groups=groups)
+
+        assert given[workspace] == "admin"
+        assert (await accounts.roles(account.email))[workspace] == "admin"
+
+    async def test_the_last_owner_stays(self, with_groups, workspace, accounts, database):
+        import sqlalchemy as sa
+
+        from stepiq.store.tables import memberships
+
+        groups = {"eng": {"role": "admin", "workspace": str(workspace)}}
+        await with_groups("eng", groups=groups)
+        async with database.transaction() as session:
+            await session.execute(
+                sa.update(memberships)
+                .where(memberships.c.workspace_id == workspace)
+                .values(role="owner")
+            )
+
+        opened(await with_groups(groups=groups))
+
+        assert await accounts.roles(EMAIL) == {workspace: "owner"}
+
+    @pytest.mark.one_store
+    async def test_a_workspace_that_does_not_exist_gives_nothing(self, with_groups):
+        missing = "0192f0c1-7c1f-7a52-9a5b-0c5f6f0f8f5e"
+
+        assert failure(await with_groups(workspace=missing)) == "no_role"
+
+    async def test_a_group_can_make_an_administrator_and_its_end_undoes_that(
+        self, with_groups, accounts
+    ):
+        opened(await with_groups("admins", admin_groups=["admins"]))
+        before = await accounts.is_admin(EMAIL)
+
+        opened(await with_groups(admin_groups=["admins"]))
+
+        assert before is True
+        assert await accounts.is_admin(EMAIL) is False
+
+    async def test_an_administrator_from_elsewhere_stays_one(
+        self, false_provider, configure, browser, make, accounts
+    ):
+        account = await make.user(is_admin=True)
+        await configure(false_provider.settings(admin_groups=["admins"]))
+        await log_in(browser, account.email)
+        false_provider.claims = {"groups": ["admins"]}
+        await browser.sign_in(connect="true")
+        false_provider.claims = {"groups": []}
+
+        opened(await browser.sign_in())
+
+        assert await accounts.is_admin(account.email) is True
+
+
+class TestProviders:
+    @pytest.mark.one_store
+    async def test_without_one_the_list_is_empty(self, client):
+        assert (await client.get("/api/auth/providers")).json() == {"data": []}
+
+    @pytest.mark.one_store
+    async def test_the_list_has_what_the_sign_in_page_shows(
+        self, false_provider, configure, client
+    ):
+        await configure(false_provider.settings(name="The company"))
+
+        response = await client.get("/api/auth/providers")
+
+        assert response.json() == {
+            "data": [
+                {
+                    "id": NAME,
+                    "name": "The company",
+                    "start_path": f"/api/auth/oidc/{NAME}/start",
+                }
+            ]
+        }
+
+    @pytest.mark.one_store
+    @pytest.mark.parametrize("end", ["start", "callback"])
+    async def test_an_unknown_one_leads_to_the_sign_in_page(self, client, end):
+        answer = await client.get(f"/api/auth/oidc/nobody/{end}", params={"next": "/runs"})
+
+        assert failure(answer) == "provider_unknown"
+        assert answer.headers["location"].startswith("/login?")
+
+
+class TestSessions:
+    async def test_they_end_even_if_they_are_used(self, false_provider, configure, browser, clock):
+        await configure(false_provider.settings(session_hours=48))
+        await browser.sign_in()
+        answers = []
+        for _ in range(4):
+            answers.append(await browser.client.get("/api/session"))
+            clock.advance(timedelta(hours=20))
+
+        assert [each.status_code for each in answers] == [200, 200, 200, 401]
+        assert len({each.json()["expires_at"] for each in answers[:3]}) == 1
+        assert not any("set-cookie" in each.headers for each in answers)

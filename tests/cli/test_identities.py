@@ -1,0 +1,82 @@
+import asyncio
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from stepiq.accounts import service
+from stepiq.accounts.oidc import queries
+from stepiq.core import settings
+from stepiq.store.database import Database
+from tests.cli.conftest import Cli
+from tests.support.make import Make
+from tests.support.stores import SqliteStores
+
+EMAIL = "ada@example.com"
+
+
+@pytest.fixture(autouse=True)
+def account(
+    folder: Path, sqlite_stores: SqliteStores, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server with one account."""
+    (folder / "data").mkdir(mode=0o700)
+    sqlite_stores.create(folder / "data")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("correct horse\n"))
+    assert cli("users", "create", EMAIL, "--password-stdin").code == 0
+
+
+def connect() -> None:
+    """Connect two identities to the account."""
+
+    async def insert() -> None:
+        database = Database(settings.load())
+        try:
+            async with database.reading() as session:
+                account = await service.named(session, EMAIL)
+            for _ in range(2):
+                await Make(database).identity(account)
+        finally:
+            await database.close()
+
+    asyncio.run(insert())
+
+
+def count() -> int:
+    """The number of identities of the account."""
+
+    async def find() -> int:
+        database = Database(settings.load())
+        try:
+            async with database.reading() as session:
+                account = await service.named(session, EMAIL)
+                return len(await queries.of_user(session, account.id))
+        finally:
+            await database.close()
+
+    return asyncio.run(find())
+
+
+def test_it_deletes_all_identities_of_an_account(cli: Cli):
+    connect()
+    before = count()
+
+    done = cli("users", "disconnect", f" {EMAIL.upper()}")
+
+    assert (done.code, done.out) == (0, f"Disconnected {EMAIL}. Identities: 2.\n")
+    assert (before, count()) == (2, 0)
+
+
+def test_without_identities_nothing_changes(cli: Cli):
+    assert cli("users", "disconnect", EMAIL).out == f"Disconnected {EMAIL}. Identities: 0.\n"
+
+
+@pytest.mark.parametrize(
+    ("email", "problem"), [("nobody@example.com", "does not exist"), ("ada", "email address")]
+)
+def test_another_address_is_refused(cli: Cli, email: str, problem: str):
+    done = cli("users", "disconnect", email)
+
+    assert done.code != 0
+    assert problem in done.err
