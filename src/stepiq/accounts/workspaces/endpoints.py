@@ -1,6 +1,5 @@
 """Routes of workspaces, members and service keys."""
 
-from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
@@ -91,7 +90,7 @@ async def leave_workspace(caller: Person, tx: Tx, doors: DoorsDep) -> schemas.Re
     """Leave the workspace. Your sessions end, and your keys of this workspace are revoked."""
     row = await service.member(tx, caller, caller.user_id)
     done = await service.leave(tx, caller)
-    await recorded.removed(tx, caller, row, asdict(done))
+    await recorded.removed(tx, caller, row.id, row.email, done.facts)
     tx.after_commit(lambda: doors.authenticator.forget(caller.user_id))
     return _removed(caller.user_id, done)
 
@@ -114,7 +113,7 @@ async def update_member(
     """Change the role of a member. Requires the role `admin`; only owners can make or change owners."""
     before = (await service.member(tx, caller, user_id)).role
     row = await service.change_role(tx, caller, user_id, body.role)
-    await recorded.role_changed(tx, caller, row, before)
+    await recorded.role_changed(tx, caller, row.id, row.email, before, row.role)
     tx.after_commit(lambda: doors.authenticator.forget(user_id))
     return _member(row)
 
@@ -142,7 +141,7 @@ async def remove_member(
     """
     row = await service.member(tx, caller, user_id)
     done = await service.remove(tx, caller, user_id)
-    await recorded.removed(tx, caller, row, asdict(done))
+    await recorded.removed(tx, caller, row.id, row.email, done.facts)
     tx.after_commit(lambda: doors.authenticator.forget(user_id))
     return _removed(user_id, done)
 

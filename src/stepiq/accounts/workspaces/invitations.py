@@ -47,14 +47,31 @@ async def create(
         raise RoleMissing(role, actor.role)
     if settings.verifies_addresses:
         await require_verified(session, actor.user_id)
-    row = await account_queries.any_by_email(session, email)
-    if row is not None and await members.find(session, actor.workspace_id, row.id) is not None:
-        raise AlreadyMember(email)
+    await _require_new(session, actor.workspace_id, email)
     await quotas.take(session, actor.workspace_id, plan, Quota.EMAILS_PER_DAY)
     new, token = accounts.new_invitation(
         email, workspace_id=actor.workspace_id, role=role, invited_by=actor.user_id
     )
     return await queries.insert(session, new), token
+
+
+async def create_by_operator(
+    session: Session, workspace_id: UUID, *, email: str, role: Role
+) -> tuple[Any, str]:
+    """Invite a person to any workspace, as `create` does, without the limits of members.
+
+    Raises:
+        AlreadyMember: the person is a member.
+    """
+    await _require_new(session, workspace_id, email)
+    new, token = accounts.new_invitation(email, workspace_id=workspace_id, role=role)
+    return await queries.insert(session, new), token
+
+
+async def _require_new(session: Session, workspace_id: UUID, email: str) -> None:
+    row = await account_queries.any_by_email(session, email)
+    if row is not None and await members.find(session, workspace_id, row.id) is not None:
+        raise AlreadyMember(email)
 
 
 async def page(session: Session, actor: Actor, *, before: UUID | None, limit: int) -> Any:

@@ -41,9 +41,16 @@ async def rename(session: Session, workspace_id: UUID, name: str) -> None:
     )
 
 
-async def name(session: Session, workspace_id: UUID) -> str:
-    """The name of a workspace."""
-    return await session.scalar(sa.select(workspaces.c.name).where(workspaces.c.id == workspace_id))
+async def named(
+    session: Session, workspace_id: UUID | None, name: str | None, *, limit: int
+) -> Sequence[Row]:
+    """Workspaces with this id, or with this name, or all, the oldest first."""
+    statement = sa.select(workspaces.c.id, workspaces.c.name).order_by(workspaces.c.id)
+    if workspace_id is not None:
+        statement = statement.where(workspaces.c.id == workspace_id)
+    if name is not None:
+        statement = statement.where(workspaces.c.name == name)
+    return (await session.execute(statement.limit(limit))).all()
 
 
 async def holdings(session: Session, workspace_id: UUID, user_id: UUID) -> Holdings:

@@ -44,26 +44,32 @@ async def joined(session: Session, by: Actor | By, user_id: UUID, email: str, ro
     )
 
 
-async def role_changed(session: Session, actor: Actor, row: Any, before: Role) -> None:
-    """Record that the role of a member, whose row is `row`, has changed."""
+async def role_changed(
+    session: Session, by: Actor | By, user_id: UUID, email: str, before: Role, after: Role
+) -> None:
+    """Record that the role of a member has changed."""
     await audit.record(
         session,
-        actor,
+        by,
         Action.MEMBER_ROLE_CHANGED,
-        AuditTarget(AuditTargetType.USER, row.id, row.email),
+        AuditTarget(AuditTargetType.USER, user_id, email),
         before={"role": before},
-        after={"role": row.role},
+        after={"role": after},
     )
 
 
-async def removed(session: Session, actor: Actor, row: Any, after: Facts) -> None:
-    """Record that a member, whose row is `row`, was removed or has left."""
-    action = Action.MEMBER_LEFT if row.id == actor.user_id else Action.MEMBER_REMOVED
-    target = AuditTarget(AuditTargetType.USER, row.id, row.email)
-    await audit.record(session, actor, action, target, before={"role": row.role}, after=after)
+async def removed(
+    session: Session, by: Actor | By, user_id: UUID, email: str, after: Facts
+) -> None:
+    """Record that a member was removed or has left."""
+    has_left = isinstance(by, Actor) and by.user_id == user_id
+    action = Action.MEMBER_LEFT if has_left else Action.MEMBER_REMOVED
+    await audit.record(
+        session, by, action, AuditTarget(AuditTargetType.USER, user_id, email), after=after
+    )
 
 
-async def on_invitation(session: Session, actor: Actor, action: Action, row: Any) -> None:
+async def on_invitation(session: Session, actor: Actor | By, action: Action, row: Any) -> None:
     """Record that an invitation, whose row is `row`, was created or withdrawn."""
     facts: Facts = {"role": row.role}
     await audit.record(

@@ -19,6 +19,7 @@ from stepiq.accounts.workspaces.errors import (
     WorkspacesRestricted,
 )
 from stepiq.core import clock
+from stepiq.core.json import Json
 from stepiq.core.settings import RegistrationPolicy, Settings
 from stepiq.store.database import Session
 from stepiq.store.states import Role
@@ -33,6 +34,14 @@ class Removal:
 
     api_keys_revoked: int
     sessions_ended: int
+
+    @property
+    def facts(self) -> dict[str, Json]:
+        """What the audit log shows of it."""
+        return {
+            "api_keys_revoked": self.api_keys_revoked,
+            "sessions_ended": self.sessions_ended,
+        }
 
 
 async def create(session: Session, settings: Settings, actor: Actor, *, name: str) -> UUID:
@@ -76,6 +85,18 @@ async def page(session: Session, actor: Actor, *, before: UUID | None, limit: in
     return await members.page(session, actor.workspace_id, before=before, limit=limit)
 
 
+async def of_workspace(session: Session, workspace_id: UUID, *, limit: int) -> Sequence[Any]:
+    """Rows of the members of any workspace, the newest account first."""
+    return await members.page(session, workspace_id, before=None, limit=limit)
+
+
+async def named(
+    session: Session, workspace_id: UUID | None, name: str | None, *, limit: int
+) -> Sequence[Any]:
+    """Rows of the workspaces with this id, or with this name, or of all workspaces, up to a limit."""
+    return await queries.named(session, workspace_id, name, limit=limit)
+
+
 async def member(session: Session, actor: Actor, user_id: UUID) -> Any:
     """The row of a member of the actor's workspace.
 
@@ -114,6 +135,43 @@ async def remove(session: Session, actor: Actor, user_id: UUID) -> Removal:
     """
     await _to_change(session, actor, user_id)
     return await end_membership(session, actor.workspace_id, user_id)
+
+
+async def change_role_by_operator(
+    session: Session, workspace_id: UUID, user_id: UUID, role: Role
+) -> Role:
+    """Give a member of any workspace another role; returns the earlier one.
+
+    Raises:
+        MemberNotFound: the workspace has no such member.
+        LastOwner: the workspace would have no owner.
+    """
+    before = await _require_other_owner(session, workspace_id, user_id, and_becomes=role)
+    await members.set_role(session, workspace_id, user_id, role)
+    return before
+
+
+async def remove_by_operator(session: Session, workspace_id: UUID, user_id: UUID) -> Removal:
+    """Remove a member of any workspace, as `remove` does.
+
+    Raises:
+        MemberNotFound: the workspace has no such member.
+        LastOwner: the workspace would have no owner.
+    """
+    await _require_other_owner(session, workspace_id, user_id)
+    return await _remove(session, workspace_id, user_id)
+
+
+async def _require_other_owner(
+    session: Session, workspace_id: UUID, user_id: UUID, and_becomes: Role | None = None
+) -> Role:
+    owners = await members.lock_owners(session, workspace_id)
+    row = await members.find(session, workspace_id, user_id)
+    if row is None:
+        raise MemberNotFound(user_id)
+    if owners == {user_id} and and_becomes is not Role.OWNER:
+        raise LastOwner
+    return Role(row.role)
 
 
 async def leave(session: Session, actor: Actor) -> Removal:
