@@ -159,7 +159,7 @@ async def remove_by_operator(session: Session, workspace_id: UUID, user_id: UUID
         LastOwner: the workspace would have no owner.
     """
     await _require_other_owner(session, workspace_id, user_id)
-    return await _remove(session, workspace_id, user_id)
+    return await end_membership(session, workspace_id, user_id)
 
 
 async def _require_other_owner(
