@@ -44,7 +44,7 @@ class TestToml:
         found = load_settings(config_file=file)
         Plans.load(found.plans)
 
-        assert tomllib.loads(block).keys() <= {"endpoints", "plans"}
+        assert tomllib.loads(block).keys() <= {"endpoints", "plans", "oidc"}
 
 
 class TestJson:
