@@ -35,14 +35,15 @@ def account_facts(account: Account) -> dict[str, Json]:
 
 
 async def registered(session: Session, account: Account, *, with_invitation: bool) -> None:
-    """Record that a person registered."""
-    await audit.record(
-        session,
-        person(account.id, account.email, account.workspace_id),
-        Action.USER_REGISTERED,
-        user_target(account.id, account.email),
-        after={**account_facts(account), "with_invitation": with_invitation},
-    )
+    """Record that a person registered, and with an invitation joined a workspace."""
+    by = person(account.id, account.email, account.workspace_id)
+    target = user_target(account.id, account.email)
+    after: dict[str, Json] = {**account_facts(account), "with_invitation": with_invitation}
+    entries = [audit.new_entry(by, Action.USER_REGISTERED, target, after=after)]
+    if with_invitation:
+        role: dict[str, Json] = {"role": account.role}
+        entries.append(audit.new_entry(by, Action.MEMBER_ADDED, target, after=role))
+    await audit.record_all(session, entries)
 
 
 async def signed_in(session: Session, opened: SignedIn, *, method: str) -> None:

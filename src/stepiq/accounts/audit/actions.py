@@ -80,8 +80,6 @@ class Action(StrEnum):
     """A person was invited to the workspace."""
     INVITATION_REVOKED = "invitation.revoked"
     """An invitation was withdrawn."""
-    INVITATION_ACCEPTED = "invitation.accepted"
-    """A person accepted an invitation."""
 
     SECRET_CREATED = "secret.created"  # noqa: S105 - the name of an action
     """A secret was stored."""

@@ -74,6 +74,8 @@ def _name_of(kind: ActorKind, actor_id: UUID) -> sa.ScalarSelect[str]:
     if kind is ActorKind.RUN:
         statement = sa.select(pipelines.c.name).join(runs, runs.c.pipeline_id == pipelines.c.id)
         return statement.where(runs.c.id == actor_id).scalar_subquery()
+    if kind is ActorKind.SERVICE_KEY:
+        return _one(api_keys.c.name, api_keys.c.id, actor_id)
     return _one(users.c.email, users.c.id, actor_id)
 
 

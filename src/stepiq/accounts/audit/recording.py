@@ -104,8 +104,10 @@ def _actor(by: Actor | By) -> tuple[ActorKind, UUID | None, str | None, UUID | N
         return by.kind, by.id, by.name, None
     if by.credential is Credential.SESSION:
         return ActorKind.PERSON, by.user_id, None, None
-    kind = ActorKind.SERVICE_KEY if by.role is None else ActorKind.PERSONAL_KEY
-    return kind, by.user_id, None, by.key_id
+    if by.role is None:
+        # The person who created the key is not the one who acts.
+        return ActorKind.SERVICE_KEY, by.key_id, None, by.key_id
+    return ActorKind.PERSONAL_KEY, by.user_id, None, by.key_id
 
 
 def changes(

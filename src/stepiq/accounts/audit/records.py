@@ -60,7 +60,7 @@ class NewEntry:
     actor_kind: ActorKind
     actor_id: UUID | None
     actor_name: str | None
-    """Default: the email address of the person, or the name of the pipeline of the run, with `actor_id`."""
+    """Default: the email address of the person, or the name of the service key or of the run's pipeline, with `actor_id`."""
     key_id: UUID | None
     client: str | None
     action: Action

@@ -36,7 +36,6 @@ const actions: Record<AuditAction, string> = {
   "member.left": "Member left",
   "invitation.created": "Invitation created",
   "invitation.revoked": "Invitation withdrawn",
-  "invitation.accepted": "Invitation accepted",
   "secret.created": "Secret created",
   "secret.updated": "Secret changed",
   "secret.deleted": "Secret deleted",

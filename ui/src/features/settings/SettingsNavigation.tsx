@@ -1,3 +1,4 @@
+import { useUser } from "@/api/session";
 import { SubNavigation } from "@/ui/SubNavigation";
 import { strings } from "./strings";
 
@@ -7,9 +8,14 @@ const PAGES = [
   { to: "/settings/secrets", label: strings.secrets },
   { to: "/settings/models", label: strings.models },
   { to: "/settings/notifications", label: strings.notifications },
-  { to: "/settings/audit", label: strings.audit },
 ] as const;
+/** Pages that need the role `admin` or `owner` in the workspace. */
+const ADMIN_PAGES = [{ to: "/settings/audit", label: strings.audit }] as const;
 
 export function SettingsNavigation() {
-  return <SubNavigation label={strings.sections} pages={PAGES} />;
+  const { role } = useUser();
+  const isAdmin = role === "admin" || role === "owner";
+  return (
+    <SubNavigation label={strings.sections} pages={isAdmin ? [...PAGES, ...ADMIN_PAGES] : PAGES} />
+  );
 }
