@@ -8,6 +8,7 @@ import pytest
 from stepiq.accounts.actor import Scope
 from stepiq.core import clock
 from tests.support.clients import login, login_key
+from tests.support.make_accounts import PASSWORD
 
 __all__ = ["login", "login_key"]
 
@@ -29,13 +30,69 @@ class TestSessions:
         answer = await owner.delete(f"/api/user/sessions/{ended['id']}")
 
         assert len(found) == 2
-        assert found[0].keys() == {"id", "created_at", "expires_at", "is_current"}
+        assert found[0].keys() == {
+            "id",
+            "created_at",
+            "last_used_at",
+            "client",
+            "device",
+            "expires_at",
+            "is_current",
+        }
         assert answer.json() == {"id": ended["id"], "deleted": True}
         assert (await other.get("/api/user/me")).status_code == 401
         assert (await owner.get("/api/user/me")).status_code == 200
         assert len((await owner.get("/api/user/sessions")).json()["data"]) == 1
         again = await owner.delete(f"/api/user/sessions/{ended['id']}")
         assert (again.status_code, again.json()["code"]) == (404, "session_not_found")
+
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [
+            ("/api/auth/login", {}),
+            ("/api/session", {}),
+        ],
+    )
+    async def test_each_login_records_where_it_came_from(self, client, owner, account, path, body):
+        agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+        login = {"email": account.email, "password": PASSWORD, **body}
+        await client.post(path, json=login, headers={"User-Agent": agent})
+
+        newest, own = (await owner.get("/api/user/sessions")).json()["data"]
+
+        assert (newest["client"], newest["device"]) == ("127.0.0.1", "Firefox on Linux")
+        assert newest["last_used_at"] == newest["created_at"]
+        # Sessions from before an upgrade.
+        assert (own["client"], own["device"]) == (None, None)
+
+    async def test_the_last_use_is_accurate_to_the_minute(self, app, owner):
+        async def last_use():
+            await app.state.doors.authenticator.settle()
+            (found,) = (await owner.get("/api/user/sessions")).json()["data"]
+            return datetime.fromisoformat(found["last_used_at"])
+
+        began = await last_use()
+        clock.advance(timedelta(seconds=30))
+        await owner.get("/api/user/me")
+        soon = await last_use()
+        clock.advance(timedelta(seconds=31))
+        await owner.get("/api/user/me")
+        later = await last_use()
+
+        assert soon == began
+        assert timedelta(seconds=60) <= later - began < timedelta(seconds=70)
+
+    async def test_all_others_are_ended(self, owner, login, account, stranger):
+        others = [await login(account) for _ in range(3)]
+        theirs = await login(stranger)
+
+        answer = await owner.delete("/api/user/sessions")
+
+        assert (answer.status_code, answer.json()) == (200, {"sessions_ended": 3})
+        assert [(await each.get("/api/user/me")).status_code for each in others] == [401] * 3
+        assert (await owner.get("/api/user/me")).status_code == 200
+        assert (await theirs.get("/api/user/me")).status_code == 200
+        assert (await owner.delete("/api/user/sessions")).json() == {"sessions_ended": 0}
 
     async def test_sessions_of_others_cannot_be_ended(self, owner, login, stranger):
         theirs = await login(stranger)
@@ -50,6 +107,7 @@ class TestSessions:
         key = await login_key(account)
 
         assert (await key.get("/api/user/sessions")).status_code == 403
+        assert (await key.delete("/api/user/sessions")).status_code == 403
 
 
 class TestRoll:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from stepiq.accounts.service import setup_token
+from stepiq.accounts.service import named, setup_token
 from tests.support.make_accounts import PASSWORD
 
 TIMINGS = 200
@@ -27,13 +27,13 @@ def separability(ours, theirs):
 def measure(client, clock):
     """Times of answers to two addresses, asked in turns in an order that shows neither of them always first."""
 
-    async def measure(path, known, body):
+    async def measure(path, known, body, other="nobody@example.com"):
         times = {True: [], False: []}
         for number in range(TIMINGS + SETTLED):
             for is_known in (number % 2 == 0, number % 2 == 1):
                 # So that neither is held up for its many failures.
                 clock.advance(timedelta(minutes=2))
-                email = known if is_known else "nobody@example.com"
+                email = known if is_known else other
                 started = time.perf_counter()
                 await client.post(path, json={"email": email, **body})
                 times[is_known].append(time.perf_counter() - started)
@@ -65,6 +65,22 @@ class TestNotSeparable:
 
         assert separability(known, unknown) < 0.65
         assert 0.8 < statistics.median(known) / statistics.median(unknown) < 1.25
+
+    @pytest.mark.slow
+    async def test_a_second_factor(self, client, measure, database, app, make, services):
+        proof = {"setup_token": setup_token(app.state.doors.jwt_secret)}
+        for email in ("ada@example.com", "bob@example.com"):
+            body = {"email": email, "password": PASSWORD, **proof}
+            assert (await client.post("/api/auth/register", json=body)).status_code == 201
+        async with database.reading() as session:
+            ada = await named(session, "ada@example.com")
+        await make.two_factor(ada, keys=services.keyring)
+
+        body = {"password": "wrong", "code": "123456"}
+        with_it, without = await measure("/api/auth/login", ada.email, body, "bob@example.com")
+
+        assert separability(with_it, without) < 0.65
+        assert 0.8 < statistics.median(with_it) / statistics.median(without) < 1.25
 
     @pytest.mark.slow
     async def test_forgot_password(self, account, measure, app):

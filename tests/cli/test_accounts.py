@@ -7,11 +7,15 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from stepiq.accounts import service
+from stepiq.accounts.devices import SessionOrigin
 from stepiq.accounts.service import setup_token
+from stepiq.accounts.two_factor import service as two_factor
 from stepiq.core import settings
 from stepiq.store import migrate
 from stepiq.store.database import Database
 from tests.cli.conftest import Cli
+from tests.support.mail import kept
+from tests.support.make import Make
 from tests.support.stores import PostgresStores, SqliteStores
 
 
@@ -56,6 +60,9 @@ class TestStore:
         ("users", "set-plan", "ada@example.com", "pro"),
         ("users", "disable", "ada@example.com"),
         ("users", "enable", "ada@example.com"),
+        ("users", "reset-2fa", "ada@example.com"),
+        ("users", "sessions", "ada@example.com"),
+        ("users", "sessions", "ada@example.com", "--end"),
         ("keys", "rotate", "--generate"),
         ("setup-token",),
     )
@@ -293,6 +300,81 @@ class TestDisable:
 
         assert said.code == 1
         assert "Account ada@example.com does not exist" in said.err
+
+
+class TestResetTwoFactor:
+    def test_the_password_alone_is_then_enough(self, cli: Cli, typed, folder: Path):
+        typed("correct horse\n")
+        cli("users", "create", "ada@example.com", "--password-stdin")
+
+        async def work(check: bool) -> bool:
+            database = Database(settings.load())
+            try:
+                async with database.reading() as session:
+                    account = await service.named(session, "ada@example.com")
+                if not check:
+                    await Make(database).two_factor(account)
+                async with database.reading() as session:
+                    return await two_factor.is_on(session, account.id)
+            finally:
+                await database.close()
+
+        was_on = asyncio.run(work(check=False))
+
+        said, again = [cli("users", "reset-2fa", "Ada@example.com") for _ in range(2)]
+
+        assert was_on
+        assert said.code == 0
+        assert said.out.startswith("Two-factor sign-in of ada@example.com is off.")
+        assert not asyncio.run(work(check=True))
+        assert (again.code, again.err) == (
+            1,
+            "Error: The account has no two-factor sign-in.\n",
+        )
+        (mail,) = kept(folder / "data")
+        assert (mail["To"], mail["Subject"]) == ("ada@example.com", "Two-factor sign-in is off")
+
+    def test_an_unknown_account_is_refused(self, cli: Cli):
+        said = cli("users", "reset-2fa", "ada@example.com")
+
+        assert said.code == 1
+        assert "Account ada@example.com does not exist" in said.err
+
+
+class TestSessions:
+    @pytest.fixture
+    def opened(self, cli: Cli, typed) -> None:
+        """ada@example.com has two sessions, of different devices."""
+        typed("correct horse\n")
+        cli("users", "create", "ada@example.com", "--password-stdin")
+
+        async def open_two() -> None:
+            database = Database(settings.load())
+            for origin in (SessionOrigin("10.0.0.7", "Firefox on Linux"), None):
+                async with database.transaction() as session:
+                    account = await service.named(session, "ada@example.com")
+                    await service.open_session(session, account.id, origin=origin)
+            await database.close()
+
+        asyncio.run(open_two())
+
+    def test_they_are_listed_and_ended(self, cli: Cli, opened):
+        listed = cli("users", "sessions", "Ada@example.com")
+        ended = cli("users", "sessions", "ada@example.com", "--end")
+        left = cli("users", "sessions", "ada@example.com")
+
+        newest, oldest = listed.out.splitlines()
+        assert oldest.split("\t")[2:] == ["Firefox on Linux", "10.0.0.7"]
+        assert newest.split("\t")[2:] == ["unknown device", "unknown address"]
+        assert newest.startswith("logged in 20")
+        assert (ended.code, ended.out) == (0, "Sessions ended: 2.\n")
+        assert (left.code, left.out, left.err) == (0, "", "ada@example.com has no sessions.\n")
+
+    def test_an_unknown_account_is_refused(self, cli: Cli):
+        said = cli("users", "sessions", "bob@example.com")
+
+        assert said.code == 1
+        assert "Account bob@example.com does not exist" in said.err
 
 
 class TestSetupToken:

@@ -224,6 +224,8 @@ class TestMetadata:
             "large_values": "runs",
             "password_resets": "users",
             "known_clients": "users",
+            "totp_secrets": "users",
+            "recovery_codes": "users",
             "identities": "users",
             "spent_sign_ins": "nobody: a sign-in has no account yet",
             "delivery_attempts": "deliveries",

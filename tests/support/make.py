@@ -9,6 +9,7 @@ from tests.support.make_reviews import MakeReviews
 from tests.support.make_runs import MakeRuns
 from tests.support.make_schedules import MakeSchedules
 from tests.support.make_secrets import MakeSecrets
+from tests.support.make_two_factor import MakeTwoFactor
 from tests.support.make_usage import MakeUsage
 
 
@@ -19,6 +20,7 @@ class Make(
     MakeReviews,
     MakeSchedules,
     MakeSecrets,
+    MakeTwoFactor,
     MakeUsage,
     MakeDeliveries,
     MakeIdentities,

@@ -66,6 +66,7 @@ async def test_a_new_password_ends_the_other_sessions(
     sessions = page.get_by_role("table", name="Sessions")
     # The registration of the account has a session, too.
     await expect(sessions.get_by_role("row")).to_have_count(3)
+    await expect(sessions.get_by_role("row", name="This browser")).to_contain_text("Chrome on")
     await page.get_by_label("Current password").fill(PASSWORD)
     await page.get_by_label("New password").fill("another correct horse")
     await page.get_by_role("button", name="Change password").click()
@@ -74,6 +75,25 @@ async def test_a_new_password_ends_the_other_sessions(
     await expect(sessions.get_by_role("row")).to_have_count(2)
     await expect(sessions.get_by_text("This browser")).to_be_visible()
     await assert_accessible(page)
+
+
+async def test_all_other_sessions_are_ended(page: Page, person: Person, ui_server: UiServer):
+    other = {"email": person.email, "password": PASSWORD}
+    async with httpx2.AsyncClient(base_url=ui_server.url, headers={"User-Agent": "curl/8"}) as api:
+        response = await api.post("/api/auth/login", json=other)
+    token = {"Authorization": f"Bearer {response.json()['token']}"}
+    await open_session(page, person)
+    await page.goto("/settings/profile")
+    sessions = page.get_by_role("table", name="Sessions")
+    await expect(sessions.get_by_role("row", name="curl")).to_contain_text("127.0.0.1")
+    await page.get_by_role("button", name="End all other sessions").click()
+    await page.get_by_role("dialog").get_by_role("button", name="End sessions").click()
+
+    await expect(page.get_by_text("2 sessions are ended.")).to_be_visible()
+    await expect(sessions.get_by_role("row")).to_have_count(2)
+    await expect(page.get_by_role("button", name="End all other sessions")).to_have_count(0)
+    async with httpx2.AsyncClient(base_url=ui_server.url, headers=token) as api:
+        assert (await api.get("/api/user/me")).status_code == 401
 
 
 async def test_a_prompt_is_tried_as_a_run(page: Page, person: Person):

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from stepiq.accounts import keys
@@ -25,19 +25,27 @@ from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.tokens import AccessTokens
 from stepiq.core import clock, logging, tasks
 from stepiq.core.errors import StepIQError
-from stepiq.store.database import Database
+from stepiq.store.database import Database, Session
 from stepiq.store.states import KeyKind, Role
 
 CACHE_LIFETIME = timedelta(seconds=5)
 """How long a checked credential is trusted without reading the store."""
 TOUCH_INTERVAL = timedelta(minutes=1)
-"""Precision of `last_used_at`."""
+"""Precision of `last_used_at` of keys and sessions."""
 
 _CACHED = 10_000
 
 log = logging.get(__name__)
 
 Key = TypeVar("Key", bound=Hashable)
+
+
+class _Touch(Protocol):
+    """Updates `last_used_at` of a credential, unless it was updated after `unless_since`."""
+
+    async def __call__(
+        self, session: Session, used_id: UUID, /, *, now: datetime, unless_since: datetime
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +191,7 @@ class Authenticator:
                 raise NoWorkspace if workspace_id is None else WorkspaceNotFound(workspace_id)
             actor = _session_actor(row)
             self._sessions.put(wanted, _CachedCredential(actor, row.expires_at, now), changes)
+        self._note_use(session_queries.touch, session_id, now)
         return actor
 
     async def _by_key(self, text: str) -> Actor:
@@ -200,28 +209,28 @@ class Authenticator:
             actor = _key_actor(row)
             self._keys.put(digest, _CachedCredential(actor, row.expires_at, now), changes)
         if actor.key_id is not None:
-            self._note_use(actor.key_id, now)
+            self._note_use(key_queries.touch, actor.key_id, now)
         return actor
 
-    def _note_use(self, key_id: UUID, now: datetime) -> None:
-        noted = self._touched.get(key_id)
+    def _note_use(self, touch: _Touch, used_id: UUID, now: datetime) -> None:
+        noted = self._touched.get(used_id)
         if noted is not None and now - noted < TOUCH_INTERVAL:
             return
-        self._touched[key_id] = now
-        self._touched.move_to_end(key_id)
+        self._touched[used_id] = now
+        self._touched.move_to_end(used_id)
         if len(self._touched) > _CACHED:
             self._touched.popitem(last=False)
-        task = asyncio.create_task(self._touch(key_id, now))
+        task = asyncio.create_task(self._touch(touch, used_id, now))
         self._touching.add(task)
         task.add_done_callback(self._touching.discard)
 
-    async def _touch(self, key_id: UUID, now: datetime) -> None:
+    async def _touch(self, touch: _Touch, used_id: UUID, now: datetime) -> None:
         try:
             async with self._database.transaction() as session:
-                await key_queries.touch(session, key_id, now=now, unless_since=now - TOUCH_INTERVAL)
+                await touch(session, used_id, now=now, unless_since=now - TOUCH_INTERVAL)
         except StepIQError as error:
             # The date is not essential: an unavailable store must not fail the request.
-            log.warning("key_use_not_recorded", code=error.code)
+            log.warning("credential_use_not_recorded", code=error.code)
 
 
 def _session_actor(row: Any) -> Actor:

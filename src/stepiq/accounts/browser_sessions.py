@@ -12,6 +12,7 @@ from stepiq.accounts.errors import (
 )
 from stepiq.accounts.http import DoorsDep, Person
 from stepiq.accounts.origin import client_of
+from stepiq.accounts.two_factor.errors import TotpRequired, TotpWrong
 from stepiq.web.bodies import router as new_router
 from stepiq.web.problems import problems
 from stepiq.web.services import ServicesDep
@@ -25,7 +26,12 @@ public = new_router("Auth")
 router = new_router("Auth")
 
 
-@public.post(PATH, responses=problems(LoginFailed, TooManyAttempts, Busy, CrossSiteRequest))
+@public.post(
+    PATH,
+    responses=problems(
+        LoginFailed, TotpRequired, TotpWrong, TooManyAttempts, Busy, CrossSiteRequest
+    ),
+)
 async def open_session(
     request: Request,
     response: Response,

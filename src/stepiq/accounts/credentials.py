@@ -33,6 +33,12 @@ class OpenSessionView(View):
     id: UUID
     created_at: Timestamp
     """When the person logged in."""
+    last_used_at: Timestamp | None
+    """Accurate to the minute."""
+    client: str | None
+    """The address from which the person logged in: an IPv4 address, or the /64 of an IPv6 address."""
+    device: str | None
+    """The browser and system, or the program, with which the person logged in."""
     expires_at: Timestamp
     """When it ends. Each use of its refresh token moves this time."""
     is_current: bool
@@ -71,6 +77,9 @@ async def list_sessions(caller: Person, read: Read, page: PageQuery) -> Page[Ope
         lambda row: OpenSessionView(
             id=row.id,
             created_at=row.created_at,
+            last_used_at=row.last_used_at,
+            client=row.client,
+            device=row.device,
             expires_at=row.expires_at,
             is_current=row.id == caller.session_id,
         ),
@@ -87,6 +96,15 @@ async def end_session(
     await recorded.session_ended(tx, caller, session_id)
     tx.after_commit(lambda: doors.authenticator.forget(session_id))
     return EndedSessionView(id=session_id)
+
+
+@router.delete("/user/sessions", responses=problems(SessionRequired))
+async def end_other_sessions(caller: Person, tx: Tx, doors: DoorsDep) -> schemas.SessionsEnded:
+    """End all your sessions except this one. The server then refuses their tokens."""
+    ended = await sessions.end_others(tx, caller)
+    await recorded.others_ended(tx, caller, ended=len(ended))
+    tx.after_commit(lambda: doors.authenticator.forget(caller.user_id))
+    return schemas.SessionsEnded(sessions_ended=len(ended))
 
 
 @api_keys.post(

@@ -33,7 +33,9 @@ from stepiq.accounts.errors import (
     VerificationInvalid,
 )
 from stepiq.accounts.http import AuthServices, DoorsDep, Person, needs
-from stepiq.accounts.origin import client_of
+from stepiq.accounts.origin import client_of, origin_of
+from stepiq.accounts.reauthentication import check_password
+from stepiq.accounts.two_factor.errors import TotpRequired, TotpWrong
 from stepiq.core import clock
 from stepiq.core.json import Json
 from stepiq.execution.quotas import PlanKeysExceeded
@@ -87,7 +89,7 @@ async def register(
         account = await service.register(
             tx, settings, claim, name=body.name, password_hash=password_hash
         )
-        opened = await service.open_session(tx, account.id)
+        opened = await service.open_session(tx, account.id, origin=origin_of(request))
         await doors.known_clients.remember(tx, account.id, account.email, client)
         await recorded.registered(tx, account, with_invitation=body.invitation is not None)
     if not account.email_verified:
@@ -95,11 +97,16 @@ async def register(
     return views.session_view(services, doors, opened)
 
 
-@public.post("/auth/login", responses=problems(LoginFailed, TooManyAttempts, Busy))
+@public.post(
+    "/auth/login",
+    responses=problems(LoginFailed, TotpRequired, TotpWrong, TooManyAttempts, Busy),
+)
 async def login(
     request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.Login
 ) -> schemas.SessionView:
     """Log in. The response does not reveal whether the address or the password is wrong.
+
+    If the account has two-factor sign-in and the password is right, a request without `code` returns 401 `totp_required`.
 
     After ten failures within 15 minutes, further attempts on the account from the same address are refused for a while. So are
     all logins from an address after 50 failures, and from a network after 200. After 1,000 failures in a process, logins wait
@@ -225,26 +232,16 @@ async def change_password(
     body: schemas.PasswordChange,
 ) -> schemas.SessionsEnded:
     """Change the password, with the current one. All other sessions of the account end; its API keys remain."""
-    client = client_of(request)
-    async with services.database.reading() as read:
-        account, stored = await service.with_password(read, caller)
-    with (
-        doors.logins.attempt((account.email, client)) as of_client,
-        # A stolen session must not allow more guesses from other addresses.
-        doors.logins.attempt((account.email, str(caller.session_id))) as of_session,
-    ):
-        matches = await doors.passwords.verify(
-            body.current_password, stored, client=client, is_known=True
-        )
-        if not matches:
-            of_client.count()
-            of_session.count()
-            raise PasswordWrong
-        of_client.clear()
-        of_session.clear()
-    new_hash = await doors.passwords.hash(body.new_password, client=client, is_known=True)
+    checked = await check_password(
+        request, services, doors, caller, body.current_password, field="current_password"
+    )
+    new_hash = await doors.passwords.hash(
+        body.new_password, client=client_of(request), is_known=True
+    )
     async with services.database.transaction() as tx:
-        ended = await sessions.change_password(tx, caller, checked_hash=stored, new_hash=new_hash)
+        ended = await sessions.change_password(
+            tx, caller, checked_hash=checked.stored, new_hash=new_hash
+        )
         after: dict[str, Json] = {"sessions_ended": len(ended)}
         await recorded.on_self(tx, caller, Action.PASSWORD_CHANGED, after)
     doors.authenticator.forget(caller.user_id)

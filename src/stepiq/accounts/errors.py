@@ -113,8 +113,8 @@ class PasswordWrong(Invalid):
 
     code = "password_wrong"
 
-    def __init__(self) -> None:
-        super().__init__("`current_password` is wrong.")
+    def __init__(self, field: str = "current_password") -> None:
+        super().__init__(f"`{field}` is wrong.")
 
 
 class ResetInvalid(Invalid):

@@ -24,6 +24,7 @@ from stepiq.accounts.errors import (
 from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.accounts.known_clients import KnownClients
 from stepiq.accounts.link_door import LinkDoor
+from stepiq.accounts.notices import AccountNotices
 from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.recovery import AccountRecovery
 from stepiq.accounts.session_cookie import SessionCookies
@@ -59,12 +60,20 @@ class AuthServices:
     known_clients: KnownClients
     watch: ExpiryWatch
     """Ends streams when their credential no longer works."""
+    notices: AccountNotices
+    """Sends emails about changes of how people sign in."""
     requests: Limiter = field(default_factory=lambda: Limiter(0, _MINUTE))
     """Counts requests of each credential and of each workspace. The plan sets the limits."""
     logins: Throttle = field(default_factory=lambda: Throttle(10, timedelta(minutes=15)))
     """Counts wrong passwords, by account and client."""
     sprays: Sprays = field(default_factory=Sprays)
     """Counts wrong passwords over all accounts, by client, by network and in total."""
+    codes: Throttle = field(
+        default_factory=lambda: Throttle(
+            10, timedelta(minutes=15), "Too many wrong codes for this account."
+        )
+    )
+    """Counts wrong codes of the second factor, by account."""
     registrations: Limiter = field(default_factory=lambda: Limiter(20, timedelta(hours=1)))
     """Counts new accounts, by client."""
     invitations: Limiter = field(default_factory=lambda: Limiter(60, timedelta(minutes=1)))
@@ -91,6 +100,7 @@ class AuthServices:
             LinkDoor(verification),
             known_clients,
             ExpiryWatch(database),
+            AccountNotices(services.mailer, base_url),
         )
 
     async def close(self) -> None:
@@ -98,6 +108,7 @@ class AuthServices:
         await self.watch.close()
         await self.recovery.settle()
         await self.verification.settle()
+        await self.notices.settle()
         await self.authenticator.settle()
         self.passwords.close()
 

@@ -1,8 +1,10 @@
-"""Identifies the client of a request, for counting attempts."""
+"""Identifies the client of a request, for counting attempts and for the list of sessions."""
 
 from ipaddress import IPv4Address, IPv6Network, ip_address, ip_network
 
 from fastapi import Request
+
+from stepiq.accounts.devices import SessionOrigin, describe
 
 
 def client_of(request: Request) -> str:
@@ -11,6 +13,11 @@ def client_of(request: Request) -> str:
     Behind a proxy that the operator trusts, it is the address that the proxy forwards.
     """
     return client_at("" if request.client is None else request.client.host)
+
+
+def origin_of(request: Request) -> SessionOrigin:
+    """The client of a request and its browser or program, for the list of sessions."""
+    return SessionOrigin(client_of(request), describe(request.headers.get("user-agent")))
 
 
 def client_at(host: str) -> str:

@@ -58,6 +58,17 @@ async def signed_in(session: Session, opened: SignedIn, *, method: str) -> None:
     )
 
 
+async def recovered(session: Session, account: Account, *, codes_left: int) -> None:
+    """Record that a person signed in with a recovery code."""
+    await audit.record(
+        session,
+        person(account.id, account.email, account.workspace_id),
+        Action.TWO_FACTOR_RECOVERED,
+        user_target(account.id, account.email),
+        after={"recovery_codes_left": codes_left},
+    )
+
+
 def refused(email: str, account: Account | None, *, reason: str) -> NewEntry:
     """The entry of a failed sign-in: in the log of the account's workspace, or the server's if there is no account."""
     return audit.new_entry(
@@ -93,6 +104,17 @@ async def session_ended(session: Session, actor: Actor, session_id: UUID) -> Non
     """Record that a person ended one of their sessions."""
     await audit.record(
         session, actor, Action.SESSION_ENDED, AuditTarget(AuditTargetType.SESSION, session_id)
+    )
+
+
+async def others_ended(session: Session, actor: Actor, *, ended: int) -> None:
+    """Record that a person ended all their other sessions."""
+    await audit.record(
+        session,
+        actor,
+        Action.SESSION_ENDED,
+        AuditTarget(AuditTargetType.USER, actor.user_id),
+        after={"sessions_ended": ended},
     )
 
 

@@ -39,6 +39,8 @@ Email = Annotated[str, StringConstraints(max_length=1_000), AfterValidator(norma
 Password = Annotated[str, StringConstraints(min_length=8, max_length=1_024)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Token = Annotated[str, StringConstraints(max_length=200)]
+Code = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+"""A code of an authenticator app, or a recovery code."""
 
 
 class Registration(StrictModel):
@@ -61,6 +63,8 @@ class Login(StrictModel):
     password: Annotated[str, StringConstraints(max_length=1_024)]
     invitation: Token | None = None
     """The token of an invitation to a workspace, to join it."""
+    code: Code | None = None
+    """For an account with two-factor sign-in: the code of the authenticator app, or a recovery code."""
 
 
 class Refresh(StrictModel):

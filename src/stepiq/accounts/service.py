@@ -9,6 +9,7 @@ from uuid import UUID
 
 from stepiq.accounts import keys
 from stepiq.accounts.actor import Actor, Credential
+from stepiq.accounts.devices import SessionOrigin
 from stepiq.accounts.errors import (
     AccountNotFound,
     CredentialInvalid,
@@ -395,7 +396,11 @@ async def find_by_email(session: Session, email: str) -> Any:
 
 
 async def open_session(
-    session: Session, user_id: UUID, *, checked_hash: str | None = None
+    session: Session,
+    user_id: UUID,
+    *,
+    checked_hash: str | None = None,
+    origin: SessionOrigin | None = None,
 ) -> SignedIn:
     """Open a session of 30 days.
 
@@ -403,6 +408,7 @@ async def open_session(
         session: the transaction.
         user_id: the account to log in.
         checked_hash: the hash that the password was compared with; None without a password.
+        origin: the client, which the person sees in the list of sessions.
 
     Raises:
         LoginFailed: the account has been disabled meanwhile, or its password has changed.
@@ -416,12 +422,7 @@ async def open_session(
     expires_at = now + REFRESH_LIFETIME
     session_id, refresh_token = ids.uuid7(), new_token()
     await session_queries.insert(
-        session,
-        session_id=session_id,
-        workspace_id=account.workspace_id,
-        user_id=user_id,
-        created_at=now,
-        expires_at=expires_at,
+        session, session_id, account.workspace_id, user_id, origin, now=now, until=expires_at
     )
     await session_queries.insert_token(
         session,

@@ -30,6 +30,10 @@ EXTENSION_INTERVAL = timedelta(hours=1)
 """How often the session of a browser is extended at most, because each extension is a write."""
 
 
+MOST_LISTED = 1_000
+"""Maximum sessions that the operator sees."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reused:
     """A refresh token was used a second time, so it may have been copied. Its session has been ended."""
@@ -159,6 +163,26 @@ async def page(session: Session, actor: Actor, *, before: UUID | None, limit: in
     return await session_queries.page(
         session, actor.user_id, clock.now(), before=before, limit=limit
     )
+
+
+async def end_others(session: Session, actor: Actor) -> list[UUID]:
+    """End all sessions of the user except the actor's; returns the ids of those ended.
+
+    Raises:
+        SessionRequired: the actor is an API key.
+    """
+    require_person(actor)
+    return await session_queries.end_all(session, actor.user_id, clock.now(), but=actor.session_id)
+
+
+async def of_user(session: Session, user_id: UUID) -> Sequence[Any]:
+    """Rows of the newest sessions of a user that have not ended, for the operator."""
+    return await session_queries.page(session, user_id, clock.now(), before=None, limit=MOST_LISTED)
+
+
+async def end_all(session: Session, user_id: UUID) -> list[UUID]:
+    """End all sessions of a user, for the operator; returns the ids of those ended."""
+    return await session_queries.end_all(session, user_id, clock.now())
 
 
 async def end_one(session: Session, actor: Actor, session_id: UUID) -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from pydantic import ValidationError
 
-from stepiq.accounts import disabling, recorded, service
+from stepiq.accounts import disabling, notices, recorded, service, sessions
 from stepiq.accounts.audit import recording as audit
 from stepiq.accounts.audit.actions import Action, AuditTargetType
 from stepiq.accounts.audit.records import OPERATOR, AuditTarget, operator_of
@@ -15,10 +16,12 @@ from stepiq.accounts.errors import EmailTaken, SetupDone
 from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.schemas import Registration, normalise_email
 from stepiq.accounts.service import Account
+from stepiq.accounts.two_factor import service as two_factor
 from stepiq.billing.plans import Plans
 from stepiq.cli import database
 from stepiq.cli.console import UsageError, ask_password, print_text, say
-from stepiq.core import keys, settings
+from stepiq.core import clock, keys, settings
+from stepiq.core.control_characters import escape_line
 from stepiq.core.json import Json
 from stepiq.core.mail import MailMessage, MailUnsent
 from stepiq.core.settings import Settings
@@ -169,8 +172,8 @@ def disable(email: str) -> None:
     address = _address(email)
     configured = settings.load()
     database.require(configured)
-    sessions, runs = asyncio.run(disable_account(configured, address))
-    print_text(f"Disabled {address}. Sessions ended: {sessions}. Runs cancelled: {runs}.")
+    ended, runs = asyncio.run(disable_account(configured, address))
+    print_text(f"Disabled {address}. Sessions ended: {ended}. Runs cancelled: {runs}.")
 
 
 def enable(email: str) -> None:
@@ -186,6 +189,100 @@ def enable(email: str) -> None:
     database.require(configured)
     asyncio.run(enable_account(configured, address))
     print_text(f"Enabled {address}.")
+
+
+def reset_two_factor(email: str) -> None:
+    """Turn off the two-factor sign-in of an account, and email the person.
+
+    Raises:
+        UsageError: the address is not valid.
+        StoreMissing: the configured database does not exist.
+        AccountNotFound, TotpNotEnabled: see the classes.
+    """
+    address = _address(email)
+    configured = settings.load()
+    database.require(configured)
+    asyncio.run(turn_off_two_factor(configured, address))
+    print_text(
+        f"Two-factor sign-in of {address} is off. The password alone is now enough to sign in."
+    )
+
+
+async def turn_off_two_factor(configured: Settings, email: str) -> None:
+    """Turn off the two-factor sign-in of an account in the database. The server can be running."""
+    async with built(configured) as services:
+        async with services.database.transaction() as session:
+            row = await service.user_named(session, email)
+            user = await two_factor.reset(session, row.id)
+            await recorded.on_user(
+                session, OPERATOR, Action.TWO_FACTOR_DISABLED, user.id, user.email
+            )
+        if not user.is_verified:
+            return
+        try:
+            await services.mailer.send(
+                notices.two_factor_off(configured.base_url, email, by_operator=True)
+            )
+        except MailUnsent as error:
+            say(f"The email could not be sent. {error.message}")
+
+
+def show_sessions(email: str, *, end: bool) -> None:
+    """Print the sessions of an account, or end them.
+
+    Raises:
+        UsageError: the address is not valid.
+        StoreMissing: the configured database does not exist.
+        AccountNotFound: see the class.
+    """
+    address = _address(email)
+    configured = settings.load()
+    database.require(configured)
+    if end:
+        print_text(f"Sessions ended: {asyncio.run(end_sessions(configured, address))}.")
+        return
+    found = asyncio.run(list_sessions(configured, address))
+    for row in found:
+        used = row.last_used_at or row.created_at
+        print_text(
+            "\t".join(
+                (
+                    f"logged in {clock.iso(row.created_at)}",
+                    f"last used {clock.iso(used)}",
+                    escape_line(row.device or "unknown device"),
+                    escape_line(row.client or "unknown address"),
+                )
+            )
+        )
+    if not found:
+        say(f"{address} has no sessions.")
+
+
+async def list_sessions(configured: Settings, email: str) -> Sequence[Any]:
+    """The rows of the newest sessions of an account."""
+    store = Database(configured)
+    try:
+        async with store.reading() as session:
+            row = await service.user_named(session, email)
+            return await sessions.of_user(session, row.id)
+    finally:
+        await store.close()
+
+
+async def end_sessions(configured: Settings, email: str) -> int:
+    """End all sessions of an account in the database. The server can be running."""
+    store = Database(configured)
+    try:
+        async with store.transaction() as session:
+            row = await service.user_named(session, email)
+            ended = len(await sessions.end_all(session, row.id))
+            after: dict[str, Json] = {"sessions_ended": ended}
+            await recorded.on_user(
+                session, OPERATOR, Action.SESSION_ENDED, row.id, row.email, after=after
+            )
+            return ended
+    finally:
+        await store.close()
 
 
 async def disable_account(configured: Settings, email: str) -> tuple[int, int]:

@@ -78,6 +78,27 @@ def disable(email: _AccountEmail) -> None:
     accounts.disable(email)
 
 
+@app.command("reset-2fa")
+def reset_two_factor(email: _AccountEmail) -> None:
+    """Turn off the two-factor sign-in of an account whose person has lost the app and the recovery codes."""
+    from stepiq.cli import accounts
+
+    accounts.reset_two_factor(email)
+
+
+@app.command()
+def sessions(
+    email: _AccountEmail,
+    end: Annotated[
+        bool, typer.Option("--end", help="End all of them. The person must log in again.")
+    ] = False,
+) -> None:
+    """List the sessions of an account, or end them. Running servers refuse ended sessions within five seconds."""
+    from stepiq.cli import accounts
+
+    accounts.show_sessions(email, end=end)
+
+
 @app.command()
 def enable(email: _AccountEmail) -> None:
     """Enable a disabled account. Its keys and schedules work again."""

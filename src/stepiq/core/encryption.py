@@ -1,13 +1,14 @@
 """Encrypts stored secrets: each value with its own data key, and the data key with the server's master key.
 
 Both use AES-256-GCM with a random nonce. The owner of a secret is bound into both as associated data, so a row moved to
-another workspace, pipeline, name or version cannot be decrypted. Each row has the fingerprint of its master key, so
+another workspace, pipeline, name, version or user cannot be decrypted. Each row has the fingerprint of its master key, so
 rows with the old and the new key can coexist during a key rotation.
 """
 
 import hashlib
 import os
 from dataclasses import dataclass
+from typing import Protocol
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -27,9 +28,23 @@ class SecretUnreadable(Unavailable):
     code = "secret_unreadable"
 
 
+class Binding(Protocol):
+    """The owner of a value, bound into its ciphertext."""
+
+    @property
+    def name(self) -> str:
+        """Names the value in messages."""
+        ...
+
+    @property
+    def bound(self) -> bytes:
+        """Unique bytes for each owner and purpose."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The owner of a value, bound into its ciphertext."""
+    """The owner of a secret of pipelines."""
 
     workspace_id: UUID
     scope_id: UUID
@@ -41,6 +56,26 @@ class Owner:
     def bound(self) -> bytes:
         """Unique bytes for each owner: every part except the last has a fixed length or no NUL."""
         parts = ("stepiq secret 1", self.workspace_id, self.scope_id, self.version, self.name)
+        return "\0".join(map(str, parts)).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class UserOwner:
+    """The owner of a value that belongs to a user."""
+
+    user_id: UUID
+    value_id: UUID
+    purpose: str
+    """What the value is for. Distinguishes values of one user."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.purpose} of account {self.user_id}"
+
+    @property
+    def bound(self) -> bytes:
+        """Unique bytes for each value and purpose. Never those of an `Owner`."""
+        parts = ("stepiq value of user 1", self.user_id, self.value_id, self.purpose)
         return "\0".join(map(str, parts)).encode()
 
 
@@ -93,7 +128,7 @@ class Keyring:
             self._read()
         return key_id in self._known
 
-    def seal(self, value: str, owner: Owner) -> Sealed:
+    def seal(self, value: str, owner: Binding) -> Sealed:
         """Encrypt a value.
 
         Raises:
@@ -108,7 +143,7 @@ class Keyring:
             ciphertext=encrypt(AESGCM(data_key), value.encode(), owner.bound),
         )
 
-    def open(self, sealed: Sealed, owner: Owner) -> str:
+    def open(self, sealed: Sealed, owner: Binding) -> str:
         """Decrypt a value.
 
         Raises:
@@ -120,7 +155,7 @@ class Keyring:
         except InvalidTag:
             raise _damaged(owner) from None
 
-    def rewrap(self, sealed: Sealed, owner: Owner) -> Sealed:
+    def rewrap(self, sealed: Sealed, owner: Binding) -> Sealed:
         """Encrypt the data key with the current master key. The value itself is not decrypted.
 
         Raises:
@@ -131,7 +166,7 @@ class Keyring:
         wrapped = encrypt(self._known[key_id], data_key, _of_key(owner, key_id))
         return Sealed(key_id, wrapped, sealed.ciphertext)
 
-    def _unwrap(self, sealed: Sealed, owner: Owner) -> bytes:
+    def _unwrap(self, sealed: Sealed, owner: Binding) -> bytes:
         if not self.has(sealed.key_id):
             raise SecretUnreadable(
                 f"The secret `{owner.name}` is encrypted with the master key {sealed.key_id}, which this server does not have. "
@@ -179,11 +214,11 @@ def decrypt(key: AESGCM, data: bytes, bound: bytes) -> bytes:
     return key.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], bound)
 
 
-def _of_key(owner: Owner, key_id: str) -> bytes:
+def _of_key(owner: Binding, key_id: str) -> bytes:
     return owner.bound + b"\0wrapped by " + key_id.encode()
 
 
-def _damaged(owner: Owner) -> SecretUnreadable:
+def _damaged(owner: Binding) -> SecretUnreadable:
     return SecretUnreadable(
         f"The stored secret `{owner.name}` is damaged, or its row was copied from another one. Store it again, or restore "
         "the database from a backup.",

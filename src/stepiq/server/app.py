@@ -19,6 +19,7 @@ from stepiq.accounts.oidc.http import OIDC, OidcServices
 from stepiq.accounts.oidc.http import PATH as OIDC_PATH
 from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.accounts.secrets.reader import StoredSecrets
+from stepiq.accounts.two_factor import endpoints as two_factor
 from stepiq.accounts.workspaces import endpoints as workspaces
 from stepiq.accounts.workspaces import invitation_endpoints as invitations
 from stepiq.billing import endpoints as billing
@@ -66,6 +67,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     workspaces.service_keys,
     oidc.router,
     administration.router,
+    two_factor.router,
+    two_factor.administration,
     admin.router,
     audit.router,
     billing.router,

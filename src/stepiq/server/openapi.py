@@ -41,7 +41,7 @@ headers. They are listed at the response `default` only, which is each route's r
 missing credential, a body that is too large, or a database that does not answer. A session can name a workspace in \
 `X-Workspace`; an API key belongs to one.
 """
-_TAGS = ("Auth", "Users", "API keys", "Pipelines", "Runs", "Bulk jobs", "Reviews", "Webhooks", "Schedules", "Deliveries", "Secrets", "Models", "Usage")  # fmt: skip
+_TAGS = ("Auth", "Users", "Two factor", "API keys", "Pipelines", "Runs", "Bulk jobs", "Reviews", "Webhooks", "Schedules", "Deliveries", "Secrets", "Models", "Usage")  # fmt: skip
 # In the code, the suffix "View" distinguishes classes of responses from records. Clients have no records.
 _SCHEMA_NAME = re.compile(r'"(#/components/schemas/)?(?:Page_(\w+)View_|(\w+)View)"')
 _STREAM_PATH = "/api/runs/{run_id}/stream"
@@ -118,6 +118,8 @@ def _remove_titles(part: Any) -> None:
 
 
 def _complete(operation: dict[str, Any], route: Route) -> None:
+    # Made from the name of the function. `operationId` and `description` say the same.
+    operation.pop("summary", None)
     if not route.access.is_public:
         operation["security"] = _security(route.access)
     if route.takes_key:

@@ -5,7 +5,9 @@ import sqlalchemy as sa
 
 from stepiq.accounts.secrets import queries, rotation
 from stepiq.accounts.secrets.reader import StoredSecrets
-from stepiq.store.tables import secrets
+from stepiq.accounts.two_factor import service as two_factor
+from stepiq.core.encryption import SecretUnreadable
+from stepiq.store.tables import secrets, totp_secrets
 from tests.support.make_secrets import keyring
 
 OLD, BOTH, NEW = keyring(b"o"), keyring(b"n", b"o"), keyring(b"n")
@@ -119,6 +121,45 @@ class TestRotate:
 
         assert await rotation.census(database, NEW) == rotation.Census(0, 0, {OLD_KEY: 7})
         assert await values(database, OLD, account, stored) == VALUES
+
+
+class TestTwoFactor:
+    async def check(self, database, keys, phone):
+        async with database.transaction() as session:
+            await two_factor.check_at_login(session, keys, phone.account.id, phone.next_code())
+
+    async def test_codes_work_with_the_new_key_alone(self, database, make, account, stored):
+        phone = await make.two_factor(account, keys=OLD)
+        batches = []
+
+        unreadable = await rotation.rotate(database, BOTH, batches.append)
+
+        assert (unreadable, sum(batches)) == ([], 8)
+        assert await rotation.census(database, NEW) == rotation.Census(8, 0, {})
+        await self.check(database, NEW, phone)
+        with pytest.raises(SecretUnreadable):
+            await self.check(database, OLD, phone)
+
+    async def test_without_the_key_recovery_codes_still_work(self, database, make, account):
+        phone = await make.two_factor(account, keys=OLD)
+
+        with pytest.raises(SecretUnreadable, match="Use a recovery code"):
+            await self.check(database, NEW, phone)
+        async with database.transaction() as session:
+            used = await two_factor.check_at_login(
+                session, NEW, account.id, phone.recovery_codes[0]
+            )
+
+        assert used == two_factor.Accepted(9)
+
+    async def test_a_damaged_one_is_named(self, database, make, account):
+        await make.two_factor(account, keys=OLD)
+        async with database.transaction() as session:
+            await session.execute(sa.update(totp_secrets).values(wrapped_key=b"x" * 60))
+
+        unreadable = await rotation.rotate(database, BOTH, lambda moved: None)
+
+        assert unreadable == [f"two-factor secret of account {account.id}"]
 
 
 class TestCensus:

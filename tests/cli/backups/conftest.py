@@ -14,12 +14,14 @@ import sqlalchemy as sa
 
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.accounts.service import Account
+from stepiq.accounts.two_factor import service as two_factor
 from stepiq.core.encryption import Keyring
 from stepiq.core.settings import Settings, load
 from stepiq.store.database import Database
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import runs
 from tests.support.make import Make
+from tests.support.make_two_factor import Phone
 from tests.support.stores import PostgresStores
 
 FILE = "backup.zip"
@@ -31,9 +33,10 @@ only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indire
 
 @dataclass(frozen=True)
 class Kept:
-    """What a server keeps: an account with a secret, and a run that has not ended."""
+    """What a server keeps: an account with a secret and two-factor sign-in, and a run that has not ended."""
 
     account: Account
+    phone: Phone
     pipeline_id: UUID
     run_id: UUID
 
@@ -62,9 +65,10 @@ def kept(folder: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Ke
         make = Make(database)
         account = await make.user()
         await make.secret(account, "TOKEN", VALUE, keys=Keyring(configured))
+        phone = await make.two_factor(account, keys=Keyring(configured))
         pipeline_id = await make.pipeline(account)
         run_id = await make.run(account, pipeline_id, status=RunStatus.RUNNING)
-        return Kept(account, pipeline_id, run_id)
+        return Kept(account, phone, pipeline_id, run_id)
 
     return within(fill)
 
@@ -106,6 +110,19 @@ def secret_of(kept: Kept) -> str:
         return found["TOKEN"].value
 
     return within(read)
+
+
+def is_code_accepted(kept: Kept) -> bool:
+    """Whether the account's app still works, with the keys that are here now. The code is then used."""
+
+    async def check(database: Database, configured: Settings) -> bool:
+        async with database.transaction() as session:
+            used = await two_factor.check_at_login(
+                session, Keyring(configured), kept.account.id, kept.phone.next_code()
+            )
+        return used is not None
+
+    return within(check)
 
 
 def run_ids() -> list[UUID]:

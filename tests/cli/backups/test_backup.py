@@ -31,7 +31,7 @@ class TestBackup:
         )
         assert manifest["schema_revision"] == known_revisions()[0]
         assert manifest["master_key"] == fingerprint(in_force)
-        assert manifest["secrets"] == {fingerprint(in_force): 1}
+        assert manifest["secrets"] == {fingerprint(in_force): 2}
         assert base64.b64encode(in_force) not in everything
         assert "Keep a copy of" in said.err
         assert "master.key" in said.err

@@ -23,6 +23,7 @@ from tests.cli.backups.conftest import (
     VALUE,
     Kept,
     add_run,
+    is_code_accepted,
     rewrite,
     run_ids,
     secret_of,
@@ -47,6 +48,7 @@ class TestRestore:
         assert "does not have" not in said.err
         assert run_ids() == [kept.run_id]
         assert secret_of(kept) == VALUE
+        assert is_code_accepted(kept)
 
     def test_another_key_is_told_with_what_to_do(
         self, cli: Cli, kept: Kept, move: Callable[[], None]
@@ -60,7 +62,7 @@ class TestRestore:
 
         assert said.code == 0
         assert (
-            f"1 stored secret is encrypted with the master key {needed}, which this server does not have"
+            f"2 stored secrets are encrypted with the master key {needed}, which this server does not have"
             in said.err
         )
         assert "STEPIQ_PREVIOUS_MASTER_KEYS" in said.err

@@ -23,6 +23,15 @@ export function useEndSession() {
   });
 }
 
+/** Ends all sessions of the signed-in user except this one. */
+export function useEndOtherSessions() {
+  const queryClient = useQueryClient();
+  return useMutation({
+    mutationFn: () => unwrap(api.DELETE("/api/user/sessions")),
+    onSuccess: () => queryClient.invalidateQueries({ queryKey: sessionsQuery.queryKey }),
+  });
+}
+
 /** Changes the password, and ends all other sessions. */
 export function useChangePassword() {
   const queryClient = useQueryClient();

@@ -21,7 +21,7 @@ from stepiq.accounts.oidc.provider import (
     IdentityProvider,
 )
 from stepiq.accounts.oidc.records import Policy, Refused
-from stepiq.accounts.origin import client_of
+from stepiq.accounts.origin import client_of, origin_of
 from stepiq.accounts.passwords import NO_PASSWORD
 from stepiq.core import clock, logging
 from stepiq.core.errors import StepIQError
@@ -198,7 +198,9 @@ async def _open_session(
 ) -> HTMLResponse:
     policy = Policy(provider.name, provider.settings)
     async with services.database.transaction() as tx:
-        opened = await service.sign_in(tx, services.settings, policy, identified)
+        opened = await service.sign_in(
+            tx, services.settings, policy, identified, origin_of(request)
+        )
         if not isinstance(opened, Refused):
             account = opened.account
             await doors.known_clients.remember(tx, account.id, account.email, client_of(request))

@@ -10,6 +10,7 @@ from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.audit.records import By
 from stepiq.accounts.audit.records import person as person_entry
+from stepiq.accounts.devices import SessionOrigin
 from stepiq.accounts.errors import EmailTaken, LoginFailed, NoWorkspace
 from stepiq.accounts.oidc import queries, recorded, roles
 from stepiq.accounts.oidc.errors import IdentityNotFound, LastSignInMethod
@@ -35,7 +36,11 @@ class _User:
 
 
 async def sign_in(
-    session: Session, settings: Settings, policy: Policy, person: IdentifiedPerson
+    session: Session,
+    settings: Settings,
+    policy: Policy,
+    person: IdentifiedPerson,
+    origin: SessionOrigin,
 ) -> SignedIn | Refused:
     """Open a session of the account of an identity. The first sign-in connects or creates the account.
 
@@ -54,7 +59,7 @@ async def sign_in(
         await _touch(session, person, identity)
     await _apply(session, policy, person, identity)
     try:
-        opened = await accounts.open_session(session, identity.user_id)
+        opened = await accounts.open_session(session, identity.user_id, origin=origin)
     except NoWorkspace:
         return Refused(SignInFailure.NO_ROLE, "the account is not a member of any workspace")
     except LoginFailed:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from stepiq.accounts.devices import SessionOrigin
 from stepiq.accounts.queries import members
 from stepiq.store.database import Session
 from stepiq.store.membership import membership_of
@@ -17,21 +18,25 @@ Row = sa.Row[Any]
 
 async def insert(
     session: Session,
-    *,
     session_id: UUID,
     workspace_id: UUID,
     user_id: UUID,
-    created_at: datetime,
-    expires_at: datetime,
+    origin: SessionOrigin | None,
+    *,
+    now: datetime,
+    until: datetime,
 ) -> None:
-    """Store a session."""
+    """Store a session that begins now."""
     await session.execute(
         sa.insert(sessions).values(
             id=session_id,
             workspace_id=workspace_id,
             user_id=user_id,
-            created_at=created_at,
-            expires_at=expires_at,
+            created_at=now,
+            expires_at=until,
+            last_used_at=now,
+            client=None if origin is None else origin.client,
+            device=None if origin is None else origin.device,
         )
     )
 
@@ -173,6 +178,21 @@ async def page(
     if before is not None:
         statement = statement.where(sessions.c.id < before)
     return (await session.execute(statement.order_by(sessions.c.id.desc()).limit(limit))).all()
+
+
+async def touch(
+    session: Session, session_id: UUID, *, now: datetime, unless_since: datetime
+) -> None:
+    """Update `last_used_at`, unless it was updated after `unless_since`."""
+    await session.execute(
+        sa.update(sessions)
+        .where(
+            sessions.c.id == session_id,
+            _counts(now),
+            sa.or_(sessions.c.last_used_at.is_(None), sessions.c.last_used_at <= unless_since),
+        )
+        .values(last_used_at=now)
+    )
 
 
 async def end(

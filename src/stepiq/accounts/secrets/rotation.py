@@ -1,14 +1,49 @@
-"""Rewraps all secrets with the current master key, in batches, while the server runs."""
+"""Rewraps all secrets with the current master key, in batches, while the server runs.
 
-from collections.abc import Callable
+These are the secrets of pipelines, and the secrets of two-factor sign-in.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 from uuid import UUID
 
 from stepiq.accounts.secrets import queries
-from stepiq.core.encryption import Keyring, SecretUnreadable
-from stepiq.store.database import Database
+from stepiq.accounts.two_factor import queries as two_factor_queries
+from stepiq.core.encryption import Binding, Keyring, Sealed, SecretUnreadable
+from stepiq.store.database import Database, Session
 
 BATCH = 100
+
+
+class SealedRows(Protocol):
+    """The queries of a table with encrypted values. Its rows have an `id`."""
+
+    async def key_counts(self, session: Session) -> dict[str, int]:
+        """The number of values wrapped by each master key."""
+        ...
+
+    async def wrapped_by(
+        self, session: Session, key_id: str, *, after: UUID | None, limit: int
+    ) -> Sequence[Any]:
+        """Lock and return a batch of the rows wrapped by a master key."""
+        ...
+
+    async def rewrap(self, session: Session, row: Any, sealed: Sealed) -> bool:
+        """Store a data key wrapped by another master key, unless the row has changed since it was read."""
+        ...
+
+    def owner_of(self, row: Any) -> Binding:
+        """The owner that a row's value is bound to."""
+        ...
+
+    def sealed_of(self, row: Any) -> Sealed:
+        """The encrypted value of a row."""
+        ...
+
+
+TABLES: tuple[SealedRows, ...] = (queries, two_factor_queries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +63,11 @@ class Census:
 
 async def counts(database: Database) -> dict[str, int]:
     """The number of secrets wrapped by each master key, by fingerprint."""
+    found: Counter[str] = Counter()
     async with database.reading() as session:
-        return await queries.key_counts(session)
+        for table in TABLES:
+            found.update(await table.key_counts(session))
+    return dict(found)
 
 
 async def census(database: Database, keyring: Keyring) -> Census:
@@ -62,26 +100,32 @@ async def rotate(database: Database, keyring: Keyring, report: Callable[[int], N
     unreadable: list[str] = []
     for key_id in await counts(database):
         if key_id != keyring.current and keyring.has(key_id):
-            unreadable += await _rotate_key(database, keyring, key_id, report)
+            for table in TABLES:
+                unreadable += await _rotate_key(database, keyring, table, key_id, report)
     return unreadable
 
 
 async def _rotate_key(
-    database: Database, keyring: Keyring, key_id: str, report: Callable[[int], None]
+    database: Database,
+    keyring: Keyring,
+    table: SealedRows,
+    key_id: str,
+    report: Callable[[int], None],
 ) -> list[str]:
     unreadable: list[str] = []
     after: UUID | None = None
     while True:
         moved = 0
         async with database.transaction() as session:
-            rows = await queries.wrapped_by(session, key_id, after=after, limit=BATCH)
+            rows = await table.wrapped_by(session, key_id, after=after, limit=BATCH)
             for row in rows:
+                owner = table.owner_of(row)
                 try:
-                    sealed = keyring.rewrap(queries.sealed_of(row), queries.owner_of(row))
+                    sealed = keyring.rewrap(table.sealed_of(row), owner)
                 except SecretUnreadable:
-                    unreadable.append(row.name)
+                    unreadable.append(owner.name)
                 else:
-                    moved += await queries.rewrap(session, row, sealed)
+                    moved += await table.rewrap(session, row, sealed)
         if not rows:
             return unreadable
         after = rows[-1].id

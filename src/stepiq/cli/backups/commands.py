@@ -184,7 +184,8 @@ def _say_missing(configured: Settings, manifest: Manifest) -> None:
     for key, number in sorted(keys.missing(configured, manifest).items()):
         secrets = "1 stored secret is" if number == 1 else f"{number:,} stored secrets are"
         say(
-            f"{secrets} encrypted with the master key {key}, which this server does not have. Runs that need them fail. Set"
+            f"{secrets} encrypted with the master key {key}, which this server does not have. Runs and two-factor"
+            " logins that need them fail. Set"
             " STEPIQ_MASTER_KEY to that key or put it into master.key, or add it to STEPIQ_PREVIOUS_MASTER_KEYS and run"
             " `stepiq keys rotate`.",
             color="red",

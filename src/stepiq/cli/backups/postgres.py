@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import BinaryIO
 
 import psycopg
@@ -67,7 +68,7 @@ def dump(url: URL, writer: Writer, name: str) -> Survey:
             raise BackupFailed(f"The {_shown(url)} is empty, so there is nothing to back up.")
         found = survey(
             lambda statement: connection.execute(statement.encode()).fetchall(),
-            has_secrets=_has_table(connection, "secrets"),
+            partial(_has_table, connection),
         )
         # The manifest and the dump use the same snapshot.
         (snapshot,) = connection.execute("SELECT pg_export_snapshot()").fetchone() or ("",)

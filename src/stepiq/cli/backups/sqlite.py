@@ -104,7 +104,7 @@ def _survey(connection: sqlite3.Connection, path: Path) -> Survey:
         raise BackupFailed(
             f"{path} is not a database of stepIQ, or is empty. Check STEPIQ_DATA_DIR and STEPIQ_DATABASE_URL."
         )
-    return survey(ask, has_secrets="secrets" in tables)
+    return survey(ask, tables.__contains__)
 
 
 def _remove(draft: Path) -> None:

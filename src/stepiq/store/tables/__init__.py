@@ -32,6 +32,7 @@ from stepiq.store.tables.pipelines import drafts, pipeline_versions, pipelines
 from stepiq.store.tables.reviews import reviews
 from stepiq.store.tables.runs import LARGE_VALUE_BYTES, large_values, run_events, run_steps, runs
 from stepiq.store.tables.schedules import schedule_ticks, schedules
+from stepiq.store.tables.two_factor import recovery_codes, totp_secrets
 from stepiq.store.tables.usage import idempotent_requests, usage_caller_days, usage_days
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "pipelines",
     "quota_counts",
     "recipients",
+    "recovery_codes",
     "refresh_tokens",
     "reviews",
     "run_events",
@@ -70,6 +72,7 @@ __all__ = [
     "secrets",
     "sessions",
     "spent_sign_ins",
+    "totp_secrets",
     "usage_caller_days",
     "usage_days",
     "users",

@@ -82,6 +82,10 @@ sessions = sa.Table(
     sa.Column("expires_at", Instant(), nullable=False),
     sa.Column("ends_at", Instant()),  # null: each use extends it
     sa.Column("revoked_at", Instant()),
+    sa.Column("last_used_at", Instant()),  # accurate to the minute; null: not since it is recorded
+    # Of the client that logged in; null: not recorded.
+    sa.Column("client", sa.Text()),  # an IPv4 address or an IPv6 network
+    sa.Column("device", sa.Text()),  # see accounts.devices
     sa.Index(None, "user_id"),
     sa.Index(None, "expires_at"),
 )

@@ -8,26 +8,48 @@ import { AuthPage } from "./AuthPage";
 import classes from "./AuthPage.module.css";
 import { strings } from "./strings";
 
+const EnterCode = lazy(() => import("./EnterCode"));
 const ProviderButtons = lazy(() => import("@/features/sso/ProviderButtons"));
 const SignInFailure = lazy(() => import("@/features/sso/SignInFailure"));
 
 export function SignIn({ next, failure, provider }: { next?: string } & FailureSearch) {
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
+  const [needsCode, setNeedsCode] = useState(false);
   const signIn = useSignIn();
   const router = useRouter();
   const errors = signIn.error ? asApiError(signIn.error).fieldErrors : {};
-  const submit = () =>
+  const submit = (code?: string) =>
     signIn.mutate(
-      { email, password },
-      { onSuccess: () => void router.navigate({ href: next ?? "/", replace: true }) },
+      { email, password, code },
+      {
+        onSuccess: () => void router.navigate({ href: next ?? "/", replace: true }),
+        onError: (error) => asApiError(error).code === "totp_required" && setNeedsCode(true),
+      },
     );
+  if (needsCode) {
+    const back = () => {
+      setNeedsCode(false);
+      setPassword("");
+      signIn.reset();
+    };
+    return (
+      <Suspense fallback={null}>
+        <EnterCode
+          error={signIn.error}
+          isPending={signIn.isPending}
+          onSubmit={submit}
+          onBack={back}
+        />
+      </Suspense>
+    );
+  }
   return (
     <AuthPage
       title={strings.signIn}
       error={signIn.error}
       fields={["email", "password"]}
-      onSubmit={submit}
+      onSubmit={() => submit()}
       footer={
         <>
           {strings.noAccount}{" "}

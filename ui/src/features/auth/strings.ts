@@ -26,6 +26,16 @@ export const strings = {
   resetIncomplete:
     "This link is incomplete. Open the complete link from the email, or request a new one.",
   resetDone: "Your new password is set. All sessions have ended, so sign in again.",
+  codeTitle: "Enter your code",
+  codeIntro:
+    "Your account has two-factor sign-in. Enter the code that your authenticator app shows.",
+  code: "Code",
+  recoveryTitle: "Enter a recovery code",
+  recoveryIntro: "Enter one of the recovery codes that you stored. Each works once.",
+  recoveryCode: "Recovery code",
+  useRecovery: "Use a recovery code",
+  useApp: "Use the app",
+  back: "Back",
   verifyTitle: "Verify your email address",
   verify: "Verify",
   verifyIncomplete: "This link is incomplete. Open the complete link from the email.",

@@ -114,6 +114,12 @@ export const theme = createTheme({
   },
 });
 
+/** The background of buttons whose action cannot be undone. */
+const DANGER = {
+  "--mantine-color-red-filled": "#c92a2a",
+  "--mantine-color-red-filled-hover": "#b02525",
+};
+
 /** Contrast of text is at least 4.5:1 in both themes. Mantine's own defaults have less. */
 export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
@@ -124,6 +130,7 @@ export const cssVariables: CSSVariablesResolver = () => ({
     "--mantine-color-error": "#b3261e",
     "--mantine-color-anchor": accent[7],
     "--mantine-color-default-border": gray[3],
+    ...DANGER,
   },
   dark: {
     "--mantine-color-text": dark[0],
@@ -132,5 +139,6 @@ export const cssVariables: CSSVariablesResolver = () => ({
     "--mantine-color-error": "#ff8a80",
     "--mantine-color-anchor": accent[3],
     "--mantine-color-default-border": dark[4],
+    ...DANGER,
   },
 });

@@ -123,6 +123,29 @@ SHAPES: Final[dict[str, Any]] = {
 SHAPES["VerificationToken"] = {
     "token": "AZLwxR06exCMRC9vOp59AQBM0V7cFOl9P6mVh3mYkqRtW8b2JdXn4sLzQe5Gy1Ua"
 }
+SHAPES.update(
+    {
+        "OpenSession": {
+            "id": STORED,
+            "created_at": CREATED,
+            "last_used_at": CREATED,
+            "client": "203.0.113.7",
+            "device": "Firefox on Linux",
+            "expires_at": "2026-03-29T09:30:00.000Z",
+            "is_current": True,
+        },
+        "Totp": {"enabled": True, "enabled_at": CREATED, "recovery_codes_left": 9},
+        "TotpBegin": {"password": _LONG},
+        "TotpSecret": {
+            "secret": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
+            "otpauth_uri": "otpauth://totp/stepIQ%20example.com:ada@example.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=stepIQ%20example.com",
+        },
+        "TotpConfirmation": {"code": "287082"},
+        "TotpProof": {"password": _LONG, "code": "287082"},
+        "RecoveryCodes": {"recovery_codes": ["7kq2-w9xf-3htm-c8ra", "0npz-5vej-d6gs-41yb"]},
+        "DeletedTotp": {"id": USER, "deleted": True},
+    }
+)
 SHAPES["EmailVerification"] = {"email": "ada@example.com", "email_verified": True}
 SHAPES["UserChange"] = {"disabled": True}
 SHAPES["AdminUser"] = {

@@ -1,6 +1,7 @@
 import { createFileRoute } from "@tanstack/react-router";
 import { sessionsQuery } from "@/api/account";
 import { identitiesQuery } from "@/api/identities";
+import { twoFactorQuery } from "@/api/twoFactor";
 import { ProfilePage } from "@/features/settings/ProfilePage";
 import { readFailure } from "@/features/sso/search";
 
@@ -10,6 +11,7 @@ export const Route = createFileRoute("/_app/settings/profile")({
     Promise.all([
       queryClient.ensureQueryData(sessionsQuery),
       queryClient.ensureQueryData(identitiesQuery),
+      queryClient.ensureQueryData(twoFactorQuery),
     ]),
   component: ProfileRoute,
 });

@@ -1,0 +1,1 @@
+"""Two-factor sign-in: codes of an authenticator app, and recovery codes."""

@@ -1,0 +1,192 @@
+"""Routes of two-factor sign-in."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from uuid import UUID
+
+from fastapi import Request
+
+from stepiq.accounts import recorded
+from stepiq.accounts.actor import Actor
+from stepiq.accounts.audit.actions import Action
+from stepiq.accounts.errors import (
+    AdminRequired,
+    Busy,
+    CredentialInvalid,
+    OwnAccount,
+    PasswordWrong,
+    SessionRequired,
+    TooManyAttempts,
+    UserNotFound,
+)
+from stepiq.accounts.http import Administrator, AuthServices, DoorsDep, Person
+from stepiq.accounts.reauthentication import check_password
+from stepiq.accounts.two_factor import schemas, service
+from stepiq.accounts.two_factor.errors import (
+    CodeWrong,
+    PasswordRequired,
+    TotpEnabled,
+    TotpNotBegun,
+    TotpNotEnabled,
+)
+from stepiq.core.encryption import SecretUnreadable
+from stepiq.web.bodies import router as new_router
+from stepiq.web.problems import problems
+from stepiq.web.services import Services, ServicesDep
+from stepiq.web.transactions import Read, Tx
+
+PATH = "/user/totp"
+
+router = new_router("Two factor")
+administration = new_router("Users")
+
+_CHANGES = problems(
+    SessionRequired,
+    PasswordRequired,
+    PasswordWrong,
+    CodeWrong,
+    TotpEnabled,
+    TotpNotEnabled,
+    TotpNotBegun,
+    CredentialInvalid,
+    TooManyAttempts,
+    SecretUnreadable,
+    Busy,
+)
+"""The errors of all routes that change the second factor. With one list, the OpenAPI document describes them once."""
+
+# Responses with secrets and codes must not be stored for repeated requests, so these routes open their transactions
+# themselves.
+
+
+@router.get(PATH, responses=problems(SessionRequired))
+async def read_status(caller: Person, read: Read) -> schemas.TotpView:
+    """Whether your account has two-factor sign-in."""
+    found = await service.status(read, caller)
+    return schemas.TotpView(
+        enabled=found.enabled_at is not None,
+        enabled_at=found.enabled_at,
+        recovery_codes_left=found.recovery_codes_left,
+    )
+
+
+@router.post(
+    PATH,
+    responses=_CHANGES,
+)
+async def begin(
+    request: Request,
+    caller: Person,
+    services: ServicesDep,
+    doors: DoorsDep,
+    body: schemas.TotpBegin | None = None,
+) -> schemas.TotpSecretView:
+    """Create a secret for an authenticator app. Two-factor sign-in is on after you confirm it within an hour."""
+    await _prove(request, services, doors, caller, None if body is None else body.password)
+    async with services.database.transaction() as tx:
+        made = await service.begin(
+            tx, services.keyring, caller, base_url=services.settings.base_url
+        )
+    return schemas.TotpSecretView(secret=made.secret, otpauth_uri=made.uri)
+
+
+@router.post(
+    f"{PATH}/confirm",
+    responses=_CHANGES,
+)
+async def confirm(
+    caller: Person, services: ServicesDep, doors: DoorsDep, body: schemas.TotpConfirmation
+) -> schemas.RecoveryCodesView:
+    """Turn two-factor sign-in on with a code of the app. The recovery codes are shown only in this response."""
+    with _counted(doors, caller):
+        async with services.database.transaction() as tx:
+            made = await service.confirm(tx, services.keyring, caller, body.code)
+            await recorded.on_self(tx, caller, Action.TWO_FACTOR_ENABLED)
+    user = made.user
+    doors.notices.two_factor_on(user.id, user.email, is_verified=user.is_verified)
+    return schemas.RecoveryCodesView(recovery_codes=made.recovery_codes)
+
+
+@router.post(
+    f"{PATH}/recovery-codes",
+    responses=_CHANGES,
+)
+async def replace_recovery_codes(
+    request: Request,
+    caller: Person,
+    services: ServicesDep,
+    doors: DoorsDep,
+    body: schemas.TotpProof,
+) -> schemas.RecoveryCodesView:
+    """Replace your recovery codes. The new ones are shown only in this response, and the old ones stop working."""
+    await _prove(request, services, doors, caller, body.password)
+    with _counted(doors, caller):
+        async with services.database.transaction() as tx:
+            made = await service.replace_codes(tx, services.keyring, caller, body.code)
+            await recorded.on_self(tx, caller, Action.TWO_FACTOR_CODES_CREATED)
+    return schemas.RecoveryCodesView(recovery_codes=made)
+
+
+@router.delete(
+    PATH,
+    responses=_CHANGES,
+)
+async def turn_off(
+    request: Request,
+    caller: Person,
+    services: ServicesDep,
+    doors: DoorsDep,
+    body: schemas.TotpProof,
+) -> schemas.DeletedTotpView:
+    """Turn two-factor sign-in off, with your password and a code. The recovery codes stop working."""
+    if body.password is None:
+        raise PasswordRequired
+    await _prove(request, services, doors, caller, body.password)
+    with _counted(doors, caller):
+        async with services.database.transaction() as tx:
+            user = await service.turn_off(tx, services.keyring, caller, body.code)
+            await recorded.on_self(tx, caller, Action.TWO_FACTOR_DISABLED)
+    doors.notices.two_factor_off(user.id, user.email, is_verified=user.is_verified)
+    return schemas.DeletedTotpView(id=user.id)
+
+
+@administration.delete(
+    "/admin/users/{user_id}/totp",
+    responses=problems(SessionRequired, AdminRequired, UserNotFound, OwnAccount, TotpNotEnabled),
+)
+async def reset_two_factor(
+    caller: Administrator, tx: Tx, doors: DoorsDep, user_id: UUID
+) -> schemas.DeletedTotpView:
+    """Turn off the two-factor sign-in of a person who has lost the app and the recovery codes. Only administrators can do this."""
+    if user_id == caller.user_id:
+        raise OwnAccount
+    user = await service.reset(tx, user_id)
+    await recorded.on_user(tx, caller, Action.TWO_FACTOR_DISABLED, user.id, user.email)
+    tx.after_commit(
+        lambda: doors.notices.two_factor_off(
+            user.id, user.email, is_verified=user.is_verified, by_operator=True
+        )
+    )
+    return schemas.DeletedTotpView(id=user_id)
+
+
+async def _prove(
+    request: Request, services: Services, doors: AuthServices, caller: Actor, password: str | None
+) -> None:
+    """Require the password, or a recent login."""
+    if password is not None:
+        await check_password(request, services, doors, caller, password, field="password")
+        return
+    async with services.database.reading() as read:
+        await service.require_recent(read, caller)
+
+
+@contextmanager
+def _counted(doors: AuthServices, caller: Actor) -> Generator[None]:
+    """Count wrong codes of the account's sessions together."""
+    with doors.codes.attempt((str(caller.user_id), "session")) as attempt:
+        try:
+            yield
+        except CodeWrong:
+            attempt.count()
+            raise

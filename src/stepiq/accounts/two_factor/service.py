@@ -1,0 +1,266 @@
+"""Operations on two-factor sign-in. Each wrong code is a failed attempt, which the caller must count."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from stepiq.accounts.actor import Actor
+from stepiq.accounts.errors import CredentialInvalid, UserNotFound
+from stepiq.accounts.queries import accounts as account_queries
+from stepiq.accounts.two_factor import codes, queries, totp
+from stepiq.accounts.two_factor.errors import (
+    CodeWrong,
+    PasswordRequired,
+    TotpEnabled,
+    TotpNotBegun,
+    TotpNotEnabled,
+    TotpRequired,
+    TotpWrong,
+)
+from stepiq.core import clock, ids
+from stepiq.core.encryption import Keyring, SecretUnreadable
+from stepiq.store.database import Session
+
+RECENT = timedelta(minutes=15)
+"""How long after a login its session can change the second factor without the password."""
+PENDING_LIFETIME = timedelta(hours=1)
+"""How long a new secret can be confirmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TwoFactorStatus:
+    """Whether an account has two-factor sign-in."""
+
+    enabled_at: datetime | None
+    recovery_codes_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewTotpSecret:
+    """A secret that is not confirmed. It is shown once."""
+
+    secret: str
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person who gets an email about a change."""
+
+    id: UUID
+    email: str
+    is_verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedOn:
+    """Two-factor sign-in that was turned on. The codes are shown once."""
+
+    user: User
+    recovery_codes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A code that was right, and is now used."""
+
+    recovery_codes_left: int | None
+    """The number of codes left if it was a recovery code; None if it was a code of the app."""
+
+
+async def status(session: Session, actor: Actor) -> TwoFactorStatus:
+    """Whether the actor's account has two-factor sign-in."""
+    row = await queries.secret(session, actor.user_id)
+    if row is None or row.confirmed_at is None:
+        return TwoFactorStatus(None, 0)
+    return TwoFactorStatus(row.confirmed_at, await queries.codes_left(session, actor.user_id))
+
+
+async def is_on(session: Session, user_id: UUID) -> bool:
+    """Whether an account has two-factor sign-in."""
+    row = await queries.secret(session, user_id)
+    return row is not None and row.confirmed_at is not None
+
+
+async def require_recent(session: Session, actor: Actor) -> None:
+    """Require that the actor has logged in recently.
+
+    Raises:
+        PasswordRequired: the login was more than `RECENT` ago.
+    """
+    began = None
+    if actor.session_id is not None:
+        began = await queries.logged_in_at(session, actor.session_id, clock.now())
+    if began is None or began < clock.now() - RECENT:
+        minutes = int(RECENT.total_seconds() / 60)
+        raise PasswordRequired(
+            f"You logged in more than {minutes} minutes ago. Send your password as `password`, or log in again."
+        )
+
+
+async def begin(
+    session: Session, keyring: Keyring, actor: Actor, *, base_url: str
+) -> NewTotpSecret:
+    """Create a secret for an authenticator app. It has no effect until it is confirmed, and replaces an earlier one.
+
+    Raises:
+        TotpEnabled: the account has two-factor sign-in.
+        CredentialInvalid: the session has ended since it was checked.
+        KeyUnusable: the master key is damaged, or other users can read it.
+    """
+    user = await _lock(session, actor)
+    secret, owner = totp.new_secret(), queries.new_owner(actor.user_id, ids.uuid7())
+    if not await queries.insert_secret(session, owner, keyring.seal(secret, owner), clock.now()):
+        raise TotpEnabled
+    issuer = f"stepIQ {urlsplit(base_url).hostname}"
+    return NewTotpSecret(secret, totp.uri(secret, issuer=issuer, email=user.email))
+
+
+async def confirm(session: Session, keyring: Keyring, actor: Actor, code: str) -> TurnedOn:
+    """Turn two-factor sign-in on with a code of the new secret.
+
+    Raises:
+        TotpEnabled: it is on.
+        TotpNotBegun: there is no secret, or it is more than an hour old.
+        CodeWrong: the code does not belong to the secret.
+        CredentialInvalid: the session has ended since it was checked.
+        SecretUnreadable: the server does not have the master key of the secret.
+    """
+    user = await _lock(session, actor)
+    row, now = await queries.secret(session, actor.user_id), clock.now()
+    if row is not None and row.confirmed_at is not None:
+        raise TotpEnabled
+    if row is None or row.created_at < now - PENDING_LIFETIME:
+        raise TotpNotBegun
+    step = _step(keyring, row, code, now)
+    if step is None or not await queries.confirm(session, row.id, step, now):
+        raise CodeWrong
+    return TurnedOn(user, await _new_codes(session, actor.user_id, now))
+
+
+async def check_at_login(
+    session: Session, keyring: Keyring, user_id: UUID, code: str | None
+) -> Accepted | None:
+    """Check the second factor of a login whose password is right; None if the account has none.
+
+    The caller has locked the account in this transaction, so that two-factor sign-in is not turned on meanwhile.
+
+    Raises:
+        TotpRequired: the account needs a code, and none was sent.
+        TotpWrong: the code is wrong or used.
+        SecretUnreadable: the server does not have the master key of the secret. Recovery codes still work.
+    """
+    row = await queries.secret(session, user_id)
+    if row is None or row.confirmed_at is None:
+        return None
+    if code is None:
+        raise TotpRequired
+    accepted = await _use(session, keyring, row, code)
+    if accepted is None:
+        raise TotpWrong
+    return accepted
+
+
+async def turn_off(session: Session, keyring: Keyring, actor: Actor, code: str) -> User:
+    """Turn two-factor sign-in off, and delete the secret and the recovery codes.
+
+    Raises:
+        TotpNotEnabled: it is off.
+        CodeWrong: the code is wrong or used.
+        CredentialInvalid: the session has ended since it was checked.
+        SecretUnreadable: as for `check_at_login`.
+    """
+    user = await _require_code(session, keyring, actor, code)
+    await queries.delete(session, actor.user_id)
+    return user
+
+
+async def replace_codes(session: Session, keyring: Keyring, actor: Actor, code: str) -> list[str]:
+    """Replace all recovery codes; returns the new ones.
+
+    Raises:
+        TotpNotEnabled, CodeWrong, CredentialInvalid, SecretUnreadable: as for `turn_off`.
+    """
+    await _require_code(session, keyring, actor, code)
+    return await _new_codes(session, actor.user_id, clock.now())
+
+
+async def reset(session: Session, user_id: UUID) -> User:
+    """Turn two-factor sign-in of an account off without a code, for an administrator or the operator.
+
+    Raises:
+        UserNotFound: the account does not exist.
+        TotpNotEnabled: it is off.
+    """
+    row = await queries.user(session, user_id)
+    if row is None:
+        raise UserNotFound(user_id)
+    if not await queries.delete(session, user_id):
+        raise TotpNotEnabled
+    return _user(row)
+
+
+async def _lock(session: Session, actor: Actor) -> User:
+    """Lock and return the actor's account. Processes trust a session for a few seconds after its end."""
+    is_enabled = await account_queries.lock_user(session, actor.user_id, to_change=True)
+    row = await queries.user(session, actor.user_id)
+    is_live = (
+        actor.session_id is not None
+        and await queries.logged_in_at(session, actor.session_id, clock.now()) is not None
+    )
+    if is_enabled is None or row is None or not is_live:
+        raise CredentialInvalid("The session has ended. Log in again.")
+    return _user(row)
+
+
+def _user(row: Any) -> User:
+    return User(row.id, row.email, row.email_verified_at is not None)
+
+
+async def _require_code(session: Session, keyring: Keyring, actor: Actor, code: str) -> User:
+    user = await _lock(session, actor)
+    row = await queries.secret(session, actor.user_id)
+    if row is None or row.confirmed_at is None:
+        raise TotpNotEnabled
+    if await _use(session, keyring, row, code) is None:
+        raise CodeWrong
+    return user
+
+
+async def _use(session: Session, keyring: Keyring, row: Any, code: str) -> Accepted | None:
+    """Use a code of the app or a recovery code; None if it is wrong or used."""
+    now, plain = clock.now(), _plain(code)
+    if totp.is_code(plain):
+        step = _step(keyring, row, plain, now)
+        is_used = step is not None and await queries.use_step(session, row.id, step)
+        return Accepted(None) if is_used else None
+    if not await queries.use_code(session, row.user_id, codes.digest(row.user_id, code), now):
+        return None
+    return Accepted(await queries.codes_left(session, row.user_id))
+
+
+def _step(keyring: Keyring, row: Any, code: str, now: datetime) -> int | None:
+    try:
+        secret = keyring.open(queries.sealed_of(row), queries.owner_of(row))
+    except SecretUnreadable:
+        raise SecretUnreadable(
+            "The server cannot read the two-factor secret of the account, because it does not have the master key. Use a recovery "
+            "code, or ask the operator to restore the key.",
+            key_id=row.key_id,
+        ) from None
+    return totp.matching_step(secret, _plain(code), now, after=row.last_step)
+
+
+def _plain(code: str) -> str:
+    # Apps show codes in two groups.
+    return "".join(code.split())
+
+
+async def _new_codes(session: Session, user_id: UUID, now: datetime) -> list[str]:
+    made = codes.generate()
+    await queries.replace_codes(
+        session, user_id, [codes.digest(user_id, each) for each in made], now
+    )
+    return made
