@@ -11,12 +11,13 @@ from stepiq.core import ids
 from stepiq.server.app import create_app
 from stepiq.server.routes import routes_of
 from stepiq.store.tables import audit_entries
+from tests.support import audit_sign_in
 from tests.support.audit_acts import ACTS, World
 from tests.support.clients import login, login_key
 
 pytestmark = pytest.mark.one_store
 
-__all__ = ["login", "login_key"]
+__all__ = ["audit_sign_in", "login", "login_key"]
 
 STEP = {"id": "a", "type": "transform", "template": "x"}
 
@@ -24,6 +25,7 @@ NOT_RECORDED = {
     "auth_refresh": "extends a session. A token that is used twice is recorded, see below",
     "auth_forgot_password": "sends an email at most. The new password is recorded",
     "auth_send_verification": "sends an email",
+    "two_factor_begin": "stores a secret that has no effect until it is confirmed",
     "reviews_open_link": "reads",
     "runs_open_link": "reads",
     "invitations_open": "reads",

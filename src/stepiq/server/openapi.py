@@ -124,6 +124,9 @@ def _complete(operation: dict[str, Any], route: Route) -> None:
         operation["security"] = _security(route.access)
     if route.takes_key:
         operation.setdefault("parameters", []).append(dict(headers.IDEMPOTENCY_KEY))
+    for parameter in operation.get("parameters", ()):
+        # FastAPI repeats the description of the parameter.
+        parameter["schema"].pop("description", None)
     responses: dict[str, Any] = operation["responses"]
     if "application/json" in responses.get("422", {}).get("content", {}):
         del responses["422"]  # FastAPI's own shape, which no route returns
