@@ -80,7 +80,7 @@ def disable(email: _AccountEmail) -> None:
 
 @app.command("reset-2fa")
 def reset_two_factor(email: _AccountEmail) -> None:
-    """Turn off the two-factor sign-in of an account whose person has lost the app and the recovery codes."""
+    """Turn off the two-factor sign-in of an account whose person has lost their authenticator and the recovery codes."""
     from stepiq.cli import accounts
 
     accounts.reset_two_factor(email)

@@ -37,7 +37,7 @@ Define AI pipelines, run them durably, and follow them live. Every path is also 
 Errors are `application/problem+json` with a stable `code`. Lists are paginated: send `next_cursor` as `cursor` to get the next page.
 
 Every response has an `X-Request-ID`. If the plan limits the rate, every response to an accepted credential has `RateLimit-*` \
-headers. They are listed at the response `default` only, which is each route's response for the errors that any route can have, such as a \
+headers. Both are listed at the response `default` only, which is each route's response for the errors that any route can have, such as a \
 missing credential, a body that is too large, or a database that does not answer. A session can name a workspace in \
 `X-Workspace`; an API key belongs to one.
 """

@@ -157,7 +157,7 @@ async def turn_off(
 async def reset_two_factor(
     caller: Administrator, tx: Tx, doors: DoorsDep, user_id: UUID
 ) -> schemas.DeletedTotpView:
-    """Turn off the two-factor sign-in of a person who has lost the app and the recovery codes. Only administrators can do this."""
+    """Turn off the two-factor sign-in of a person who has lost their authenticator and the recovery codes. Only administrators can do this."""
     if user_id == caller.user_id:
         raise OwnAccount
     user = await service.reset(tx, user_id)

@@ -136,9 +136,7 @@ def _answers(operation: Operation, shapes: dict[str, Schema]) -> Iterator[str]:
 
 
 def _headers(response: Operation) -> str:
-    names = [name for name in response["headers"] if not name.startswith("RateLimit-")]
-    if len(names) < len(response["headers"]):
-        names.append("RateLimit-*")
+    names = ["X-Request-ID", *response.get("headers", {})]
     shown = ", ".join(f"<code>{escape(name)}</code>" for name in names)
     return f'<p class="dim"><a href="#headers">Headers</a>: {shown}</p>'
 

@@ -68,7 +68,7 @@ _ANY_ROUTE: Final[tuple[type[StepIQError], ...]] = (
     StoreUnavailable,
     ServerFull,
 )
-_ANY_HEADERS: Final = ("WWW-Authenticate", "Allow", "Retry-After", *headers.RATE)
+_ANY_HEADERS: Final = ("X-Request-ID", "WWW-Authenticate", "Allow", "Retry-After", *headers.RATE)
 _SHARED: Final = ("parameters", "examples", "responses")
 
 

@@ -108,10 +108,10 @@ def complete(operation: dict[str, Any], route: Route) -> None:
 
 
 def refer(response: dict[str, Any], *names: str) -> None:
-    """Add references to these headers and to `X-Request-ID` to a response."""
-    headers: dict[str, Any] = response.setdefault("headers", {})
-    for name in ("X-Request-ID", *names):
-        headers[name] = {"$ref": f"#/components/headers/{name}"}
+    """Add references to these headers to a response."""
+    if names:
+        headers: dict[str, Any] = response.setdefault("headers", {})
+        headers |= {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def of_status(status: str) -> tuple[str, ...]:
