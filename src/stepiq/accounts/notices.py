@@ -39,6 +39,13 @@ class AccountNotices:
         message = recovery_code_used(self._base_url, email, client=client, left=left)
         self._start(user_id, message, is_verified=is_verified)
 
+    def identity_connected(
+        self, user_id: UUID, email: str, *, is_verified: bool, provider: str
+    ) -> None:
+        """An identity of a provider was connected."""
+        message = identity_connected(self._base_url, email, provider=provider)
+        self._start(user_id, message, is_verified=is_verified)
+
     async def settle(self) -> None:
         """Send pending emails. Cancels those that take longer than ten seconds."""
         await self._mail.settle()
@@ -110,6 +117,25 @@ with the password and a recovery code, from the address {client or "unknown"}.
 {base_url}/settings/profile
 
 If it was not you, reset your password now, and create new recovery codes:
+
+{base_url}/forgot-password
+""",
+    )
+
+
+def identity_connected(base_url: str, email: str, *, provider: str) -> MailMessage:
+    """The email after an identity was connected."""
+    return MailMessage(
+        email,
+        "An identity was connected to your account",
+        f"""\
+An identity of {provider} was connected to {email} at {base_url}
+
+It can now sign in to the account. The settings list all identities:
+
+{base_url}/settings/profile
+
+If it was not you, reset your password. This ends all sessions and suspends all identities of your account:
 
 {base_url}/forgot-password
 """,

@@ -226,9 +226,10 @@ async def check_reset(session: Session, token: str) -> None:
 
 
 async def reset_password(session: Session, token: str, *, new_hash: str) -> PasswordReset:
-    """Set a password with an emailed token. Ends all sessions of the user, and revokes all API keys.
+    """Set a password with an emailed token. Ends all sessions of the user, revokes all API keys, and suspends identities.
 
-    A password may be reset because someone else had access to the account, and could have created keys.
+    A password may be reset because someone else had access to the account, and could have created keys or connected
+    an identity.
 
     Raises:
         ResetInvalid: the token is unknown, used or expired, or the account is disabled.
@@ -242,6 +243,7 @@ async def reset_password(session: Session, token: str, *, new_hash: str) -> Pass
         raise ResetInvalid
     ended = await _set_password(session, user_id, new_hash)
     revoked = await key_queries.revoke_all(session, user_id, now)
+    await reset_queries.suspend_identities(session, user_id, now)
     # The token was sent by email, so it proves the address.
     await account_queries.verify(session, user_id, now)
     return PasswordReset(user_id, user.email, len(ended), revoked)

@@ -5,9 +5,14 @@ from uuid import UUID
 
 import pytest
 
+from stepiq.accounts import keys
 from stepiq.accounts.audit.records import OPERATOR
 from stepiq.accounts.oidc import service
+from stepiq.accounts.queries import resets
+from stepiq.core import clock as clocks
+from stepiq.core import ids
 from tests.accounts.oidc.conftest import NAME, Browser, failure, opened
+from tests.support.mail import kept
 from tests.support.make_accounts import PASSWORD
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -29,6 +34,21 @@ async def log_in(browser, email):
     answer = await browser.client.post("/api/session", json=body)
     assert answer.status_code == 200
     return {"X-CSRF-Token": answer.json()["csrf_token"]}
+
+
+async def make_reset(database, account):
+    """The token of a reset email."""
+    now = clocks.now()
+    async with database.transaction() as session:
+        await resets.insert(
+            session,
+            reset_id=ids.uuid7(),
+            user_id=account.id,
+            token_hash=keys.digest("token"),
+            created_at=now,
+            expires_at=now + timedelta(hours=1),
+        )
+    return "token"
 
 
 async def my_id(browser):
@@ -189,6 +209,16 @@ class TestConnect:
         assert await my_id(browser) == str(account.id)
 
     @pytest.mark.one_store
+    async def test_the_person_gets_an_email(self, false_provider, browser, account, app, settings):
+        await log_in(browser, account.email)
+        opened(await browser.sign_in(connect="true"))
+        await app.state.doors.notices.settle()
+
+        (mail,) = kept(settings.data_dir)
+        assert mail["To"] == account.email
+        assert f"An identity of {NAME} was connected" in mail.get_content()
+
+    @pytest.mark.one_store
     async def test_without_a_session_nothing_starts(self, false_provider, browser):
         answer = await browser.start(connect="true")
 
@@ -218,6 +248,28 @@ class TestConnect:
         await log_in(other_browser, account.email)
 
         assert failure(await other_browser.sign_in(connect="true")) == "connected_elsewhere"
+
+
+class TestReset:
+    async def test_a_new_password_suspends_identities_until_they_are_connected_again(
+        self, false_provider, browser, account, database, client
+    ):
+        new = "another horse battery"
+        await log_in(browser, account.email)
+        opened(await browser.sign_in(connect="true"))
+        token = await make_reset(database, account)
+        body = {"token": token, "password": new}
+        assert (await client.post("/api/auth/reset-password", json=body)).status_code == 200
+
+        refused = await browser.sign_in()
+        login = {"email": account.email, "password": new}
+        assert (await browser.client.post("/api/session", json=login)).status_code == 200
+        listed = (await browser.client.get("/api/user/identities")).json()["data"]
+        opened(await browser.sign_in(connect="true"))
+
+        assert failure(refused) == "account_exists"
+        assert [each["suspended"] for each in listed] == [True]
+        assert opened(await browser.sign_in()) == "/"
 
 
 class TestIdentities:

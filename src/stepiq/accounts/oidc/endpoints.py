@@ -23,6 +23,7 @@ from stepiq.accounts.oidc.provider import (
 from stepiq.accounts.oidc.records import Policy, Refused
 from stepiq.accounts.origin import client_of, origin_of
 from stepiq.accounts.passwords import NO_PASSWORD
+from stepiq.accounts.queries import accounts as account_queries
 from stepiq.core import clock, logging
 from stepiq.core.errors import StepIQError
 from stepiq.store.database import StoreUnavailable
@@ -182,9 +183,13 @@ async def _connect(
 ) -> HTMLResponse:
     policy = Policy(provider.name, provider.settings)
     async with services.database.transaction() as tx:
-        user_id = await service.connect(tx, policy, identified, session_id)
-    doors.authenticator.forget(user_id)
-    log.info("identity_connected", provider=provider.name, user_id=str(user_id))
+        identity = await service.connect(tx, policy, identified, session_id)
+        is_verified = await account_queries.is_verified(tx, identity.user_id)
+    doors.authenticator.forget(identity.user_id)
+    doors.notices.identity_connected(
+        identity.user_id, identity.email, is_verified=is_verified, provider=provider.label
+    )
+    log.info("identity_connected", provider=provider.name, user_id=str(identity.user_id))
     return pages.continue_to(pending.next)
 
 
@@ -250,6 +255,7 @@ async def list_identities(caller: Person, read: Read, oidc: OidcDep) -> schemas.
                 email=row.email,
                 created_at=row.created_at,
                 last_used_at=row.last_used_at,
+                suspended=row.suspended_at is not None,
             )
             for row in await queries.of_user(read, caller.user_id)
         ],

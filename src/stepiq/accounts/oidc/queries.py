@@ -86,6 +86,13 @@ async def touch(
     )
 
 
+async def restore(session: Session, identity_id: UUID) -> None:
+    """Accept sign-ins with a suspended identity again."""
+    await session.execute(
+        sa.update(identities).where(identities.c.id == identity_id).values(suspended_at=None)
+    )
+
+
 async def of_user(session: Session, user_id: UUID) -> Sequence[Row]:
     """The identities of an account, oldest first."""
     statement = (

@@ -32,6 +32,8 @@ class IdentityView(View):
     """The address that the provider sent at the last sign-in."""
     created_at: Timestamp
     last_used_at: Timestamp
+    suspended: bool
+    """Whether a reset of the password has suspended it, until it is connected again."""
 
 
 class IdentitiesView(View):

@@ -54,6 +54,9 @@ async def sign_in(
         identity = await _connect(session, policy, person, user)
     elif found.disabled_at is not None:
         raise SignInFailed(SignInFailure.ACCOUNT_DISABLED, "the account is disabled")
+    elif found.suspended_at is not None:
+        reason = "a reset of the password has suspended the identity"
+        raise SignInFailed(SignInFailure.ACCOUNT_EXISTS, reason)
     else:
         identity = Connected(found.id, found.user_id, found.account_email, policy.provider)
         await _touch(session, person, identity)
@@ -72,8 +75,8 @@ async def sign_in(
 
 async def connect(
     session: Session, policy: Policy, person: IdentifiedPerson, session_id: UUID
-) -> UUID:
-    """Connect an identity to the account of a session, and return the account.
+) -> Connected:
+    """Connect an identity to the account of a session.
 
     Raises:
         SignInFailed: the session has ended, or the identity belongs to another account.
@@ -91,8 +94,9 @@ async def connect(
     else:
         identity = Connected(found.id, live.user_id, user.email, policy.provider)
         await _touch(session, person, identity)
+        await queries.restore(session, identity.id)
     await _apply(session, policy, person, identity)
-    return identity.user_id
+    return identity
 
 
 def _check_domain(settings: OidcSettings, person: IdentifiedPerson) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.store.database import Session
-from stepiq.store.tables import password_resets
+from stepiq.store.tables import identities, password_resets
 
 
 async def insert(
@@ -73,3 +73,12 @@ async def delete(session: Session, reset_id: UUID) -> None:
 
 def _counts(now: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(password_resets.c.used_at.is_(None), password_resets.c.expires_at > now)
+
+
+async def suspend_identities(session: Session, user_id: UUID, now: datetime) -> None:
+    """Refuse sign-ins with the identities of a user until the person connects them again."""
+    await session.execute(
+        sa.update(identities)
+        .where(identities.c.user_id == user_id, identities.c.suspended_at.is_(None))
+        .values(suspended_at=now)
+    )

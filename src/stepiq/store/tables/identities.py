@@ -18,6 +18,7 @@ identities = sa.Table(
     sa.Column("gives_admin", sa.Boolean(), nullable=False, server_default=sa.false()),
     sa.Column("created_at", Instant(), nullable=False),
     sa.Column("last_used_at", Instant(), nullable=False),
+    sa.Column("suspended_at", Instant()),  # by a reset of the password, until it is connected again
     sa.UniqueConstraint("issuer", "subject"),
     sa.Index(None, "user_id"),
 )

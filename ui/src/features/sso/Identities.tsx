@@ -24,7 +24,8 @@ export default function Identities() {
   const { data: identities } = useQuery(identitiesQuery);
   const [leaving, setLeaving] = useState<Identity | null>(null);
   if (providers === undefined || identities === undefined) return null;
-  const connected = new Set(identities.data.map((identity) => identity.provider));
+  const active = identities.data.filter((identity) => !identity.suspended);
+  const connected = new Set(active.map((identity) => identity.provider));
   const others = providers.data.filter((provider) => !connected.has(provider.id));
   if (identities.data.length === 0 && others.length === 0) return null;
   // Without a password, somebody who disconnects the last identity could not sign in any more.
@@ -106,7 +107,8 @@ function columns(onLeave: ((identity: Identity) => void) | null): Column<Identit
       id: "used",
       header: strings.lastUsed,
       width: "140px",
-      cell: (identity) => <RelativeTime time={identity.last_used_at} />,
+      cell: (identity) =>
+        identity.suspended ? strings.suspended : <RelativeTime time={identity.last_used_at} />,
     },
     {
       id: "disconnect",

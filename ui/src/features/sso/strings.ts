@@ -10,6 +10,7 @@ export const strings = {
   provider: "Provider",
   email: "Email",
   lastUsed: "Last used",
+  suspended: "Suspended",
   actions: "Actions",
   connect: (provider: string) => `Connect ${provider}`,
   disconnect: "Disconnect",

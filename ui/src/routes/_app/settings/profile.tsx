@@ -1,18 +1,14 @@
 import { createFileRoute } from "@tanstack/react-router";
-import { sessionsQuery } from "@/api/account";
-import { identitiesQuery } from "@/api/identities";
-import { twoFactorQuery } from "@/api/twoFactor";
 import { ProfilePage } from "@/features/settings/ProfilePage";
 import { readFailure } from "@/features/sso/search";
 
 export const Route = createFileRoute("/_app/settings/profile")({
   validateSearch: readFailure,
-  loader: ({ context: { queryClient } }) =>
-    Promise.all([
-      queryClient.ensureQueryData(sessionsQuery),
-      queryClient.ensureQueryData(identitiesQuery),
-      queryClient.ensureQueryData(twoFactorQuery),
-    ]),
+  // Every page loads this file, so that the queries are loaded when they are needed.
+  loader: async ({ context: { queryClient } }) => {
+    const { loadProfile } = await import("@/features/settings/profileData");
+    await loadProfile(queryClient);
+  },
   component: ProfileRoute,
 });
 
