@@ -83,8 +83,8 @@ class TestPages:
 
 @pytest.fixture
 def bundle(app):
-    """A build of the app."""
-    built = Bundle("<html>the app</html>", {}, {})
+    """A build of page-of-the-app."""
+    built = Bundle("<html>page-of-the-app</html>", {}, {})
     ui.BUNDLE.set(app, built)
     return built
 
@@ -101,18 +101,18 @@ class TestWhoGetsTheApp:
     async def test_a_browser_with_a_session(self, client, path):
         response = await client.get(path, headers=BROWSER)
 
-        assert response.text == "<html>the app</html>"
+        assert response.text == "<html>page-of-the-app</html>"
         assert "nonce-" in response.headers["Content-Security-Policy"]
         assert response.headers["Cache-Control"] == "no-store"
 
     @pytest.mark.usefixtures("bundle")
     async def test_not_a_browser_without_a_session(self, client, path):
-        assert "the app" not in (await client.get(path, headers=BROWSER)).text
+        assert "page-of-the-app" not in (await client.get(path, headers=BROWSER)).text
 
     @pytest.mark.usefixtures("bundle", "sign_in")
     async def test_not_the_app_itself_and_who_asks_for_the_content(self, client, path):
-        assert "the app" not in (await client.get(path)).text
-        assert "the app" not in (await client.get(f"{path}?plain", headers=BROWSER)).text
+        assert "page-of-the-app" not in (await client.get(path)).text
+        assert "page-of-the-app" not in (await client.get(f"{path}?plain", headers=BROWSER)).text
 
     @pytest.mark.usefixtures("bundle")
     async def test_not_a_session_that_has_ended(self, client, path, sign_in):
@@ -121,7 +121,7 @@ class TestWhoGetsTheApp:
 
         for value in (*cookies.values(), "forged"):
             client.cookies.update(dict.fromkeys(cookies, value))
-            assert "the app" not in (await client.get(path, headers=BROWSER)).text
+            assert "page-of-the-app" not in (await client.get(path, headers=BROWSER)).text
 
     @pytest.mark.usefixtures("sign_in")
     async def test_nobody_without_a_build(self, app, client, path):
