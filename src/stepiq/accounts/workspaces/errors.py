@@ -66,5 +66,5 @@ class TooManyWorkspaces(Conflict):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"Your account owns {limit} workspaces, which is the maximum. Delete one, or ask an administrator of the server."
+            f"Your account owns {limit} workspaces, which is the maximum. Use one of them, or ask an administrator of the server to create another."
         )
