@@ -94,4 +94,10 @@ async def test_an_administrator_sees_all_workspaces(
 
     table = page.get_by_role("table", name="Audit log")
     await expect(table).to_contain_text(person.email)
+    await page.get_by_role("button", name="Check the server's chain").click()
+    await expect(page.get_by_text("The chain has no fault")).to_be_visible()
     await assert_accessible(page)
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="Export CSV").click()
+    path = await (await download.value).path()
+    assert path.read_text().startswith("workspace_id,sequence")

@@ -1,4 +1,5 @@
 import io
+import json
 import re
 
 import pytest
@@ -122,4 +123,22 @@ class TestListServer:
         assert (await admin.get(other)).json()["data"] == []
 
     async def test_others_do_not(self, owner):
-        assert (await owner.get("/api/admin/audit")).json()["code"] == "admin_required"
+        for path in ("", "/export", "/verify"):
+            answer = await owner.get(f"/api/admin/audit{path}")
+            assert answer.json()["code"] == "admin_required"
+
+    async def test_they_export_and_check_the_logs_of_the_server(
+        self, login, make, key, database, account
+    ):
+        admin = await login(await make.user(is_admin=True))
+        user = await make.user()
+        await admin.patch(f"/api/admin/users/{user.id}", json={"disabled": True})
+        await seal_all(database)
+
+        lines = (await admin.get("/api/admin/audit/export")).text.splitlines()
+        found = (await admin.get("/api/admin/audit/verify")).json()
+
+        assert [json.loads(line)["workspace_id"] for line in lines] == [
+            None, str(account.workspace_id),
+        ]  # fmt: skip
+        assert (found["ok"], found["entries"]) == (True, 1)

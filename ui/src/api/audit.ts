@@ -31,14 +31,17 @@ export function serverAuditQuery(filter: AuditFilter, cursor: string | undefined
   });
 }
 
-/** Checks the whole chain, in parts. The result has the entries of all parts. */
-export function useVerifyAudit() {
+/** Checks the whole chain of the workspace, or of the server's own log, in parts. The result has the entries of all parts. */
+export function useVerifyAudit(ofServer: boolean) {
   return useMutation({
     mutationFn: async (): Promise<AuditCheck> => {
       let after = 0;
       let entries = 0;
       for (;;) {
-        const part = await unwrap(api.GET("/api/audit/verify", { params: { query: { after } } }));
+        const init = { params: { query: { after } } };
+        const part = await unwrap(
+          ofServer ? api.GET("/api/admin/audit/verify", init) : api.GET("/api/audit/verify", init),
+        );
         entries += part.entries;
         if (part.complete || part.head === null) return { ...part, entries };
         after = Number(part.head.split(":")[0]);
@@ -47,11 +50,15 @@ export function useVerifyAudit() {
   });
 }
 
-/** The log as a file. */
-export async function exportAudit(filter: AuditFilter, format: AuditFormat): Promise<Blob> {
-  const { data } = await api.GET("/api/audit/export", {
-    params: { query: { ...filter, format } },
-    parseAs: "blob",
-  });
+/** The log of the workspace, or all logs of the server, as a file. */
+export async function exportAudit(
+  filter: AuditFilter,
+  format: AuditFormat,
+  ofServer: boolean,
+): Promise<Blob> {
+  const init = { params: { query: { ...filter, format } }, parseAs: "blob" as const };
+  const { data } = await (ofServer
+    ? api.GET("/api/admin/audit/export", init)
+    : api.GET("/api/audit/export", init));
   return data as unknown as Blob;
 }

@@ -1,6 +1,7 @@
 """Routes of the audit log."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from pydantic import AwareDatetime
 from stepiq.accounts.audit import exporting, schemas, service
 from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.audit.errors import AuditHeadInvalid
-from stepiq.accounts.audit.records import AuditFilter, ChainCheck, Entry
+from stepiq.accounts.audit.records import SERVER_CHAIN, AuditFilter, ChainCheck, Entry, Head
 from stepiq.accounts.errors import AdminRequired, RoleMissing, SessionRequired
 from stepiq.accounts.http import Administrator, WorkspaceAdmin
 from stepiq.core import clock
@@ -55,6 +56,26 @@ async def _filter(
 
 
 FilterQuery = Annotated[AuditFilter, Depends(_filter)]
+FormatQuery = Annotated[AuditFormat, Query(alias="format")]
+_LINES = AuditFormat.NDJSON
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    after: int
+    head: Head | None
+
+
+async def _checked(
+    after: Annotated[int, Query(ge=0, description="Continue after this place.")] = 0,
+    expect_head: Annotated[
+        str | None, Query(max_length=100, description="A `head` of an earlier check.")
+    ] = None,
+) -> _Checked:
+    return _Checked(after, None if expect_head is None else service.head(expect_head))
+
+
+CheckQuery = Annotated[_Checked, Depends(_checked)]
 
 
 def _view(entry: Entry) -> schemas.AuditEntryView:
@@ -81,46 +102,34 @@ async def export_audit(
     caller: WorkspaceAdmin,
     services: ServicesDep,
     wanted: FilterQuery,
-    format_: Annotated[AuditFormat, Query(alias="format")] = AuditFormat.NDJSON,
+    format_: FormatQuery = _LINES,
 ) -> StreamingResponse:
     """The audit log of the workspace in the order of its chain, as a file. Without the entries of the last second."""
+    return _file(service.export(services.database, caller.workspace_id, wanted), format_)
+
+
+def _file(batches: AsyncIterator[list[Entry]], format_: AuditFormat) -> StreamingResponse:
     name = f"audit-{clock.now():%Y-%m-%d}.{format_}"
     return StreamingResponse(
-        _exported(services.database, caller.workspace_id, wanted, format_),
+        _exported(batches, is_csv=format_ is AuditFormat.CSV),
         media_type=_TYPES[format_],
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
-async def _exported(
-    database: Database, workspace_id: UUID | None, wanted: AuditFilter, format_: AuditFormat
-) -> AsyncGenerator[str]:
-    is_csv = format_ is AuditFormat.CSV
+async def _exported(batches: AsyncIterator[list[Entry]], *, is_csv: bool) -> AsyncGenerator[str]:
     if is_csv:
         yield exporting.csv_header()
-    async for entries in service.export(database, workspace_id, wanted):
+    async for entries in batches:
         yield exporting.csv_lines(entries) if is_csv else exporting.lines(entries)
 
 
 @router.get("/audit/verify", responses=problems(SessionRequired, RoleMissing, AuditHeadInvalid))
 async def verify_audit(
-    caller: WorkspaceAdmin,
-    services: ServicesDep,
-    after: Annotated[int, Query(ge=0, description="Continue after this place.")] = 0,
-    expect_head: Annotated[
-        str | None, Query(max_length=100, description="A `head` of an earlier check.")
-    ] = None,
+    caller: WorkspaceAdmin, services: ServicesDep, checked: CheckQuery
 ) -> schemas.AuditCheckView:
     """Check the hash chain of the workspace's audit log, up to 20,000 entries at once."""
-    expected = None if expect_head is None else service.head(expect_head)
-    found = await service.check(
-        services.database,
-        caller.workspace_id,
-        after=after,
-        limit=MOST_CHECKED,
-        expected=expected,
-    )
-    return _check_view(found)
+    return await _check(services.database, caller.workspace_id, checked)
 
 
 @router.get("/admin/audit", responses=problems(SessionRequired, AdminRequired))
@@ -134,6 +143,38 @@ async def list_server_audit(
     """The audit logs of the server and of all workspaces, newest first. Only administrators can list them."""
     rows = await service.page(read, workspace_id, wanted, before=page.before, limit=page.fetch)
     return page.page(rows, _view, lambda entry: entry.id)
+
+
+@router.get(
+    "/admin/audit/export",
+    response_class=StreamingResponse,
+    responses={**_EXPORTED, **problems(SessionRequired, AdminRequired)},
+)
+async def export_server_audit(
+    _caller: Administrator,
+    services: ServicesDep,
+    wanted: FilterQuery,
+    format_: FormatQuery = _LINES,
+) -> StreamingResponse:
+    """The audit logs of the server and of all workspaces as a file, one after the other."""
+    return _file(service.export_all(services.database, wanted), format_)
+
+
+@router.get(
+    "/admin/audit/verify", responses=problems(SessionRequired, AdminRequired, AuditHeadInvalid)
+)
+async def verify_server_audit(
+    _caller: Administrator, services: ServicesDep, checked: CheckQuery
+) -> schemas.AuditCheckView:
+    """Check the hash chain of the server's own audit log, up to 20,000 entries at once."""
+    return await _check(services.database, SERVER_CHAIN, checked)
+
+
+async def _check(database: Database, chain_id: UUID, checked: _Checked) -> schemas.AuditCheckView:
+    found = await service.check(
+        database, chain_id, after=checked.after, limit=MOST_CHECKED, expected=checked.head
+    )
+    return _check_view(found)
 
 
 def _check_view(found: ChainCheck) -> schemas.AuditCheckView:

@@ -7,13 +7,17 @@ import classes from "./Audit.module.css";
 import { type AuditSearch, filterOf } from "./search";
 import { strings } from "./strings";
 
-type Props = { search: AuditSearch; check: ReturnType<typeof useVerifyAudit> };
+type Props = {
+  search: AuditSearch;
+  check: ReturnType<typeof useVerifyAudit>;
+  ofServer?: boolean;
+};
 
 /** The buttons that check the chain and export the entries that the filters select. */
-export function AuditActions({ search, check }: Props) {
+export function AuditActions({ search, check, ofServer = false }: Props) {
   const exporting = useMutation({
     mutationFn: async (format: AuditFormat) =>
-      save(await exportAudit(filterOf(search), format), format),
+      save(await exportAudit(filterOf(search), format, ofServer), format),
     onError: (error) => toast.failure(strings.failed, error),
   });
   return (
@@ -40,7 +44,7 @@ export function AuditActions({ search, check }: Props) {
           })
         }
       >
-        {strings.verify}
+        {ofServer ? strings.verifyServer : strings.verify}
       </Button>
     </>
   );

@@ -11,7 +11,7 @@ import { strings } from "./strings";
 export function AuditPage({ search }: { search: AuditSearch }) {
   const { data: page } = useSuspenseQuery(auditQuery(filterOf(search), search.cursor));
   const navigate = useNavigate({ from: "/settings/audit" });
-  const check = useVerifyAudit();
+  const check = useVerifyAudit(false);
   return (
     <>
       <PageHeader

@@ -1,7 +1,8 @@
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { serverAuditQuery } from "@/api/audit";
+import { serverAuditQuery, useVerifyAudit } from "@/api/audit";
 import { PageHeader } from "@/ui/PageHeader";
+import { AuditActions, CheckResult } from "./AuditActions";
 import { AuditLog } from "./AuditLog";
 import { type AuditSearch, filterOf } from "./search";
 import { strings } from "./strings";
@@ -10,9 +11,15 @@ import { strings } from "./strings";
 export function ServerAuditPage({ search }: { search: AuditSearch }) {
   const { data: page } = useSuspenseQuery(serverAuditQuery(filterOf(search), search.cursor));
   const navigate = useNavigate({ from: "/admin/audit" });
+  const check = useVerifyAudit(true);
   return (
     <>
-      <PageHeader title={strings.title} description={strings.serverDescription} />
+      <PageHeader
+        title={strings.title}
+        description={strings.serverDescription}
+        actions={<AuditActions search={search} check={check} ofServer />}
+      />
+      {check.data && <CheckResult found={check.data} />}
       <AuditLog
         page={page}
         search={search}

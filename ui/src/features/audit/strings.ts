@@ -118,6 +118,7 @@ export const strings = {
   next: "Next page",
   first: "First page",
   verify: "Check the chain",
+  verifyServer: "Check the server's chain",
   verifying: "Checking…",
   intact: "The chain has no fault",
   broken: "The chain is not intact",
