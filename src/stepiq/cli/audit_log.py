@@ -18,7 +18,7 @@ from stepiq.accounts.audit.records import (
     Head,
 )
 from stepiq.cli import database
-from stepiq.cli.console import UsageError, print_text
+from stepiq.cli.console import UsageError, print_text, say
 from stepiq.core import clock, settings
 from stepiq.store.database import Database
 
@@ -137,10 +137,12 @@ def verify(chosen: Chosen, expect_head: str | None) -> bool:
     async def check(store: Database) -> bool:
         if chain_id is not None:
             return _show(await service.check(store, chain_id, expected=expected), expected)
-        found = True
-        async for each in service.chain_ids(store):
-            found = _show(await service.check(store, each), None) and found
-        return found
+        shown = [
+            _show(await service.check(store, each), None) async for each in service.chain_ids(store)
+        ]
+        if not shown:
+            say("No entry is sealed yet. A running server seals new entries within about a second.")
+        return all(shown)
 
     return _run(check)
 

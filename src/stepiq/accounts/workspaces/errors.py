@@ -21,7 +21,8 @@ class AlreadyMember(Conflict):
 
     def __init__(self, email: str) -> None:
         super().__init__(
-            f"{email} is a member of this workspace. To change the role, use PATCH /api/workspace/members/ID."
+            f"{email} is already a member of this workspace. To change the role, use PATCH /api/workspace/members/ID or "
+            "`stepiq members set-role`."
         )
 
 
