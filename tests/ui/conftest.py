@@ -119,21 +119,34 @@ async def problems(ui_server: UiServer) -> PageProblems:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def context(
+async def new_context(
     browser: Browser, ui_server: UiServer, problems: PageProblems
-) -> AsyncIterator[BrowserContext]:
-    """A browser without a session, 1440 by 900 pixels. The test fails if one of its pages has a problem."""
-    context = await browser.new_context(
-        base_url=ui_server.url,
-        viewport={"width": 1440, "height": 900},
-        locale="en-US",
-        timezone_id="Europe/Berlin",
-    )
-    context.set_default_timeout(TIMEOUT_MS)
-    problems.watch(context)
-    yield context
-    await context.close()
+) -> AsyncIterator[Callable[[], Awaitable[BrowserContext]]]:
+    """Opens browsers without a session, 1440 by 900 pixels. The test fails if one of their pages has a problem."""
+    opened: list[BrowserContext] = []
+
+    async def new_context() -> BrowserContext:
+        context = await browser.new_context(
+            base_url=ui_server.url,
+            viewport={"width": 1440, "height": 900},
+            locale="en-US",
+            timezone_id="Europe/Berlin",
+        )
+        opened.append(context)
+        context.set_default_timeout(TIMEOUT_MS)
+        problems.watch(context)
+        return context
+
+    yield new_context
+    for context in opened:
+        await context.close()
     problems.check()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(new_context: Callable[[], Awaitable[BrowserContext]]) -> BrowserContext:
+    """A browser of `new_context`."""
+    return await new_context()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

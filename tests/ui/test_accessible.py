@@ -53,6 +53,8 @@ REST = (
     "/usage",
     "/welcome",
     "/settings/profile",
+    "/settings/workspace",
+    "/settings/members",
     "/settings/keys",
     "/settings/secrets",
     "/settings/models",
@@ -67,6 +69,7 @@ ADMIN = ("/admin", "/admin/users", "/admin/problems", "/admin/audit", "/admin/se
 SIGNED_OUT = (
     "/login",
     "/register",
+    "/join",
     "/forgot-password",
     "/reset-password",
     "/verify-email",

@@ -171,7 +171,7 @@ class TestInbox:
         await expect(page.get_by_role("button", name="Approve")).to_be_visible()
         await api.post(f"/api/runs/{run_id}/reviews/check", json={"decision": "reject"})
 
-        await expect(page.get_by_text(f"{person.email} rejected it")).to_be_visible()
+        await expect(page.get_by_text(f"({person.email}) rejected it")).to_be_visible()
         await expect(page.get_by_role("button", name="Approve")).to_have_count(0)
 
 
@@ -213,6 +213,7 @@ class TestLink:
         link = await linked_in_mail(ui_server, address, r"/review#\S+")
         other = await page.context.new_page()
         await other.goto(link)
+        await expect(other.get_by_role("button", name="Reject")).to_be_visible()
         await page.goto(link)
         await page.get_by_role("button", name="Approve").click()
         await expect(page.get_by_role("status")).to_contain_text("Approved.")

@@ -26,7 +26,7 @@ async def test_a_key_is_shown_once_and_works_until_it_is_revoked(
 
         await page.get_by_role("button", name="Revoke deploy").click()
         await page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
-        await expect(page.get_by_text("No API keys")).to_be_visible()
+        await expect(page.get_by_text("No personal keys")).to_be_visible()
 
         assert (await client.get("/api/pipelines")).status_code == 401
     assert key not in await page.content()

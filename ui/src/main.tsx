@@ -8,16 +8,23 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { setOnSignedOut } from "./api/client";
+import { setOnSignedOut, setOnWorkspaceLost } from "./api/client";
 import { queryClient } from "./api/queryClient";
-import { sessionQuery } from "./api/session";
+import { sessionEnded, sessionQuery } from "./api/session";
+import { rememberWorkspaceOnFocus } from "./api/workspace";
 import { router } from "./router";
 import { cspNonce, registerNonce } from "./ui/theme/csp";
 import { cssVariables, theme } from "./ui/theme/theme";
 
 registerNonce();
 // The shell then redirects to the sign-in page, which returns to the address.
-setOnSignedOut(() => queryClient.setQueryData(sessionQuery.queryKey, null));
+setOnSignedOut(() => {
+  sessionEnded();
+  queryClient.setQueryData(sessionQuery.queryKey, null);
+});
+// The session is read again, which leads to another workspace. Nothing of the lost one remains in memory.
+setOnWorkspaceLost(() => window.location.assign("/"));
+rememberWorkspaceOnFocus();
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no element #root.");

@@ -1,6 +1,7 @@
 import createClient, { type Middleware } from "openapi-fetch";
 import { ApiError } from "./errors";
 import type { paths } from "./schema";
+import { currentWorkspace } from "./workspace";
 
 /** The most rows that the API sends at once. */
 const MAX_PAGE = 100;
@@ -8,6 +9,10 @@ const SAFE_METHODS = new Set(["GET", "HEAD"]);
 
 let csrfToken: string | null = null;
 let onSignedOut: () => void = () => {};
+let onWorkspaceLost: () => void = () => {};
+
+/** Names the workspace of a request. A request without it concerns the first workspace of the person. */
+export const WORKSPACE_HEADER = "X-Workspace";
 
 /** Set the token that the server demands of requests that can change data. */
 export function setCsrfToken(token: string | null): void {
@@ -19,8 +24,23 @@ export function setOnSignedOut(callback: () => void): void {
   onSignedOut = callback;
 }
 
+/** Set what happens when the server says that the person is not a member of the workspace of this tab. */
+export function setOnWorkspaceLost(callback: () => void): void {
+  onWorkspaceLost = callback;
+}
+
+/** A failure can mean that the session or the membership has ended. */
+export function noteFailure({ status, code }: ApiError): void {
+  if (status === 401) onSignedOut();
+  if (code === "workspace_not_found") onWorkspaceLost();
+}
+
 const session: Middleware = {
   onRequest({ request }) {
+    const workspace = currentWorkspace();
+    if (workspace !== null && !request.headers.has(WORKSPACE_HEADER)) {
+      request.headers.set(WORKSPACE_HEADER, workspace);
+    }
     if (csrfToken !== null && !SAFE_METHODS.has(request.method)) {
       request.headers.set("X-CSRF-Token", csrfToken);
     }
@@ -28,10 +48,10 @@ const session: Middleware = {
   },
   async onResponse({ response, schemaPath }) {
     if (response.ok) return;
-    const error = await ApiError.from(response);
     // These routes answer 401 to a wrong password or a visitor without a session.
     const isSignIn = schemaPath === "/api/session" || schemaPath.startsWith("/api/auth/");
-    if (response.status === 401 && !isSignIn) onSignedOut();
+    const error = await ApiError.from(response);
+    if (!isSignIn) noteFailure(error);
     throw error;
   },
   onError({ error }) {

@@ -1,5 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api, everyPage, unwrap } from "./client";
+import { membersQuery } from "./members";
 
 /** A filter offers up to 1,000 rows of a list. */
 const MAX_PAGES = 10;
@@ -21,16 +22,17 @@ export const pipelineOptionsQuery = queryOptions({
   staleTime: MINUTE,
 });
 
-/** What may have started runs: API keys, schedules, and each caller of the last year, also people and deleted keys. */
+/** What may have started runs: members, API keys, schedules, and each caller of the last year, also people and deleted keys. */
 export const callersQuery = queryOptions({
   queryKey: ["callers", "options"],
-  queryFn: async ({ signal }) => {
+  queryFn: async ({ client, signal }) => {
     const now = Date.now();
     const [from, to] = [now - DAYS * 24 * 60 * MINUTE, now].map((time) =>
       new Date(time).toISOString().slice(0, 10),
     );
     const usage = { from, to, group_by: "caller" as const };
-    const [keys, schedules, used] = await Promise.all([
+    const [members, keys, schedules, used] = await Promise.all([
+      client.fetchQuery(membersQuery),
       everyPage((query) => api.GET("/api/user/api-keys", { params: { query }, signal }), MAX_PAGES),
       everyPage((query) => api.GET("/api/schedules", { params: { query }, signal }), MAX_PAGES),
       unwrap(api.GET("/api/user/usage", { params: { query: usage }, signal })),
@@ -40,6 +42,7 @@ export const callersQuery = queryOptions({
     // The key is empty for runs whose caller was not recorded.
     const others = series.filter(({ key }) => key !== "");
     return {
+      members,
       keys: keys.data,
       schedules: schedules.data,
       others: others.map(({ key, name }) => ({ id: key, name })),

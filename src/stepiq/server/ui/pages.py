@@ -15,6 +15,7 @@ from stepiq.web.services import AppKey
 PAGES = (
     "login",
     "register",
+    "join",
     "forgot-password",
     "reset-password",
     "verify-email",

@@ -1,4 +1,6 @@
+import { WORKSPACE_HEADER } from "../client";
 import { ApiError } from "../errors";
+import { currentWorkspace } from "../workspace";
 import { SseParser, type StreamEvent } from "./sse";
 
 /** Yields events as they arrive, and an empty list for a sign of life. Throws an ApiError. */
@@ -13,6 +15,8 @@ export function eventSource(url: string): Transport {
     const silence = new AbortController();
     let timer = setTimeout(() => silence.abort(), SILENCE_MS);
     const headers: Record<string, string> = { Accept: "text/event-stream" };
+    const workspace = currentWorkspace();
+    if (workspace !== null) headers[WORKSPACE_HEADER] = workspace;
     if (after > 0) headers["Last-Event-ID"] = String(after);
     try {
       const aborted = AbortSignal.any([signal, silence.signal]);

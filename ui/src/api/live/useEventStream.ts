@@ -1,5 +1,7 @@
 import { useEffect, useEffectEvent, useState } from "react";
+import { noteFailure } from "../client";
 import type { ApiError } from "../errors";
+import { currentWorkspace } from "../workspace";
 import type { StreamState } from "./connection";
 import { reportState } from "./liveState";
 import type { Channel, Locks } from "./messages";
@@ -37,7 +39,9 @@ export function useEventStream(
     if (url === null) return;
     const report = reportState();
     const frames = new Frames((events) => deliver(events));
-    const name = navigator.locks ? `stepiq ${url}` : `stepiq ${url} ${randomId()}`;
+    // Tabs that show another workspace follow the same URL with other events.
+    const common = `stepiq ${currentWorkspace()} ${url}`;
+    const name = navigator.locks ? common : `${common} ${randomId()}`;
     setStream({ state: "connecting", error: null });
     const shared = new SharedStream({
       name,
@@ -48,6 +52,7 @@ export function useEventStream(
       onEvents: frames.add,
       onState: (state, error) => {
         report(state);
+        if (error !== null) noteFailure(error);
         setStream({ state, error });
       },
     });

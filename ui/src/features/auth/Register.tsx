@@ -4,14 +4,22 @@ import { useState } from "react";
 import { asApiError } from "@/api/errors";
 import { useRegister, useSignIn } from "@/api/session";
 import { AuthPage } from "./AuthPage";
+import type { Invited } from "./invited";
 import { strings } from "./strings";
 import { useHashToken } from "./useHashToken";
 
-/** Creates an account and signs in. A setup token or an invitation comes from the fragment of the address. */
-export function Register({ next }: { next?: string }) {
+const EMPTY = { password: "", name: "", setupToken: "" };
+
+type Props = {
+  next?: string;
+  /** The invitation that the person uses by registering. */
+  invited?: Invited;
+};
+
+/** Creates an account and signs in. A setup token comes from the fragment of the address. */
+export function Register({ next, invited }: Props) {
   const linkedSetupToken = useHashToken("setup");
-  const invitation = useHashToken("invitation");
-  const [values, setValues] = useState({ email: "", password: "", name: "", setupToken: "" });
+  const [values, setValues] = useState({ ...EMPTY, email: invited?.email ?? "" });
   const register = useRegister();
   const signIn = useSignIn();
   const router = useRouter();
@@ -29,27 +37,30 @@ export function Register({ next }: { next?: string }) {
       password,
       name: values.name.trim() || null,
       setup_token: linkedSetupToken ?? (values.setupToken.trim() || null),
-      invitation,
+      invitation: invited?.token,
     });
     await signIn.mutateAsync({ email, password });
-    await router.navigate({ href: next ?? "/", replace: true });
+    if (invited) invited.onJoined();
+    else await router.navigate({ href: next ?? "/", replace: true });
   };
 
   return (
     <AuthPage
-      title={strings.createAccount}
-      intro={linkedSetupToken === null ? undefined : strings.setupIntro}
+      title={invited?.title ?? strings.createAccount}
+      intro={invited?.intro ?? (linkedSetupToken === null ? undefined : strings.setupIntro)}
       error={needsSetupToken ? null : (register.error ?? signIn.error)}
       fields={["email", "password", "name", "setup_token"]}
       // Failures are shown from the state of the mutations.
       onSubmit={() => void submit().catch(() => undefined)}
       footer={
-        <>
-          {strings.hasAccount}{" "}
-          <Anchor renderRoot={(props) => <Link to="/login" search={{ next }} {...props} />}>
-            {strings.signIn}
-          </Anchor>
-        </>
+        !invited && (
+          <>
+            {strings.hasAccount}{" "}
+            <Anchor renderRoot={(props) => <Link to="/login" search={{ next }} {...props} />}>
+              {strings.signIn}
+            </Anchor>
+          </>
+        )
       }
     >
       <TextInput
@@ -57,7 +68,8 @@ export function Register({ next }: { next?: string }) {
         type="email"
         name="email"
         autoComplete="username"
-        autoFocus
+        autoFocus={!invited}
+        readOnly={invited !== undefined}
         value={values.email}
         error={errors.email}
         onChange={set("email")}
@@ -67,6 +79,7 @@ export function Register({ next }: { next?: string }) {
         description={strings.passwordHint}
         name="password"
         autoComplete="new-password"
+        autoFocus={invited !== undefined}
         value={values.password}
         error={errors.password}
         onChange={set("password")}

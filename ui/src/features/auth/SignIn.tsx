@@ -2,31 +2,48 @@ import { Anchor, Button, PasswordInput, TextInput } from "@mantine/core";
 import { Link, useRouter } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
 import { asApiError } from "@/api/errors";
-import { useSignIn } from "@/api/session";
+import { hasSessionEnded, useSignIn } from "@/api/session";
 import type { FailureSearch } from "@/features/sso/search";
 import { AuthPage } from "./AuthPage";
 import classes from "./AuthPage.module.css";
+import type { Invited } from "./invited";
 import { strings } from "./strings";
 
 const EnterCode = lazy(() => import("./EnterCode"));
 const ProviderButtons = lazy(() => import("@/features/sso/ProviderButtons"));
 const SignInFailure = lazy(() => import("@/features/sso/SignInFailure"));
+const NoWorkspace = lazy(() => import("./NoWorkspace"));
 
-export function SignIn({ next, failure, provider }: { next?: string } & FailureSearch) {
-  const [email, setEmail] = useState("");
+type Props = FailureSearch & {
+  next?: string;
+  /** The invitation that the person uses by signing in. */
+  invited?: Invited;
+};
+
+export function SignIn({ next, invited, failure, provider }: Props) {
+  const [email, setEmail] = useState(invited?.email ?? "");
   const [password, setPassword] = useState("");
   const [needsCode, setNeedsCode] = useState(false);
   const signIn = useSignIn();
   const router = useRouter();
   const errors = signIn.error ? asApiError(signIn.error).fieldErrors : {};
+  const href = next ?? "/";
   const submit = (code?: string) =>
     signIn.mutate(
-      { email, password, code },
+      { email, password, code, invitation: invited?.token },
       {
-        onSuccess: () => void router.navigate({ href: next ?? "/", replace: true }),
+        onSuccess: () =>
+          invited ? invited.onJoined() : void router.navigate({ href, replace: true }),
         onError: (error) => asApiError(error).code === "totp_required" && setNeedsCode(true),
       },
     );
+  if (signIn.error && asApiError(signIn.error).code === "no_workspace") {
+    return (
+      <Suspense fallback={null}>
+        <NoWorkspace />
+      </Suspense>
+    );
+  }
   if (needsCode) {
     const back = () => {
       setNeedsCode(false);
@@ -46,17 +63,24 @@ export function SignIn({ next, failure, provider }: { next?: string } & FailureS
   }
   return (
     <AuthPage
-      title={strings.signIn}
+      title={invited?.title ?? strings.signIn}
+      intro={invited?.intro ?? (hasSessionEnded() ? strings.ended : undefined)}
       error={signIn.error}
       fields={["email", "password"]}
       onSubmit={() => submit()}
       footer={
-        <>
-          {strings.noAccount}{" "}
-          <Anchor renderRoot={(props) => <Link to="/register" search={{ next }} {...props} />}>
-            {strings.createAccount}
+        invited ? (
+          <Anchor renderRoot={(props) => <Link to="/login" {...props} />}>
+            {strings.join.otherWay}
           </Anchor>
-        </>
+        ) : (
+          <>
+            {strings.noAccount}{" "}
+            <Anchor renderRoot={(props) => <Link to="/register" search={{ next }} {...props} />}>
+              {strings.createAccount}
+            </Anchor>
+          </>
+        )
       }
     >
       {failure !== undefined && signIn.error === null && (
@@ -69,7 +93,8 @@ export function SignIn({ next, failure, provider }: { next?: string } & FailureS
         type="email"
         name="email"
         autoComplete="username"
-        autoFocus
+        autoFocus={!invited}
+        readOnly={invited !== undefined}
         value={email}
         error={errors.email}
         onChange={(event) => setEmail(event.currentTarget.value)}
@@ -78,6 +103,7 @@ export function SignIn({ next, failure, provider }: { next?: string } & FailureS
         label={strings.password}
         name="password"
         autoComplete="current-password"
+        autoFocus={invited !== undefined}
         value={password}
         error={errors.password}
         onChange={(event) => setPassword(event.currentTarget.value)}
@@ -88,11 +114,13 @@ export function SignIn({ next, failure, provider }: { next?: string } & FailureS
         </Anchor>
       </div>
       <Button type="submit" fullWidth loading={signIn.isPending}>
-        {strings.signIn}
+        {invited ? strings.signInAndJoin : strings.signIn}
       </Button>
-      <Suspense fallback={null}>
-        <ProviderButtons next={next} />
-      </Suspense>
+      {!invited && (
+        <Suspense fallback={null}>
+          <ProviderButtons next={next} />
+        </Suspense>
+      )}
     </AuthPage>
   );
 }

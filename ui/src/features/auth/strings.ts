@@ -1,6 +1,7 @@
 /** Texts of the pages for visitors. */
 export const strings = {
   signIn: "Sign in",
+  signInAndJoin: "Sign in and join",
   createAccount: "Create account",
   email: "Email",
   password: "Password",
@@ -40,4 +41,38 @@ export const strings = {
   verify: "Verify",
   verifyIncomplete: "This link is incomplete. Open the complete link from the email.",
   continue: "Continue",
+  ended:
+    "Your session has ended. If you have not signed out, an admin may have removed you from a workspace.",
+  join: {
+    title: (workspace: string) => `Join “${workspace}”`,
+    titleServer: "Create your account",
+    intro: (workspace: string, role: string) =>
+      `You are invited to the workspace “${workspace}” with the role ${role}.`,
+    introNew: "Create an account to join.",
+    introKnown: "Your address has an account. Sign in to join.",
+    introServer: "You are invited to this server.",
+    signedInAs: (email: string) => `You are signed in as ${email}.`,
+    join: "Join",
+    loading: "The invitation is being opened.",
+    incompleteTitle: "This link is incomplete",
+    incomplete: "Open the complete link of the invitation.",
+    invalidTitle: "This invitation is not valid",
+    invalid:
+      "It was used, withdrawn or replaced by a newer one, or it is older than seven days. Ask an admin of the workspace for a new one.",
+    failedTitle: "The invitation could not be opened",
+    otherTitle: "This invitation is for another address",
+    other: (invited: string, email: string) =>
+      `The invitation is for ${invited}, but you are signed in as ${email}. Sign out to use it.`,
+    signOut: "Sign out and continue",
+    stay: (email: string) => `Stay signed in as ${email}`,
+    otherWay: "Sign in another way, then open the invitation again",
+    retry: "Try again",
+    open: "Open stepIQ",
+  },
+  noWorkspace: {
+    title: "You are not a member of any workspace",
+    text: "Ask an admin of a workspace to invite you, then open the link of the invitation.",
+    lost: (name: string) => `You are no longer a member of “${name}”.`,
+    back: "Back to sign in",
+  },
 } as const;

@@ -2,6 +2,7 @@ import { Button } from "@mantine/core";
 import { useSuspenseInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { Send } from "lucide-react";
+import { useCan } from "@/api/access";
 import { pipelineDeliveriesQuery, useSendTest } from "@/api/deliveries";
 import { EmptyState } from "@/ui/feedback/EmptyState";
 import { toast } from "@/ui/feedback/toast";
@@ -73,11 +74,13 @@ export function PipelineDeliveries({ id, search }: Props) {
 
 function SendTest({ pipelineId }: { pipelineId: string }) {
   const test = useSendTest(pipelineId);
+  const canSend = useCan("pipelines:execute");
   const send = () =>
     test.mutate(undefined, {
       onSuccess: ({ data }) => toast.success(strings.sent(data.length)),
       onError: (error) => toast.failure(strings.notSent, error),
     });
+  if (!canSend) return null;
   return (
     <Button
       variant="default"

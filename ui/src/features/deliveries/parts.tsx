@@ -1,4 +1,5 @@
 import { Button } from "@mantine/core";
+import { useCan } from "@/api/access";
 import { type Delivery, useRedeliver } from "@/api/deliveries";
 import { toast } from "@/ui/feedback/toast";
 import { strings } from "./strings";
@@ -11,11 +12,13 @@ export function targetText({ target }: Pick<Delivery, "target">): string {
 /** Sends the delivery again. While it is pending, that is not possible. */
 export function RedeliverButton({ delivery, isSmall }: { delivery: Delivery; isSmall?: true }) {
   const redeliver = useRedeliver();
+  const canSend = useCan("pipelines:execute");
   const send = () =>
     redeliver.mutate(delivery.id, {
       onSuccess: () => toast.success(strings.redelivered),
       onError: (error) => toast.failure(strings.notRedelivered, error),
     });
+  if (!canSend) return null;
   return (
     <Button
       variant="default"

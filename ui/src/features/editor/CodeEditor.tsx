@@ -8,23 +8,27 @@ export type EditorHandle = { goTo: (line: number, column?: number | null) => voi
 
 type Props = EditorEvents & {
   text: string;
+  /** Whether the text can only be read. It does not change while the editor is open. */
+  isReadOnly: boolean;
   issues: readonly { issue: Issue; severity: "error" | "warning" }[];
   schema: Schema | undefined;
   handle: React.Ref<EditorHandle>;
 };
 
 /** The text of a pipeline in CodeMirror. It keeps its history while other tabs or merges change the text. */
-export default function CodeEditor({ text, issues, schema, handle, ...events }: Props) {
+export default function CodeEditor(props: Props) {
+  const { text, isReadOnly, issues, schema, handle, ...events } = props;
   const parent = useRef<HTMLDivElement>(null);
   const editor = useRef<PipelineEditor | null>(null);
-  const first = useRef(text);
+  const first = useRef({ text, isReadOnly });
   const latest = useRef(events);
   useEffect(() => {
     latest.current = events;
   });
   useEffect(() => {
     if (parent.current === null) return;
-    const created = new PipelineEditor(parent.current, first.current, {
+    const { text, isReadOnly } = first.current;
+    const created = new PipelineEditor(parent.current, text, isReadOnly, {
       onChange: (next) => latest.current.onChange(next),
       onCursor: (line, column) => latest.current.onCursor(line, column),
       onTest: () => latest.current.onTest(),

@@ -2,6 +2,7 @@ import { ActionIcon, Button, Menu } from "@mantine/core";
 import { useNavigate } from "@tanstack/react-router";
 import { CircleCheck, CircleDashed, Ellipsis, FlaskConical, Play, Save } from "lucide-react";
 import { useState } from "react";
+import { useCan } from "@/api/access";
 import { ConfirmDiscard } from "./ConfirmDiscard";
 import { hasChanges, isKept } from "./draftNeeds";
 import type { DraftSession } from "./draftSession";
@@ -20,50 +21,60 @@ type Props = {
 /** What became of the text, and the buttons. */
 export function EditorBar({ session, state, onSave, onTest, onRun }: Props) {
   const [isDiscarding, setDiscarding] = useState(false);
+  const canWrite = useCan("pipelines:write");
+  const canExecute = useCan("pipelines:execute");
   const navigate = useNavigate();
   const isChanged = hasChanges(state);
   const isSaving = state.request?.kind === "save" || state.wantsSave;
   return (
     <div className={classes.bar}>
       <div className={classes.state} role="status" aria-label="Draft">
-        <Saved state={state} isChanged={isChanged} />
+        {canWrite ? <Saved state={state} isChanged={isChanged} /> : strings.readOnly}
       </div>
       <div className={classes.buttons}>
-        <Menu>
-          <Menu.Target>
-            <ActionIcon aria-label="More actions">
-              <Ellipsis size={16} aria-hidden />
-            </ActionIcon>
-          </Menu.Target>
-          <Menu.Dropdown>
-            <Menu.Item disabled={!isChanged} color="red" onClick={() => setDiscarding(true)}>
-              {strings.discard}
-            </Menu.Item>
-          </Menu.Dropdown>
-        </Menu>
-        <Button
-          variant="default"
-          leftSection={<FlaskConical size={16} aria-hidden />}
-          onClick={onTest}
-        >
-          {strings.test}
-        </Button>
-        <Button
-          variant="default"
-          leftSection={<Play size={16} aria-hidden />}
-          disabled={state.base.version === null}
-          onClick={onRun}
-        >
-          {strings.run}
-        </Button>
-        <Button
-          leftSection={<Save size={16} aria-hidden />}
-          loading={isSaving && state.unreachable === null}
-          disabled={!isChanged || state.conflict !== null}
-          onClick={onSave}
-        >
-          {strings.save}
-        </Button>
+        {canWrite && (
+          <Menu>
+            <Menu.Target>
+              <ActionIcon aria-label="More actions">
+                <Ellipsis size={16} aria-hidden />
+              </ActionIcon>
+            </Menu.Target>
+            <Menu.Dropdown>
+              <Menu.Item disabled={!isChanged} color="red" onClick={() => setDiscarding(true)}>
+                {strings.discard}
+              </Menu.Item>
+            </Menu.Dropdown>
+          </Menu>
+        )}
+        {canExecute && (
+          <>
+            <Button
+              variant="default"
+              leftSection={<FlaskConical size={16} aria-hidden />}
+              onClick={onTest}
+            >
+              {strings.test}
+            </Button>
+            <Button
+              variant="default"
+              leftSection={<Play size={16} aria-hidden />}
+              disabled={state.base.version === null}
+              onClick={onRun}
+            >
+              {strings.run}
+            </Button>
+          </>
+        )}
+        {canWrite && (
+          <Button
+            leftSection={<Save size={16} aria-hidden />}
+            loading={isSaving && state.unreachable === null}
+            disabled={!isChanged || state.conflict !== null}
+            onClick={onSave}
+          >
+            {strings.save}
+          </Button>
+        )}
       </div>
       <ConfirmDiscard
         session={session}

@@ -1,5 +1,6 @@
 import { Anchor, Button } from "@mantine/core";
 import type { ReactNode } from "react";
+import { useDenied } from "@/api/access";
 import type { ApiError } from "@/api/errors";
 import { toast } from "@/ui/feedback/toast";
 import { hasChanges } from "./draftNeeds";
@@ -13,6 +14,7 @@ import { strings } from "./strings";
 export function EditorNotices({ session, state }: { session: DraftSession; state: DraftState }) {
   const { others, unreachable, refused, saveError, base, latestVersion } = state;
   const isBehind = base.version !== null && latestVersion !== null && latestVersion > base.version;
+  const denied = useDenied("pipelines:write", "change the definition");
   const merge = async () => {
     if (latestVersion === null) return;
     try {
@@ -24,6 +26,7 @@ export function EditorNotices({ session, state }: { session: DraftSession; state
   };
   return (
     <>
+      {denied !== null && <Notice>{denied}</Notice>}
       {session.isAtRisk && <Notice tone="bad">{strings.atRisk}</Notice>}
       {unreachable !== null && !session.isAtRisk && <Notice>{strings.offline}</Notice>}
       {refused !== null && refused.text === state.text && (

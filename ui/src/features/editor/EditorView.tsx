@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useCallback, useEffect, useRef, useState } from "react";
+import { useCan } from "@/api/access";
 import { modelsQuery, schemaQuery } from "@/api/pipelines";
 import { toast } from "@/ui/feedback/toast";
 import { useKeys } from "@/ui/keys/useKeys";
@@ -32,6 +33,7 @@ export default function EditorView({ session, search }: Props) {
   const [cursor, setCursor] = useState({ line: 1, column: 1 });
   const onCursor = useCallback((line: number, column: number) => setCursor({ line, column }), []);
   const place = useCursorPlace(state.text, cursor);
+  const canWrite = useCan("pipelines:write");
   useSavedEffects(session);
 
   const show = (changes: Partial<EditorSearch>) =>
@@ -44,7 +46,7 @@ export default function EditorView({ session, search }: Props) {
   const save = () => session.dispatch({ type: "save" });
   const test = () => show({ panel: "test" });
   useKeys("Editor", [
-    { key: "mod+s", label: strings.save, run: save },
+    ...(canWrite ? [{ key: "mod+s", label: strings.save, run: save }] : []),
     { key: "mod+Enter", label: strings.test, run: test },
   ]);
   const isAsking = state.conflict !== null;
@@ -66,6 +68,7 @@ export default function EditorView({ session, search }: Props) {
             <CodeEditor
               handle={handle}
               text={state.text}
+              isReadOnly={!canWrite}
               issues={problems.all}
               schema={schema as Schema | undefined}
               onChange={(text) => session.dispatch({ type: "edited", text })}

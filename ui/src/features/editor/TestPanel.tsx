@@ -1,6 +1,7 @@
 import { Button, NativeSelect } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Play } from "lucide-react";
+import { useDenied } from "@/api/access";
 import { examplesQuery } from "@/api/pipelines";
 import { recentRunsQuery, useRunDraft } from "@/api/testRuns";
 import { ErrorState } from "@/ui/feedback/ErrorState";
@@ -30,6 +31,7 @@ export function TestPanel({ pipelineId, text, document, search, onSearch }: Prop
   const example = examples?.find(({ id }) => id === search.example)?.input_data;
   const input = useInputForm(document, example ?? lastInput(runs));
   const start = useRunDraft(pipelineId);
+  const denied = useDenied("pipelines:execute", "run a test");
   const source = runs?.find(({ id }) => id === search.from) ?? runs?.[0];
 
   const run = () => {
@@ -78,12 +80,12 @@ export function TestPanel({ pipelineId, text, document, search, onSearch }: Prop
         {step !== null && runs?.length === 0 && <p className={classes.hint}>{strings.noRuns}</p>}
         {isLoading && <TextSkeleton lines={3} />}
         {!isLoading && (step === null || runs?.length === 0) && input.form}
-        <p className={classes.hint}>{strings.testHint}</p>
+        <p className={classes.hint}>{denied ?? strings.testHint}</p>
         <div className={classes.actions}>
           <Button
             type="submit"
             loading={start.isPending}
-            disabled={isLoading}
+            disabled={isLoading || denied !== null}
             leftSection={<Play size={16} aria-hidden />}
           >
             {strings.runDraft}

@@ -37,7 +37,7 @@ export class PipelineEditor {
   readonly #help = new Compartment();
   readonly #events: EditorEvents;
 
-  constructor(parent: HTMLElement, text: string, events: EditorEvents) {
+  constructor(parent: HTMLElement, text: string, isReadOnly: boolean, events: EditorEvents) {
     this.#events = events;
     const test = () => {
       events.onTest();
@@ -46,6 +46,7 @@ export class PipelineEditor {
     const extensions = [
       Prec.highest(keymap.of([{ key: "Mod-Enter", run: test }])),
       basics(),
+      EditorState.readOnly.of(isReadOnly),
       // Without this, line breaks of another kind would change with the first edit.
       text.includes("\r") ? EditorState.lineSeparator.of("\n") : [],
       EditorView.cspNonce.of(cspNonce()),

@@ -98,4 +98,4 @@ export function watchBrowser(): void {
 }
 
 const NOT_KEPT =
-  "The server does not have your last changes to a pipeline. This browser keeps them, and shows them when you sign in here again.";
+  "The server does not have your last changes to a pipeline. This browser keeps them, and shows them when you open the pipeline here again.";

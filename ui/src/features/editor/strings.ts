@@ -19,6 +19,7 @@ export const strings = {
   saved: (version: number) => `Saved as version ${version}.`,
   saveFailed: "The pipeline was not saved",
   isSaved: "Saved",
+  readOnly: "Read only",
   unsaved: "Unsaved changes",
   keeping: "Keeping your changes…",
   kept: "Draft kept on the server",

@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { Pause, Play } from "lucide-react";
 import { useState } from "react";
+import { useCan } from "@/api/access";
 import type { Pausable } from "@/api/pipelines";
 import { usePageActions } from "@/ui/palette/actions";
 import PauseDialog from "./PauseDialog";
@@ -11,7 +12,11 @@ export default function PauseControl({ pipeline }: { pipeline: Pausable }) {
   const [isAsking, setAsking] = useState(false);
   const isPaused = pipeline.status === "paused";
   const ask = () => setAsking(true);
-  usePageActions([{ label: isPaused ? strings.resumeAction : strings.pauseAction, run: ask }]);
+  const canPause = useCan("pipelines:write");
+  usePageActions(
+    canPause ? [{ label: isPaused ? strings.resumeAction : strings.pauseAction, run: ask }] : [],
+  );
+  if (!canPause) return null;
   const Icon = isPaused ? Play : Pause;
   return (
     <>

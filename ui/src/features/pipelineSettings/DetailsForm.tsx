@@ -1,5 +1,6 @@
 import { Button, Textarea, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
+import { useCan } from "@/api/access";
 import { asApiError } from "@/api/errors";
 import { type Pipeline, type PipelineChanges, useChangePipeline } from "@/api/pipelines";
 import { FormError } from "@/ui/feedback/FormError";
@@ -16,7 +17,8 @@ export function DetailsForm({ pipeline }: { pipeline: Pipeline }) {
   const stored = detailsOf(pipeline);
   const shown = { ...stored, ...edited };
   const changes = changedDetails(stored, shown);
-  const isArchived = pipeline.status === "archived";
+  const canWrite = useCan("pipelines:write");
+  const isFixed = pipeline.status === "archived" || !canWrite;
   const errors = change.error ? asApiError(change.error).fieldErrors : {};
   const edit = (part: Partial<Details>) => setEdited((known) => ({ ...known, ...part }));
   const submit = (event: FormEvent) => {
@@ -36,7 +38,7 @@ export function DetailsForm({ pipeline }: { pipeline: Pipeline }) {
         label={strings.name}
         value={shown.name}
         error={errors.name}
-        disabled={isArchived}
+        disabled={isFixed}
         onChange={(event) => edit({ name: event.currentTarget.value })}
       />
       <Textarea
@@ -44,7 +46,7 @@ export function DetailsForm({ pipeline }: { pipeline: Pipeline }) {
         rows={3}
         value={shown.description}
         error={errors.description}
-        disabled={isArchived}
+        disabled={isFixed}
         onChange={(event) => edit({ description: event.currentTarget.value })}
       />
       <Textarea
@@ -53,7 +55,7 @@ export function DetailsForm({ pipeline }: { pipeline: Pipeline }) {
         rows={3}
         value={shown.tags}
         error={tagErrors(errors)}
-        disabled={isArchived}
+        disabled={isFixed}
         onChange={(event) => edit({ tags: event.currentTarget.value })}
       />
       <dl className={classes.facts}>
@@ -69,9 +71,11 @@ export function DetailsForm({ pipeline }: { pipeline: Pipeline }) {
         </dd>
       </dl>
       <div className={classes.buttons}>
-        <Button type="submit" disabled={changes === null} loading={change.isPending}>
-          {strings.save}
-        </Button>
+        {canWrite && (
+          <Button type="submit" disabled={changes === null} loading={change.isPending}>
+            {strings.save}
+          </Button>
+        )}
         {changes !== null && (
           <Button variant="default" onClick={() => setEdited({})}>
             {strings.reset}

@@ -2,6 +2,7 @@ import { Anchor, Button } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
+import { useCan } from "@/api/access";
 import { missingSecretsQuery, type PipelineSecret, pipelineSecretsQuery } from "@/api/secrets";
 import { DeleteSecret } from "@/features/settings/DeleteSecret";
 import { MissingSecrets } from "@/features/settings/MissingSecrets";
@@ -22,6 +23,7 @@ export default function PipelineSecrets({ id }: { id: string }) {
   const { data: missing } = useSuspenseQuery(missingSecretsQuery(id));
   const [dialog, setDialog] = useState<Dialog | null>(null);
   const close = () => setDialog(null);
+  const canWrite = useCan("pipelines:write");
   const setNamed = (name: string) => setDialog({ kind: "set", name, isFixed: true });
   return (
     <section aria-labelledby="secrets" className={classes.section}>
@@ -29,12 +31,14 @@ export default function PipelineSecrets({ id }: { id: string }) {
         <h2 id="secrets" className={classes.heading}>
           {strings.secrets}
         </h2>
-        <Button
-          variant="default"
-          onClick={() => setDialog({ kind: "set", name: "", isFixed: false })}
-        >
-          {strings.setSecret}
-        </Button>
+        {canWrite && (
+          <Button
+            variant="default"
+            onClick={() => setDialog({ kind: "set", name: "", isFixed: false })}
+          >
+            {strings.setSecret}
+          </Button>
+        )}
       </div>
       <p className={classes.text}>
         {strings.secretsText}{" "}
@@ -49,6 +53,7 @@ export default function PipelineSecrets({ id }: { id: string }) {
         <DataTable
           label={strings.secrets}
           columns={ownSecretColumns<PipelineSecret>({
+            canWrite,
             onReplace: setNamed,
             onDelete: (secret) => setDialog({ kind: "delete", secret }),
           })}

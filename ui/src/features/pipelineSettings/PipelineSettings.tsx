@@ -1,5 +1,6 @@
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { lazy, Suspense } from "react";
+import { useCan, useDenied } from "@/api/access";
 import { savedPipelineQuery } from "@/api/pipelines";
 import { TableSkeleton } from "@/ui/feedback/Skeletons";
 import { Archive } from "./Archive";
@@ -12,6 +13,8 @@ const PipelineSecrets = lazy(() => import("./PipelineSecrets"));
 /** What can be changed about a pipeline without a new version. */
 export function PipelineSettings({ id }: { id: string }) {
   const { data: pipeline } = useSuspenseQuery(savedPipelineQuery(id));
+  const canWrite = useCan("pipelines:write");
+  const denied = useDenied("pipelines:write", "change the pipeline");
   if (pipeline === null) return null;
   return (
     <div className={classes.page}>
@@ -20,14 +23,14 @@ export function PipelineSettings({ id }: { id: string }) {
           {strings.details}
         </h2>
         <p className={classes.text}>
-          {pipeline.status === "archived" ? strings.archivedText : strings.detailsText}
+          {denied ?? (pipeline.status === "archived" ? strings.archivedText : strings.detailsText)}
         </p>
         <DetailsForm pipeline={pipeline} />
       </section>
       <Suspense fallback={<TableSkeleton columns={4} rows={3} />}>
         <PipelineSecrets id={id} />
       </Suspense>
-      <Archive pipeline={pipeline} />
+      {canWrite && <Archive pipeline={pipeline} />}
     </div>
   );
 }

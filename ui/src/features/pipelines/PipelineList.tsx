@@ -4,6 +4,7 @@ import { useSuspenseInfiniteQuery, useSuspenseQuery } from "@tanstack/react-quer
 import { Link, useNavigate } from "@tanstack/react-router";
 import { Plus, Search, Workflow } from "lucide-react";
 import { lazy, Suspense, useRef, useState } from "react";
+import { useCan } from "@/api/access";
 import { draftsQuery } from "@/api/drafts";
 import { type Pausable, pipelinesQuery } from "@/api/pipelines";
 import { EmptyState } from "@/ui/feedback/EmptyState";
@@ -55,15 +56,18 @@ export function PipelineList({ search }: { search: ListSearch }) {
   const change = (changes: FilterValues) =>
     void navigate({ to: "/pipelines", search: { ...search, ...changes } as ListSearch });
   const create = () => void navigate({ to: "/pipelines", search: { ...search, create: "blank" } });
-  useKeys("Pipelines", [{ key: "c", label: strings.create, run: create }]);
+  const canWrite = useCan("pipelines:write");
+  useKeys("Pipelines", canWrite ? [{ key: "c", label: strings.create, run: create }] : []);
   return (
     <>
       <PageHeader
         title={strings.pipelines}
         actions={
-          <Button leftSection={<Plus size={16} aria-hidden />} onClick={create}>
-            {strings.create}
-          </Button>
+          canWrite && (
+            <Button leftSection={<Plus size={16} aria-hidden />} onClick={create}>
+              {strings.create}
+            </Button>
+          )
         }
       />
       <FilterChips filters={FILTERS} values={filter} onChange={change}>
@@ -72,7 +76,7 @@ export function PipelineList({ search }: { search: ListSearch }) {
       {rows.length > 0 ? (
         <DataTable
           label={strings.pipelines}
-          columns={columnsFor(rows, setPausing)}
+          columns={columnsFor(rows, canWrite ? setPausing : null)}
           rows={rows}
           rowId={({ id }) => id}
           onOpen={({ id }) => void navigate({ to: "/pipelines/$id/edit", params: { id } })}
@@ -93,7 +97,7 @@ export function PipelineList({ search }: { search: ListSearch }) {
         <NoRows search={search} />
       )}
       <Suspense>
-        {search.create !== undefined && <CreateDialog search={search} />}
+        {search.create !== undefined && canWrite && <CreateDialog search={search} />}
         {pausing !== null && <PauseDialog pipeline={pausing} onClose={() => setPausing(null)} />}
       </Suspense>
     </>
@@ -101,6 +105,7 @@ export function PipelineList({ search }: { search: ListSearch }) {
 }
 
 function NoRows({ search: { q, tag, status } }: { search: ListSearch }) {
+  const canWrite = useCan("pipelines:write");
   if (q !== undefined || tag !== undefined) {
     return <EmptyState title={strings.noneFound}>{strings.noneFoundText}</EmptyState>;
   }
@@ -112,11 +117,15 @@ function NoRows({ search: { q, tag, status } }: { search: ListSearch }) {
       icon={Workflow}
       example={CURL}
       actions={
-        <Button
-          renderRoot={(props) => <Link to="/pipelines" search={{ create: "example" }} {...props} />}
-        >
-          {strings.fromExample}
-        </Button>
+        canWrite && (
+          <Button
+            renderRoot={(props) => (
+              <Link to="/pipelines" search={{ create: "example" }} {...props} />
+            )}
+          >
+            {strings.fromExample}
+          </Button>
+        )
       }
     >
       {strings.emptyText}

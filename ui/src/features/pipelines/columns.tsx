@@ -88,13 +88,14 @@ const all: readonly Column<Row>[] = [
   { id: "state", header: strings.state, from: 440, cell: (row) => <State row={row} /> },
 ];
 
-/** The columns of the list. Those with numbers of the last days need `stats` of the pipelines. */
+/** The columns of the list. `onPause` is null for people who cannot pause pipelines. Those with numbers of the last days need `stats` of the pipelines. */
 export function columnsFor(
   rows: readonly Row[],
-  onPause: (pipeline: Pausable) => void,
+  onPause: ((pipeline: Pausable) => void) | null,
 ): readonly Column<Row>[] {
   const hasStats = rows.some((row) => row.kind === "pipeline" && row.pipeline.stats);
   const shown = hasStats ? all : all.filter(({ id }) => !STATS.includes(id));
+  if (onPause === null) return shown;
   const pause: Column<Row> = {
     id: "pause",
     header: <span className="visually-hidden">{strings.actions}</span>,

@@ -24,11 +24,13 @@ type Props = {
   sending: Decision | null;
   error: unknown;
   note?: ReactNode;
+  /** Why the person cannot decide. The card then shows what is asked only. */
+  denied?: string | null;
 };
 
 /** An open review: what is asked and about what, and the decision. */
 export function ReviewCard(props: Props) {
-  const { review, facts = [], draft, onDraft, onDecide, sending, error, note } = props;
+  const { review, facts = [], draft, onDraft, onDecide, sending, error, note, denied } = props;
   const [isRefused, setRefused] = useState(false);
   const problem = draftProblem(review, draft);
   const decide = (decision: Decision) => {
@@ -36,33 +38,15 @@ export function ReviewCard(props: Props) {
     setRefused(problem !== null);
     if (problem === null) onDecide(answerOf(review, draft, decision));
   };
-  useKeys(strings.keys.title, [
+  const canDecide = !denied;
+  const keys = [
     { key: "a", label: strings.keys.approve, run: () => decide("approve") },
     { key: "r", label: strings.keys.reject, run: () => decide("reject") },
     { key: "mod+enter", label: strings.keys.send, run: () => decide("approve") },
-  ]);
-  return (
+  ];
+  useKeys(strings.keys.title, canDecide ? keys : []);
+  const decision = (
     <>
-      <dl className={classes.facts}>
-        <Fact name={strings.step}>
-          <code className="mono">{review.step_id}</code>
-        </Fact>
-        <Fact name={strings.waiting}>
-          <RelativeTime time={review.requested_at} />
-        </Fact>
-        <Fact name={strings.expires}>
-          <RelativeTime time={review.expires_at} />
-        </Fact>
-        {facts.map(([name, value]) => (
-          <Fact key={name} name={name}>
-            {value}
-          </Fact>
-        ))}
-      </dl>
-      <section className={classes.section} aria-label={strings.question}>
-        <SafeMarkdown text={review.message} label={strings.question} />
-      </section>
-      <UnderReview review={review} draft={draft} onDraft={onDraft} />
       <Textarea
         label={strings.comment}
         rows={2}
@@ -97,6 +81,35 @@ export function ReviewCard(props: Props) {
         </Button>
         {isEdited(review, draft) && <span className={classes.dimmed}>{strings.withChanges}</span>}
       </div>
+    </>
+  );
+  return (
+    <>
+      <dl className={classes.facts}>
+        <Fact name={strings.step}>
+          <code className="mono">{review.step_id}</code>
+        </Fact>
+        <Fact name={strings.waiting}>
+          <RelativeTime time={review.requested_at} />
+        </Fact>
+        <Fact name={strings.expires}>
+          <RelativeTime time={review.expires_at} />
+        </Fact>
+        {facts.map(([name, value]) => (
+          <Fact key={name} name={name}>
+            {value}
+          </Fact>
+        ))}
+      </dl>
+      <section className={classes.section} aria-label={strings.question}>
+        <SafeMarkdown text={review.message} label={strings.question} />
+      </section>
+      <UnderReview
+        review={canDecide ? review : { ...review, editable: false }}
+        draft={draft}
+        onDraft={onDraft}
+      />
+      {canDecide ? decision : <p className={classes.dimmed}>{denied}</p>}
       {note && <p className={classes.dimmed}>{note}</p>}
     </>
   );

@@ -1,6 +1,8 @@
 import { Anchor } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
+import { useDenied } from "@/api/access";
+import { useNameOf } from "@/api/members";
 import {
   type Answer,
   type ReviewDetail,
@@ -8,6 +10,7 @@ import {
   reviewDetailQuery,
   useDecideReview,
 } from "@/api/reviews";
+import { useUser } from "@/api/session";
 import { PipelineLink, RunLink } from "@/features/run/links";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
@@ -52,13 +55,22 @@ function Open({ review, draft, onDraft, onDecided }: Props & { review: ReviewDet
     onDecided();
   };
   const { assignees } = review;
+  const { email } = useUser();
+  const nameOf = useNameOf();
+  // Assignees can decide, whatever their role is.
+  const isAssigned = assignees.some((each) => each.toLowerCase() === email);
+  const denied = useDenied("pipelines:execute", "decide this review");
   return (
     <ReviewCard
       review={review}
       facts={[
         [strings.run, <RunLink key="run" runId={review.run_id} />],
-        [strings.assignees, assignees.length > 0 ? assignees.join(", ") : strings.anyone],
+        [
+          strings.assignees,
+          assignees.length > 0 ? assignees.map(nameOf).join(", ") : strings.anyone,
+        ],
       ]}
+      denied={isAssigned || denied === null ? null : `${denied} ${strings.assigneesToo}`}
       draft={draft}
       onDraft={onDraft}
       sending={decide.isPending ? decide.variables.decision : null}
@@ -71,6 +83,7 @@ function Open({ review, draft, onDraft, onDecided }: Props & { review: ReviewDet
 
 function Closed({ review }: { review: ReviewDetail }) {
   const { run_id: runId, step_id: step, decision, reviewer } = review;
+  const nameOf = useNameOf();
   return (
     <>
       <p role="status" className={classes.closed}>
@@ -79,7 +92,8 @@ function Closed({ review }: { review: ReviewDetail }) {
           strings.closedWithout
         ) : (
           <>
-            {reviewer} {strings.closedBy[decision]} <RelativeTime time={review.closed_at} />.
+            {reviewer !== null && nameOf(reviewer)} {strings.closedBy[decision]}{" "}
+            <RelativeTime time={review.closed_at} />.
           </>
         )}
       </p>

@@ -22,6 +22,7 @@ export const strings = {
   iteration: (number: number) => `iteration ${number}`,
   run: "Run",
   assignees: "Assignees",
+  assigneesToo: "Its assignees can decide it with any role.",
   anyone: "Every member of the workspace",
   question: "Question",
   data: "Under review",

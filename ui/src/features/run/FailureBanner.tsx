@@ -1,5 +1,6 @@
 import { Button } from "@mantine/core";
 import { CircleX } from "lucide-react";
+import { useCan } from "@/api/access";
 import { visible } from "@/ui/text/visible";
 import { CodeLink, failureOf } from "./failure";
 import { firstFailure } from "./model/tree";
@@ -19,6 +20,7 @@ export default function FailureBanner({ selectedKey, onSelect, onRetry }: Props)
   const head = useHead();
   const tree = useTree();
   const failure = failureOf(head?.error);
+  const canRetry = useCan("pipelines:execute");
   if (failure === null) return null;
   const key = firstFailure(tree, (each) => store.row(each));
   if (key !== null && key === selectedKey) return null;
@@ -36,9 +38,11 @@ export default function FailureBanner({ selectedKey, onSelect, onRetry }: Props)
             {texts.show}
           </Button>
         )}
-        <Button variant="default" onClick={() => onRetry("failed")}>
-          {texts.retry}
-        </Button>
+        {canRetry && (
+          <Button variant="default" onClick={() => onRetry("failed")}>
+            {texts.retry}
+          </Button>
+        )}
       </div>
     </div>
   );

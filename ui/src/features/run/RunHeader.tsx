@@ -1,5 +1,6 @@
 import { Button } from "@mantine/core";
 import { lazy, type ReactNode, Suspense, useState } from "react";
+import { useCan } from "@/api/access";
 import { isFinal, type Run, type StepKey } from "@/api/run";
 import { Duration, Money, RelativeTime, Tokens } from "@/ui/format/Values";
 import { PageHeader } from "@/ui/PageHeader";
@@ -18,6 +19,7 @@ type Props = { run: Run; selection: StepKey | null; onRetry: (from: string) => v
 export function RunHeader({ run, selection, onRetry }: Props) {
   const head = useHead() ?? { ...run, until: null };
   const hasEnded = isFinal(head.status);
+  const canExecute = useCan("pipelines:execute");
   const [isCancelling, setCancelling] = useState(false);
   return (
     <PageHeader
@@ -30,18 +32,18 @@ export function RunHeader({ run, selection, onRetry }: Props) {
       description={<Facts run={run} head={head} />}
       actions={
         <>
-          {!hasEnded && (
+          {!hasEnded && canExecute && (
             <Button variant="default" onClick={() => setCancelling(true)}>
               {strings.cancel}
             </Button>
           )}
           {isCancelling && <CancelDialog runId={run.id} onClose={() => setCancelling(false)} />}
-          {hasEnded && selection !== null && (
+          {hasEnded && canExecute && selection !== null && (
             <Button variant="default" onClick={() => onRetry(selection.step_id)}>
               {strings.fork}
             </Button>
           )}
-          {hasEnded && (
+          {hasEnded && canExecute && (
             <Button
               variant="default"
               onClick={() => onRetry(head.status === "failed" ? "failed" : "start")}

@@ -1,5 +1,6 @@
 import { ActionIcon, Menu } from "@mantine/core";
 import { Braces, Copy, Download, Ellipsis, Terminal } from "lucide-react";
+import { openFile, saveFile } from "@/api/files";
 import type { Run } from "@/api/run";
 import { toast } from "@/ui/feedback/toast";
 import { strings } from "./strings";
@@ -16,6 +17,10 @@ async function copy(text: string): Promise<void> {
   } catch (error) {
     toast.failure(strings.copyFailed, error);
   }
+}
+
+function fileFailed(error: unknown): void {
+  toast.failure(strings.fileFailed, error);
 }
 
 export default function RunMenu({ run }: { run: Run }) {
@@ -39,18 +44,13 @@ export default function RunMenu({ run }: { run: Run }) {
         </Menu.Item>
         <Menu.Item
           leftSection={<Braces size={14} />}
-          component="a"
-          href={url}
-          target="_blank"
-          rel="noopener"
+          onClick={() => void openFile(url).catch(fileFailed)}
         >
           {strings.rawJson}
         </Menu.Item>
         <Menu.Item
           leftSection={<Download size={14} />}
-          component="a"
-          href={url}
-          download={`run-${run.id}.json`}
+          onClick={() => void saveFile(url, `run-${run.id}.json`).catch(fileFailed)}
         >
           {strings.download}
         </Menu.Item>

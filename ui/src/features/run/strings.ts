@@ -30,6 +30,7 @@ export const strings = {
   copyCurl: "Copy as curl",
   rawJson: "Open raw JSON",
   download: "Download JSON",
+  fileFailed: "The run could not be loaded",
   copied: "Copied.",
   copyFailed: "The text was not copied",
   failure: {

@@ -1,5 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
+import { useCan } from "@/api/access";
 import { isFinal, type Run } from "@/api/run";
 import { neighbourQuery } from "@/api/runNeighbours";
 import { toast } from "@/ui/feedback/toast";
@@ -13,6 +14,7 @@ export function useRunKeys(run: Run, { onRetry, onClose }: Actions): void {
   const navigate = useNavigate();
   const queryClient = useQueryClient();
   const texts = strings.keys;
+  const canRetry = useCan("pipelines:execute");
   const open = async (which: "previous" | "next") => {
     try {
       const runId = await queryClient.fetchQuery(neighbourQuery(run, which));
@@ -24,7 +26,7 @@ export function useRunKeys(run: Run, { onRetry, onClose }: Actions): void {
   useKeys(texts.runTitle, [
     { key: "[", label: texts.previousRun, run: () => void open("previous") },
     { key: "]", label: texts.nextRun, run: () => void open("next") },
-    ...(isFinal(run.status) ? [{ key: "r", label: texts.retry, run: onRetry }] : []),
+    ...(canRetry && isFinal(run.status) ? [{ key: "r", label: texts.retry, run: onRetry }] : []),
     ...(onClose === null ? [] : [{ key: "Escape", label: texts.close, run: onClose }]),
   ]);
 }

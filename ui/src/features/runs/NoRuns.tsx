@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import { useCan } from "@/api/access";
 import { EmptyState } from "@/ui/feedback/EmptyState";
 import { firstRunCurl } from "./firstRunCurl";
 import { hasFilter, type RunsSearch } from "./search";
@@ -15,15 +16,18 @@ type Props = {
 
 /** An empty list: no run matches the filter, or the workspace has no runs. */
 export default function NoRuns({ search, onClear, older }: Props) {
+  const canWrite = useCan("pipelines:write");
   if (!hasFilter(search) && !older) {
     return (
       <EmptyState
         title={strings.empty}
         example={firstRunCurl(window.location.origin)}
         actions={
-          <Button renderRoot={(props) => <Link to="/welcome" {...props} />}>
-            {strings.runExample}
-          </Button>
+          canWrite && (
+            <Button renderRoot={(props) => <Link to="/welcome" {...props} />}>
+              {strings.runExample}
+            </Button>
+          )
         }
       >
         {strings.emptyText}

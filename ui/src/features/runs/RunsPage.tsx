@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
+import { useCan } from "@/api/access";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TableSkeleton } from "@/ui/feedback/Skeletons";
 import { toast } from "@/ui/feedback/toast";
@@ -26,6 +27,7 @@ export function RunsPage({ search }: { search: RunsSearch }) {
   const { query, more, showWaiting } = useRunList(filter);
   const { columns, setShown } = useRunColumns();
   const list = query.data;
+  const canExecute = useCan("pipelines:execute");
   const rows = list?.rows ?? [];
   const filters = useRunFilters(search, rows);
   const {
@@ -103,7 +105,7 @@ export function RunsPage({ search }: { search: RunsSearch }) {
             rows={rows}
             rowId={({ id }) => id}
             onOpen={({ id }) => void navigate({ to: "/runs/$runId", params: { runId: id } })}
-            selection={selection}
+            selection={canExecute ? selection : undefined}
             hasKeys
             footer={list.next !== null && moreButton(strings.loadMore)}
           />

@@ -19,6 +19,9 @@ export function useRunFilters(search: RunsSearch, rows: readonly Run[]): FilterD
   const { data: known } = useQuery(callersQuery);
   const callers: NamedOption[] = [
     { value: user.id, label: strings.you },
+    ...(known?.members ?? [])
+      .filter(({ id }) => id !== user.id)
+      .map(({ id, name }) => ({ value: id, label: name })),
     ...(known?.keys ?? []).map(({ id, name }) => ({ value: id, label: strings.apiKey(name) })),
     ...(known?.schedules ?? []).map(({ id, name }) => ({
       value: id,

@@ -1,6 +1,7 @@
 import { ActionIcon, Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { X } from "lucide-react";
+import { useCan } from "@/api/access";
 import { previewQuery, type Schedule, scheduleQuery } from "@/api/schedules";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
@@ -57,16 +58,20 @@ type DetailsProps = {
 
 function Details({ schedule, isPaused, onEdit, onDelete }: DetailsProps) {
   const isOfDefinition = schedule.from_definition;
+  const canExecute = useCan("pipelines:execute");
+  const canWrite = useCan("pipelines:write");
   const hasInput = Object.keys(schedule.input_data ?? {}).length > 0;
   return (
     <>
       <div>{schedule.description}</div>
       <div className={classes.actions}>
-        <RunNowButton schedule={schedule} />
-        <Button variant="default" onClick={onEdit}>
-          {strings.edit}
-        </Button>
-        {!isOfDefinition && (
+        {canExecute && <RunNowButton schedule={schedule} />}
+        {canWrite && (
+          <Button variant="default" onClick={onEdit}>
+            {strings.edit}
+          </Button>
+        )}
+        {canWrite && !isOfDefinition && (
           <Button variant="default" color="red" onClick={onDelete}>
             {strings.delete}
           </Button>

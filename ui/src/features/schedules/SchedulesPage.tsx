@@ -3,6 +3,7 @@ import { useQuery, useSuspenseInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { CalendarClock, Plus } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
+import { useCan } from "@/api/access";
 import { pipelineOptionsQuery } from "@/api/filterOptions";
 import { type Schedule, schedulesQuery } from "@/api/schedules";
 import { EmptyState } from "@/ui/feedback/EmptyState";
@@ -42,15 +43,18 @@ export function SchedulesPage({ search }: { search: SchedulesSearch }) {
   const show = (schedule: string | undefined) => change({ schedule, create: undefined });
   const create = () => change({ create: true });
   const close = () => setDialog(null);
-  useKeys("Schedules", [{ key: "c", label: strings.create, run: create }]);
+  const canWrite = useCan("pipelines:write");
+  useKeys("Schedules", canWrite ? [{ key: "c", label: strings.create, run: create }] : []);
   return (
     <>
       <PageHeader
         title={strings.schedules}
         actions={
-          <Button leftSection={<Plus size={16} aria-hidden />} onClick={create}>
-            {strings.create}
-          </Button>
+          canWrite && (
+            <Button leftSection={<Plus size={16} aria-hidden />} onClick={create}>
+              {strings.create}
+            </Button>
+          )
         }
       />
       <div className={classes.toolbar}>
@@ -109,7 +113,7 @@ export function SchedulesPage({ search }: { search: SchedulesSearch }) {
         )}
       </div>
       <Suspense>
-        {search.create && (
+        {search.create && canWrite && (
           <ScheduleForm
             pipelineId={search.pipeline}
             onClose={() => change({ create: undefined })}

@@ -1,5 +1,6 @@
 import { Switch } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
+import { useCan } from "@/api/access";
 import { type ListedSchedule, useChangeSchedule } from "@/api/schedules";
 import { toast } from "@/ui/feedback/toast";
 import { RelativeTime } from "@/ui/format/Values";
@@ -64,12 +65,13 @@ export const COLUMNS: readonly Column<ListedSchedule>[] = [
 
 function EnabledSwitch({ schedule: { id, name, enabled } }: { schedule: ListedSchedule }) {
   const change = useChangeSchedule();
+  const canWrite = useCan("pipelines:write");
   const shown = change.isPending ? change.variables.body.enabled === true : enabled;
   return (
     <Switch
       aria-label={`${strings.enabled}: ${name}`}
       checked={shown}
-      disabled={change.isPending}
+      disabled={change.isPending || !canWrite}
       onChange={(event) => {
         const wanted = event.currentTarget.checked;
         change.mutate(

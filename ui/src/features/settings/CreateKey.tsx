@@ -1,7 +1,8 @@
-import { Button, Checkbox, Group, Modal, Select, TextInput } from "@mantine/core";
+import { Button, Checkbox, Group, Modal, Select, Text, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { asApiError } from "@/api/errors";
 import { type CreatedApiKey, type Scope, useCreateKey } from "@/api/keys";
+import { useCreateServiceKey } from "@/api/serviceKeys";
 import { FormError } from "@/ui/feedback/FormError";
 import { expiryOf } from "./expiry";
 import classes from "./Settings.module.css";
@@ -18,23 +19,28 @@ const EXPIRY = [
 ];
 
 type Props = {
+  /** Whether the key belongs to the workspace and not to the person. */
+  isService?: boolean;
   onClose: () => void;
   onCreated: (key: CreatedApiKey) => void;
 };
 
-export default function CreateKey({ onClose, onCreated }: Props) {
+export default function CreateKey(props: Props) {
+  const title = props.isService ? strings.createServiceKey : strings.createKey;
   return (
-    <Modal opened onClose={onClose} title={strings.createKey} centered>
-      <Form onClose={onClose} onCreated={onCreated} />
+    <Modal opened onClose={props.onClose} title={title} centered>
+      <Form {...props} />
     </Modal>
   );
 }
 
-function Form({ onClose, onCreated }: Props) {
+function Form({ isService = false, onClose, onCreated }: Props) {
   const [name, setName] = useState("");
   const [scopes, setScopes] = useState<readonly Scope[]>(DEFAULT_SCOPES);
   const [days, setDays] = useState("never");
-  const create = useCreateKey();
+  const personal = useCreateKey();
+  const service = useCreateServiceKey();
+  const create = isService ? service : personal;
   const errors = create.error ? asApiError(create.error).fieldErrors : {};
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -47,6 +53,7 @@ function Form({ onClose, onCreated }: Props) {
   return (
     <form onSubmit={submit} className={classes.form} noValidate>
       <FormError error={create.error} fields={["name", "scopes", "expires_at"]} />
+      <Text size="sm">{isService ? strings.serviceKeyText : strings.personalKeyText}</Text>
       <TextInput
         label={strings.keyName}
         description={strings.keyNameHint}
@@ -80,7 +87,7 @@ function Form({ onClose, onCreated }: Props) {
           Cancel
         </Button>
         <Button type="submit" loading={create.isPending}>
-          {strings.createKey}
+          {isService ? strings.createServiceKey : strings.createKey}
         </Button>
       </Group>
     </form>

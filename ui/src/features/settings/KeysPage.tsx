@@ -2,13 +2,15 @@ import { Button } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { KeyRound } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
+import { useCan } from "@/api/access";
 import { type ApiKey, type CreatedApiKey, keysQuery, useRevokeKey } from "@/api/keys";
 import { ConfirmDialog } from "@/ui/feedback/ConfirmDialog";
 import { EmptyState } from "@/ui/feedback/EmptyState";
 import { toast } from "@/ui/feedback/toast";
-import { RelativeTime } from "@/ui/format/Values";
 import { PageHeader } from "@/ui/PageHeader";
 import { type Column, DataTable } from "@/ui/table/DataTable";
+import { keyColumns } from "./keyColumns";
+import { ServiceKeys } from "./ServiceKeys";
 import classes from "./Settings.module.css";
 import { strings } from "./strings";
 
@@ -28,26 +30,31 @@ export function KeysPage() {
     setCreated(key);
   };
   const create = <Button onClick={() => setDialog({ kind: "create" })}>{strings.createKey}</Button>;
+  const isAdmin = useCan("workspace:admin");
   const isEmpty = keys.data.length === 0;
   return (
     <>
-      <PageHeader
-        title={strings.keys}
-        description={strings.keysDescription}
-        actions={isEmpty ? undefined : create}
-      />
+      <PageHeader title={strings.keys} description={strings.keysDescription} />
+      <div className={classes.titled}>
+        <h2 id="personal-keys" className={classes.heading}>
+          {strings.personalKeys}
+        </h2>
+        {!isEmpty && create}
+      </div>
+      <p className={classes.text}>{strings.personalKeyText}</p>
       {isEmpty ? (
         <EmptyState title={strings.noKeys} icon={KeyRound} actions={create}>
           {strings.noKeysText}
         </EmptyState>
       ) : (
         <DataTable
-          label={strings.keys}
-          columns={columns(setDialog)}
+          label={strings.personalKeys}
+          columns={[...keyColumns, actions(setDialog)]}
           rows={keys.data}
           rowId={(key) => key.id}
         />
       )}
+      {isAdmin && <ServiceKeys onCreated={setCreated} />}
       <Suspense fallback={null}>
         {dialog?.kind === "create" && <CreateKey onClose={close} onCreated={show} />}
         {dialog?.kind === "roll" && (
@@ -60,66 +67,33 @@ export function KeysPage() {
   );
 }
 
-function columns(open: (dialog: Dialog) => void): Column<ApiKey>[] {
-  return [
-    { id: "name", header: "Name", cell: (key) => <span className="truncate">{key.name}</span> },
-    {
-      id: "prefix",
-      header: "Key",
-      cell: (key) => <span className="numeric">{key.prefix}…</span>,
-      wideOnly: true,
-    },
-    {
-      id: "scopes",
-      header: "Scopes",
-      cell: (key) => <span className="truncate dimmed">{key.scopes.join(", ")}</span>,
-      wideOnly: true,
-    },
-    {
-      id: "used",
-      header: "Last used",
-      width: "120px",
-      cell: (key) => <RelativeTime time={key.last_used_at} />,
-    },
-    {
-      id: "expires",
-      header: "Expires",
-      width: "120px",
-      cell: (key) =>
-        key.expires_at === null ? (
-          <span className="dimmed">{strings.never}</span>
-        ) : (
-          <RelativeTime time={key.expires_at} />
-        ),
-      wideOnly: true,
-    },
-    {
-      id: "actions",
-      header: <span className="visually-hidden">Actions</span>,
-      width: "150px",
-      cell: (key) => (
-        <div className={classes.actions}>
-          <Button
-            size="compact-sm"
-            variant="subtle"
-            aria-label={`${strings.roll} ${key.name}`}
-            onClick={() => open({ kind: "roll", key })}
-          >
-            {strings.roll}
-          </Button>
-          <Button
-            size="compact-sm"
-            variant="subtle"
-            color="red"
-            aria-label={`${strings.revoke} ${key.name}`}
-            onClick={() => open({ kind: "revoke", key })}
-          >
-            {strings.revoke}
-          </Button>
-        </div>
-      ),
-    },
-  ];
+function actions(open: (dialog: Dialog) => void): Column<ApiKey> {
+  return {
+    id: "actions",
+    header: <span className="visually-hidden">Actions</span>,
+    width: "150px",
+    cell: (key) => (
+      <div className={classes.actions}>
+        <Button
+          size="compact-sm"
+          variant="subtle"
+          aria-label={`${strings.roll} ${key.name}`}
+          onClick={() => open({ kind: "roll", key })}
+        >
+          {strings.roll}
+        </Button>
+        <Button
+          size="compact-sm"
+          variant="subtle"
+          color="red"
+          aria-label={`${strings.revoke} ${key.name}`}
+          onClick={() => open({ kind: "revoke", key })}
+        >
+          {strings.revoke}
+        </Button>
+      </div>
+    ),
+  };
 }
 
 function Revoke({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => void }) {

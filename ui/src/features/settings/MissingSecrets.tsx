@@ -1,4 +1,5 @@
 import { Alert } from "@mantine/core";
+import { useCan } from "@/api/access";
 import type { MissingSecret } from "@/api/secrets";
 import { DataTable } from "@/ui/table/DataTable";
 import classes from "./Settings.module.css";
@@ -13,6 +14,7 @@ type Props = {
 
 /** Secrets that pipelines use and that are not stored. Nothing without such secrets. */
 export function MissingSecrets({ missing, text, onSet }: Props) {
+  const canWrite = useCan("pipelines:write");
   if (missing.length === 0) return null;
   return (
     <section aria-labelledby="missing" className={classes.form}>
@@ -21,7 +23,7 @@ export function MissingSecrets({ missing, text, onSet }: Props) {
       </Alert>
       <DataTable
         label={strings.missing}
-        columns={missingColumns(onSet)}
+        columns={missingColumns(canWrite ? onSet : null)}
         rows={missing}
         rowId={(each) => each.name}
       />

@@ -3,6 +3,7 @@ import { useSuspenseQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { CircleCheck, CircleOff } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
+import { useCan } from "@/api/access";
 import { type Model, modelsQuery, type Provider, providersQuery } from "@/api/models";
 import { EmptyState } from "@/ui/feedback/EmptyState";
 import { formatCompact } from "@/ui/format/numbers";
@@ -21,6 +22,7 @@ export function ModelsPage() {
   const { q = "" } = route.useSearch();
   const navigate = useNavigate({ from: "/settings/models" });
   const [tried, setTried] = useState<string | null>(null);
+  const canTry = useCan("pipelines:execute");
   const words = q.toLowerCase().split(/\s+/).filter(Boolean);
   const found = models.data.filter(({ id, name }) =>
     words.every((word) => `${id} ${name}`.toLowerCase().includes(word)),
@@ -50,7 +52,7 @@ export function ModelsPage() {
       ) : (
         <DataTable
           label={strings.models}
-          columns={columns(setTried)}
+          columns={columns(canTry ? setTried : null)}
           rows={found}
           rowId={(model) => model.id}
         />
@@ -81,7 +83,7 @@ function Price({ usd }: { usd: number | null }) {
   return <span className="numeric">{text}</span>;
 }
 
-function columns(onTry: (model: string) => void): Column<Model>[] {
+function columns(onTry: ((model: string) => void) | null): Column<Model>[] {
   return [
     {
       id: "model",
@@ -125,7 +127,8 @@ function columns(onTry: (model: string) => void): Column<Model>[] {
       width: "140px",
       wideOnly: true,
       cell: ({ id, usable }) =>
-        usable && (
+        usable &&
+        onTry && (
           <div className={classes.actions}>
             <Button
               size="compact-sm"

@@ -2,6 +2,7 @@ import { Button } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { Lock } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
+import { useCan, useDenied } from "@/api/access";
 import { missingSecretsQuery, type Secret, secretsQuery } from "@/api/secrets";
 import { EmptyState } from "@/ui/feedback/EmptyState";
 import { PageHeader } from "@/ui/PageHeader";
@@ -21,8 +22,10 @@ export function SecretsPage() {
   const { data: missing } = useSuspenseQuery(missingSecretsQuery());
   const [dialog, setDialog] = useState<Dialog | null>(null);
   const close = () => setDialog(null);
+  const canWrite = useCan("pipelines:write");
+  const denied = useDenied("pipelines:write", "change secrets");
   const setNamed = (name: string) => setDialog({ kind: "set", name, isFixed: true });
-  const set = (
+  const set = canWrite && (
     <Button onClick={() => setDialog({ kind: "set", name: "", isFixed: false })}>
       {strings.setSecret}
     </Button>
@@ -32,7 +35,9 @@ export function SecretsPage() {
     <>
       <PageHeader
         title={strings.secrets}
-        description={strings.secretsDescription}
+        description={
+          denied === null ? strings.secretsDescription : `${strings.secretsDescription} ${denied}`
+        }
         actions={isEmpty ? undefined : set}
       />
       <MissingSecrets missing={missing.data} text={strings.missingText} onSet={setNamed} />
@@ -45,6 +50,7 @@ export function SecretsPage() {
           <DataTable
             label={strings.secrets}
             columns={secretColumns({
+              canWrite,
               onReplace: setNamed,
               onDelete: (secret) => setDialog({ kind: "delete", secret }),
             })}

@@ -7,6 +7,7 @@ import { strings } from "./strings";
 
 type Use = Pick<Secret, "used_by" | "used_by_count">;
 type Actions<S> = { onReplace: (name: string) => void; onDelete: (secret: S) => void };
+type Changes<S> = Actions<S> & { canWrite: boolean };
 
 /** Names of the pipelines that use a secret: as many as fit, and the number of the others. */
 function UsedBy({ used_by: pipelines, used_by_count: count }: Use) {
@@ -22,7 +23,7 @@ function UsedBy({ used_by: pipelines, used_by_count: count }: Use) {
 }
 
 /** The columns of the account's secrets. */
-export function secretColumns(actions: Actions<Secret>): Column<Secret>[] {
+export function secretColumns(actions: Changes<Secret>): Column<Secret>[] {
   const [name, ...others] = ownSecretColumns(actions);
   const used: Column<Secret> = {
     id: "used",
@@ -34,8 +35,12 @@ export function secretColumns(actions: Actions<Secret>): Column<Secret>[] {
 }
 
 /** The columns of secrets whose uses are not listed. */
-export function ownSecretColumns<S extends PipelineSecret>(actions: Actions<S>): Column<S>[] {
-  const { onReplace, onDelete } = actions;
+export function ownSecretColumns<S extends PipelineSecret>(actions: Changes<S>): Column<S>[] {
+  const columns = secretFacts<S>();
+  return actions.canWrite ? [...columns, secretActions(actions)] : columns;
+}
+
+function secretFacts<S extends PipelineSecret>(): Column<S>[] {
   return [
     { id: "name", header: "Name", cell: (secret) => <span className="mono">{secret.name}</span> },
     {
@@ -63,39 +68,47 @@ export function ownSecretColumns<S extends PipelineSecret>(actions: Actions<S>):
       wideOnly: true,
       cell: (secret) => <RelativeTime time={secret.updated_at} />,
     },
-    {
-      id: "actions",
-      header: <span className="visually-hidden">Actions</span>,
-      width: "170px",
-      cell: (secret) => (
-        <div className={classes.actions}>
-          <Button
-            size="compact-sm"
-            variant="subtle"
-            aria-label={`Replace ${secret.name}`}
-            onClick={() => onReplace(secret.name)}
-          >
-            Replace
-          </Button>
-          <Button
-            size="compact-sm"
-            variant="subtle"
-            color="red"
-            aria-label={`${strings.deleteSecret} ${secret.name}`}
-            onClick={() => onDelete(secret)}
-          >
-            {strings.deleteSecret}
-          </Button>
-        </div>
-      ),
-    },
   ];
 }
 
-export function missingColumns(onSet: (name: string) => void): Column<MissingSecret>[] {
-  return [
+function secretActions<S extends PipelineSecret>({ onReplace, onDelete }: Actions<S>): Column<S> {
+  return {
+    id: "actions",
+    header: <span className="visually-hidden">Actions</span>,
+    width: "170px",
+    cell: (secret) => (
+      <div className={classes.actions}>
+        <Button
+          size="compact-sm"
+          variant="subtle"
+          aria-label={`Replace ${secret.name}`}
+          onClick={() => onReplace(secret.name)}
+        >
+          Replace
+        </Button>
+        <Button
+          size="compact-sm"
+          variant="subtle"
+          color="red"
+          aria-label={`${strings.deleteSecret} ${secret.name}`}
+          onClick={() => onDelete(secret)}
+        >
+          {strings.deleteSecret}
+        </Button>
+      </div>
+    ),
+  };
+}
+
+/** `onSet` is null for people who cannot set secrets. */
+export function missingColumns(onSet: ((name: string) => void) | null): Column<MissingSecret>[] {
+  const facts: Column<MissingSecret>[] = [
     { id: "name", header: "Name", cell: (each) => <span className="mono">{each.name}</span> },
     { id: "used", header: "Used by", cell: (each) => <UsedBy {...each} /> },
+  ];
+  if (onSet === null) return facts;
+  return [
+    ...facts,
     {
       id: "actions",
       header: <span className="visually-hidden">Actions</span>,

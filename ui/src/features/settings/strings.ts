@@ -2,6 +2,8 @@
 export const strings = {
   sections: "Settings",
   profile: "Profile",
+  workspace: "Workspace",
+  members: "Members",
   keys: "API keys",
   secrets: "Secrets",
   models: "Models",
@@ -9,8 +11,18 @@ export const strings = {
   audit: "Audit log",
 
   keysDescription: "Programs send a key in the header X-API-Key.",
+  personalKeys: "Your keys",
+  personalKeyText:
+    "A personal key acts as you: it can do what both its scopes and your role allow, and ends when you leave the workspace.",
+  serviceKeys: "Service keys",
+  serviceKeyText:
+    "A service key belongs to the workspace and not to a person. It can do what its scopes allow, and stays when its creator leaves.",
+  createServiceKey: "Create service key",
+  noServiceKeys: "No service keys.",
+  createdBy: "Created by",
+  formerMember: "former member",
   createKey: "Create key",
-  noKeys: "No API keys",
+  noKeys: "No personal keys",
   noKeysText: "A program needs a key to start runs and to read their results.",
   keyName: "Name",
   keyNameHint: "Where the key is used, such as the name of a program.",

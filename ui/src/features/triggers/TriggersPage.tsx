@@ -1,6 +1,7 @@
 import { Alert, Anchor, SegmentedControl } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
+import { useCan } from "@/api/access";
 import { savedPipelineQuery } from "@/api/pipelines";
 import { CodeBlock } from "@/ui/text/CodeBlock";
 import { sampleInput } from "./sampleInput";
@@ -16,6 +17,7 @@ export function TriggersPage({ id, search }: Props) {
   const { trigger = "api", language = "curl" } = search;
   const { data: pipeline } = useSuspenseQuery(savedPipelineQuery(id));
   const navigate = useNavigate();
+  const canWrite = useCan("pipelines:write");
   const show = (changes: TriggersSearch) =>
     void navigate({
       to: "/pipelines/$id/triggers",
@@ -68,13 +70,15 @@ export function TriggersPage({ id, search }: Props) {
           >
             {strings.showSchedules}
           </Anchor>
-          <Anchor
-            renderRoot={(props) => (
-              <Link to="/schedules" search={{ pipeline: id, create: true }} {...props} />
-            )}
-          >
-            {strings.createSchedule}
-          </Anchor>
+          {canWrite && (
+            <Anchor
+              renderRoot={(props) => (
+                <Link to="/schedules" search={{ pipeline: id, create: true }} {...props} />
+              )}
+            >
+              {strings.createSchedule}
+            </Anchor>
+          )}
         </div>
       )}
     </div>

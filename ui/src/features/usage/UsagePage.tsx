@@ -2,8 +2,10 @@ import { Button, SegmentedControl } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
+import { saveFile } from "@/api/files";
 import { usageCsvUrl, usageQuery } from "@/api/usage";
 import { EmptyState } from "@/ui/feedback/EmptyState";
+import { toast } from "@/ui/feedback/toast";
 import { formatCompact, formatMoney, formatNumber } from "@/ui/format/numbers";
 import { PageHeader } from "@/ui/PageHeader";
 import { DataTable } from "@/ui/table/DataTable";
@@ -51,7 +53,14 @@ export function UsagePage() {
         title={strings.title}
         description={strings.description}
         actions={
-          <Button component="a" variant="default" href={usageCsvUrl(period, by)} download>
+          <Button
+            variant="default"
+            onClick={() =>
+              void saveFile(usageCsvUrl(period, by), `usage-${period.from}-${period.to}.csv`).catch(
+                (error) => toast.failure(strings.csvFailed, error),
+              )
+            }
+          >
             {strings.csv}
           </Button>
         }

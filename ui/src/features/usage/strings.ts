@@ -12,6 +12,7 @@ export const strings = {
   others: "Others",
   unknownCaller: "Unknown",
   csv: "Download CSV",
+  csvFailed: "The CSV was not loaded",
   chart: "Usage by day",
   none: "No usage in this period",
   noneText: "Runs appear here when their steps call models, or when they end.",

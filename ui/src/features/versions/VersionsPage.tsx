@@ -2,6 +2,7 @@ import { Anchor, Button, NativeSelect } from "@mantine/core";
 import { useSuspenseInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
+import { useCan } from "@/api/access";
 import { useUser } from "@/api/session";
 import { type ListedVersion, versionsQuery } from "@/api/versions";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
@@ -21,6 +22,7 @@ export function VersionsPage({ id, search }: Props) {
   const pages = useSuspenseInfiniteQuery(versionsQuery(id));
   const user = useUser();
   const navigate = useNavigate();
+  const canRestore = useCan("pipelines:write");
   const [restored, setRestored] = useState<number | null>(null);
   const rows = pages.data.pages.flatMap((page) => page.data);
   const numbers = rows.map(({ version }) => version);
@@ -32,7 +34,7 @@ export function VersionsPage({ id, search }: Props) {
     <>
       <DataTable
         label={strings.versions}
-        columns={columns({ newest, userId: user.id, onRestore: setRestored })}
+        columns={columns({ newest, userId: user.id, onRestore: canRestore ? setRestored : null })}
         rows={rows}
         rowId={({ version }) => String(version)}
         selectedId={compared === null ? null : String(compared.after)}
@@ -107,7 +109,7 @@ function VersionSelect({ label, value, versions, onChange }: SelectProps) {
   );
 }
 
-type Context = { newest: number; userId: string; onRestore: (version: number) => void };
+type Context = { newest: number; userId: string; onRestore: ((version: number) => void) | null };
 
 function columns({ newest, userId, onRestore }: Context): Column<ListedVersion>[] {
   return [
@@ -157,7 +159,7 @@ function columns({ newest, userId, onRestore }: Context): Column<ListedVersion>[
       header: <span className="visually-hidden">{strings.actions}</span>,
       width: "110px",
       cell: ({ version }) =>
-        version === newest ? null : (
+        version === newest || onRestore === null ? null : (
           <div className={classes.actions}>
             <Button
               size="compact-sm"

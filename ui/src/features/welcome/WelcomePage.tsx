@@ -2,6 +2,7 @@ import { Anchor, Button } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { Play } from "lucide-react";
+import { useDenied } from "@/api/access";
 import { useRunExample } from "@/api/firstRun";
 import { examplesQuery } from "@/api/pipelines";
 import { ErrorState } from "@/ui/feedback/ErrorState";
@@ -17,6 +18,7 @@ export function WelcomePage() {
   const { data: examples } = useSuspenseQuery(examplesQuery);
   const example = firstExample(examples);
   const runExample = useRunExample();
+  const denied = useDenied("pipelines:write", "run the example");
   const navigate = useNavigate();
   const run = () =>
     runExample.mutate(example, {
@@ -43,12 +45,13 @@ export function WelcomePage() {
           <h2 className={classes.heading}>{strings.firstTitle}</h2>
           <p className={classes.name}>{example.name}</p>
           <p className={classes.text}>{example.description}</p>
-          <p className={classes.text}>{strings.model}</p>
+          <p className={classes.text}>{denied ?? strings.model}</p>
           <div className={classes.actions}>
             <Button
               size="md"
               leftSection={<Play size={16} aria-hidden />}
               loading={runExample.isPending}
+              disabled={denied !== null}
               onClick={run}
             >
               {strings.run}
@@ -72,7 +75,7 @@ export function WelcomePage() {
           </div>
         </div>
       </section>
-      <NextSteps example={example} />
+      {denied === null && <NextSteps example={example} />}
     </>
   );
 }

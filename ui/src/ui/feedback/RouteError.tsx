@@ -1,5 +1,10 @@
 import { type ErrorComponentProps, useRouter } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
+import { asApiError } from "@/api/errors";
 import { ErrorState } from "./ErrorState";
+
+const Elsewhere = lazy(() => import("@/features/workspaces/Elsewhere"));
+const NoWorkspace = lazy(() => import("@/features/auth/NoWorkspace"));
 
 /** The error of a page, in the place of the page. */
 export function RouteError({ error, reset }: ErrorComponentProps) {
@@ -8,5 +13,20 @@ export function RouteError({ error, reset }: ErrorComponentProps) {
     reset();
     void router.invalidate();
   };
-  return <ErrorState error={error} title="This page could not be loaded" onRetry={retry} />;
+  const state = <ErrorState error={error} title="This page could not be loaded" onRetry={retry} />;
+  const { status, code } = asApiError(error);
+  if (code === "no_workspace") {
+    return (
+      <Suspense fallback={null}>
+        <NoWorkspace />
+      </Suspense>
+    );
+  }
+  // A pasted link can be about another workspace of the person.
+  if (status !== 404) return state;
+  return (
+    <Suspense fallback={state}>
+      <Elsewhere>{state}</Elsewhere>
+    </Suspense>
+  );
 }

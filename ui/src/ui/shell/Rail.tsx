@@ -5,6 +5,7 @@ import icon from "../theme/icon.svg";
 import { sectionsFor } from "./navigation";
 import classes from "./Rail.module.css";
 import { ReviewCount } from "./ReviewCount";
+import { WorkspaceMenu } from "./WorkspaceMenu";
 
 /** The links to the sections. Collapsed, it shows icons only. */
 export function Rail({
@@ -22,6 +23,7 @@ export function Rail({
         <img src={icon} alt="" width={24} height={24} />
         <span className={classes.label}>stepIQ</span>
       </Link>
+      <WorkspaceMenu isCollapsed={isCollapsed} />
       <nav aria-label="Main" className={classes.rail} data-collapsed={isCollapsed}>
         {sectionsFor(user, routesByPath).map(({ label, path, icon: Icon }) => (
           <Tooltip key={path} label={label} position="right" disabled={!isCollapsed}>

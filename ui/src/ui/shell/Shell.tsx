@@ -1,9 +1,10 @@
 import { ActionIcon, AppShell, Burger, Tooltip } from "@mantine/core";
 import { useDisclosure, useLocalStorage } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
-import { Navigate, Outlet, useLocation } from "@tanstack/react-router";
+import { Outlet, useRouter } from "@tanstack/react-router";
 import { PanelLeftClose, PanelLeftOpen } from "lucide-react";
-import { sessionQuery } from "@/api/session";
+import { useEffect, useState } from "react";
+import { sessionQuery, takeLostWorkspace } from "@/api/session";
 import { KeyHelp } from "../keys/KeyHelp";
 import { Palette } from "../palette/Palette";
 import { Breadcrumb } from "./Breadcrumb";
@@ -26,9 +27,16 @@ export function Shell() {
     getInitialValueInEffect: false,
   });
   const { data: session } = useQuery(sessionQuery);
-  const { href } = useLocation();
+  const shown = session?.user.workspace.name;
+  useEffect(() => {
+    const lost = shown === undefined ? null : takeLostWorkspace();
+    if (lost === null) return;
+    void import("@/features/workspaces/lostNotice").then((notice) =>
+      notice.showLostWorkspace(lost, shown ?? ""),
+    );
+  }, [shown]);
   // The session has ended: in another tab, or on the server.
-  if (!session) return <Navigate to="/login" search={{ next: href }} replace />;
+  if (!session) return <SignedOut />;
   const width = isCollapsed ? RAIL_WIDTH_COLLAPSED : RAIL_WIDTH;
   const label = isCollapsed ? "Expand the navigation" : "Collapse the navigation";
   return (
@@ -79,4 +87,15 @@ export function Shell() {
       <SignOutQuestion />
     </AppShell>
   );
+}
+
+/** Leads to the sign-in page, which returns to the address. */
+function SignedOut() {
+  const router = useRouter();
+  const [next] = useState(() => router.state.location.href);
+  useEffect(
+    () => void router.navigate({ to: "/login", search: { next }, replace: true }),
+    [router, next],
+  );
+  return null;
 }

@@ -1,6 +1,11 @@
 import { ConfirmDialog } from "../feedback/ConfirmDialog";
 import { useSignOutQuestion } from "./signOutChecks";
 
+const TEXTS = {
+  "sign-out": { title: "Sign out?", action: "Sign out anyway", keep: "Stay signed in" },
+  switch: { title: "Switch the workspace?", action: "Switch anyway", keep: "Stay here" },
+} as const;
+
 /** Asks a person who has something to lose. */
 export function SignOutQuestion() {
   const question = useSignOutQuestion();
@@ -8,9 +13,7 @@ export function SignOutQuestion() {
   return (
     <ConfirmDialog
       isOpen
-      title="Sign out?"
-      action="Sign out anyway"
-      keep="Stay signed in"
+      {...TEXTS[question.leaving]}
       onConfirm={() => question.answer(true)}
       onClose={() => question.answer(false)}
     >

@@ -1,75 +1,20 @@
-import {
-  ActionIcon,
-  Popover,
-  SegmentedControl,
-  UnstyledButton,
-  useMantineColorScheme,
-} from "@mantine/core";
-import { Link } from "@tanstack/react-router";
-import { BookOpen, CircleUserRound, LogOut, Monitor, Moon, Sun } from "lucide-react";
-import { useState } from "react";
+import { ActionIcon } from "@mantine/core";
+import { CircleUserRound } from "lucide-react";
 import { useUser } from "@/api/session";
-import classes from "./UserMenu.module.css";
-import { useSignOutWithToast } from "./useSignOutWithToast";
+import { useLazyMenu } from "./useLazyMenu";
 
-const SCHEMES = [
-  { value: "auto", label: "System", icon: Monitor },
-  { value: "light", label: "Light", icon: Sun },
-  { value: "dark", label: "Dark", icon: Moon },
-] as const;
-type Scheme = (typeof SCHEMES)[number]["value"];
+const load = () => import("./UserMenuContent");
 
 /** The account, the theme, and signing out. */
 export function UserMenu() {
-  const [isOpen, setOpen] = useState(false);
   const user = useUser();
-  const signOut = useSignOutWithToast();
-  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const { Menu, menu, button } = useLazyMenu(load);
   return (
-    <Popover
-      opened={isOpen}
-      onChange={setOpen}
-      width={264}
-      position="bottom-end"
-      trapFocus
-      returnFocus
-    >
-      <Popover.Target>
-        <ActionIcon aria-label={`Account ${user.email}`} onClick={() => setOpen(!isOpen)}>
-          <CircleUserRound size={20} />
-        </ActionIcon>
-      </Popover.Target>
-      <Popover.Dropdown aria-label="Account" className={classes.dropdown}>
-        <div className={classes.account}>
-          <span className={classes.name}>{user.name}</span>
-          <span className={classes.email}>{user.email}</span>
-        </div>
-        <div className={classes.theme}>
-          <SegmentedControl
-            aria-label="Theme"
-            fullWidth
-            size="xs"
-            value={colorScheme}
-            onChange={(value) => setColorScheme(value as Scheme)}
-            data={SCHEMES.map(({ value, label, icon: Icon }) => ({
-              value,
-              label: (
-                <span className={classes.scheme}>
-                  <Icon size={14} aria-hidden /> {label}
-                </span>
-              ),
-            }))}
-          />
-        </div>
-        <Link to="/docs" className={classes.item} onClick={() => setOpen(false)}>
-          <BookOpen size={16} aria-hidden />
-          API reference
-        </Link>
-        <UnstyledButton className={classes.item} onClick={signOut}>
-          <LogOut size={16} aria-hidden />
-          Sign out
-        </UnstyledButton>
-      </Popover.Dropdown>
-    </Popover>
+    <>
+      <ActionIcon aria-label={`Account ${user.email}`} {...button}>
+        <CircleUserRound size={20} />
+      </ActionIcon>
+      {Menu && <Menu {...menu} />}
+    </>
   );
 }

@@ -12,6 +12,6 @@ test("all checks are performed before a person leaves", async () => {
     return null;
   });
 
-  expect(await mayLeave()).toBe(true);
+  expect(await mayLeave("sign-out")).toBe(true);
   expect(done).toEqual(["first", "second"]);
 });

@@ -1,5 +1,6 @@
 import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { useCan } from "@/api/access";
 import { type Run, type StepDetail, versionTextQuery } from "@/api/run";
 import { visible } from "@/ui/text/visible";
 import { CodeLink, failureOf } from "../failure";
@@ -15,6 +16,7 @@ type Props = { run: Run; detail: StepDetail; onRetry: (from: string) => void };
 /** Why a step failed, the part of the definition that it concerns, and the way to a retry. */
 export function FailureBox({ run, detail, onRetry }: Props) {
   const failure = failureOf(detail.error);
+  const canRetry = useCan("pipelines:execute");
   if (failure === null) return null;
   return (
     <div className={classes.error}>
@@ -23,7 +25,7 @@ export function FailureBox({ run, detail, onRetry }: Props) {
       </div>
       <p>{visible(failure.message)}</p>
       <Excerpt run={run} stepId={detail.step_id} />
-      {run.completed_at !== null && (
+      {run.completed_at !== null && canRetry && (
         <div>
           <Button variant="default" onClick={() => onRetry(detail.step_id)}>
             {strings.failure.retry}

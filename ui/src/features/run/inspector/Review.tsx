@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { useNameOf } from "@/api/members";
 import { type Run, reviewQuery, type StepDetail } from "@/api/run";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
@@ -17,6 +18,7 @@ const texts = strings.review;
 export function Review({ run, detail }: { run: Run; detail: StepDetail }) {
   const inRun = detail.executed_in ?? run.id;
   const { data, error } = useQuery(reviewQuery(inRun, detail, detail.status));
+  const nameOf = useNameOf();
   if (error) return <ErrorState error={error} title={strings.notLoaded} />;
   if (data === undefined) return <TextSkeleton />;
   const comment = field(detail.output, "comment");
@@ -30,13 +32,16 @@ export function Review({ run, detail }: { run: Run; detail: StepDetail }) {
       <Facts
         facts={[
           [texts.requested, <RelativeTime key="at" time={data.requested_at} />],
-          [texts.assignees, data.assignees.length > 0 ? data.assignees.join(", ") : null],
+          [
+            texts.assignees,
+            data.assignees.length > 0 ? data.assignees.map(nameOf).join(", ") : null,
+          ],
           [
             texts.expires,
             data.closed_at === null ? <RelativeTime key="at" time={data.expires_at} /> : null,
           ],
           [texts.answer, data.decision ?? (data.closed_at === null ? texts.waiting : texts.nobody)],
-          [texts.reviewer, data.reviewer],
+          [texts.reviewer, data.reviewer && nameOf(data.reviewer)],
           [
             texts.decided,
             typeof decided === "string" ? <RelativeTime key="at" time={decided} /> : null,

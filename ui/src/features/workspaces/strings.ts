@@ -1,0 +1,57 @@
+import type { Role } from "@/api/access";
+
+/** Texts of workspaces. */
+export const strings = {
+  yours: "Your workspaces",
+  members: "Members",
+  settings: "Workspace settings",
+  create: "Create workspace",
+  created: (name: string) => `The workspace “${name}” is created.`,
+  createText: "It has its own pipelines, runs, secrets, keys and members. You are its owner.",
+  name: "Name",
+  nameHint: "Such as the name of your team.",
+  cancel: "Cancel",
+  loadFailed: "Your workspaces could not be loaded",
+
+  title: "Workspace",
+  description: "Pipelines, runs, secrets, keys and usage belong to the workspace.",
+  rename: "Rename",
+  renamed: "The workspace is renamed.",
+  plan: "Plan",
+  role: "Your role",
+  createdAt: "Created",
+  id: "Id",
+  idHint:
+    "Programs that act for a person with several workspaces send it in the header X-Workspace.",
+  leave: "Leave workspace",
+  leaveHeading: "Leave this workspace",
+  leaveHint:
+    "You lose access to it, and your personal keys of it end. What you have created stays. An admin can invite you again.",
+  leaveTitle: (name: string) => `Leave the workspace “${name}”?`,
+  leaveText:
+    "You lose access at once, and your personal keys of this workspace end. Your pipelines and schedules stay. All your sessions end, so you sign in again if you are a member of another workspace.",
+  notLeft: "You have not left the workspace",
+
+  elsewhere: {
+    pageTitle: "Not found",
+    searching: "Looking in your other workspaces…",
+    title: (name: string) => `This is in the workspace “${name}”`,
+    text: (here: string) => `You are in the workspace “${here}”, which does not have it.`,
+    open: "Switch the workspace",
+  },
+  lost: {
+    named: (name: string) => `You are no longer a member of “${name}”`,
+    unnamed: "The workspace that was used last is not available",
+    now: (name: string) => `You see the workspace “${name}” now.`,
+    notYours: (name: string) => `You are not a member of it. You see the workspace “${name}” now.`,
+  },
+} as const;
+
+/** What a role is for. Each role can also do what the ones before it can. */
+export const ROLE_TEXTS: Record<Role, string> = {
+  viewer: "Reads everything, and decides reviews that are assigned to them",
+  operator: "Starts, cancels and retries runs, and decides all reviews",
+  editor: "Changes pipelines, schedules and secrets, and runs pipelines",
+  admin: "Does what editors do, and manages members, service keys and the workspace",
+  owner: "Does what admins do, and manages the other owners",
+};

@@ -1,0 +1,27 @@
+import { chooseWorkspace } from "@/api/workspace";
+import type { Workspace } from "@/api/workspaces";
+import { mayLeave } from "@/ui/shell/signOutChecks";
+
+type Target = Pick<Workspace, "id" | "name">;
+
+/**
+ * Show another workspace in this tab, from one of its pages.
+ *
+ * The page is loaded anew. No request, draft or stream of the former workspace can then reach the new one.
+ */
+export async function switchWorkspace(
+  { id, name }: Target,
+  userId: string,
+  href: string,
+): Promise<void> {
+  if (!(await mayLeave("switch"))) return;
+  chooseWorkspace({ id, name, userId });
+  window.location.assign(href);
+}
+
+/** The page of another workspace that corresponds to a page: the same one, or its list if the page is about one thing. */
+export function pageAfterSwitch(pathname: string): string {
+  const parts = pathname.split("/");
+  const id = parts.findIndex((part) => /^[0-9a-f]{8}-[0-9a-f-]{27}$/i.test(part));
+  return id === -1 ? pathname : parts.slice(0, id).join("/");
+}
