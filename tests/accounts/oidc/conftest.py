@@ -18,6 +18,7 @@ from stepiq.core.settings import Settings
 from stepiq.store.database import Database
 from stepiq.store.tables import memberships, users
 from tests.support.false_oidc_provider import FalseOidcProvider, running_false_provider
+from tests.support.make_accounts import PASSWORD
 from tests.support.oidc_process import OidcProcess, running_oidc_provider
 
 NAME = "company"
@@ -80,6 +81,14 @@ def failure(answer: httpx2.Response) -> str:
     """The code of a failed sign-in."""
     assert answer.status_code == 302, answer.text
     return parse_qs(urlsplit(answer.headers["location"]).query)["failure"][0]
+
+
+async def log_in(browser: Browser, email: str) -> dict[str, str]:
+    """Open a session with the password, and return the header for changes."""
+    body = {"email": email, "password": PASSWORD}
+    answer = await browser.client.post("/api/session", json=body)
+    assert answer.status_code == 200
+    return {"X-CSRF-Token": answer.json()["csrf_token"]}
 
 
 @pytest.fixture
