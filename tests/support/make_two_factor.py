@@ -31,9 +31,15 @@ class Phone:
         return next(each for number in range(10) if (each := f"{number:06d}") not in near)
 
     def next_code(self) -> str:
-        """A code that was not used, after a wait of 30 seconds."""
-        clock.advance(timedelta(seconds=totp.PERIOD_SECONDS))
+        """A code that was not used, at the beginning of the next time step."""
+        to_next_step()
         return self.code()
+
+
+def to_next_step() -> None:
+    """Move the clock to the beginning of the next time step, so that none begins while a test uses a code."""
+    period = totp.PERIOD_SECONDS
+    clock.advance(timedelta(seconds=period - clock.now().timestamp() % period))
 
 
 class MakeTwoFactor:
