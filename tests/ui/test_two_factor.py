@@ -91,7 +91,7 @@ async def test_a_person_turns_it_on_signs_in_and_turns_it_off(
 
     await enter_password(page, person)
     await page.get_by_role("button", name="Use a recovery code").click()
-    await page.get_by_label("Recovery code").fill(recovery_codes[0].upper())
+    await page.get_by_role("textbox", name="Recovery code").fill(recovery_codes[0].upper())
     await page.get_by_role("button", name="Sign in").click()
     await expect_signed_in(page)
 
