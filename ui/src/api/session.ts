@@ -14,8 +14,6 @@ import {
 export type Session = components["schemas"]["BrowserSession"];
 export type User = components["schemas"]["User"];
 type Credentials = components["schemas"]["Login"];
-type Registration = components["schemas"]["Registration"];
-type NewPassword = components["schemas"]["NewPassword"];
 
 const MINUTE = 60_000;
 const HINT = "stepiq-signed-in";
@@ -159,30 +157,5 @@ export function useEndOwnSession() {
       dropWorkspace();
       queryClient.setQueryData(sessionQuery.queryKey, null);
     },
-  });
-}
-
-export function useRegister() {
-  return useMutation({
-    mutationFn: (body: Registration) => unwrap(api.POST("/api/auth/register", { body })),
-  });
-}
-
-export function useForgotPassword() {
-  return useMutation({
-    mutationFn: (email: string) =>
-      unwrap(api.POST("/api/auth/forgot-password", { body: { email } })),
-  });
-}
-
-export function useResetPassword() {
-  return useMutation({
-    mutationFn: (body: NewPassword) => unwrap(api.POST("/api/auth/reset-password", { body })),
-  });
-}
-
-export function useVerifyEmail() {
-  return useMutation({
-    mutationFn: (token: string) => unwrap(api.POST("/api/auth/verify-email", { body: { token } })),
   });
 }

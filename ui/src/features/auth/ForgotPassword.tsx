@@ -2,7 +2,7 @@ import { Alert, Anchor, Button, TextInput } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { asApiError } from "@/api/errors";
-import { useForgotPassword } from "@/api/session";
+import { useForgotPassword } from "@/api/registration";
 import { AuthPage } from "./AuthPage";
 import { strings } from "./strings";
 

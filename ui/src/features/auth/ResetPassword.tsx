@@ -2,7 +2,7 @@ import { Alert, Anchor, Button, PasswordInput } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { asApiError } from "@/api/errors";
-import { useResetPassword } from "@/api/session";
+import { useResetPassword } from "@/api/registration";
 import { AuthPage } from "./AuthPage";
 import { strings } from "./strings";
 import { useHashToken } from "./useHashToken";

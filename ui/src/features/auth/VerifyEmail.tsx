@@ -1,6 +1,6 @@
 import { Alert, Button } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
-import { useVerifyEmail } from "@/api/session";
+import { useVerifyEmail } from "@/api/registration";
 import { AuthPage } from "./AuthPage";
 import { strings } from "./strings";
 import { useHashToken } from "./useHashToken";
