@@ -1,5 +1,6 @@
 """A team in one workspace: invitations, roles, reviews by assignment, and the removal of a member."""
 
+import json
 import re
 from collections.abc import Awaitable, Callable
 from uuid import uuid4
@@ -273,6 +274,26 @@ class TestWorkspaces:
         await other.get_by_role("button", name="Switch the workspace").click()
         await expect(other.get_by_role("status", name="Status of the run")).to_be_visible()
 
+    async def test_files_are_those_of_the_workspace_of_the_tab(
+        self, page: Page, person: Person, api: httpx2.AsyncClient
+    ):
+        made = await api.post("/api/workspaces", json={"name": "Second team"})
+        headers = {"X-Workspace": made.raise_for_status().json()["id"]}
+        run = await _run(api, headers)
+        await open_session(page, person)
+        await page.goto("/runs")
+        await page.get_by_role("button", name=re.compile("^Workspace ")).click()
+        listed = page.get_by_role("list", name="Your workspaces")
+        await listed.get_by_role("button", name="Second team").click()
+        await expect(page.get_by_role("button", name="Workspace Second team")).to_be_visible()
+
+        await page.goto(f"/runs/{run}")
+        await page.get_by_role("button", name="More actions").click()
+        async with page.expect_download() as download:
+            await page.get_by_role("menuitem", name="Download JSON").click()
+        saved = await (await download.value).path()
+        assert json.loads(saved.read_text("utf-8"))["id"] == run
+
     async def test_a_removed_member_sees_another_workspace(
         self,
         page: Page,
@@ -351,13 +372,13 @@ async def _joined(api: httpx2.AsyncClient, email: str, role: str) -> Person:
     return Person(email, PASSWORD, answer.json()["token"])
 
 
-async def _pipeline(api: httpx2.AsyncClient) -> str:
-    source = "name: Short\nsteps:\n  - {id: only, type: transform, template: Done}\n"
-    headers = {"Content-Type": "application/yaml"}
-    saved = await api.post("/api/pipelines", content=source, headers=headers)
+async def _pipeline(api: httpx2.AsyncClient, headers: dict[str, str] | None = None) -> str:
+    definition = {"name": "Short", "steps": [{"id": "only", "type": "transform", "template": "x"}]}
+    saved = await api.post("/api/pipelines", json=definition, headers=headers)
     return saved.raise_for_status().json()["id"]
 
 
-async def _run(api: httpx2.AsyncClient) -> str:
-    started = await api.post(f"/api/pipelines/{await _pipeline(api)}/run", json={})
+async def _run(api: httpx2.AsyncClient, headers: dict[str, str] | None = None) -> str:
+    pipeline = await _pipeline(api, headers)
+    started = await api.post(f"/api/pipelines/{pipeline}/run", json={}, headers=headers)
     return started.raise_for_status().json()["id"]

@@ -137,7 +137,7 @@ function AnotherAddress({ brief, session }: Omit<JoinProps, "token">) {
         {texts.signOut}
       </Button>
       <Button fullWidth variant="default" renderRoot={(props) => <Link to="/" {...props} />}>
-        {texts.stay(email)}
+        {texts.stay}
       </Button>
     </AuthPage>
   );

@@ -64,7 +64,7 @@ export const strings = {
     other: (invited: string, email: string) =>
       `The invitation is for ${invited}, but you are signed in as ${email}. Sign out to use it.`,
     signOut: "Sign out and continue",
-    stay: (email: string) => `Stay signed in as ${email}`,
+    stay: "Stay signed in",
     otherWay: "Sign in another way, then open the invitation again",
     retry: "Try again",
     open: "Open stepIQ",
