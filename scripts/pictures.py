@@ -150,6 +150,7 @@ def _branch(url: str, page: Page, run_id: str) -> str:
 
 
 def _take(page: Page, name: str, height: int = _HEIGHT) -> None:
+    expect(page.locator(".mantine-Skeleton-root")).to_have_count(0)  # nothing loads any more
     page.set_viewport_size({"width": _WIDTH, "height": height})
     page.evaluate("() => document.fonts.ready")
     session = page.context.new_cdp_session(page)
