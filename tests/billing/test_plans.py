@@ -140,7 +140,7 @@ class TestRequireSteps:
             require_steps(Plans.load({}).get("free"), 6)
 
         assert "allows 5 steps" in caught.value.message
-        assert "stepiq users set-plan EMAIL PLAN" in caught.value.message
+        assert "stepiq workspaces limits ID" in caught.value.message
         assert "[plans.free]" in caught.value.message
 
     def test_an_unlimited_plan_takes_any_number(self):
@@ -162,7 +162,9 @@ class TestRequireCron:
         require_cron(Plans.load({}).get("starter"))
 
     def test_a_plan_without_any_says_how_to_get_them(self):
-        with pytest.raises(PlanCronDisabled, match=r"`free`.*cron = false.*set-plan.*cron = true"):
+        with pytest.raises(
+            PlanCronDisabled, match=r"`free`.*cron = false.*workspaces limits.*cron = true"
+        ):
             require_cron(Plans.load({}).get("free"))
 
 

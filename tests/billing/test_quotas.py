@@ -86,9 +86,9 @@ class TestApiKeys:
 
         assert refused.json()["code"] == "plan_api_keys_exceeded"
         assert refused.json()["detail"] == (
-            "Plan `keys` allows 2 API keys, and the workspace has 2. Revoke a key that you do not use. An operator can raise the "
-            "limit with `stepiq users set-plan EMAIL PLAN`, or for all users of the plan with `api_keys = …` under `[plans.keys]` "
-            "in `stepiq.toml`."
+            "Plan `keys` allows 2 API keys, and the workspace has 2. Revoke a key that you do not use. An administrator can raise "
+            "the limit of this workspace with `stepiq workspaces limits ID api_keys=…`, or of all workspaces of the plan with "
+            "`api_keys = …` under `[plans.keys]` in `stepiq.toml`."
         )
 
     async def test_a_revoked_key_makes_room(self, login: Login, make: Make):

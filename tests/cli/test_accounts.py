@@ -187,7 +187,7 @@ class TestCreate:
         assert said.code == 1
         assert said.err == (
             "Error: An account with this email address already exists. Use another address. To change the plan of an account, use"
-            " `stepiq users set-plan`.\n"
+            " `stepiq users plan`.\n"
         )
 
     def test_an_unknown_plan_is_refused_before_anything_is_asked(self, cli: Cli, typed):

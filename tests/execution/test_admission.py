@@ -58,7 +58,7 @@ class TestAccept:
         for _ in range(2):
             await world.start(pipeline_id, plan=Limits(1, 1))
 
-        with pytest.raises(QueueFull, match="set-plan"):
+        with pytest.raises(QueueFull, match="workspaces limits"):
             await world.start(pipeline_id, plan=Limits(1, 1))
 
         assert await world.counters() == (2, 1)
@@ -117,7 +117,9 @@ class TestRunsPerDay:
         for _ in range(2):
             await world.start(pipeline_id, plan=Limits(runs_per_day=2))
 
-        with pytest.raises(PlanRunsExhausted, match=r"2 runs per day.*T00:00:00.*set-plan"):
+        with pytest.raises(
+            PlanRunsExhausted, match=r"2 runs per day.*T00:00:00.*workspaces limits"
+        ):
             await world.start(pipeline_id, plan=Limits(runs_per_day=2))
 
     async def test_the_next_day_begins_at_nothing(self, world: World, clock):
@@ -181,7 +183,7 @@ class TestCredits:
         await _spend(world, 2_000)
 
         with pytest.raises(
-            PlanCreditsExhausted, match=r"2 credits per month.*-01T00:00:00.*set-plan"
+            PlanCreditsExhausted, match=r"2 credits per month.*-01T00:00:00.*workspaces limits"
         ):
             await world.start(pipeline_id, plan=plan, spends_credits=True)
 

@@ -81,7 +81,7 @@ class TestLimit:
         assert "may need up to 1.6 credits, but 0.9 of the 2 credits per month" in message
         assert core_clock.iso(next_month(core_clock.now())) in message
         assert "`max_tokens`" in message
-        assert "stepiq users set-plan EMAIL PLAN" in message
+        assert "stepiq workspaces limits ID" in message
         assert ended.steps["ask"].attempts == 1
         assert fake_provider.stats.calls == 0
         await assert_nothing_reserved(world)

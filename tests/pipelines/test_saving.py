@@ -354,7 +354,7 @@ class TestCreate:
         refused = next(answer.json() for answer in answers if answer.status_code == 403)
         assert refused["code"] == "plan_pipelines_exceeded"
         assert "3 active pipelines" in refused["detail"]
-        assert "set-plan" in refused["detail"]
+        assert "workspaces limits" in refused["detail"]
 
     async def test_more_steps_than_the_plan_allows_are_refused(self, login, make):
         client = await login(await make.user(plan="free"))
@@ -366,7 +366,7 @@ class TestCreate:
         assert refused.status_code == 403
         assert refused.json()["code"] == "plan_steps_exceeded"
         assert "allows 5 steps" in refused.json()["detail"]
-        assert "set-plan" in refused.json()["detail"]
+        assert "workspaces limits" in refused.json()["detail"]
 
     @pytest.mark.parametrize(
         ("fields", "code"),

@@ -11,13 +11,13 @@ from stepiq.core import ids
 from stepiq.server.app import create_app
 from stepiq.server.routes import routes_of
 from stepiq.store.tables import audit_entries
-from tests.support import audit_sign_in
+from tests.support import audit_administration, audit_sign_in
 from tests.support.audit_acts import ACTS, World
 from tests.support.clients import login, login_key
 
 pytestmark = pytest.mark.one_store
 
-__all__ = ["audit_sign_in", "login", "login_key"]
+__all__ = ["audit_administration", "audit_sign_in", "login", "login_key"]
 
 STEP = {"id": "a", "type": "transform", "template": "x"}
 

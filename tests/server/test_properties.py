@@ -66,6 +66,8 @@ def fitting(document: dict[str, Any], schema: dict[str, Any], depth: int) -> st.
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     kind = schema.get("type")
+    if isinstance(kind, list):
+        return st.one_of([values(document, {**schema, "type": each}, depth) for each in kind])
     if kind == "object":
         known = {
             name: values(document, each, depth)

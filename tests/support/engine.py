@@ -52,7 +52,9 @@ class WorldPlans:
     """Resolves test plans by name."""
 
     def get(self, name: str) -> Limits:
-        return Limits() if name == "enterprise" else Limits(**json.loads(name))
+        # A plan of these tests is a JSON object, which queries take for limits of the workspace.
+        text = name + getattr(name, "overrides", "")
+        return Limits() if text == "enterprise" else Limits(**json.loads(text))
 
 
 @dataclass

@@ -65,7 +65,16 @@ REST = (
     "/docs/steps",
     "/no-such-page",
 )
-ADMIN = ("/admin", "/admin/users", "/admin/problems", "/admin/audit", "/admin/settings")
+ADMIN = (
+    "/admin",
+    "/admin/users",
+    "/admin/users/{user}",
+    "/admin/workspaces",
+    "/admin/workspaces/{workspace}",
+    "/admin/problems",
+    "/admin/audit",
+    "/admin/settings",
+)
 SIGNED_OUT = (
     "/login",
     "/register",
@@ -95,6 +104,8 @@ def test_every_page_is_in_the_lists():
         .replace("{run}", "$runId")
         .replace("{delivery}", "$deliveryId")
         .replace("{job}", "$jobId")
+        .replace("{user}", "$userId")
+        .replace("{workspace}", "$workspaceId")
         for page in (*PIPELINE, *RUN, *REST, *ADMIN, *SIGNED_OUT)
     }
 
@@ -116,10 +127,12 @@ async def test_pages_of_a_workspace(
     await _visit(page, [each.format(**ids) for each in pages])
 
 
-async def test_pages_of_administrators(page: Page, ui_server: UiServer):
+async def test_pages_of_administrators(page: Page, ui_server: UiServer, api: httpx2.AsyncClient):
+    me = (await api.get("/api/user/me")).json()
+    ids = {"user": me["id"], "workspace": me["workspace"]["id"]}
     await open_session(page, ui_server.admin)
 
-    await _visit(page, ADMIN)
+    await _visit(page, [each.format(**ids) for each in ADMIN])
 
 
 async def test_pages_without_a_session(page: Page):

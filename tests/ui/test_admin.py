@@ -40,8 +40,8 @@ async def test_a_disabled_account_loses_its_access(
 ):
     await open_session(page, ui_server.admin)
     await page.goto("/admin/users")
-    await page.get_by_label("Find an address").fill(person.email)
-    await page.get_by_label("Find an address").press("Enter")
+    await page.get_by_role("searchbox", name="Find an address or a name").fill(person.email)
+    await page.keyboard.press("Enter")
     await page.get_by_role("button", name=f"Disable {person.email}").click()
     await page.get_by_role("dialog").get_by_role("button", name="Disable").click()
 

@@ -336,11 +336,13 @@ class AdminRequired(Forbidden):
     code = "admin_required"
 
     def __init__(self) -> None:
-        super().__init__("This route is for administrators of the server.")
+        super().__init__(
+            "This route is for administrators of the server. Ask one of them, or use `stepiq users` on the server."
+        )
 
 
 class OwnAccount(Conflict):
-    """Administrators cannot disable or enable their own account."""
+    """Administrators cannot disable, enable, dismiss or delete themselves."""
 
     code = "own_account"
 
@@ -356,7 +358,9 @@ class UserNotFound(NotFound):
     code = "user_not_found"
 
     def __init__(self, user_id: UUID) -> None:
-        super().__init__(f"Account {user_id} does not exist.")
+        super().__init__(
+            f"Account {user_id} does not exist, or was deleted. `GET /api/admin/users` lists all accounts."
+        )
 
 
 class SessionNotFound(NotFound):

@@ -161,28 +161,6 @@ class UserView(View):
     created_at: Timestamp
 
 
-class UserChange(StrictModel):
-    """A change of an account by an administrator."""
-
-    disabled: bool
-    """Whether to disable the account."""
-
-
-class AdminUserView(View):
-    """An account as administrators see it."""
-
-    id: UUID
-    email: str
-    email_verified: bool
-    name: str
-    plan: str | None
-    """The plan of the account's first workspace. Null if it is not a member of any."""
-    is_admin: bool
-    disabled: bool
-    """Whether the account is disabled."""
-    created_at: Timestamp
-
-
 class SessionView(View):
     """A new session."""
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -345,19 +345,6 @@ async def join(session: Session, user_id: UUID, invitation: Any) -> bool:
         invited_by=invitation.invited_by,
     )
     return await members.add(session, new)
-
-
-async def set_plan(session: Session, *, email: str, plan: str) -> Account:
-    """Set the plan of an account, disabled or not. Running servers apply it within five seconds.
-
-    The caller validates the name of the plan.
-
-    Raises:
-        AccountNotFound: no account has this address.
-    """
-    account = await named(session, email)
-    await account_queries.update_plan(session, account.workspace_id, plan)
-    return replace(account, plan=plan)
 
 
 async def named(session: Session, email: str) -> Account:

@@ -1,8 +1,9 @@
 """Errors of plans and usage. Messages about a limit name it, its value, and how an operator can raise it."""
 
+from collections.abc import Sequence
 from datetime import date
 
-from stepiq.core.errors import Forbidden, Invalid
+from stepiq.core.errors import Forbidden, Invalid, Issue
 from stepiq.execution.limits import how_to_raise
 
 
@@ -10,6 +11,16 @@ class PlansInvalid(Invalid):
     """A `[plans.NAME]` table of the config file is not valid."""
 
     code = "plans_invalid"
+
+
+class LimitsInvalid(Invalid):
+    """A limit of a workspace has an unknown name or an invalid value."""
+
+    code = "limits_invalid"
+
+    def __init__(self, issues: Sequence[Issue]) -> None:
+        shown = " ".join(f"{issue.path}: {issue.message}" for issue in issues)
+        super().__init__(f"The limits are not valid. {shown}", issues)
 
 
 class UnknownPlan(Invalid):

@@ -2,15 +2,17 @@
 
 import re
 import tomllib
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from importlib import resources
 from typing import Any
 
-from stepiq.billing.errors import PlansInvalid, UnknownPlan
-from stepiq.core import logging
+from stepiq.billing.errors import LimitsInvalid, PlansInvalid, UnknownPlan
+from stepiq.core import json, logging
 from stepiq.core.errors import Issue
 from stepiq.language.words import suggest
+from stepiq.store.workspace_plan import WorkspacePlan
 
 log = logging.get(__name__)
 
@@ -19,6 +21,7 @@ FALLBACK = "free"
 UNLIMITED = "unlimited"
 """Value in the config file that removes a limit. In a `Plan` it is None."""
 
+_KEPT = 1_000
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
@@ -78,6 +81,7 @@ class Plans:
 
     def __init__(self, plans: Mapping[str, Plan]) -> None:
         self._plans = dict(plans)
+        self._of_workspaces: OrderedDict[tuple[str, str], Plan] = OrderedDict()
 
     @classmethod
     def load(cls, overrides: Mapping[str, Mapping[str, Any]]) -> "Plans":
@@ -107,7 +111,24 @@ class Plans:
         )
 
     def get(self, name: str) -> Plan:
-        """The plan with a name; if it is no longer configured, `free`, with a warning in the log."""
+        """The plan with a name; if it is no longer configured, `free`, with a warning in the log.
+
+        The only place that resolves the limits of a workspace: a `WorkspacePlan` brings limits that replace those of
+        the plan.
+        """
+        overrides = name.overrides if isinstance(name, WorkspacePlan) else ""
+        if not overrides:
+            return self._named(name)
+        key = (str(name), overrides)
+        plan = self._of_workspaces.get(key)
+        if plan is None:
+            plan = replace(self._named(name), **_limits(_readable(overrides)))
+            self._of_workspaces[key] = plan
+            if len(self._of_workspaces) > _KEPT:
+                self._of_workspaces.popitem(last=False)
+        return plan
+
+    def _named(self, name: str) -> Plan:
         try:
             return self.require(name)
         except UnknownPlan:
@@ -128,6 +149,28 @@ class Plans:
     def names(self) -> list[str]:
         """The names of all plans, in the order of their definition."""
         return list(self._plans)
+
+
+def check_overrides(limits: Mapping[str, Any]) -> None:
+    """Check limits of a single workspace, by the rules of the config file.
+
+    Raises:
+        LimitsInvalid: a name is unknown, or a value is not valid. Lists all problems.
+    """
+    issues = [
+        Issue(f"limits.{key}", "plan_limit", problem)
+        for key, value in limits.items()
+        if (problem := _value_problem(key, value)) is not None
+    ]
+    if issues:
+        raise LimitsInvalid(issues)
+
+
+def _readable(overrides: str) -> dict[str, Any]:
+    """The stored limits of a workspace that this version of the server knows."""
+    stored = json.read_trusted(overrides)
+    found: dict[str, Any] = stored if isinstance(stored, dict) else {}
+    return {key: value for key, value in found.items() if _value_problem(key, value) is None}
 
 
 def _table_issues(name: str, table: Mapping[str, Any], known: set[str]) -> list[Issue]:
@@ -200,6 +243,9 @@ def _missing(merged: Mapping[str, Mapping[str, Any]]) -> list[Issue]:
 
 
 def _plan(name: str, table: Mapping[str, Any]) -> Plan:
-    limits: dict[str, Any] = {key: table[key] for key in _KEYS if key in table}
-    limits |= {key: None for key, value in limits.items() if value == UNLIMITED}
-    return Plan(name, **limits)
+    return Plan(name, **_limits({key: table[key] for key in _KEYS if key in table}))
+
+
+def _limits(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of the config file as fields of a `Plan`."""
+    return {key: None if value == UNLIMITED else value for key, value in table.items()}

@@ -9,15 +9,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from stepiq.accounts import disabling, notices, recorded, service, sessions
+from stepiq.accounts.administration import queries as administration
 from stepiq.accounts.audit import recording as audit
 from stepiq.accounts.audit.actions import Action, AuditTargetType
-from stepiq.accounts.audit.records import OPERATOR, AuditTarget, operator_of
+from stepiq.accounts.audit.records import OPERATOR, AuditTarget
 from stepiq.accounts.errors import EmailTaken, SetupDone
 from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.schemas import Registration, normalise_email
 from stepiq.accounts.service import Account
 from stepiq.accounts.two_factor import service as two_factor
 from stepiq.billing.plans import Plans
+from stepiq.billing.workspaces import service as workspaces
 from stepiq.cli import database
 from stepiq.cli.console import UsageError, ask_password, print_text, say
 from stepiq.core import clock, keys, settings
@@ -29,6 +31,7 @@ from stepiq.core.validation import sentence
 from stepiq.server.assembly import built
 from stepiq.server.welcome import setup_link
 from stepiq.store.database import Database
+from stepiq.store.states import Role
 
 
 def create(
@@ -62,7 +65,7 @@ def invite(email: str) -> None:
         StoreMissing: the configured database does not exist.
         SetupRequired, EmailTaken: see the classes.
     """
-    address = _address(email)
+    address = address_of(email)
     configured = settings.load()
     database.require(configured)
     with _advising():
@@ -146,19 +149,19 @@ Within seven days, create your account with this email address ({email}):
 
 
 def set_plan(email: str, plan: str) -> None:
-    """Change the plan of an account, and print the plan.
+    """Change the plan of the only workspace that an account owns, and print the plan.
 
     Raises:
-        UsageError: the address is not valid.
+        UsageError: the address is not valid, or the account does not own exactly one workspace.
         StoreMissing: the configured database does not exist.
         UnknownPlan, AccountNotFound: see the classes.
     """
-    address = _address(email)
+    address = address_of(email)
     configured = settings.load()
     database.require(configured)
     wanted = Plans.load(configured.plans).require(plan)
-    account = asyncio.run(change_plan(configured, address, wanted.name))
-    print_text(f"{account.email} now has plan {account.plan}.")
+    asyncio.run(change_plan(configured, address, wanted.name))
+    print_text(f"{address} now has plan {wanted.name}.")
 
 
 def disable(email: str) -> None:
@@ -169,7 +172,7 @@ def disable(email: str) -> None:
         StoreMissing: the configured database does not exist.
         AccountNotFound: see the class.
     """
-    address = _address(email)
+    address = address_of(email)
     configured = settings.load()
     database.require(configured)
     ended, runs = asyncio.run(disable_account(configured, address))
@@ -184,7 +187,7 @@ def enable(email: str) -> None:
         StoreMissing: the configured database does not exist.
         AccountNotFound: see the class.
     """
-    address = _address(email)
+    address = address_of(email)
     configured = settings.load()
     database.require(configured)
     asyncio.run(enable_account(configured, address))
@@ -199,7 +202,7 @@ def reset_two_factor(email: str) -> None:
         StoreMissing: the configured database does not exist.
         AccountNotFound, TotpNotEnabled: see the classes.
     """
-    address = _address(email)
+    address = address_of(email)
     configured = settings.load()
     database.require(configured)
     asyncio.run(turn_off_two_factor(configured, address))
@@ -235,7 +238,7 @@ def show_sessions(email: str, *, end: bool) -> None:
         StoreMissing: the configured database does not exist.
         AccountNotFound: see the class.
     """
-    address = _address(email)
+    address = address_of(email)
     configured = settings.load()
     database.require(configured)
     if end:
@@ -337,21 +340,26 @@ async def add_account(
         return account
 
 
-async def change_plan(configured: Settings, email: str, plan: str) -> Account:
-    """Change the plan of an account in the database. The server can be running."""
+async def change_plan(configured: Settings, email: str, plan: str) -> None:
+    """Change the plan of the only workspace that an account owns. The server can be running."""
     async with built(configured) as services, services.database.transaction() as session:
-        before = await service.named(session, email)
-        account = await service.set_plan(session, email=email, plan=plan)
-        await audit.record(
+        account = await service.user_named(session, email)
+        memberships = await administration.memberships_of(session, account.id)
+        owned = [each.id for each in memberships if each.role == Role.OWNER]
+        if len(owned) != 1:
+            ids = ", ".join(map(str, owned)) or "none"
+            raise UsageError(
+                f"{email} does not own exactly one workspace, but these: {ids}. Use `stepiq workspaces plan ID {plan}`."
+            )
+        await workspaces.change(
             session,
-            operator_of(account.workspace_id),
-            Action.WORKSPACE_UPDATED,
-            AuditTarget(AuditTargetType.WORKSPACE, account.workspace_id, account.email),
-            before={"plan": before.plan},
-            after={"plan": plan},
+            OPERATOR,
+            owned[0],
+            plans=services.plans,
+            engine=services.engine,
+            plan=plan,
+            limits=None,
         )
-        await services.engine.plan_changed(session, account.workspace_id)
-        return account
 
 
 @contextmanager
@@ -360,11 +368,16 @@ def _advising() -> Generator[None]:
         yield
     except EmailTaken:
         raise EmailTaken(
-            "Use another address. To change the plan of an account, use `stepiq users set-plan`."
+            "Use another address. To change the plan of an account, use `stepiq users plan`."
         ) from None
 
 
-def _address(email: str) -> str:
+def address_of(email: str) -> str:
+    """An address as it is stored.
+
+    Raises:
+        UsageError: it is not valid.
+    """
     try:
         return normalise_email(email)
     except ValueError as error:

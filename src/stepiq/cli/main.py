@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from stepiq import __version__
-from stepiq.cli import audit, members, users
+from stepiq.cli import audit, members, users, workspaces
 from stepiq.cli.command_line import App, Commands, commands
 from stepiq.cli.console import (
     ExitCode,
@@ -37,6 +37,7 @@ dev = commands("Tools for the development of pipelines and of stepIQ.")
 app.add_typer(users.app, name="users")
 app.add_typer(members.app, name="members")
 app.add_typer(audit.app, name="audit")
+app.add_typer(workspaces.app, name="workspaces")
 app.add_typer(keys, name="keys")
 app.add_typer(dev, name="dev")
 

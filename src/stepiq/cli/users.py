@@ -1,6 +1,6 @@
 """`stepiq users`: the commands for accounts, implemented in `cli.accounts`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -8,6 +8,8 @@ from stepiq.cli.command_line import commands
 
 app = commands("Create and change the accounts of this server.")
 
+_AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 _AccountEmail = Annotated[
     str, typer.Argument(metavar="EMAIL", help="Email address of the account.", show_default=False)
 ]
@@ -57,6 +59,39 @@ def invite(
     accounts.invite(email)
 
 
+@app.command("list")
+def show_users(
+    text: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TEXT]", help="A part of the address or the name.", show_default=False
+        ),
+    ] = None,
+    disabled: Annotated[bool, typer.Option("--disabled", help="Only disabled accounts.")] = False,
+    admins: Annotated[
+        bool, typer.Option("--admins", help="Only administrators of the server.")
+    ] = False,
+    as_json: _AsJson = False,
+) -> None:
+    """List the accounts of this server, newest first."""
+    from stepiq.cli import user_administration
+
+    user_administration.show(text, disabled=disabled, admins=admins, as_json=as_json)
+
+
+@app.command("plan")
+def plan(
+    email: _AccountEmail,
+    plan: Annotated[
+        str, typer.Argument(metavar="PLAN", help="Name of a plan.", show_default=False)
+    ],
+) -> None:
+    """Change the plan of the only workspace that an account owns. A running server applies it within five seconds."""
+    from stepiq.cli import accounts
+
+    accounts.set_plan(email, plan)
+
+
 @app.command("set-plan")
 def set_plan(
     email: _AccountEmail,
@@ -64,7 +99,7 @@ def set_plan(
         str, typer.Argument(metavar="PLAN", help="Name of a plan.", show_default=False)
     ],
 ) -> None:
-    """Change the plan of an account. A running server applies it within five seconds."""
+    """The same as `stepiq users plan`."""
     from stepiq.cli import accounts
 
     accounts.set_plan(email, plan)
@@ -113,3 +148,50 @@ def disconnect(email: _AccountEmail) -> None:
     from stepiq.cli import identities
 
     identities.disconnect(email)
+
+
+@app.command()
+def delete(
+    email: _AccountEmail,
+    data: Annotated[
+        Literal["keep", "erase"],
+        typer.Option(
+            help="What happens to workspaces that have no other member: they stay without members, or all their data is erased.",
+            show_default=False,
+        ),
+    ],
+    yes: _Yes = False,
+) -> None:
+    """Delete an account: end all its access, and replace its address and name. It cannot be restored."""
+    from stepiq.cli import user_administration
+
+    user_administration.delete(email, data=data, is_confirmed=yes)
+
+
+@app.command()
+def reset(email: _AccountEmail) -> None:
+    """Print a link with which the person sets a new password, once, within 24 hours. Emails it if STEPIQ_SMTP_URL is set."""
+    from stepiq.cli import user_administration
+
+    user_administration.reset(email)
+
+
+@app.command()
+def admin(
+    email: _AccountEmail,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Make the account an ordinary one.")
+    ] = False,
+) -> None:
+    """Make an account an administrator of the server."""
+    from stepiq.cli import user_administration
+
+    user_administration.set_admin(email, is_admin=not remove)
+
+
+@app.command()
+def verify(email: _AccountEmail) -> None:
+    """Mark the address of an account as verified."""
+    from stepiq.cli import user_administration
+
+    user_administration.verify(email)

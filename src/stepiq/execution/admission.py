@@ -32,6 +32,7 @@ from stepiq.store.database import Session, StoreUnavailable
 from stepiq.store.pubsub import RUN_CANCELLED, Changes, run_topic, runs_topic
 from stepiq.store.states import FINAL_RUN_STATUSES, RunStatus, StepStatus, is_draft_version
 from stepiq.store.tables import run_events, run_steps, runs, workspaces
+from stepiq.store.workspace_plan import PLAN
 
 # Raising a plan can free more slots than are filled at once. Each run that ends fills two slots, which keeps
 # transactions small and still fills all slots soon.
@@ -64,7 +65,7 @@ class _VersionDeleted(StoreUnavailable):
         super().__init__("A version of the pipeline was deleted at the same time. Try again.")
 
 
-_SLOTS = (workspaces.c.unfinished_runs, workspaces.c.admitted_runs, workspaces.c.plan)
+_SLOTS = (workspaces.c.unfinished_runs, workspaces.c.admitted_runs, PLAN)
 
 
 class Tickets(Protocol):

@@ -6,6 +6,7 @@ from stepiq.execution.admission import PARKED
 from stepiq.execution.journal_rows import CLAIMED
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import large_values, run_steps, runs, workspaces
+from stepiq.store.workspace_plan import PLAN
 
 SUMS = ("input_tokens", "cached_tokens", "output_tokens", "credit_tokens", "cost_usd_micros")
 
@@ -51,10 +52,7 @@ HOLD = (
     .with_for_update(key_share=True)
 )
 HOLD_WITH_PLAN = HOLD.add_columns(
-    sa.select(workspaces.c.plan)
-    .where(workspaces.c.id == runs.c.workspace_id)
-    .scalar_subquery()
-    .label("plan")
+    sa.select(PLAN).where(workspaces.c.id == runs.c.workspace_id).scalar_subquery().label("plan")
 )
 HAS_PROGRESS = sa.bindparam("has_progress", type_=sa.Boolean)
 MOVE = (

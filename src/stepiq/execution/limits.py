@@ -42,7 +42,7 @@ class QueueFull(LimitReached):
     def __init__(self, limit: int) -> None:
         super().__init__(
             f"{limit:,} runs of this workspace are waiting, which is the maximum of its plan. Wait until some of them end, or "
-            "cancel some. An operator can raise the limit with `stepiq users set-plan EMAIL PLAN`.",
+            "cancel some. An administrator can raise the limit of this workspace: `stepiq workspaces limits ID runs_queued=…`.",
             limit=limit,
         )
 
@@ -79,10 +79,11 @@ class PlanCreditsExhausted(Forbidden):
 
 
 def how_to_raise(plan: str, setting: str) -> str:
-    """The last sentence of every plan refusal."""
+    """The last sentence of every plan refusal. `setting` is a line of the config file."""
+    change = setting.replace(" = ", "=")
     return (
-        "An operator can raise the limit with `stepiq users set-plan EMAIL PLAN`, "
-        f"or for all users of the plan with `{setting}` under `[plans.{plan}]` in `stepiq.toml`."
+        f"An administrator can raise the limit of this workspace with `stepiq workspaces limits ID {change}`, "
+        f"or of all workspaces of the plan with `{setting}` under `[plans.{plan}]` in `stepiq.toml`."
     )
 
 

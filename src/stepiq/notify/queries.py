@@ -35,6 +35,7 @@ from stepiq.store.tables import (
     workspaces,
 )
 from stepiq.store.workspace_order import belongs_to, newest_first
+from stepiq.store.workspace_plan import PLAN
 
 _REOPEN = deliveries.update().values(
     status=DeliveryStatus.PENDING,
@@ -264,7 +265,7 @@ def _is_held(recipient_id: UUID) -> tuple[sa.ColumnElement[bool], ...]:
 
 async def plan(session: Session, workspace_id: UUID) -> str:
     """The name of a workspace's plan."""
-    return await session.scalar(sa.select(workspaces.c.plan).where(workspaces.c.id == workspace_id))
+    return await session.scalar(sa.select(PLAN).where(workspaces.c.id == workspace_id))
 
 
 async def sender(session: Session, pipeline_id: UUID, version: int) -> Sender | None:
@@ -295,7 +296,7 @@ async def occasion(session: Session, delivery: Delivery) -> Occasion | None:
 async def _sample(session: Session, delivery: Delivery) -> Occasion | None:
     row = (
         await session.execute(
-            sa.select(pipelines.c.name, workspaces.c.plan)
+            sa.select(pipelines.c.name, PLAN)
             .join(workspaces, workspaces.c.id == pipelines.c.workspace_id)
             .where(
                 pipelines.c.id == delivery.pipeline_id,
@@ -325,7 +326,7 @@ async def _run(session: Session, delivery: Delivery) -> Occasion | None:
         await session.execute(
             sa.select(
                 pipelines.c.name,
-                workspaces.c.plan,
+                PLAN,
                 runs.c.status,
                 runs.c.trigger_type,
                 runs.c.started_at,

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stepiq import __version__
-from stepiq.accounts import administration, browser_sessions, credentials
+from stepiq.accounts import browser_sessions, credentials
 from stepiq.accounts import endpoints as accounts
+from stepiq.accounts.administration import endpoints as administration
 from stepiq.accounts.audit import endpoints as audit
 from stepiq.accounts.audit.batching import EntryBatcher
 from stepiq.accounts.audit.http import AUDIT
@@ -24,6 +25,7 @@ from stepiq.accounts.workspaces import endpoints as workspaces
 from stepiq.accounts.workspaces import invitation_endpoints as invitations
 from stepiq.billing import endpoints as billing
 from stepiq.billing.http import BillingServices
+from stepiq.billing.workspaces import endpoints as workspace_plans
 from stepiq.core import json
 from stepiq.notify import endpoints as notify
 from stepiq.notify.recipients import endpoints as recipients
@@ -72,6 +74,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     admin.router,
     audit.router,
     billing.router,
+    workspace_plans.router,
     pipelines.router,
     drafts.router,
     draft_runs.router,

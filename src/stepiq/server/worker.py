@@ -1,8 +1,9 @@
-"""The background tasks of a worker: the engine, the schedule ticker, bulk jobs, the audit log, and housekeeping."""
+"""The background tasks of a worker: the engine, schedules, bulk jobs, the audit log, erasures and housekeeping."""
 
 import asyncio
 from datetime import timedelta
 
+from stepiq.accounts.administration.erasing import Eraser
 from stepiq.accounts.audit.sealing import Sealer
 from stepiq.billing.http import BillingServices
 from stepiq.core import tasks
@@ -12,7 +13,7 @@ from stepiq.triggers.schedules.ticker import Ticker
 
 
 class Worker:
-    """The engine, the ticker, the worker of bulk jobs, the sealer and housekeeping of one process."""
+    """The engine, the ticker, the worker of bulk jobs, the sealer, the eraser and housekeeping of one process."""
 
     def __init__(self, services: BillingServices) -> None:
         self._database = services.database
@@ -21,6 +22,7 @@ class Worker:
         self._ticker = Ticker(services.database, services.engine, services.plans)
         self._bulk = BulkWorker(services.database, services.engine, services.plans)
         self._sealer = Sealer(services.database, services.changes)
+        self._eraser = Eraser(services.database, services.engine)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -34,6 +36,7 @@ class Worker:
             asyncio.create_task(self._ticker.run_for_ever()),
             asyncio.create_task(self._bulk.run_for_ever()),
             asyncio.create_task(self._sealer.run_for_ever()),
+            asyncio.create_task(self._eraser.run_for_ever()),
             asyncio.create_task(housekeeping.sweep_for_ever(self._database, self._sweeps)),
         ]
 

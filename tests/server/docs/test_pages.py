@@ -204,6 +204,7 @@ class TestSample:
             ({"type": "boolean"}, True),
             ({"type": "array", "items": {"const": 1}}, [1]),
             ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, 1),
+            ({"type": ["integer", "null"]}, 1),
             ({"$ref": "#/x/Named"}, {"a": "text"}),
             ({}, None),
         ],

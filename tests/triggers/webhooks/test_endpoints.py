@@ -162,7 +162,7 @@ class TestOrder:
         response = await client.post(f"/api/webhooks/{pipeline_id}", content=content, headers=JSON)
 
         assert (response.status_code, response.json()["code"]) == (403, "plan_webhooks_disabled")
-        assert "set-plan" in response.json()["detail"]
+        assert "workspaces limits" in response.json()["detail"]
 
     async def test_a_body_that_is_too_large_is_not_looked_at(self, client):
         url, content = f"/api/webhooks/{ids.uuid7()}", b"x" * (MAX_BODY_BYTES + 1)

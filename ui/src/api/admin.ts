@@ -1,8 +1,7 @@
-import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
+import { queryOptions } from "@tanstack/react-query";
 import { api, unwrap } from "./client";
 import type { components } from "./schema";
 
-export type AdminUser = components["schemas"]["AdminUser"];
 export type Check = components["schemas"]["Check"];
 export type FailingDelivery = components["schemas"]["FailingDelivery"];
 export type QueueDepth = components["schemas"]["Queues"]["queues"][number];
@@ -46,27 +45,3 @@ export const settingsQuery = queryOptions({
   queryKey: ["admin", "settings"],
   queryFn: ({ signal }) => unwrap(api.GET("/api/admin/settings", { signal })),
 });
-
-/** A page of the accounts, newest first. With an address, only this account. */
-export function usersQuery(email: string | undefined, cursor: string | undefined) {
-  return queryOptions({
-    queryKey: ["admin", "users", { email, cursor }],
-    queryFn: ({ signal }) =>
-      unwrap(api.GET("/api/admin/users", { params: { query: { email, cursor } }, signal })),
-  });
-}
-
-/** Disables an account, which ends its access within seconds, or enables it. */
-export function useDisableUser() {
-  const queryClient = useQueryClient();
-  return useMutation({
-    mutationFn: ({ id, disabled }: { id: string; disabled: boolean }) =>
-      unwrap(
-        api.PATCH("/api/admin/users/{user_id}", {
-          params: { path: { user_id: id } },
-          body: { disabled },
-        }),
-      ),
-    onSuccess: () => queryClient.invalidateQueries({ queryKey: ["admin", "users"] }),
-  });
-}

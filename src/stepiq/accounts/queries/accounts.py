@@ -14,6 +14,7 @@ from stepiq.store.database import Session
 from stepiq.store.membership import membership_of
 from stepiq.store.states import FINAL_RUN_STATUSES, RunStatus, TriggerType
 from stepiq.store.tables import memberships, runs, users, workspaces
+from stepiq.store.workspace_plan import PLAN
 
 Row = sa.Row[Any]
 
@@ -30,7 +31,7 @@ _ACCOUNT = (
     workspaces.c.id.label("workspace_id"),
     workspaces.c.name.label("workspace_name"),
     memberships.c.role,
-    workspaces.c.plan,
+    PLAN,
     workspaces.c.credit_month,
     workspaces.c.credit_tokens,
 )
@@ -165,13 +166,6 @@ async def insert_workspace(
     """Store a workspace, which has no member yet."""
     await session.execute(
         sa.insert(workspaces).values(id=workspace_id, name=name, plan=plan, created_at=created_at)
-    )
-
-
-async def update_plan(session: Session, workspace_id: UUID, plan: str) -> None:
-    """Set the plan of a workspace."""
-    await session.execute(
-        sa.update(workspaces).where(workspaces.c.id == workspace_id).values(plan=plan)
     )
 
 

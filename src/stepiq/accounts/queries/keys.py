@@ -12,6 +12,7 @@ from stepiq.store.database import Session
 from stepiq.store.membership import membership_of
 from stepiq.store.states import KeyKind
 from stepiq.store.tables import api_keys, memberships, users, workspaces
+from stepiq.store.workspace_plan import PLAN
 
 Row = sa.Row[Any]
 
@@ -56,7 +57,7 @@ async def live(session: Session, key_hash: bytes, now: datetime) -> Row | None:
                 api_keys.c.scopes,
                 api_keys.c.expires_at,
                 _ROLE.label("role"),
-                workspaces.c.plan,
+                PLAN,
             ),
             now,
         )

@@ -12,6 +12,7 @@ from stepiq.store.database import Session
 from stepiq.store.membership import has_enabled_member, membership_of
 from stepiq.store.states import Role
 from stepiq.store.tables import memberships, users, workspaces
+from stepiq.store.workspace_plan import PLAN
 
 Row = sa.Row[Any]
 
@@ -30,14 +31,14 @@ class NewMember:
     invited_by: UUID | None = None
 
 
-def first_workspace(user_id: sa.ColumnElement[UUID]) -> sa.ScalarSelect[UUID]:
-    """The workspace that a user joined first, as a subquery."""
+def first_workspace(user_id: sa.ColumnElement[UUID], of: sa.Table = users) -> sa.ScalarSelect[UUID]:
+    """The workspace that a user joined first, as a subquery. `of` is the table of the id."""
     return (
         sa.select(memberships.c.workspace_id)
         .where(membership_of(user_id))
         .order_by(*FIRST_JOINED)
         .limit(1)
-        .correlate(users)
+        .correlate(of)
         .scalar_subquery()
     )
 
@@ -155,7 +156,7 @@ async def workspaces_of(session: Session, user_id: UUID) -> Sequence[Row]:
         sa.select(
             workspaces.c.id,
             workspaces.c.name,
-            workspaces.c.plan,
+            PLAN,
             workspaces.c.created_at,
             memberships.c.role,
             memberships.c.joined_at,

@@ -12,6 +12,7 @@ from stepiq.accounts.queries import members
 from stepiq.store.database import Session
 from stepiq.store.membership import membership_of
 from stepiq.store.tables import memberships, refresh_tokens, sessions, users, workspaces
+from stepiq.store.workspace_plan import PLAN
 
 Row = sa.Row[Any]
 
@@ -94,7 +95,7 @@ async def live(
             users.c.is_admin,
             membership.scalar_subquery().label("workspace_id"),
             membership.with_only_columns(memberships.c.role).scalar_subquery().label("role"),
-            plan.with_only_columns(workspaces.c.plan).scalar_subquery().label("plan"),
+            plan.with_only_columns(PLAN).scalar_subquery().label("plan"),
         )
         .join(users, users.c.id == sessions.c.user_id)
         .where(sessions.c.id == session_id, _counts(now), users.c.disabled_at.is_(None))

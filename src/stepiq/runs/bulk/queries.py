@@ -14,6 +14,7 @@ from stepiq.store.membership import membership_of
 from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus
 from stepiq.store.tables import bulk_items, bulk_jobs, memberships, users, workspaces
 from stepiq.store.workspace_order import belongs_to, newest_first
+from stepiq.store.workspace_plan import PLAN
 
 _UNFINISHED = bulk_jobs.c.completed_at.is_(None)
 
@@ -144,7 +145,7 @@ async def take(session: Session, job_id: UUID) -> BulkJob | None:
 async def plan_of_caller(session: Session, job: BulkJob) -> str | None:
     """Name of the plan of a job's workspace; None if the account that created the job is disabled or no longer a member."""
     return await session.scalar(
-        sa.select(workspaces.c.plan).where(
+        sa.select(PLAN).where(
             workspaces.c.id == job.workspace_id,
             sa.exists().where(
                 users.c.id == job.user_id,

@@ -238,6 +238,12 @@ def _type(schema: Schema) -> str:
     for name in ("anyOf", "oneOf", "allOf"):
         if name in schema:
             return " | ".join(dict.fromkeys(_type(each) for each in schema[name]))
+    if isinstance(schema.get("type"), list):
+        # A format concerns texts and numbers, not null.
+        return " | ".join(
+            "null" if kind == "null" else _type({**schema, "type": kind})
+            for kind in cast(list[str], schema["type"])
+        )
     if content := schema.get("contentSchema"):
         return _type(content)
     if schema.get("type") == "array":

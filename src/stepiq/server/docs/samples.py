@@ -101,7 +101,8 @@ def resolve(schema: Schema, shapes: dict[str, Schema]) -> Schema:
 
 
 def _by_type(schema: Schema, shapes: dict[str, Schema], depth: int) -> Any:
-    match schema.get("type"):
+    kind = cast(str | list[str] | None, schema.get("type"))
+    match kind[0] if isinstance(kind, list) else kind:
         case "object":
             properties = cast(dict[str, Schema], schema.get("properties", {}))
             if depth > _DEPTH:

@@ -16,6 +16,8 @@ users = sa.Table(
     sa.Column("password_hash", sa.Text(), nullable=False),
     sa.Column("is_admin", sa.Boolean(), nullable=False, server_default=sa.false()),
     sa.Column("disabled_at", Instant()),
+    # Set: a deleted user, without personal data. The row remains, because others refer to it.
+    sa.Column("deleted_at", Instant()),
     sa.Column("created_at", Instant(), nullable=False),
 )
 
@@ -26,6 +28,9 @@ workspaces = sa.Table(
     identity(),
     sa.Column("name", sa.Text(), nullable=False),
     sa.Column("plan", sa.Text(), nullable=False),
+    # Limits of this workspace that replace those of the plan, by name, as in the config file. See store.workspace_plan.
+    sa.Column("limit_overrides", JsonText()),
+    sa.Column("deleted_at", Instant()),  # set: its rows are being deleted, and this one last
     count("unfinished_runs"),  # accepted and not ended: the position of the next ticket
     count("admitted_runs"),  # of these, the runs with a ticket: compared with the plan's cap
     # Counters for plan limits, in this row so that a check reads only one. Values of another day or month count as 0.
@@ -41,6 +46,12 @@ workspaces = sa.Table(
     sa.CheckConstraint("credit_reserved >= 0", name="credit_reserved_counted"),
     sa.CheckConstraint(
         "admitted_runs >= 0 AND admitted_runs <= unfinished_runs", name="admitted_runs_counted"
+    ),
+    sa.Index(
+        "ix_workspaces_deleted",
+        "deleted_at",
+        sqlite_where=sa.text("deleted_at IS NOT NULL"),
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
     ),
 )
 

@@ -1,6 +1,6 @@
 """The audit log: entries, and the last entry of each chain.
 
-Neither table refers to others: entries outlive what they describe, also a deleted workspace.
+Neither table refers to others: entries outlive what they describe. The log of a workspace is erased with its data.
 """
 
 import sqlalchemy as sa

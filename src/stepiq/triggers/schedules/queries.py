@@ -14,6 +14,7 @@ from stepiq.store.membership import has_enabled_member
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus, TickOutcome
 from stepiq.store.tables import pipelines, runs, schedule_ticks, schedules, workspaces
 from stepiq.store.workspace_order import belongs_to, newest_first
+from stepiq.store.workspace_plan import PLAN
 from stepiq.triggers.schedules.records import Due, ListedSchedule, Schedule, Tick, Upcoming
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -263,7 +264,7 @@ async def take_due(session: Session, now: datetime, wanted: Sequence[UUID]) -> l
     statement = (
         sa.select(
             schedules,
-            workspaces.c.plan,
+            PLAN,
             pipelines.c.status.label("pipeline_status"),
             pipelines.c.version,
             (~has_enabled_member(schedules.c.workspace_id)).label("is_disabled"),

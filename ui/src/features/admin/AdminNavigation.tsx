@@ -4,6 +4,7 @@ import { strings } from "./strings";
 const PAGES = [
   { to: "/admin", label: strings.health },
   { to: "/admin/users", label: strings.users },
+  { to: "/admin/workspaces", label: strings.workspaces },
   { to: "/admin/problems", label: strings.problems },
   { to: "/admin/audit", label: strings.audit },
   { to: "/admin/settings", label: strings.settings },

@@ -4,6 +4,7 @@ import { periodOf, readUsageSearch } from "@/features/usage/search";
 import { UsagePage } from "@/features/usage/UsagePage";
 
 export const Route = createFileRoute("/_app/usage")({
+  codeSplitGroupings: [["loader", "component"]],
   validateSearch: readUsageSearch,
   loaderDeps: ({ search }) => search,
   loader: ({ context: { queryClient }, deps }) =>

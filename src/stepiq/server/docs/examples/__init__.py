@@ -5,14 +5,26 @@
 
 from typing import Any, Final
 
-from stepiq.server.docs.examples import accounts, pipelines, reviews, runs, schedules
+from stepiq.server.docs.examples import (
+    accounts,
+    administration,
+    pipelines,
+    reviews,
+    runs,
+    schedules,
+)
 from stepiq.server.docs.examples.pipelines import DEFINITION, DEFINITION_YAML
 from stepiq.server.docs.examples.shared import DELIVERY, KEY, OPERATION, PIPELINE, RUN, SCHEDULE
 
 __all__ = ["DEFINITION", "DEFINITION_YAML", "PARAMETERS", "REQUESTS", "RESPONSES", "SHAPES"]
 
 SHAPES: Final[dict[str, Any]] = (
-    accounts.SHAPES | pipelines.SHAPES | runs.SHAPES | reviews.SHAPES | schedules.SHAPES
+    accounts.SHAPES
+    | administration.SHAPES
+    | pipelines.SHAPES
+    | runs.SHAPES
+    | reviews.SHAPES
+    | schedules.SHAPES
 )
 """An example of each shape."""
 

@@ -148,16 +148,6 @@ SHAPES.update(
 )
 SHAPES["EmailVerification"] = {"email": "ada@example.com", "email_verified": True}
 SHAPES["UserChange"] = {"disabled": True}
-SHAPES["AdminUser"] = {
-    "id": USER,
-    "email": "ada@example.com",
-    "email_verified": True,
-    "name": "Ada",
-    "plan": "starter",
-    "is_admin": False,
-    "disabled": True,
-    "created_at": CREATED,
-}
 SHAPES["BrowserSession"] = {
     "user": SHAPES["User"],
     "csrf_token": "4fQzT0wq8mJ2xYb7Lk9Vd3Rn6HcSgE1pAuZ5WvKtBoI",

@@ -3,6 +3,7 @@ import { ServerAuditPage } from "@/features/audit/ServerAuditPage";
 import { readAuditSearch } from "@/features/audit/search";
 
 export const Route = createFileRoute("/_app/admin/audit")({
+  codeSplitGroupings: [["loader", "component"]],
   validateSearch: readAuditSearch,
   loaderDeps: ({ search: { entry: _, ...search } }) => search,
   loader: async ({ context: { queryClient }, deps }) => {

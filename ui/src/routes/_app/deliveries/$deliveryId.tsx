@@ -4,6 +4,7 @@ import { DeliveryPage } from "@/features/deliveries/DeliveryPage";
 import { readDeliverySearch } from "@/features/deliveries/search";
 
 export const Route = createFileRoute("/_app/deliveries/$deliveryId")({
+  codeSplitGroupings: [["loader", "component"]],
   validateSearch: readDeliverySearch,
   loader: ({ context: { queryClient }, params }) =>
     queryClient.ensureQueryData(deliveryQuery(params.deliveryId)),

@@ -4,6 +4,7 @@ import { DocsPage } from "@/features/docs/DocsPage";
 import { readDocsSearch } from "@/features/docs/search";
 
 export const Route = createFileRoute("/_app/docs/errors")({
+  codeSplitGroupings: [["loader", "component"]],
   validateSearch: readDocsSearch,
   loader: ({ context: { queryClient } }) => queryClient.ensureQueryData(docsQuery("/docs/errors")),
   component: () => <DocsPage path="/docs/errors" search={Route.useSearch()} />,

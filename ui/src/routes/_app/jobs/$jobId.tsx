@@ -4,6 +4,7 @@ import { JobPage } from "@/features/jobs/JobPage";
 import { readJobSearch } from "@/features/jobs/search";
 
 export const Route = createFileRoute("/_app/jobs/$jobId")({
+  codeSplitGroupings: [["loader", "component"]],
   validateSearch: readJobSearch,
   loader: ({ context, params }) => context.queryClient.ensureQueryData(bulkJobQuery(params.jobId)),
   component: JobRoute,

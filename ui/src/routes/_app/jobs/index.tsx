@@ -3,6 +3,7 @@ import { bulkJobsQuery } from "@/api/bulkJobs";
 import { JobsPage } from "@/features/jobs/JobsPage";
 
 export const Route = createFileRoute("/_app/jobs/")({
+  codeSplitGroupings: [["loader", "component"]],
   loader: ({ context }) => context.queryClient.ensureInfiniteQueryData(bulkJobsQuery),
   component: JobsPage,
 });

@@ -3,6 +3,7 @@ import { AuditPage } from "@/features/audit/AuditPage";
 import { readAuditSearch } from "@/features/audit/search";
 
 export const Route = createFileRoute("/_app/settings/audit")({
+  codeSplitGroupings: [["loader", "component"]],
   validateSearch: readAuditSearch,
   loaderDeps: ({ search: { entry: _, ...search } }) => search,
   loader: async ({ context: { queryClient }, deps }) => {

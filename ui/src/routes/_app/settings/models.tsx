@@ -4,6 +4,7 @@ import { ModelsPage } from "@/features/settings/ModelsPage";
 import { readText } from "@/ui/table/filters";
 
 export const Route = createFileRoute("/_app/settings/models")({
+  codeSplitGroupings: [["loader", "component"]],
   validateSearch: (search: Record<string, unknown>): { q?: string } => ({ q: readText(search.q) }),
   loader: ({ context: { queryClient } }) =>
     Promise.all([

@@ -3,6 +3,7 @@ import { recipientsQuery } from "@/api/recipients";
 import { NotificationsPage } from "@/features/settings/NotificationsPage";
 
 export const Route = createFileRoute("/_app/settings/notifications")({
+  codeSplitGroupings: [["loader", "component"]],
   loader: ({ context }) => context.queryClient.ensureInfiniteQueryData(recipientsQuery),
   component: NotificationsPage,
 });

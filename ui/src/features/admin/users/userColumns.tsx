@@ -1,7 +1,9 @@
 import { Button } from "@mantine/core";
-import type { AdminUser } from "@/api/admin";
+import { Link } from "@tanstack/react-router";
+import type { AdminUser } from "@/api/adminUsers";
 import { RelativeTime } from "@/ui/format/Values";
 import type { Column } from "@/ui/table/DataTable";
+import classes from "../Admin.module.css";
 import { strings } from "./strings";
 
 type Options = {
@@ -11,9 +13,9 @@ type Options = {
   onEnable: (user: AdminUser) => void;
 };
 
-function stateOf(user: AdminUser): string {
+export function stateOf(user: AdminUser): string {
   if (user.disabled) return strings.disabled;
-  if (user.is_admin) return strings.admin;
+  if (user.is_admin) return strings.administrator;
   return user.email_verified ? strings.active : strings.unverified;
 }
 
@@ -22,7 +24,11 @@ export function userColumns({ ownId, onDisable, onEnable }: Options): Column<Adm
     {
       id: "email",
       header: strings.email,
-      cell: (user) => <span className="truncate">{user.email}</span>,
+      cell: ({ id, email }) => (
+        <Link to="/admin/users/$userId" params={{ userId: id }} className={classes.link}>
+          {email}
+        </Link>
+      ),
     },
     {
       id: "name",
@@ -30,7 +36,14 @@ export function userColumns({ ownId, onDisable, onEnable }: Options): Column<Adm
       wideOnly: true,
       cell: (user) => <span className="truncate">{user.name}</span>,
     },
-    { id: "plan", header: strings.plan, width: "120px", wideOnly: true, cell: ({ plan }) => plan },
+    {
+      id: "workspaces",
+      header: strings.workspaces,
+      width: "110px",
+      align: "end",
+      wideOnly: true,
+      cell: ({ workspaces }) => <span className="numeric">{workspaces}</span>,
+    },
     { id: "state", header: strings.state, width: "130px", cell: stateOf },
     {
       id: "created",
@@ -41,7 +54,7 @@ export function userColumns({ ownId, onDisable, onEnable }: Options): Column<Adm
     },
     {
       id: "actions",
-      header: <span className="visually-hidden">Actions</span>,
+      header: <span className="visually-hidden">{strings.actions}</span>,
       width: "110px",
       align: "end",
       cell: (user) =>

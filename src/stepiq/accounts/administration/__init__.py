@@ -1,0 +1,1 @@
+"""Administration of users by administrators of the server: find, disable, delete, reset, verify, make administrator."""

@@ -1,0 +1,66 @@
+"""Erases the data of workspaces that were marked as deleted, in batches in the background.
+
+The rows themselves are the progress, so an erasure that was interrupted, such as by `kill -9`, continues where it was.
+A workspace's own row is deleted last, when no other row refers to it.
+"""
+
+import asyncio
+import time
+from datetime import timedelta
+from uuid import UUID
+
+from stepiq.accounts.administration import erasing_queries as queries
+from stepiq.accounts.administration import service
+from stepiq.core import clock, logging
+from stepiq.execution.runtime import Engine
+from stepiq.store.database import Database, StoreUnavailable
+
+log = logging.get(__name__)
+
+GRACE = timedelta(seconds=10)
+"""How long after its deletion a workspace is erased. Other processes trust its credentials for up to five seconds."""
+
+_EVERY_SECONDS = 5.0
+_WORKSPACES = 20
+_PAUSE_SHARE = 3
+"""Ratio of a pause to the batch before it, so that other transactions have most of the time."""
+
+
+class Eraser:
+    """Erases workspaces of one database. Several processes share the work."""
+
+    def __init__(self, database: Database, engine: Engine) -> None:
+        self._database = database
+        self._engine = engine
+
+    async def run_for_ever(self) -> None:
+        """Look for workspaces to erase every five seconds, until cancelled."""
+        while True:
+            try:
+                await self.erase_all()
+            except StoreUnavailable:
+                log.warning("erasing_waits_for_store")
+            except Exception:
+                log.exception("erasing_broke")
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    async def erase_all(self) -> int:
+        """Erase the workspaces whose deletion is long enough ago; returns the number that no longer exist."""
+        async with self._database.reading() as session:
+            found = await queries.to_erase(session, clock.now() - GRACE, _WORKSPACES)
+        return sum([await self.erase(workspace_id) for workspace_id in found])
+
+    async def erase(self, workspace_id: UUID) -> bool:
+        """Erase one workspace; False if another process is erasing it."""
+        await service.cancel_runs(self._database, self._engine, [workspace_id])
+        while True:
+            began = time.monotonic()
+            async with self._database.transaction() as session:
+                if not await queries.lock(session, workspace_id):
+                    return False
+                if not await queries.delete_batch(session, workspace_id):
+                    await queries.delete_workspace(session, workspace_id)
+                    break
+            await asyncio.sleep(_PAUSE_SHARE * (time.monotonic() - began))
+        log.info("workspace_erased", workspace_id=str(workspace_id))
+        return True

@@ -1,0 +1,244 @@
+"""Queries of the administration of users. None of them sees deleted users."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from stepiq.accounts.administration.records import UserFilter
+from stepiq.accounts.queries import members
+from stepiq.store.database import Session
+from stepiq.store.membership import membership_of
+from stepiq.store.states import Role
+from stepiq.store.tables import (
+    api_keys,
+    invitations,
+    memberships,
+    metadata,
+    sessions,
+    users,
+    workspaces,
+)
+
+Row = sa.Row[Any]
+
+_KEPT_WITH_WORKSPACES = frozenset({"memberships", "api_keys", "sessions", "bulk_jobs"})
+"""Tables with a `user_id` whose rows remain: they belong to a workspace, or show what a person did there."""
+
+_workspaces = (
+    sa.select(sa.func.count())
+    .select_from(memberships)
+    .where(membership_of(users.c.id))
+    .correlate(users)
+    .scalar_subquery()
+)
+_select = (
+    sa.select(
+        users.c.id,
+        users.c.email,
+        users.c.email_verified_at.is_not(None).label("email_verified"),
+        users.c.name,
+        users.c.is_admin,
+        users.c.disabled_at.is_not(None).label("disabled"),
+        users.c.created_at,
+        workspaces.c.plan,
+        _workspaces.label("workspaces"),
+    )
+    .select_from(users)
+    .outerjoin(workspaces, workspaces.c.id == members.first_workspace(users.c.id))
+    .where(users.c.deleted_at.is_(None))
+)
+
+
+async def page(
+    session: Session, wanted: UserFilter, *, before: UUID | None, limit: int
+) -> Sequence[Row]:
+    """Users that match a filter, newest first."""
+    statement = _select.order_by(users.c.id.desc()).limit(limit)
+    if wanted.email is not None:
+        statement = statement.where(users.c.email == wanted.email)
+    if wanted.q is not None:
+        text = wanted.q.lower()
+        is_named = sa.func.lower(users.c.name).contains(text, autoescape=True)
+        statement = statement.where(users.c.email.contains(text, autoescape=True) | is_named)
+    if wanted.is_disabled is not None:
+        is_disabled = users.c.disabled_at.is_not(None)
+        statement = statement.where(is_disabled if wanted.is_disabled else ~is_disabled)
+    if wanted.is_admin is not None:
+        statement = statement.where(users.c.is_admin == wanted.is_admin)
+    if before is not None:
+        statement = statement.where(users.c.id < before)
+    return (await session.execute(statement)).all()
+
+
+async def find(session: Session, user_id: UUID) -> Row | None:
+    """A user."""
+    return (await session.execute(_select.where(users.c.id == user_id))).one_or_none()
+
+
+async def id_of(session: Session, email: str) -> UUID | None:
+    """The user with an address."""
+    return await session.scalar(sa.select(users.c.id).where(users.c.email == email))
+
+
+async def lock(session: Session, user_id: UUID) -> Row | None:
+    """Lock and return a user. Opening a session waits for this lock."""
+    statement = sa.select(users.c.id, users.c.email, users.c.is_admin, users.c.disabled_at).where(
+        users.c.id == user_id, users.c.deleted_at.is_(None)
+    )
+    return (await session.execute(statement.with_for_update(key_share=True))).one_or_none()
+
+
+async def lock_administrators(session: Session) -> set[UUID]:
+    """Lock the enabled administrators, so that two transactions cannot remove the last two."""
+    statement = (
+        sa.select(users.c.id)
+        .where(users.c.is_admin, users.c.disabled_at.is_(None))
+        .order_by(users.c.id)
+        .with_for_update(key_share=True)
+    )
+    return set((await session.execute(statement)).scalars())
+
+
+async def set_admin(session: Session, user_id: UUID, *, is_admin: bool) -> None:
+    """Make a user an administrator of the server, or an ordinary user."""
+    await session.execute(sa.update(users).where(users.c.id == user_id).values(is_admin=is_admin))
+
+
+async def memberships_of(session: Session, user_id: UUID) -> Sequence[Row]:
+    """The workspaces of a user, the first one first: the user's role, the number of members, and of owners."""
+    other = memberships.alias("other")
+
+    def number(*conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
+        return (
+            sa.select(sa.func.count())
+            .select_from(other)
+            .where(
+                other.c.workspace_id == memberships.c.workspace_id,
+                other.c.removed_at.is_(None),
+                *conditions,
+            )
+            .correlate(memberships)
+            .scalar_subquery()
+        )
+
+    statement = (
+        sa.select(
+            workspaces.c.id,
+            workspaces.c.name,
+            memberships.c.role,
+            number().label("members"),
+            number(other.c.role == Role.OWNER).label("owners"),
+        )
+        .join(workspaces, workspaces.c.id == memberships.c.workspace_id)
+        .where(membership_of(user_id))
+        .order_by(*members.FIRST_JOINED)
+    )
+    return (await session.execute(statement)).all()
+
+
+async def lock_workspaces(session: Session, user_id: UUID) -> list[UUID]:
+    """Lock the workspaces of a user until the transaction ends: nobody joins them meanwhile."""
+    own = sa.select(memberships.c.workspace_id).where(membership_of(user_id))
+    statement = (
+        sa.select(workspaces.c.id)
+        .where(workspaces.c.id.in_(own))
+        .order_by(workspaces.c.id)
+        .with_for_update()
+    )
+    return list((await session.execute(statement)).scalars())
+
+
+async def counts(session: Session, user_id: UUID, now: datetime) -> Row:
+    """The numbers of a user's sessions and personal API keys that work."""
+    of_user = sa.select(sa.func.count()).select_from(sessions)
+    live_sessions = of_user.where(
+        sessions.c.user_id == user_id, sessions.c.revoked_at.is_(None), sessions.c.expires_at > now
+    )
+    live_keys = (
+        sa.select(sa.func.count())
+        .select_from(api_keys)
+        .where(
+            api_keys.c.user_id == user_id,
+            api_keys.c.kind == "personal",
+            api_keys.c.revoked_at.is_(None),
+            sa.or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now),
+        )
+    )
+    statement = sa.select(
+        live_sessions.scalar_subquery().label("sessions"),
+        live_keys.scalar_subquery().label("api_keys"),
+    )
+    return (await session.execute(statement)).one()
+
+
+async def anonymise(
+    session: Session, user_id: UUID, *, email: str, name: str, password_hash: str, now: datetime
+) -> None:
+    """Replace the personal data of a user, and mark the user as deleted."""
+    await session.execute(
+        sa.update(users)
+        .where(users.c.id == user_id)
+        .values(
+            email=email,
+            name=name,
+            password_hash=password_hash,
+            email_verified_at=None,
+            is_admin=False,
+            disabled_at=sa.func.coalesce(
+                users.c.disabled_at, sa.literal(now, users.c.disabled_at.type)
+            ),
+            deleted_at=now,
+        )
+    )
+
+
+def personal_tables() -> list[sa.Table]:
+    """The tables whose rows are deleted with their user, the dependent ones first."""
+    return [
+        table
+        for table in reversed(metadata.sorted_tables)
+        if "user_id" in table.c and table.name not in _KEPT_WITH_WORKSPACES
+    ]
+
+
+async def delete_personal(session: Session, user_id: UUID, email: str) -> None:
+    """Delete what belongs to a user alone: drafts, reset tokens, known clients, and so on; and invitations of the address."""
+    for table in personal_tables():
+        await session.execute(sa.delete(table).where(table.c.user_id == user_id))
+    await session.execute(sa.delete(invitations).where(invitations.c.email == email))
+
+
+async def end_memberships(session: Session, user_id: UUID, now: datetime) -> None:
+    """Remove a user from all workspaces."""
+    await session.execute(
+        sa.update(memberships).where(membership_of(user_id)).values(removed_at=now)
+    )
+
+
+async def close_workspaces(session: Session, left: Sequence[UUID], now: datetime) -> None:
+    """End what still lets people into workspaces without members: API keys and invitations."""
+    await session.execute(
+        sa.update(api_keys)
+        .where(api_keys.c.workspace_id.in_(left), api_keys.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+    await session.execute(sa.delete(invitations).where(invitations.c.workspace_id.in_(left)))
+
+
+async def mark_erased(session: Session, left: Sequence[UUID], now: datetime) -> None:
+    """Mark workspaces without members, so that their data is erased. Those that are marked do not change."""
+    await session.execute(
+        sa.update(workspaces)
+        .where(workspaces.c.id.in_(left), workspaces.c.deleted_at.is_(None))
+        .values(deleted_at=now)
+    )
+    # Sessions of people who were members when they logged in, and now are members elsewhere, do not end.
+    elsewhere = members.first_workspace(sessions.c.user_id, sessions)
+    await session.execute(
+        sa.update(sessions)
+        .where(sessions.c.workspace_id.in_(left), elsewhere.is_not(None))
+        .values(workspace_id=elsewhere)
+    )

@@ -1,0 +1,1 @@
+"""Administration of workspaces by administrators of the server: their plans, limits and usage."""

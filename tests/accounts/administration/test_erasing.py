@@ -1,0 +1,223 @@
+"""Erasing leaves no row of a workspace in any table, and touches no other workspace."""
+
+import asyncio
+import os
+import signal
+import sys
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from stepiq.accounts.administration import erasing_queries as queries
+from stepiq.accounts.administration.erasing import GRACE, Eraser
+from stepiq.core import clock as core_clock
+from stepiq.store.states import RunStatus
+from stepiq.store.tables import audit_chains, metadata, runs, workspaces
+from tests.support.whole_workspace import CHILDREN, fill
+
+
+@pytest.fixture
+def rows_of(database):
+    """The number of rows of a workspace in each table, without empty ones."""
+
+    async def rows_of(workspace_id):
+        found = {}
+        async with database.reading() as session:
+            for table in metadata.sorted_tables:
+                condition = None
+                if table in (workspaces, audit_chains):
+                    condition = table.c.id == workspace_id
+                elif "workspace_id" in table.c:
+                    condition = table.c.workspace_id == workspace_id
+                if condition is not None:
+                    statement = sa.select(sa.func.count()).select_from(table).where(condition)
+                    found[table.name] = await session.scalar(statement)
+            for table in CHILDREN:
+                found[table.name] = await session.scalar(
+                    sa.select(sa.func.count()).select_from(table)
+                )
+        return {name: number for name, number in found.items() if number}
+
+    return rows_of
+
+
+@pytest.fixture
+def mark(database):
+    async def mark(workspace_id):
+        async with database.transaction() as session:
+            await session.execute(
+                sa.update(workspaces)
+                .where(workspaces.c.id == workspace_id)
+                .values(deleted_at=core_clock.now() - GRACE - timedelta(seconds=1))
+            )
+
+    return mark
+
+
+class TestErase:
+    async def test_no_row_is_left_in_any_table_and_others_keep_theirs(
+        self, database, engine, account, stranger, make, rows_of, mark
+    ):
+        await fill(database, make, account)
+        filled = await rows_of(account.workspace_id)
+        await fill(database, make, stranger)
+        kept = await rows_of(stranger.workspace_id)
+        await mark(account.workspace_id)
+
+        erased = await Eraser(database, engine).erase_all()
+
+        owned = {table.name for table in queries.owned_tables()}
+        children = {table.name for table in CHILDREN}
+        assert set(filled) == owned | children | {"workspaces", "audit_chains"}
+        assert erased == 1
+        left = await rows_of(account.workspace_id)
+        assert {name for name in left if name not in children} == set()
+        after = await rows_of(stranger.workspace_id)
+        assert {name: after[name] for name in owned} == {name: kept[name] for name in owned}
+        # `kept` was counted when both workspaces had children.
+        assert {name: 2 * after[name] for name in children} == {
+            name: kept[name] for name in children
+        }
+
+    async def test_unfinished_runs_are_cancelled_first(
+        self, database, engine, account, make, mark, monkeypatch
+    ):
+        pipeline_id = await make.pipeline(account)
+        run_id = await make.run(account, pipeline_id, status=RunStatus.PENDING)
+        await mark(account.workspace_id)
+        seen = []
+
+        async def delete_batch(session, workspace_id):
+            seen.append(await session.scalar(sa.select(runs.c.status).where(runs.c.id == run_id)))
+            return 0
+
+        monkeypatch.setattr(queries, "delete_batch", delete_batch)
+        monkeypatch.setattr(queries, "delete_workspace", _nothing)
+
+        await Eraser(database, engine).erase_all()
+
+        assert seen == [RunStatus.CANCELLED]
+
+    async def test_it_waits_until_no_process_trusts_the_credentials(
+        self, database, engine, account, clock
+    ):
+        async with database.transaction() as session:
+            await session.execute(sa.update(workspaces).values(deleted_at=clock.now()))
+        eraser = Eraser(database, engine)
+
+        assert await eraser.erase_all() == 0
+        clock.advance(GRACE)
+        assert await eraser.erase_all() == 1
+
+    async def test_a_row_that_appears_at_the_end_delays_the_end(
+        self, database, engine, account, make, mark, monkeypatch, rows_of
+    ):
+        await make.pipeline(account)
+        await mark(account.workspace_id)
+        delete_batch = queries.delete_batch
+
+        async def nothing_seen(session, workspace_id):
+            return 0
+
+        monkeypatch.setattr(queries, "delete_batch", nothing_seen)
+        with pytest.raises(IntegrityError):
+            await Eraser(database, engine).erase(account.workspace_id)
+        monkeypatch.setattr(queries, "delete_batch", delete_batch)
+
+        assert await Eraser(database, engine).erase(account.workspace_id)
+        assert await rows_of(account.workspace_id) == {}
+
+    async def test_several_processes_erase_it_once(
+        self, database, engine, account, make, mark, rows_of
+    ):
+        await fill(database, make, account)
+        await mark(account.workspace_id)
+        erasers = [Eraser(database, engine) for _ in range(3)]
+
+        erased = await asyncio.gather(*(each.erase(account.workspace_id) for each in erasers))
+
+        assert any(erased)
+        assert await rows_of(account.workspace_id) == {}
+
+
+async def _nothing(session, workspace_id):
+    return None
+
+
+async def _erased(eraser, workspace_id):
+    # PostgreSQL may not have noticed yet that the process with the lock is dead.
+    for _ in range(200):
+        if await eraser.erase(workspace_id):
+            return True
+        await asyncio.sleep(0.05)
+    return False
+
+
+_PROGRAM = """
+import asyncio, sys
+from uuid import UUID
+from stepiq.accounts.administration import erasing_queries as queries
+from stepiq.accounts.administration.erasing import Eraser
+from stepiq.core import settings
+from stepiq.server.assembly import built
+
+delete_batch = queries.delete_batch
+
+async def slowly(session, workspace_id):
+    deleted = await delete_batch(session, workspace_id)
+    print("batch", deleted, flush=True)
+    return deleted
+
+queries._ROWS = queries._RUNS = 1
+queries.delete_batch = slowly
+
+async def main():
+    async with built(settings.load()) as services:
+        # PostgreSQL may not have noticed yet that the process with the lock is dead.
+        while not await Eraser(services.database, services.engine).erase(UUID(sys.argv[1])):
+            await asyncio.sleep(0.05)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+class TestKilled:
+    async def test_after_kill_9_it_continues_where_it_was(
+        self, database, settings, engine, account, make, mark, rows_of
+    ):
+        await fill(database, make, account)
+        workspace_id: UUID = account.workspace_id
+        await mark(workspace_id)
+        # Cancelling the unfinished run adds rows.
+        before = 2 * sum((await rows_of(workspace_id)).values())
+        variables = {
+            **os.environ,
+            "STEPIQ_DATABASE_URL": settings.database_url or "",
+            "STEPIQ_DATA_DIR": str(settings.data_dir),
+            "STEPIQ_ALLOW_UNSAFE_STORE": "true",
+        }
+
+        for batches in (1, 3, 6):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                _PROGRAM,
+                str(workspace_id),
+                env={name: value for name, value in variables.items() if value},
+                stdout=asyncio.subprocess.PIPE,
+            )
+            assert process.stdout is not None
+            for _ in range(batches):
+                assert (await process.stdout.readline()).startswith(b"batch")
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+            left = sum((await rows_of(workspace_id)).values())
+            assert 0 < left < before
+            before = left
+
+        assert await _erased(Eraser(database, engine), workspace_id)
+        assert await rows_of(workspace_id) == {}
