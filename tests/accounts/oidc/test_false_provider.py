@@ -79,13 +79,13 @@ class TestIdToken:
     @pytest.mark.parametrize(
         ("name", "seconds", "is_accepted"),
         [
-            ("exp", -59, True),
+            ("exp", -30, True),
             ("exp", -61, False),
-            ("iat", 55, True),
-            ("iat", 65, False),
+            ("iat", 30, True),
+            ("iat", 120, False),
             ("iat", -3_700, False),
-            ("nbf", 55, True),
-            ("nbf", 65, False),
+            ("nbf", 30, True),
+            ("nbf", 120, False),
         ],
     )
     async def test_clocks_can_differ_by_a_minute(
