@@ -282,7 +282,7 @@ class PageCpu:
 async def measure_growing_run(target: Bench) -> None:
     """A run that records 100 events a second while it is watched, scrolled and zoomed."""
     pipeline = await target.save(GROWING)
-    await bench.answer_in(target.provider, latency_ms=1000, token_ms=0)
+    await bench.answer_in(target.provider, latency_ms=800, token_ms=0)
     many = STEPS - LIVE_STEPS
     run_id = await target.start(
         pipeline, {"many": list(range(many)), "more": list(range(LIVE_STEPS))}

@@ -133,6 +133,8 @@ def wrong(
         documented = operation["responses"]["default"]
     if response.status_code >= 500 or documented is None:
         return f"{response.status_code} is not documented"
+    if response.is_redirect:
+        return None
     media_type = response.headers["Content-Type"].partition(";")[0]
     content = resolved(document, documented).get("content", {}).get(media_type)
     if content is None:

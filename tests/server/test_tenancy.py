@@ -40,7 +40,14 @@ OURS = {
     "job_id",
     "invitation_id",
 }
-PLAIN = {"number": "1", "other": "1", "step_id": "check", "model_id": None, "user_id": None}
+PLAIN = {
+    "number": "1",
+    "other": "1",
+    "step_id": "check",
+    "model_id": None,
+    "user_id": None,
+    "workspace_id": None,
+}
 """Other parameters: a value for each, or None for routes that show nothing of a workspace."""
 
 ROUTES = [

@@ -32,7 +32,7 @@ async def test_the_reference_is_found_searched_and_read(page: Page, person: Pers
     await expect(entries.first).to_be_visible()
     await expect(page.get_by_role("combobox")).to_have_count(0)
     await page.keyboard.press("/")
-    await page.keyboard.type("post run start")
+    await page.keyboard.type("post pipeline_id}/run")
     await expect(entries.first).to_contain_text("/pipelines/{pipeline_id}/run")
     await page.keyboard.press("Enter")
 

@@ -232,6 +232,12 @@ class TestConnect:
 
         assert failure(await browser.client.get(path)) == "signed_out"
 
+    async def test_an_old_session_connects_nothing(self, false_provider, browser, account, clock):
+        await log_in(browser, account.email)
+        clock.advance(timedelta(minutes=16))
+
+        assert failure(await browser.sign_in(connect="true")) == "sign_in_too_old"
+
     async def test_an_identity_has_one_account(
         self, false_provider, browser, other_browser, account
     ):

@@ -38,6 +38,8 @@ class SignInFailure(StrEnum):
     """The identity belongs to another account."""
     SIGNED_OUT = "signed_out"
     """The session that wanted to connect the identity has ended."""
+    SIGN_IN_TOO_OLD = "sign_in_too_old"
+    """The session that wants to connect the identity is more than 15 minutes old."""
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     """The client has sent too many requests in this minute."""
     UNAVAILABLE = "unavailable"

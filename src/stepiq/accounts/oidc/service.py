@@ -26,6 +26,9 @@ from stepiq.core.oidc_settings import OidcSettings
 from stepiq.core.settings import Settings
 from stepiq.store.database import Session
 
+CONNECT_WITHIN = timedelta(minutes=15)
+"""How long after a sign-in its session can connect an identity."""
+
 
 @dataclass(frozen=True, slots=True)
 class _User:
@@ -79,13 +82,16 @@ async def connect(
     """Connect an identity to the account of a session.
 
     Raises:
-        SignInFailed: the session has ended, or the identity belongs to another account.
+        SignInFailed: the session has ended or is older than `CONNECT_WITHIN`, or the identity belongs to another account.
     """
     _check_domain(policy.settings, person)
     live = await session_queries.live(session, session_id, clock.now())
     user = None if live is None else await queries.lock_user(session, live.user_id)
     if live is None or user is None:
         raise SignInFailed(SignInFailure.SIGNED_OUT, "the session has ended")
+    # Someone who has copied a session must not get a way to sign in that outlives it, without password or second factor.
+    if live.created_at < clock.now() - CONNECT_WITHIN:
+        raise SignInFailed(SignInFailure.SIGN_IN_TOO_OLD, "the person signed in too long ago")
     found = await queries.find(session, person.issuer, person.subject)
     if found is not None and found.user_id != live.user_id:
         raise SignInFailed(SignInFailure.CONNECTED_ELSEWHERE, "the identity has another account")

@@ -90,6 +90,7 @@ async def live(
         sa.select(
             sessions.c.id,
             sessions.c.user_id,
+            sessions.c.created_at,
             sessions.c.expires_at,
             sessions.c.ends_at,
             users.c.is_admin,

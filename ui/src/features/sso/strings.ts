@@ -46,6 +46,8 @@ export const FAILURES: Record<string, (provider: string) => string> = {
   setup_required: () =>
     "This server has no account yet. Its operator must create the administrator first.",
   connected_elsewhere: () => "This identity is connected to another account.",
+  sign_in_too_old: () =>
+    "You signed in more than 15 minutes ago. Sign out, sign in again, then connect the identity.",
   signed_out: () => "Your session has ended. Sign in, then connect the identity again.",
   too_many_attempts: () => "Too many attempts from your address. Try again in a minute.",
   unavailable: () => "The server's database did not respond. Try again in a moment.",
