@@ -110,6 +110,8 @@ async def test_changes_appear_in_place_and_new_runs_wait_for_a_click(
     await open_session(page, person)
     await page.goto("/runs")
     await expect(_row(page, waiting)).to_contain_text("Waiting")
+    # Runs that start before the stream is open are part of the first list.
+    await expect(page.get_by_role("status", name="Connection")).to_contain_text("Live")
 
     for _ in range(2):
         await _run(api, greeting)
