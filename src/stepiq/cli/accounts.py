@@ -22,7 +22,7 @@ from stepiq.billing.plans import Plans
 from stepiq.billing.workspaces import service as workspaces
 from stepiq.cli import database
 from stepiq.cli.console import UsageError, ask_password, print_text, say
-from stepiq.core import clock, keys, settings
+from stepiq.core import clock, keys
 from stepiq.core.control_characters import escape_line
 from stepiq.core.json import Json
 from stepiq.core.mail import MailMessage, MailUnsent
@@ -44,8 +44,7 @@ def create(
         StoreMissing: the configured database does not exist.
         UnknownPlan, EmailTaken: see the classes.
     """
-    configured = settings.load()
-    database.require(configured)
+    configured = database.load_settings()
     if plan is not None:
         Plans.load(configured.plans).require(plan)
     asked = _checked(email, name, _password(from_stdin=from_stdin))
@@ -65,9 +64,7 @@ def invite(email: str) -> None:
         StoreMissing: the configured database does not exist.
         SetupRequired, EmailTaken: see the classes.
     """
-    address = address_of(email)
-    configured = settings.load()
-    database.require(configured)
+    address, configured = address_of(email), database.load_settings()
     with _advising():
         token, is_mailed = asyncio.run(send_invitation(configured, address))
     print_text(token)
@@ -89,8 +86,7 @@ def show_setup_token() -> None:
         SetupDone: the server has an account.
         KeyUnusable: the signing key of the server is missing. A new key would result in another token.
     """
-    configured = settings.load()
-    database.require(configured)
+    configured = database.load_settings()
     if not asyncio.run(_needs_setup(configured)):
         raise SetupDone
     if not keys.has_jwt_secret(configured):
@@ -156,9 +152,7 @@ def set_plan(email: str, plan: str) -> None:
         StoreMissing: the configured database does not exist.
         UnknownPlan, AccountNotFound: see the classes.
     """
-    address = address_of(email)
-    configured = settings.load()
-    database.require(configured)
+    address, configured = address_of(email), database.load_settings()
     wanted = Plans.load(configured.plans).require(plan)
     asyncio.run(change_plan(configured, address, wanted.name))
     print_text(f"{address} now has plan {wanted.name}.")
@@ -172,9 +166,7 @@ def disable(email: str) -> None:
         StoreMissing: the configured database does not exist.
         AccountNotFound: see the class.
     """
-    address = address_of(email)
-    configured = settings.load()
-    database.require(configured)
+    address, configured = address_of(email), database.load_settings()
     ended, runs = asyncio.run(disable_account(configured, address))
     print_text(f"Disabled {address}. Sessions ended: {ended}. Runs cancelled: {runs}.")
 
@@ -187,9 +179,7 @@ def enable(email: str) -> None:
         StoreMissing: the configured database does not exist.
         AccountNotFound: see the class.
     """
-    address = address_of(email)
-    configured = settings.load()
-    database.require(configured)
+    address, configured = address_of(email), database.load_settings()
     asyncio.run(enable_account(configured, address))
     print_text(f"Enabled {address}.")
 
@@ -202,9 +192,7 @@ def reset_two_factor(email: str) -> None:
         StoreMissing: the configured database does not exist.
         AccountNotFound, TotpNotEnabled: see the classes.
     """
-    address = address_of(email)
-    configured = settings.load()
-    database.require(configured)
+    address, configured = address_of(email), database.load_settings()
     asyncio.run(turn_off_two_factor(configured, address))
     print_text(
         f"Two-factor sign-in of {address} is off. The password alone is now enough to sign in."
@@ -238,9 +226,7 @@ def show_sessions(email: str, *, end: bool) -> None:
         StoreMissing: the configured database does not exist.
         AccountNotFound: see the class.
     """
-    address = address_of(email)
-    configured = settings.load()
-    database.require(configured)
+    address, configured = address_of(email), database.load_settings()
     if end:
         print_text(f"Sessions ended: {asyncio.run(end_sessions(configured, address))}.")
         return

@@ -19,7 +19,7 @@ from stepiq.accounts.audit.records import (
 )
 from stepiq.cli import database
 from stepiq.cli.console import UsageError, print_text, say
-from stepiq.core import clock, settings
+from stepiq.core import clock
 from stepiq.store.database import Database
 
 _FAULTS = {
@@ -169,8 +169,7 @@ def _utc(moment: datetime | None) -> datetime | None:
 
 
 def _run(work: Callable[[Database], Coroutine[Any, Any, Any]]) -> Any:
-    configured = settings.load()
-    database.require(configured)
+    configured = database.load_settings()
 
     async def run() -> Any:
         store = Database(configured)

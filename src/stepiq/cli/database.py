@@ -1,4 +1,4 @@
-"""`stepiq migrate`."""
+"""`stepiq migrate`, and the settings of the other commands that use the database."""
 
 from stepiq.cli.console import print_text
 from stepiq.core import data_folder, settings
@@ -36,11 +36,13 @@ def migrate() -> None:
         print_text(f"{shown(url)}: upgraded the schema from {before} to {after}.")
 
 
-def require(configured: Settings) -> None:
-    """Check that the configured database exists, for commands that must not create one.
+def load_settings() -> Settings:
+    """The settings of a server whose database exists, for commands that must not create one.
 
     Raises:
         StoreMissing: the configured database does not exist.
         StoreUnavailable, StoreRefused: it cannot be used.
     """
+    configured = settings.load()
     migrations.require(Database(configured).url)
+    return configured

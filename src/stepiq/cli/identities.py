@@ -8,7 +8,6 @@ from stepiq.accounts.schemas import normalise_email
 from stepiq.accounts.service import user_named
 from stepiq.cli import database
 from stepiq.cli.console import UsageError, print_text
-from stepiq.core import settings
 from stepiq.core.settings import Settings
 from stepiq.server.assembly import built
 
@@ -25,8 +24,7 @@ def disconnect(email: str) -> None:
         address = normalise_email(email)
     except ValueError as error:
         raise UsageError(f"{email}: {str(error)[:1].upper()}{str(error)[1:]}.") from None
-    configured = settings.load()
-    database.require(configured)
+    configured = database.load_settings()
     count = asyncio.run(disconnect_account(configured, address))
     print_text(f"Disconnected {address}. Identities: {count}.")
 

@@ -11,7 +11,7 @@ from stepiq.accounts.secrets import rotation
 from stepiq.accounts.secrets.rotation import Census
 from stepiq.cli import database
 from stepiq.cli.console import UsageError, print_text
-from stepiq.core import keys, settings
+from stepiq.core import keys
 from stepiq.core.encryption import Keyring
 from stepiq.core.settings import Settings
 from stepiq.store import migrate
@@ -29,8 +29,7 @@ def rotate(*, dry_run: bool, generate: bool) -> bool:
         KeyUnusable: a key is damaged, readable by other users, or set in the environment.
         StoreUnavailable: the database does not respond.
     """
-    configured = settings.load()
-    database.require(configured)
+    configured = database.load_settings()
     _require_current_schema(Database(configured).url)
     if generate and not dry_run:
         keys.replace_master_key(configured)

@@ -13,7 +13,7 @@ from stepiq.accounts.errors import AccountNotFound
 from stepiq.cli import database
 from stepiq.cli.accounts import address_of
 from stepiq.cli.console import UsageError, confirm, print_json, print_text, say
-from stepiq.core import clock, settings
+from stepiq.core import clock
 from stepiq.core.control_characters import escape_line
 from stepiq.core.settings import Settings
 from stepiq.server.assembly import built
@@ -28,8 +28,7 @@ def show(text: str | None, *, disabled: bool, admins: bool, as_json: bool) -> No
     Raises:
         StoreMissing: the configured database does not exist.
     """
-    configured = settings.load()
-    database.require(configured)
+    configured = database.load_settings()
     wanted = UserFilter(q=text, is_disabled=disabled or None, is_admin=admins or None)
     rows = asyncio.run(_page(configured, wanted))
     if as_json:
@@ -80,7 +79,7 @@ def delete(email: str, *, data: str, is_confirmed: bool) -> None:
         StoreMissing: the configured database does not exist.
         AccountNotFound, LastAdministrator, OwnsWorkspaces: see the classes.
     """
-    address, configured = _prepared(email)
+    address, configured = address_of(email), database.load_settings()
     question = f"Delete the account {address}? It cannot be restored."
     if data == Data.ERASE:
         question += " Workspaces without another member are erased."
@@ -120,7 +119,7 @@ def reset(email: str) -> None:
         StoreMissing: the configured database does not exist.
         AccountNotFound: see the class.
     """
-    address, configured = _prepared(email)
+    address, configured = address_of(email), database.load_settings()
     made, is_mailed = asyncio.run(make_reset(configured, address))
     print_text(made.link)
     sent = f"It was emailed to {address}." if is_mailed else "It was not emailed: send it."
@@ -146,7 +145,7 @@ def set_admin(email: str, *, is_admin: bool) -> None:
         StoreMissing: the configured database does not exist.
         AccountNotFound, LastAdministrator: see the classes.
     """
-    address, configured = _prepared(email)
+    address, configured = address_of(email), database.load_settings()
 
     async def change(session: Session, user_id: UUID) -> None:
         await service.set_admin(session, user_id, is_admin=is_admin)
@@ -163,17 +162,10 @@ def verify(email: str) -> None:
         StoreMissing: the configured database does not exist.
         AccountNotFound: see the class.
     """
-    address, configured = _prepared(email)
+    address, configured = address_of(email), database.load_settings()
 
     asyncio.run(_changing(configured, address, service.verify))
     print_text(f"{address} is verified.")
-
-
-def _prepared(email: str) -> tuple[str, Settings]:
-    address = address_of(email)
-    configured = settings.load()
-    database.require(configured)
-    return address, configured
 
 
 async def _changing(

@@ -11,7 +11,7 @@ from stepiq.billing.workspaces import queries, service
 from stepiq.billing.workspaces.records import LimitValue, ListedWorkspace, WorkspaceFilter
 from stepiq.cli import database
 from stepiq.cli.console import UsageError, print_json, print_text, say
-from stepiq.core import clock, ids, settings
+from stepiq.core import clock, ids
 from stepiq.core.control_characters import escape_line
 from stepiq.core.settings import Settings
 from stepiq.server.assembly import built
@@ -28,8 +28,7 @@ def show(text: str | None, *, plan: str | None, without_members: bool, as_json: 
     Raises:
         StoreMissing: the configured database does not exist.
     """
-    configured = settings.load()
-    database.require(configured)
+    configured = database.load_settings()
     wanted = WorkspaceFilter(text, plan, has_members=False if without_members else None)
     found = asyncio.run(_page(configured, wanted))
     if as_json:
@@ -94,8 +93,7 @@ def _prepared(workspace: str) -> tuple[UUID, Settings]:
         raise UsageError(
             f"`{workspace}` is not the id of a workspace. `stepiq workspaces list` shows the ids."
         )
-    configured = settings.load()
-    database.require(configured)
+    configured = database.load_settings()
     return workspace_id, configured
 
 

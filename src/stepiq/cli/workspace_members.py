@@ -8,11 +8,11 @@ from uuid import UUID
 from stepiq.accounts import service as accounts
 from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.audit.records import operator_of
-from stepiq.accounts.schemas import normalise_email
 from stepiq.accounts.workspaces import invitations, recorded, service
 from stepiq.cli import database
+from stepiq.cli.accounts import address_of
 from stepiq.cli.console import UsageError, print_text, say
-from stepiq.core import ids, settings
+from stepiq.core import ids
 from stepiq.core.mail import MailUnsent
 from stepiq.core.settings import Settings
 from stepiq.server.assembly import built
@@ -49,7 +49,7 @@ def invite(email: str, role: Role, workspace: str | None) -> None:
         StoreMissing: the configured database does not exist.
         AlreadyMember: the person is a member.
     """
-    address, configured = _address(email), _configured()
+    address, configured = address_of(email), database.load_settings()
     url, is_mailed = asyncio.run(_invite(configured, address, role, workspace))
     print_text(url)
     sent = f"It was emailed to {address}." if is_mailed else "It was not emailed: send it yourself."
@@ -87,7 +87,7 @@ def set_role(email: str, role: Role, workspace: str | None) -> None:
         StoreMissing: the configured database does not exist.
         AccountNotFound, MemberNotFound, LastOwner: see the classes.
     """
-    address = _address(email)
+    address = address_of(email)
 
     async def change(session: Session, workspace_id: UUID) -> None:
         user = await accounts.user_named(session, address)
@@ -107,7 +107,7 @@ def remove(email: str, workspace: str | None) -> None:
         StoreMissing: the configured database does not exist.
         AccountNotFound, MemberNotFound, LastOwner: see the classes.
     """
-    address = _address(email)
+    address = address_of(email)
 
     async def end(session: Session, workspace_id: UUID) -> service.Removal:
         user = await accounts.user_named(session, address)
@@ -122,19 +122,13 @@ def remove(email: str, workspace: str | None) -> None:
 
 
 def _run(workspace: str | None, work: Callable[[Session, UUID], Awaitable[Result]]) -> Result:
-    configured = _configured()
+    configured = database.load_settings()
 
     async def run() -> Result:
         async with built(configured) as services, services.database.transaction() as session:
             return await work(session, await _find(session, workspace))
 
     return asyncio.run(run())
-
-
-def _configured() -> Settings:
-    configured = settings.load()
-    database.require(configured)
-    return configured
 
 
 async def _find(session: Session, workspace: str | None) -> UUID:
@@ -153,10 +147,3 @@ async def _find(session: Session, workspace: str | None) -> UUID:
         )
     listed = "\n".join(f"  {row.id}  {row.name}" for row in found)
     raise UsageError(f"There are several workspaces. Name one with --workspace ID:\n{listed}")
-
-
-def _address(email: str) -> str:
-    try:
-        return normalise_email(email)
-    except ValueError as error:
-        raise UsageError(f"{email}: {str(error)[:1].upper()}{str(error)[1:]}.") from None

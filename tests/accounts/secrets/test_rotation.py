@@ -3,6 +3,7 @@ import asyncio
 import pytest
 import sqlalchemy as sa
 
+from stepiq.accounts.queries.sealed import sealed_of
 from stepiq.accounts.secrets import queries, rotation
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.accounts.two_factor import service as two_factor
@@ -97,11 +98,11 @@ class TestRotate:
 
     async def test_one_that_changed_since_it_was_read_is_left_alone(self, database, stored):
         async with database.transaction() as session:
-            rows = await queries.wrapped_by(session, OLD_KEY, after=None, limit=1)
+            rows = await queries.SEALED.wrapped_by(session, OLD_KEY, after=None, limit=1)
             await session.execute(sa.update(secrets).values(version=secrets.c.version + 1))
-            sealed = BOTH.rewrap(queries.sealed_of(rows[0]), queries.owner_of(rows[0]))
+            sealed = BOTH.rewrap(sealed_of(rows[0]), queries.owner_of(rows[0]))
 
-            assert not await queries.rewrap(session, rows[0], sealed)
+            assert not await queries.SEALED.rewrap(session, rows[0], sealed)
 
     async def test_a_damaged_one_is_named_and_the_others_move(self, database, stored):
         async with database.transaction() as session:

@@ -8,33 +8,13 @@ from stepiq.billing.plans import Plans
 from stepiq.pipelines import queries as pipelines
 from stepiq.store.database import Database
 from stepiq.store.states import CatchUp
-from stepiq.store.tables import runs, schedule_ticks
+from stepiq.store.tables import runs
 from stepiq.triggers.schedules import queries
 from stepiq.triggers.schedules.ticker import Ticker
 from tests.support.locks import until_one_waits
 from tests.triggers.schedules.conftest import NINE
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
-
-
-@pytest.fixture
-def ticker(database, engine):
-    return Ticker(database, engine, Plans.load({}))
-
-
-@pytest.fixture
-def outcomes(rows):
-    """What is recorded of a schedule, the oldest first: time, outcome, reason."""
-
-    async def outcomes(schedule_id):
-        found = await rows(
-            sa.select(schedule_ticks)
-            .where(schedule_ticks.c.schedule_id == schedule_id)
-            .order_by(schedule_ticks.c.due_at)
-        )
-        return [(row.due_at.strftime("%d %H:%M"), row.outcome, row.reason) for row in found]
-
-    return outcomes
 
 
 @pytest.fixture
@@ -65,7 +45,7 @@ class TestPaused:
             await ticker.tick(NINE + day * DAY)
 
         skipped = [(f"0{day} 09:00", "skipped", "pipeline_paused") for day in (7, 8)]
-        assert await outcomes(schedule_id) == skipped
+        assert await outcomes(schedule_id, "%d %H:%M") == skipped
         assert await rows(sa.select(runs)) == []
         shown = (await owner.get(f"/api/schedules/{schedule_id}")).json()
         (listed,) = (await owner.get("/api/schedules")).json()["data"]
@@ -122,7 +102,7 @@ class TestResumed:
             await ticker.tick()
 
         skipped = ("07 09:00", "skipped", "pipeline_paused")
-        assert await outcomes(schedule_id) == [skipped, outcome]
+        assert await outcomes(schedule_id, "%d %H:%M") == [skipped, outcome]
         assert len(await rows(sa.select(runs))) == started
         shown = (await owner.get(f"/api/schedules/{schedule_id}")).json()
         assert shown["next_run_at"] == "2030-01-09T09:00:00.000Z"
@@ -153,7 +133,7 @@ class TestResumed:
         await owner.post(f"{url}/resume")
         await ticker.tick()
 
-        assert await outcomes(schedule_id) == [("07 09:00", "started", None)]
+        assert await outcomes(schedule_id, "%d %H:%M") == [("07 09:00", "started", None)]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -172,7 +152,9 @@ class TestTogether:
         await ticking
 
         await other.close()
-        assert await outcomes(schedule_id) == [("07 09:00", "skipped", "pipeline_paused")]
+        assert await outcomes(schedule_id, "%d %H:%M") == [
+            ("07 09:00", "skipped", "pipeline_paused")
+        ]
 
     async def test_resuming_waits_for_a_ticker_that_skips_the_last_tick(
         self, database, settings, engine, schedule, rows, outcomes, url, at
@@ -193,5 +175,5 @@ class TestTogether:
         assert (await resuming).status_code == 200
         await second.tick()
         await other.close()
-        assert await outcomes(schedule_id) == [("07 09:00", "started", None)]
+        assert await outcomes(schedule_id, "%d %H:%M") == [("07 09:00", "started", None)]
         assert len(await rows(sa.select(runs))) == 1

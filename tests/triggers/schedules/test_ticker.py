@@ -3,11 +3,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from stepiq.billing.plans import Plans
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus
 from stepiq.store.tables import runs, schedule_ticks, schedules, workspaces
 from stepiq.triggers.schedules import ticker as module
-from stepiq.triggers.schedules.ticker import Ticker
 from tests.support.query_plans import plan_of, statements, walked_whole
 from tests.triggers.schedules.conftest import NINE
 
@@ -18,26 +16,6 @@ name: Typed
 input: {schema: {topic: {type: string, required: true}}}
 steps: [{id: a, type: transform, template: "{{input.topic}}"}]
 """
-
-
-@pytest.fixture
-def ticker(database, engine):
-    return Ticker(database, engine, Plans.load({}))
-
-
-@pytest.fixture
-def outcomes(rows):
-    """What is recorded of a schedule, the oldest first: time, outcome, reason."""
-
-    async def outcomes(schedule_id):
-        found = await rows(
-            sa.select(schedule_ticks)
-            .where(schedule_ticks.c.schedule_id == schedule_id)
-            .order_by(schedule_ticks.c.due_at)
-        )
-        return [(row.due_at.strftime("%H:%M"), row.outcome, row.reason) for row in found]
-
-    return outcomes
 
 
 @pytest.fixture

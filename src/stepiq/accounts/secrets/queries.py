@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from stepiq.accounts.queries.sealed import SealedTable, columns_of
 from stepiq.core.encryption import Owner, Sealed
 from stepiq.store.database import Session
 from stepiq.store.states import PipelineStatus
@@ -76,7 +77,7 @@ async def insert(
         "hosts": hosts,
         "created_at": now,
         "updated_at": now,
-        **_written(sealed),
+        **columns_of(sealed),
     }
     statement = (
         session.insert(secrets)
@@ -100,7 +101,7 @@ async def update(
     statement = (
         sa.update(secrets)
         .where(secrets.c.id == secret_id)
-        .values(version=version, updated_at=now, hosts=hosts, **_written(sealed))
+        .values(version=version, updated_at=now, hosts=hosts, **columns_of(sealed))
         .returning(secrets)
     )
     return (await session.execute(statement)).one()
@@ -187,56 +188,10 @@ async def touch(
     )
 
 
-async def key_counts(session: Session) -> dict[str, int]:
-    """The number of secrets wrapped by each master key."""
-    number = sa.func.count().label("number")
-    statement = sa.select(secrets.c.key_id, number).group_by(secrets.c.key_id)
-    return {row.key_id: row.number for row in await session.execute(statement)}
-
-
-async def wrapped_by(
-    session: Session, key_id: str, *, after: UUID | None, limit: int
-) -> Sequence[Row]:
-    """Lock and return a batch of the secrets wrapped by a master key, over all workspaces."""
-    statement = (
-        sa.select(secrets)
-        .where(secrets.c.key_id == key_id)
-        .order_by(secrets.c.id)
-        .limit(limit)
-        .with_for_update()
-    )
-    if after is not None:
-        statement = statement.where(secrets.c.id > after)
-    return (await session.execute(statement)).all()
-
-
-async def rewrap(session: Session, row: Row, sealed: Sealed) -> bool:
-    """Store a data key wrapped by another master key, unless the secret has changed since it was read."""
-    statement = (
-        sa.update(secrets)
-        .where(
-            secrets.c.id == row.id,
-            secrets.c.version == row.version,
-            secrets.c.key_id == row.key_id,
-        )
-        .values(key_id=sealed.key_id, wrapped_key=sealed.wrapped_key)
-    )
-    return (await session.execute(statement)).rowcount == 1
-
-
 def owner_of(row: Row) -> Owner:
     """The owner that a row's value is bound to."""
     return Owner(row.workspace_id, row.scope_id, row.name, row.version)
 
 
-def sealed_of(row: Row) -> Sealed:
-    """The encrypted value of a row."""
-    return Sealed(row.key_id, row.wrapped_key, row.ciphertext)
-
-
-def _written(sealed: Sealed) -> dict[str, Any]:
-    return {
-        "key_id": sealed.key_id,
-        "wrapped_key": sealed.wrapped_key,
-        "ciphertext": sealed.ciphertext,
-    }
+SEALED = SealedTable(secrets, owner_of, value_columns=("version",))
+"""What the rotation of the master key needs."""

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
+from stepiq.accounts.queries.sealed import sealed_of
 from stepiq.accounts.secrets import queries
 from stepiq.accounts.secrets.run_reads import RunReads
 from stepiq.accounts.secrets.uses import SecretNotes
@@ -40,7 +41,7 @@ class StoredSecrets:
             self._notes.note([row.id for row in chosen.values()])
         return {
             name: SecretValue(
-                self._keyring.open(queries.sealed_of(row), queries.owner_of(row)),
+                self._keyring.open(sealed_of(row), queries.owner_of(row)),
                 None if row.hosts is None else tuple(row.hosts),
                 row.id,
             )

@@ -4,46 +4,20 @@ These are the secrets of pipelines, and the secrets of two-factor sign-in.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
 from uuid import UUID
 
+from stepiq.accounts.queries.sealed import SealedTable, sealed_of
 from stepiq.accounts.secrets import queries
 from stepiq.accounts.two_factor import queries as two_factor_queries
-from stepiq.core.encryption import Binding, Keyring, Sealed, SecretUnreadable
-from stepiq.store.database import Database, Session
+from stepiq.core.encryption import Keyring, SecretUnreadable
+from stepiq.store.database import Database
 
 BATCH = 100
 
 
-class SealedRows(Protocol):
-    """The queries of a table with encrypted values. Its rows have an `id`."""
-
-    async def key_counts(self, session: Session) -> dict[str, int]:
-        """The number of values wrapped by each master key."""
-        ...
-
-    async def wrapped_by(
-        self, session: Session, key_id: str, *, after: UUID | None, limit: int
-    ) -> Sequence[Any]:
-        """Lock and return a batch of the rows wrapped by a master key."""
-        ...
-
-    async def rewrap(self, session: Session, row: Any, sealed: Sealed) -> bool:
-        """Store a data key wrapped by another master key, unless the row has changed since it was read."""
-        ...
-
-    def owner_of(self, row: Any) -> Binding:
-        """The owner that a row's value is bound to."""
-        ...
-
-    def sealed_of(self, row: Any) -> Sealed:
-        """The encrypted value of a row."""
-        ...
-
-
-TABLES: tuple[SealedRows, ...] = (queries, two_factor_queries)
+TABLES = (queries.SEALED, two_factor_queries.SEALED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +82,7 @@ async def rotate(database: Database, keyring: Keyring, report: Callable[[int], N
 async def _rotate_key(
     database: Database,
     keyring: Keyring,
-    table: SealedRows,
+    table: SealedTable,
     key_id: str,
     report: Callable[[int], None],
 ) -> list[str]:
@@ -121,7 +95,7 @@ async def _rotate_key(
             for row in rows:
                 owner = table.owner_of(row)
                 try:
-                    sealed = keyring.rewrap(table.sealed_of(row), owner)
+                    sealed = keyring.rewrap(sealed_of(row), owner)
                 except SecretUnreadable:
                     unreadable.append(owner.name)
                 else:

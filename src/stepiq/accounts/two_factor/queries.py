@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from stepiq.accounts.queries.sealed import SealedTable, columns_of
 from stepiq.core.encryption import Sealed, UserOwner
 from stepiq.store.database import Session
 from stepiq.store.tables import recovery_codes, sessions, totp_secrets, users
@@ -24,7 +25,7 @@ async def secret(session: Session, user_id: UUID) -> Row | None:
 
 async def insert_secret(session: Session, owner: UserOwner, sealed: Sealed, now: datetime) -> bool:
     """Store a secret that is not confirmed, instead of an earlier one; False if the account has a confirmed one."""
-    values = {"id": owner.value_id, "last_step": 0, "created_at": now, **_written(sealed)}
+    values = {"id": owner.value_id, "last_step": 0, "created_at": now, **columns_of(sealed)}
     new = session.insert(totp_secrets).values(user_id=owner.user_id, **values)
     statement = new.on_conflict_do_update(
         index_elements=["user_id"], set_=values, where=totp_secrets.c.confirmed_at.is_(None)
@@ -113,39 +114,6 @@ async def logged_in_at(session: Session, session_id: UUID, now: datetime) -> dat
     )
 
 
-async def key_counts(session: Session) -> dict[str, int]:
-    """The number of secrets wrapped by each master key."""
-    number = sa.func.count().label("number")
-    statement = sa.select(totp_secrets.c.key_id, number).group_by(totp_secrets.c.key_id)
-    return {row.key_id: row.number for row in await session.execute(statement)}
-
-
-async def wrapped_by(
-    session: Session, key_id: str, *, after: UUID | None, limit: int
-) -> Sequence[Row]:
-    """Lock and return a batch of the secrets wrapped by a master key."""
-    statement = (
-        sa.select(totp_secrets)
-        .where(totp_secrets.c.key_id == key_id)
-        .order_by(totp_secrets.c.id)
-        .limit(limit)
-        .with_for_update()
-    )
-    if after is not None:
-        statement = statement.where(totp_secrets.c.id > after)
-    return (await session.execute(statement)).all()
-
-
-async def rewrap(session: Session, row: Row, sealed: Sealed) -> bool:
-    """Store a data key wrapped by another master key, unless the secret has changed since it was read."""
-    statement = (
-        sa.update(totp_secrets)
-        .where(totp_secrets.c.id == row.id, totp_secrets.c.key_id == row.key_id)
-        .values(key_id=sealed.key_id, wrapped_key=sealed.wrapped_key)
-    )
-    return (await session.execute(statement)).rowcount == 1
-
-
 def new_owner(user_id: UUID, secret_id: UUID) -> UserOwner:
     """The owner of a new secret."""
     return UserOwner(user_id, secret_id, _PURPOSE)
@@ -156,14 +124,5 @@ def owner_of(row: Row) -> UserOwner:
     return new_owner(row.user_id, row.id)
 
 
-def sealed_of(row: Row) -> Sealed:
-    """The encrypted secret of a row."""
-    return Sealed(row.key_id, row.wrapped_key, row.ciphertext)
-
-
-def _written(sealed: Sealed) -> dict[str, Any]:
-    return {
-        "key_id": sealed.key_id,
-        "wrapped_key": sealed.wrapped_key,
-        "ciphertext": sealed.ciphertext,
-    }
+SEALED = SealedTable(totp_secrets, owner_of)
+"""What the rotation of the master key needs."""

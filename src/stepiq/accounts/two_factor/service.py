@@ -9,6 +9,7 @@ from uuid import UUID
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.errors import CredentialInvalid, UserNotFound
 from stepiq.accounts.queries import accounts as account_queries
+from stepiq.accounts.queries.sealed import sealed_of
 from stepiq.accounts.two_factor import codes, queries, totp
 from stepiq.accounts.two_factor.errors import (
     CodeWrong,
@@ -243,7 +244,7 @@ async def _use(session: Session, keyring: Keyring, row: Any, code: str) -> Accep
 
 def _step(keyring: Keyring, row: Any, code: str, now: datetime) -> int | None:
     try:
-        secret = keyring.open(queries.sealed_of(row), queries.owner_of(row))
+        secret = keyring.open(sealed_of(row), queries.owner_of(row))
     except SecretUnreadable:
         raise SecretUnreadable(
             "The server cannot read the two-factor secret of the account, because it does not have the master key. Use a recovery "
