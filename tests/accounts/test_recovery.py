@@ -219,6 +219,21 @@ class TestAsk:
 
 
 class TestReset:
+    async def test_a_person_without_a_workspace_sets_a_password_and_returns(
+        self, forget, reset, client, owner, make, account
+    ):
+        member = await make.member(account, email="eve@example.com")
+        await owner.delete(f"/api/workspace/members/{member.id}")
+        [token] = await forget("eve@example.com")
+
+        response = await reset(token)
+
+        assert response.status_code == 200
+        made = await owner.post("/api/workspace/invitations", json={"email": "eve@example.com"})
+        invitation = made.json()["url"].partition("=")[2]
+        body = {"email": "eve@example.com", "password": NEW, "invitation": invitation}
+        assert (await client.post("/api/auth/login", json=body)).status_code == 200
+
     async def test_it_sets_the_password_and_ends_all_sessions(
         self, forget, reset, owner, account, log_in, make
     ):

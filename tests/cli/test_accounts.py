@@ -311,7 +311,7 @@ class TestResetTwoFactor:
             database = Database(settings.load())
             try:
                 async with database.reading() as session:
-                    account = await service.named(session, "ada@example.com")
+                    account = await service.user_named(session, "ada@example.com")
                 if not check:
                     await Make(database).two_factor(account)
                 async with database.reading() as session:
@@ -352,7 +352,7 @@ class TestSessions:
             database = Database(settings.load())
             for origin in (SessionOrigin("10.0.0.7", "Firefox on Linux"), None):
                 async with database.transaction() as session:
-                    account = await service.named(session, "ada@example.com")
+                    account = await service.user_named(session, "ada@example.com")
                     await service.open_session(session, account.id, origin=origin)
             await database.close()
 

@@ -34,7 +34,7 @@ def connect() -> None:
         database = Database(settings.load())
         try:
             async with database.reading() as session:
-                account = await service.named(session, EMAIL)
+                account = await service.user_named(session, EMAIL)
             for _ in range(2):
                 await Make(database).identity(account)
         finally:
@@ -50,7 +50,7 @@ def count() -> int:
         database = Database(settings.load())
         try:
             async with database.reading() as session:
-                account = await service.named(session, EMAIL)
+                account = await service.user_named(session, EMAIL)
                 return len(await queries.of_user(session, account.id))
         finally:
             await database.close()

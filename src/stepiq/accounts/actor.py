@@ -38,9 +38,14 @@ def includes(role: Role, other: Role) -> bool:
     return _RANKS[role] >= _RANKS[other]
 
 
+def roles_with(scope: Scope) -> tuple[Role, ...]:
+    """The roles that have a scope."""
+    return tuple(role for role in Role if scope in SCOPES_OF_ROLE[role])
+
+
 def role_with(scope: Scope) -> Role:
     """The lowest role that has a scope."""
-    return next(role for role in Role if scope in SCOPES_OF_ROLE[role])
+    return roles_with(scope)[0]
 
 
 class Credential(StrEnum):
@@ -68,3 +73,8 @@ class Actor:
     """Whether the caller is an administrator of the server, with a session."""
     plan: str
     """Name of the workspace's plan, at most 5 seconds old."""
+
+    @property
+    def principal_id(self) -> UUID:
+        """What the caller acts as: a user, or the workspace with a service key."""
+        return self.workspace_id if self.role is None else self.user_id

@@ -4,7 +4,7 @@ import hmac
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import BackgroundTasks, Request
+from fastapi import BackgroundTasks, Depends, Request
 
 from stepiq.accounts import api_keys as keys
 from stepiq.accounts import recorded, schemas, service, sessions, signing_in, verification, views
@@ -18,6 +18,7 @@ from stepiq.accounts.errors import (
     KeyExpiryPast,
     KeyNotFound,
     LoginFailed,
+    MemberRequired,
     PasswordWrong,
     RefreshExpired,
     RefreshReused,
@@ -32,7 +33,7 @@ from stepiq.accounts.errors import (
     TooManyAttempts,
     VerificationInvalid,
 )
-from stepiq.accounts.http import AuthServices, DoorsDep, Person, needs
+from stepiq.accounts.http import AuthServices, DoorsDep, MemberNeeds, Person
 from stepiq.accounts.origin import client_of, origin_of
 from stepiq.accounts.reauthentication import check_password
 from stepiq.accounts.two_factor.errors import TotpRequired, TotpWrong
@@ -51,6 +52,8 @@ public = new_router("Auth")
 auth = new_router("Auth")
 users = new_router("Users")
 api_keys = new_router("API keys")
+
+AccountReader = Annotated[Actor, Depends(MemberNeeds(Scope.ACCOUNT_READ))]
 
 
 @public.post(
@@ -170,7 +173,7 @@ async def reset_password(
         await doors.known_clients.remember(tx, done.user_id, done.email, client)
         await recorded.by_link(
             tx,
-            await service.named(tx, done.email),
+            await service.user_named(tx, done.email),
             Action.PASSWORD_RESET,
             {"sessions_ended": done.sessions_ended, "api_keys_revoked": done.api_keys_revoked},
         )
@@ -189,8 +192,8 @@ async def verify_email(
     user_id = doors.verification_links.let_in(request, body.token)
     async with services.database.transaction() as tx:
         email = await verification.confirm(tx, user_id)
-        account = await service.named(tx, email)
-        await recorded.by_link(tx, account, Action.USER_EMAIL_VERIFIED)
+        user = await service.user_named(tx, email)
+        await recorded.by_link(tx, user, Action.USER_EMAIL_VERIFIED)
     return schemas.EmailVerificationView(email=email, email_verified=True)
 
 
@@ -248,18 +251,14 @@ async def change_password(
     return schemas.SessionsEnded(sessions_ended=len(ended))
 
 
-@users.get("/user/me", responses=problems(CredentialInvalid, ScopeMissing))
-async def me(
-    caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)], services: ServicesDep, read: Read
-) -> schemas.UserView:
-    """The account of the credential, and the limits of its plan."""
+@users.get("/user/me", responses=problems(CredentialInvalid, ScopeMissing, MemberRequired))
+async def me(caller: AccountReader, services: ServicesDep, read: Read) -> schemas.UserView:
+    """The account of the credential, and the limits of its plan. A service key has no account."""
     return views.user_view(services, await service.me(read, caller))
 
 
-@api_keys.get("/user/api-keys", responses=problems(ScopeMissing))
-async def list_keys(
-    caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)], read: Read, page: PageQuery
-) -> Page[schemas.ApiKeyView]:
+@api_keys.get("/user/api-keys", responses=problems(ScopeMissing, MemberRequired))
+async def list_keys(caller: AccountReader, read: Read, page: PageQuery) -> Page[schemas.ApiKeyView]:
     """Your API keys in the workspace, newest first, without their text."""
     rows = await keys.page(read, keys.personal(caller), before=page.before, limit=page.fetch)
     return page.page(rows, schemas.ApiKeyView.model_validate, lambda row: row.id)

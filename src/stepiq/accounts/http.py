@@ -149,7 +149,7 @@ def _workspace(request: Request) -> UUID | None:
 async def authenticated(request: Request, doors: DoorsDep, services: ServicesDep) -> Actor:
     """The caller, by a credential in a header or the session cookie, within the request limits of their plan."""
     actor = await authenticate(doors, request)
-    requests.set_caller(request.scope, actor.workspace_id, actor.scopes)
+    requests.set_caller(request.scope, actor.workspace_id, actor.scopes, actor.principal_id)
     act_for(actor.workspace_id)
     _count_request(request, doors.requests, actor, services.plans.get(actor.plan))
     return actor

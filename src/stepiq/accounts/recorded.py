@@ -147,15 +147,16 @@ async def on_user(
     )
 
 
-async def by_link(
-    session: Session, account: Account, action: Action, after: Facts | None = None
-) -> None:
-    """Record what a person did with a link from an email."""
+async def by_link(session: Session, user: Any, action: Action, after: Facts | None = None) -> None:
+    """Record what a person did with a link from an email: in the log of the first workspace, or else the server's.
+
+    `user` is a row of `service.user_named`.
+    """
     await audit.record(
         session,
-        By(ActorKind.LINK, account.workspace_id, account.id, account.email),
+        By(ActorKind.LINK, user.workspace_id, user.id, user.email),
         action,
-        user_target(account.id, account.email),
+        user_target(user.id, user.email),
         after=after,
     )
 

@@ -150,7 +150,7 @@ class UserView(View):
     workspace: WorkspaceBrief
     """The workspace of the request: that of the API key, the one in `X-Workspace`, or your first one."""
     role: Role
-    """Your role in it. For a service key: that of the member who created the key."""
+    """Your role in it."""
     plan: str
     """The plan of the workspace."""
     limits: dict[str, int | bool | None]

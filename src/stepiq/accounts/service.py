@@ -24,6 +24,7 @@ from stepiq.accounts.errors import (
 )
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import invitations as invitation_queries
+from stepiq.accounts.queries import keys as key_queries
 from stepiq.accounts.queries import members
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.tokens import REFRESH_LIFETIME, new_token
@@ -347,16 +348,6 @@ async def join(session: Session, user_id: UUID, invitation: Any) -> bool:
     return await members.add(session, new)
 
 
-async def named(session: Session, email: str) -> Account:
-    """The account with an address in its first workspace, disabled or not.
-
-    Raises:
-        AccountNotFound: no account has this address.
-        NoWorkspace: it is not a member of any workspace.
-    """
-    return account_of(await user_named(session, email))
-
-
 async def user_named(session: Session, email: str) -> Any:
     """The row of the account with an address, disabled or not, a member of a workspace or not.
 
@@ -434,6 +425,17 @@ async def me(session: Session, actor: Actor) -> Account:
         CredentialInvalid: it has been disabled or removed since its credential was checked.
     """
     return (await with_password(session, actor))[0]
+
+
+async def name_of(session: Session, actor: Actor) -> str:
+    """What the actor is recorded as: the address of the account, or the name of the service key.
+
+    Raises:
+        CredentialInvalid: the account has been disabled or removed since its credential was checked.
+    """
+    if actor.role is None and actor.key_id is not None:
+        return f"service key {await key_queries.name(session, actor.key_id)}"
+    return (await me(session, actor)).email
 
 
 async def with_password(session: Session, actor: Actor) -> tuple[Account, str]:

@@ -166,14 +166,14 @@ class IdempotencyKeyInvalid(Invalid):
 
 
 class IdempotencyKeyReused(Invalid):
-    """The `Idempotency-Key` was used for a request with another body or query, or with a key of other scopes."""
+    """The `Idempotency-Key` was used for a request with another body or query, by another member, or with other scopes."""
 
     code = "idempotency_key_reused"
 
     def __init__(self) -> None:
         super().__init__(
-            "This Idempotency-Key was used within the last 24 hours with another body or query, or by a caller with other "
-            "scopes. Send exactly the same request, or use a new key."
+            "This Idempotency-Key was used within the last 24 hours with another body or query, by another member of the "
+            "workspace, or with other scopes. Send exactly the same request, or use a new key."
         )
 
 

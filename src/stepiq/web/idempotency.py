@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
+from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -124,9 +125,12 @@ IDEMPOTENCY = AppKey[Idempotency]("idempotency")
 class KeyClaim:
     """A request's claim on its key, from before its work until its response."""
 
-    def __init__(self, idempotency: Idempotency, name: RequestName, request_hash: bytes) -> None:
+    def __init__(
+        self, idempotency: Idempotency, name: RequestName, principal_id: UUID, request_hash: bytes
+    ) -> None:
         self.name = name
         self._idempotency = idempotency
+        self._principal_id = principal_id
         self._request_hash = request_hash
         self._is_kept = False
 
@@ -143,17 +147,24 @@ class KeyClaim:
 
         Raises:
             Replayed: the request was answered before.
-            IdempotencyKeyReused: another request used the key.
+            IdempotencyKeyReused: another request used the key, or another member of the workspace.
             IdempotentAnswerLost: the stored response cannot be decrypted.
         """
         now = clock.now()
         while not await queries.insert(
-            session, self.name, request_hash=self._request_hash, created_at=now
+            session,
+            self.name,
+            principal_id=self._principal_id,
+            request_hash=self._request_hash,
+            created_at=now,
         ):
             found = await queries.find(session, self.name)
             if found is None or found.created_at <= now - KEPT:
                 await queries.delete(session, self.name)
                 continue
+            # The response may contain a new API key, or a link for someone else. The release before has stored no principal.
+            if found.principal_id not in (None, self._principal_id):
+                raise IdempotencyKeyReused
             # Before the hash is compared: with another secret it differs too, and would look like a reused key.
             body = self._idempotency.unseal(self.name, found.body)
             if found.request_hash != self._request_hash:
@@ -205,7 +216,7 @@ async def claim_of(request: Request) -> KeyClaim | None:
     idempotency = IDEMPOTENCY.get(request.app)
     query, scopes = request.scope["query_string"], requests.scopes_of(request.scope)
     digest = idempotency.digest(query, await request.body(), scopes)
-    return KeyClaim(idempotency, name, digest)
+    return KeyClaim(idempotency, name, requests.principal_of(request.scope), digest)
 
 
 @contextmanager

@@ -27,7 +27,12 @@ class RequestName:
 
 
 async def insert(
-    session: Session, name: RequestName, *, request_hash: bytes, created_at: datetime
+    session: Session,
+    name: RequestName,
+    *,
+    principal_id: UUID,
+    request_hash: bytes,
+    created_at: datetime,
 ) -> bool:
     """Store a request before its work; False if it is already stored.
 
@@ -39,6 +44,7 @@ async def insert(
             workspace_id=name.workspace_id,
             route=name.route,
             key=name.key,
+            principal_id=principal_id,
             request_hash=request_hash,
             created_at=created_at,
         )

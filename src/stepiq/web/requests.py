@@ -13,6 +13,7 @@ _FACTS = "stepiq.facts"
 _HEADERS = "stepiq.headers"
 _WORKSPACE = "stepiq.workspace_id"
 _SCOPES = "stepiq.scopes"
+_PRINCIPAL = "stepiq.principal"
 _IS_HEAD = "stepiq.is_head"
 _REFUSAL = "stepiq.refusal"
 
@@ -111,16 +112,25 @@ def added_headers(scope: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
-def set_caller(scope: MutableMapping[str, Any], workspace_id: UUID, scopes: Iterable[str]) -> None:
-    """Record the workspace and the scopes of the caller, after the credential has been checked."""
+def set_caller(
+    scope: MutableMapping[str, Any], workspace_id: UUID, scopes: Iterable[str], principal_id: UUID
+) -> None:
+    """Record the workspace, the scopes and the principal of the caller, after the credential has been checked."""
     scope[_WORKSPACE] = workspace_id
     scope[_SCOPES] = frozenset(scopes)
+    scope[_PRINCIPAL] = principal_id
     note(scope, workspace_id=str(workspace_id))
 
 
 def scopes_of(scope: Mapping[str, Any]) -> frozenset[str]:
     """The scopes of the caller; empty before a credential has been checked."""
     return scope.get(_SCOPES, frozenset())
+
+
+def principal_of(scope: Mapping[str, Any]) -> UUID:
+    """What the caller acts as: a user or a workspace. Only after a credential has been checked."""
+    principal_id: UUID = scope[_PRINCIPAL]
+    return principal_id
 
 
 def workspace_of(scope: Mapping[str, Any]) -> UUID | None:

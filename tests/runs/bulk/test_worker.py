@@ -3,19 +3,24 @@
 import asyncio
 import sys
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from stepiq.accounts import api_keys
+from stepiq.accounts.actor import Credential
+from stepiq.accounts.queries import members
+from stepiq.accounts.workspaces import service as workspaces
 from stepiq.billing.plans import Plans
 from stepiq.core import clock as clocks
 from stepiq.core import ids
 from stepiq.runs.bulk import queries, service
 from stepiq.runs.bulk.worker import BulkWorker
 from stepiq.store.database import Database, StoreUnavailable
-from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus, RunStatus
+from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus, Role, RunStatus
 from stepiq.store.tables import bulk_items, bulk_jobs, runs
 from tests.support.make_accounts import actor
 from tests.support.query_plans import query_plan, walked_whole
@@ -189,6 +194,40 @@ class TestTurn:
         assert await worker.turn() == 0
 
         assert (await result(made))[0].status is BulkStatus.CANCELLED
+
+    async def test_the_jobs_of_a_member_are_cancelled_when_the_role_is_too_low(
+        self, worker, database, result, account, make
+    ):
+        member = await make.member(account, Role.OPERATOR)
+        async with database.transaction() as session:
+            made = await service.create(session, actor(member), BulkAction.CANCEL, [ids.uuid7()])
+            await members.set_role(session, account.workspace_id, member.id, Role.VIEWER)
+
+        assert await worker.turn() == 0
+
+        assert (await result(made))[0].status is BulkStatus.CANCELLED
+
+    @pytest.mark.parametrize("is_revoked", [False, True])
+    async def test_the_jobs_of_a_service_key_end_with_the_key_and_not_with_its_creator(
+        self, worker, database, result, account, make, pipeline_id, is_revoked
+    ):
+        admin = await make.member(account, Role.ADMIN)
+        key = await make.service_key(admin)
+        caller = replace(
+            actor(admin), role=None, credential=Credential.API_KEY, key_id=key.id, session_id=None
+        )
+        run_id = await make.run(account, pipeline_id)
+        async with database.transaction() as session:
+            made = await service.create(session, caller, BulkAction.CANCEL, [run_id])
+            await workspaces.remove(session, actor(account), admin.id)
+            if is_revoked:
+                keys = api_keys.service(actor(account))
+                await api_keys.revoke(session, actor(account), keys, key.id)
+
+        await worker.turn()
+
+        expected = BulkStatus.CANCELLED if is_revoked else BulkStatus.COMPLETED
+        assert (await result(made))[0].status is expected
 
     async def test_a_bug_fails_one_item_only(
         self, worker, job, result, account, make, pipeline_id, services, monkeypatch

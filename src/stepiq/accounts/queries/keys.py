@@ -82,6 +82,11 @@ def _live(columns: Any, now: datetime) -> Any:
     )
 
 
+async def name(session: Session, key_id: UUID) -> str:
+    """The name of a key, revoked or not."""
+    return await session.scalar(sa.select(api_keys.c.name).where(api_keys.c.id == key_id))
+
+
 async def touch(session: Session, key_id: UUID, *, now: datetime, unless_since: datetime) -> None:
     """Update `last_used_at`, unless it was updated after `unless_since`."""
     await session.execute(

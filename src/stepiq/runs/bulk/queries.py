@@ -7,12 +7,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from stepiq.accounts.actor import Scope, roles_with
 from stepiq.runs.bulk.records import BulkFailures, BulkItem, BulkJob, RetryOptions
 from stepiq.store import sweeping
 from stepiq.store.database import Session
 from stepiq.store.membership import membership_of
-from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus
-from stepiq.store.tables import bulk_items, bulk_jobs, memberships, users, workspaces
+from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus, KeyKind
+from stepiq.store.tables import api_keys, bulk_items, bulk_jobs, memberships, users, workspaces
 from stepiq.store.workspace_order import belongs_to, newest_first
 from stepiq.store.workspace_plan import PLAN
 
@@ -143,17 +144,29 @@ async def take(session: Session, job_id: UUID) -> BulkJob | None:
 
 
 async def plan_of_caller(session: Session, job: BulkJob) -> str | None:
-    """Name of the plan of a job's workspace; None if the account that created the job is disabled or no longer a member."""
+    """Name of the plan of a job's workspace; None if the caller that created the job can no longer change runs.
+
+    That is a service key that was revoked, or a user who is disabled, or not a member with such a role any more.
+    """
+    by_service_key = sa.exists().where(
+        api_keys.c.id == job.key_id,
+        api_keys.c.kind == KeyKind.SERVICE,
+        api_keys.c.revoked_at.is_(None),
+    )
+    by_member = sa.exists().where(
+        users.c.id == job.user_id,
+        users.c.disabled_at.is_(None),
+        memberships.c.workspace_id == job.workspace_id,
+        membership_of(users.c.id),
+        memberships.c.role.in_(roles_with(Scope.PIPELINES_EXECUTE)),
+    )
+    # The creator of a service key may be a member, but the key does not act as one.
+    is_service_key = sa.exists().where(
+        api_keys.c.id == job.key_id, api_keys.c.kind == KeyKind.SERVICE
+    )
+    can_change = sa.or_(by_service_key, sa.and_(~is_service_key, by_member))
     return await session.scalar(
-        sa.select(PLAN).where(
-            workspaces.c.id == job.workspace_id,
-            sa.exists().where(
-                users.c.id == job.user_id,
-                users.c.disabled_at.is_(None),
-                memberships.c.workspace_id == job.workspace_id,
-                membership_of(users.c.id),
-            ),
-        )
+        sa.select(PLAN).where(workspaces.c.id == job.workspace_id, can_change)
     )
 
 

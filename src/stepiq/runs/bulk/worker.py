@@ -87,7 +87,7 @@ class BulkWorker:
         now = clock.now()
         plan = await queries.plan_of_caller(session, job)
         if plan is None:
-            # The account is disabled.
+            # The caller that created the job can no longer change runs.
             await queries.end(session, job.id, BulkStatus.CANCELLED, now)
             return False
         await queries.begin(session, job.id, now)

@@ -6,7 +6,7 @@ from fastapi import Response
 from fastapi.responses import JSONResponse
 
 from stepiq.accounts.actor import Actor, Scope
-from stepiq.accounts.errors import ScopeMissing
+from stepiq.accounts.errors import MemberRequired, ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.billing.http import BillingServicesDep
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
@@ -49,6 +49,7 @@ Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
         PlanCreditsExhausted,
         QueueFull,
         ScopeMissing,
+        MemberRequired,
     ),
 )
 async def run_draft(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
+from stepiq.accounts.errors import MemberRequired
 from stepiq.billing.plans import Plan
 from stepiq.core import ids
 from stepiq.core.errors import Issue
@@ -47,7 +48,10 @@ async def stored_text(
     Raises:
         DraftNotFound: the actor has none.
         StepRunInvalid: no pipeline is given.
+        MemberRequired: the actor is a service key, which has no drafts.
     """
+    if actor.role is None:
+        raise MemberRequired
     if pipeline_id is None:
         message = "Send `text`, or the `pipeline_id` of your draft."
         raise StepRunInvalid(Issue("text", "missing", message))

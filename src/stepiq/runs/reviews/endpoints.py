@@ -88,7 +88,7 @@ async def decide_review(
     """Approve or reject a review; the run then continues. Only the first decision counts.
 
     The answer to a key without the scope `pipelines:read` has only `id` and `status`.
-    The reviewer is the email address of the caller's account, also for calls with an API key. A viewer can decide reviews that
+    The reviewer is the email address of the caller's account, also with a personal API key, or the name of the service key. A viewer can decide reviews that
     name their address as an assignee.
     """
     await service.decide(

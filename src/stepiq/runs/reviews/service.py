@@ -71,18 +71,18 @@ async def decide(
     if status is None:
         raise RunNotFound(run_id)
     review = await get(session, actor, run_id, step_id, iteration)
-    account = await accounts.me(session, actor)
-    _require_decider(actor, account.email, review)
-    await _decide(session, review, status, answer, reviewer=account.email, engine=engine)
+    reviewer = await accounts.name_of(session, actor)
+    _require_decider(actor, reviewer, review)
+    await _decide(session, review, status, answer, reviewer=reviewer, engine=engine)
     await recorded.decided(session, review, answer, by=actor)
 
 
-def _require_decider(actor: Actor, email: str, review: Review) -> None:
+def _require_decider(actor: Actor, reviewer: str, review: Review) -> None:
     if Scope.PIPELINES_EXECUTE in actor.scopes:
         return
     if actor.credential is Credential.API_KEY:
         raise ScopeMissing(Scope.PIPELINES_EXECUTE)
-    if actor.role is not None and email not in map(str.lower, review.assignees):
+    if actor.role is not None and reviewer not in map(str.lower, review.assignees):
         raise RoleMissing.for_scope(Scope.PIPELINES_EXECUTE, actor.role)
 
 

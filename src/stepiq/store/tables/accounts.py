@@ -66,6 +66,8 @@ memberships = sa.Table(
     sa.Column("invited_by", sa.Uuid()),  # null: created the workspace, or added by the server
     # The row of a removed member stays, so that links that were mailed to this person no longer work.
     sa.Column("removed_at", Instant()),
+    # Of a removed member's address. The address itself is replaced if the account is deleted. See `queries.members`.
+    sa.Column("address_digest", sa.LargeBinary(32)),
     one_of("role", Role),
     sa.Index(None, "user_id", "workspace_id"),
 )
@@ -98,6 +100,7 @@ sessions = sa.Table(
     sa.Column("client", sa.Text()),  # an IPv4 address or an IPv6 network
     sa.Column("device", sa.Text()),  # see accounts.devices
     sa.Index(None, "user_id"),
+    sa.Index(None, "workspace_id"),
     sa.Index(None, "expires_at"),
 )
 
@@ -134,6 +137,7 @@ api_keys = sa.Table(
     sa.Column("created_at", Instant(), nullable=False),
     one_of("kind", KeyKind),
     sa.Index(None, "workspace_id", "id"),
+    sa.Index(None, "user_id"),
     # For counting the keys that are not revoked, without reading the revoked ones.
     # Not a partial index: PostgreSQL would scan all of it to find a single key.
     sa.Index("ix_api_keys_not_revoked", "workspace_id", "revoked_at"),

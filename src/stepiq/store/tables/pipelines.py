@@ -60,6 +60,7 @@ pipeline_versions = sa.Table(
     sa.Column("created_at", Instant(), nullable=False),
     sa.CheckConstraint("version >= 1", name="version_counted"),
     sa.CheckConstraint("source_format IN ('json', 'yaml')", name="source_format_known"),
+    sa.Index(None, "workspace_id"),
 )
 
 
@@ -78,4 +79,5 @@ drafts = sa.Table(
     sa.Column("updated_at", Instant(), nullable=False),
     sa.CheckConstraint("source_format IN ('json', 'yaml')", name="source_format_known"),
     sa.Index(None, "workspace_id", "user_id", "revision"),
+    sa.Index(None, "user_id"),
 )
