@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from stepiq.accounts.service import named, setup_token
+from stepiq.accounts.service import setup_token, user_named
 from tests.support.make_accounts import PASSWORD
 
 TIMINGS = 200
@@ -73,7 +73,7 @@ class TestNotSeparable:
             body = {"email": email, "password": PASSWORD, **proof}
             assert (await client.post("/api/auth/register", json=body)).status_code == 201
         async with database.reading() as session:
-            ada = await named(session, "ada@example.com")
+            ada = await user_named(session, "ada@example.com")
         await make.two_factor(ada, keys=services.keyring)
 
         body = {"password": "wrong", "code": "123456"}
