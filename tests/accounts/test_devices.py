@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from stepiq.accounts.devices import describe
@@ -38,9 +40,8 @@ def test_a_device_is_described(user_agent, shown):
     assert describe(user_agent) == shown
 
 
+@pytest.mark.slow
 def test_long_headers_take_no_time():
-    import time
-
     started = time.perf_counter()
     shown = describe("Mozilla/5.0 " + "Version/ " * 2_000_000)
 

@@ -1,4 +1,4 @@
-"""Administration of plans and limits by workspace, and that every part of the server uses the same limits."""
+"""Administration of plans and limits by workspace, and what the limits of a workspace change."""
 
 from datetime import timedelta
 
@@ -168,7 +168,7 @@ class TestChange:
 
 
 class TestEffect:
-    """Each part of the server that checks a limit reads it in one place."""
+    """Changed limits apply to requests, runs, schedules and stored things."""
 
     async def test_runs_per_day(self, change, owner, login_key, account, url, clock):
         await change(limits={"runs_per_day": 1})

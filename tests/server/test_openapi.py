@@ -19,6 +19,8 @@ from stepiq.server.routes import routes_of
 
 pytestmark = pytest.mark.one_store
 
+ANY_ERROR = {"$ref": "#/components/responses/AnyError"}
+
 
 @pytest.fixture
 async def document(client):
@@ -361,22 +363,39 @@ class TestHeaders:
             if status in ("429", "503", "default"):
                 assert "Retry-After" in response["headers"]
 
-    @pytest.mark.parametrize(
-        ("path", "template"),
-        [("/api/runs", "/api/runs"), ("/api/runs/none", "/api/runs/{run_id}")],
-    )
-    async def test_the_documented_ones_are_sent(self, document, owner, path, template):
-        response = await owner.get(path)
+    async def test_those_of_a_success_are_sent(self, document, owner, account, make):
+        response = await owner.get(f"/api/pipelines/{await make.pipeline(account)}")
 
-        answers = document["paths"][template]["get"]["responses"]
-        answer = resolved(document, answers[str(response.status_code)])
-        assert {name.lower() for name in answer.get("headers", {})} <= set(response.headers)
+        documented = document["paths"]["/api/pipelines/{pipeline_id}"]["get"]["responses"]["200"]
+        assert response.status_code == 200
+        assert list(documented["headers"]) == ["ETag"]
+        assert "ETag" in response.headers
+
+    async def test_those_of_errors_are_sent(self, document, owner, client):
+        failed = [
+            await owner.get("/api/runs/none"),
+            await client.get("/api/runs"),
+            await owner.delete("/api/runs"),
+        ]
+        while failed[-1].status_code != 429:
+            failed.append(await owner.get("/api/runs"))
+
+        documented = {name.lower() for name in resolved(document, ANY_ERROR)["headers"]}
+        only_with = {"www-authenticate": 401, "allow": 405, "retry-after": 429}
+        without_credential = {name for name in documented if name.startswith("ratelimit-")}
+        assert [each.status_code for each in failed[:3]] == [404, 401, 405]
+        assert set(only_with) | {"x-request-id"} < documented
+        assert len(without_credential) == 4
+        for response in (*failed[:3], failed[-1]):
+            status = response.status_code
+            expected = {name for name in documented if only_with.get(name, status) == status}
+            if status in (401, 405):
+                expected -= without_credential
+            assert expected <= set(response.headers), status
 
     async def test_each_route_has_the_response_for_errors_of_any_route(self, document):
-        any_error = {"$ref": "#/components/responses/AnyError"}
-
         assert {str(each["responses"]["default"]) for _, each in operations(document)} == {
-            str(any_error)
+            str(ANY_ERROR)
         }
 
     async def test_headers_of_requests_are_spelled_as_usual(self, document):

@@ -11,6 +11,7 @@ from stepiq.server.app import create_app
 from stepiq.server.routes import Route, routes_of
 from stepiq.store.states import Role
 from tests.support.clients import login, login_key, login_service_key
+from tests.support.containers import ROOT
 
 pytestmark = pytest.mark.one_store
 
@@ -24,7 +25,17 @@ LEAVING = {
     ("POST", "/api/workspace/leave"),
 }
 """Routes after which the credential no longer works."""
-REFUSALS = {"role_missing", "scope_missing", "session_required", "admin_required"}
+REFUSALS = {
+    "admin_required",
+    "api_key_required",
+    "member_required",
+    "no_workspace",
+    "role_missing",
+    "scope_missing",
+    "session_required",
+    "workspace_not_found",
+}
+"""The codes of a caller that may not use the route. Other codes are about what the caller asked for."""
 
 APP = create_app()
 ROUTES = sorted(
@@ -95,8 +106,28 @@ async def asked(client, route, **options) -> tuple[int, str | None]:
 
 def wrong(route: Route, found: tuple[int, str | None], expected: str | None) -> str | None:
     status, code = found
-    is_right = status < 500 and (code == expected if expected else code not in REFUSALS)
+    is_refused = status in (401, 429) or code in REFUSALS
+    is_right = status < 500 and (code == expected if expected else not is_refused)
     return None if is_right else f"{route.method} {route.path}: {status} {code}, not {expected}"
+
+
+def documented() -> dict[str, str]:
+    """The column `role` of the table of the documentation, by route."""
+    text = (ROOT / "docs" / "reference" / "routes.md").read_text("utf-8")
+    header, _, *rows = [
+        [cell.strip() for cell in line.strip("|").split(" | ")]
+        for line in text.splitlines()
+        if line.startswith("|")
+    ]
+    return {row[0].strip("`| "): row[header.index("role")] for row in rows}
+
+
+def roles_of(cell: str) -> set[Role]:
+    """The roles with which a member can use a route, as the documentation says it."""
+    if cell == "administrator of the server":
+        return set()
+    lowest, _, others = cell.partition(" or ")
+    return {role for role in Role if others or includes(role, Role(lowest))}
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -151,7 +182,19 @@ async def test_a_service_key_can_do_what_its_scopes_allow(scope, login_service_k
     assert [*filter(None, faults)] == []
 
 
-async def test_the_table_of_the_documentation_has_each_role():
-    roles = {route.access.role for route in ROUTES if not route.access.is_for_administrators}
+def test_the_table_of_the_documentation_has_the_role_of_each_route():
+    roles = documented()
+    refusals = {
+        route: {
+            role: refusal_of_key(route, SCOPES_OF_ROLE[role], role)
+            if route.access.is_for_keys
+            else refusal_of_member(route, role)
+            for role in Role
+        }
+        for route in ROUTES
+    }
 
-    assert roles == {Role.VIEWER, Role.OPERATOR, Role.EDITOR, Role.ADMIN}
+    for route, by_role in refusals.items():
+        allowed = {role for role, refusal in by_role.items() if refusal is None}
+        assert allowed == roles_of(roles[f"{route.method} {route.path}"]), route
+    assert {"viewer", "operator", "editor", "admin", "operator or assigned"} <= set(roles.values())

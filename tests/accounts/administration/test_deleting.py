@@ -104,7 +104,8 @@ class TestKeep:
         assert status == RunStatus.CANCELLED
 
     async def test_drafts_are_deleted(self, delete, account, owner, database):
-        await owner.post("/api/drafts", json={"text": "name: A"})
+        kept = await owner.post("/api/drafts", json={"text": "name: A"})
+        assert kept.status_code == 201
 
         await delete(account)
 

@@ -57,7 +57,7 @@ class TestFirstSignIn:
         assert failure(answer) == "account_exists"
         assert (await browser.client.get("/api/user/me")).status_code == 401
 
-    async def test_nor_is_an_account_of_another_provider(self, false_provider, configure, browser):
+    async def test_nor_is_an_account_with_another_identity(self, false_provider, browser):
         opened(await browser.sign_in())
         false_provider.claims = {"sub": "another person"}
 
@@ -119,14 +119,12 @@ class TestFirstSignIn:
 
         assert failure(await browser.sign_in()) == "no_account"
 
-    async def test_a_disabled_account_is_refused_also_with_an_identity(
-        self, false_provider, browser, make
-    ):
+    async def test_a_disabled_account_is_refused(self, false_provider, browser, make):
         await make.user(email=EMAIL, is_disabled=True)
 
         assert failure(await browser.sign_in()) == "account_disabled"
 
-    async def test_a_disabled_identity_is_refused(
+    async def test_so_is_a_disabled_account_with_an_identity(
         self, false_provider, browser, app, services, database
     ):
         from stepiq.accounts import disabling
@@ -176,8 +174,7 @@ class TestPasswords:
         await client.post("/api/auth/forgot-password", json={"email": EMAIL})
         await app.state.doors.recovery.settle()
 
-        folder = services.settings.data_dir / "mail"
-        assert not folder.exists() or not list(folder.iterdir())
+        assert kept(services.settings.data_dir) == []
 
 
 class TestConnect:
