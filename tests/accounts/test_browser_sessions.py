@@ -8,7 +8,7 @@ from stepiq.accounts.session_cookie import SessionCookies
 from stepiq.accounts.sessions import EXTENSION_INTERVAL
 from stepiq.accounts.tokens import ACCESS_LIFETIME, REFRESH_LIFETIME
 from stepiq.core import clock as clocks
-from tests.support.clients import session_headers
+from tests.support.clients import outcome, session_headers
 from tests.support.make_accounts import PASSWORD
 
 SESSION = f"/api{PATH}"
@@ -32,10 +32,6 @@ def sign_in(client, account):
 async def csrf(sign_in):
     """`client` is signed in. The header for its requests that change something."""
     return {"X-CSRF-Token": (await sign_in()).json()["csrf_token"]}
-
-
-def code(response):
-    return response.status_code, response.json()["code"]
 
 
 def replace_cookie(client, value):
@@ -107,7 +103,7 @@ class TestOpen:
     async def test_a_wrong_password_sets_nothing(self, sign_in):
         response = await sign_in("wrong horse")
 
-        assert code(response) == (401, "login_failed")
+        assert outcome(response) == (401, "login_failed")
         assert "Set-Cookie" not in response.headers
 
     async def test_failures_count_together_with_those_of_logins(self, sign_in, client, account):
@@ -116,12 +112,12 @@ class TestOpen:
             await client.post("/api/auth/login", json=body)
             await sign_in("wrong horse")
 
-        assert code(await sign_in()) == (429, "too_many_attempts")
+        assert outcome(await sign_in()) == (429, "too_many_attempts")
 
     async def test_a_page_of_another_site_cannot_sign_a_person_in(self, sign_in):
         response = await sign_in(**{"Sec-Fetch-Site": "cross-site"})
 
-        assert code(response) == (403, "cross_site_request")
+        assert outcome(response) == (403, "cross_site_request")
         assert "Set-Cookie" not in response.headers
 
 
@@ -137,7 +133,7 @@ class TestRead:
         assert response.headers["Cache-Control"] == "no-store"
 
     async def test_without_a_cookie_there_is_no_session(self, client):
-        assert code(await client.get(SESSION)) == (401, "credential_missing")
+        assert outcome(await client.get(SESSION)) == (401, "credential_missing")
 
     async def test_it_extends_the_session_like_a_refresh(self, sign_in, client, clock):
         opened = (await sign_in()).json()
@@ -168,7 +164,7 @@ class TestRead:
         await sign_in()
         clock.advance(REFRESH_LIFETIME)
 
-        assert code(await client.get(SESSION)) == (401, "credential_invalid")
+        assert outcome(await client.get(SESSION)) == (401, "credential_invalid")
 
     async def test_a_token_neither_extends_nor_sets_anything(
         self, app, client, make, account, clock
@@ -187,7 +183,7 @@ class TestRead:
 
         response = await client.get(SESSION, headers={"X-API-Key": key.text})
 
-        assert code(response) == (403, "session_required")
+        assert outcome(response) == (403, "session_required")
 
 
 class TestEnd:
@@ -201,7 +197,7 @@ class TestEnd:
         assert "Max-Age=0" in response.headers["Set-Cookie"]
         assert not client.cookies
         replace_cookie(client, value)
-        assert code(await client.get(ME)) == (401, "credential_invalid")
+        assert outcome(await client.get(ME)) == (401, "credential_invalid")
 
     async def test_other_sessions_stay(self, client, csrf, app, make, account):
         other = await session_headers(app, make, account)
@@ -215,7 +211,7 @@ class TestEnd:
 
         await client.post("/api/auth/logout", json={"all": True}, headers=other)
 
-        assert code(await client.get(ME)) == (401, "credential_invalid")
+        assert outcome(await client.get(ME)) == (401, "credential_invalid")
 
     async def test_a_new_password_in_another_session_ends_it(
         self, client, csrf, app, make, account
@@ -226,7 +222,7 @@ class TestEnd:
         changed = await client.post("/api/user/password", json=body, headers=other)
 
         assert changed.json() == {"sessions_ended": 1}
-        assert code(await client.get(ME)) == (401, "credential_invalid")
+        assert outcome(await client.get(ME)) == (401, "credential_invalid")
 
     async def test_it_changes_its_own_password_and_stays(self, client, csrf):
         body = {"current_password": PASSWORD, "new_password": NEW}
@@ -240,7 +236,7 @@ class TestEnd:
         await make.disable(account)
         clock.advance(timedelta(seconds=6))
 
-        assert code(await client.get(ME)) == (401, "credential_invalid")
+        assert outcome(await client.get(ME)) == (401, "credential_invalid")
 
 
 class TestCookie:
@@ -260,7 +256,7 @@ class TestCookie:
     async def test_a_changed_value_is_refused(self, client, csrf, change):
         replace_cookie(client, change(client.cookies[COOKIE]))
 
-        assert code(await client.get(ME)) == (401, "credential_invalid")
+        assert outcome(await client.get(ME)) == (401, "credential_invalid")
 
     @pytest.mark.one_store
     async def test_the_signature_of_another_session_is_refused(self, client, csrf, sign_in):
@@ -269,7 +265,7 @@ class TestCookie:
         second = client.cookies[COOKIE]
         replace_cookie(client, f"{first[:36]}{second[36:]}")
 
-        assert code(await client.get(ME)) == (401, "credential_invalid")
+        assert outcome(await client.get(ME)) == (401, "credential_invalid")
 
     @pytest.mark.one_store
     async def test_neither_an_access_token_nor_a_csrf_token_is_a_cookie(
@@ -279,7 +275,7 @@ class TestCookie:
         token = (await session_headers(app, make, account))["Authorization"].removeprefix("Bearer ")
         for forged in (token, f"{value[:36]}.{csrf['X-CSRF-Token']}"):
             replace_cookie(client, forged)
-            assert code(await client.get(ME)) == (401, "credential_invalid")
+            assert outcome(await client.get(ME)) == (401, "credential_invalid")
 
     @pytest.mark.one_store
     async def test_it_is_no_access_token(self, client, csrf):
@@ -287,7 +283,7 @@ class TestCookie:
 
         response = await client.get(ME, headers={"Authorization": f"Bearer {value}"})
 
-        assert code(response) == (401, "credential_invalid")
+        assert outcome(response) == (401, "credential_invalid")
 
     async def test_a_credential_in_a_header_wins(self, app, client, csrf, make, stranger):
         key = await make.api_key(stranger)
@@ -302,7 +298,7 @@ class TestCookie:
 
     async def test_also_if_it_is_not_valid(self, client, csrf):
         for headers in ({"X-API-Key": "sk_live_x"}, {"Authorization": "Bearer x"}):
-            assert code(await client.get(ME, headers=headers)) == (401, "credential_invalid")
+            assert outcome(await client.get(ME, headers=headers)) == (401, "credential_invalid")
 
     @pytest.mark.one_store
     async def test_metrics_do_not_accept_it(self, client, csrf, settings):
@@ -310,7 +306,7 @@ class TestCookie:
 
         settings.metrics_token = SecretStr("a token of the operator")
 
-        assert code(await client.get("/metrics")) == (401, "metrics_token_invalid")
+        assert outcome(await client.get("/metrics")) == (401, "metrics_token_invalid")
 
     @pytest.mark.one_store
     async def test_inbound_webhooks_do_not_accept_it(self, client, csrf, make, account):
@@ -318,7 +314,7 @@ class TestCookie:
 
         response = await client.post(f"/api/webhooks/{pipeline}", json={}, headers=csrf)
 
-        assert code(response) == (401, "api_key_required")
+        assert outcome(response) == (401, "api_key_required")
 
     @pytest.mark.one_store
     async def test_public_routes_ignore_it(self, client, csrf):
@@ -346,7 +342,7 @@ class TestCsrf:
 
         response = await client.post("/api/user/api-keys", json={"name": "CI"}, headers=headers)
 
-        assert code(response) == (403, "csrf_token_invalid")
+        assert outcome(response) == (403, "csrf_token_invalid")
         assert "X-CSRF-Token" in response.json()["detail"]
         assert (await client.get("/api/user/api-keys")).json()["data"] == []
 
@@ -355,7 +351,7 @@ class TestCsrf:
 
         response = await client.delete(SESSION, headers=csrf)
 
-        assert code(response) == (403, "csrf_token_invalid")
+        assert outcome(response) == (403, "csrf_token_invalid")
 
     async def test_reading_needs_none(self, client, csrf):
         assert (await client.get(ME)).status_code == 200
@@ -368,7 +364,7 @@ class TestCsrf:
 
         response = await client.request(method, SESSION, headers=headers)
 
-        assert code(response) == (403, "cross_site_request")
+        assert outcome(response) == (403, "cross_site_request")
 
     @pytest.mark.parametrize("site", ["same-origin", "none"])
     async def test_own_pages_are_not(self, client, csrf, site):
@@ -381,7 +377,7 @@ class TestCsrf:
     async def test_without_that_header_the_origin_decides(self, client, csrf, origin):
         response = await client.delete(SESSION, headers={**csrf, "Origin": origin})
 
-        assert code(response) == (403, "cross_site_request")
+        assert outcome(response) == (403, "cross_site_request")
 
     @pytest.mark.parametrize("origin", ["http://127.0.0.1", "http://127.0.0.1:8080"])
     async def test_the_origin_is_that_of_the_request_or_of_the_settings(self, client, csrf, origin):
@@ -411,7 +407,7 @@ class TestEveryRoute:
             if route.access.is_public or route.access.is_for_keys or route.method == "GET":
                 continue
             url = re.sub(r"\{\w+\}", str(ids.uuid7()), route.path)
-            answers[route.method, route.path] = code(await client.request(route.method, url))
+            answers[route.method, route.path] = outcome(await client.request(route.method, url))
 
         assert len(answers) > 20
         public = {("POST", SESSION)}

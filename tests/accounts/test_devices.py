@@ -42,8 +42,9 @@ def test_a_device_is_described(user_agent, shown):
 
 @pytest.mark.slow
 def test_long_headers_take_no_time():
-    started = time.perf_counter()
+    # Time of this thread, which does not depend on what else the machine does.
+    started = time.thread_time()
     shown = describe("Mozilla/5.0 " + "Version/ " * 2_000_000)
 
     assert shown == "Unknown"
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from stepiq.accounts import link_door, service
 from stepiq.accounts.verification import MAILS_AN_HOUR
 from stepiq.core.settings import RegistrationPolicy
-from tests.support.clients import login
+from tests.support.clients import login, outcome
 from tests.support.mail import mail_server
 from tests.support.make_accounts import PASSWORD
 
@@ -93,7 +93,7 @@ class TestRegister:
         assert response.json() == {"email": NEW["email"], "email_verified": True}
         assert me["email_verified"]
 
-    async def test_an_invited_account_is_verified(self, register, database, box):
+    async def test_an_account_that_the_operator_invited_is_verified(self, register, database, box):
         async with database.transaction() as session:
             invitation = await service.invite(session, NEW["email"])
 
@@ -109,6 +109,20 @@ class TestRegister:
 
         assert answer["user"]["email_verified"]
         assert box.taken == []
+
+    async def test_an_invitation_to_a_workspace_does_not_verify(self, register, admin, login, box):
+        body = {"email": NEW["email"], "role": "viewer"}
+        made = await (await login(admin)).post("/api/workspace/invitations", json=body)
+        invitation = made.json()["url"].partition("#invitation=")[2]
+
+        # The admin has seen the link, so it does not prove that the person can read the mailbox.
+        answer = await register(invitation=invitation)
+
+        assert (answer["user"]["role"], answer["user"]["email_verified"]) == ("viewer", False)
+        assert [mail["Subject"] for mail in box.taken] == [
+            "Your invitation to a workspace of stepIQ",
+            "Verify your email address for stepIQ",
+        ]
 
     async def test_the_log_does_not_have_the_token_of_a_mail_that_is_refused(self, register, box):
         seen = []
@@ -146,7 +160,7 @@ class TestRefusals:
         changed = await unverified.put(f"/api/pipelines/{quiet['id']}", json=definition)
 
         for response in (created, changed):
-            assert (response.status_code, response.json()["code"]) == (403, "email_unverified")
+            assert outcome(response) == (403, "email_unverified")
 
     async def test_nor_is_a_test_event_mailed(self, make, login):
         account = await make.user(is_verified=False)
@@ -155,7 +169,15 @@ class TestRefusals:
 
         response = await caller.post(f"/api/pipelines/{pipeline_id}/deliveries/test")
 
-        assert (response.status_code, response.json()["code"]) == (403, "email_unverified")
+        assert outcome(response) == (403, "email_unverified")
+
+    async def test_nor_is_anyone_invited(self, unverified, box):
+        body = {"email": "victim@example.com", "role": "viewer"}
+
+        response = await unverified.post("/api/workspace/invitations", json=body)
+
+        assert outcome(response) == (403, "email_unverified")
+        assert box.taken == []
 
     async def test_the_rest_works(self, unverified):
         saved = await unverified.post("/api/pipelines", json=QUIET)
@@ -190,7 +212,7 @@ class TestConfirm:
 
         response = await verify(client, token)
 
-        assert (response.status_code, response.json()["code"]) == (422, "verification_invalid")
+        assert outcome(response) == (422, "verification_invalid")
 
     @pytest.mark.parametrize(
         "forge", [lambda token: "A" * 64, lambda token: token[:-1] + "!", str.swapcase]
@@ -210,7 +232,7 @@ class TestConfirm:
 
         response = await verify(client, token)
 
-        assert (response.status_code, response.json()["code"]) == (429, "too_many_attempts")
+        assert outcome(response) == (429, "too_many_attempts")
 
     async def test_a_disabled_account_is_not_verified(self, client, token, make, account):
         await make.disable(account)

@@ -13,7 +13,7 @@ from stepiq.store.tables import memberships, workspaces
 from stepiq.store.workspace_plan import PLAN, WorkspacePlan
 from stepiq.triggers.schedules import queries
 from stepiq.triggers.schedules.ticker import Ticker
-from tests.support.clients import login, login_key
+from tests.support.clients import login, login_key, outcome
 
 __all__ = ["login", "login_key"]
 
@@ -37,10 +37,6 @@ def change(admin, account):
 @pytest.fixture
 async def url(account, make):
     return f"/api/pipelines/{await make.pipeline(account)}"
-
-
-def answer(response):
-    return response.status_code, response.json().get("code")
 
 
 class TestList:
@@ -108,13 +104,13 @@ class TestList:
             ):
                 json = {} if method == "PATCH" else None
                 response = await client.request(method, route, json=json)
-                assert answer(response) == (403, code), (method, route)
+                assert outcome(response) == (403, code), (method, route)
 
     async def test_an_unknown_workspace_is_not_found(self, admin):
         path = f"{WORKSPACES}/{ids.uuid7()}"
         for method in ("GET", "PATCH", "DELETE"):
             response = await admin.request(method, path, json={} if method == "PATCH" else None)
-            assert answer(response) == (404, "workspace_unknown"), method
+            assert outcome(response) == (404, "workspace_unknown"), method
 
     async def test_plans_are_listed_with_their_limits(self, admin):
         listed = (await admin.get("/api/admin/plans")).json()["data"]
@@ -154,7 +150,7 @@ class TestChange:
 
         refused = await change(limits=limits)
 
-        assert answer(refused) == (422, "limits_invalid")
+        assert outcome(refused) == (422, "limits_invalid")
         found = {each["path"]: each["message"] for each in refused.json()["errors"]}
         assert set(found) == {f"limits.{name}" for name in limits}
         assert "Did you mean" in found["limits.runs_a_day"]
@@ -164,7 +160,7 @@ class TestChange:
         assert shown["overrides"] == {}
 
     async def test_an_unknown_plan_is_refused(self, change):
-        assert answer(await change(plan="gold")) == (422, "plan_unknown")
+        assert outcome(await change(plan="gold")) == (422, "plan_unknown")
 
 
 class TestEffect:
@@ -180,7 +176,7 @@ class TestEffect:
         hook = await key.post(url.replace("pipelines", "webhooks"), json=INPUT)
 
         assert first.status_code == 202
-        assert answer(second) == answer(hook) == (403, "plan_runs_exhausted")
+        assert outcome(second) == outcome(hook) == (403, "plan_runs_exhausted")
         assert "allows 1 runs per day" in second.json()["detail"]
 
     async def test_the_account_shows_them(self, change, owner, clock):
@@ -225,7 +221,7 @@ class TestEffect:
 
         refused = await owner.request(method, path.format(url=url), json=bodies[body])
 
-        assert answer(refused) == (403, code)
+        assert outcome(refused) == (403, code)
 
     async def test_schedules_use_them(self, change, database, engine, account, make, url, clock):
         pipeline_id = ids.parse(url.rpartition("/")[2])
@@ -292,7 +288,7 @@ class TestErase:
         refused = await admin.delete(f"{WORKSPACES}/{account.workspace_id}")
         erased = [await admin.delete(f"{WORKSPACES}/{alone}") for _ in range(2)]
 
-        assert answer(refused) == (409, "workspace_has_members")
+        assert outcome(refused) == (409, "workspace_has_members")
         assert [each.json() for each in erased] == [{"id": str(alone), "deleted": True}] * 2
         shown = (await admin.get(f"{WORKSPACES}/{alone}")).json()
         assert (shown["members"], shown["deleted_at"] is None) == (0, False)

@@ -3,13 +3,16 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stepiq.cli.main import main
+from stepiq.core.settings import Settings, load
+from stepiq.store.database import Database
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
 from tests.support.forked_command import ForkedCommand
 
@@ -24,6 +27,20 @@ class Said:
 
 
 Cli = Callable[..., Said]
+
+
+def within(action: Callable[[Database, Settings], Awaitable[Any]]) -> Any:
+    """Do something with the database that the environment names now, as another process does."""
+
+    async def act() -> Any:
+        configured = load()
+        database = Database(configured)
+        try:
+            return await action(database, configured)
+        finally:
+            await database.close()
+
+    return asyncio.run(act())
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import asyncio
 import io
 import sys
 from pathlib import Path
@@ -10,10 +9,10 @@ from stepiq.accounts import service
 from stepiq.accounts.devices import SessionOrigin
 from stepiq.accounts.service import setup_token
 from stepiq.accounts.two_factor import service as two_factor
-from stepiq.core import settings
+from stepiq.core.settings import Settings
 from stepiq.store import migrate
 from stepiq.store.database import Database
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, within
 from tests.support.mail import kept
 from tests.support.make import Make
 from tests.support.stores import PostgresStores, SqliteStores
@@ -40,15 +39,11 @@ def store(folder: Path, sqlite_stores: SqliteStores) -> None:
 def can_log_in() -> bool:
     """Whether ada@example.com may log in."""
 
-    async def find() -> bool:
-        database = Database(settings.load())
-        try:
-            async with database.reading() as session:
-                return await service.find_by_email(session, "ada@example.com") is not None
-        finally:
-            await database.close()
+    async def find(database: Database, _: Settings) -> bool:
+        async with database.reading() as session:
+            return await service.find_by_email(session, "ada@example.com") is not None
 
-    return asyncio.run(find())
+    return within(find)
 
 
 class TestStore:
@@ -307,26 +302,25 @@ class TestResetTwoFactor:
         typed("correct horse\n")
         cli("users", "create", "ada@example.com", "--password-stdin")
 
-        async def work(check: bool) -> bool:
-            database = Database(settings.load())
-            try:
-                async with database.reading() as session:
-                    account = await service.user_named(session, "ada@example.com")
-                if not check:
-                    await Make(database).two_factor(account)
-                async with database.reading() as session:
-                    return await two_factor.is_on(session, account.id)
-            finally:
-                await database.close()
+        async def turn_on(database: Database, _: Settings) -> None:
+            async with database.reading() as session:
+                account = await service.user_named(session, "ada@example.com")
+            await Make(database).two_factor(account)
 
-        was_on = asyncio.run(work(check=False))
+        async def is_on(database: Database, _: Settings) -> bool:
+            async with database.reading() as session:
+                account = await service.user_named(session, "ada@example.com")
+                return await two_factor.is_on(session, account.id)
+
+        within(turn_on)
+        was_on = within(is_on)
 
         said, again = [cli("users", "reset-2fa", "Ada@example.com") for _ in range(2)]
 
         assert was_on
         assert said.code == 0
         assert said.out.startswith("Two-factor sign-in of ada@example.com is off.")
-        assert not asyncio.run(work(check=True))
+        assert not within(is_on)
         assert (again.code, again.err) == (
             1,
             "Error: The account has no two-factor sign-in.\n",
@@ -348,15 +342,13 @@ class TestSessions:
         typed("correct horse\n")
         cli("users", "create", "ada@example.com", "--password-stdin")
 
-        async def open_two() -> None:
-            database = Database(settings.load())
+        async def open_two(database: Database, _: Settings) -> None:
             for origin in (SessionOrigin("10.0.0.7", "Firefox on Linux"), None):
                 async with database.transaction() as session:
                     account = await service.user_named(session, "ada@example.com")
                     await service.open_session(session, account.id, origin=origin)
-            await database.close()
 
-        asyncio.run(open_two())
+        within(open_two)
 
     def test_they_are_listed_and_ended(self, cli: Cli, opened):
         listed = cli("users", "sessions", "Ada@example.com")

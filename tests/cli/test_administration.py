@@ -1,17 +1,18 @@
 """`stepiq users list`, `delete`, `reset`, `admin`, `verify`, `plan`, and `stepiq workspaces`."""
 
-import asyncio
 import io
 import json
 import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from stepiq.accounts import service
-from stepiq.core import settings
+from stepiq.core.settings import Settings
 from stepiq.store.database import Database
-from tests.cli.conftest import Cli
+from stepiq.store.tables import users
+from tests.cli.conftest import Cli, within
 from tests.support.stores import SqliteStores
 
 
@@ -32,7 +33,7 @@ def create(cli: Cli, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def users(create):
+def accounts(create):
     """An administrator and two other accounts."""
     create("root@example.com")
     create("ada@example.com", "--name", "Ada", "--plan", "free")
@@ -50,18 +51,14 @@ def workspace_of(cli: Cli):
 
 
 def has_account(email: str) -> bool:
-    async def find() -> bool:
-        database = Database(settings.load())
-        try:
-            async with database.reading() as session:
-                return await service.exists(session, email)
-        finally:
-            await database.close()
+    async def find(database: Database, _: Settings) -> bool:
+        async with database.reading() as session:
+            return await service.exists(session, email)
 
-    return asyncio.run(find())
+    return within(find)
 
 
-@pytest.mark.usefixtures("users")
+@pytest.mark.usefixtures("accounts")
 class TestUsers:
     def test_the_list_shows_state_and_plan_and_can_be_filtered(self, cli: Cli):
         cli("users", "disable", "bob@example.com")
@@ -135,10 +132,24 @@ class TestUsers:
         assert "Account eve@example.com does not exist" in said.err
 
     def test_an_address_is_verified(self, cli: Cli):
-        assert cli("users", "verify", "ada@example.com").out == "ada@example.com is verified.\n"
+        async def forget(database: Database, _: Settings) -> None:
+            async with database.transaction() as session:
+                await session.execute(sa.update(users).values(email_verified_at=None))
+
+        async def verified(database: Database, _: Settings) -> list[str]:
+            async with database.reading() as session:
+                wanted = sa.select(users.c.email).where(users.c.email_verified_at.is_not(None))
+                return list((await session.execute(wanted)).scalars())
+
+        within(forget)
+
+        said = cli("users", "verify", "ada@example.com")
+
+        assert said.out == "ada@example.com is verified.\n"
+        assert within(verified) == ["ada@example.com"]
 
 
-@pytest.mark.usefixtures("users")
+@pytest.mark.usefixtures("accounts")
 class TestWorkspaces:
     def test_limits_are_changed_shown_and_restored(self, cli: Cli, workspace_of):
         workspace = workspace_of("Ada")

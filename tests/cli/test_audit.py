@@ -1,4 +1,3 @@
-import asyncio
 import csv
 import io
 import json
@@ -10,9 +9,8 @@ from stepiq.accounts.audit import recording
 from stepiq.accounts.audit.actions import Action, AuditTargetType
 from stepiq.accounts.audit.records import OPERATOR, AuditTarget, operator_of
 from stepiq.accounts.audit.sealing import seal
-from stepiq.core.settings import load
-from stepiq.store.database import Database
 from stepiq.store.tables import audit_entries
+from tests.cli.conftest import within
 from tests.support.make import Make
 
 
@@ -22,7 +20,7 @@ def workspace_id(folder, database_url, monkeypatch):
     monkeypatch.setenv("STEPIQ_DATABASE_URL", database_url)
     monkeypatch.setenv("STEPIQ_ALLOW_UNSAFE_STORE", "true")
 
-    async def fill(database):
+    async def fill(database, _):
         account = await Make(database).user()
         async with database.transaction() as session:
             for name in ("first", "second", "third"):
@@ -39,29 +37,16 @@ def workspace_id(folder, database_url, monkeypatch):
             assert await seal(session) == 4
         return account.workspace_id
 
-    return on_store(fill)
-
-
-def on_store(work):
-    """Work on the configured database, as another process."""
-
-    async def run():
-        database = Database(load())
-        try:
-            return await work(database)
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
+    return within(fill)
 
 
 def execute(*statements):
-    async def work(database):
+    async def work(database, _):
         async with database.transaction() as session:
             for statement in statements:
                 await session.execute(statement)
 
-    on_store(work)
+    within(work)
 
 
 def move(sequence, to):

@@ -1,4 +1,3 @@
-import asyncio
 import io
 import sys
 from pathlib import Path
@@ -7,9 +6,9 @@ import pytest
 
 from stepiq.accounts import service
 from stepiq.accounts.oidc import queries
-from stepiq.core import settings
+from stepiq.core.settings import Settings
 from stepiq.store.database import Database
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, within
 from tests.support.make import Make
 from tests.support.stores import SqliteStores
 
@@ -30,32 +29,24 @@ def account(
 def connect() -> None:
     """Connect two identities to the account."""
 
-    async def insert() -> None:
-        database = Database(settings.load())
-        try:
-            async with database.reading() as session:
-                account = await service.user_named(session, EMAIL)
-            for _ in range(2):
-                await Make(database).identity(account)
-        finally:
-            await database.close()
+    async def insert(database: Database, _: Settings) -> None:
+        async with database.reading() as session:
+            account = await service.user_named(session, EMAIL)
+        for _number in range(2):
+            await Make(database).identity(account)
 
-    asyncio.run(insert())
+    within(insert)
 
 
 def count() -> int:
     """The number of identities of the account."""
 
-    async def find() -> int:
-        database = Database(settings.load())
-        try:
-            async with database.reading() as session:
-                account = await service.user_named(session, EMAIL)
-                return len(await queries.of_user(session, account.id))
-        finally:
-            await database.close()
+    async def find(database: Database, _: Settings) -> int:
+        async with database.reading() as session:
+            account = await service.user_named(session, EMAIL)
+            return len(await queries.of_user(session, account.id))
 
-    return asyncio.run(find())
+    return within(find)
 
 
 def test_it_deletes_all_identities_of_an_account(cli: Cli):

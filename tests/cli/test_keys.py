@@ -8,7 +8,7 @@ from stepiq.core.settings import load
 from stepiq.server.checks import Status
 from stepiq.server.checks.secrets import check_secrets
 from stepiq.store import migrate
-from stepiq.store.database import Database
+from tests.cli.conftest import within
 from tests.support.make import Make
 
 KEY_A = fingerprint(b"a" * 32)
@@ -25,16 +25,13 @@ def store(folder, database_url, monkeypatch):
     monkeypatch.setenv("STEPIQ_ALLOW_UNSAFE_STORE", "true")
     monkeypatch.setenv("STEPIQ_MASTER_KEY", written(b"a"))
 
-    async def fill():
-        configured = load()
-        database = Database(configured)
+    async def fill(database, configured):
         make = Make(database)
         account = await make.user()
         for name in ("A", "B", "C"):
             await make.secret(account, name, keys=Keyring(configured))
-        await database.close()
 
-    asyncio.run(fill())
+    within(fill)
 
 
 def checked():

@@ -12,7 +12,7 @@ from stepiq.core.settings import Settings
 from stepiq.store.database import Database
 from stepiq.store.tables import workspaces
 from tests.notify.conftest import PIPELINE, Sender
-from tests.support.clients import LoginKey
+from tests.support.clients import Login, LoginKey, outcome
 from tests.support.mail import Mailbox, mail_server
 from tests.support.receiver import Receiver
 
@@ -110,6 +110,22 @@ class TestEmails:
 
         assert len(first["attempts"]) == 2
         assert (first["status"], second["status"]) == ("delivered", "delivered")
+
+    async def test_an_invitation_counts(self, sender: Sender, login: Login, box: Mailbox):
+        session = await login(sender.account)
+        delivery = await mailed(sender)
+
+        answers = [
+            await session.post(
+                "/api/workspace/invitations", json={"email": email, "role": "viewer"}
+            )
+            for email in ("bob@example.com", "eve@example.com")
+        ]
+
+        assert delivery["status"] == "delivered"
+        assert answers[0].status_code == 201
+        assert outcome(answers[1]) == (403, "plan_emails_exhausted")
+        assert box.recipients == ["one@example.com", "bob@example.com"]
 
 
 class TestRedeliveries:

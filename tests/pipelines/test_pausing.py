@@ -9,6 +9,7 @@ from stepiq.pipelines import queries
 from stepiq.store.database import Database
 from stepiq.store.states import PipelineStatus, RunStatus
 from stepiq.store.tables import pipelines, runs
+from tests.support.clients import outcome
 from tests.support.locks import until_one_waits
 from tests.support.make_pipelines import GREETING
 
@@ -34,10 +35,6 @@ def started(database):
             return await session.scalar(sa.select(sa.func.count()).select_from(runs))
 
     return started
-
-
-def answer(response):
-    return response.status_code, response.json().get("code")
 
 
 class TestPause:
@@ -89,7 +86,7 @@ class TestPause:
         foreign = await make.pipeline(stranger)
 
         found = [
-            answer(await owner.post(f"/api/pipelines/{each}/{what}"))
+            outcome(await owner.post(f"/api/pipelines/{each}/{what}"))
             for each in (archived, foreign, ids.uuid7())
         ]
 
@@ -102,7 +99,7 @@ class TestPause:
 
         refused = await reader.post(f"{url}/{what}")
 
-        assert answer(refused) == (403, "scope_missing")
+        assert outcome(refused) == (403, "scope_missing")
 
     async def test_archiving_ends_the_pause(self, owner, url):
         await owner.post(f"{url}/pause")
@@ -140,9 +137,9 @@ class TestTriggers:
         keyed = await sender.post(hook, json=INPUT, headers={"Idempotency-Key": "a"})
         resumed = await owner.post(f"{url}/resume")
 
-        assert answer(refused) == (409, "pipeline_paused")
+        assert outcome(refused) == (409, "pipeline_paused")
         assert refused.json()["detail"].endswith(f"POST {url}/resume. Reason: New prices")
-        assert answer(unknown) == answer(keyed) == (404, "pipeline_not_active")
+        assert outcome(unknown) == outcome(keyed) == (404, "pipeline_not_active")
         assert "paused" in unknown.json()["detail"]
         assert (resumed.json()["status"], resumed.json()["pause"]) == ("active", None)
         assert (await owner.post(f"{url}/run", json=INPUT)).status_code == 202
@@ -156,7 +153,7 @@ class TestTriggers:
 
         retried = await owner.post(f"/api/runs/{ended}/retry", json={"from": "start"})
 
-        assert answer(retried) == (409, "pipeline_paused")
+        assert outcome(retried) == (409, "pipeline_paused")
         assert (await owner.get(f"/api/runs/{waiting}")).json()["status"] == "pending"
 
     async def test_it_can_be_edited_and_its_drafts_tested(self, owner, url):
@@ -189,7 +186,7 @@ class TestTriggers:
         refused = await sender.post(hook, json=INPUT)
         keyed = await sender.post(hook, json=INPUT, headers={"Idempotency-Key": "a"})
 
-        assert answer(refused) == answer(keyed) == (404, "pipeline_not_active")
+        assert outcome(refused) == outcome(keyed) == (404, "pipeline_not_active")
 
 
 class TestTogether:
@@ -206,7 +203,7 @@ class TestTogether:
 
         paused = await owner.post(f"{url}/pause")
         at_the_answer = await started()
-        found = {answer(await call) for call in calls}
+        found = {outcome(await call) for call in calls}
 
         assert paused.json()["status"] == "paused"
         assert await started() == at_the_answer

@@ -1,24 +1,24 @@
 """Every route that changes something writes to the audit log, and no entry contains a secret."""
 
 import base64
-from typing import Any
 
 import httpx2
 import pytest
-import sqlalchemy as sa
 
 from stepiq.core import ids
 from stepiq.server.app import create_app
 from stepiq.server.routes import routes_of
-from stepiq.store.tables import audit_entries
-from tests.support import audit_administration, audit_sign_in
-from tests.support.audit_acts import ACTS, World
-from tests.support.clients import login, login_key
+from tests.support import audit_acts, audit_administration, audit_sign_in
+from tests.support.audit_acts import Acts, World
+from tests.support.audit_log import recorded
+from tests.support.clients import login, login_key, login_service_key
 
 pytestmark = pytest.mark.one_store
 
-__all__ = ["audit_administration", "audit_sign_in", "login", "login_key"]
+__all__ = ["login", "login_key", "login_service_key"]
 
+ACTS = Acts(audit_acts.ACTS | audit_administration.ACTS | audit_sign_in.ACTS)
+"""The routes that write entries, in the order of their calls."""
 STEP = {"id": "a", "type": "transform", "template": "x"}
 
 NOT_RECORDED = {
@@ -67,12 +67,6 @@ def note_credentials(world: World, answer: httpx2.Response) -> None:
             world.canaries.append(body[name])
 
 
-async def entries(database) -> list[Any]:
-    async with database.reading() as session:
-        found = await session.execute(sa.select(audit_entries).order_by(audit_entries.c.id))
-        return list(found.all())
-
-
 class TestRoutes:
     def test_each_that_changes_something_is_listed_here(self):
         changing = {
@@ -85,29 +79,29 @@ class TestRoutes:
         assert not set(ACTS) & set(NOT_RECORDED)
 
     async def test_each_records_its_action_and_no_secret(self, world, database):
-        assert [row.action for row in await entries(database)] == ["user.registered"]
+        assert [row.action for row in await recorded(database)] == ["user.registered"]
         for name, (_, action) in ACTS.items():
             if name == "auth_register":
                 continue
-            before = {row.id for row in await entries(database)}
+            before = {row.id for row in await recorded(database)}
 
             answer = await call(world, name)
 
             assert answer.is_success, (name, answer.text)
             note_credentials(world, answer)
-            new = [row for row in await entries(database) if row.id not in before]
+            new = [row for row in await recorded(database) if row.id not in before]
             assert action in [row.action for row in new], name
             for row in new:
                 assert row.client == "127.0.0.1", name
                 assert row.actor_name, name
-        text = "\n".join(str(tuple(row)) for row in await entries(database))
+        text = "\n".join(str(tuple(row)) for row in await recorded(database))
         assert len(world.canaries) > 20
         for canary in world.canaries:
             for form in (canary, base64.b64encode(canary.encode()).decode().rstrip("=")):
                 assert form not in text
 
     async def test_a_refused_request_records_nothing(self, world, database):
-        before = len(await entries(database))
+        before = len(await recorded(database))
 
         answers = [
             await world.client.post("/api/user/api-keys", json={"name": ""}),
@@ -117,7 +111,7 @@ class TestRoutes:
         ]
 
         assert not any(answer.is_success for answer in answers)
-        assert len(await entries(database)) == before
+        assert len(await recorded(database)) == before
 
 
 class TestSignIn:
@@ -128,7 +122,7 @@ class TestSignIn:
             body = {"email": email, "password": canary}
             assert (await world.guest.post("/api/auth/login", json=body)).status_code == 401
 
-        first, second = (await entries(database))[-2:]
+        first, second = (await recorded(database))[-2:]
         assert {first.action, second.action} == {"session.refused"}
         assert (first.target_name, first.workspace_id) == (known, world.account.workspace_id)
         assert (second.target_name, second.workspace_id) == (unknown, None)
@@ -141,7 +135,7 @@ class TestSignIn:
 
         assert (await world.guest.post("/api/auth/refresh", json=body)).status_code == 401
 
-        last = (await entries(database))[-1]
+        last = (await recorded(database))[-1]
         assert (last.action, last.target_id) == (
             "session.refresh_reused",
             str(opened.session_id),
@@ -149,15 +143,13 @@ class TestSignIn:
 
 
 class TestKeys:
-    async def test_a_service_key_acts_under_its_own_name(self, world, database):
+    async def test_a_service_key_acts_under_its_own_name(self, world, login_service_key, database):
         key = await world.make.service_key(world.account)
-        client = await world.login(world.account)
-        client.headers.pop("authorization")
-        client.headers["x-api-key"] = key.text
+        client = await login_service_key(key)
 
         await client.post("/api/pipelines", json={"name": "X", "steps": [STEP]})
 
-        last = (await entries(database))[-1]
+        last = (await recorded(database))[-1]
         assert (last.actor_kind, last.actor_name, last.actor_id) == (
             "service_key", "Service", key.id,
         )  # fmt: skip
@@ -168,6 +160,6 @@ class TestKeys:
 
         await client.post("/api/pipelines", json={"name": "X", "steps": [STEP]})
 
-        last = (await entries(database))[-1]
+        last = (await recorded(database))[-1]
         assert (last.actor_kind, last.actor_id) == ("personal_key", world.account.id)
         assert (last.actor_name, last.key_name) == (world.account.email, "Key")

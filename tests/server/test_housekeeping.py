@@ -1,9 +1,40 @@
 import asyncio
+from datetime import timedelta
+from pathlib import Path
 
+import pytest
 from structlog.testing import capture_logs
 
+from stepiq.accounts.audit import recording
+from stepiq.accounts.audit.actions import Action, AuditTargetType
+from stepiq.accounts.audit.records import OPERATOR, AuditTarget
+from stepiq.accounts.audit.sealing import seal
+from stepiq.core.settings import load
 from stepiq.server import housekeeping
 from stepiq.store.database import StoreUnavailable
+from tests.support.audit_log import recorded
+
+
+class TestSweeps:
+    @pytest.mark.parametrize(
+        ("days", "kept"),
+        [("0", ["old", "new"]), ("29", ["new"]), ("31", ["old", "new"])],
+    )
+    async def test_entries_of_the_audit_log_are_kept_as_long_as_the_environment_says(
+        self, database, clock, monkeypatch, days, kept
+    ):
+        monkeypatch.setenv("STEPIQ_AUDIT_RETENTION_DAYS", days)
+        settings = load(config_file=Path("/nowhere/stepiq.toml"))
+        for name in ("old", "new"):
+            clock.advance(timedelta(days=30))
+            async with database.transaction() as session:
+                target = AuditTarget(AuditTargetType.PIPELINE, "1", name)
+                await recording.record(session, OPERATOR, Action.PIPELINE_ARCHIVED, target)
+                await seal(session)
+
+        await housekeeping.sweep(database, housekeeping.sweeps(settings))
+
+        assert [row.target_name for row in await recorded(database)] == kept
 
 
 class TestSweep:

@@ -19,7 +19,7 @@ from stepiq.web.bodies import router as new_router
 from stepiq.web.idempotency import Idempotency, Replayed
 from stepiq.web.parameters import takes_any_query
 from stepiq.web.transactions import OwnTx, Tx
-from tests.support.clients import login, login_key
+from tests.support.clients import login, login_key, outcome
 
 __all__ = ["login", "login_key"]
 
@@ -53,10 +53,6 @@ def route(app):
 @pytest.fixture
 async def run_url(account, make):
     return f"/api/pipelines/{await make.pipeline(account)}/run"
-
-
-def said(response):
-    return response.status_code, response.json()["code"]
 
 
 def without_own(response):
@@ -140,7 +136,7 @@ class TestReplay:
 
         again = await (await login_key(account, ["pipelines:read"])).post(run_url, headers=KEY)
 
-        assert said(again) == (403, "scope_missing")
+        assert outcome(again) == (403, "scope_missing")
 
     async def test_and_have_the_same_scopes_for_the_answer_may_show_what_others_cannot_read(
         self, owner, login_key, account, run_url
@@ -150,7 +146,7 @@ class TestReplay:
         blind = await login_key(account, ["pipelines:execute"])
         again = await blind.post(run_url, json={"input_data": {"name": "Ada"}}, headers=KEY)
 
-        assert said(again) == (422, "idempotency_key_reused")
+        assert outcome(again) == (422, "idempotency_key_reused")
 
     async def test_nobody_else_shares_the_key(self, owner, login, stranger, account, make):
         mine = await owner.post("/api/pipelines", json=PIPELINE, headers=KEY)
@@ -193,7 +189,7 @@ class TestReplay:
             "/api/user/api-keys", json={"name": "CI"}, headers=KEY
         )
 
-        assert said(again) == (403, "session_required")
+        assert outcome(again) == (403, "session_required")
 
 
 class TestReuse:
@@ -206,7 +202,7 @@ class TestReuse:
 
         other = await owner.post(run_url + query, json=body, headers=KEY)
 
-        assert said(other) == (422, "idempotency_key_reused")
+        assert outcome(other) == (422, "idempotency_key_reused")
         assert await rows(runs) == 1
 
     async def test_query_and_body_do_not_run_into_each_other(self, owner, route):
@@ -219,7 +215,7 @@ class TestReuse:
 
         other = await owner.post("/api/take?a", content=b"bc", headers=KEY)
 
-        assert said(other) == (422, "idempotency_key_reused")
+        assert outcome(other) == (422, "idempotency_key_reused")
 
 
 class TestKeys:
@@ -227,7 +223,7 @@ class TestKeys:
     async def test_what_is_no_key_is_refused(self, owner, run_url, rows, key):
         response = await owner.post(run_url, headers={"Idempotency-Key": key.encode()})
 
-        assert said(response) == (422, "idempotency_key_invalid")
+        assert outcome(response) == (422, "idempotency_key_invalid")
         assert await rows(runs) == 0
 
     async def test_255_characters_are_a_key(self, owner, run_url):
@@ -299,7 +295,7 @@ class TestFailures:
 
         again = await owner.post(run_url, headers=KEY)
 
-        assert said(again) == (409, "idempotency_answer_lost")
+        assert outcome(again) == (409, "idempotency_answer_lost")
         assert await rows(runs) == 1
 
 
@@ -308,7 +304,7 @@ class TestParallel:
         answers = await asyncio.gather(*(owner.post(run_url, headers=KEY) for _ in range(50)))
 
         accepted = [answer.json()["id"] for answer in answers if answer.status_code == 202]
-        others = {said(answer) for answer in answers if answer.status_code != 202}
+        others = {outcome(answer) for answer in answers if answer.status_code != 202}
         assert len(set(accepted)) == 1
         assert others <= {(409, "idempotency_in_progress")}
         assert await rows(runs) == 1
@@ -327,7 +323,7 @@ class TestParallel:
 
         early = await owner.post("/api/work", headers=KEY)
 
-        assert said(early) == (409, "idempotency_in_progress")
+        assert outcome(early) == (409, "idempotency_in_progress")
         assert early.headers["Retry-After"] == "1"
         leave.set()
         assert (await first).json() == (await owner.post("/api/work", headers=KEY)).json()

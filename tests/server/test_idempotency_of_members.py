@@ -3,7 +3,7 @@
 import pytest
 
 from stepiq.store.states import Role
-from tests.support.clients import login, login_key, login_service_key
+from tests.support.clients import login, login_key, login_service_key, outcome
 
 __all__ = ["login", "login_key", "login_service_key"]
 
@@ -13,10 +13,6 @@ KEY = {"Idempotency-Key": "b7c1a6e0-order-17"}
 @pytest.fixture
 async def run_url(account, make):
     return f"/api/pipelines/{await make.pipeline(account)}/run"
-
-
-def said(response):
-    return response.status_code, response.json()["code"]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +30,7 @@ async def test_another_member_does_not_get_the_answer(owner, login, make, accoun
     stranger = await other.post(path, json=body, headers=KEY)
 
     assert (first.status_code, again.json()) == (201, first.json())
-    assert said(stranger) == (422, "idempotency_key_reused")
+    assert outcome(stranger) == (422, "idempotency_key_reused")
 
 
 async def test_a_session_and_a_personal_key_are_one_caller(owner, login_key, account, run_url):

@@ -10,7 +10,7 @@ from stepiq.core import ids
 from stepiq.server.app import create_app
 from stepiq.server.routes import Route, routes_of
 from stepiq.store.states import Role
-from tests.support.clients import login, login_key, login_service_key
+from tests.support.clients import login, login_key, login_service_key, outcome
 from tests.support.containers import ROOT
 
 pytestmark = pytest.mark.one_store
@@ -99,9 +99,7 @@ def refusal_of_key(route: Route, scopes: frozenset[Scope], role: Role | None) ->
 
 async def asked(client, route, **options) -> tuple[int, str | None]:
     response = await client.request(**request_to(route), **options)
-    if response.status_code < 400:
-        return response.status_code, None
-    return response.status_code, response.json()["code"]
+    return outcome(response) if response.is_error else (response.status_code, None)
 
 
 def wrong(route: Route, found: tuple[int, str | None], expected: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Calls of all routes that change something, with values that must not appear in the audit log."""
+"""Calls of routes that change something, with values that must not appear in the audit log."""
 
 import secrets
 from collections.abc import Awaitable, Callable
@@ -8,8 +8,7 @@ from typing import Any
 
 import httpx2
 
-from stepiq.accounts import keys, service
-from stepiq.accounts.queries import resets
+from stepiq.accounts import service
 from stepiq.core import clock, ids
 from stepiq.notify.recipients import queries as recipients
 from stepiq.notify.recipients.links import RecipientLink, RecipientLinks
@@ -47,16 +46,22 @@ class World:
 
 
 Act = Callable[[World], Awaitable[httpx2.Response]]
-ACTS: dict[str, tuple[Act, str]] = {}
-"""By operation id: what calls the route, and the action that it must record."""
 
 
-def act(action: str) -> Callable[[Act], Act]:
-    def add(function: Act) -> Act:
-        ACTS[function.__name__] = (function, action)
-        return function
+class Acts(dict[str, tuple[Act, str]]):
+    """By operation id: what calls the route, and the action that it must record."""
 
-    return add
+    def records(self, action: str) -> Callable[[Act], Act]:
+        """Add a function with the name of the operation."""
+
+        def add(function: Act) -> Act:
+            self[function.__name__] = (function, action)
+            return function
+
+        return add
+
+
+ACTS = Acts()
 
 
 def definition(world: World) -> dict[str, Any]:
@@ -64,7 +69,7 @@ def definition(world: World) -> dict[str, Any]:
     return {"name": "Brief", "steps": [step], "output": {"deliver": [{"type": "email", "to": ["a@b.cd"]}]}}  # fmt: skip
 
 
-@act("user.registered")
+@ACTS.records("user.registered")
 async def auth_register(world: World) -> httpx2.Response:
     token = service.setup_token(world.app.state.doors.jwt_secret)
     world.canaries.append(token)
@@ -72,36 +77,27 @@ async def auth_register(world: World) -> httpx2.Response:
     return await world.guest.post("/api/auth/register", json=body)
 
 
-@act("session.opened")
+@ACTS.records("session.opened")
 async def auth_login(world: World) -> httpx2.Response:
     body = {"email": world.account.email, "password": PASSWORD}
     return await world.guest.post("/api/auth/login", json=body)
 
 
-@act("session.opened")
+@ACTS.records("session.opened")
 async def auth_open_session(world: World) -> httpx2.Response:
     body = {"email": world.account.email, "password": PASSWORD}
     return await world.guest.post("/api/session", json=body)
 
 
-@act("password.reset")
+@ACTS.records("password.reset")
 async def auth_reset_password(world: World) -> httpx2.Response:
-    token, now = world.canary(), clock.now()
-    user = await world.make.user()
-    async with world.database.transaction() as session:
-        await resets.insert(
-            session,
-            reset_id=ids.uuid7(),
-            user_id=user.id,
-            token_hash=keys.digest(token),
-            created_at=now,
-            expires_at=now + timedelta(hours=1),
-        )
+    token = await world.make.reset(await world.make.user())
+    world.canaries.append(token)
     body = {"token": token, "password": world.canary()}
     return await world.guest.post("/api/auth/reset-password", json=body)
 
 
-@act("user.email_verified")
+@ACTS.records("user.email_verified")
 async def auth_verify_email(world: World) -> httpx2.Response:
     user = await world.make.user(is_verified=False)
     token = world.app.state.doors.verification.token(user.id)
@@ -109,18 +105,18 @@ async def auth_verify_email(world: World) -> httpx2.Response:
     return await world.guest.post("/api/auth/verify-email", json={"token": token})
 
 
-@act("password.changed")
+@ACTS.records("password.changed")
 async def auth_change_password(world: World) -> httpx2.Response:
     body = {"current_password": PASSWORD, "new_password": world.canary()}
     return await world.known["other"].post("/api/user/password", json=body)
 
 
-@act("session.ended")
+@ACTS.records("session.ended")
 async def auth_logout(world: World) -> httpx2.Response:
     return await world.known["other"].post("/api/auth/logout")
 
 
-@act("session.ended")
+@ACTS.records("session.ended")
 async def auth_end_session(world: World) -> httpx2.Response:
     opened = await world.make.session(world.account)
     token = world.app.state.doors.tokens.issue(world.account.id, opened.session_id)
@@ -129,104 +125,104 @@ async def auth_end_session(world: World) -> httpx2.Response:
     )
 
 
-@act("session.ended")
+@ACTS.records("session.ended")
 async def sessions_end(world: World) -> httpx2.Response:
     opened = await world.make.session(world.account)
     return await world.client.delete(f"/api/user/sessions/{opened.session_id}")
 
 
-@act("api_key.created")
+@ACTS.records("api_key.created")
 async def api_keys_create(world: World) -> httpx2.Response:
     answer = await world.client.post("/api/user/api-keys", json={"name": "CI"})
     world.known["key"] = answer.json()["id"]
     return answer
 
 
-@act("api_key.rolled")
+@ACTS.records("api_key.rolled")
 async def api_keys_roll(world: World) -> httpx2.Response:
     return await world.client.post(f"/api/user/api-keys/{world.known['key']}/roll")
 
 
-@act("api_key.revoked")
+@ACTS.records("api_key.revoked")
 async def api_keys_revoke(world: World) -> httpx2.Response:
     return await world.client.delete(f"/api/user/api-keys/{world.known['key']}")
 
 
-@act("user.disabled")
+@ACTS.records("user.disabled")
 async def users_update(world: World) -> httpx2.Response:
     user = await world.make.user()
     return await world.admin.patch(f"/api/admin/users/{user.id}", json={"disabled": True})
 
 
-@act("pipeline.created")
+@ACTS.records("pipeline.created")
 async def pipelines_create(world: World) -> httpx2.Response:
     answer = await world.client.post("/api/pipelines", json=definition(world))
     world.known["pipeline"] = f"/api/pipelines/{answer.json()['id']}"
     return answer
 
 
-@act("pipeline.updated")
+@ACTS.records("pipeline.updated")
 async def pipelines_update(world: World) -> httpx2.Response:
     return await world.client.put(world.known["pipeline"], json=definition(world))
 
 
-@act("pipeline.updated")
+@ACTS.records("pipeline.updated")
 async def pipelines_update_metadata(world: World) -> httpx2.Response:
     return await world.client.patch(world.known["pipeline"], json={"name": "Other"})
 
 
-@act("pipeline.updated")
+@ACTS.records("pipeline.updated")
 async def pipelines_restore_version(world: World) -> httpx2.Response:
     return await world.client.post(f"{world.known['pipeline']}/versions/1/restore")
 
 
-@act("pipeline.version_deleted")
+@ACTS.records("pipeline.version_deleted")
 async def pipelines_delete_version(world: World) -> httpx2.Response:
     return await world.client.delete(f"{world.known['pipeline']}/versions/1")
 
 
-@act("secret.created")
+@ACTS.records("secret.created")
 async def secrets_set(world: World) -> httpx2.Response:
     body = {"name": "TOKEN", "value": world.canary(), "hosts": ["api.example.com"]}
     return await world.client.post("/api/user/secrets", json=body)
 
 
-@act("secret.deleted")
+@ACTS.records("secret.deleted")
 async def secrets_delete(world: World) -> httpx2.Response:
     return await world.client.delete("/api/user/secrets/TOKEN")
 
 
-@act("secret.created")
+@ACTS.records("secret.created")
 async def secrets_set_for_pipeline(world: World) -> httpx2.Response:
     body = {"name": "TOKEN", "value": world.canary()}
     return await world.client.post(f"{world.known['pipeline']}/secrets", json=body)
 
 
-@act("secret.deleted")
+@ACTS.records("secret.deleted")
 async def secrets_delete_for_pipeline(world: World) -> httpx2.Response:
     return await world.client.delete(f"{world.known['pipeline']}/secrets/TOKEN")
 
 
-@act("run.started")
+@ACTS.records("run.started")
 async def runs_start(world: World) -> httpx2.Response:
     body = {"input_data": {"topic": world.canary()}}
     return await world.client.post(f"{world.known['pipeline']}/run?wait=0", json=body)
 
 
-@act("run.started")
+@ACTS.records("run.started")
 async def drafts_run(world: World) -> httpx2.Response:
     text = f'name: Draft\nsteps: [{{id: a, type: transform, template: "{world.canary()}"}}]\n'
     body = {"text": text, "input_data": {"topic": world.canary()}}
     return await world.client.post("/api/runs/draft", json=body)
 
 
-@act("run.cancelled")
+@ACTS.records("run.cancelled")
 async def runs_cancel(world: World) -> httpx2.Response:
     run_id = await world.make.run(world.account, await world.pipeline(), output=world.canary())
     return await world.client.post(f"/api/runs/{run_id}/cancel")
 
 
-@act("run.retried")
+@ACTS.records("run.retried")
 async def runs_retry(world: World) -> httpx2.Response:
     run_id = await world.make.run(
         world.account,
@@ -238,7 +234,7 @@ async def runs_retry(world: World) -> httpx2.Response:
     return await world.client.post(f"/api/runs/{run_id}/retry", json=body)
 
 
-@act("review.decided")
+@ACTS.records("review.decided")
 async def reviews_decide(world: World) -> httpx2.Response:
     review = await world.make.review(
         world.account, await world.pipeline(), message=world.canary(), under_review=world.canary()
@@ -247,7 +243,7 @@ async def reviews_decide(world: World) -> httpx2.Response:
     return await world.client.post(review.url, json=body)
 
 
-@act("review.decided")
+@ACTS.records("review.decided")
 async def reviews_decide_by_link(world: World) -> httpx2.Response:
     review = await world.make.review(world.account, await world.pipeline())
     token = ReviewLinks(world.settings).token(LinkHolder(review.id, 0))
@@ -256,7 +252,7 @@ async def reviews_decide_by_link(world: World) -> httpx2.Response:
     return await world.guest.post("/api/reviews/decide", json=body)
 
 
-@act("bulk_job.created")
+@ACTS.records("bulk_job.created")
 async def bulk_jobs_create(world: World) -> httpx2.Response:
     run_id = await world.make.run(world.account, await world.pipeline())
     body = {"action": "cancel", "run_ids": [str(run_id)]}
@@ -265,12 +261,12 @@ async def bulk_jobs_create(world: World) -> httpx2.Response:
     return answer
 
 
-@act("bulk_job.cancelled")
+@ACTS.records("bulk_job.cancelled")
 async def bulk_jobs_cancel(world: World) -> httpx2.Response:
     return await world.client.post(f"/api/bulk-jobs/{world.known['job']}/cancel")
 
 
-@act("schedule.created")
+@ACTS.records("schedule.created")
 async def schedules_create(world: World) -> httpx2.Response:
     body = {
         "name": "Daily",
@@ -282,38 +278,38 @@ async def schedules_create(world: World) -> httpx2.Response:
     return answer
 
 
-@act("schedule.updated")
+@ACTS.records("schedule.updated")
 async def schedules_update(world: World) -> httpx2.Response:
     body = {"input_data": {"topic": world.canary()}}
     return await world.client.patch(world.known["schedule"], json=body)
 
 
-@act("schedule.updated")
+@ACTS.records("schedule.updated")
 async def schedules_disable(world: World) -> httpx2.Response:
     return await world.client.post(f"{world.known['schedule']}/disable")
 
 
-@act("schedule.updated")
+@ACTS.records("schedule.updated")
 async def schedules_enable(world: World) -> httpx2.Response:
     return await world.client.post(f"{world.known['schedule']}/enable")
 
 
-@act("run.started")
+@ACTS.records("run.started")
 async def schedules_run_now(world: World) -> httpx2.Response:
     return await world.client.post(f"{world.known['schedule']}/run-now")
 
 
-@act("schedule.deleted")
+@ACTS.records("schedule.deleted")
 async def schedules_delete(world: World) -> httpx2.Response:
     return await world.client.delete(world.known["schedule"])
 
 
-@act("delivery.tested")
+@ACTS.records("delivery.tested")
 async def deliveries_test(world: World) -> httpx2.Response:
     return await world.client.post(f"{world.known['pipeline']}/deliveries/test")
 
 
-@act("delivery.repeated")
+@ACTS.records("delivery.repeated")
 async def deliveries_redeliver(world: World) -> httpx2.Response:
     delivery_id = await world.make.delivery(world.account, await world.pipeline())
     return await world.client.post(f"/api/deliveries/{delivery_id}/redeliver")
@@ -339,13 +335,13 @@ async def _recipient(world: World) -> str:
     return token
 
 
-@act("recipient.confirmed")
+@ACTS.records("recipient.confirmed")
 async def deliveries_confirm_recipient(world: World) -> httpx2.Response:
     body = {"token": await _recipient(world)}
     return await world.guest.post("/api/recipients/confirm", json=body)
 
 
-@act("recipient.refused")
+@ACTS.records("recipient.refused")
 async def deliveries_refuse_recipient(world: World) -> httpx2.Response:
     body = {"token": await _recipient(world)}
     return await world.guest.post("/api/recipients/refuse", json=body)
@@ -367,12 +363,12 @@ _status("pipeline.resumed", "pipelines_resume", "POST", "/resume")
 # Workspaces, members, invitations and service keys
 
 
-@act("workspace.created")
+@ACTS.records("workspace.created")
 async def workspaces_create(world: World) -> httpx2.Response:
     return await world.client.post("/api/workspaces", json={"name": "Second"})
 
 
-@act("workspace.updated")
+@ACTS.records("workspace.updated")
 async def workspaces_rename(world: World) -> httpx2.Response:
     return await world.client.patch("/api/workspace", json={"name": "Renamed"})
 
@@ -385,19 +381,19 @@ async def _invite(world: World, email: str) -> tuple[httpx2.Response, str]:
     return answer, token
 
 
-@act("invitation.created")
+@ACTS.records("invitation.created")
 async def invitations_create(world: World) -> httpx2.Response:
     answer, _ = await _invite(world, "invited@example.com")
     world.known["invitation"] = f"/api/workspace/invitations/{answer.json()['id']}"
     return answer
 
 
-@act("invitation.revoked")
+@ACTS.records("invitation.revoked")
 async def invitations_withdraw(world: World) -> httpx2.Response:
     return await world.client.delete(world.known["invitation"])
 
 
-@act("member.added")
+@ACTS.records("member.added")
 async def invitations_accept(world: World) -> httpx2.Response:
     person = await world.make.user()
     _, token = await _invite(world, person.email)
@@ -405,37 +401,37 @@ async def invitations_accept(world: World) -> httpx2.Response:
     return await client.post("/api/workspaces/join", json={"invitation": token})
 
 
-@act("member.role_changed")
+@ACTS.records("member.role_changed")
 async def members_update(world: World) -> httpx2.Response:
     member = await world.make.member(world.account)
     return await world.client.patch(f"/api/workspace/members/{member.id}", json={"role": "admin"})
 
 
-@act("member.removed")
+@ACTS.records("member.removed")
 async def members_remove(world: World) -> httpx2.Response:
     member = await world.make.member(world.account)
     return await world.client.delete(f"/api/workspace/members/{member.id}")
 
 
-@act("member.left")
+@ACTS.records("member.left")
 async def workspaces_leave(world: World) -> httpx2.Response:
     client = await world.login(await world.make.member(world.account))
     return await client.post("/api/workspace/leave")
 
 
-@act("service_key.created")
+@ACTS.records("service_key.created")
 async def service_keys_create(world: World) -> httpx2.Response:
     answer = await world.client.post("/api/workspace/service-keys", json={"name": "Deploy"})
     world.known["service_key"] = f"/api/workspace/service-keys/{answer.json()['id']}"
     return answer
 
 
-@act("service_key.revoked")
+@ACTS.records("service_key.revoked")
 async def service_keys_revoke(world: World) -> httpx2.Response:
     return await world.client.delete(world.known["service_key"])
 
 
-@act("oidc.unlinked")
+@ACTS.records("oidc.unlinked")
 async def users_disconnect_identity(world: World) -> httpx2.Response:
     identity = await world.make.identity(world.account)
     return await world.client.delete(f"/api/user/identities/{identity}")

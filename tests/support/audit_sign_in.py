@@ -1,15 +1,16 @@
-"""Calls of the routes of two-factor sign-in and sessions, for the audit log. Adds them to `audit_acts.ACTS`."""
+"""Calls of the routes of two-factor sign-in and sessions, for `tests.server.test_audit`."""
 
 import httpx2
 
-from tests.support.audit_acts import World, act
+from tests.support.audit_acts import Acts, World
 from tests.support.make_accounts import PASSWORD
 from tests.support.make_two_factor import Phone
 
+ACTS = Acts()
 _PATH = "/api/user/totp"
 
 
-@act("session.ended")
+@ACTS.records("session.ended")
 async def sessions_end_other(world: World) -> httpx2.Response:
     await world.make.session(world.account)
     return await world.client.delete("/api/user/sessions")
@@ -22,7 +23,7 @@ async def _begin(world: World) -> tuple[httpx2.Response, Phone]:
     return answer, phone
 
 
-@act("two_factor.enabled")
+@ACTS.records("two_factor.enabled")
 async def two_factor_confirm(world: World) -> httpx2.Response:
     _, phone = await _begin(world)
     world.known["phone"] = phone
@@ -31,7 +32,7 @@ async def two_factor_confirm(world: World) -> httpx2.Response:
     return answer
 
 
-@act("two_factor.codes_created")
+@ACTS.records("two_factor.codes_created")
 async def two_factor_replace_recovery_codes(world: World) -> httpx2.Response:
     body = {"password": PASSWORD, "code": world.known["phone"].next_code()}
     answer = await world.client.post(f"{_PATH}/recovery-codes", json=body)
@@ -39,13 +40,13 @@ async def two_factor_replace_recovery_codes(world: World) -> httpx2.Response:
     return answer
 
 
-@act("two_factor.disabled")
+@ACTS.records("two_factor.disabled")
 async def two_factor_turn_off(world: World) -> httpx2.Response:
     body = {"password": PASSWORD, "code": world.known["phone"].next_code()}
     return await world.client.request("DELETE", _PATH, json=body)
 
 
-@act("two_factor.disabled")
+@ACTS.records("two_factor.disabled")
 async def users_reset_two_factor(world: World) -> httpx2.Response:
     user = await world.make.user()
     await world.make.two_factor(user)

@@ -16,6 +16,11 @@ Login = Callable[[Account], Awaitable[httpx2.AsyncClient]]
 LoginKey = Callable[..., Awaitable[httpx2.AsyncClient]]
 
 
+def outcome(response: httpx2.Response) -> tuple[int, str | None]:
+    """Status and code of a response."""
+    return response.status_code, response.json().get("code")
+
+
 def _client(app: FastAPI, headers: dict[str, str]) -> httpx2.AsyncClient:
     transport = httpx2.ASGITransport(app, client=("127.0.0.1", 50_000))
     return httpx2.AsyncClient(

@@ -1,15 +1,11 @@
 """Runs stepIQ's fake provider in the event loop of a test, on a free port of the loopback interface."""
 
-import asyncio
-import contextlib
-import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import uvicorn
-
 from stepiq.cli.fake_provider import Behaviour, FakeProvider, RequestRecord, Stats
+from tests.support.serving import serving
 
 
 class RunningFakeProvider:
@@ -45,37 +41,9 @@ class RunningFakeProvider:
         return await self._provider.next_request(number)
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        # pytest handles signals.
-        yield
-
-
 @asynccontextmanager
 async def running_fake_provider(**behaviour: Any) -> AsyncIterator[RunningFakeProvider]:
     """A fake provider for one test. `behaviour` contains fields of `Behaviour`."""
     provider = FakeProvider(Behaviour(**behaviour))
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    server = _Server(
-        uvicorn.Config(
-            provider.app,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=1,
-        )
-    )
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        while not server.started:
-            await asyncio.sleep(0.001)
-            if serving.done():
-                serving.result()
-        yield RunningFakeProvider(provider, listener.getsockname()[1])
-    finally:
-        server.should_exit = True
-        server.force_exit = True
-        await serving
-        listener.close()
+    async with serving(provider.app) as port:
+        yield RunningFakeProvider(provider, port)

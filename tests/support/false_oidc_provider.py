@@ -1,20 +1,16 @@
 """An OpenID provider that does what a real one refuses to do: wrong, old, foreign and unsigned tokens, and no answers."""
 
-import asyncio
 import base64
-import contextlib
 import hashlib
 import json
 import secrets
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import jwt
-import uvicorn
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 from starlette.applications import Starlette
@@ -23,6 +19,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from stepiq.core import clock
+from tests.support.serving import serving
 
 CLIENT_ID = "stepiq"
 CLIENT_SECRET = "false secret"
@@ -46,7 +43,8 @@ class Key:
 class FalseOidcProvider:
     """Its fields decide what it answers. `requests` counts requests by path."""
 
-    issuer: str
+    issuer: str = ""
+    """Its address, once it listens."""
     claims: dict[str, Any] = field(default_factory=dict)
     """Added to the ID token, or replace its claims. None removes a claim."""
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -161,36 +159,10 @@ def _changed(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in {**values, **changes}.items() if value is not None}
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        # pytest handles signals.
-        yield
-
-
 @asynccontextmanager
 async def running_false_provider() -> AsyncIterator[FalseOidcProvider]:
     """A provider in the loop of the test, on a free port of loopback."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    provider = FalseOidcProvider(f"http://127.0.0.1:{listener.getsockname()[1]}")
-    config = uvicorn.Config(
-        provider.app(),
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=1,
-    )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        while not server.started:
-            await asyncio.sleep(0.001)
-            if serving.done():
-                serving.result()
+    provider = FalseOidcProvider()
+    async with serving(provider.app()) as port:
+        provider.issuer = f"http://127.0.0.1:{port}"
         yield provider
-    finally:
-        server.should_exit = True
-        server.force_exit = True
-        await serving
-        listener.close()

@@ -1,8 +1,9 @@
 """Accounts, workspaces, sessions and API keys."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,9 +12,9 @@ import sqlalchemy as sa
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from stepiq.accounts import api_keys, service
+from stepiq.accounts import api_keys, keys, service
 from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential, Scope
-from stepiq.accounts.queries import invitations, members
+from stepiq.accounts.queries import invitations, members, resets
 from stepiq.accounts.service import Account
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, ids
@@ -144,13 +145,14 @@ class MakeAccounts:
             await invitations.insert(session, invitation)
         return invitation.id
 
-    async def join(self, account: Account, of: Account, role: Role = Role.EDITOR) -> UUID:
-        """Make an account a member of the workspace of another one; returns the workspace's id."""
+    async def join(self, account: Account, of: Account | UUID, role: Role = Role.EDITOR) -> UUID:
+        """Make an account a member of a workspace, or of that of another account; returns the workspace's id."""
+        workspace_id = of if isinstance(of, UUID) else of.workspace_id
         async with self.database.transaction() as session:
             await members.add(
-                session, members.NewMember(of.workspace_id, account.id, role, clock.now())
+                session, members.NewMember(workspace_id, account.id, role, clock.now())
             )
-        return of.workspace_id
+        return workspace_id
 
     async def service_key(
         self, account: Account, *, scopes: Sequence[Scope] | None = None
@@ -167,6 +169,20 @@ class MakeAccounts:
                 plan=_UNLIMITED,
             )
         return MadeKey(made.row.id, made.text)
+
+    async def reset(self, account: Account) -> str:
+        """Insert a reset of the password, as the email contains it; returns its token."""
+        token, now = secrets.token_urlsafe(), clock.now()
+        async with self.database.transaction() as session:
+            await resets.insert(
+                session,
+                reset_id=ids.uuid7(),
+                user_id=account.id,
+                token_hash=keys.digest(token),
+                created_at=now,
+                expires_at=now + timedelta(hours=1),
+            )
+        return token
 
     async def session(self, account: Account) -> service.SignedIn:
         """Open a session of an account."""

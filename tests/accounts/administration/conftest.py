@@ -1,8 +1,7 @@
 import pytest
 import sqlalchemy as sa
 
-from stepiq.core import clock
-from stepiq.store.tables import memberships, users
+from stepiq.store.tables import users
 from tests.support.clients import login, login_key
 
 __all__ = ["login", "login_key"]
@@ -22,24 +21,6 @@ async def admin(administrator, login):
 
 
 @pytest.fixture
-def join(database):
-    """Makes an account a member of the workspace of another."""
-
-    async def join(account, other, role="editor"):
-        async with database.transaction() as session:
-            await session.execute(
-                sa.insert(memberships).values(
-                    workspace_id=other.workspace_id,
-                    user_id=account.id,
-                    role=role,
-                    joined_at=clock.now(),
-                )
-            )
-
-    return join
-
-
-@pytest.fixture
 def stored(database):
     """The row of a user."""
 
@@ -49,7 +30,3 @@ def stored(database):
             return rows.one()
 
     return stored
-
-
-def answer(response):
-    return response.status_code, response.json().get("code")

@@ -5,9 +5,10 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.accounts.administration import queries
-from stepiq.store.states import RunStatus
+from stepiq.store.states import Role, RunStatus
 from stepiq.store.tables import drafts, memberships, workspaces
-from tests.accounts.administration.conftest import USERS, answer
+from tests.accounts.administration.conftest import USERS
+from tests.support.clients import outcome
 from tests.support.make_accounts import PASSWORD
 
 
@@ -40,14 +41,14 @@ class TestKeep:
         assert (await owner.get("/api/user/me")).status_code == 401
         assert (await key.get("/api/pipelines")).status_code == 401
         login = {"email": account.email, "password": PASSWORD}
-        assert answer(await client.post("/api/auth/login", json=login)) == (401, "login_failed")
+        assert outcome(await client.post("/api/auth/login", json=login)) == (401, "login_failed")
         row = await stored(account)
         assert (row.email, row.name) == (f"{account.id}@deleted.invalid", "Deleted user")
         assert None not in (row.deleted_at, row.disabled_at)
         assert (row.is_admin, row.email_verified_at) == (False, None)
         listed = (await admin.get(f"{USERS}?q=deleted")).json()["data"]
         assert (listed, (await admin.get(f"{USERS}/{account.id}")).status_code) == ([], 404)
-        assert answer(await delete(account)) == (404, "user_not_found")
+        assert outcome(await delete(account)) == (404, "user_not_found")
 
     async def test_the_address_can_register_again(self, delete, account, make):
         await delete(account)
@@ -61,16 +62,16 @@ class TestKeep:
 
         for change in ({"disabled": False}, {"is_admin": True}, {"email_verified": True}):
             refused = await admin.patch(f"{USERS}/{account.id}", json=change)
-            assert answer(refused) == (404, "user_not_found")
+            assert outcome(refused) == (404, "user_not_found")
         row = await stored(account)
         for password in ("", "!", PASSWORD):
             login = {"email": row.email, "password": password}
             assert (await client.post("/api/auth/login", json=login)).status_code == 401
 
     async def test_a_workspace_with_other_members_stays_theirs(
-        self, delete, account, stranger, join, login, make, database
+        self, delete, account, stranger, login, make, database
     ):
-        await join(stranger, account, "owner")
+        await make.join(stranger, account, Role.OWNER)
         pipeline_id = await make.pipeline(account)
         run_id = await make.run(account, pipeline_id, status=RunStatus.PENDING)
         key = await login(stranger)
@@ -115,18 +116,18 @@ class TestKeep:
 
 class TestRefusals:
     async def test_the_last_owner_of_others_must_hand_over_first(
-        self, delete, account, stranger, join, owner
+        self, delete, account, stranger, make, owner
     ):
-        await join(stranger, account, "admin")
+        await make.join(stranger, account, Role.ADMIN)
 
         refused = await delete(account)
 
-        assert answer(refused) == (409, "owns_workspaces")
+        assert outcome(refused) == (409, "owns_workspaces")
         assert f"“{account.name}” ({account.workspace_id})" in refused.json()["detail"]
         assert (await owner.get("/api/user/me")).status_code == 200
 
     async def test_administrators_do_not_delete_themselves(self, delete, administrator):
-        assert answer(await delete(administrator)) == (409, "own_account")
+        assert outcome(await delete(administrator)) == (409, "own_account")
 
     async def test_the_last_administrator_stays(self, database, administrator, make):
         from stepiq.accounts.administration import service
@@ -157,9 +158,9 @@ class TestRefusals:
 
 class TestErase:
     async def test_only_workspaces_without_other_members_are_marked(
-        self, delete, account, stranger, join, database
+        self, delete, account, stranger, make, database
     ):
-        await join(account, stranger)
+        await make.join(account, stranger)
 
         await delete(account, "erase")
 

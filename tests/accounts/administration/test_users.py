@@ -3,7 +3,8 @@ import asyncio
 import pytest
 
 from stepiq.core import ids
-from tests.accounts.administration.conftest import USERS, answer
+from tests.accounts.administration.conftest import USERS
+from tests.support.clients import outcome
 from tests.support.make_accounts import PASSWORD
 
 
@@ -41,17 +42,15 @@ class TestList:
     async def test_others_are_refused(self, owner, client, login_key, administrator):
         key = await login_key(administrator)
 
-        assert answer(await owner.get(USERS)) == (403, "admin_required")
-        assert answer(await key.get(USERS)) == (403, "session_required")
+        assert outcome(await owner.get(USERS)) == (403, "admin_required")
+        assert outcome(await key.get(USERS)) == (403, "session_required")
         assert (await client.get(USERS)).status_code == 401
 
 
 class TestGet:
-    async def test_it_shows_workspaces_and_credentials(
-        self, admin, owner, account, make, join, stranger
-    ):
+    async def test_it_shows_workspaces_and_credentials(self, admin, owner, account, make, stranger):
         await make.api_key(account)
-        await join(stranger, account)
+        await make.join(stranger, account)
 
         shown = (await admin.get(f"{USERS}/{account.id}")).json()
 
@@ -72,7 +71,7 @@ class TestGet:
             path = f"{USERS}/{ids.uuid7()}" + ("/reset" if method == "post" else "")
             json = None if method == "get" else body
             response = await admin.request(method.upper(), path, json=json)
-            assert answer(response) == (404, "user_not_found"), method
+            assert outcome(response) == (404, "user_not_found"), method
 
 
 class TestChange:
@@ -85,7 +84,7 @@ class TestChange:
         cannot = await owner.get(USERS)
 
         assert (made.json()["is_admin"], unmade.json()["is_admin"]) == (True, False)
-        assert (can.status_code, answer(cannot)) == (200, (403, "admin_required"))
+        assert (can.status_code, outcome(cannot)) == (200, (403, "admin_required"))
 
     async def test_an_address_is_verified(self, admin, make):
         user = await make.user(is_verified=False)
@@ -103,7 +102,7 @@ class TestChange:
     async def test_administrators_do_not_change_themselves(self, admin, administrator, change):
         refused = await admin.patch(f"{USERS}/{administrator.id}", json=change)
 
-        assert answer(refused) == (409, "own_account")
+        assert outcome(refused) == (409, "own_account")
 
     async def test_of_two_that_dismiss_each_other_one_remains(
         self, admin, administrator, make, login

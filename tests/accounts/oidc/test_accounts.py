@@ -5,13 +5,10 @@ from uuid import UUID
 
 import pytest
 
-from stepiq.accounts import keys
 from stepiq.accounts.audit.records import OPERATOR
 from stepiq.accounts.oidc import service
-from stepiq.accounts.queries import resets
-from stepiq.core import clock as clocks
-from stepiq.core import ids
 from tests.accounts.oidc.conftest import NAME, Browser, failure, log_in, opened
+from tests.support.clients import outcome
 from tests.support.mail import kept
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -25,21 +22,6 @@ async def other_browser(app, services):
     browser = Browser(app, services.settings)
     yield browser
     await browser.close()
-
-
-async def make_reset(database, account):
-    """The token of a reset email."""
-    now = clocks.now()
-    async with database.transaction() as session:
-        await resets.insert(
-            session,
-            reset_id=ids.uuid7(),
-            user_id=account.id,
-            token_hash=keys.digest("token"),
-            created_at=now,
-            expires_at=now + timedelta(hours=1),
-        )
-    return "token"
 
 
 async def my_id(browser):
@@ -246,12 +228,12 @@ class TestConnect:
 
 class TestReset:
     async def test_a_new_password_suspends_identities_until_they_are_connected_again(
-        self, false_provider, browser, account, database, client
+        self, false_provider, browser, account, make, client
     ):
         new = "another horse battery"
         await log_in(browser, account.email)
         opened(await browser.sign_in(connect="true"))
-        token = await make_reset(database, account)
+        token = await make.reset(account)
         body = {"token": token, "password": new}
         assert (await client.post("/api/auth/reset-password", json=body)).status_code == 200
 
@@ -285,7 +267,7 @@ class TestIdentities:
             f"/api/user/identities/{identity}", headers={"X-CSRF-Token": session["csrf_token"]}
         )
 
-        assert (answer.status_code, answer.json()["code"]) == (409, "last_sign_in_method")
+        assert outcome(answer) == (409, "last_sign_in_method")
 
     async def test_with_a_password_one_can_be_disconnected_with_what_it_gives(
         self, false_provider, configure, browser, make, accounts
@@ -314,7 +296,7 @@ class TestIdentities:
             f"/api/user/identities/{identity}", headers=headers
         )
 
-        assert (answer.status_code, answer.json()["code"]) == (404, "identity_not_found")
+        assert outcome(answer) == (404, "identity_not_found")
 
 
 class TestProviders:

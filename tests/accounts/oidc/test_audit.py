@@ -1,10 +1,9 @@
 """What sign-ins with a provider leave in the audit log."""
 
 import pytest
-import sqlalchemy as sa
 
-from stepiq.store.tables import audit_entries
 from tests.accounts.oidc.conftest import NAME, failure, opened
+from tests.support.audit_log import recorded
 from tests.support.false_oidc_provider import CLIENT_SECRET
 
 pytestmark = [pytest.mark.one_store, pytest.mark.usefixtures("account")]
@@ -12,20 +11,8 @@ pytestmark = [pytest.mark.one_store, pytest.mark.usefixtures("account")]
 EMAIL = "ada@example.com"
 
 
-@pytest.fixture
-def entries(database):
-    """Reads the entries, oldest first."""
-
-    async def entries():
-        async with database.reading() as session:
-            statement = sa.select(audit_entries).order_by(audit_entries.c.id)
-            return (await session.execute(statement)).all()
-
-    return entries
-
-
 async def test_a_first_sign_in_is_recorded_with_what_it_gives(
-    false_provider, configure, browser, make, entries
+    false_provider, configure, browser, make, database
 ):
     workspace = await make.workspace()
     await configure(false_provider.settings(workspace=str(workspace), role="editor"))
@@ -33,7 +20,7 @@ async def test_a_first_sign_in_is_recorded_with_what_it_gives(
 
     opened(await browser.client.get(path))
 
-    found = await entries()
+    found = await recorded(database)
     assert [(row.action, row.workspace_id) for row in found] == [
         ("user.registered", None),
         ("oidc.linked", None),
@@ -50,7 +37,7 @@ async def test_a_first_sign_in_is_recorded_with_what_it_gives(
 
 
 async def test_changed_and_lost_roles_are_recorded(
-    false_provider, configure, browser, make, entries
+    false_provider, configure, browser, make, database
 ):
     workspace = str(await make.workspace())
     groups = {
@@ -64,7 +51,7 @@ async def test_changed_and_lost_roles_are_recorded(
 
     changes = [
         (row.action, row.before, row.after)
-        for row in await entries()
+        for row in await recorded(database)
         if row.action.startswith("member.")
     ]
     editor = {"role": "editor", "provider": NAME}
@@ -78,14 +65,14 @@ async def test_changed_and_lost_roles_are_recorded(
 
 
 async def test_a_refusal_is_recorded_once_the_person_is_known(
-    false_provider, configure, browser, entries
+    false_provider, configure, browser, database
 ):
     await configure(false_provider.settings(allowed_domains=["other.example"]))
     await browser.sign_in()
     false_provider.claims = {"aud": "another-client"}
     await browser.sign_in()
 
-    found = await entries()
+    found = await recorded(database)
 
     assert [(row.action, row.target_name, row.after) for row in found] == [
         ("oidc.refused", EMAIL, {"provider": NAME, "reason": "domain_not_allowed"})

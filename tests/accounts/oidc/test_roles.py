@@ -3,8 +3,6 @@
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts.queries import members
-from stepiq.core import clock as clocks
 from stepiq.store.states import Role
 from stepiq.store.tables import memberships
 from tests.accounts.oidc.conftest import failure, log_in, opened
@@ -85,12 +83,10 @@ class TestRoles:
         assert await accounts.roles(EMAIL) == {workspace: "editor"}
 
     async def test_a_membership_from_elsewhere_is_not_changed(
-        self, with_groups, workspace, browser, make, accounts, database
+        self, with_groups, workspace, browser, make, accounts
     ):
         account = await make.user(email="bob@example.com")
-        async with database.transaction() as session:
-            new = members.NewMember(workspace, account.id, Role.ADMIN, clocks.now())
-            await members.add(session, new)
+        await make.join(account, workspace, Role.ADMIN)
         await log_in(browser, account.email)
         groups = {"eng": {"role": "viewer", "workspace": str(workspace)}}
         await with_groups("eng", groups=groups)
@@ -112,17 +108,14 @@ class TestRoles:
         assert await accounts.roles(EMAIL) == {workspace: "owner"}
 
     async def test_another_owner_keeps_the_role_and_goes_with_the_group(
-        self, with_groups, workspace, accounts, make_owners, make, database
+        self, with_groups, workspace, accounts, make_owners, make
     ):
         groups = {
             "eng": {"role": "admin", "workspace": str(workspace)},
             "ops": {"role": "viewer", "workspace": str(workspace)},
         }
         other = await make.user()
-        async with database.transaction() as session:
-            await members.add(
-                session, members.NewMember(workspace, other.id, Role.OWNER, clocks.now())
-            )
+        await make.join(other, workspace, Role.OWNER)
         await with_groups("eng", groups=groups)
         await make_owners()
         await with_groups("ops", groups=groups)

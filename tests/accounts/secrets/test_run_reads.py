@@ -1,7 +1,6 @@
 import asyncio
 
 import pytest
-import sqlalchemy as sa
 
 from stepiq.accounts.audit.batching import EntryBatcher
 from stepiq.accounts.secrets.run_reads import RunReads
@@ -9,7 +8,7 @@ from stepiq.core import clock, ids
 from stepiq.execution.protocols import SecretValue
 from stepiq.execution.records import ClaimedRun
 from stepiq.store.states import TriggerType
-from stepiq.store.tables import audit_entries
+from tests.support.audit_log import recorded
 from tests.support.query_plans import statements
 
 
@@ -34,11 +33,6 @@ async def run(make, account):
 @pytest.fixture
 def found():
     return {name: SecretValue(f"value of {name}", None, ids.uuid7()) for name in ("A", "B")}
-
-
-async def recorded(database):
-    async with database.reading() as session:
-        return (await session.execute(sa.select(audit_entries))).all()
 
 
 class TestRecord:

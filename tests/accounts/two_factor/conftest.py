@@ -51,8 +51,3 @@ def sign_in(client: httpx2.AsyncClient, account: Account):
         return await client.post(path, json=body)
 
     return sign_in
-
-
-def outcome(response: httpx2.Response) -> tuple[int, str | None]:
-    """Status and code of a response."""
-    return response.status_code, response.json().get("code")

@@ -11,8 +11,10 @@ import structlog
 
 from stepiq.accounts.two_factor import totp
 from stepiq.core import clock as clocks
-from stepiq.store.tables import audit_entries, metadata, sessions, totp_secrets
-from tests.accounts.two_factor.conftest import TOTP, outcome
+from stepiq.store.tables import metadata, sessions, totp_secrets
+from tests.accounts.two_factor.conftest import TOTP
+from tests.support.audit_log import recorded
+from tests.support.clients import outcome
 from tests.support.mail import kept
 from tests.support.make_accounts import PASSWORD
 from tests.support.make_two_factor import Phone
@@ -183,7 +185,9 @@ class TestTurnOff:
     async def test_a_recovery_code_is_enough(self, owner, phone):
         assert (await turn_off(owner, phone.recovery_codes[0])).status_code == 200
 
-    async def test_nothing_is_left(self, owner, phone, database, enrol, account, sign_in, clock):
+    async def test_old_codes_do_not_work_after_it_is_on_again(
+        self, owner, phone, enrol, account, sign_in, clock
+    ):
         await turn_off(owner, phone.next_code())
         clock.advance(timedelta(minutes=1))
         again = await enrol(owner, account)
@@ -320,13 +324,7 @@ class TestAudit:
         """The actions in the audit log, oldest first, each with what it shows."""
 
         async def actions():
-            async with database.reading() as session:
-                rows = (
-                    await session.execute(
-                        sa.select(audit_entries).order_by(audit_entries.c.at, audit_entries.c.id)
-                    )
-                ).all()
-            return [(row.action, row.after) for row in rows]
+            return [(row.action, row.after) for row in await recorded(database)]
 
         return actions
 
@@ -352,9 +350,7 @@ class TestAudit:
         admin = await login(await make.user(is_admin=True))
         await admin.delete(f"/api/admin/users/{phone.account.id}/totp")
 
-        async with database.reading() as session:
-            wanted = audit_entries.c.action == "two_factor.disabled"
-            (row,) = (await session.execute(sa.select(audit_entries).where(wanted))).all()
+        (row,) = [each for each in await recorded(database) if each.action == "two_factor.disabled"]
         assert (row.workspace_id, row.target_id) == (None, str(phone.account.id))
 
 

@@ -12,7 +12,8 @@ from stepiq.accounts import service as accounts
 from stepiq.accounts.two_factor import service, totp
 from stepiq.store.database import Database
 from stepiq.store.tables import recovery_codes
-from tests.accounts.two_factor.conftest import TOTP, outcome
+from tests.accounts.two_factor.conftest import TOTP
+from tests.support.clients import outcome
 from tests.support.make_accounts import PASSWORD
 from tests.support.make_two_factor import to_next_step
 

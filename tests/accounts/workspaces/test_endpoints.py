@@ -7,7 +7,7 @@ from stepiq.accounts.errors import CredentialInvalid, NoWorkspace
 from stepiq.core import ids
 from stepiq.core.settings import RegistrationPolicy
 from stepiq.store.states import Role
-from tests.support.clients import login, login_key, login_service_key
+from tests.support.clients import login, login_key, login_service_key, outcome
 
 __all__ = ["login", "login_key", "login_service_key"]
 
@@ -20,11 +20,6 @@ async def member(make, account):
         return await make.member(account, role, **user)
 
     return member
-
-
-async def code(response, status):
-    assert response.status_code == status, response.text
-    return response.json()["code"]
 
 
 class TestWorkspaces:
@@ -54,7 +49,7 @@ class TestWorkspaces:
 
         response = await owner.get("/api/pipelines", headers={"X-Workspace": named})
 
-        assert await code(response, 404) == "workspace_not_found"
+        assert outcome(response) == (404, "workspace_not_found")
 
     async def test_a_key_works_in_its_own_workspace_only(self, login_key, make, account, stranger):
         await make.join(stranger, account)
@@ -63,7 +58,7 @@ class TestWorkspaces:
 
         assert (await client.get("/api/pipelines", headers={"X-Workspace": own})).status_code == 200
         response = await client.get("/api/pipelines", headers={"X-Workspace": other})
-        assert await code(response, 404) == "workspace_not_found"
+        assert outcome(response) == (404, "workspace_not_found")
 
     async def test_an_administrator_creates_one(self, login, make, settings):
         settings.registration = RegistrationPolicy.INVITE
@@ -81,7 +76,7 @@ class TestWorkspaces:
         settings.registration = RegistrationPolicy.OPEN
         made = [await owner.post("/api/workspaces", json={"name": "Team"}) for _ in range(5)]
 
-        assert await code(refused, 403) == "workspaces_restricted"
+        assert outcome(refused) == (403, "workspaces_restricted")
         assert [each.status_code for each in made] == [201, 201, 201, 201, 409]
         assert made[-1].json()["code"] == "too_many_workspaces"
 
@@ -91,7 +86,7 @@ class TestWorkspaces:
 
         renamed = await owner.patch("/api/workspace", json={"name": "Ours"})
 
-        assert await code(refused, 403) == "role_missing"
+        assert outcome(refused) == (403, "role_missing")
         assert renamed.json()["name"] == "Ours"
 
 
@@ -151,8 +146,8 @@ class TestRoles:
 
         assert (await client.get("/api/pipelines")).status_code == 200
         response = await client.post("/api/user/secrets", json={"name": "A", "value": "12345678"})
-        assert await code(response, 403) == "scope_missing"
-        assert await code(await client.get("/api/drafts"), 403) == "member_required"
+        assert outcome(response) == (403, "scope_missing")
+        assert outcome(await client.get("/api/drafts")) == (403, "member_required")
 
 
 class TestMembers:
@@ -177,7 +172,7 @@ class TestMembers:
         gone = await admin.delete(f"/api/workspace/members/{account.id}")
 
         assert changed.json()["role"] == "operator"
-        assert [await code(each, 403) for each in (up, down, gone)] == ["role_missing"] * 3
+        assert [outcome(each) for each in (up, down, gone)] == [(403, "role_missing")] * 3
 
     async def test_the_last_owner_stays(self, owner, account, login, member):
         refused = [
@@ -189,7 +184,7 @@ class TestMembers:
 
         left = await owner.post("/api/workspace/leave")
 
-        assert [await code(each, 409) for each in refused] == ["last_owner"] * 3
+        assert [outcome(each) for each in refused] == [(409, "last_owner")] * 3
         assert left.status_code == 200
         client = await login(other)
         assert (await client.get("/api/workspace")).json()["role"] == "owner"
@@ -200,7 +195,7 @@ class TestMembers:
             await owner.delete(f"/api/workspace/members/{stranger.id}"),
             await owner.get(f"/api/workspace/members/{stranger.id}/holdings"),
         ):
-            assert await code(response, 404) == "member_not_found"
+            assert outcome(response) == (404, "member_not_found")
 
     async def test_holdings_list_what_a_member_leaves(self, owner, login, member, login_key):
         someone = await member()
@@ -260,7 +255,7 @@ class TestRemove:
 
         response = await client.post("/api/auth/login", json=body)
 
-        assert await code(response, 403) == NoWorkspace.code
+        assert outcome(response) == (403, NoWorkspace.code)
 
     async def test_the_other_workspaces_remain(self, owner, login, make, account, stranger):
         await make.join(stranger, account)
@@ -313,7 +308,7 @@ class TestInvitations:
         user = joined.json()["user"]
         assert (user["workspace"]["id"], user["role"]) == (str(account.workspace_id), "operator")
         again = await client.post("/api/invitations/open", json={"invitation": token})
-        assert await code(again, 422) == "invitation_invalid"
+        assert outcome(again) == (422, "invitation_invalid")
 
     async def test_a_person_with_an_account_joins(self, owner, login, stranger, client, account):
         _, token = await self.invite(owner, stranger.email)
@@ -349,7 +344,7 @@ class TestInvitations:
         registration = {"email": "other@example.com", "password": "a long password"}
         by_new = await client.post("/api/auth/register", json=registration | {"invitation": token})
 
-        assert [await code(each, 422) for each in (by_other, by_new)] == ["invitation_invalid"] * 2
+        assert [outcome(each) for each in (by_other, by_new)] == [(422, "invitation_invalid")] * 2
 
     async def test_it_can_be_withdrawn(self, owner, client):
         body, token = await self.invite(owner)
@@ -359,9 +354,9 @@ class TestInvitations:
         again = await owner.delete(f"/api/workspace/invitations/{body['id']}")
 
         assert [each["email"] for each in listed] == ["eve@example.com"]
-        assert (gone.status_code, await code(again, 404)) == (200, "invitation_not_found")
+        assert (gone.status_code, outcome(again)) == (200, (404, "invitation_not_found"))
         opened = await client.post("/api/invitations/open", json={"invitation": token})
-        assert await code(opened, 422) == "invitation_invalid"
+        assert outcome(opened) == (422, "invitation_invalid")
 
     async def test_a_member_is_not_invited_again(self, owner, member):
         someone = await member()
@@ -370,7 +365,7 @@ class TestInvitations:
             "/api/workspace/invitations", json={"email": someone.email, "role": "viewer"}
         )
 
-        assert await code(response, 409) == "already_member"
+        assert outcome(response) == (409, "already_member")
 
     async def test_an_admin_invites_no_owner(self, login, member):
         admin = await login(await member(Role.ADMIN))
@@ -378,7 +373,7 @@ class TestInvitations:
 
         response = await admin.post("/api/workspace/invitations", json=body)
 
-        assert await code(response, 403) == "role_missing"
+        assert outcome(response) == (403, "role_missing")
 
     async def test_those_of_another_workspace_stay_valid(self, owner, login, stranger, client):
         _, first = await self.invite(owner)
@@ -396,6 +391,6 @@ class TestInvitations:
         response = await owner.delete(f"/api/workspace/invitations/{body['id']}")
         unknown = await owner.delete(f"/api/workspace/invitations/{ids.uuid7()}")
 
-        assert [await code(each, 404) for each in (response, unknown)] == [
-            "invitation_not_found"
+        assert [outcome(each) for each in (response, unknown)] == [
+            (404, "invitation_not_found")
         ] * 2

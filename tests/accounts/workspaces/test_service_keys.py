@@ -3,7 +3,7 @@
 import pytest
 
 from stepiq.store.states import Role
-from tests.support.clients import login, login_service_key
+from tests.support.clients import login, login_service_key, outcome
 
 __all__ = ["login", "login_service_key"]
 
@@ -27,14 +27,10 @@ def remove(owner, admin):
     return remove
 
 
-async def refusal(response):
-    return response.status_code, response.json()["code"]
-
-
 class TestPersonalThings:
     @pytest.mark.parametrize("path", ["/api/user/me", "/api/user/api-keys", "/api/drafts"])
     async def test_it_reads_none(self, client, path):
-        assert await refusal(await client.get(path)) == (403, "member_required")
+        assert outcome(await client.get(path)) == (403, "member_required")
 
     async def test_it_does_not_run_the_draft_of_its_creator(self, client, login, admin):
         person = await login(admin)
@@ -45,7 +41,7 @@ class TestPersonalThings:
 
         response = await client.post("/api/runs/draft", json={"pipeline_id": pipeline})
 
-        assert await refusal(response) == (403, "member_required")
+        assert outcome(response) == (403, "member_required")
 
 
 class TestReviews:

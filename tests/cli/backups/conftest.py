@@ -1,6 +1,5 @@
 """A server that has something to lose, and another machine to restore it on."""
 
-import asyncio
 import json
 import zipfile
 from collections.abc import Callable, Iterator
@@ -16,10 +15,11 @@ from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.accounts.service import Account
 from stepiq.accounts.two_factor import service as two_factor
 from stepiq.core.encryption import Keyring
-from stepiq.core.settings import Settings, load
+from stepiq.core.settings import Settings
 from stepiq.store.database import Database
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import runs
+from tests.cli.conftest import within
 from tests.support.make import Make
 from tests.support.make_two_factor import Phone
 from tests.support.stores import PostgresStores
@@ -39,20 +39,6 @@ class Kept:
     phone: Phone
     pipeline_id: UUID
     run_id: UUID
-
-
-def within(action: Callable[[Database, Settings], Any]) -> Any:
-    """Do something with the database that the environment names now."""
-
-    async def act() -> Any:
-        configured = load()
-        database = Database(configured)
-        try:
-            return await action(database, configured)
-        finally:
-            await database.close()
-
-    return asyncio.run(act())
 
 
 @pytest.fixture

@@ -27,9 +27,8 @@ from tests.cli.backups.conftest import (
     rewrite,
     run_ids,
     secret_of,
-    within,
 )
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, within
 from tests.support.make import Make
 
 

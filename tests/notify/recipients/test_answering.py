@@ -1,6 +1,7 @@
 """What recipients do with the links in their emails, and what is kept of it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
@@ -22,7 +23,7 @@ from stepiq.store.tables import asked_addresses, deliveries
 from stepiq.store.tables import recipients as recipient_rows
 from tests.notify.conftest import Sender
 from tests.notify.recipients.conftest import BOB, REVIEW, answer, send, token_of
-from tests.support.clients import LoginKey
+from tests.support.clients import Login, LoginKey
 from tests.support.locks import until_one_waits
 from tests.support.mail import Mailbox
 from tests.support.make import Make
@@ -209,6 +210,57 @@ class TestRefuse:
 
         assert "refused the email with code 554" in refused["error"]
         assert seen[0] not in str(refused)
+
+
+class TestRemovedMembers:
+    @pytest.fixture
+    async def remove(self, sender: Sender, make: Make, login: Login):
+        """Makes Bob a member of the sender's workspace, and removes him."""
+
+        async def remove() -> None:
+            bob = await make.member(sender.account, email=BOB)
+            owner = await login(sender.account)
+            removed = await owner.delete(f"/api/workspace/members/{bob.id}")
+            assert removed.status_code == 200
+
+        return remove
+
+    async def test_their_confirmation_ends(
+        self, sender: Sender, box: Mailbox, remove: Callable[[], Awaitable[None]]
+    ):
+        await send(sender)
+        await answer(sender, box, "confirm")
+
+        await remove()
+
+        assert "has not confirmed" in (await send(sender))["error"]
+
+    async def test_not_for_another_workspace(
+        self,
+        sender: Sender,
+        make: Make,
+        login_key: LoginKey,
+        box: Mailbox,
+        remove: Callable[[], Awaitable[None]],
+    ):
+        account = await make.user()
+        other = replace(sender, account=account, client=await login_key(account))
+        await send(other)
+        await answer(other, box, "confirm")
+
+        await remove()
+
+        assert (await send(other))["status"] == "delivered"
+
+    async def test_nor_for_another_address(
+        self, sender: Sender, box: Mailbox, remove: Callable[[], Awaitable[None]]
+    ):
+        await send(sender, "eve@example.com")
+        await answer(sender, box, "confirm")
+
+        await remove()
+
+        assert (await send(sender, "eve@example.com"))["status"] == "delivered"
 
 
 @pytest.mark.one_store
