@@ -10,19 +10,21 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 sys.path.insert(0, str(Path(__file__).parent))
+import psycopg
 import run as bench
 import sqlalchemy as sa
 from client import Connection
 from login_attacks import five_addresses, half_sent, many_addresses
+from psycopg import sql
 
 from stepiq.accounts.service import setup_token
 from stepiq.core import ids, settings
@@ -122,30 +124,44 @@ async def main(hostile: int, seconds: float, only: set[str], database_url: str) 
             for what, attack in ATTACKS.items():
                 if (only and what not in only) or (what == "local model" and not _has_model()):
                     continue
-                async with bench.server(
-                    folder / what.replace(" ", "-"),
-                    database_url,
-                    provider,
-                    {},
-                    command=("-c", SERVE),
-                    api_key="none",
-                    environment=environment,
-                ) as target:
-                    store = Database(
-                        settings.load(
-                            data_dir=folder / what.replace(" ", "-"), database_url=database_url
+                data = folder / what.replace(" ", "-")
+                with _new_database(database_url) as url:
+                    async with bench.server(
+                        data,
+                        url,
+                        provider,
+                        {},
+                        command=("-c", SERVE),
+                        api_key="none",
+                        environment=environment,
+                    ) as target:
+                        store = Database(settings.load(data_dir=data, database_url=url))
+                        crowd = [
+                            await _register(target.url, store, data, number)
+                            for number in range(hostile + 1)
+                        ]
+                        rows.append(
+                            [what, *await _measure(what, attack, crowd, provider, store, seconds)]
                         )
-                    )
-                    crowd = [
-                        await _register(target.url, store, folder / what.replace(" ", "-"), number)
-                        for number in range(hostile + 1)
-                    ]
-                    rows.append(
-                        [what, *await _measure(what, attack, crowd, provider, store, seconds)]
-                    )
-                    print("  ".join(rows[-1]), flush=True)
-                    await store.close()
+                        print("  ".join(rows[-1]), flush=True)
+                        await store.close()
     _show(rows)
+
+
+@contextmanager
+def _new_database(database_url: str) -> Iterator[str]:
+    """URL of an empty database on the PostgreSQL server of `database_url`, deleted afterwards. Empty for SQLite."""
+    if not database_url:
+        yield ""
+        return
+    name = f"stepiq_hostile_{uuid4().hex}"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            yield sa.make_url(database_url).set(database=name).render_as_string(hide_password=False)
+        finally:
+            statement = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            connection.execute(statement)
 
 
 def _has_model() -> bool:

@@ -79,7 +79,10 @@ class TestRoutes:
         assert not set(ACTS) & set(NOT_RECORDED)
 
     async def test_each_records_its_action_and_no_secret(self, world, database):
-        assert [row.action for row in await recorded(database)] == ["user.registered"]
+        assert [row.action for row in await recorded(database)] == [
+            "user.registered",
+            "session.opened",
+        ]
         for name, (_, action) in ACTS.items():
             if name == "auth_register":
                 continue

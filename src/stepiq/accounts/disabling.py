@@ -1,5 +1,6 @@
 """Disables and enables accounts."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from uuid import UUID
 
@@ -30,23 +31,25 @@ async def enable(session: Session, user_id: UUID) -> None:
 
 
 async def cancel_runs(database: Database, engine: Engine, user_id: UUID) -> int:
-    """Cancel the unfinished runs of workspaces whose last enabled member was disabled. Returns the number cancelled.
+    """Cancel the unfinished runs of workspaces whose last enabled member was disabled. Returns the number cancelled."""
+    async with database.reading() as session:
+        stopped = await members.stopped_workspaces(session, user_id)
+    return await cancel_runs_of(database, engine, stopped)
 
-    Each run is cancelled in its own transaction.
+
+async def cancel_runs_of(database: Database, engine: Engine, workspace_ids: Iterable[UUID]) -> int:
+    """Cancel the unfinished runs of workspaces, each in its own transaction. Returns the number cancelled.
 
     Other processes trust a credential for up to five seconds. Call again later to cancel runs that they start
     meanwhile.
     """
-    async with database.reading() as session:
-        found = [
-            (workspace_id, run_id)
-            for workspace_id in await members.stopped_workspaces(session, user_id)
-            for run_id in await account_queries.unfinished_runs(session, workspace_id)
-        ]
     cancelled = 0
-    for workspace_id, run_id in found:
-        with suppress(RunNotCancellable):
-            async with database.transaction() as session:
-                await engine.cancel(session, workspace_id, run_id)
-            cancelled += 1
+    for workspace_id in workspace_ids:
+        async with database.reading() as session:
+            found = await account_queries.unfinished_runs(session, workspace_id)
+        for run_id in found:
+            with suppress(RunNotCancellable):
+                async with database.transaction() as session:
+                    await engine.cancel(session, workspace_id, run_id)
+                cancelled += 1
     return cancelled

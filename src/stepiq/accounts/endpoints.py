@@ -81,7 +81,7 @@ async def register(
     has_token = _is_setup_token(doors, body.setup_token)
     claim = service.RegistrationClaim(body.email, has_token, body.invitation)
     async with services.database.reading() as read:
-        await service.check_registration(read, settings, claim)
+        invitation = await service.check_registration(read, settings, claim)
     if not has_token:
         decision = doors.registrations.hit(client, clock.now())
         if not decision.is_allowed:
@@ -94,7 +94,8 @@ async def register(
         )
         opened = await service.open_session(tx, account.id, origin=origin_of(request))
         await doors.known_clients.remember(tx, account.id, account.email, client)
-        await recorded.registered(tx, account, with_invitation=body.invitation is not None)
+        await recorded.registered(tx, account, invitation)
+        await recorded.signed_in(tx, opened, method="registration")
     if not account.email_verified:
         doors.verification.send(account.id, account.email)
     return views.session_view(services, doors, opened)

@@ -34,13 +34,16 @@ def account_facts(account: Account) -> dict[str, Json]:
     }
 
 
-async def registered(session: Session, account: Account, *, with_invitation: bool) -> None:
-    """Record that a person registered, and with an invitation joined a workspace."""
+async def registered(session: Session, account: Account, invitation: Any) -> None:
+    """Record that a person registered, and with an invitation to a workspace joined it. `invitation` is its row or None."""
     by = person(account.id, account.email, account.workspace_id)
     target = user_target(account.id, account.email)
-    after: dict[str, Json] = {**account_facts(account), "with_invitation": with_invitation}
+    after: dict[str, Json] = {
+        **account_facts(account),
+        "with_invitation": invitation is not None,
+    }
     entries = [audit.new_entry(by, Action.USER_REGISTERED, target, after=after)]
-    if with_invitation:
+    if invitation is not None and invitation.workspace_id is not None:
         role: dict[str, Json] = {"role": account.role}
         entries.append(audit.new_entry(by, Action.MEMBER_ADDED, target, after=role))
     await audit.record_all(session, entries)
@@ -165,7 +168,8 @@ def _key_target(row: Any) -> AuditTarget:
     return AuditTarget(AuditTargetType.API_KEY, row.id, row.name)
 
 
-def _key_facts(row: Any) -> dict[str, Json]:
+def key_facts(row: Any) -> dict[str, Json]:
+    """What the log shows of an API key."""
     return {
         "prefix": row.prefix,
         "scopes": list(row.scopes),
@@ -176,7 +180,7 @@ def _key_facts(row: Any) -> dict[str, Json]:
 async def key_created(session: Session, actor: Actor, row: Any) -> None:
     """Record that a key was created."""
     await audit.record(
-        session, actor, Action.API_KEY_CREATED, _key_target(row), after=_key_facts(row)
+        session, actor, Action.API_KEY_CREATED, _key_target(row), after=key_facts(row)
     )
 
 
@@ -185,7 +189,7 @@ async def key_rolled(
 ) -> None:
     """Record that a key replaces another."""
     after: dict[str, Json] = {
-        **_key_facts(row),
+        **key_facts(row),
         "replaces": str(replaces),
         "overlap_seconds": overlap_seconds,
     }
@@ -195,5 +199,5 @@ async def key_rolled(
 async def key_revoked(session: Session, actor: Actor, row: Any) -> None:
     """Record that a key was revoked."""
     await audit.record(
-        session, actor, Action.API_KEY_REVOKED, _key_target(row), before=_key_facts(row)
+        session, actor, Action.API_KEY_REVOKED, _key_target(row), before=key_facts(row)
     )

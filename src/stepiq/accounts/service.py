@@ -104,10 +104,8 @@ class RegistrationClaim:
     invitation: str | None = None
 
 
-async def check_registration(
-    session: Session, settings: Settings, claim: RegistrationClaim
-) -> None:
-    """Make the checks of `register` in advance, before the expensive password hash.
+async def check_registration(session: Session, settings: Settings, claim: RegistrationClaim) -> Any:
+    """Make the checks of `register` in advance, before the expensive password hash; returns the invitation's row, if any.
 
     Raises:
         SetupRequired, RegistrationClosed, RegistrationInviteOnly, InvitationInvalid: as for `register`.
@@ -117,7 +115,8 @@ async def check_registration(
     elif claim.invitation is None:
         _check_open(settings.effective_registration)
     else:
-        await _open_invitation(session, claim.invitation, claim.email)
+        return await _open_invitation(session, claim.invitation, claim.email)
+    return None
 
 
 async def register(
@@ -239,10 +238,11 @@ async def spend_invitation(session: Session, token: str, email: str) -> Any:
     return row
 
 
-async def _open_invitation(session: Session, token: str, email: str) -> None:
+async def _open_invitation(session: Session, token: str, email: str) -> Any:
     row = await invitation_queries.find(session, keys.digest(token), clock.now())
     if row is None or row.email != email:
         raise InvitationInvalid
+    return row
 
 
 async def create_by_operator(
@@ -413,9 +413,9 @@ async def open_session(
     return SignedIn(account, session_id, refresh_token, expires_at)
 
 
-async def lock(session: Session, actor: Actor) -> None:
-    """Make other transactions that lock the actor's account wait until this one ends."""
-    await account_queries.lock_user(session, actor.user_id, to_change=True)
+async def lock(session: Session, user_id: UUID) -> None:
+    """Make other transactions that lock the account wait until this one ends, such as those that open a session."""
+    await account_queries.lock_user(session, user_id, to_change=True)
 
 
 async def me(session: Session, actor: Actor) -> Account:

@@ -29,6 +29,8 @@ from stepiq.store.database import Session
 EXTENSION_INTERVAL = timedelta(hours=1)
 """How often the session of a browser is extended at most, because each extension is a write."""
 
+RECENT = timedelta(minutes=15)
+"""How long after a sign-in its session can change how the person signs in, without the password."""
 
 MOST_LISTED = 1_000
 """Maximum sessions that the operator sees."""
@@ -66,6 +68,11 @@ class PasswordReset:
     email: str
     sessions_ended: int
     api_keys_revoked: int
+
+
+def is_recent(began_at: datetime) -> bool:
+    """Whether a session that began at this time can change how the person signs in, without the password."""
+    return began_at >= clock.now() - RECENT
 
 
 async def refresh(session: Session, text: str) -> SignedIn | Reused:
@@ -182,6 +189,7 @@ async def of_user(session: Session, user_id: UUID) -> Sequence[Any]:
 
 async def end_all(session: Session, user_id: UUID) -> list[UUID]:
     """End all sessions of a user, for the operator; returns the ids of those ended."""
+    await account_queries.lock_user(session, user_id, to_change=True)
     return await session_queries.end_all(session, user_id, clock.now())
 
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
+from stepiq.accounts import disabling
 from stepiq.accounts.administration import queries, recorded, service
 from stepiq.accounts.administration.records import Data, Deletion, UserFilter
 from stepiq.accounts.administration.service import Reset
@@ -107,7 +108,7 @@ async def delete_account(configured: Settings, email: str, data: Data) -> tuple[
             user_id = await _id_of(session, email)
             done = await service.delete(session, user_id, data)
             await recorded.deleted(session, OPERATOR, user_id, data, done)
-        cancelled = await service.cancel_runs(services.database, services.engine, done.left)
+        cancelled = await disabling.cancel_runs_of(services.database, services.engine, done.left)
         return done, cancelled
 
 

@@ -45,7 +45,7 @@ def set_plan(workspace: str, plan: str) -> None:
 
     Raises:
         StoreMissing: the configured database does not exist.
-        UnknownPlan, WorkspaceUnknown: see the classes.
+        UnknownPlan, NoSuchWorkspace: see the classes.
     """
     workspace_id, configured = _prepared(workspace)
     changed = asyncio.run(_change(configured, workspace_id, plan=plan))
@@ -58,7 +58,7 @@ def limits(workspace: str, changes: Sequence[str]) -> None:
     Raises:
         UsageError: a change is not NAME=VALUE.
         StoreMissing: the configured database does not exist.
-        LimitsInvalid, WorkspaceUnknown: see the classes.
+        LimitsInvalid, NoSuchWorkspace: see the classes.
     """
     wanted = dict(_change_of(text) for text in changes)
     workspace_id, configured = _prepared(workspace)

@@ -50,7 +50,7 @@ class PipelinePaused(Conflict):
         )
 
 
-class PipelineNotActive(PipelineNotFound):
+class WebhookPaused(PipelineNotFound):
     """The pipeline of an inbound webhook is paused, so it starts no runs."""
 
     code = "pipeline_not_active"

@@ -12,7 +12,7 @@ from stepiq.core import clock
 from stepiq.execution.definitions import Definitions
 from stepiq.language.definition import Definition
 from stepiq.pipelines import queries
-from stepiq.pipelines.errors import PipelineNotActive, PipelineNotFound
+from stepiq.pipelines.errors import PipelineNotFound, WebhookPaused
 from stepiq.pipelines.records import Target
 from stepiq.store.database import Database
 from stepiq.store.pubsub import PIPELINE_CHANGED, Changes
@@ -53,7 +53,7 @@ class Targets:
 
         Raises:
             PipelineNotFound: the workspace has no such pipeline, or it is archived.
-            PipelineNotActive: it is paused.
+            WebhookPaused: it is paused.
         """
         now = clock.now()
         entry = self._entries.get(pipeline_id)
@@ -73,7 +73,7 @@ class Targets:
             if found is None or found.status is PipelineStatus.ARCHIVED:
                 raise PipelineNotFound(pipeline_id, is_archived=found is not None)
             if found.status is PipelineStatus.PAUSED:
-                raise PipelineNotActive(pipeline_id)
+                raise WebhookPaused(pipeline_id)
             definition = await self._definitions.get(session, found.id, found.version)
         triggered = Triggered(found, definition)
         # Not cached if a change arrived meanwhile, because the data read may be older.

@@ -45,7 +45,7 @@ class TestKeep:
         row = await stored(account)
         assert (row.email, row.name) == (f"{account.id}@deleted.invalid", "Deleted user")
         assert None not in (row.deleted_at, row.disabled_at)
-        assert (row.is_admin, row.email_verified_at) == (False, None)
+        assert row.is_admin is False
         listed = (await admin.get(f"{USERS}?q=deleted")).json()["data"]
         assert (listed, (await admin.get(f"{USERS}/{account.id}")).status_code) == ([], 404)
         assert outcome(await delete(account)) == (404, "user_not_found")
@@ -103,6 +103,18 @@ class TestKeep:
         async with database.reading() as session:
             status = await session.scalar(sa.select(runs.c.status).where(runs.c.id == run_id))
         assert status == RunStatus.CANCELLED
+
+    async def test_the_log_of_another_workspace_shows_that_a_member_is_gone(
+        self, delete, account, stranger, make, login
+    ):
+        await make.join(account, stranger)
+        other = await login(stranger)
+
+        await delete(account)
+
+        found = (await other.get("/api/audit?action=member.removed")).json()["data"]
+        assert [each["target"]["id"] for each in found] == [str(account.id)]
+        assert [each["actor"]["name"] for each in found] == ["root@example.com"]
 
     async def test_drafts_are_deleted(self, delete, account, owner, database):
         kept = await owner.post("/api/drafts", json={"text": "name: A"})

@@ -90,11 +90,11 @@ class TestErase:
         await mark(account.workspace_id)
         seen = []
 
-        async def delete_batch(session, workspace_id):
+        async def delete(session):
             seen.append(await session.scalar(sa.select(runs.c.status).where(runs.c.id == run_id)))
             return 0
 
-        monkeypatch.setattr(queries, "delete_batch", delete_batch)
+        monkeypatch.setattr(queries, "parts", lambda workspace_id: [delete])
         monkeypatch.setattr(queries, "delete_workspace", _nothing)
 
         await Eraser(database, engine).erase_all()
@@ -117,15 +117,10 @@ class TestErase:
     ):
         await make.pipeline(account)
         await mark(account.workspace_id)
-        delete_batch = queries.delete_batch
-
-        async def nothing_seen(session, workspace_id):
-            return 0
-
-        monkeypatch.setattr(queries, "delete_batch", nothing_seen)
-        with pytest.raises(IntegrityError):
-            await Eraser(database, engine).erase(account.workspace_id)
-        monkeypatch.setattr(queries, "delete_batch", delete_batch)
+        with monkeypatch.context() as patched:
+            patched.setattr(queries, "parts", lambda workspace_id: [])
+            with pytest.raises(IntegrityError):
+                await Eraser(database, engine).erase(account.workspace_id)
 
         assert await Eraser(database, engine).erase(account.workspace_id)
         assert await rows_of(account.workspace_id) == {}
@@ -164,15 +159,18 @@ from stepiq.accounts.administration.erasing import Eraser
 from stepiq.core import settings
 from stepiq.server.assembly import built
 
-delete_batch = queries.delete_batch
+parts = queries.parts
 
-async def slowly(session, workspace_id):
-    deleted = await delete_batch(session, workspace_id)
-    print("batch", deleted, flush=True)
-    return deleted
+def noticed(delete):
+    async def delete_and_print(session):
+        deleted = await delete(session)
+        if deleted:
+            print("batch", deleted, flush=True)
+        return deleted
+    return delete_and_print
 
 queries._ROWS = queries._RUNS = 1
-queries.delete_batch = slowly
+queries.parts = lambda workspace_id: [noticed(each) for each in parts(workspace_id)]
 
 async def main():
     async with built(settings.load()) as services:

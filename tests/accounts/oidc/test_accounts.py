@@ -1,14 +1,17 @@
 """Which account an identity signs in to, and what its groups give."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
+from stepiq.accounts import sessions
 from stepiq.accounts.audit.records import OPERATOR
 from stepiq.accounts.oidc import service
 from tests.accounts.oidc.conftest import NAME, Browser, failure, log_in, opened
 from tests.support.clients import outcome
+from tests.support.locks import until_one_waits
 from tests.support.mail import kept
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -211,6 +214,18 @@ class TestConnect:
 
         assert failure(await browser.client.get(path)) == "signed_out"
 
+    async def test_nor_one_that_ends_while_the_person_comes_back(
+        self, false_provider, browser, account, database
+    ):
+        await log_in(browser, account.email)
+        path = await browser.come_back(connect="true")
+        async with database.transaction() as session:
+            await sessions.end_all(session, account.id)
+            returning = asyncio.create_task(browser.client.get(path))
+            await until_one_waits(database)
+
+        assert failure(await returning) == "signed_out"
+
     async def test_an_old_session_connects_nothing(self, false_provider, browser, account, clock):
         await log_in(browser, account.email)
         clock.advance(timedelta(minutes=16))
@@ -227,6 +242,19 @@ class TestConnect:
 
 
 class TestReset:
+    async def test_a_sign_in_that_waits_for_the_reset_is_refused(
+        self, false_provider, browser, account, database, make
+    ):
+        await log_in(browser, account.email)
+        opened(await browser.sign_in(connect="true"))
+        path, token = await browser.come_back(), await make.reset(account)
+        async with database.transaction() as session:
+            await sessions.reset_password(session, token, new_hash="new")
+            returning = asyncio.create_task(browser.client.get(path))
+            await until_one_waits(database)
+
+        assert failure(await returning) == "account_exists"
+
     async def test_a_new_password_suspends_identities_until_they_are_connected_again(
         self, false_provider, browser, account, make, client
     ):

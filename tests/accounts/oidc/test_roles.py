@@ -134,14 +134,26 @@ class TestRoles:
         assert failure(await with_groups(workspace=missing)) == "no_role"
 
     async def test_a_group_can_make_an_administrator_and_its_end_undoes_that(
-        self, with_groups, accounts
+        self, with_groups, accounts, make
     ):
+        await make.user(is_admin=True)
         opened(await with_groups("admins", admin_groups=["admins"]))
         before = await accounts.is_admin(EMAIL)
 
         opened(await with_groups(admin_groups=["admins"]))
 
         assert before is True
+        assert await accounts.is_admin(EMAIL) is False
+
+    async def test_the_last_administrator_stays_one(self, with_groups, accounts, make):
+        opened(await with_groups("admins", admin_groups=["admins"]))
+
+        opened(await with_groups(admin_groups=["admins"]))
+        kept = await accounts.is_admin(EMAIL)
+        await make.user(is_admin=True)
+        opened(await with_groups(admin_groups=["admins"]))
+
+        assert kept is True
         assert await accounts.is_admin(EMAIL) is False
 
     async def test_an_administrator_from_elsewhere_stays_one(

@@ -9,6 +9,8 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
+from stepiq.accounts.passwords import NO_PASSWORD
+from stepiq.accounts.queries import accounts
 from stepiq.accounts.two_factor import totp
 from stepiq.core import clock as clocks
 from stepiq.store.tables import metadata, sessions, totp_secrets
@@ -184,6 +186,18 @@ class TestTurnOff:
 
     async def test_a_recovery_code_is_enough(self, owner, phone):
         assert (await turn_off(owner, phone.recovery_codes[0])).status_code == 200
+
+    async def test_without_a_password_a_recent_login_is_enough(self, owner, phone, database, age):
+        async with database.transaction() as session:
+            await accounts.update_password(session, phone.account.id, NO_PASSWORD)
+
+        await age(16)
+        refused = await turn_off(owner, phone.next_code(), None)
+        await age(0)
+        done = await turn_off(owner, phone.code(), None)
+
+        assert outcome(refused) == (403, "password_required")
+        assert done.status_code == 200
 
     async def test_old_codes_do_not_work_after_it_is_on_again(
         self, owner, phone, enrol, account, sign_in, clock

@@ -110,7 +110,7 @@ async def delete_user(
         done = await service.delete(tx, user_id, body.data)
         await recorded.deleted(tx, caller, user_id, body.data, done)
         tx.after_commit(lambda: doors.authenticator.forget(user_id))
-    await service.cancel_runs(services.database, services.engine, done.left)
+    await disabling.cancel_runs_of(services.database, services.engine, done.left)
     return schemas.DeletedUserView(
         id=user_id,
         data=body.data,

@@ -9,8 +9,8 @@ import time
 from datetime import timedelta
 from uuid import UUID
 
+from stepiq.accounts import disabling
 from stepiq.accounts.administration import erasing_queries as queries
-from stepiq.accounts.administration import service
 from stepiq.core import clock, logging
 from stepiq.execution.runtime import Engine
 from stepiq.store.database import Database, StoreUnavailable
@@ -52,15 +52,19 @@ class Eraser:
 
     async def erase(self, workspace_id: UUID) -> bool:
         """Erase one workspace; False if another process is erasing it."""
-        await service.cancel_runs(self._database, self._engine, [workspace_id])
-        while True:
-            began = time.monotonic()
-            async with self._database.transaction() as session:
-                if not await queries.lock(session, workspace_id):
-                    return False
-                if not await queries.delete_batch(session, workspace_id):
-                    await queries.delete_workspace(session, workspace_id)
-                    break
-            await asyncio.sleep(_PAUSE_SHARE * (time.monotonic() - began))
+        await disabling.cancel_runs_of(self._database, self._engine, [workspace_id])
+        for delete in queries.parts(workspace_id):
+            deleted = 1
+            while deleted:
+                began = time.monotonic()
+                async with self._database.transaction() as session:
+                    if not await queries.lock(session, workspace_id):
+                        return False
+                    deleted = await delete(session)
+                await asyncio.sleep(_PAUSE_SHARE * (time.monotonic() - began))
+        async with self._database.transaction() as session:
+            if not await queries.lock(session, workspace_id):
+                return False
+            await queries.delete_workspace(session, workspace_id)
         log.info("workspace_erased", workspace_id=str(workspace_id))
         return True

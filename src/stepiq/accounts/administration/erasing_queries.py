@@ -1,7 +1,8 @@
 """Statements that erase a workspace. Each batch deletes a bounded number of rows."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,10 @@ _EVENTS = 500
 """Maximum events of the runs of a batch of at least one run. The rows of a run grow with its events."""
 
 
+Delete = Callable[[Session], Awaitable[int]]
+"""Deletes a bounded number of rows in a transaction, and returns their number."""
+
+
 async def to_erase(session: Session, before: datetime, limit: int) -> list[UUID]:
     """Workspaces that were deleted before a moment."""
     rows = await session.execute(
@@ -53,15 +58,26 @@ async def lock(session: Session, workspace_id: UUID) -> bool:
     return await session.scalar(statement) is not None
 
 
-async def delete_batch(session: Session, workspace_id: UUID) -> int:
-    """Delete some rows of a workspace, dependent ones first; 0 if there are none left."""
+def parts(workspace_id: UUID) -> list[Delete]:
+    """Functions that delete the rows of a workspace. Each is called until it returns 0, in this order: dependents first."""
+
+    def of(parent: sa.Table, column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+        return column.in_(sa.select(parent.c.id).where(parent.c.workspace_id == workspace_id))
+
+    # Tables without an index of the workspace are read through their parents. A parent can have many of these rows.
+    conditions = [
+        (deliveries, of(pipelines, deliveries.c.pipeline_id)),
+        (schedule_ticks, of(schedules, schedule_ticks.c.schedule_id)),
+        (bulk_items, of(bulk_jobs, bulk_items.c.job_id)),
+        (refresh_tokens, of(sessions, refresh_tokens.c.session_id)),
+        (pipeline_versions, of(pipelines, pipeline_versions.c.pipeline_id)),
+        *((table, table.c.workspace_id == workspace_id) for table in owned_tables()),
+    ]
     # Runs first: their steps, events, reviews and deliveries are deleted with them.
-    if deleted := await _delete_runs(session, workspace_id):
-        return deleted
-    for table, condition in _parts(workspace_id):
-        if deleted := await _delete_some(session, table, condition):
-            return deleted
-    return 0
+    return [
+        partial(_delete_runs, workspace_id),
+        *(partial(_delete_some, *each) for each in conditions),
+    ]
 
 
 async def delete_workspace(session: Session, workspace_id: UUID) -> None:
@@ -75,29 +91,12 @@ def owned_tables() -> list[sa.Table]:
     return [table for table in reversed(metadata.sorted_tables) if "workspace_id" in table.c]
 
 
-def _parts(workspace_id: UUID) -> Sequence[tuple[sa.Table, sa.ColumnElement[bool]]]:
-    """The rows to delete, in order. Tables without an index of the workspace are read through their parents first."""
-
-    def of(parent: sa.Table, column: sa.Column[Any]) -> sa.ColumnElement[bool]:
-        return column.in_(sa.select(parent.c.id).where(parent.c.workspace_id == workspace_id))
-
-    return [
-        (deliveries, of(pipelines, deliveries.c.pipeline_id)),
-        # Deleted before their parents, of which one can have many.
-        (schedule_ticks, of(schedules, schedule_ticks.c.schedule_id)),
-        (bulk_items, of(bulk_jobs, bulk_items.c.job_id)),
-        (refresh_tokens, of(sessions, refresh_tokens.c.session_id)),
-        (pipeline_versions, of(pipelines, pipeline_versions.c.pipeline_id)),
-        *((table, table.c.workspace_id == workspace_id) for table in owned_tables()),
-    ]
-
-
-async def _delete_some(session: Session, table: sa.Table, condition: sa.ColumnElement[bool]) -> int:
+async def _delete_some(table: sa.Table, condition: sa.ColumnElement[bool], session: Session) -> int:
     chosen = sa.select(*table.primary_key).where(condition).limit(_ROWS)
     return await sweeping.delete(session, table, (await session.execute(chosen)).all())
 
 
-async def _delete_runs(session: Session, workspace_id: UUID) -> int:
+async def _delete_runs(workspace_id: UUID, session: Session) -> int:
     oldest = (
         sa.select(runs.c.id, runs.c.last_seq)
         .where(runs.c.workspace_id == workspace_id)

@@ -14,6 +14,7 @@ from stepiq.store.membership import membership_of
 from stepiq.store.states import Role
 from stepiq.store.tables import (
     api_keys,
+    identities,
     invitations,
     memberships,
     metadata,
@@ -91,20 +92,12 @@ async def lock(session: Session, user_id: UUID) -> Row | None:
     return (await session.execute(statement.with_for_update(key_share=True))).one_or_none()
 
 
-async def lock_administrators(session: Session) -> set[UUID]:
-    """Lock the enabled administrators, so that two transactions cannot remove the last two."""
-    statement = (
-        sa.select(users.c.id)
-        .where(users.c.is_admin, users.c.disabled_at.is_(None))
-        .order_by(users.c.id)
-        .with_for_update(key_share=True)
-    )
-    return set((await session.execute(statement)).scalars())
-
-
 async def set_admin(session: Session, user_id: UUID, *, is_admin: bool) -> None:
-    """Make a user an administrator of the server, or an ordinary user."""
+    """Make a user an administrator of the server, or an ordinary user. Groups of a provider no longer decide it."""
     await session.execute(sa.update(users).where(users.c.id == user_id).values(is_admin=is_admin))
+    await session.execute(
+        sa.update(identities).where(identities.c.user_id == user_id).values(gives_admin=False)
+    )
 
 
 async def memberships_of(session: Session, user_id: UUID) -> Sequence[Row]:
@@ -185,7 +178,6 @@ async def anonymise(
             email=email,
             name=name,
             password_hash=password_hash,
-            email_verified_at=None,
             is_admin=False,
             disabled_at=sa.func.coalesce(
                 users.c.disabled_at, sa.literal(now, users.c.disabled_at.type)
@@ -209,13 +201,6 @@ async def delete_personal(session: Session, user_id: UUID, email: str) -> None:
     for table in personal_tables():
         await session.execute(sa.delete(table).where(table.c.user_id == user_id))
     await session.execute(sa.delete(invitations).where(invitations.c.email == email))
-
-
-async def end_memberships(session: Session, user_id: UUID, now: datetime) -> None:
-    """Remove a user from all workspaces."""
-    await session.execute(
-        sa.update(memberships).where(membership_of(user_id)).values(removed_at=now)
-    )
 
 
 async def close_workspaces(session: Session, left: Sequence[UUID], now: datetime) -> None:

@@ -37,7 +37,20 @@ async def reset(session: Session, by: Actor | By, user_id: UUID, email: str) -> 
 async def deleted(
     session: Session, by: Actor | By, user_id: UUID, data: Data, done: Deletion
 ) -> None:
-    """Record that an account was deleted. The address is not recorded, because it was replaced."""
+    """Record that an account was deleted, in the server's log, and that other workspaces have lost a member.
+
+    The address is not recorded, because it was replaced.
+    """
+    for workspace_id, removal in done.removals.items():
+        if workspace_id not in done.left:
+            await audit.record(
+                session,
+                by,
+                Action.MEMBER_REMOVED,
+                AuditTarget(AuditTargetType.USER, user_id),
+                after=removal.facts,
+                workspace_id=workspace_id,
+            )
     left: list[Json] = [str(workspace_id) for workspace_id in done.left]
     await audit.record(
         session,

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from stepiq.accounts.workspaces.service import Removal
+
 
 class Data(StrEnum):
     """What happens to the data of a deleted user."""
@@ -31,5 +33,7 @@ class Deletion:
 
     sessions_ended: int
     api_keys_revoked: int
+    removals: dict[UUID, Removal]
+    """What ended in each workspace of the user."""
     left: list[UUID]
     """Workspaces that no longer have a member. They stay, or are being erased."""

@@ -12,22 +12,21 @@ from stepiq.accounts.administration import queries
 from stepiq.accounts.administration.errors import LastAdministrator, OwnsWorkspaces
 from stepiq.accounts.administration.records import Data, Deletion
 from stepiq.accounts.errors import UserNotFound
+from stepiq.accounts.passwords import NO_PASSWORD
 from stepiq.accounts.queries import accounts as account_queries
-from stepiq.accounts.queries import keys as key_queries
+from stepiq.accounts.queries import members
 from stepiq.accounts.queries import resets as reset_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.tokens import new_token
+from stepiq.accounts.workspaces import service as workspaces
 from stepiq.core import clock, ids
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
-from stepiq.execution.admission import RunNotCancellable
-from stepiq.execution.runtime import Engine
-from stepiq.store.database import Database, Session
+from stepiq.store.database import Session
 from stepiq.store.states import Role
 
 RESET_LIFETIME = timedelta(hours=24)
 """How long the link of an administrator works. It passes from person to person, so it has more time than that of a mail."""
 
-NO_PASSWORD = "!"  # noqa: S105 - not the hash of any password
 _DELETED_NAME = "Deleted user"
 _DELETED_DOMAIN = "deleted.invalid"
 
@@ -130,7 +129,7 @@ A new password ends all sessions of your account and revokes all its API keys.
 async def delete(session: Session, user_id: UUID, data: Data) -> Deletion:
     """Delete a user: end all access, and replace the address and the name. The row remains, because others refer to it.
 
-    Runs of the workspaces that no longer have a member continue until `cancel_runs`. With `Data.ERASE`, these
+    Runs of the workspaces that no longer have a member continue until `disabling.cancel_runs_of`. With `Data.ERASE`, these
     workspaces are marked, and `erasing` deletes their data.
 
     Raises:
@@ -140,17 +139,18 @@ async def delete(session: Session, user_id: UUID, data: Data) -> Deletion:
     """
     await _require_other_administrator(session, user_id)
     row = await _require(session, user_id)
-    # Locked before they are read: a person who is joining one of them counts as a member.
-    await queries.lock_workspaces(session, user_id)
+    # Locked before they are read: a person who is joining one of them counts as a member, and no other owner leaves.
+    for workspace_id in await queries.lock_workspaces(session, user_id):
+        await members.lock_owners(session, workspace_id)
     own = await queries.memberships_of(session, user_id)
     if stranded := [each for each in own if _leaves_without_owner(each)]:
         raise OwnsWorkspaces([(each.id, each.name) for each in stranded])
     left = [each.id for each in own if each.members == 1]
     now = clock.now()
-    ended = await session_queries.end_all(session, user_id, now)
-    revoked = await key_queries.revoke_all(session, user_id, now)
+    removals = {each.id: await workspaces.end_membership(session, each.id, user_id) for each in own}
+    # An account without a membership can have a session of just now.
+    ended = len(await session_queries.end_all(session, user_id, now))
     await queries.delete_personal(session, user_id, row.email)
-    await queries.end_memberships(session, user_id, now)
     await queries.anonymise(
         session,
         user_id,
@@ -159,25 +159,23 @@ async def delete(session: Session, user_id: UUID, data: Data) -> Deletion:
         password_hash=NO_PASSWORD,
         now=now,
     )
-    if left:
-        await queries.close_workspaces(session, left, now)
-        if data is Data.ERASE:
-            await queries.mark_erased(session, left, now)
-    return Deletion(len(ended), revoked, left)
+    await close(session, left, is_erased=data is Data.ERASE)
+    return Deletion(
+        removals=removals,
+        left=left,
+        sessions_ended=ended + sum(each.sessions_ended for each in removals.values()),
+        api_keys_revoked=sum(each.api_keys_revoked for each in removals.values()),
+    )
 
 
-async def cancel_runs(database: Database, engine: Engine, workspace_ids: Sequence[UUID]) -> int:
-    """Cancel the unfinished runs of workspaces, each in a transaction of its own; returns the number cancelled."""
-    cancelled = 0
-    for workspace_id in workspace_ids:
-        async with database.reading() as session:
-            found = await account_queries.unfinished_runs(session, workspace_id)
-        for run_id in found:
-            with suppress(RunNotCancellable):
-                async with database.transaction() as session:
-                    await engine.cancel(session, workspace_id, run_id)
-                cancelled += 1
-    return cancelled
+async def close(session: Session, workspace_ids: Sequence[UUID], *, is_erased: bool) -> None:
+    """Revoke the keys and the invitations of workspaces without members, and mark them to be erased if wanted."""
+    if not workspace_ids:
+        return
+    now = clock.now()
+    await queries.close_workspaces(session, workspace_ids, now)
+    if is_erased:
+        await queries.mark_erased(session, workspace_ids, now)
 
 
 def _leaves_without_owner(row: Any) -> bool:
@@ -192,6 +190,6 @@ async def _require(session: Session, user_id: UUID) -> Any:
 
 
 async def _require_other_administrator(session: Session, user_id: UUID) -> None:
-    # Before the user is locked: of two administrators who dismiss each other, both would wait for the other.
-    if await queries.lock_administrators(session) == {user_id}:
+    # Before the user is locked: otherwise, two administrators who change each other would wait for each other.
+    if await account_queries.lock_administrators(session) == {user_id}:
         raise LastAdministrator

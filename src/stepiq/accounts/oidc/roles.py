@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from uuid import UUID
 
+from stepiq.accounts.actor import includes
 from stepiq.accounts.oidc import queries, recorded
 from stepiq.accounts.oidc.records import Connected
 from stepiq.accounts.queries import members
@@ -14,8 +15,6 @@ from stepiq.store.states import Role
 
 log = logging.get(__name__)
 
-_RANKS = {role: rank for rank, role in enumerate(Role)}
-
 
 def wanted(settings: OidcSettings, groups: Iterable[str]) -> dict[UUID, Role]:
     """The role in each workspace for a person with these groups. Of several roles, the highest counts."""
@@ -26,7 +25,7 @@ def wanted(settings: OidcSettings, groups: Iterable[str]) -> dict[UUID, Role]:
             if workspace_id is None:
                 continue
             held = found.get(workspace_id)
-            if held is None or _RANKS[role] > _RANKS[held]:
+            if held is None or includes(role, held):
                 found[workspace_id] = role
     if settings.workspace is not None:
         found.setdefault(settings.workspace, Role(settings.role))

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from stepiq.accounts import recorded as account_log
 from stepiq.accounts import service as accounts
+from stepiq.accounts import sessions
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.audit.records import By
@@ -21,13 +23,12 @@ from stepiq.accounts.passwords import NO_PASSWORD
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.service import SignedIn
-from stepiq.core import clock, ids
+from stepiq.core import clock, ids, logging
 from stepiq.core.oidc_settings import OidcSettings
 from stepiq.core.settings import Settings
 from stepiq.store.database import Session
 
-CONNECT_WITHIN = timedelta(minutes=15)
-"""How long after a sign-in its session can connect an identity."""
+log = logging.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ async def sign_in(
         SignInFailed: the person cannot sign in, and nothing must be changed.
     """
     _check_domain(policy.settings, person)
-    found = await queries.find(session, person.issuer, person.subject)
+    found = await _find(session, policy, person)
     if found is None:
         user = await _user(session, settings, policy, person)
         identity = await _connect(session, policy, person, user)
@@ -82,15 +83,20 @@ async def connect(
     """Connect an identity to the account of a session.
 
     Raises:
-        SignInFailed: the session has ended or is older than `CONNECT_WITHIN`, or the identity belongs to another account.
+        SignInFailed: the session has ended or began more than `sessions.RECENT` ago, or the identity belongs to another account.
     """
     _check_domain(policy.settings, person)
+    if policy.settings.admin_groups:
+        await account_queries.lock_administrators(session)
     live = await session_queries.live(session, session_id, clock.now())
     user = None if live is None else await queries.lock_user(session, live.user_id)
+    # Read again: until the lock, another request may have ended the session, such as with a new password.
+    if live is not None:
+        live = await session_queries.live(session, session_id, clock.now())
     if live is None or user is None:
         raise SignInFailed(SignInFailure.SIGNED_OUT, "the session has ended")
     # Someone who has copied a session must not get a way to sign in that outlives it, without password or second factor.
-    if live.created_at < clock.now() - CONNECT_WITHIN:
+    if not sessions.is_recent(live.created_at):
         raise SignInFailed(SignInFailure.SIGN_IN_TOO_OLD, "the person signed in too long ago")
     found = await queries.find(session, person.issuer, person.subject)
     if found is not None and found.user_id != live.user_id:
@@ -100,9 +106,23 @@ async def connect(
     else:
         identity = Connected(found.id, live.user_id, user.email, policy.provider)
         await _touch(session, person, identity)
-        await queries.restore(session, identity.id)
+        if found.suspended_at is not None:
+            await queries.restore(session, identity.id)
+            await recorded.linked(session, identity, subject=person.subject)
     await _apply(session, policy, person, identity)
     return identity
+
+
+async def _find(session: Session, policy: Policy, person: IdentifiedPerson) -> Any:
+    """The identity of a person, whose account and identities do not change until the transaction ends."""
+    found = await queries.find(session, person.issuer, person.subject)
+    if policy.settings.admin_groups or (found is not None and found.gives_admin):
+        # Before the account, as everywhere: otherwise, the sign-ins of two administrators could wait for each other.
+        await account_queries.lock_administrators(session)
+    if found is None:
+        return None
+    await queries.lock_user(session, found.user_id)
+    return await queries.find(session, person.issuer, person.subject)
 
 
 def _check_domain(settings: OidcSettings, person: IdentifiedPerson) -> None:
@@ -234,7 +254,16 @@ async def _apply(
     if is_wanted and not await queries.is_admin(session, identity.user_id):
         await _set_admin(session, identity, is_admin=True)
     elif not is_wanted and await queries.gives_admin(session, identity.id):
-        await _set_admin(session, identity, is_admin=False)
+        await _dismiss(session, identity)
+
+
+async def _dismiss(session: Session, identity: Connected) -> None:
+    """Remove the rights of an administrator that an identity gives."""
+    if await account_queries.lock_administrators(session) == {identity.user_id}:
+        # Nobody else could manage the server.
+        log.warning("oidc_last_administrator_kept", user_id=str(identity.user_id))
+        return
+    await _set_admin(session, identity, is_admin=False)
 
 
 async def _set_admin(session: Session, identity: Connected, *, is_admin: bool) -> None:
@@ -249,6 +278,7 @@ async def disconnect(session: Session, actor: Actor, identity_id: UUID) -> None:
         IdentityNotFound: the account has no such identity.
         LastSignInMethod: the account has no password and no other identity.
     """
+    await account_queries.lock_administrators(session)
     # Two requests must not delete the last two identities.
     user = await queries.lock_user(session, actor.user_id)
     found = {each.id: each for each in await queries.of_user(session, actor.user_id)}
@@ -261,7 +291,11 @@ async def disconnect(session: Session, actor: Actor, identity_id: UUID) -> None:
 
 
 async def disconnect_all(session: Session, by: By, user_id: UUID) -> int:
-    """Delete all identities of an account with everything that they give; returns their number."""
+    """Delete all identities of an account with everything that they give; returns their number.
+
+    The rights of the server's only administrator remain.
+    """
+    await account_queries.lock_administrators(session)
     user = await queries.lock_user(session, user_id)
     if user is None:
         return 0
@@ -274,6 +308,6 @@ async def disconnect_all(session: Session, by: By, user_id: UUID) -> int:
 async def _withdraw(session: Session, by: Actor | By, identity: Connected) -> None:
     await roles.apply(session, identity, {})
     if await queries.gives_admin(session, identity.id):
-        await _set_admin(session, identity, is_admin=False)
+        await _dismiss(session, identity)
     await queries.delete(session, identity.id)
     await recorded.unlinked(session, by, identity)

@@ -78,23 +78,6 @@ async def any_by_email(session: Session, email: str) -> Row | None:
     return (await session.execute(_every().where(users.c.email == email))).first()
 
 
-async def any_by_id(session: Session, user_id: UUID) -> Row | None:
-    """An account with its first workspace, disabled or not."""
-    return (await session.execute(_every().where(users.c.id == user_id))).first()
-
-
-async def page(
-    session: Session, *, email: str | None, before: UUID | None, limit: int
-) -> Sequence[Row]:
-    """Accounts, disabled or not, newest first."""
-    statement = _every().order_by(users.c.id.desc()).limit(limit)
-    if email is not None:
-        statement = statement.where(users.c.email == email)
-    if before is not None:
-        statement = statement.where(users.c.id < before)
-    return (await session.execute(statement)).all()
-
-
 def _every(workspace_id: UUID | None = None) -> Any:
     wanted = members.first_workspace(users.c.id) if workspace_id is None else workspace_id
     is_member = membership_of(users.c.id) & (memberships.c.workspace_id == wanted)
@@ -181,6 +164,17 @@ async def lock_user(session: Session, user_id: UUID, *, to_change: bool) -> Row 
         .with_for_update(read=not to_change, key_share=to_change)
     )
     return (await session.execute(statement)).first()
+
+
+async def lock_administrators(session: Session) -> set[UUID]:
+    """Lock the enabled administrators, so that two transactions cannot remove the last two."""
+    statement = (
+        sa.select(users.c.id)
+        .where(users.c.is_admin, users.c.disabled_at.is_(None))
+        .order_by(users.c.id)
+        .with_for_update(key_share=True)
+    )
+    return set((await session.execute(statement)).scalars())
 
 
 async def is_verified(session: Session, user_id: UUID) -> bool:

@@ -1,5 +1,6 @@
 """Queries of the members of workspaces. A removed member keeps a row, which only `is_removed` reads."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,7 +45,15 @@ def first_workspace(user_id: sa.ColumnElement[UUID], of: sa.Table = users) -> sa
 
 
 async def add(session: Session, new: NewMember) -> bool:
-    """Add a member, or a removed one again; False if the user is a member already."""
+    """Add a member, or a removed one again; False if the user is a member already, or the workspace is being erased."""
+    # A deletion that finds no other member locks the workspace. It must not overlook this one.
+    joinable = (
+        sa.select(workspaces.c.id)
+        .where(workspaces.c.id == new.workspace_id, workspaces.c.deleted_at.is_(None))
+        .with_for_update(read=True, key_share=True)
+    )
+    if await session.scalar(joinable) is None:
+        return False
     added = session.insert(memberships).values(
         workspace_id=new.workspace_id,
         user_id=new.user_id,
@@ -57,6 +66,7 @@ async def add(session: Session, new: NewMember) -> bool:
         "joined_at": added.excluded.joined_at,
         "invited_by": added.excluded.invited_by,
         "removed_at": None,
+        "address_digest": None,
     }
     statement = added.on_conflict_do_update(
         index_elements=["workspace_id", "user_id"],
@@ -112,6 +122,17 @@ async def lock_owners(session: Session, workspace_id: UUID) -> set[UUID]:
     return set((await session.execute(statement)).scalars())
 
 
+async def lock_role(session: Session, workspace_id: UUID, user_id: UUID) -> Role | None:
+    """The role of a user, which does not change until the transaction ends; None if the user is not a member."""
+    statement = (
+        sa.select(memberships.c.role)
+        .where(memberships.c.workspace_id == workspace_id, membership_of(user_id))
+        .with_for_update(read=True)
+    )
+    role = await session.scalar(statement)
+    return None if role is None else Role(role)
+
+
 async def set_role(session: Session, workspace_id: UUID, user_id: UUID, role: Role) -> None:
     """Change the role of a member."""
     await session.execute(
@@ -121,25 +142,38 @@ async def set_role(session: Session, workspace_id: UUID, user_id: UUID, role: Ro
     )
 
 
-async def remove(session: Session, workspace_id: UUID, user_id: UUID, now: datetime) -> bool:
-    """Remove a member; False if the user is not a member."""
-    statement = (
+async def remove(
+    session: Session, workspace_id: UUID, user_id: UUID, email: str, now: datetime
+) -> None:
+    """Remove a member with this address."""
+    await session.execute(
         sa.update(memberships)
         .where(memberships.c.workspace_id == workspace_id, membership_of(user_id))
-        .values(removed_at=now)
+        .values(removed_at=now, address_digest=_digest(user_id, email))
     )
-    return (await session.execute(statement)).rowcount == 1
 
 
 async def is_removed(session: Session, workspace_id: UUID, email: str) -> bool:
-    """Whether an address is that of a removed member, or of a member whose account is disabled."""
-    found = sa.exists().where(
+    """Whether an address is that of a removed member, of a deleted account, or of a member whose account is disabled."""
+    present = sa.select(users.c.disabled_at).where(
         users.c.email == email,
-        memberships.c.user_id == users.c.id,
         memberships.c.workspace_id == workspace_id,
-        sa.or_(memberships.c.removed_at.is_not(None), users.c.disabled_at.is_not(None)),
+        membership_of(users.c.id),
     )
-    return bool(await session.scalar(sa.select(found)))
+    member = (await session.execute(present)).one_or_none()
+    if member is not None:
+        return member.disabled_at is not None
+    removed = sa.select(memberships.c.user_id, memberships.c.address_digest).where(
+        memberships.c.workspace_id == workspace_id, memberships.c.removed_at.is_not(None)
+    )
+    return any(
+        row.address_digest == _digest(row.user_id, email) for row in await session.execute(removed)
+    )
+
+
+def _digest(user_id: UUID, email: str) -> bytes:
+    # With the id, equal addresses in two workspaces cannot be recognised after the account is deleted.
+    return hashlib.sha256(user_id.bytes + email.encode()).digest()
 
 
 async def stopped_workspaces(session: Session, user_id: UUID) -> Sequence[UUID]:

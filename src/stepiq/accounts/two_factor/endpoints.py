@@ -138,9 +138,13 @@ async def turn_off(
     doors: DoorsDep,
     body: schemas.TotpProof,
 ) -> schemas.DeletedTotpView:
-    """Turn two-factor sign-in off, with your password and a code. The recovery codes stop working."""
+    """Turn two-factor sign-in off, with your password and a code. The recovery codes stop working.
+
+    An account without a password needs a login within the last 15 minutes instead.
+    """
     if body.password is None:
-        raise PasswordRequired
+        async with services.database.reading() as read:
+            await service.require_no_password(read, caller)
     await _prove(request, services, doors, caller, body.password)
     with _counted(doors, caller):
         async with services.database.transaction() as tx:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from stepiq.accounts.queries.sealed import SealedTable, columns_of
 from stepiq.core.encryption import Sealed, UserOwner
 from stepiq.store.database import Session
-from stepiq.store.tables import recovery_codes, sessions, totp_secrets, users
+from stepiq.store.tables import recovery_codes, totp_secrets, users
 
 Row = sa.Row[Any]
 
@@ -101,17 +101,6 @@ async def user(session: Session, user_id: UUID) -> Row | None:
         users.c.id == user_id
     )
     return (await session.execute(statement)).one_or_none()
-
-
-async def logged_in_at(session: Session, session_id: UUID, now: datetime) -> datetime | None:
-    """When a session began; None if it has ended."""
-    return await session.scalar(
-        sa.select(sessions.c.created_at).where(
-            sessions.c.id == session_id,
-            sessions.c.revoked_at.is_(None),
-            sessions.c.expires_at > now,
-        )
-    )
 
 
 def new_owner(user_id: UUID, secret_id: UUID) -> UserOwner:

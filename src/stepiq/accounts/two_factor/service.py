@@ -6,9 +6,13 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from stepiq.accounts import service as accounts
+from stepiq.accounts import sessions
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.errors import CredentialInvalid, UserNotFound
+from stepiq.accounts.passwords import NO_PASSWORD
 from stepiq.accounts.queries import accounts as account_queries
+from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.queries.sealed import sealed_of
 from stepiq.accounts.two_factor import codes, queries, totp
 from stepiq.accounts.two_factor.errors import (
@@ -24,8 +28,6 @@ from stepiq.core import clock, ids
 from stepiq.core.encryption import Keyring, SecretUnreadable
 from stepiq.store.database import Session
 
-RECENT = timedelta(minutes=15)
-"""How long after a login its session can change the second factor without the password."""
 PENDING_LIFETIME = timedelta(hours=1)
 """How long a new secret can be confirmed."""
 
@@ -79,26 +81,29 @@ async def status(session: Session, actor: Actor) -> TwoFactorStatus:
     return TwoFactorStatus(row.confirmed_at, await queries.codes_left(session, actor.user_id))
 
 
-async def is_on(session: Session, user_id: UUID) -> bool:
-    """Whether an account has two-factor sign-in."""
-    row = await queries.secret(session, user_id)
-    return row is not None and row.confirmed_at is not None
-
-
 async def require_recent(session: Session, actor: Actor) -> None:
     """Require that the actor has logged in recently.
 
     Raises:
-        PasswordRequired: the login was more than `RECENT` ago.
+        PasswordRequired: the login was more than `sessions.RECENT` ago.
     """
-    began = None
-    if actor.session_id is not None:
-        began = await queries.logged_in_at(session, actor.session_id, clock.now())
-    if began is None or began < clock.now() - RECENT:
-        minutes = int(RECENT.total_seconds() / 60)
+    live = await _live(session, actor)
+    if live is None or not sessions.is_recent(live.created_at):
+        minutes = int(sessions.RECENT.total_seconds() / 60)
         raise PasswordRequired(
             f"You logged in more than {minutes} minutes ago. Send your password as `password`, or log in again."
         )
+
+
+async def require_no_password(session: Session, actor: Actor) -> None:
+    """Require that the actor's account has no password, because the person signs in with an identity provider.
+
+    Raises:
+        PasswordRequired: the account has a password.
+        CredentialInvalid: the account has been disabled or removed since its credential was checked.
+    """
+    if (await accounts.with_password(session, actor))[1] != NO_PASSWORD:
+        raise PasswordRequired
 
 
 async def begin(
@@ -207,13 +212,15 @@ async def _lock(session: Session, actor: Actor) -> User:
     """Lock and return the actor's account. Processes trust a session for a few seconds after its end."""
     is_enabled = await account_queries.lock_user(session, actor.user_id, to_change=True)
     row = await queries.user(session, actor.user_id)
-    is_live = (
-        actor.session_id is not None
-        and await queries.logged_in_at(session, actor.session_id, clock.now()) is not None
-    )
-    if is_enabled is None or row is None or not is_live:
+    if is_enabled is None or row is None or await _live(session, actor) is None:
         raise CredentialInvalid("The session has ended. Log in again.")
     return _user(row)
+
+
+async def _live(session: Session, actor: Actor) -> Any:
+    if actor.session_id is None:
+        return None
+    return await session_queries.live(session, actor.session_id, clock.now())
 
 
 def _user(row: Any) -> User:

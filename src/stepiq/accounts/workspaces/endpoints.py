@@ -24,6 +24,7 @@ from stepiq.accounts.workspaces.errors import (
     WorkspacesRestricted,
 )
 from stepiq.execution.quotas import PlanKeysExceeded
+from stepiq.store.states import Role
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
@@ -113,7 +114,8 @@ async def update_member(
     """Change the role of a member. Requires the role `admin`; only owners can make or change owners."""
     before = (await service.member(tx, caller, user_id)).role
     row = await service.change_role(tx, caller, user_id, body.role)
-    await recorded.role_changed(tx, caller, row.id, row.email, before, row.role)
+    if row.role != before:
+        await recorded.role_changed(tx, caller, row.id, row.email, before, row.role)
     tx.after_commit(lambda: doors.authenticator.forget(user_id))
     return _member(row)
 
@@ -164,6 +166,7 @@ async def create_service_key(
     caller: WorkspaceAdmin, services: ServicesDep, tx: Tx, body: account_schemas.NewApiKey
 ) -> schemas.CreatedServiceKey:
     """Create a key that belongs to the workspace and not to a person. Requires the role `admin`. Shown only once: copy it."""
+    await service.require_role(tx, caller, Role.ADMIN)
     made = await keys.create(
         tx,
         caller,

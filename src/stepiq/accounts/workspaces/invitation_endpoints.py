@@ -104,7 +104,6 @@ async def accept_invitation(
 ) -> schemas.WorkspaceView:
     """Join the workspace of an invitation to your address. New people register with it instead."""
     invitation = await invitations.join(tx, caller, body.invitation)
-    await recorded.joined(tx, caller, caller.user_id, invitation.email, invitation)
     tx.after_commit(lambda: doors.authenticator.forget(caller.user_id))
     rows = await service.all_of(tx, caller)
     return schemas.WorkspaceView.model_validate(

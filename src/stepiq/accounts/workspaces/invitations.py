@@ -5,12 +5,14 @@ from uuid import UUID
 
 from stepiq.accounts import keys
 from stepiq.accounts import service as accounts
-from stepiq.accounts.actor import Actor, includes
-from stepiq.accounts.errors import InvitationInvalid, RoleMissing
+from stepiq.accounts.actor import Actor
+from stepiq.accounts.errors import InvitationInvalid
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import invitations as queries
 from stepiq.accounts.queries import members
 from stepiq.accounts.verification import require_verified
+from stepiq.accounts.workspaces import recorded
+from stepiq.accounts.workspaces import service as workspaces
 from stepiq.accounts.workspaces.errors import AlreadyMember, InvitationNotFound
 from stepiq.core import clock
 from stepiq.core.mail import MailMessage
@@ -38,13 +40,13 @@ async def create(
     invitation counts as an email of the workspace.
 
     Raises:
-        RoleMissing: only owners invite owners.
+        RoleMissing: the actor is no longer an admin; only owners invite owners.
         AlreadyMember: the person is a member.
         EmailUnverified: the actor's address must be verified first.
         PlanEmailsExhausted: the workspace has sent as many emails today as its plan allows.
     """
-    if actor.role is None or not includes(actor.role, role):
-        raise RoleMissing(role, actor.role)
+    # At least an admin, and only owners invite owners.
+    await workspaces.require_role(session, actor, Role.OWNER if role is Role.OWNER else Role.ADMIN)
     if settings.verifies_addresses:
         await require_verified(session, actor.user_id)
     await _require_new(session, actor.workspace_id, email)
@@ -104,7 +106,7 @@ async def look(session: Session, token: str) -> Any:
 
 
 async def join(session: Session, actor: Actor, token: str) -> Any:
-    """Use an invitation as the actor; returns its row.
+    """Use an invitation as the actor; returns its row. The role of a member does not change.
 
     Raises:
         InvitationInvalid: it is unknown, used, expired, for another address, or not to a workspace.
@@ -113,7 +115,8 @@ async def join(session: Session, actor: Actor, token: str) -> Any:
     row = await accounts.spend_invitation(session, token, account.email)
     if row.workspace_id is None:
         raise InvitationInvalid
-    await accounts.join(session, actor.user_id, row)
+    if await accounts.join(session, actor.user_id, row):
+        await recorded.joined(session, actor, actor.user_id, row.email, row)
     return row
 
 

@@ -11,6 +11,9 @@ from stepiq.accounts.queries import keys
 from stepiq.store.database import Session
 from stepiq.store.states import PipelineStatus
 from stepiq.store.tables import (
+    identities,
+    identity_roles,
+    invitations,
     pipeline_versions,
     pipelines,
     recipients,
@@ -91,11 +94,38 @@ async def holdings(session: Session, workspace_id: UUID, user_id: UUID) -> Holdi
     )
 
 
-async def forget_recipient(session: Session, workspace_id: UUID, user_id: UUID) -> None:
-    """Withdraw the consent of a member's address to emails of a workspace."""
-    address = sa.select(users.c.email).where(users.c.id == user_id).scalar_subquery()
+async def email(session: Session, user_id: UUID) -> str:
+    """The address of a user."""
+    return await session.scalar(sa.select(users.c.email).where(users.c.id == user_id))
+
+
+async def forget_recipient(session: Session, workspace_id: UUID, email: str) -> None:
+    """Withdraw the consent of an address to emails of a workspace."""
     await session.execute(
         sa.update(recipients)
-        .where(recipients.c.workspace_id == workspace_id, recipients.c.email == address)
+        .where(recipients.c.workspace_id == workspace_id, recipients.c.email == email)
         .values(confirmed_at=None)
+    )
+
+
+async def delete_invitations(
+    session: Session, workspace_id: UUID, user_id: UUID, email: str
+) -> None:
+    """Delete the open invitations that a member has created, and those of the member's address."""
+    await session.execute(
+        sa.delete(invitations).where(
+            invitations.c.workspace_id == workspace_id,
+            invitations.c.used_at.is_(None),
+            sa.or_(invitations.c.invited_by == user_id, invitations.c.email == email),
+        )
+    )
+
+
+async def forget_identity_roles(session: Session, workspace_id: UUID, user_id: UUID) -> None:
+    """Forget that identities gave a user a membership. A later one by an invitation does not come from them."""
+    own = sa.select(identities.c.id).where(identities.c.user_id == user_id)
+    await session.execute(
+        sa.delete(identity_roles).where(
+            identity_roles.c.workspace_id == workspace_id, identity_roles.c.identity_id.in_(own)
+        )
     )

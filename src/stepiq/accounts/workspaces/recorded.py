@@ -7,6 +7,7 @@ from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit import recording as audit
 from stepiq.accounts.audit.actions import Action, AuditTargetType
 from stepiq.accounts.audit.records import AuditTarget, By, Facts
+from stepiq.accounts.recorded import key_facts
 from stepiq.store.database import Session
 from stepiq.store.states import Role
 
@@ -84,7 +85,7 @@ async def on_invitation(session: Session, actor: Actor | By, action: Action, row
 
 async def on_service_key(session: Session, actor: Actor, action: Action, row: Any) -> None:
     """Record that a service key, whose row is `row`, was created or revoked."""
-    facts: Facts = {"prefix": row.prefix, "scopes": list(row.scopes)}
+    facts = key_facts(row)
     is_new = action is Action.SERVICE_KEY_CREATED
     await audit.record(
         session,

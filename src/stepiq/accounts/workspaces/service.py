@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from stepiq.accounts import service as accounts
-from stepiq.accounts.actor import Actor
-from stepiq.accounts.errors import RoleMissing
+from stepiq.accounts.actor import Actor, includes
+from stepiq.accounts.errors import RoleMissing, WorkspaceNotFound
 from stepiq.accounts.queries import keys as key_queries
 from stepiq.accounts.queries import members
 from stepiq.accounts.queries import sessions as session_queries
@@ -55,7 +55,7 @@ async def create(session: Session, settings: Settings, actor: Actor, *, name: st
         if settings.effective_registration is not RegistrationPolicy.OPEN:
             raise WorkspacesRestricted
         # Of concurrent calls of one account, each must see the workspaces of the others.
-        await accounts.lock(session, actor)
+        await accounts.lock(session, actor.user_id)
         owned = await members.workspaces_of(session, actor.user_id)
         if sum(row.role == Role.OWNER for row in owned) >= MAX_OWNED:
             raise TooManyWorkspaces(MAX_OWNED)
@@ -75,9 +75,15 @@ async def all_of(session: Session, actor: Actor) -> Sequence[Any]:
 
 
 async def one(session: Session, actor: Actor) -> Any:
-    """The row of the actor's workspace with the actor's role."""
-    found = await members.workspaces_of(session, actor.user_id)
-    return next(row for row in found if row.id == actor.workspace_id)
+    """The row of the actor's workspace with the actor's role.
+
+    Raises:
+        WorkspaceNotFound: the actor was removed since the credential was checked.
+    """
+    for row in await members.workspaces_of(session, actor.user_id):
+        if row.id == actor.workspace_id:
+            return row
+    raise WorkspaceNotFound(actor.workspace_id)
 
 
 async def page(session: Session, actor: Actor, *, before: UUID | None, limit: int) -> Sequence[Any]:
@@ -114,7 +120,7 @@ async def change_role(session: Session, actor: Actor, user_id: UUID, role: Role)
 
     Raises:
         MemberNotFound: the workspace has no such member.
-        RoleMissing: only owners make owners, and only owners change the role of an owner.
+        RoleMissing: the actor is no longer an admin; only owners make owners, and only owners change the role of an owner.
         LastOwner: the workspace would have no owner.
     """
     found = await _to_change(session, actor, user_id, and_becomes=role)
@@ -130,9 +136,10 @@ async def remove(session: Session, actor: Actor, user_id: UUID) -> Removal:
 
     Raises:
         MemberNotFound: the workspace has no such member.
-        RoleMissing: only owners remove owners.
+        RoleMissing: the actor is no longer an admin; only owners remove owners.
         LastOwner: the workspace would have no owner.
     """
+    await accounts.lock(session, user_id)
     await _to_change(session, actor, user_id)
     return await end_membership(session, actor.workspace_id, user_id)
 
@@ -158,6 +165,7 @@ async def remove_by_operator(session: Session, workspace_id: UUID, user_id: UUID
         MemberNotFound: the workspace has no such member.
         LastOwner: the workspace would have no owner.
     """
+    await accounts.lock(session, user_id)
     await _require_other_owner(session, workspace_id, user_id)
     return await end_membership(session, workspace_id, user_id)
 
@@ -181,6 +189,7 @@ async def leave(session: Session, actor: Actor) -> Removal:
         MemberNotFound: the actor was removed since the credential was checked.
         LastOwner: the actor is the only owner.
     """
+    await accounts.lock(session, actor.user_id)
     owners = await members.lock_owners(session, actor.workspace_id)
     if owners == {actor.user_id}:
         raise LastOwner
@@ -203,6 +212,7 @@ async def _to_change(
 ) -> Any:
     # Locks the owners, so that two concurrent changes cannot leave the workspace without one.
     owners = await members.lock_owners(session, actor.workspace_id)
+    await require_role(session, actor, Role.ADMIN)
     found = await member(session, actor, user_id)
     concerns_owner = user_id in owners or and_becomes is Role.OWNER
     if concerns_owner and actor.user_id not in owners:
@@ -212,11 +222,26 @@ async def _to_change(
     return found
 
 
+async def require_role(session: Session, actor: Actor, role: Role) -> None:
+    """Check the role of a user in the transaction. Processes trust a credential for a few seconds.
+
+    For what outlasts the role, such as a key or another member: someone who has just been removed must not get back in.
+
+    Raises:
+        RoleMissing: the actor no longer has at least this role.
+    """
+    held = await members.lock_role(session, actor.workspace_id, actor.user_id)
+    if held is None or not includes(held, role):
+        raise RoleMissing(role, held)
+
+
 async def end_membership(session: Session, workspace_id: UUID, user_id: UUID) -> Removal:
-    """Remove a member with the access of this person, without checks."""
-    now = clock.now()
-    await members.remove(session, workspace_id, user_id, now)
-    await queries.forget_recipient(session, workspace_id, user_id)
+    """Remove a member with the access of this person, without checks. The caller has locked the account."""
+    now, email = clock.now(), await queries.email(session, user_id)
+    await members.remove(session, workspace_id, user_id, email, now)
+    await queries.forget_recipient(session, workspace_id, email)
+    await queries.delete_invitations(session, workspace_id, user_id, email)
+    await queries.forget_identity_roles(session, workspace_id, user_id)
     revoked = await key_queries.revoke_all(session, user_id, now, workspace_id=workspace_id)
     ended = await session_queries.end_all(session, user_id, now)
     return Removal(revoked, len(ended))

@@ -10,7 +10,7 @@ from stepiq.accounts.http import Administrator
 from stepiq.billing.errors import LimitsInvalid, UnknownPlan
 from stepiq.billing.http import BillingServices, BillingServicesDep
 from stepiq.billing.workspaces import queries, schemas, service
-from stepiq.billing.workspaces.errors import WorkspaceHasMembers, WorkspaceUnknown
+from stepiq.billing.workspaces.errors import NoSuchWorkspace, WorkspaceHasMembers
 from stepiq.billing.workspaces.records import ListedWorkspace, WorkspaceFilter
 from stepiq.core import clock
 from stepiq.store.database import Session
@@ -59,7 +59,7 @@ async def list_workspaces(
     )
 
 
-@router.get("/admin/workspaces/{workspace_id}", responses=problems(*_REFUSALS, WorkspaceUnknown))
+@router.get("/admin/workspaces/{workspace_id}", responses=problems(*_REFUSALS, NoSuchWorkspace))
 async def get_workspace(
     _caller: Administrator, services: BillingServicesDep, read: Read, workspace_id: UUID
 ) -> schemas.AdminWorkspaceDetailView:
@@ -69,7 +69,7 @@ async def get_workspace(
 
 @router.patch(
     "/admin/workspaces/{workspace_id}",
-    responses=problems(*_REFUSALS, WorkspaceUnknown, UnknownPlan, LimitsInvalid),
+    responses=problems(*_REFUSALS, NoSuchWorkspace, UnknownPlan, LimitsInvalid),
 )
 async def update_workspace(
     caller: Administrator,
@@ -93,7 +93,7 @@ async def update_workspace(
 
 @router.delete(
     "/admin/workspaces/{workspace_id}",
-    responses=problems(*_REFUSALS, WorkspaceUnknown, WorkspaceHasMembers),
+    responses=problems(*_REFUSALS, NoSuchWorkspace, WorkspaceHasMembers),
 )
 async def erase_workspace(
     caller: Administrator, tx: Tx, workspace_id: UUID

@@ -5,7 +5,7 @@ from uuid import UUID
 from stepiq.core.errors import Conflict, NotFound
 
 
-class WorkspaceUnknown(NotFound):
+class NoSuchWorkspace(NotFound):
     """The server has no workspace with this id."""
 
     code = "workspace_unknown"

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
-from stepiq.accounts.administration import queries as administration
+from stepiq.accounts.administration import service as administration
 from stepiq.accounts.audit.records import By
 from stepiq.billing.plans import Plans, check_overrides
 from stepiq.billing.workspaces import queries, recorded
-from stepiq.billing.workspaces.errors import WorkspaceHasMembers, WorkspaceUnknown
+from stepiq.billing.workspaces.errors import NoSuchWorkspace, WorkspaceHasMembers
 from stepiq.billing.workspaces.records import LimitValue, ListedWorkspace
 from stepiq.core import clock
 from stepiq.execution.runtime import Engine
@@ -19,11 +19,11 @@ async def get(session: Session, workspace_id: UUID) -> ListedWorkspace:
     """A workspace.
 
     Raises:
-        WorkspaceUnknown: the server has no such workspace.
+        NoSuchWorkspace: the server has no such workspace.
     """
     found = await queries.find(session, workspace_id, clock.now())
     if found is None:
-        raise WorkspaceUnknown(workspace_id)
+        raise NoSuchWorkspace(workspace_id)
     return found
 
 
@@ -51,7 +51,7 @@ async def change(
     Raises:
         UnknownPlan: no plan has this name.
         LimitsInvalid: a limit has an unknown name or an invalid value. Lists all problems.
-        WorkspaceUnknown: the server has no such workspace.
+        NoSuchWorkspace: the server has no such workspace.
     """
     if plan is not None:
         plans.require(plan)
@@ -59,7 +59,7 @@ async def change(
     check_overrides({name: value for name, value in wanted.items() if value is not None})
     stored = await queries.lock(session, workspace_id)
     if stored is None:
-        raise WorkspaceUnknown(workspace_id)
+        raise NoSuchWorkspace(workspace_id)
     before = await get(session, workspace_id)
     kept = {**stored, **wanted}
     overrides = {name: value for name, value in kept.items() if value is not None}
@@ -75,14 +75,14 @@ async def erase(session: Session, by: Actor | By, workspace_id: UUID) -> None:
     """Mark a workspace without members, so that its data is erased in the background. Idempotent.
 
     Raises:
-        WorkspaceUnknown: the server has no such workspace.
+        NoSuchWorkspace: the server has no such workspace.
         WorkspaceHasMembers: it has members, whose owner can delete it.
     """
     if await queries.lock(session, workspace_id) is None:
-        raise WorkspaceUnknown(workspace_id)
+        raise NoSuchWorkspace(workspace_id)
     if members := await queries.count_members(session, workspace_id):
         raise WorkspaceHasMembers(workspace_id, members)
     found = await get(session, workspace_id)
     if found.deleted_at is None:
-        await administration.mark_erased(session, [workspace_id], clock.now())
+        await administration.close(session, [workspace_id], is_erased=True)
         await recorded.erased(session, by, found)

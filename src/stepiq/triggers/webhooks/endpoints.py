@@ -19,7 +19,7 @@ from stepiq.execution.records import NewRun
 from stepiq.language import offload
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines import pausing
-from stepiq.pipelines.errors import PipelineNotActive, PipelineNotFound
+from stepiq.pipelines.errors import PipelineNotFound, WebhookPaused
 from stepiq.store.database import Session
 from stepiq.store.states import RunStatus
 from stepiq.triggers.webhooks import schemas, service
@@ -84,7 +84,7 @@ async def _content(request: Request) -> Json | StepIQError:
     responses=problems(
         KeyRequired,
         PipelineNotFound,
-        PipelineNotActive,
+        WebhookPaused,
         PlanWebhooksDisabled,
         SignatureInvalid,
         SignatureSecretMissing,
@@ -129,7 +129,7 @@ async def trigger_webhook(
     async with own_tx() as tx:
         run = await run_of(tx)
         if await pausing.lock_paused(tx, [run.pipeline_id]):
-            raise PipelineNotActive(run.pipeline_id)
+            raise WebhookPaused(run.pipeline_id)
         await engine.accept(tx, run)
         await own_tx.keep(response)
     return response

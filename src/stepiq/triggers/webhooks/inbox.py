@@ -11,7 +11,7 @@ from stepiq.execution.protocols import SecretReader
 from stepiq.execution.records import NewRun
 from stepiq.execution.runtime import Engine
 from stepiq.pipelines import pausing
-from stepiq.pipelines.errors import PipelineNotActive
+from stepiq.pipelines.errors import WebhookPaused
 from stepiq.pipelines.targets import Targets, Triggered
 from stepiq.store.database import Database, Session
 from stepiq.store.pubsub import Changes
@@ -53,7 +53,7 @@ class Inbox:
 
         Raises:
             PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
-            PipelineNotActive: the pipeline was paused meanwhile.
+            WebhookPaused: the pipeline was paused meanwhile.
             StoreUnavailable: whether the run was accepted is unknown.
         """
         await self._accepting.add(prepare, workspace_id)
@@ -65,7 +65,7 @@ class Inbox:
             allowed = [run for run in wanted if run.pipeline_id not in paused]
             refusals = iter(await self._engine.accept_many(session, allowed))
             return [
-                PipelineNotActive(run.pipeline_id) if run.pipeline_id in paused else next(refusals)
+                WebhookPaused(run.pipeline_id) if run.pipeline_id in paused else next(refusals)
                 for run in wanted
             ]
 

@@ -53,7 +53,7 @@ async def check(
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline, or it is archived.
-        PipelineNotActive: it is paused.
+        WebhookPaused: it is paused.
         PlanWebhooksDisabled: the plan has no webhooks.
         SignatureInvalid, SignatureSecretMissing, SignatureSecretUnusable: the pipeline requires the sender's signature,
             and it is not valid or cannot be checked.
