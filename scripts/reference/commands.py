@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import typer
 
@@ -78,6 +78,8 @@ def _metavar(parameter: Any) -> str:
     kind = parameter.type_descriptor.annotation
     if isinstance(kind, type) and issubclass(kind, Enum):
         return "\\|".join(str(member.value) for member in kind)
+    if get_origin(kind) is Literal:
+        return "\\|".join(map(str, get_args(kind)))
     return str(parameter.metavar or _PLACEHOLDERS.get(kind, "TEXT"))
 
 

@@ -57,6 +57,10 @@ _NOT_SHOWN = frozenset({
     "require", "startswith", "text",
 })  # fmt: skip
 """Functions that take SQL, patterns, types, examples, or text to search for."""
+_NOT_MESSAGES = frozenset({
+    "accounts.service.name_of", "core.encryption.bound", "core.encryption.name",
+})  # fmt: skip
+"""Functions that return bytes for encryption, or a name."""
 _DESCRIPTIONS = frozenset({"help", "description", "responses", "begin", "default_factory"})
 """Arguments whose text is not a message."""
 _LOGS = {level: level for level in ("debug", "info", "warning", "error")} | {"exception": "error"}
@@ -288,6 +292,9 @@ class _Module:
             if isinstance(outer, ast.Call) and source_texts.name_of(outer.func) in _NOT_SHOWN:
                 return False
             if isinstance(outer, ast.keyword) and outer.arg in _DESCRIPTIONS:
+                return False
+            is_function = isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef)
+            if is_function and f"{self.name}.{outer.name}" in _NOT_MESSAGES:
                 return False
         return True
 

@@ -261,7 +261,10 @@ class TestReset:
         assert response.json()["api_keys_revoked"] == 2
         assert [(await key.get("/api/pipelines")).status_code for key in keys] == [401, 401]
         assert (await other.get("/api/pipelines")).status_code == 200
-        assert "revokes all its API keys" in kept(settings.data_dir)[0].get_content()
+        assert (
+            "revokes all its personal API keys, in all workspaces"
+            in kept(settings.data_dir)[0].get_content()
+        )
 
     async def test_a_session_that_it_ended_creates_no_key_in_a_process_that_still_trusts_it(
         self, forget, reset, owner, account, app, database

@@ -39,7 +39,7 @@ class TestList:
     def test_an_unknown_one_is_named(self, cli):
         done = cli("members", "list", "--workspace", "nobody")
 
-        assert (done.code, "no workspace `nobody`" in done.err) == (2, True)
+        assert (done.code, "Workspace `nobody` was not found" in done.err) == (2, True)
 
 
 class TestChanges:

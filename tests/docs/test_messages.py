@@ -44,6 +44,8 @@ class TestRows:
 
         assert row in section(read("docs/reference/messages.md"), "## Log")
 
-    @pytest.mark.parametrize("text", ["SELECT count", "<label", "| {} |"])
-    def test_queries_and_markup_are_not_messages(self, text):
+    @pytest.mark.parametrize(
+        "text", ["SELECT count", "<label", "| {} |", "stepiq value of", "of account {user_id}"]
+    )
+    def test_queries_markup_and_parts_of_keys_are_not_messages(self, text):
         assert text not in read("docs/reference/messages.md")

@@ -110,7 +110,7 @@ async def revoke(session: Session, actor: Actor, belongs: Belonging, key_id: UUI
 
     Raises:
         SessionRequired: the actor is an API key.
-        KeyNotFound: there is no such key, or it has been revoked.
+        KeyNotFound: the key does not exist, or it has been revoked.
     """
     require_person(actor)
     row = await key_queries.lock(session, belongs, key_id)
@@ -133,7 +133,7 @@ async def roll(
     """Create a key with the name and scopes of another, which expires after the overlap. 0: it is revoked at once.
 
     Raises:
-        KeyNotFound: there is no such key, or it has been revoked.
+        KeyNotFound: the key does not exist, or it has been revoked.
         PlanKeysExceeded: the plan does not allow both keys. Without an overlap, it always does.
         SessionRequired, KeyExpiryPast, CredentialInvalid: as for `create`.
     """

@@ -164,7 +164,11 @@ async def forgot_password(
 async def reset_password(
     request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.NewPassword
 ) -> schemas.PasswordResetDone:
-    """Set a new password with the token of a reset email. All sessions of the account end, and its API keys are revoked."""
+    """Set a new password with the token of a reset email.
+
+    All sessions of the account end, and its personal API keys are revoked, in all workspaces. Service keys keep
+    working.
+    """
     client = client_of(request)
     async with services.database.reading() as read:
         await sessions.check_reset(read, body.token)
@@ -254,7 +258,7 @@ async def change_password(
 
 @users.get("/user/me", responses=problems(CredentialInvalid, ScopeMissing, MemberRequired))
 async def me(caller: AccountReader, services: ServicesDep, read: Read) -> schemas.UserView:
-    """The account of the credential, and the limits of its plan. A service key has no account."""
+    """The account of the credential, and the limits of the workspace's plan. A service key has no account."""
     return views.user_view(services, await service.me(read, caller))
 
 
@@ -275,7 +279,8 @@ async def create_key(
 ) -> schemas.CreatedApiKey:
     """Create an API key that acts as you in the workspace. The key is shown only in this response: copy it.
 
-    It can do what its scopes and your role allow, and stops when you are no longer a member.
+    The key can do what its scopes and your role both allow. It stops working when you leave the workspace or are
+    removed from it.
     """
     made = await keys.create(
         tx,

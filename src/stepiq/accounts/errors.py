@@ -74,7 +74,7 @@ class RefreshReused(Unauthenticated):
 
 
 class SessionEnded(Unauthenticated):
-    """The session of the refresh token has ended: by a logout, a new password, or because the account was disabled."""
+    """The session has ended: by a logout, a new password, or because the account was disabled or removed from a workspace."""
 
     code = "session_ended"
 
@@ -136,7 +136,7 @@ class InvitationInvalid(Invalid):
     def __init__(self) -> None:
         super().__init__(
             "This invitation is not valid. Each one works once, for one email address, within seven days. "
-            "Ask the operator for a new one."
+            "Ask the person who invited you for another one."
         )
 
 
@@ -178,7 +178,7 @@ class WorkspaceNotFound(NotFound):
 
     def __init__(self, workspace_id: UUID | str) -> None:
         super().__init__(
-            f"You are not a member of a workspace {workspace_id}. GET /api/workspaces lists your workspaces. An API key works "
+            f"You are not a member of workspace {workspace_id}. GET /api/workspaces lists your workspaces. An API key works "
             "only in its own workspace.",
             workspace_id=workspace_id,
         )
@@ -342,7 +342,7 @@ class AdminRequired(Forbidden):
 
 
 class OwnAccount(Conflict):
-    """Administrators cannot disable, enable, dismiss or delete themselves."""
+    """Administrators cannot disable, enable or delete themselves, or remove their own administrator rights."""
 
     code = "own_account"
 

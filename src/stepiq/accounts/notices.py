@@ -70,8 +70,8 @@ Two-factor sign-in was turned on for {email} at {base_url}
 
 From now on, signing in with the password also needs a code of the authenticator app, or a recovery code.
 
-If it was not you, someone else uses your account. Reset your password, and ask the administrator of the server to
-reset the two-factor sign-in of your account:
+If it was not you, someone else has access to your account. Reset your password, and ask the administrator of
+the server to reset the two-factor sign-in of your account:
 
 {base_url}/forgot-password
 """,

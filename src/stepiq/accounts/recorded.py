@@ -73,7 +73,7 @@ async def recovered(session: Session, account: Account, *, codes_left: int) -> N
 
 
 def refused(email: str, account: Account | None, *, reason: str) -> NewEntry:
-    """The entry of a failed sign-in: in the log of the account's workspace, or the server's if there is no account."""
+    """The entry of a failed sign-in, in the log of the account's first workspace. Without one, it is in the server's log."""
     return audit.new_entry(
         By(ActorKind.ANONYMOUS, None if account is None else account.workspace_id),
         Action.SESSION_REFUSED,

@@ -152,7 +152,8 @@ If it was you, open this link within one hour. It works once.
 
 {base_url}/reset-password#token={token}
 
-A new password ends all sessions of the account and revokes all its API keys.
+A new password ends all sessions of the account and revokes all its personal API keys, in all workspaces. Service keys
+keep working, including those that you created.
 
 You can also send this token to {base_url}/api/auth/reset-password:
 

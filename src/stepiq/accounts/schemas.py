@@ -140,7 +140,7 @@ class WorkspaceBrief(View):
 
 
 class UserView(View):
-    """An account and the limits of its plan."""
+    """An account, and the limits of the workspace's plan."""
 
     id: UUID
     email: str

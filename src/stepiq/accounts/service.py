@@ -449,7 +449,8 @@ async def with_password(session: Session, actor: Actor) -> tuple[Account, str]:
     )
     if row is None or row.workspace_id is None:
         raise CredentialInvalid(
-            "The account is disabled, or no longer a member of the workspace. Ask the server's operator."
+            "The account is disabled, or no longer a member of the workspace. Ask an admin of the workspace, or an "
+            "administrator of the server."
         )
     return account_of(row), row.password_hash
 

@@ -234,7 +234,10 @@ async def check_reset(session: Session, token: str) -> None:
 
 
 async def reset_password(session: Session, token: str, *, new_hash: str) -> PasswordReset:
-    """Set a password with an emailed token. Ends all sessions of the user, revokes all API keys, and suspends identities.
+    """Set a password with an emailed token.
+
+    Ends all sessions of the user, revokes all personal API keys in all workspaces, and suspends identities. Service
+    keys keep working, including those that the user created.
 
     A password may be reset because someone else had access to the account, and could have created keys or connected
     an identity.

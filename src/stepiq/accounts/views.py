@@ -20,7 +20,7 @@ def session_view(
 
 
 def user_view(services: Services, account: service.Account) -> schemas.UserView:
-    """An account, with the limits of its plan."""
+    """An account, with the limits of the workspace's plan."""
     limits = dict(services.plans.get(account.plan).limits)
     return schemas.UserView(
         id=account.id,

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 from pydantic import ValidationError
 
@@ -159,7 +160,7 @@ def set_plan(email: str, plan: str) -> None:
 
 
 def disable(email: str) -> None:
-    """Disable an account and cancel its runs.
+    """Disable an account, and cancel the runs of its workspaces that have no other enabled member.
 
     Raises:
         UsageError: the address is not valid.
@@ -333,10 +334,7 @@ async def change_plan(configured: Settings, email: str, plan: str) -> None:
         memberships = await administration.memberships_of(session, account.id)
         owned = [each.id for each in memberships if each.role == Role.OWNER]
         if len(owned) != 1:
-            ids = ", ".join(map(str, owned)) or "none"
-            raise UsageError(
-                f"{email} does not own exactly one workspace, but these: {ids}. Use `stepiq workspaces plan ID {plan}`."
-            )
+            raise UsageError(_not_one_workspace(email, owned, plan))
         await workspaces.change(
             session,
             OPERATOR,
@@ -346,6 +344,13 @@ async def change_plan(configured: Settings, email: str, plan: str) -> None:
             plan=plan,
             limits=None,
         )
+
+
+def _not_one_workspace(email: str, owned: Sequence[UUID], plan: str) -> str:
+    if not owned:
+        return f"{email} owns no workspace. `stepiq workspaces list` lists all workspaces."
+    ids = ", ".join(map(str, owned))
+    return f"{email} owns {len(owned)} workspaces. Use `stepiq workspaces plan ID {plan}`: {ids}."
 
 
 @contextmanager

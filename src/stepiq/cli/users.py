@@ -31,7 +31,7 @@ def create(
     plan: Annotated[
         str | None,
         typer.Option(
-            help="Plan of the account. Default: STEPIQ_DEFAULT_PLAN, or `enterprise` with --admin."
+            help="Plan of the new workspace. Default: STEPIQ_DEFAULT_PLAN, or `enterprise` with --admin."
         ),
     ] = None,
     admin: Annotated[
@@ -107,7 +107,7 @@ def set_plan(
 
 @app.command()
 def disable(email: _AccountEmail) -> None:
-    """Disable an account and cancel its runs. Running servers refuse its sessions and keys within five seconds."""
+    """Disable an account: refuse its sessions and keys, and cancel runs of workspaces without another enabled member."""
     from stepiq.cli import accounts
 
     accounts.disable(email)
@@ -115,7 +115,7 @@ def disable(email: _AccountEmail) -> None:
 
 @app.command("reset-2fa")
 def reset_two_factor(email: _AccountEmail) -> None:
-    """Turn off the two-factor sign-in of an account whose person has lost their authenticator and the recovery codes."""
+    """Turn off two-factor sign-in for a person who has lost the authenticator and the recovery codes."""
     from stepiq.cli import accounts
 
     accounts.reset_two_factor(email)
@@ -156,7 +156,8 @@ def delete(
     data: Annotated[
         Literal["keep", "erase"],
         typer.Option(
-            help="What happens to workspaces that have no other member: they stay without members, or all their data is erased.",
+            help="What happens to workspaces that have no other member. `keep`: they stay without members. "
+            "`erase`: all their data is deleted.",
             show_default=False,
         ),
     ],

@@ -143,7 +143,7 @@ async def _find(session: Session, workspace: str | None) -> UUID:
         raise UsageError("The server has no workspace yet. Create an account first.")
     if not found:
         raise UsageError(
-            f"There is no workspace `{workspace}`. `stepiq members list` without --workspace lists all workspaces."
+            f"Workspace `{workspace}` was not found. `stepiq workspaces list` lists all workspaces."
         )
     listed = "\n".join(f"  {row.id}  {row.name}" for row in found)
     raise UsageError(f"There are several workspaces. Name one with --workspace ID:\n{listed}")

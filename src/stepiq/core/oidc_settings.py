@@ -67,8 +67,8 @@ class OidcSettings(BaseModel):
     allowed_domains: list[str] = []
     """Domains of email addresses that can sign in, such as `example.com`. Default: all."""
     assume_verified_email: bool = False
-    """`true` trusts addresses without the claim `email_verified`. Only for providers at which nobody can choose their own
-    address, such as a single tenant of Entra."""
+    """`true` trusts addresses without the claim `email_verified`. Use it only for providers that do not let people choose their
+    own address, such as a single tenant of Entra."""
     create_accounts: bool = True
     """Whether the first sign-in of a person creates an account."""
     session_hours: int = Field(default=168, ge=1, le=720)

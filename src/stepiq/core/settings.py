@@ -117,8 +117,8 @@ class Settings(BaseSettings):
     `{"google": {"issuer": "…", "client_id": "…", "client_secret": "…"}}`. The fields are those of `[oidc.NAME]`. Default: none."""
 
     default_plan: str = "unlimited"
-    """Plan of new accounts, except the first administrator: `unlimited`, `free`, `starter`, `pro`, `enterprise`, or a plan from the
-    config file. Existing accounts keep their plan."""
+    """Plan of new workspaces, except that of the first administrator: `unlimited`, `free`, `starter`, `pro`, `enterprise`, or a plan
+    from the config file. Existing workspaces keep their plan."""
 
     default_model: str | None = None
     """Model of steps without `model`. Default: the small model of the first configured provider, else the local model."""

@@ -49,7 +49,7 @@ class NewRun:
     spends_credits: bool
     """Whether it may call a model that the server pays for."""
     own_keys: Collection[str] = ()
-    """Names of the secrets that hold the account's own provider keys."""
+    """Names of the secrets that hold the workspace's own provider keys."""
     retry_of: UUID | None = None
     schedule_id: UUID | None = None
     """The schedule that started it."""
@@ -89,7 +89,7 @@ class ClaimedRun:
     """Models that the run has used. Usage counts a run once per model. Maintained by the journal."""
 
     own_keys: Collection[str] = ()
-    """Names of the secrets that held the account's own provider keys when the run was accepted."""
+    """Names of the secrets that held the workspace's own provider keys when the run was accepted."""
 
     only_step: str | None = None
     """Id of the only step to execute; None for all steps."""

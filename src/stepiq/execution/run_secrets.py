@@ -30,7 +30,7 @@ class RunSecrets:
     named: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Values that templates read as `env.NAME`."""
     keys: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    """The account's own keys of model providers."""
+    """The workspace's own keys of model providers."""
     hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """The hosts to which a secret may be sent, for the secrets that are restricted."""
     masker: Masker = field(default_factory=lambda: Masker({}))
@@ -87,7 +87,7 @@ async def read_secrets(
     run: ClaimedRun,
     definition: Definition,
 ) -> RunSecrets:
-    """Read the secrets that the definition names and, if it calls models, the account's own provider keys.
+    """Read the secrets that the definition names and, if it calls models, the workspace's own provider keys.
 
     Raises:
         StoreUnavailable: the database does not respond.

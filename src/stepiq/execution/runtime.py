@@ -240,7 +240,7 @@ class Engine:
         return self._providers.key_names
 
     def spends_credits(self, definition: Definition, own_keys: Collection[str] = ()) -> bool:
-        """Whether a run of the definition may call a model with the server's key, not one of the account's keys."""
+        """Whether a run of the definition may call a model with the server's key, not one of the workspace's keys."""
         models = usage.models_of(definition)
         return any(self._providers.server_pays(model, own_keys) for model in models)
 

@@ -285,5 +285,5 @@ def _secret_problems(draft: Report) -> list[tuple[str, PathProblem]]:
 def _secret_problem(
     path: places.Path, name: str, inside: tuple[str, int, int] | None
 ) -> PathProblem:
-    message = f"The secret `{name}` is not stored. Store it for the account or for this pipeline before the pipeline runs."
+    message = f"The secret `{name}` is not stored. Store it for the workspace or for this pipeline before the pipeline runs."
     return PathProblem(path, "secret_missing", message, inside=inside)

@@ -83,7 +83,7 @@ class Preparer:
         if sender is None:
             return None
         if sender.is_disabled:
-            return Unsendable("The account is disabled, so nothing is sent for it.")
+            return Unsendable("All members of the workspace are disabled, so nothing is sent.")
         is_mail = delivery.target_type is TargetType.EMAIL
         if is_mail and self.verifies_addresses and not sender.is_verified:
             return Unsendable(EmailUnverified().message)

@@ -298,7 +298,7 @@ async def pause_pipeline(
     rules: RulesDep,
     body: schemas.PauseRequest | None = None,
 ) -> schemas.PipelineView:
-    """Pause a pipeline: it starts no new runs until it is resumed, except tests of drafts. Unfinished runs continue."""
+    """Pause a pipeline: until it is resumed, no new runs of it can start, except tests of drafts. Unfinished runs continue."""
     reason = None if body is None else body.reason
     before, pipeline = await pausing.pause(tx, caller, pipeline_id, rules, reason=reason)
     await recorded.pause_changed(tx, caller, Action.PIPELINE_PAUSED, before, pipeline)

@@ -37,28 +37,28 @@ class PipelineArchived(Conflict):
 
 
 class PipelinePaused(Conflict):
-    """The pipeline is paused: it can be changed, but starts no runs."""
+    """The pipeline is paused: it can be changed, but no runs can start."""
 
     code = "pipeline_paused"
 
     def __init__(self, pipeline_id: UUID, reason: str | None) -> None:
         why = f" Reason: {reason}" if reason else ""
         super().__init__(
-            f"Pipeline {pipeline_id} is paused, so it starts no runs. Resume it first: "
+            f"Pipeline {pipeline_id} is paused, so no runs can start. Resume it first: "
             f"POST /api/pipelines/{pipeline_id}/resume.{why}",
             pipeline_id=pipeline_id,
         )
 
 
 class WebhookPaused(PipelineNotFound):
-    """The pipeline of an inbound webhook is paused, so it starts no runs."""
+    """The pipeline of an inbound webhook is paused, so the webhook cannot start runs."""
 
     code = "pipeline_not_active"
 
     def __init__(self, pipeline_id: UUID) -> None:
         NotFound.__init__(
             self,
-            f"Pipeline {pipeline_id} is paused, so its webhook starts no runs. A member of the workspace can resume it: "
+            f"Pipeline {pipeline_id} is paused, so its webhook cannot start runs. A member of the workspace can resume it: "
             f"POST /api/pipelines/{pipeline_id}/resume.",
             pipeline_id=pipeline_id,
         )

@@ -1,4 +1,4 @@
-"""Pauses and resumes pipelines. A paused pipeline starts no runs, except tests of its drafts.
+"""Pauses and resumes pipelines. While a pipeline is paused, no runs of it can start, except tests of its drafts.
 
 A transaction that starts a run locks the pipeline (`runnable`, `lock_paused`), and a transaction that pauses it
 waits for that lock. After the answer to a pause, no run of the pipeline is accepted in any process.

@@ -1,4 +1,4 @@
-"""Routes of a pipeline's own secrets, which take precedence over the account's."""
+"""Routes of a pipeline's own secrets, which take precedence over the workspace's."""
 
 from uuid import UUID
 
@@ -25,7 +25,7 @@ router = new_router("Secrets")
 async def list_secrets_for_pipeline(
     caller: Reader, read: Read, page: PageQuery, pipeline_id: UUID
 ) -> Page[schemas.SecretView]:
-    """Names, hosts and dates of the pipeline's own secrets, newest first, without the account's secrets."""
+    """Names, hosts and dates of the pipeline's own secrets, newest first, without the workspace's secrets."""
     await service.get(read, caller, pipeline_id)
     rows = await secrets.page(
         read, caller, pipeline_id=pipeline_id, before=page.before, limit=page.fetch
@@ -52,7 +52,7 @@ async def set_secret_for_pipeline(
     body: schemas.NewSecret,
     response: Response,
 ) -> schemas.StoredSecret:
-    """Store a secret for this pipeline only, or replace its value (200). It takes precedence over the account's secret."""
+    """Store a secret for this pipeline only, or replace its value (200). It takes precedence over the workspace's secret."""
     await service.get(tx, caller, pipeline_id)
     stored = await secrets.store(
         tx,

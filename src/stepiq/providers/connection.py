@@ -52,7 +52,7 @@ class Endpoint:
     base_url: str
     api_key: str | None = field(repr=False)
     is_own: bool = False
-    """The key is an account's, not the operator's, so no other settings of the operator are sent with it."""
+    """The key is a workspace's, not the operator's, so no other settings of the operator are sent with it."""
     keeps_connections: bool = True
     """False for a server that closes connections without notice, so that the next call on one would fail."""
 

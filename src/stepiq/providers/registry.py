@@ -42,7 +42,7 @@ class ProviderNotConfigured(ModelUnusable):
 
 
 class OwnKeyDeleted(ModelUnusable):
-    """The account's own key, with which the run was accepted, is not stored any more."""
+    """The workspace's own key, with which the run was accepted, is not stored any more."""
 
     failure = "secret_missing"
 
@@ -112,7 +112,7 @@ class ResolvedModel:
     name: str
     source: ModelSource
     key: str | None = field(default=None, repr=False)
-    """The account's own key; None to use the operator's configuration."""
+    """The workspace's own key; None to use the operator's configuration."""
 
     @property
     def id(self) -> str:
@@ -198,8 +198,8 @@ class Providers:
 
         Args:
             model_id: as the pipeline's author wrote it.
-            keys: the account's own keys, by the names in `key_names`.
-            accepted_with: names of the account's own keys when the run was accepted. If one of these is missing now,
+            keys: the workspace's own keys, by the names in `key_names`.
+            accepted_with: names of the workspace's own keys when the run was accepted. If one of these is missing now,
                 the server's key is not used in its place.
 
         Raises:
@@ -215,7 +215,7 @@ class Providers:
 
         Args:
             model_id: None for the default model.
-            own: names of the account's own keys.
+            own: names of the workspace's own keys.
         """
         try:
             source, _ = (
@@ -228,7 +228,7 @@ class Providers:
     def check(self, model_id: str, own: Collection[str] = ()) -> ModelIssue | None:
         """Check an id that a pipeline names, without calling a provider.
 
-        `own` has the names of the account's own keys.
+        `own` has the names of the workspace's own keys.
 
         An unknown id is an error. A model that cannot be used now, or that is not in the catalogue, is a warning: the
         pipeline may be for a later time or another server.
@@ -257,7 +257,7 @@ class Providers:
     ) -> ResolvedModel:
         """The model of steps that name none: `STEPIQ_DEFAULT_MODEL`, or the small model of the first usable provider.
 
-        The account's own keys also make providers usable. The arguments are those of `resolve`.
+        The workspace's own keys also make providers usable. The arguments are those of `resolve`.
 
         Raises:
             ModelUnusable: that setting names an unusable model, no model is configured, or a key was deleted.
@@ -297,7 +297,7 @@ class Providers:
         )
 
     def describe(self, own: Collection[str] = ()) -> list[ProviderInfo]:
-        """All providers, including those that cannot be used here. `own` has the names of the account's own keys."""
+        """All providers, including those that cannot be used here. `own` has the names of the workspace's own keys."""
         return [
             ProviderInfo(
                 id=source.id,

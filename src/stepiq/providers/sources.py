@@ -49,7 +49,7 @@ class ModelSource(ABC):
     max_answer_tokens: int | None = None
     """Longest answer of its models in tokens, if stepIQ limits it."""
     key_name: str | None = None
-    """The setting that holds its key. An account's secret of that name takes precedence."""
+    """The setting that holds its key. A workspace's secret of that name takes precedence."""
     base_url: str | None = None
     """The address of calls; None if they do not leave this machine."""
     connects: type[ProviderConnection] = ChatConnection
@@ -80,7 +80,7 @@ class ModelSource(ABC):
 
     @abstractmethod
     def lease(self, key: str | None) -> AbstractAsyncContextManager[ProviderConnection]:
-        """A connection with an account's own key; None for the operator's configuration.
+        """A connection with a workspace's own key; None for the operator's configuration.
 
         Raises:
             ProviderError: the connection cannot be created.

@@ -90,7 +90,7 @@ class StepView(View):
     attempts: int
     model: str | None
     paid_by: PaidBy | None
-    """Whose key the calls to `model` used: the account's, the server's (costs credits), or none (`local`). Null if no
+    """Whose key the calls to `model` used: the workspace's, the server's (costs credits), or none (`local`). Null if no
     model was used."""
     prompt: str | None
     """As it was sent, with secrets masked."""

@@ -121,7 +121,7 @@ class PipelineStatus(StrEnum):
 
     ACTIVE = "active"
     PAUSED = "paused"
-    """It starts no new runs until it is resumed. In the table, such a row is active and has `paused_at`."""
+    """No new runs can start until it is resumed. In the table, such a row is active and has `paused_at`."""
     ARCHIVED = "archived"
 
 

@@ -108,7 +108,7 @@ async def reset(session: Session, user_id: UUID, base_url: str) -> Reset:
 
 
 async def send_reset(mailer: Mailer, base_url: str, made: Reset) -> bool:
-    """Send the link of a reset to its user; False if there is no mail server, or it did not take the email."""
+    """Email the link to the user. Returns False if no mail server is configured or if it rejects the email."""
     if not mailer.has_server:
         return False
     text = f"""\
@@ -118,7 +118,8 @@ Open this link within 24 hours. It works once.
 
 {made.link}
 
-A new password ends all sessions of your account and revokes all its API keys.
+A new password ends all sessions of your account and revokes all your personal API keys, in all workspaces. Service keys
+keep working, including those that you created.
 """
     with suppress(MailUnsent):
         await mailer.send(MailMessage(made.email, "Set a new password for stepIQ", text))

@@ -49,13 +49,14 @@ async def discover(http: GuardedClient, issuer: str) -> Metadata:
     """Fetch and check the discovery document of an issuer.
 
     Raises:
-        SignInFailed: it cannot be fetched, is not valid, or is of another issuer.
+        SignInFailed: it cannot be fetched, is not valid, or names a different issuer.
     """
     found = await call(http, "GET", issuer.rstrip("/") + WELL_KNOWN, what="the discovery document")
     if found.get("issuer") != issuer:
         named = str(found.get("issuer"))[:_SHOWN]
         raise SignInFailed(
-            SignInFailure.WRONG_ISSUER, f"the discovery document names the issuer {named!r}"
+            SignInFailure.WRONG_ISSUER,
+            f"the discovery document names a different issuer: {named!r}",
         )
     methods = found.get("token_endpoint_auth_methods_supported")
     userinfo = found.get("userinfo_endpoint")

@@ -136,7 +136,7 @@ def _started(
     if found is None:
         raise SignInFailed(SignInFailure.PROVIDER_UNKNOWN, "no provider has this name")
     if pending is None or pending.provider != provider:
-        raise SignInFailed(SignInFailure.EXPIRED, "this browser has started no sign-in")
+        raise SignInFailed(SignInFailure.EXPIRED, "this browser did not start a sign-in")
     if not oidc.pending.is_state(pending, request.query_params.get("state", "")):
         raise SignInFailed(SignInFailure.EXPIRED, "the state is not that of this browser")
     return found, pending

@@ -68,9 +68,9 @@ def header_of(token: str) -> Header:
     if algorithm not in ALGORITHMS:
         _refuse(f"the ID token is signed with {str(algorithm)[:20]!r}, which is not accepted")
     if (kind.lower() if isinstance(kind, str) else kind) not in _TYPES:
-        _refuse("the token is of another type than ID tokens")
+        _refuse("the token is not an ID token")
     if "crit" in header:
-        _refuse("the ID token demands an extension")
+        _refuse("the ID token requires an extension that stepIQ does not support")
     return Header(algorithm, None if key_id is None else str(key_id))
 
 
@@ -95,7 +95,7 @@ def verify(
     except (jwt.PyJWTError, ValueError, RecursionError):
         _refuse("the signature of the ID token is not valid")
     if claims.get("iss") != expected.issuer:
-        raise SignInFailed(SignInFailure.WRONG_ISSUER, "the ID token is of another issuer")
+        raise SignInFailed(SignInFailure.WRONG_ISSUER, "the ID token names a different issuer")
     _check_audience(claims, expected.client_id)
     _check_times(claims)
     nonce = claims.get("nonce")

@@ -196,7 +196,9 @@ class IdentityProvider:
             headers={"Authorization": f"Bearer {access_token}"},
         )
         if found.get("sub") != claims["sub"]:
-            raise SignInFailed(SignInFailure.TOKEN_INVALID, "the userinfo is of another person")
+            raise SignInFailed(
+                SignInFailure.TOKEN_INVALID, "the userinfo belongs to another person"
+            )
         return {**found, **claims}
 
     def _person(self, claims: dict[str, Any]) -> IdentifiedPerson:
@@ -248,7 +250,7 @@ def _check_issuer(given: str | None, metadata: Metadata) -> None:
     if given is None or not hmac.compare_digest(
         given.encode(errors="replace"), metadata.issuer.encode()
     ):
-        raise SignInFailed(SignInFailure.WRONG_ISSUER, "the response is of another issuer")
+        raise SignInFailed(SignInFailure.WRONG_ISSUER, "the response names a different issuer")
 
 
 def _raise_error(error: str) -> None:

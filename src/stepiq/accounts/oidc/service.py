@@ -100,7 +100,9 @@ async def connect(
         raise SignInFailed(SignInFailure.SIGN_IN_TOO_OLD, "the person signed in too long ago")
     found = await queries.find(session, person.issuer, person.subject)
     if found is not None and found.user_id != live.user_id:
-        raise SignInFailed(SignInFailure.CONNECTED_ELSEWHERE, "the identity has another account")
+        raise SignInFailed(
+            SignInFailure.CONNECTED_ELSEWHERE, "the identity belongs to another account"
+        )
     if found is None:
         identity = await _connect(session, policy, person, _User(live.user_id, user.email))
     else:

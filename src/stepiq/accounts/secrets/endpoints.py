@@ -1,4 +1,4 @@
-"""Routes of the account's secrets. `pipelines.secrets` has those of one pipeline."""
+"""Routes of the workspace's secrets. `pipelines.secrets` has those of one pipeline."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -31,7 +31,7 @@ async def list_secrets(
     read: Read,
     page: PageQuery,
 ) -> Page[schemas.ListedSecretView]:
-    """Names, hosts, dates and uses of the account's secrets, newest first. No route returns a value."""
+    """Names, hosts, dates and uses of the workspace's secrets, newest first. No route returns a value."""
     rows = await service.page(read, caller, pipeline_id=None, before=page.before, limit=page.fetch)
     found = await uses.uses(read, caller, services.engine.definitions)
     return page.page(rows, lambda row: _listed(row, found), lambda row: row.id)
@@ -98,7 +98,7 @@ async def set_secret(
 
 @router.delete("/user/secrets/{secret}", responses=problems(ScopeMissing, SecretNotFound))
 async def delete_secret(caller: Writer, tx: Tx, secret: SecretPath) -> schemas.DeletedSecret:
-    """Delete a secret of the account, by its id or its name."""
+    """Delete a secret of the workspace, by its id or its name."""
     found = await service.delete(tx, caller, pipeline_id=None, secret=secret)
     return schemas.DeletedSecret(id=found)
 

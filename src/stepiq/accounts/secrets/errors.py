@@ -4,7 +4,7 @@ from stepiq.core.errors import Conflict, NotFound
 
 
 class SecretNotFound(NotFound):
-    """The account or pipeline has no such secret."""
+    """The workspace or pipeline has no such secret."""
 
     code = "secret_not_found"
 

@@ -143,7 +143,7 @@ async def stored(
 
 
 async def names(session: Session, workspace_id: UUID) -> set[tuple[UUID | None, str]]:
-    """Pipeline and name of every secret of a workspace. The pipeline is None for secrets of the account."""
+    """Pipeline and name of every secret of a workspace. The pipeline is None for secrets of the workspace."""
     rows = await session.execute(
         sa.select(secrets.c.pipeline_id, secrets.c.name).where(
             secrets.c.workspace_id == workspace_id

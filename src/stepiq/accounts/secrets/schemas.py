@@ -76,7 +76,7 @@ class SecretView(View):
     id: UUID
     name: str
     pipeline_id: UUID | None
-    """The pipeline that it belongs to; null for a secret of the account."""
+    """The pipeline that it belongs to; null for a secret of the workspace."""
     hosts: list[str] | None
     """The only hosts that the value may be sent to; null for every host."""
     created_at: Timestamp
@@ -102,7 +102,7 @@ class SecretUseView(View):
 
 
 class ListedSecretView(SecretView, SecretUseView):
-    """A secret of the account and its use."""
+    """A secret of the workspace and its use."""
 
 
 class MissingSecretView(SecretUseView):

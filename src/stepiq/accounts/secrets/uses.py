@@ -32,7 +32,7 @@ class UsingPipeline:
 
 @dataclass(frozen=True, slots=True)
 class SecretUse:
-    """The active pipelines whose newest versions use a secret of the account, or a secret that is not stored."""
+    """The active pipelines whose newest versions use a secret of the workspace, or a secret that is not stored."""
 
     stored: dict[str, list[UsingPipeline]] = field(
         default_factory=lambda: defaultdict[str, list[UsingPipeline]](list)
@@ -45,7 +45,7 @@ class SecretUse:
 async def uses(session: Session, actor: Actor, definitions: Definitions) -> SecretUse:
     """The uses of secrets by the newest 1,000 active pipelines of the workspace.
 
-    A pipeline with its own secret of the same name does not use the account's.
+    A pipeline with its own secret of the same name does not use the workspace's.
     """
     found = SecretUse()
     names = await queries.names(session, actor.workspace_id)

@@ -161,7 +161,7 @@ async def turn_off(
 async def reset_two_factor(
     caller: Administrator, tx: Tx, doors: DoorsDep, user_id: UUID
 ) -> schemas.DeletedTotpView:
-    """Turn off the two-factor sign-in of a person who has lost their authenticator and the recovery codes. Only administrators can do this."""
+    """Turn off two-factor sign-in for a person who has lost the authenticator and the recovery codes."""
     if user_id == caller.user_id:
         raise OwnAccount
     user = await service.reset(tx, user_id)

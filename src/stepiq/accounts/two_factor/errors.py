@@ -65,11 +65,11 @@ class TotpNotEnabled(Conflict):
 
 
 class TotpNotBegun(Conflict):
-    """There is no secret to confirm: none was requested within the last hour."""
+    """No two-factor setup is in progress, or it began more than an hour ago."""
 
     code = "totp_not_begun"
 
     def __init__(self) -> None:
         super().__init__(
-            "There is nothing to confirm. Request a secret with POST /api/user/totp, and confirm it within an hour."
+            "No two-factor setup is in progress. Request a secret with POST /api/user/totp, and confirm it within an hour."
         )

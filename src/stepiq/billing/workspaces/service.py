@@ -76,7 +76,7 @@ async def erase(session: Session, by: Actor | By, workspace_id: UUID) -> None:
 
     Raises:
         NoSuchWorkspace: the server has no such workspace.
-        WorkspaceHasMembers: it has members, whose owner can delete it.
+        WorkspaceHasMembers: it has members.
     """
     if await queries.lock(session, workspace_id) is None:
         raise NoSuchWorkspace(workspace_id)

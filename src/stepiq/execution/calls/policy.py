@@ -37,7 +37,7 @@ def _resolved(call: Call, request: CallModel) -> ResolvedModel:
 
 
 def _permitted(call: Call, request: CallModel, model: ResolvedModel) -> ResolvedModel:
-    """The model, if every secret of the prompts and the account's own key may be sent to it.
+    """The model, if every secret of the prompts and the workspace's own key may be sent to it.
 
     Raises:
         SecretNotForModel: a secret may not be sent to it.

@@ -172,7 +172,7 @@ class Renderer:
         if tolerant:
             return MISSING
         raise SecretMissing(
-            f"The secret `{secret.name}` does not exist. Store it for the account or for the pipeline."
+            f"The secret `{secret.name}` does not exist. Store it for the workspace or for the pipeline."
         )
 
     def _call(self, call: HelperCall, tolerant: bool) -> Found:

@@ -32,7 +32,7 @@ class OperationView(View):
     error: Json
     model: str | None
     paid_by: PaidBy | None
-    """Whose key the call used: the account's, the server's (costs credits), or none (`local`)."""
+    """Whose key the call used: the workspace's, the server's (costs credits), or none (`local`)."""
     input_tokens: int
     cached_tokens: int
     """The part of `input_tokens` that the provider read from its cache."""

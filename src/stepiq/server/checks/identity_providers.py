@@ -33,9 +33,11 @@ async def _check(provider: IdentityProvider) -> Check:
     try:
         await provider.check()
     except SignInFailed as failure:
-        advice = f"Correct [oidc.{provider.name}]. Until then, nobody can sign in with it."
+        advice = (
+            f"Correct [oidc.{provider.name}]. Sign-in with this provider does not work until then."
+        )
         if failure.failure is SignInFailure.PROVIDER_UNREACHABLE:
-            advice = "Check the network and `issuer`. Until then, nobody can sign in with it."
+            advice = "Check the network and `issuer`. Sign-in with this provider does not work until then."
         return failed(name, f"{provider.label}: {failure.reason}.", advice)
     detail = f"{provider.label} responds. Its redirect URI is {provider.redirect_uri}"
     if issuer.scheme == "http" and issuer.hostname not in _LOOPBACK:
