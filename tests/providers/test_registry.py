@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from stepiq.core.environment import environment
 from stepiq.core.setting_errors import SettingsInvalid
-from stepiq.core.settings import environment
 from stepiq.providers import catalogue
 from stepiq.providers.base import Cost, ProviderError, Usage
 from stepiq.providers.registry import ModelUnknown, ProviderNotConfigured, Providers

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import cast
 
 from stepiq.cli.api import Api
+from stepiq.core.environment import environment
 from stepiq.core.errors import Unavailable
-from stepiq.core.settings import environment
 
 _START_SECONDS = 60
 _STOP_SECONDS = 30

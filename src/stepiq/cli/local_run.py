@@ -18,6 +18,7 @@ from stepiq.cli.results import show_result
 from stepiq.cli.weights import fetch_weights, uses_local_model
 from stepiq.cli.workbench import workbench
 from stepiq.core import json, logging, settings
+from stepiq.core.environment import variable
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
 from stepiq.execution.outcomes import FailureCode
@@ -167,7 +168,7 @@ def read_secrets(names: Sequence[str]) -> dict[str, str]:
                 "--secret takes the name of an environment variable, not a value. Names consist of letters, digits and `_`, "
                 "such as --secret CRM_TOKEN."
             )
-        value = settings.variable(name)
+        value = variable(name)
         if value is None:
             raise UsageError(f"--secret {name}: the environment variable {name} is not set.")
         found[name] = value

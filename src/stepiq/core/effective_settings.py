@@ -9,8 +9,9 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from stepiq.core.config_file import CONFIG_FILE_TABLES
+from stepiq.core.environment import environment
 from stepiq.core.setting_errors import spellings
-from stepiq.core.settings import Settings, environment
+from stepiq.core.settings import Settings
 
 _URLS_WITH_PASSWORDS = frozenset({"database_url"})
 

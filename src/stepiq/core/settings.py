@@ -30,6 +30,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from stepiq.core import addresses
 from stepiq.core import setting_urls as urls
 from stepiq.core.config_file import CONFIG_FILE_TABLES, EndpointSettings, read_config_file
+from stepiq.core.environment import variable
 from stepiq.core.errors import Issue
 from stepiq.core.oidc_settings import OidcSettings, read_variable
 from stepiq.core.setting_errors import invalid, of_validation, spellings
@@ -38,7 +39,7 @@ Network = IPv4Network | IPv6Network
 
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_OF_CLIENTS = frozenset({"STEPIQ_SERVER", "STEPIQ_API_KEY"})
+_OF_CLIENTS = frozenset({"STEPIQ_SERVER", "STEPIQ_API_KEY", "STEPIQ_PROFILE", "STEPIQ_WORKSPACE"})
 """Variables of programs that call a server."""
 _PREFIX = "STEPIQ_"
 _NO_FLAGS: Mapping[str, str] = MappingProxyType({})
@@ -447,16 +448,6 @@ def unknown_variables(settings: Settings) -> dict[str, str | None]:
             near = get_close_matches(name.upper().removeprefix(_PREFIX), bare, 1, _NEAR)
             found[name] = bare[near[0]] if near else None
     return found
-
-
-def variable(name: str) -> str | None:
-    """An environment variable that the command line names; None if it is not set or empty."""
-    return os.environ.get(name) or None
-
-
-def environment(**added: str | None) -> dict[str, str]:
-    """The environment of this process for a program that it starts, with the values that are not None added."""
-    return {**os.environ, **{name: value for name, value in added.items() if value is not None}}
 
 
 def _is_loopback(host: str) -> bool:

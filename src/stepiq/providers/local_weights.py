@@ -11,8 +11,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stepiq.core.environment import environment
 from stepiq.core.errors import Unavailable
-from stepiq.core.settings import environment
 
 MODEL_NAME = "smollm2-135m"
 CONTEXT_WINDOW = 4096

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL
 
 from stepiq.cli.backups.archive import BackupFailed, Reader, RestoreRefused, Writer
 from stepiq.cli.backups.survey import Survey, survey
-from stepiq.core import settings
+from stepiq.core.environment import environment
 from stepiq.store import migrate
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.refusals import StoreRefused, explaining
@@ -149,7 +149,7 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=settings.environment(PGPASSWORD=_password(url)),
+            env=environment(PGPASSWORD=_password(url)),
         )
         assert self._process.stdin is not None  # noqa: S101 - as asked for
         assert self._process.stdout is not None  # noqa: S101
