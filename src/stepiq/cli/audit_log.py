@@ -152,7 +152,8 @@ def _show(found: ChainCheck, expected: Head | None) -> bool:
     waiting = f" {found.unsealed} not sealed yet." if found.unsealed else ""
     if found.fault is None:
         head = found.head or expected
-        print_text(f"{log}: {found.entries:,} entries, no fault.{waiting} Head: {head or 'none'}")
+        entries = "1 entry" if found.entries == 1 else f"{found.entries:,} entries"
+        print_text(f"{log}: {entries}, no fault.{waiting} Head: {head or 'none'}")
         return True
     print_text(f"{log}: {_FAULTS[found.fault].format(at=found.fault_at)}.", color="red")
     return False

@@ -38,7 +38,7 @@ async def _check(provider: IdentityProvider) -> Check:
         )
         if failure.failure is SignInFailure.PROVIDER_UNREACHABLE:
             advice = "Check the network and `issuer`. Sign-in with this provider does not work until then."
-        return failed(name, f"{provider.label}: {failure.reason}.", advice)
+        return failed(name, f"{provider.label}: {failure.reason.removesuffix('.')}.", advice)
     detail = f"{provider.label} responds. Its redirect URI is {provider.redirect_uri}"
     if issuer.scheme == "http" and issuer.hostname not in _LOOPBACK:
         advice = "Use https: someone who can change the traffic could sign in as anybody."
