@@ -1,4 +1,4 @@
-"""Write the pages of the documentation that are generated from the code, and openapi.json.
+"""Write the pages of the documentation that are generated from the code, openapi.json, and the client library.
 
 Usage: python scripts/generate_docs.py [--check]    --check writes nothing and names the pages that are stale
 """
@@ -6,6 +6,7 @@ Usage: python scripts/generate_docs.py [--check]    --check writes nothing and n
 import sys
 from pathlib import Path
 
+from client_library import writing
 from reference import commands, errors, events, messages, metrics, openapi, routes, settings
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +26,7 @@ def pages() -> dict[Path, str]:
     }
     found = {ROOT / name: _NOTICE + text.rstrip() + "\n" for name, text in made.items()}
     found[ROOT / "openapi.json"] = openapi.document()
-    return found
+    return found | writing.files()
 
 
 def main() -> int:
@@ -37,10 +38,14 @@ def main() -> int:
         for path, text in made.items()
         if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
+    superfluous = writing.superfluous(made)
     if only_check:
-        for path in stale:
+        for path in stale + superfluous:
             print(f"{path.relative_to(ROOT)} is stale. Run: make docs")
-        return 1 if stale else 0
+        return 1 if stale + superfluous else 0
+    for path in superfluous:
+        path.unlink()
+        print(f"removed {path.relative_to(ROOT)}")
     for path in stale:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(made[path], encoding="utf-8")

@@ -15,7 +15,7 @@ from stepiq.cli.main import app as command_line
 from stepiq.core.config_file import CONFIG_FILE_TABLES, EndpointSettings
 from stepiq.core.enum_docs import described
 from stepiq.core.metrics import REGISTRY
-from stepiq.core.settings import Settings, variable_name
+from stepiq.core.settings import CLIENT_VARIABLES, Settings, variable_name
 from stepiq.execution.events import EventType
 from stepiq.execution.outcomes import FailureCode
 from stepiq.language.step_types import LATER, step_types
@@ -54,7 +54,7 @@ class TestSettings:
         mentioned = set(re.findall(r"\bSTEPIQ_[A-Z_]+\b", page.read_text()))
 
         of_developers = DEVELOPER_VARIABLES if page.name == "CONTRIBUTING.md" else set[str]()
-        assert mentioned <= VARIABLES | of_developers
+        assert mentioned <= VARIABLES | CLIENT_VARIABLES | of_developers
 
 
 class TestMetrics:

@@ -29,9 +29,11 @@ def test_no_file_exceeds_500_lines():
 
 
 def test_each_class_has_a_name_of_its_own():
+    # The generated part of the client library has the names of the API.
     defined = Counter(
         node.name
         for path in FILES
+        if not path.read_text(encoding="utf-8").startswith("# Generated")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ClassDef)
     )

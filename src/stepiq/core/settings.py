@@ -39,7 +39,9 @@ Network = IPv4Network | IPv6Network
 
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_OF_CLIENTS = frozenset({"STEPIQ_SERVER", "STEPIQ_API_KEY", "STEPIQ_PROFILE", "STEPIQ_WORKSPACE"})
+CLIENT_VARIABLES = frozenset(
+    {"STEPIQ_SERVER", "STEPIQ_API_KEY", "STEPIQ_WORKSPACE", "STEPIQ_PROFILE"}
+)
 """Variables of programs that call a server."""
 _PREFIX = "STEPIQ_"
 _NO_FLAGS: Mapping[str, str] = MappingProxyType({})
@@ -436,7 +438,7 @@ def unknown_variables(settings: Settings) -> dict[str, str | None]:
     """Variables called `STEPIQ_…` that set nothing, each with the nearest name that does."""
     names = {name: spellings(name, field) for name, field in _fields().items()}
     endpoints = settings.endpoints.values()
-    known = {each for group in names.values() for each in group} | _OF_CLIENTS
+    known = {each for group in names.values() for each in group} | CLIENT_VARIABLES
     known |= {endpoint.api_key_env for endpoint in endpoints if endpoint.api_key_env}
     providers = settings.identity_providers.values()
     known |= {each.client_secret_env for each in providers if each.client_secret_env}

@@ -1,0 +1,117 @@
+"""Sends requests, repeats them after temporary failures, and turns errors into exceptions."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from http.cookiejar import CookieJar
+from typing import Any, TypeVar
+
+import httpx2
+
+from stepiq.client import retries
+from stepiq.client.base import adapter_of
+from stepiq.client.connection import ServerConnection
+from stepiq.client.errors import ClientError, error_of
+from stepiq.client.requests import ApiRequest, ApiResponse
+
+T = TypeVar("T")
+
+_CONNECT_SECONDS = 10.0
+_NOT_MODIFIED = 304
+
+
+class _NoCookies(CookieJar):
+    """The credential is a header. A cookie of a response would be a second one."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Ignore the cookies of a response."""
+
+
+class AsyncTransport:
+    """The connections to one server."""
+
+    def __init__(
+        self, connection: ServerConnection, http: httpx2.AsyncClient | None = None
+    ) -> None:
+        self.connection = connection
+        self._http = http or httpx2.AsyncClient(
+            cookies=_NoCookies(),
+            # A proxy or an attacker could redirect the credential to another server.
+            follow_redirects=False,
+        )
+
+    def connected_as(self, connection: ServerConnection) -> "AsyncTransport":
+        """The same connections, with another credential."""
+        return AsyncTransport(connection, self._http)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def fetch(self, kind: type[T], request: ApiRequest) -> T:
+        """Send a request and return the response as an object. Raises as `send`."""
+        return await self.fetch_one_of(kind, request)
+
+    async def fetch_one_of(self, kinds: Any, request: ApiRequest) -> Any:
+        """The same for a union of classes."""
+        response = await self.send(request)
+        return response.parse(adapter_of(kinds))
+
+    async def send(self, request: ApiRequest, *, is_redirect: bool = False) -> ApiResponse:
+        """Send a request until it succeeds or fails permanently.
+
+        Args:
+            request: the request.
+            is_redirect: whether the response is a redirect, which is returned and not followed.
+
+        Raises:
+            ApiError: the server returned an error.
+            ServerUnreachableError: there is no connection, or no response in time.
+        """
+        repeats = 0
+        while True:
+            try:
+                return await self._attempt(request, is_redirect=is_redirect)
+            except ClientError as failure:
+                pause = retries.pause_before_repeating(
+                    request,
+                    failure,
+                    repeats=repeats,
+                    max_retries=self.connection.max_retries,
+                )
+                if pause is None:
+                    raise
+            await asyncio.sleep(pause)
+            repeats += 1
+
+    async def _attempt(self, request: ApiRequest, *, is_redirect: bool) -> ApiResponse:
+        timeout = request.timeout or self.connection.timeout
+        async with self.open(request, timeout=timeout) as response:
+            content = await response.aread()
+        headers = _lower(response.headers)
+        status = response.status_code
+        if response.is_success or status == _NOT_MODIFIED or (is_redirect and status < 400):
+            return ApiResponse(status, headers, content)
+        raise error_of(status, headers, content)
+
+    @asynccontextmanager
+    async def open(self, request: ApiRequest, *, timeout: float) -> AsyncGenerator[httpx2.Response]:
+        """Send a request once, and give its response before the body is read, whatever its status."""
+        connection = self.connection
+        url = connection.server + request.target
+        manager = self._http.stream(
+            request.method,
+            url,
+            headers={**connection.headers(), **request.sent_headers()},
+            content=request.body,
+            timeout=httpx2.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS)),
+        )
+        try:
+            async with manager as response:
+                yield response
+        except httpx2.RequestError as error:
+            raise retries.failure_of(error, connection.server, timeout) from error
+
+
+def _lower(headers: httpx2.Headers) -> Mapping[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

@@ -1,0 +1,161 @@
+"""Requests of the API as values, and the responses to them."""
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
+
+from stepiq.client.errors import ResponseInvalidError
+
+T = TypeVar("T")
+
+
+class Omitted:
+    """The type of `OMITTED`."""
+
+    def __repr__(self) -> str:
+        return "OMITTED"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+OMITTED: Final = Omitted()
+"""The default of arguments that are not sent. None is sent as null."""
+
+Id = str | UUID
+Scalar = str | int | float | bool | datetime | date | UUID
+QueryValue = Scalar | Iterable[Scalar] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """One call. Repeated attempts send the same bytes, with the same `Idempotency-Key`."""
+
+    method: str
+    path: str
+    query: Mapping[str, QueryValue] = field(default_factory=dict[str, QueryValue])
+    headers: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
+    body: bytes | None = None
+    idempotency_key: str | None = None
+    timeout: float | None = None
+    """Seconds for one attempt. Default: that of the client."""
+
+    @property
+    def target(self) -> str:
+        """The path with the query string."""
+        pairs = [
+            (name, _query_text(each))
+            for name, value in self.query.items()
+            if value is not None
+            for each in ([value] if isinstance(value, Scalar) else value)
+        ]
+        return f"{self.path}?{urlencode(pairs)}" if pairs else self.path
+
+    @property
+    def can_repeat(self) -> bool:
+        """Whether the request has the same effect if the server receives it twice."""
+        return self.method != "POST" or self.idempotency_key is not None
+
+    def sent_headers(self) -> dict[str, str]:
+        """The headers of this request, in addition to those of the connection."""
+        found = {name: value for name, value in self.headers.items() if value is not None}
+        if self.idempotency_key is not None:
+            found["idempotency-key"] = self.idempotency_key
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ApiResponse:
+    """A successful response."""
+
+    status: int
+    headers: Mapping[str, str]
+    """With names in lower case."""
+    content: bytes = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.content.decode()
+
+    @property
+    def request_id(self) -> str | None:
+        """The id of the request in the log of the server."""
+        return self.headers.get("x-request-id")
+
+    def json(self) -> Any:
+        """The body, parsed.
+
+        Raises:
+            ResponseInvalidError: it is not JSON.
+        """
+        try:
+            return json.loads(self.content)
+        except ValueError:
+            raise self._invalid("The response is not JSON.") from None
+
+    def parse(self, adapter: TypeAdapter[T]) -> T:
+        """The body as an object of the library.
+
+        Raises:
+            ResponseInvalidError: it has another shape.
+        """
+        try:
+            return adapter.validate_json(self.content)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(each) for each in first["loc"])
+            problem = f"The response is not as expected: {place}: {first['msg']}."
+            raise self._invalid(problem) from None
+
+    def _invalid(self, message: str) -> ResponseInvalidError:
+        return ResponseInvalidError(
+            f"{message} Is this the URL of a stepIQ server?",
+            status=self.status,
+            request_id=self.request_id,
+        )
+
+
+def path(template: str, **values: Scalar) -> str:
+    """A path with values for its parameters.
+
+    Raises:
+        ValueError: a value is empty, or would name another path.
+    """
+    quoted: dict[str, str] = {}
+    for name, value in values.items():
+        text = str(value)
+        if text in ("", ".", ".."):
+            raise ValueError(f"{name} cannot be {text!r}")
+        quoted[name] = quote(text, safe="")
+    return template.format_map(quoted)
+
+
+def json_body_of(value: Any) -> bytes:
+    """A value as JSON: times in ISO 8601, models with the names of the API."""
+    return to_json(value, by_alias=True)
+
+
+def json_body(**fields: Any) -> bytes:
+    """A JSON object without the omitted fields. A name that is reserved in Python ends with an underscore."""
+    kept = {name.removesuffix("_"): value for name, value in fields.items() if value is not OMITTED}
+    return json_body_of(kept)
+
+
+def new_idempotency_key() -> str:
+    """A key that no other call has."""
+    return secrets.token_urlsafe(24)
+
+
+def _query_text(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.isoformat() if isinstance(value, date) else str(value)
