@@ -47,7 +47,7 @@ async def test_an_account_is_made_administrator_and_gets_a_password_link(
 
     await page.get_by_role("button", name="Make administrator").click()
     await page.get_by_role("dialog").get_by_role("button", name="Make administrator").click()
-    await expect(page.get_by_role("button", name="Remove administrator")).to_be_visible()
+    await expect(page.get_by_role("button", name="Remove administrator rights")).to_be_visible()
     assert (await me(api))["is_admin"] is True
 
     await page.get_by_role("button", name="Reset password").click()

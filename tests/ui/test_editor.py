@@ -319,6 +319,32 @@ async def test_signing_out_asks_if_the_text_cannot_be_sent(
     await expect(editor(page)).to_contain_text("# typed while offline")
 
 
+async def test_a_new_workspace_is_not_created_if_the_person_stays(
+    page: Page,
+    context: BrowserContext,
+    person: Person,
+    api: httpx2.AsyncClient,
+    problems: PageProblems,
+):
+    problems.expect("ERR_FAILED")
+    await open_session(page, person)
+    await open_editor(page, await saved_pipeline(api))
+    await context.route("**/draft", lambda route: route.abort())
+    await type_on_top(page, "# typed while offline")
+
+    await page.get_by_role("button", name=re.compile("^Workspace ")).click()
+    await page.get_by_role("button", name="Create workspace").click()
+    form = page.get_by_role("dialog", name="Create workspace")
+    await form.get_by_label("Name").fill("Second team")
+    await form.get_by_role("button", name="Create workspace").click()
+    question = page.get_by_role("dialog", name="Switch workspace?")
+    await question.get_by_role("button", name="Stay here").click()
+
+    await expect(question).to_be_hidden()
+    await expect(editor(page)).to_contain_text("# typed while offline")
+    assert len((await api.get("/api/workspaces")).json()["data"]) == 1
+
+
 async def test_changes_are_discarded_only_after_a_question(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):

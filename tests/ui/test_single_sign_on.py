@@ -105,6 +105,25 @@ class TestSignIn:
 
         await expect_signed_in(visitor)
 
+    async def test_a_person_returns_to_the_workspace_that_they_used_last(
+        self, company: Company, visitor: Page
+    ):
+        await visitor.goto("/login")
+        await sign_in_as(company, visitor, "ida")
+        await visitor.get_by_role("button", name=re.compile("^Workspace ")).click()
+        await visitor.get_by_role("button", name="Create workspace").click()
+        dialog = visitor.get_by_role("dialog", name="Create workspace")
+        await dialog.get_by_label("Name").fill("Second team")
+        await dialog.get_by_role("button", name="Create workspace").click()
+        await expect(visitor.get_by_role("button", name="Workspace Second team")).to_be_visible()
+        await visitor.get_by_role("button", name=re.compile("^Account ")).click()
+        await visitor.get_by_role("button", name="Sign out").click()
+
+        # The provider still knows the person, so it shows no page.
+        await visitor.get_by_role("link", name="Continue with Example Inc.").click()
+
+        await expect(visitor.get_by_role("button", name="Workspace Second team")).to_be_visible()
+
     async def test_back_does_not_repeat_the_sign_in(self, company: Company, visitor: Page):
         await visitor.goto("/login")
         await sign_in_as(company, visitor, "edsger")
@@ -171,6 +190,24 @@ class TestConnect:
         await expect(visitor.get_by_role("table", name="Single sign-on")).to_be_visible()
         await expect(visitor.get_by_role("button", name=re.compile("^Disconnect"))).to_have_count(0)
         await expect(visitor.get_by_label("Current password")).to_have_count(0)
+
+
+class TestFailure:
+    async def test_providers_that_cannot_be_loaded_are_requested_again(
+        self, page: Page, problems: PageProblems
+    ):
+        problems.expect("ERR_FAILED")
+        pattern = "**/api/auth/providers"
+        await page.route(pattern, lambda route: route.abort())
+        await page.goto("/login")
+        alert = page.get_by_role("alert")
+        await expect(alert).to_contain_text("Other ways to sign in could not be loaded")
+        await assert_accessible_in_both_themes(page)
+
+        await page.unroute(pattern)
+        await alert.get_by_role("button", name="Try again").click()
+
+        await expect(alert).to_have_count(0)
 
 
 class TestWithoutProviders:

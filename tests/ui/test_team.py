@@ -331,6 +331,60 @@ class TestWorkspaces:
             page.get_by_role("button", name=f"Workspace {guest.email.partition('@')[0]}")
         ).to_be_visible()
 
+    async def test_a_workspace_that_a_person_left_is_not_opened_again(
+        self,
+        page: Page,
+        api: httpx2.AsyncClient,
+        new_person: Callable[[], Awaitable[Person]],
+        problems: PageProblems,
+    ):
+        problems.expect("status of 401")
+        guest = await new_person()
+        await open_session(page, guest)
+        await page.goto(await _link(api, guest.email, "editor"))
+        await page.get_by_role("button", name="Join").click()
+        await expect_signed_in(page)
+        await page.goto("/settings/workspace")
+        await page.get_by_role("button", name="Leave workspace").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Leave workspace").click()
+        await expect(page).to_have_url(re.compile("/login"))
+
+        await page.get_by_label("Email").fill(guest.email)
+        await page.get_by_label("Password").fill(guest.password)
+        await page.get_by_role("button", name="Sign in").click()
+
+        own = f"Workspace {guest.email.partition('@')[0]}"
+        await expect(page.get_by_role("button", name=own)).to_be_visible()
+        await expect(page.get_by_text("You are no longer a member")).to_have_count(0)
+
+    @pytest.mark.parametrize("is_member", [False, True])
+    async def test_a_tab_loads_anew_after_another_person_has_signed_in(
+        self,
+        page: Page,
+        person: Person,
+        api: httpx2.AsyncClient,
+        new_person: Callable[[], Awaitable[Person]],
+        problems: PageProblems,
+        *,
+        is_member: bool,
+    ):
+        problems.expect("status of 404")
+        other = await (_joined(api, _address("vera"), "viewer") if is_member else new_person())
+        await page.clock.install()
+        await open_session(page, person)
+        await page.goto("/runs")
+        await expect_signed_in(page)
+        await page.evaluate("() => { window.isFirst = true; }")
+        await open_session(page, other)
+
+        # A page that gets the focus reads a session that it has not read for five minutes.
+        await page.clock.fast_forward("06:00")
+        await page.evaluate("() => window.dispatchEvent(new Event('visibilitychange'))")
+
+        await expect(page.get_by_role("button", name=f"Account {other.email}")).to_be_visible()
+        await expect(page.get_by_text("You are no longer a member")).to_have_count(0)
+        assert await page.evaluate("() => window.isFirst") is None
+
 
 class TestServiceKeys:
     async def test_a_service_key_is_shown_once_and_revoked(

@@ -27,6 +27,10 @@ async def test_the_bar_of_a_day_leads_to_its_runs(
     models = page.get_by_role("table", name="Model")
     await expect(models).to_contain_text("openai/gpt-4o-mini")
     await assert_accessible(page)
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="Download CSV").click()
+    saved_csv = await (await download.value).path()
+    assert "openai/gpt-4o-mini" in saved_csv.read_text("utf-8")
     await page.get_by_text("Pipeline", exact=True).click()
     await expect(page.get_by_role("table", name="Pipeline")).to_contain_text("Ask")
     await expect(page).to_have_url(re.compile("by=pipeline"))

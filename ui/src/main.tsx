@@ -10,7 +10,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { setOnSignedOut, setOnWorkspaceLost } from "./api/client";
 import { queryClient } from "./api/queryClient";
-import { sessionEnded, sessionQuery } from "./api/session";
+import { hasSessionEnded, sessionEnded, sessionQuery } from "./api/session";
 import { rememberWorkspaceOnFocus } from "./api/workspace";
 import { router } from "./router";
 import { cspNonce, registerNonce } from "./ui/theme/csp";
@@ -24,7 +24,7 @@ setOnSignedOut(() => {
 });
 // The session is read again, which leads to another workspace. Nothing of the lost one remains in memory.
 setOnWorkspaceLost(() => window.location.assign("/"));
-rememberWorkspaceOnFocus();
+rememberWorkspaceOnFocus(hasSessionEnded);
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no element #root.");

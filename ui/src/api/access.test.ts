@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { can, ROLES } from "./access";
+import { can, canManage, ROLES, rolesToGive } from "./access";
 
 test.each([
   ["pipelines:execute", ["operator", "editor", "admin", "owner"]],
@@ -8,4 +8,17 @@ test.each([
   ["workspace:owner", ["owner"]],
 ] as const)("%s is for %s", (ability, roles) => {
   expect(ROLES.filter((role) => can(role, ability))).toEqual(roles);
+});
+
+const BELOW_OWNER = ["viewer", "operator", "editor", "admin"];
+
+test.each([
+  ["viewer", []],
+  ["operator", []],
+  ["editor", []],
+  ["admin", BELOW_OWNER],
+  ["owner", [...BELOW_OWNER, "owner"]],
+] as const)("a person with the role %s manages %j", (role, others) => {
+  expect(rolesToGive(role)).toEqual(others);
+  expect(ROLES.filter((other) => canManage(role, other))).toEqual(others);
 });

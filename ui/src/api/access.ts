@@ -22,6 +22,16 @@ export function can(role: Role, ability: Ability): boolean {
   return includes(role, NEEDED[ability]);
 }
 
+/** The roles that a person with a role can give to others. Only owners make owners. */
+export function rolesToGive(role: Role): Role[] {
+  return can(role, "workspace:admin") ? ROLES.filter((each) => includes(role, each)) : [];
+}
+
+/** Whether a person with a role can change or remove a member with another one. Only owners manage owners. */
+export function canManage(role: Role, other: Role): boolean {
+  return rolesToGive(role).includes(other);
+}
+
 /** Whether the role of the signed-in person in the workspace allows something. */
 export function useCan(ability: Ability): boolean {
   return can(useUser().role, ability);

@@ -51,14 +51,13 @@ export function useVerifyAudit(ofServer: boolean) {
 }
 
 /** The log of the workspace, or all logs of the server, as a file. */
-export async function exportAudit(
+export function exportAudit(
   filter: AuditFilter,
   format: AuditFormat,
   ofServer: boolean,
 ): Promise<Blob> {
   const init = { params: { query: { ...filter, format } }, parseAs: "blob" as const };
-  const { data } = await (ofServer
-    ? api.GET("/api/admin/audit/export", init)
-    : api.GET("/api/audit/export", init));
-  return data as unknown as Blob;
+  return unwrap(
+    ofServer ? api.GET("/api/admin/audit/export", init) : api.GET("/api/audit/export", init),
+  );
 }

@@ -45,6 +45,12 @@ export function runQuery(runId: string) {
   });
 }
 
+/** A run with its first steps, as a file. */
+export function exportRun(runId: string): Promise<Blob> {
+  const params = { path: { run_id: runId } };
+  return unwrap(api.GET("/api/runs/{run_id}", { params, parseAs: "blob" }));
+}
+
 export function getSteps(
   runId: string,
   cursor: string | undefined,

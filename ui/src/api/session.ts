@@ -1,5 +1,11 @@
-import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { api, setCsrfToken, unwrap } from "./client";
+import {
+  type QueryClient,
+  queryOptions,
+  useMutation,
+  useQuery,
+  useQueryClient,
+} from "@tanstack/react-query";
+import { api, noteFailure, setCsrfToken, unwrap } from "./client";
 import { ApiError } from "./errors";
 import type { components } from "./schema";
 import { readStorage, writeStorage } from "./storage";
@@ -7,8 +13,9 @@ import {
   chooseWorkspace,
   currentWorkspace,
   dropWorkspace,
+  forgetWorkspace,
   recallWorkspace,
-  shownWorkspace,
+  usedWorkspace,
 } from "./workspace";
 
 export type Session = components["schemas"]["BrowserSession"];
@@ -17,6 +24,7 @@ type Credentials = components["schemas"]["Login"];
 
 const MINUTE = 60_000;
 const HINT = "stepiq-signed-in";
+const SESSION_KEY = ["session"] as const;
 
 // The hint is the id of the user.
 recallWorkspace(readStorage(HINT));
@@ -59,17 +67,35 @@ export function takeLostWorkspace(): LostWorkspace | null {
   return taken;
 }
 
-async function readSession(signal: AbortSignal): Promise<Session> {
-  const read = () => unwrap(api.GET("/api/session", { signal }));
+/** The session, in the workspace of this tab, or else in the one that the person used last, or else in the first one. */
+async function readSession(client: QueryClient, signal: AbortSignal): Promise<Session> {
+  const used = usedWorkspace();
+  // What a running app shows. It must not change its workspace or its person, so it loads anew.
+  const shown = client.getQueryData<Session | null>(SESSION_KEY);
   let session: Session;
   try {
-    session = await read();
+    session = await unwrap(api.GET("/api/session", { signal }));
   } catch (error) {
-    if (!(error instanceof ApiError) || error.code !== "workspace_not_found") throw error;
-    const shown = shownWorkspace();
-    dropWorkspace();
-    session = await read();
-    lost = { name: shown?.name ?? null };
+    if (used === null || !(error instanceof ApiError) || error.code !== "workspace_not_found") {
+      throw error;
+    }
+    if (shown) {
+      noteFailure(error);
+      throw error;
+    }
+    forgetWorkspace();
+    session = await readSession(client, signal);
+    if (session.user.id === used.userId) lost = { name: used.name };
+    return session;
+  }
+  if (shown && shown.user.id !== session.user.id) {
+    window.location.assign("/");
+    return shown;
+  }
+  if (used === null) {
+    recallWorkspace(session.user.id);
+    const last = currentWorkspace();
+    if (last !== null && last !== session.user.workspace.id) return readSession(client, signal);
   }
   keep(session);
   return session;
@@ -84,10 +110,10 @@ function keep(session: Session): void {
 
 /** The session of this browser, or null if nobody is signed in. */
 export const sessionQuery = queryOptions({
-  queryKey: ["session"],
-  queryFn: async ({ signal }) => {
+  queryKey: SESSION_KEY,
+  queryFn: async ({ client, signal }) => {
     try {
-      return await readSession(signal);
+      return await readSession(client, signal);
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) {
         remember(null);
@@ -122,15 +148,10 @@ export function useSignIn() {
     mutationFn: (credentials: Credentials) =>
       unwrap(api.POST("/api/session", { body: credentials })),
     onSuccess: (session) => {
-      // Data of an earlier account must not appear.
+      // Data of an earlier account must not appear. The next page reads the session.
       queryClient.clear();
       remember(session);
       recallWorkspace(session.user.id);
-      // The answer is about the first workspace. If the person used another one, the session is read again.
-      const used = currentWorkspace();
-      if (used !== null && used !== session.user.workspace.id) return;
-      keep(session);
-      queryClient.setQueryData(sessionQuery.queryKey, session);
     },
   });
 }

@@ -22,8 +22,8 @@ export function usageQuery(period: UsagePeriod, group: UsageGroup) {
   });
 }
 
-/** The address of the same figures as CSV. */
-export function usageCsvUrl(period: UsagePeriod, group: UsageGroup): string {
-  const query = new URLSearchParams({ ...period, group_by: group, by_day: "true", format: "csv" });
-  return `/api/user/usage?${query}`;
+/** The same figures as CSV. */
+export function exportUsage(period: UsagePeriod, group: UsageGroup): Promise<Blob> {
+  const query = { ...period, group_by: group, by_day: true, format: "csv" as const };
+  return unwrap(api.GET("/api/user/usage", { params: { query }, parseAs: "blob" }));
 }

@@ -4,7 +4,9 @@ import {
   chooseWorkspace,
   currentWorkspace,
   dropWorkspace,
+  forgetWorkspace,
   recallWorkspace,
+  rememberWorkspaceOnFocus,
   shownWorkspace,
 } from "./workspace";
 
@@ -40,6 +42,7 @@ test("the workspace of one person is not shown to another", () => {
   recallWorkspace("bob");
 
   expect(currentWorkspace()).toBeNull();
+  expect(shownWorkspace()).toBeNull();
 });
 
 test("a dropped workspace is not requested again", () => {
@@ -49,6 +52,40 @@ test("a dropped workspace is not requested again", () => {
 
   expect(currentWorkspace()).toBeNull();
   expect(shownWorkspace()).toBeNull();
+});
+
+test("no tab begins with a workspace that the person has left", () => {
+  chooseWorkspace(TEAM);
+
+  forgetWorkspace();
+  recallWorkspace("ada");
+
+  expect(currentWorkspace()).toBeNull();
+});
+
+test("the workspace of another tab remains after the person has left one", () => {
+  chooseWorkspace(TEAM);
+  localStorage.setItem("stepiq-workspace-ada", "other");
+
+  forgetWorkspace();
+  recallWorkspace("ada");
+
+  expect(currentWorkspace()).toBe("other");
+});
+
+test("new tabs begin with the workspace of the tab in focus, until its session has ended", () => {
+  let hasEnded = false;
+  rememberWorkspaceOnFocus(() => hasEnded);
+  chooseWorkspace(TEAM);
+  localStorage.clear();
+
+  window.dispatchEvent(new Event("focus"));
+  expect(localStorage.getItem("stepiq-workspace-ada")).toBe("team");
+
+  localStorage.clear();
+  hasEnded = true;
+  window.dispatchEvent(new Event("focus"));
+  expect(localStorage.getItem("stepiq-workspace-ada")).toBeNull();
 });
 
 test("the browser stores no name of a workspace beyond the tab", () => {

@@ -11,10 +11,12 @@ const KEY = "stepiq-workspace";
 
 /** A workspace that a tab has shown. Its name is for the notice when the person is no longer a member. */
 type Shown = { id: string; name: string; userId: string };
+/** The name is null until the tab has shown the workspace. */
+type Used = { id: string; name: string | null; userId: string };
 
-let current: string | null = null;
+let used: Used | null = null;
 
-/** The workspace that this tab has shown, which the person may have lost meanwhile. */
+/** The workspace that this tab has shown, also before its last reload. */
 export function shownWorkspace(): Shown | null {
   try {
     return JSON.parse(sessionStorage.getItem(KEY) ?? "null") as Shown | null;
@@ -38,33 +40,55 @@ function lastKey(userId: string): string {
 
 /** The id for `X-Workspace`. Null: the server uses the first workspace of the person. */
 export function currentWorkspace(): string | null {
-  return current;
+  return used?.id ?? null;
+}
+
+/** The workspace of `X-Workspace`, and the person whose it is. */
+export function usedWorkspace(): Used | null {
+  return used;
 }
 
 /** Continue with the workspace that a person has used in this tab, or else last in this browser. */
 export function recallWorkspace(userId: string | null): void {
+  used = null;
+  if (userId === null) return;
   const shown = shownWorkspace();
-  if (userId === null) current = null;
-  else current = shown?.userId === userId ? shown.id : readStorage(lastKey(userId));
+  if (shown?.userId === userId) {
+    used = shown;
+    return;
+  }
+  // Nobody may read the name of another person's workspace.
+  writeShown(null);
+  const id = readStorage(lastKey(userId));
+  if (id !== null) used = { id, name: null, userId };
 }
 
 /** Use a workspace from the next request on. */
 export function chooseWorkspace(shown: Shown): void {
-  current = shown.id;
+  used = shown;
   writeShown(shown);
   writeStorage(lastKey(shown.userId), shown.id);
 }
 
-/** Use the first workspace of the person. */
+/** Use the first workspace of the person in this tab. */
 export function dropWorkspace(): void {
-  current = null;
+  used = null;
   writeShown(null);
 }
 
+/** The person is no longer a member of the workspace of this tab: no new tab begins with it. */
+export function forgetWorkspace(): void {
+  if (used !== null && readStorage(lastKey(used.userId)) === used.id) {
+    writeStorage(lastKey(used.userId), null);
+  }
+  dropWorkspace();
+}
+
 /** A link in a new tab opens in the workspace of the tab that the person has used last. */
-export function rememberWorkspaceOnFocus(): void {
+export function rememberWorkspaceOnFocus(hasEnded: () => boolean): void {
   window.addEventListener("focus", () => {
     const shown = shownWorkspace();
-    if (shown !== null) writeStorage(lastKey(shown.userId), shown.id);
+    // The person may have left the workspace, which ends the session.
+    if (shown !== null && !hasEnded()) writeStorage(lastKey(shown.userId), shown.id);
   });
 }

@@ -2,7 +2,7 @@ import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query
 import { api, unwrap, WORKSPACE_HEADER } from "./client";
 import type { components } from "./schema";
 import { sessionQuery } from "./session";
-import { dropWorkspace } from "./workspace";
+import { forgetWorkspace } from "./workspace";
 
 export type Workspace = components["schemas"]["Workspace"];
 export type InvitationBrief = components["schemas"]["InvitationBrief"];
@@ -54,8 +54,10 @@ export function elsewhereQuery(pathname: string, here: string) {
 }
 
 export function useCreateWorkspace() {
+  const queryClient = useQueryClient();
   return useMutation({
     mutationFn: (name: string) => unwrap(api.POST("/api/workspaces", { body: { name } })),
+    onSuccess: () => queryClient.invalidateQueries({ queryKey: workspacesQuery.queryKey }),
   });
 }
 
@@ -77,7 +79,7 @@ export function useLeaveWorkspace() {
   return useMutation({
     mutationFn: () => unwrap(api.POST("/api/workspace/leave")),
     onSuccess: () => {
-      dropWorkspace();
+      forgetWorkspace();
       window.location.assign("/login");
     },
   });

@@ -31,8 +31,6 @@ export const strings = {
 
   state: "State",
   created: "Created",
-  next: "Next page",
-  first: "First page",
 
   stuckRuns: "Stuck runs",
   stuckText: "Runs that are overdue, that stopped a worker, or that no worker executes.",

@@ -2,9 +2,11 @@ import { Alert, Button } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { type AuditCheck, type AuditFormat, exportAudit, type useVerifyAudit } from "@/api/audit";
 import { toast } from "@/ui/feedback/toast";
+import { saveBlob } from "@/ui/files";
 import { CopyButton } from "@/ui/text/CopyButton";
 import classes from "./Audit.module.css";
-import { type AuditSearch, filterOf } from "./search";
+import { filterOf } from "./filter";
+import type { AuditSearch } from "./search";
 import { strings } from "./strings";
 
 type Props = {
@@ -17,7 +19,10 @@ type Props = {
 export function AuditActions({ search, check, ofServer = false }: Props) {
   const exporting = useMutation({
     mutationFn: async (format: AuditFormat) =>
-      save(await exportAudit(filterOf(search), format, ofServer), format),
+      saveBlob(
+        await exportAudit(filterOf(search), format, ofServer),
+        `audit-${new Date().toISOString().slice(0, 10)}.${format}`,
+      ),
     onError: (error) => toast.failure(strings.failed, error),
   });
   return (
@@ -48,15 +53,6 @@ export function AuditActions({ search, check, ofServer = false }: Props) {
       </Button>
     </>
   );
-}
-
-function save(file: Blob, format: AuditFormat): void {
-  const url = URL.createObjectURL(file);
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = `audit-${new Date().toISOString().slice(0, 10)}.${format}`;
-  link.click();
-  URL.revokeObjectURL(url);
 }
 
 /** What a check of the chain has found. */

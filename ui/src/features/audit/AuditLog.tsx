@@ -1,18 +1,17 @@
-import { Button } from "@mantine/core";
 import { ScrollText } from "lucide-react";
 import { lazy, Suspense } from "react";
-import type { AuditAction, AuditEntry } from "@/api/audit";
+import type { AuditEntry } from "@/api/audit";
 import { EmptyState } from "@/ui/feedback/EmptyState";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
 import { DataTable } from "@/ui/table/DataTable";
 import { FilterChips } from "@/ui/table/FilterChips";
 import { type FilterDefinition, type FilterValues, valuesOf } from "@/ui/table/filters";
+import { PageButtons } from "@/ui/table/PageButtons";
 import classes from "./Audit.module.css";
 import { actorText, auditColumns } from "./columns";
+import { ACTIONS, actionsOf } from "./filter";
 import type { AuditSearch } from "./search";
 import { strings } from "./strings";
-
-const ACTIONS = Object.keys(strings.actions) as AuditAction[];
 
 const EntryDetail = lazy(() => import("./EntryDetail"));
 
@@ -20,19 +19,21 @@ type Props = {
   page: { data: AuditEntry[]; next_cursor: string | null };
   search: AuditSearch;
   onSearch: (search: AuditSearch) => void;
-  withWorkspace?: boolean;
+  /** The log of all workspaces. */
+  ofServer?: boolean;
 };
 
 /** The filters, the table and the details of the entry in the address. */
-export function AuditLog({ page, search, onSearch, withWorkspace = false }: Props) {
+export function AuditLog({ page, search, onSearch, ofServer = false }: Props) {
   const { cursor, entry: shownId, ...filter } = search;
   const shown = page.data.find(({ id }) => id === shownId);
-  const isFiltered = Object.values(filter).some((value) => value !== undefined);
+  const action = actionsOf(search);
+  const isFiltered = Object.values({ ...filter, action }).some((value) => value !== undefined);
   return (
     <>
       <FilterChips
         filters={filtersOf(page.data)}
-        values={{ ...filter, action: filter.action?.split(",") }}
+        values={{ ...filter, action }}
         onChange={(changes) => onSearch(withFilters(filter, changes))}
       />
       {page.data.length === 0 ? (
@@ -43,13 +44,19 @@ export function AuditLog({ page, search, onSearch, withWorkspace = false }: Prop
         <div className={classes.layout} data-open={shown !== undefined}>
           <DataTable
             label={strings.title}
-            columns={auditColumns(withWorkspace)}
+            columns={auditColumns(search, ofServer)}
             rows={page.data}
             rowId={(entry) => entry.id}
             selectedId={shown?.id}
             hasKeys
             onOpen={(entry) => onSearch({ ...search, entry: entry.id })}
-            footer={<Pages search={search} next={page.next_cursor} onSearch={onSearch} />}
+            footer={
+              <PageButtons
+                cursor={cursor}
+                next={page.next_cursor}
+                onShow={(other) => onSearch({ ...search, cursor: other, entry: undefined })}
+              />
+            }
           />
           {shown && (
             <Suspense fallback={<TextSkeleton lines={8} />}>
@@ -96,30 +103,4 @@ function filtersOf(entries: readonly AuditEntry[]): FilterDefinition[] {
     { id: "from", label: strings.from, kind: "time" },
     { id: "to", label: strings.to, kind: "time" },
   ];
-}
-
-type PagesProps = Pick<Props, "search" | "onSearch"> & { next: string | null };
-
-function Pages({ search, next, onSearch }: PagesProps) {
-  if (next === null && search.cursor === undefined) return null;
-  return (
-    <div className={classes.footer}>
-      {search.cursor !== undefined && (
-        <Button
-          variant="default"
-          onClick={() => onSearch({ ...search, cursor: undefined, entry: undefined })}
-        >
-          {strings.first}
-        </Button>
-      )}
-      {next !== null && (
-        <Button
-          variant="default"
-          onClick={() => onSearch({ ...search, cursor: next, entry: undefined })}
-        >
-          {strings.next}
-        </Button>
-      )}
-    </div>
-  );
 }

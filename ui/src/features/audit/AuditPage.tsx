@@ -4,7 +4,8 @@ import { auditQuery, useVerifyAudit } from "@/api/audit";
 import { PageHeader } from "@/ui/PageHeader";
 import { AuditActions, CheckResult } from "./AuditActions";
 import { AuditLog } from "./AuditLog";
-import { type AuditSearch, filterOf } from "./search";
+import { filterOf } from "./filter";
+import type { AuditSearch } from "./search";
 import { strings } from "./strings";
 
 /** The audit log of the workspace. */

@@ -4,7 +4,8 @@ import { serverAuditQuery, useVerifyAudit } from "@/api/audit";
 import { PageHeader } from "@/ui/PageHeader";
 import { AuditActions, CheckResult } from "./AuditActions";
 import { AuditLog } from "./AuditLog";
-import { type AuditSearch, filterOf } from "./search";
+import { filterOf } from "./filter";
+import type { AuditSearch } from "./search";
 import { strings } from "./strings";
 
 /** The audit logs of the server and of all workspaces, for administrators. */
@@ -24,7 +25,7 @@ export function ServerAuditPage({ search }: { search: AuditSearch }) {
         page={page}
         search={search}
         onSearch={(next) => void navigate({ search: next, resetScroll: false })}
-        withWorkspace
+        ofServer
       />
     </>
   );

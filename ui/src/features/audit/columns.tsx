@@ -1,7 +1,9 @@
+import { Link } from "@tanstack/react-router";
 import type { AuditEntry } from "@/api/audit";
 import { RelativeTime } from "@/ui/format/Values";
 import type { Column } from "@/ui/table/DataTable";
 import classes from "./Audit.module.css";
+import type { AuditSearch } from "./search";
 import { strings } from "./strings";
 
 export function actionText(entry: AuditEntry): string {
@@ -17,7 +19,8 @@ export function targetText({ target }: AuditEntry): string {
   return target.name ?? (target.type === "session" ? "" : (target.id ?? ""));
 }
 
-export function auditColumns(withWorkspace: boolean): Column<AuditEntry>[] {
+/** The columns of the log. The search is that of the page, whose links add an entry to it. */
+export function auditColumns(search: AuditSearch, ofServer: boolean): Column<AuditEntry>[] {
   const columns: Column<AuditEntry>[] = [
     {
       id: "time",
@@ -28,7 +31,16 @@ export function auditColumns(withWorkspace: boolean): Column<AuditEntry>[] {
     {
       id: "action",
       header: strings.action,
-      cell: (entry) => <span className="truncate">{actionText(entry)}</span>,
+      cell: (entry) => (
+        <Link
+          to={ofServer ? "/admin/audit" : "/settings/audit"}
+          search={{ ...search, entry: entry.id }}
+          resetScroll={false}
+          className={classes.link}
+        >
+          {actionText(entry)}
+        </Link>
+      ),
     },
     {
       id: "actor",
@@ -50,7 +62,7 @@ export function auditColumns(withWorkspace: boolean): Column<AuditEntry>[] {
       cell: (entry) => <span className="numeric truncate">{entry.client}</span>,
     },
   ];
-  if (withWorkspace) {
+  if (ofServer) {
     columns.push({
       id: "workspace",
       header: strings.workspace,

@@ -1,4 +1,3 @@
-import type { AuditAction, AuditFilter } from "@/api/audit";
 import { readText } from "@/ui/table/filters";
 
 /** The filters of the log, its page and the shown entry, as the URL has them. Part of every page: it must stay small. */
@@ -17,9 +16,4 @@ const NAMES = ["action", "actor", "target", "from", "to", "cursor", "entry"] as 
 
 export function readAuditSearch(search: Record<string, unknown>): AuditSearch {
   return Object.fromEntries(NAMES.map((name) => [name, readText(search[name])]));
-}
-
-/** The same filters as the API has them. */
-export function filterOf({ action, actor, target, from, to }: AuditSearch): AuditFilter {
-  return { action: action?.split(",") as AuditAction[] | undefined, actor, target, from, to };
 }

@@ -72,7 +72,6 @@ export const strings = {
   noWorkspace: {
     title: "You are not a member of any workspace",
     text: "Ask an admin of a workspace to invite you, then open the link of the invitation.",
-    lost: (name: string) => `You are no longer a member of “${name}”.`,
     back: "Back to sign in",
   },
 } as const;

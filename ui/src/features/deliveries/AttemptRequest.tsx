@@ -5,6 +5,7 @@ import { attemptRequestQuery, type AttemptRequest as Request } from "@/api/deliv
 import { asApiError } from "@/api/errors";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
+import { saveBlob } from "@/ui/files";
 import { CopyButton } from "@/ui/text/CopyButton";
 import { TextViewer } from "@/ui/text/TextViewer";
 import classes from "./Deliveries.module.css";
@@ -55,14 +56,7 @@ export function NoRequest({ error, onRetry }: { error: unknown; onRetry: () => v
 
 /** A button that saves the exact bytes of the body. */
 export function SaveBody({ request: { body } }: { request: Request }) {
-  const save = () => {
-    const url = URL.createObjectURL(new Blob([body ?? ""], { type: "application/json" }));
-    const link = document.createElement("a");
-    link.href = url;
-    link.download = "body.json";
-    link.click();
-    URL.revokeObjectURL(url);
-  };
+  const save = () => saveBlob(new Blob([body ?? ""], { type: "application/json" }), "body.json");
   return (
     <Button
       variant="default"

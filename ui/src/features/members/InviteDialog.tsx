@@ -1,6 +1,6 @@
 import { Button, Group, Modal, NativeSelect, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
-import { ROLES, type Role } from "@/api/access";
+import { type Role, rolesToGive } from "@/api/access";
 import { asApiError } from "@/api/errors";
 import { type CreatedInvitation, useInvite } from "@/api/members";
 import { useUser } from "@/api/session";
@@ -38,7 +38,7 @@ export default function InviteDialog({ onClose, onCreated }: Props) {
         <NativeSelect
           label={strings.role}
           description={`${ROLE_TEXTS[role]}.`}
-          data={ROLES.filter((each) => each !== "owner" || me.role === "owner")}
+          data={rolesToGive(me.role)}
           value={role}
           error={errors.role}
           onChange={(event) => setRole(event.currentTarget.value as Role)}

@@ -62,7 +62,6 @@ export function MembersPage() {
         label={strings.title}
         columns={memberColumns({
           me: user,
-          isAdmin,
           changing: change.isPending ? change.variables : null,
           onRole: ask,
           onRemove: (member) => setDialog({ kind: "remove", member }),

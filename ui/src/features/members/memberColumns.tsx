@@ -1,5 +1,5 @@
 import { Badge, Button, NativeSelect, Tooltip } from "@mantine/core";
-import { ROLES, type Role } from "@/api/access";
+import { canManage, type Role, rolesToGive } from "@/api/access";
 import type { Member } from "@/api/members";
 import type { User } from "@/api/session";
 import { RelativeTime } from "@/ui/format/Values";
@@ -9,7 +9,6 @@ import { strings } from "./strings";
 
 type Context = {
   me: User;
-  isAdmin: boolean;
   /** The change that is being sent. */
   changing: { id: string; role: Role } | null;
   onRole: (member: Member, role: Role) => void;
@@ -70,21 +69,16 @@ function Person({ member, isMe }: { member: Member; isMe: boolean }) {
   );
 }
 
-/** Admins change roles, except those of owners. */
-function canChange({ me, isAdmin }: Context, member: Member): boolean {
-  return isAdmin && (member.role !== "owner" || me.role === "owner");
-}
-
 function RoleCell(context: Context & { member: Member }) {
   const { member, me, changing, onRole } = context;
-  if (!canChange(context, member)) return member.role;
+  if (!canManage(me.role, member.role)) return member.role;
   const sent = changing?.id === member.id ? changing.role : null;
   return (
     <NativeSelect
       size="xs"
       className={classes.role}
       aria-label={strings.roleOf(member.email)}
-      data={ROLES.filter((role) => role !== "owner" || me.role === "owner")}
+      data={rolesToGive(me.role)}
       value={sent ?? member.role}
       disabled={sent !== null}
       onChange={(event) => onRole(member, event.currentTarget.value as Role)}
@@ -95,7 +89,7 @@ function RoleCell(context: Context & { member: Member }) {
 function Actions(context: Context & { member: Member }) {
   const { member, me, onRemove, onLeave } = context;
   const isMe = member.id === me.id;
-  if (!isMe && !canChange(context, member)) return null;
+  if (!isMe && !canManage(me.role, member.role)) return null;
   return (
     <div className={classes.actions}>
       <Button

@@ -1,6 +1,5 @@
 /** Texts of pausing and resuming a pipeline. */
 export const strings = {
-  paused: "Paused",
   pause: "Pause",
   resume: "Resume",
   pauseAction: "Pause this pipeline",

@@ -1,8 +1,8 @@
 import { ActionIcon, Menu } from "@mantine/core";
 import { Braces, Copy, Download, Ellipsis, Terminal } from "lucide-react";
-import { openFile, saveFile } from "@/api/files";
-import type { Run } from "@/api/run";
+import { exportRun, type Run } from "@/api/run";
 import { toast } from "@/ui/feedback/toast";
+import { openBlob, saveBlob } from "@/ui/files";
 import { strings } from "./strings";
 
 /** The command that reads a run. */
@@ -24,7 +24,7 @@ function fileFailed(error: unknown): void {
 }
 
 export default function RunMenu({ run }: { run: Run }) {
-  const url = `/api/runs/${run.id}`;
+  const load = (use: (file: Blob) => void) => void exportRun(run.id).then(use).catch(fileFailed);
   return (
     <Menu>
       <Menu.Target>
@@ -42,15 +42,12 @@ export default function RunMenu({ run }: { run: Run }) {
         >
           {strings.copyCurl}
         </Menu.Item>
-        <Menu.Item
-          leftSection={<Braces size={14} />}
-          onClick={() => void openFile(url).catch(fileFailed)}
-        >
+        <Menu.Item leftSection={<Braces size={14} />} onClick={() => load(openBlob)}>
           {strings.rawJson}
         </Menu.Item>
         <Menu.Item
           leftSection={<Download size={14} />}
-          onClick={() => void saveFile(url, `run-${run.id}.json`).catch(fileFailed)}
+          onClick={() => load((file) => saveBlob(file, `run-${run.id}.json`))}
         >
           {strings.download}
         </Menu.Item>

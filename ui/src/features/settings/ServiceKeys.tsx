@@ -18,7 +18,7 @@ const CreateKey = lazy(() => import("./CreateKey"));
 /** The keys of the workspace, for admins. */
 export function ServiceKeys({ onCreated }: { onCreated: (key: CreatedApiKey) => void }) {
   const { data: keys, error, refetch } = useQuery(serviceKeysQuery);
-  const { data: members = [] } = useQuery(membersQuery);
+  const { data: members } = useQuery(membersQuery);
   const [isCreating, setCreating] = useState(false);
   const [revoked, setRevoked] = useState<ServiceKey | null>(null);
   const close = () => setCreating(false);
@@ -62,7 +62,7 @@ export function ServiceKeys({ onCreated }: { onCreated: (key: CreatedApiKey) => 
   );
 }
 
-function createdBy(members: readonly Member[]): Column<ServiceKey> {
+function createdBy(members: readonly Member[] | undefined): Column<ServiceKey> {
   return {
     id: "creator",
     header: strings.createdBy,
@@ -70,10 +70,14 @@ function createdBy(members: readonly Member[]): Column<ServiceKey> {
     wideOnly: true,
     cell: ({ created_by }) => (
       <span className={classes.creator}>
-        {members.find(({ id }) => id === created_by)?.name ?? strings.formerMember}
+        {members === undefined ? "–" : nameOf(members, created_by)}
       </span>
     ),
   };
+}
+
+function nameOf(members: readonly Member[], userId: string | null): string {
+  return members.find(({ id }) => id === userId)?.name ?? strings.formerMember;
 }
 
 function actions(onRevoke: (key: ServiceKey) => void): Column<ServiceKey> {

@@ -2,6 +2,8 @@
 export const strings = {
   or: "or",
   continueWith: (provider: string) => `Continue with ${provider}`,
+  providersFailed: "Other ways to sign in could not be loaded",
+  retry: "Try again",
   someProvider: "The identity provider",
 
   identities: "Single sign-on",

@@ -3,7 +3,8 @@ import type { QuotaUsage } from "@/api/usage";
 import { formatNumber } from "@/ui/format/numbers";
 import { RelativeTime } from "@/ui/format/Values";
 import { type Column, DataTable } from "@/ui/table/DataTable";
-import { QUOTA_NAMES, strings } from "./strings";
+import { LIMIT_NAMES } from "./limitNames";
+import { strings } from "./strings";
 import classes from "./Usage.module.css";
 
 export function Quotas({ quotas }: { quotas: readonly QuotaUsage[] }) {
@@ -23,7 +24,7 @@ export function Quotas({ quotas }: { quotas: readonly QuotaUsage[] }) {
 }
 
 function nameOf(quota: QuotaUsage): string {
-  return QUOTA_NAMES[quota.name] ?? quota.name;
+  return LIMIT_NAMES[quota.name] ?? quota.name;
 }
 
 const COLUMNS: Column<QuotaUsage>[] = [

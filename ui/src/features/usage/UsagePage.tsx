@@ -2,10 +2,10 @@ import { Button, SegmentedControl } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
-import { saveFile } from "@/api/files";
-import { usageCsvUrl, usageQuery } from "@/api/usage";
+import { exportUsage, usageQuery } from "@/api/usage";
 import { EmptyState } from "@/ui/feedback/EmptyState";
 import { toast } from "@/ui/feedback/toast";
+import { saveBlob } from "@/ui/files";
 import { formatCompact, formatMoney, formatNumber } from "@/ui/format/numbers";
 import { PageHeader } from "@/ui/PageHeader";
 import { DataTable } from "@/ui/table/DataTable";
@@ -56,9 +56,9 @@ export function UsagePage() {
           <Button
             variant="default"
             onClick={() =>
-              void saveFile(usageCsvUrl(period, by), `usage-${period.from}-${period.to}.csv`).catch(
-                (error) => toast.failure(strings.csvFailed, error),
-              )
+              void exportUsage(period, by)
+                .then((csv) => saveBlob(csv, `usage-${period.from}-${period.to}.csv`))
+                .catch((error) => toast.failure(strings.csvFailed, error))
             }
           >
             {strings.csv}

@@ -28,19 +28,3 @@ export const strings = {
   used: "Used",
   resets: "Resets",
 } as const;
-
-/** Names of the limits. Later ones are shown by the name that they have in a plan. */
-export const QUOTA_NAMES: Record<string, string> = {
-  api_keys: "API keys",
-  credits_per_month: "Credits a month",
-  definition_bytes: "Bytes of definitions",
-  drafts: "Drafts",
-  emails_per_day: "Emails a day",
-  pipelines: "Active pipelines",
-  redeliveries_per_day: "Redeliveries a day",
-  runs_at_once: "Runs at once",
-  runs_per_day: "Runs a day",
-  runs_queued: "Queued runs",
-  schedules: "Schedules",
-  versions: "Versions",
-};

@@ -4,25 +4,32 @@ import { asApiError } from "@/api/errors";
 import { useUser } from "@/api/session";
 import { useCreateWorkspace } from "@/api/workspaces";
 import { FormError } from "@/ui/feedback/FormError";
+import { mayLeave } from "@/ui/shell/signOutChecks";
 import { strings } from "./strings";
-import { switchWorkspace } from "./switchWorkspace";
+import { openWorkspace } from "./switchWorkspace";
 import classes from "./Workspaces.module.css";
 
 /** Creates a workspace and shows it. */
 export default function CreateWorkspace({ onClose }: { onClose: () => void }) {
   const [name, setName] = useState("");
+  const [isAsking, setAsking] = useState(false);
   const user = useUser();
   const create = useCreateWorkspace();
   const errors = create.error ? asApiError(create.error).fieldErrors : {};
-  const submit = (event: FormEvent) => {
+  const submit = async (event: FormEvent) => {
     event.preventDefault();
+    if (isAsking) return;
+    setAsking(true);
+    const leaves = await mayLeave("switch");
+    setAsking(false);
+    if (!leaves) return;
     create.mutate(name, {
-      onSuccess: (workspace) => void switchWorkspace(workspace, user.id, "/settings/members"),
+      onSuccess: (workspace) => openWorkspace(workspace, user.id, "/settings/members"),
     });
   };
   return (
     <Modal opened onClose={onClose} title={strings.create} centered>
-      <form onSubmit={submit} className={classes.form} noValidate>
+      <form onSubmit={(event) => void submit(event)} className={classes.form} noValidate>
         <FormError error={create.error} fields={["name"]} />
         <Text size="sm">{strings.createText}</Text>
         <TextInput
@@ -38,7 +45,7 @@ export default function CreateWorkspace({ onClose }: { onClose: () => void }) {
           <Button variant="default" onClick={onClose}>
             {strings.cancel}
           </Button>
-          <Button type="submit" loading={create.isPending || create.isSuccess}>
+          <Button type="submit" loading={isAsking || create.isPending || create.isSuccess}>
             {strings.create}
           </Button>
         </Group>

@@ -7,6 +7,7 @@ import { type Workspace, workspacesQuery } from "@/api/workspaces";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
 import { MenuPopover, type MenuProps } from "@/ui/shell/MenuPopover";
+import menu from "@/ui/shell/MenuPopover.module.css";
 import { strings } from "./strings";
 import { pageAfterSwitch, switchWorkspace } from "./switchWorkspace";
 import classes from "./WorkspaceList.module.css";
@@ -14,10 +15,10 @@ import classes from "./WorkspaceList.module.css";
 type Props = MenuProps & { onCreate: () => void };
 
 /** The person's workspaces, and the pages about the one that is shown. */
-export default function WorkspaceList({ onCreate, ...menu }: Props) {
+export default function WorkspaceList({ onCreate, ...props }: Props) {
   return (
-    <MenuPopover {...menu} label={strings.title} position="bottom-start">
-      <Content onClose={menu.onClose} onCreate={onCreate} />
+    <MenuPopover {...props} label={strings.title} position="bottom-start">
+      <Content onClose={props.onClose} onCreate={onCreate} />
     </MenuPopover>
   );
 }
@@ -45,7 +46,7 @@ function Content({ onClose, onCreate }: Pick<Props, "onClose" | "onCreate">) {
             return (
               <li key={workspace.id}>
                 <UnstyledButton
-                  className={classes.item}
+                  className={menu.item}
                   aria-current={isCurrent || undefined}
                   onClick={() => open(workspace)}
                 >
@@ -59,15 +60,15 @@ function Content({ onClose, onCreate }: Pick<Props, "onClose" | "onCreate">) {
         </ul>
       )}
       <div className={classes.pages}>
-        <Link to="/settings/members" className={classes.item} onClick={onClose}>
+        <Link to="/settings/members" className={menu.item} onClick={onClose}>
           <Users size={16} aria-hidden />
           {strings.members}
         </Link>
-        <Link to="/settings/workspace" className={classes.item} onClick={onClose}>
+        <Link to="/settings/workspace" className={menu.item} onClick={onClose}>
           <Settings size={16} aria-hidden />
           {strings.settings}
         </Link>
-        <UnstyledButton className={classes.item} onClick={onCreate}>
+        <UnstyledButton className={menu.item} onClick={onCreate}>
           <Plus size={16} aria-hidden />
           {strings.create}
         </UnstyledButton>

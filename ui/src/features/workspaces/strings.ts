@@ -6,7 +6,6 @@ export const strings = {
   members: "Members",
   settings: "Workspace settings",
   create: "Create workspace",
-  created: (name: string) => `The workspace “${name}” is created.`,
   createText: "It has its own pipelines, runs, secrets, keys and members. You are its owner.",
   name: "Name",
   nameHint: "Such as the name of your team.",
@@ -20,16 +19,16 @@ export const strings = {
   plan: "Plan",
   role: "Your role",
   createdAt: "Created",
-  id: "Id",
+  id: "ID",
   idHint:
     "Programs that act for a person with several workspaces send it in the header X-Workspace.",
   leave: "Leave workspace",
   leaveHeading: "Leave this workspace",
   leaveHint:
-    "You lose access to it, and your personal keys of it end. What you have created stays. An admin can invite you again.",
+    "You lose access to it, and your personal keys for it are revoked. What you have created stays. An admin can invite you again.",
   leaveTitle: (name: string) => `Leave the workspace “${name}”?`,
   leaveText:
-    "You lose access at once, and your personal keys of this workspace end. Your pipelines and schedules stay. All your sessions end, so you sign in again if you are a member of another workspace.",
+    "You lose access at once, and your personal keys for it are revoked. Your pipelines and schedules stay. All your sessions end, so you sign in again if you are a member of another workspace.",
   notLeft: "You have not left the workspace",
 
   elsewhere: {
@@ -49,7 +48,7 @@ export const strings = {
 
 /** What a role is for. Each role can also do what the ones before it can. */
 export const ROLE_TEXTS: Record<Role, string> = {
-  viewer: "Reads everything, and decides reviews that are assigned to them",
+  viewer: "Reads pipelines, runs and usage, and decides reviews that are assigned to them",
   operator: "Starts, cancels and retries runs, and decides all reviews",
   editor: "Changes pipelines, schedules and secrets, and runs pipelines",
   admin: "Does what editors do, and manages members, service keys and the workspace",

@@ -8,6 +8,9 @@ test.each([
   ["/runs", "/runs"],
   [`/runs/${ID}`, "/runs"],
   [`/pipelines/${ID}/edit`, "/pipelines"],
+  [`/deliveries/${ID}`, "/pipelines"],
+  [`/jobs/${ID}`, "/jobs"],
+  [`/admin/users/${ID}`, "/admin/users"],
   ["/", "/"],
 ])("the switch of the workspace on %s leads to %s", (pathname, expected) => {
   expect(pageAfterSwitch(pathname)).toBe(expected);

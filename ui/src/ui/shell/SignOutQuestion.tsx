@@ -3,7 +3,7 @@ import { useSignOutQuestion } from "./signOutChecks";
 
 const TEXTS = {
   "sign-out": { title: "Sign out?", action: "Sign out anyway", keep: "Stay signed in" },
-  switch: { title: "Switch the workspace?", action: "Switch anyway", keep: "Stay here" },
+  switch: { title: "Switch workspace?", action: "Switch anyway", keep: "Stay here" },
 } as const;
 
 /** Asks a person who has something to lose. */

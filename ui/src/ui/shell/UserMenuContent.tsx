@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { BookOpen, LogOut, Monitor, Moon, Sun } from "lucide-react";
 import { useUser } from "@/api/session";
 import { MenuPopover, type MenuProps } from "./MenuPopover";
+import menu from "./MenuPopover.module.css";
 import classes from "./UserMenu.module.css";
 import { useSignOutWithToast } from "./useSignOutWithToast";
 
@@ -40,11 +41,11 @@ export default function UserMenuContent(props: MenuProps) {
           }))}
         />
       </div>
-      <Link to="/docs" className={classes.item} onClick={props.onClose}>
+      <Link to="/docs" className={menu.item} onClick={props.onClose}>
         <BookOpen size={16} aria-hidden />
         API reference
       </Link>
-      <UnstyledButton className={classes.item} onClick={signOut}>
+      <UnstyledButton className={menu.item} onClick={signOut}>
         <LogOut size={16} aria-hidden />
         Sign out
       </UnstyledButton>

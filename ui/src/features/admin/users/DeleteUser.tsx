@@ -4,6 +4,7 @@ import { type FormEvent, useState } from "react";
 import { type AdminUserDetail, type UserData, useDeleteUser } from "@/api/adminUsers";
 import { FormError } from "@/ui/feedback/FormError";
 import { toast } from "@/ui/feedback/toast";
+import { formatNames } from "@/ui/format/lists";
 import classes from "../Admin.module.css";
 import { strings } from "./strings";
 
@@ -33,10 +34,10 @@ export function DeleteUser({ user, onClose }: Props) {
         <FormError error={remove.error} fields={[]} />
         <div>{strings.deleteText}</div>
         {alone.length === 0 ? (
-          <div>{strings.noneAlone}</div>
+          <div>{memberships.length === 0 ? strings.noneAtAll : strings.noneAlone}</div>
         ) : (
           <Radio.Group
-            label={`${strings.alone} ${alone.map(({ name }) => `“${name}”`).join(", ")}`}
+            label={strings.alone(formatNames(alone.map(({ name }) => name)))}
             value={data}
             onChange={(value) => setData(value as UserData)}
           >

@@ -119,8 +119,7 @@ const COLUMNS: Column<UserWorkspace>[] = [
   {
     id: "role",
     header: strings.role,
-    cell: ({ role, owners }) =>
-      role === "owner" && owners === 1 ? `${role}, ${strings.onlyOwner}` : role,
+    cell: ({ role, owners }) => (role === "owner" && owners === 1 ? strings.onlyOwner : role),
   },
   {
     id: "members",

@@ -26,7 +26,7 @@ export const strings = {
   verified: "Address",
   isVerified: "Verified",
   noWorkspaces: "Not a member of any workspace",
-  onlyOwner: "only owner",
+  onlyOwner: "the only owner",
   cancel: "Cancel",
   done: "Done",
 
@@ -51,28 +51,29 @@ export const strings = {
   makeAdminQuestion: (email: string) => `Make ${email} an administrator?`,
   makeAdminText:
     "Administrators manage all accounts, plans and limits of this server, and see its state. They do not see the content of workspaces in which they are not a member.",
-  unmakeAdmin: "Remove administrator",
+  unmakeAdmin: "Remove administrator rights",
   unmakeAdminQuestion: (email: string) => `Remove ${email} from the administrators?`,
   unmakeAdminText: "The account keeps its workspaces.",
 
   reset: "Reset password",
   resetQuestion: (email: string) => `Create a password link for ${email}?`,
   resetText:
-    "The link sets a new password, once, within 24 hours. Nothing changes before. You do not see the password. A link that was created before no longer works.",
+    "The link sets a new password, once, within 24 hours. Until then, nothing changes. You do not see the password. A link that was created before no longer works.",
   createLink: "Create link",
   notCreated: "The link was not created",
   linkTitle: (email: string) => `Password link for ${email}`,
   linkOnce: "Copy the link now. It is not shown again.",
   linkSent: "It was also emailed to this address.",
-  linkNotSent: "It was not emailed. Send it to the person, and to nobody else.",
+  linkNotSent: "It was not emailed. Send it only to this person.",
   link: "Link",
 
   delete: "Delete account",
   deleteQuestion: (email: string) => `Delete ${email}?`,
   deleteText:
     "All access of the person ends, and the address and the name are replaced. This cannot be undone.",
-  alone: "Workspaces without another member:",
+  alone: (names: string) => `Workspaces without another member: ${names}.`,
   noneAlone: "All workspaces of this account have other members, and stay.",
+  noneAtAll: "This account is not a member of any workspace.",
   keep: "Keep them",
   keepText: "They stay without members. Their schedules stop, and their runs are cancelled.",
   erase: "Erase them",
@@ -80,6 +81,5 @@ export const strings = {
     "Pipelines, runs, secrets and everything else in them is deleted. It cannot be restored.",
   typeEmail: (email: string) => `To confirm, type ${email}`,
   isDeleted: (email: string) => `${email} is deleted.`,
-  notDeleted: "The account was not deleted",
   ownAccount: "This is your own account. Another administrator can change or delete it.",
 } as const;

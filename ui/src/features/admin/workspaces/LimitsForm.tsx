@@ -3,6 +3,7 @@ import { useSuspenseQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { type AdminWorkspaceDetail, plansQuery, useChangeWorkspace } from "@/api/adminWorkspaces";
 import { asApiError } from "@/api/errors";
+import { LIMIT_NAMES } from "@/features/usage/limitNames";
 import { FormError } from "@/ui/feedback/FormError";
 import { toast } from "@/ui/feedback/toast";
 import { formatNumber } from "@/ui/format/numbers";
@@ -59,14 +60,14 @@ export default function LimitsForm({ workspace }: { workspace: AdminWorkspaceDet
           <tbody>
             {Object.entries(shown.limits).map(([name, value]) => (
               <tr key={name} data-changed={typed[name] !== ""}>
-                <th scope="row">{strings.limitNames[name] ?? name}</th>
+                <th scope="row">{LIMIT_NAMES[name] ?? name}</th>
                 <td className="numeric">
                   {typeof value === "number" ? formatNumber(value) : limitText(value)}
                 </td>
                 <td>
                   <TextInput
                     size="xs"
-                    aria-label={strings.limitNames[name] ?? name}
+                    aria-label={LIMIT_NAMES[name] ?? name}
                     placeholder={strings.asPlan}
                     value={typed[name] ?? ""}
                     error={errors[`limits.${name}`]}

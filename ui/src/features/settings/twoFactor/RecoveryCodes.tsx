@@ -1,5 +1,6 @@
 import { Alert, Button, Group, Modal } from "@mantine/core";
 import { Download } from "lucide-react";
+import { saveBlob } from "@/ui/files";
 import { CopyButton } from "@/ui/text/CopyButton";
 import settings from "../Settings.module.css";
 import { strings } from "./strings";
@@ -11,13 +12,7 @@ type Props = { codes: string[]; email: string; onClose: () => void };
 export default function RecoveryCodes({ codes, email, onClose }: Props) {
   const download = () => {
     const text = strings.file(window.location.host, email, codes);
-    const url = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-    const link = Object.assign(document.createElement("a"), {
-      href: url,
-      download: strings.fileName,
-    });
-    link.click();
-    URL.revokeObjectURL(url);
+    saveBlob(new Blob([text], { type: "text/plain" }), strings.fileName);
   };
   return (
     <Modal

@@ -40,9 +40,9 @@ export default function TwoFactor({ email }: { email: string }) {
       {status.enabled ? (
         <>
           <p className={settings.text}>
-            {strings.on} <RelativeTime time={status.enabled_at} />
+            {strings.on} <RelativeTime time={status.enabled_at} />.
             {status.recovery_codes_left > FEW_CODES &&
-              `. ${strings.codesLeft(status.recovery_codes_left)}`}
+              ` ${strings.codesLeft(status.recovery_codes_left)}`}
           </p>
           {status.recovery_codes_left <= FEW_CODES && (
             <Alert color="yellow" className={settings.notice}>

@@ -2,8 +2,8 @@
 export const strings = {
   title: "Two-factor sign-in",
   offText:
-    "It is off. When it is on, signing in also needs a code of an app on your phone, so a stolen password is not enough.",
-  on: "On since",
+    "It is off. When it is on, signing in also needs a code from an app on your phone, so a stolen password is not enough.",
+  on: "Turned on",
   codesLeft: (count: number) =>
     count === 0
       ? "No recovery code is left. Create new ones: without them and without the app, only an administrator can let you in."
@@ -18,7 +18,7 @@ export const strings = {
   scanText:
     "Scan this with an authenticator app, such as Aegis, 1Password or Google Authenticator. Then enter the code that the app shows.",
   qrCode: "QR code for authenticator apps",
-  cannotScan: "You cannot scan it? Enter this key in the app:",
+  cannotScan: "If you cannot scan it, enter this key:",
   code: "Code",
   codeHint: "The six digits that the app shows.",
   codeOrRecovery: "Code",
@@ -30,7 +30,7 @@ export const strings = {
   download: "Download",
   fileName: "stepiq-recovery-codes.txt",
   file: (host: string, email: string, codes: readonly string[]) =>
-    `Recovery codes of ${email} at ${host}\nEach works once, instead of a code of the app.\n\n${codes.join("\n")}\n`,
+    `Recovery codes of ${email} at ${host}\nEach works once, instead of a code from the app.\n\n${codes.join("\n")}\n`,
   stored: "I have stored the codes",
   turnOffTitle: "Turn off two-factor sign-in?",
   turnOffText: "Your password alone is then enough to sign in. The recovery codes stop working.",

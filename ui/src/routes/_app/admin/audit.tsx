@@ -1,4 +1,6 @@
 import { createFileRoute } from "@tanstack/react-router";
+import { serverAuditQuery } from "@/api/audit";
+import { filterOf } from "@/features/audit/filter";
 import { ServerAuditPage } from "@/features/audit/ServerAuditPage";
 import { readAuditSearch } from "@/features/audit/search";
 
@@ -6,10 +8,8 @@ export const Route = createFileRoute("/_app/admin/audit")({
   codeSplitGroupings: [["loader", "component"]],
   validateSearch: readAuditSearch,
   loaderDeps: ({ search: { entry: _, ...search } }) => search,
-  loader: async ({ context: { queryClient }, deps }) => {
-    const { loadAudit } = await import("@/features/audit/load");
-    await loadAudit(queryClient, deps, true);
-  },
+  loader: ({ context: { queryClient }, deps }) =>
+    queryClient.ensureQueryData(serverAuditQuery(filterOf(deps), deps.cursor)),
   component: AuditRoute,
 });
 

@@ -1,14 +1,19 @@
 import { createFileRoute } from "@tanstack/react-router";
+import { sessionsQuery } from "@/api/account";
+import { identitiesQuery } from "@/api/identities";
+import { twoFactorQuery } from "@/api/twoFactor";
 import { ProfilePage } from "@/features/settings/ProfilePage";
 import { readFailure } from "@/features/sso/search";
 
 export const Route = createFileRoute("/_app/settings/profile")({
+  codeSplitGroupings: [["loader", "component"]],
   validateSearch: readFailure,
-  // Every page loads this file, so that the queries are loaded when they are needed.
-  loader: async ({ context: { queryClient } }) => {
-    const { loadProfile } = await import("@/features/settings/profileData");
-    await loadProfile(queryClient);
-  },
+  loader: ({ context: { queryClient } }) =>
+    Promise.all([
+      queryClient.ensureQueryData(sessionsQuery),
+      queryClient.ensureQueryData(identitiesQuery),
+      queryClient.ensureQueryData(twoFactorQuery),
+    ]),
   component: ProfileRoute,
 });
 

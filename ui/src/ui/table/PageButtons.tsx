@@ -1,6 +1,5 @@
 import { Button } from "@mantine/core";
-import classes from "./Admin.module.css";
-import { strings } from "./strings";
+import classes from "./PageButtons.module.css";
 
 type Props = {
   cursor: string | undefined;
@@ -8,19 +7,19 @@ type Props = {
   onShow: (cursor: string | undefined) => void;
 };
 
-/** Buttons for the first page and the next one, below a list. */
+/** Buttons for the first page and the next one, below a list. Shows nothing if the list has one page. */
 export function PageButtons({ cursor, next, onShow }: Props) {
   if (next === null && cursor === undefined) return null;
   return (
-    <div className={classes.footer}>
+    <div className={classes.buttons}>
       {cursor !== undefined && (
         <Button variant="default" onClick={() => onShow(undefined)}>
-          {strings.first}
+          First page
         </Button>
       )}
       {next !== null && (
         <Button variant="default" onClick={() => onShow(next)}>
-          {strings.next}
+          Next page
         </Button>
       )}
     </div>

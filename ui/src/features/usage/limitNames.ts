@@ -1,0 +1,23 @@
+/** Names of the limits of plans. A limit without one is shown by its name in the API. */
+export const LIMIT_NAMES: Readonly<Record<string, string>> = {
+  credits_per_month: "Credits per month",
+  runs_per_day: "Runs per day",
+  pipelines: "Active pipelines",
+  steps: "Steps of a pipeline",
+  cron: "Schedules allowed",
+  webhooks: "Webhooks allowed",
+  agent_turns: "Turns of an agent",
+  agent_seconds: "Seconds of an agent",
+  agent_tool_calls: "Tool calls of an agent",
+  requests_per_minute: "Requests per minute, each credential",
+  workspace_requests_per_minute: "Requests per minute, all credentials",
+  runs_at_once: "Runs at once",
+  runs_queued: "Waiting runs",
+  api_keys: "API keys",
+  versions: "Stored versions",
+  definition_bytes: "Bytes of stored versions",
+  drafts: "Stored drafts",
+  schedules: "Schedules",
+  emails_per_day: "Emails per day",
+  redeliveries_per_day: "Redeliveries per day",
+};

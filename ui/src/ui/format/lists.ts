@@ -1,0 +1,6 @@
+const list = new Intl.ListFormat("en");
+
+/** Names as part of an English sentence: “a”, “b”, and “c”. */
+export function formatNames(names: readonly string[]): string {
+  return list.format(names.map((name) => `“${name}”`));
+}
