@@ -195,6 +195,23 @@ class TestEffect:
         limits = {each["name"]: each["limit"] for each in usage["quotas"]}
         assert (limits["runs_per_day"], limits["credits_per_month"]) == (7, 3)
 
+    async def test_usage_marks_the_limits_that_are_not_those_of_the_plan(
+        self, change, owner, clock
+    ):
+        await change(limits={"runs_per_day": 7, "api_keys": "unlimited", "cron": False})
+        clock.advance(CACHE_LIFETIME)
+
+        changed = (await owner.get("/api/user/usage")).json()["quotas"]
+        await change(limits={"runs_per_day": None})
+        clock.advance(CACHE_LIFETIME)
+        restored = (await owner.get("/api/user/usage")).json()["quotas"]
+
+        def marked(quotas):
+            return {each["name"] for each in quotas if each["overridden"]}
+
+        assert marked(changed) == {"runs_per_day", "api_keys"}
+        assert marked(restored) == {"api_keys"}
+
     @pytest.mark.parametrize(
         ("limits", "method", "path", "body", "code"),
         [

@@ -22,6 +22,29 @@ def write(owner):
     return write
 
 
+@pytest.fixture
+def keep(database):
+    """Stores a draft of a member."""
+
+    async def keep(pipeline_id, member):
+        async with database.transaction() as session:
+            await session.execute(
+                drafts.insert().values(
+                    pipeline_id=UUID(pipeline_id),
+                    user_id=member.id,
+                    workspace_id=member.workspace_id,
+                    text="secret plans",
+                    source_format="yaml",
+                    base_version=1,
+                    revision=ids.uuid7(),
+                    created_at=clock.now(),
+                    updated_at=clock.now(),
+                )
+            )
+
+    return keep
+
+
 class TestDraft:
     async def test_any_text_is_kept_beside_the_version(self, owner, create, write):
         made = await create()
@@ -92,29 +115,42 @@ class TestDraft:
         assert (answer.status_code, answer.json()["code"]) == (404, "pipeline_not_found")
 
     async def test_drafts_of_others_are_named_without_their_text(
-        self, owner, make, create, write, account, database
+        self, make, create, write, account, keep
     ):
         made = await create()
-        other = await make.member(account, name="Grace")
-        async with database.transaction() as session:
-            await session.execute(
-                drafts.insert().values(
-                    pipeline_id=UUID(made["id"]),
-                    user_id=other.id,
-                    workspace_id=account.workspace_id,
-                    text="secret plans",
-                    source_format="yaml",
-                    base_version=1,
-                    revision=ids.uuid7(),
-                    created_at=clock.now(),
-                    updated_at=clock.now(),
-                )
-            )
+        await keep(made["id"], await make.member(account, name="Grace"))
 
         draft = (await write(made["id"], "mine")).json()
 
         assert [(each["name"], each["base_version"]) for each in draft["others"]] == [("Grace", 1)]
         assert draft["text"] == "mine"
+
+    async def test_drafts_of_others_are_named_before_the_first_own_change(
+        self, owner, make, create, write, account, login, keep
+    ):
+        made = await create()
+        grace = await make.member(account, name="Grace")
+        await keep(made["id"], grace)
+        url = f"/api/pipelines/{made['id']}/draft/others"
+
+        found = (await owner.get(url)).json()["data"]
+
+        assert [(each["user_id"], each["name"], each["base_version"]) for each in found] == [
+            (str(grace.id), "Grace", 1)
+        ]
+        assert "text" not in found[0]
+        theirs = await login(grace)
+        assert (await theirs.get(url)).json() == {"data": []}
+        await write(made["id"], "mine")
+        assert [each["name"] for each in (await theirs.get(url)).json()["data"]] == [account.name]
+
+    async def test_a_stranger_does_not_learn_who_has_drafts(self, create, write, login, stranger):
+        made = await create()
+        await write(made["id"], "mine")
+
+        answer = await (await login(stranger)).get(f"/api/pipelines/{made['id']}/draft/others")
+
+        assert (answer.status_code, answer.json()["code"]) == (404, "pipeline_not_found")
 
 
 class TestNewPipeline:

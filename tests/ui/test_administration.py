@@ -6,6 +6,8 @@ from typing import Any
 import httpx2
 from playwright.async_api import Page, expect
 
+from stepiq.accounts.two_factor import totp
+from stepiq.core import clock
 from tests.ui.support import (
     PASSWORD,
     PageProblems,
@@ -59,6 +61,26 @@ async def test_an_account_is_made_administrator_and_gets_a_password_link(
     token = (await link.inner_text()).partition("#token=")[2].strip()
     body = {"token": token, "password": f"{PASSWORD} again"}
     assert (await api.post("/api/auth/reset-password", json=body)).status_code == 200
+
+
+async def test_the_two_factor_sign_in_of_a_person_is_turned_off(
+    page: Page, ui_server: UiServer, person: Person, api: httpx2.AsyncClient
+):
+    secret = (await api.post("/api/user/totp")).json()["secret"]
+    code = totp.code_of(secret, totp.step_at(clock.now()))
+    (await api.post("/api/user/totp/confirm", json={"code": code})).raise_for_status()
+    await open_session(page, ui_server.admin)
+    await page.goto(f"/admin/users/{(await me(api))['id']}")
+    turn_off = page.get_by_role("button", name="Turn off two-factor sign-in")
+
+    await turn_off.click()
+    dialog = page.get_by_role("dialog", name="Turn off two-factor sign-in")
+    await expect(dialog).to_contain_text("Make sure that the request comes from this person")
+    await assert_accessible_in_both_themes(page)
+    await dialog.get_by_role("button", name="Turn off two-factor sign-in").click()
+
+    await expect(turn_off).to_have_count(0)
+    assert (await api.get("/api/user/totp")).json()["enabled"] is False
 
 
 async def test_an_account_is_deleted_after_its_address_was_typed(

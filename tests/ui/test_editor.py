@@ -1,6 +1,7 @@
 """The editor: what a person types is never lost, whatever ends, collides or does not answer."""
 
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx2
@@ -8,7 +9,14 @@ from playwright.async_api import Browser, BrowserContext, Locator, Page, Route, 
 
 from tests.support.ports import free_port
 from tests.support.process import ServerProcess, proof_of_operator
-from tests.ui.support import PASSWORD, PageProblems, Person, assert_accessible, open_session
+from tests.ui.support import (
+    PASSWORD,
+    PageProblems,
+    Person,
+    UiServer,
+    assert_accessible,
+    open_session,
+)
 
 YAML = {"Content-Type": "application/yaml"}
 SOURCE = """\
@@ -257,6 +265,42 @@ async def test_a_version_that_another_member_saved_is_merged(
     assert (await text_of(api, pipeline)) == "# theirs\n# mine\n" + theirs.removeprefix(
         "# theirs\n"
     )
+
+
+async def test_an_editor_that_opens_names_members_with_unsaved_changes(
+    page: Page,
+    person: Person,
+    api: httpx2.AsyncClient,
+    ui_server: UiServer,
+    new_person: Callable[[], Awaitable[Person]],
+):
+    pipeline = await saved_pipeline(api)
+    colleague = await new_person()
+    invitation = {"email": colleague.email, "role": "editor"}
+    invited = (await api.post("/api/workspace/invitations", json=invitation)).json()["url"]
+    workspace = (await api.get("/api/user/me")).json()["workspace"]["id"]
+    headers = {"Authorization": f"Bearer {colleague.token}"}
+    async with httpx2.AsyncClient(base_url=ui_server.url, headers=headers) as theirs:
+        token = invited.partition("invitation=")[2]
+        await theirs.post("/api/workspaces/join", json={"invitation": token})
+        written = await theirs.put(
+            f"/api/pipelines/{pipeline}/draft",
+            json={"text": "# theirs", "base_version": 1},
+            headers={"X-Workspace": workspace},
+        )
+    written.raise_for_status()
+    await open_session(page, person)
+
+    await open_editor(page, pipeline)
+
+    name = colleague.email.partition("@")[0]
+    notice = page.get_by_text(f"{name} has unsaved changes to version 1.")
+    await expect(notice).to_be_visible()
+    await expect(page.get_by_role("status", name="Draft")).to_have_text("Saved")
+    await assert_accessible(page)
+    await type_on_top(page, "# mine")
+    await expect_kept(page)
+    await expect(notice).to_be_visible()
 
 
 async def test_leaving_by_back_and_renaming_keep_the_text(

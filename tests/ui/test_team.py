@@ -341,6 +341,8 @@ class TestWorkspaces:
         problems.expect("status of 401")
         guest = await new_person()
         await open_session(page, guest)
+        await page.goto("/runs")
+        await expect_signed_in(page)
         await page.goto(await _link(api, guest.email, "editor"))
         await page.get_by_role("button", name="Join").click()
         await expect_signed_in(page)

@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 import httpx2
 from playwright.async_api import Page, expect
 
-from tests.ui.support import Person, assert_accessible, open_session, sign_in
+from tests.ui.support import (
+    Person,
+    UiServer,
+    assert_accessible,
+    assert_accessible_in_both_themes,
+    open_session,
+    sign_in,
+)
 
 SOURCE = "name: Ask\nsteps: [{id: ask, model: openai/gpt-4o-mini, prompt: Hi}]"
 
@@ -46,3 +53,25 @@ async def test_an_account_without_runs_sees_the_limits_of_its_plan(page: Page, p
     await expect(page.get_by_text("No usage in this period")).to_be_visible()
     await expect(page.get_by_role("table", name="Limits of your plan")).to_contain_text("API keys")
     await assert_accessible(page)
+
+
+async def test_limits_that_an_administrator_has_changed_are_marked(
+    page: Page, ui_server: UiServer, person: Person, api: httpx2.AsyncClient
+):
+    workspace = (await api.get("/api/user/me")).json()["workspace"]["id"]
+    headers = {"Authorization": f"Bearer {ui_server.admin.token}"}
+    async with httpx2.AsyncClient(base_url=ui_server.url, headers=headers) as admin:
+        changed = await admin.patch(
+            f"/api/admin/workspaces/{workspace}", json={"limits": {"runs_per_day": 7}}
+        )
+    changed.raise_for_status()
+    await open_session(page, person)
+    await page.goto("/usage")
+
+    limits = page.get_by_role("table", name="Limits of your plan")
+    row = limits.get_by_role("row", name=re.compile("^Runs per day"))
+    await expect(row).to_contain_text("changed")
+    await expect(row).to_contain_text("0 / 7")
+    await expect(limits.get_by_text("changed")).to_have_count(1)
+    await expect(page.get_by_text("An administrator of the server has changed")).to_be_visible()
+    await assert_accessible_in_both_themes(page)

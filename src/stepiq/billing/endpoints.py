@@ -96,8 +96,7 @@ async def get_usage(
     Tokens and cost count on the day of the call, a run counts on the day of its end. `series` has every day of the period,
     or the 100 models, pipelines or callers with the most tokens.
     """
-    plan = services.plans.get(caller.plan)
-    found = await service.usage(read, caller, plan, period, group_by, by_day=by_day)
+    found = await service.usage(read, caller, services.plans, period, group_by, by_day=by_day)
     wants_csv = format_ is UsageFormat.CSV or (format_ is None and prefers(accept, (CSV_TYPE,)))
     vary = {"Vary": "Accept"}
     if wants_csv:

@@ -128,6 +128,11 @@ class Plans:
                 self._of_workspaces.popitem(last=False)
         return plan
 
+    def overridden(self, name: str) -> frozenset[str]:
+        """The names of the limits that a `WorkspacePlan` replaces in its plan."""
+        overrides = name.overrides if isinstance(name, WorkspacePlan) else ""
+        return frozenset(_readable(overrides)) if overrides else frozenset()
+
     def _named(self, name: str) -> Plan:
         try:
             return self.require(name)

@@ -89,6 +89,8 @@ class LimitState:
     limit: int | None
     used: int
     resets_at: datetime | None
+    overridden: bool = False
+    """Whether it replaces the limit of the plan for this workspace."""
 
     @property
     def left(self) -> int | None:

@@ -69,12 +69,14 @@ class DailyUsageView(View):
 
 
 class QuotaUsageView(View):
-    """A limit of the plan and its present value. It does not depend on the period."""
+    """A limit of the workspace and its present value. It does not depend on the period."""
 
     name: PlanLimit | Quota
     """Name of the limit in the plan."""
     limit: int | None
     """Null is unlimited."""
+    overridden: bool
+    """Whether an administrator has set it for this workspace. It then replaces the limit of the plan."""
     used: int
     left: int | None
     """Null is unlimited."""

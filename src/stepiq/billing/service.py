@@ -1,5 +1,6 @@
 """Checks of plan limits, and the usage of a workspace."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from stepiq.accounts.actor import Actor
@@ -11,7 +12,7 @@ from stepiq.billing.errors import (
     PlanStepsExceeded,
     PlanWebhooksDisabled,
 )
-from stepiq.billing.plans import Plan
+from stepiq.billing.plans import Plan, Plans
 from stepiq.billing.records import (
     GroupBy,
     LimitState,
@@ -97,14 +98,14 @@ def period(first: date | None, last: date | None) -> Period:
 async def usage(
     session: Session,
     actor: Actor,
-    plan: Plan,
+    plans: Plans,
     wanted: Period,
     group_by: GroupBy,
     *,
     by_day: bool = False,
 ) -> UsageReport:
     """Usage of the actor's workspace in a period. Reads rollups and counters, never runs."""
-    moment = clock.now()
+    moment, plan = clock.now(), plans.get(actor.plan)
     counters = await queries.now(session, actor.workspace_id, moment)
     is_days = group_by is GroupBy.DAY
     statement = queries.series_statement(
@@ -117,6 +118,7 @@ async def usage(
         daily = await queries.daily(
             session, queries.daily_statement(actor.workspace_id, wanted, group_by, keys)
         )
+    overridden = plans.overridden(actor.plan)
     includes_today = wanted.first <= moment.date() <= wanted.last
     return UsageReport(
         period=wanted,
@@ -124,11 +126,14 @@ async def usage(
         unfinished_runs=counters.unfinished_runs if includes_today else 0,
         credits_remaining=credits_remaining(plan.credits_per_month, counters.credit_tokens),
         limits=[
-            *_limits(plan, counters, moment),
-            *(
-                LimitState(each.name, each.limit, each.used, each.resets_at)
-                for each in await quotas.states(session, actor.workspace_id, plan)
-            ),
+            replace(each, overridden=each.name in overridden)
+            for each in [
+                *_limits(plan, counters, moment),
+                *(
+                    LimitState(each.name, each.limit, each.used, each.resets_at)
+                    for each in await quotas.states(session, actor.workspace_id, plan)
+                ),
+            ]
         ],
         series=_every_day(wanted, entries) if is_days else entries[:SERIES_LIMIT],
         series_complete=is_days or len(entries) <= SERIES_LIMIT,

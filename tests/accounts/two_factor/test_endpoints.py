@@ -257,10 +257,13 @@ class TestReset:
     ):
         admin = await login(await make.user(is_admin=True))
 
+        before = (await admin.get(f"/api/admin/users/{phone.account.id}")).json()
         done = await admin.delete(f"/api/admin/users/{phone.account.id}/totp")
+        after = (await admin.get(f"/api/admin/users/{phone.account.id}")).json()
         again = await admin.delete(f"/api/admin/users/{phone.account.id}/totp")
 
         assert done.json() == {"id": str(phone.account.id), "deleted": True}
+        assert (before["two_factor"], after["two_factor"]) == (True, False)
         assert outcome(again) == (409, "totp_not_enabled")
         assert (await sign_in()).status_code == 200
 

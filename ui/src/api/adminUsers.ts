@@ -48,6 +48,15 @@ export function useChangeUser() {
   });
 }
 
+/** Turns the two-factor sign-in of an account off. */
+export function useResetTwoFactor() {
+  return useMutation({
+    mutationFn: (id: string) =>
+      unwrap(api.DELETE("/api/admin/users/{user_id}/totp", { params: { path: { user_id: id } } })),
+    onSuccess: useChanged(),
+  });
+}
+
 /** Deletes an account. It cannot be restored. */
 export function useDeleteUser(id: string) {
   const queryClient = useQueryClient();

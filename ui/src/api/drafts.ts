@@ -42,6 +42,12 @@ export async function findDraft(id: string): Promise<DraftView | null> {
   }
 }
 
+/** The drafts that other members have of a pipeline. */
+export async function readOtherDrafts(id: string): Promise<DraftView["others"]> {
+  const call = api.GET("/api/pipelines/{pipeline_id}/draft/others", { params: of(id) });
+  return (await unwrap(call)).data;
+}
+
 export function writeDraft(
   id: string,
   body: { text: string; base_version: number | null; revision: string | null },

@@ -145,5 +145,6 @@ async def _detail(session: Session, user_id: UUID) -> schemas.AdminUserDetailVie
             "memberships": [schemas.UserWorkspaceView.model_validate(each) for each in own],
             "sessions": counted.sessions,
             "api_keys": counted.api_keys,
+            "two_factor": counted.two_factor,
         }
     )

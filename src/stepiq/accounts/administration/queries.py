@@ -19,6 +19,7 @@ from stepiq.store.tables import (
     memberships,
     metadata,
     sessions,
+    totp_secrets,
     users,
     workspaces,
 )
@@ -145,7 +146,7 @@ async def lock_workspaces(session: Session, user_id: UUID) -> list[UUID]:
 
 
 async def counts(session: Session, user_id: UUID, now: datetime) -> Row:
-    """The numbers of a user's sessions and personal API keys that work."""
+    """The numbers of a user's sessions and personal API keys that work, and whether a login needs a code."""
     of_user = sa.select(sa.func.count()).select_from(sessions)
     live_sessions = of_user.where(
         sessions.c.user_id == user_id, sessions.c.revoked_at.is_(None), sessions.c.expires_at > now
@@ -163,6 +164,9 @@ async def counts(session: Session, user_id: UUID, now: datetime) -> Row:
     statement = sa.select(
         live_sessions.scalar_subquery().label("sessions"),
         live_keys.scalar_subquery().label("api_keys"),
+        sa.exists()
+        .where(totp_secrets.c.user_id == user_id, totp_secrets.c.confirmed_at.is_not(None))
+        .label("two_factor"),
     )
     return (await session.execute(statement)).one()
 

@@ -55,6 +55,8 @@ class AdminUserDetailView(AdminUserView):
     """Sessions that have not ended."""
     api_keys: int
     """Personal API keys that work."""
+    two_factor: bool
+    """Whether it has two-factor sign-in."""
 
 
 class UserDeletion(StrictModel):

@@ -58,6 +58,19 @@ async def get_draft(caller: Reader, read: Read, pipeline_id: UUID) -> schemas.Dr
     return schemas.DraftView.model_validate(await service.get(read, caller, pipeline_id))
 
 
+@router.get(
+    "/pipelines/{pipeline_id}/draft/others", responses=problems(PipelineNotFound, ScopeMissing)
+)
+async def list_other_drafts(
+    caller: Reader, read: Read, pipeline_id: UUID
+) -> schemas.OtherDraftsView:
+    """Which other members have a draft of a pipeline, without the texts. You need no draft of your own."""
+    others = await service.others(read, caller, pipeline_id)
+    return schemas.OtherDraftsView(
+        data=[schemas.OtherDraftView.model_validate(each) for each in others]
+    )
+
+
 @router.put(
     "/pipelines/{pipeline_id}/draft",
     responses=problems(PipelineNotFound, DraftChanged, PlanDraftsExceeded, ScopeMissing),

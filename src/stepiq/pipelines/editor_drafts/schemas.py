@@ -42,6 +42,13 @@ class OtherDraftView(View):
     updated_at: Timestamp
 
 
+class OtherDraftsView(View):
+    """Drafts of other members for one pipeline."""
+
+    data: list[OtherDraftView]
+    """At most 10."""
+
+
 class DraftSummaryView(View):
     """A draft without its text."""
 

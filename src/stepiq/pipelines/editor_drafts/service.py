@@ -14,7 +14,7 @@ from stepiq.language.source import SourceFormat
 from stepiq.pipelines import queries as pipeline_queries
 from stepiq.pipelines.editor_drafts import queries
 from stepiq.pipelines.editor_drafts.errors import DraftChanged, DraftNotFound
-from stepiq.pipelines.editor_drafts.records import EditorDraft, as_json
+from stepiq.pipelines.editor_drafts.records import EditorDraft, OtherDraft, as_json
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.pipelines.records import Draft, Target, Version
 from stepiq.store.database import Session
@@ -45,6 +45,17 @@ async def get(session: Session, actor: Actor, pipeline_id: UUID) -> EditorDraft:
         raise DraftNotFound(pipeline_id)
     others = await queries.others(session, actor.workspace_id, actor.user_id, pipeline_id)
     return replace(found, others=tuple(others))
+
+
+async def others(session: Session, actor: Actor, pipeline_id: UUID) -> list[OtherDraft]:
+    """Drafts that other members have of a saved pipeline.
+
+    Raises:
+        PipelineNotFound: the workspace has no such pipeline.
+    """
+    if not await pipeline_queries.target(session, actor.workspace_id, pipeline_id):
+        raise PipelineNotFound(pipeline_id)
+    return await queries.others(session, actor.workspace_id, actor.user_id, pipeline_id)
 
 
 async def find(session: Session, actor: Actor, pipeline_id: UUID) -> EditorDraft | None:

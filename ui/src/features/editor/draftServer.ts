@@ -15,8 +15,8 @@ function serverDraft(view: api.DraftView): ServerDraft {
   return { text, revision, lineage, baseVersion };
 }
 
-function others(view: api.DraftView): OtherDraft[] {
-  return view.others.map(({ name, base_version: baseVersion, updated_at: updatedAt }) => ({
+function othersOf(views: api.DraftView["others"]): OtherDraft[] {
+  return views.map(({ name, base_version: baseVersion, updated_at: updatedAt }) => ({
     name,
     baseVersion,
     updatedAt,
@@ -29,10 +29,15 @@ export const draftServer = {
     const view = await api.findDraft(id);
     if (view !== null) {
       const latestVersion = view.current_version;
-      return { draft: serverDraft(view), others: others(view), latestVersion, current: null };
+      const others = othersOf(view.others);
+      return { draft: serverDraft(view), others, latestVersion, current: null };
     }
-    const current = await api.readCurrentText(id);
-    return { draft: null, others: [], latestVersion: current.version, current };
+    const [current, others] = await Promise.all([
+      api.readCurrentText(id),
+      // The answer to the first change names them, too.
+      api.readOtherDrafts(id).catch(() => []),
+    ]);
+    return { draft: null, others: othersOf(others), latestVersion: current.version, current };
   },
 
   /** The text of a version, or an empty text if it was deleted. */
@@ -56,7 +61,7 @@ export const draftServer = {
       }
       const view = await api.writeDraft(id, { text, revision, base_version: baseVersion });
       const latest = view.current_version;
-      return { type: "kept", draft: serverDraft(view), others: others(view), latest };
+      return { type: "kept", draft: serverDraft(view), others: othersOf(view.others), latest };
     } catch (error) {
       return failed(asApiError(error));
     }

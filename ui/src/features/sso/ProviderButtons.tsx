@@ -13,7 +13,7 @@ export default function ProviderButtons({ next }: { next?: string }) {
       <>
         <Divider label={strings.or} />
         <Alert color="red" variant="light" role="alert" title={strings.providersFailed}>
-          <p className={classes.text}>{asApiError(error).message}</p>
+          <p className={classes.reason}>{asApiError(error).message}</p>
           <Button variant="default" loading={isFetching} onClick={() => void refetch()}>
             {strings.retry}
           </Button>

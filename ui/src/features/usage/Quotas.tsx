@@ -1,4 +1,4 @@
-import { Progress } from "@mantine/core";
+import { Badge, Progress } from "@mantine/core";
 import type { QuotaUsage } from "@/api/usage";
 import { formatNumber } from "@/ui/format/numbers";
 import { RelativeTime } from "@/ui/format/Values";
@@ -13,6 +13,9 @@ export function Quotas({ quotas }: { quotas: readonly QuotaUsage[] }) {
       <h2 id="limits" className={classes.heading}>
         {strings.limits}
       </h2>
+      {quotas.some(({ overridden }) => overridden) && (
+        <p className={classes.explanation}>{strings.changedText}</p>
+      )}
       <DataTable
         label={strings.limits}
         columns={COLUMNS}
@@ -28,7 +31,20 @@ function nameOf(quota: QuotaUsage): string {
 }
 
 const COLUMNS: Column<QuotaUsage>[] = [
-  { id: "name", header: strings.limit, cell: nameOf },
+  {
+    id: "name",
+    header: strings.limit,
+    cell: (quota) => (
+      <span className={classes.quota}>
+        {nameOf(quota)}
+        {quota.overridden && (
+          <Badge variant="outline" color="gray" tt="none" className={classes.badge}>
+            {strings.changed}
+          </Badge>
+        )}
+      </span>
+    ),
+  },
   {
     id: "used",
     header: strings.used,
@@ -42,6 +58,7 @@ const COLUMNS: Column<QuotaUsage>[] = [
   {
     id: "share",
     header: <span className="visually-hidden">Share</span>,
+    width: "160px",
     wideOnly: true,
     cell: (quota) => {
       const { used, limit } = quota;

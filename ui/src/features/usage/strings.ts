@@ -25,6 +25,8 @@ export const strings = {
   unlimited: "unlimited",
   limits: "Limits of your plan",
   limit: "Limit",
+  changed: "changed",
+  changedText: "An administrator of the server has changed the marked limits for this workspace.",
   used: "Used",
   resets: "Resets",
 } as const;

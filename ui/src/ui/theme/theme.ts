@@ -108,7 +108,11 @@ export const theme = createTheme({
         // The page has one banner, and the header of a dialog is none.
         attributes: { header: { role: "presentation" } },
       },
-      styles: { title: { fontWeight: 600 } },
+      styles: {
+        // Addresses of people can be longer than a narrow dialog.
+        content: { overflowWrap: "anywhere" },
+        title: { fontWeight: 600, lineHeight: "20px" },
+      },
     },
     Kbd: { styles: { root: { borderBottomWidth: 1, fontWeight: 500 } } },
   },

@@ -64,10 +64,18 @@ SHAPES: Final[dict[str, Any]] = {
         "cost_complete": True,
         "credits": {"used": 0, "remaining": 1_999},
         "quotas": [
-            {"name": "api_keys", "limit": 20, "used": 2, "left": 18, "resets_at": None},
+            {
+                "name": "api_keys",
+                "limit": 20,
+                "overridden": False,
+                "used": 2,
+                "left": 18,
+                "resets_at": None,
+            },
             {
                 "name": "emails_per_day",
                 "limit": 200,
+                "overridden": True,
                 "used": 12,
                 "left": 188,
                 "resets_at": "2026-02-28T00:00:00.000Z",

@@ -51,7 +51,8 @@ _MEMBER: Final[dict[str, Any]] = {
 
 SHAPES: Final[dict[str, Any]] = {
     "AdminUser": _USER,
-    "AdminUserDetail": _USER | {"memberships": [_MEMBERSHIP], "sessions": 0, "api_keys": 2},
+    "AdminUserDetail": _USER
+    | {"memberships": [_MEMBERSHIP], "sessions": 0, "api_keys": 2, "two_factor": True},
     "UserChange": {"disabled": True},
     "UserWorkspace": _MEMBERSHIP,
     "AdminWorkspace": _WORKSPACE,

@@ -1,4 +1,4 @@
-import { type AdminUserDetail, useChangeUser } from "@/api/adminUsers";
+import { type AdminUserDetail, useChangeUser, useResetTwoFactor } from "@/api/adminUsers";
 import ConfirmModal from "@/ui/feedback/ConfirmModal";
 import { toast } from "@/ui/feedback/toast";
 import { DeleteUser } from "./DeleteUser";
@@ -13,6 +13,7 @@ export type Asked =
   | "makeAdmin"
   | "unmakeAdmin"
   | "reset"
+  | "turnOffTwoFactor"
   | "delete";
 
 type Props = { asked: Asked; user: AdminUserDetail; onClose: () => void };
@@ -24,6 +25,8 @@ export default function UserDialogs({ asked, user, onClose }: Props) {
   return <Change asked={asked} user={user} onClose={onClose} />;
 }
 
+type Change = keyof typeof CHANGES | "turnOffTwoFactor";
+
 const CHANGES = {
   disable: { disabled: true },
   enable: { disabled: false },
@@ -32,7 +35,7 @@ const CHANGES = {
   unmakeAdmin: { is_admin: false },
 } as const;
 
-function textsOf(asked: keyof typeof CHANGES, email: string) {
+function textsOf(asked: Change, email: string) {
   switch (asked) {
     case "disable":
       return [strings.disableQuestion(email), strings.disableText, strings.disable] as const;
@@ -42,6 +45,12 @@ function textsOf(asked: keyof typeof CHANGES, email: string) {
       return [strings.verifyQuestion(email), strings.verifyText, strings.verify] as const;
     case "makeAdmin":
       return [strings.makeAdminQuestion(email), strings.makeAdminText, strings.makeAdmin] as const;
+    case "turnOffTwoFactor":
+      return [
+        strings.turnOffTwoFactorQuestion(email),
+        strings.turnOffTwoFactorText,
+        strings.turnOffTwoFactor,
+      ] as const;
     case "unmakeAdmin":
       return [
         strings.unmakeAdminQuestion(email),
@@ -51,26 +60,27 @@ function textsOf(asked: keyof typeof CHANGES, email: string) {
   }
 }
 
-function Change({ asked, user, onClose }: Props & { asked: keyof typeof CHANGES }) {
+function Change({ asked, user, onClose }: Props & { asked: Change }) {
   const change = useChangeUser();
+  const reset = useResetTwoFactor();
+  const callbacks = {
+    onSuccess: () => toast.success(strings.changed(user.email)),
+    onError: (error: unknown) => toast.failure(strings.notChanged(user.email), error),
+    onSettled: onClose,
+  };
+  const confirm = () =>
+    asked === "turnOffTwoFactor"
+      ? reset.mutate(user.id, callbacks)
+      : change.mutate({ id: user.id, ...CHANGES[asked] }, callbacks);
   const [title, text, action] = textsOf(asked, user.email);
   return (
     <ConfirmModal
       isOpen
       title={title}
       action={action}
-      isPending={change.isPending}
+      isPending={change.isPending || reset.isPending}
       onClose={onClose}
-      onConfirm={() =>
-        change.mutate(
-          { id: user.id, ...CHANGES[asked] },
-          {
-            onSuccess: () => toast.success(strings.changed(user.email)),
-            onError: (error) => toast.failure(strings.notChanged(user.email), error),
-            onSettled: onClose,
-          },
-        )
-      }
+      onConfirm={confirm}
     >
       {text}
     </ConfirmModal>

@@ -42,6 +42,8 @@ export function UserPage({ id }: { id: string }) {
         </dd>
         <dt>{strings.verified}</dt>
         <dd>{user.email_verified ? strings.isVerified : strings.unverified}</dd>
+        <dt>{strings.twoFactor}</dt>
+        <dd>{user.two_factor ? strings.on : strings.off}</dd>
         <dt>{strings.sessions}</dt>
         <dd className="numeric">{user.sessions}</dd>
         <dt>{strings.keys}</dt>
@@ -90,6 +92,7 @@ function actionsFor(user: AdminUserDetail, isSelf: boolean): Action[] {
   const actions: Action[] = [{ label: strings.reset, ask: "reset" }];
   if (!user.email_verified) actions.push({ label: strings.verify, ask: "verify" });
   if (isSelf) return actions;
+  if (user.two_factor) actions.push({ label: strings.turnOffTwoFactor, ask: "turnOffTwoFactor" });
   actions.push(
     user.is_admin
       ? { label: strings.unmakeAdmin, ask: "unmakeAdmin" }

@@ -24,6 +24,9 @@ export const strings = {
   sessions: "Sessions",
   keys: "API keys",
   verified: "Address",
+  twoFactor: "Two-factor sign-in",
+  on: "On",
+  off: "Off",
   isVerified: "Verified",
   noWorkspaces: "Not a member of any workspace",
   onlyOwner: "the only owner",
@@ -66,6 +69,11 @@ export const strings = {
   linkSent: "It was also emailed to this address.",
   linkNotSent: "It was not emailed. Send it only to this person.",
   link: "Link",
+
+  turnOffTwoFactor: "Turn off two-factor sign-in",
+  turnOffTwoFactorQuestion: (email: string) => `Turn off two-factor sign-in of ${email}?`,
+  turnOffTwoFactorText:
+    "For a person who has lost the authenticator app and the recovery codes. Make sure that the request comes from this person: the password alone is then enough to sign in. The person gets an email.",
 
   delete: "Delete account",
   deleteQuestion: (email: string) => `Delete ${email}?`,
