@@ -419,6 +419,14 @@ async def workspaces_leave(world: World) -> httpx2.Response:
     return await client.post("/api/workspace/leave")
 
 
+@ACTS.records("workspace.deleted")
+async def workspaces_delete(world: World) -> httpx2.Response:
+    person = await world.make.user()
+    await world.make.join(person, world.account)
+    client = await world.login(person)
+    return await client.request("DELETE", "/api/workspace", json={"name": person.workspace_name})
+
+
 @ACTS.records("service_key.created")
 async def service_keys_create(world: World) -> httpx2.Response:
     answer = await world.client.post("/api/workspace/service-keys", json={"name": "Deploy"})

@@ -16,6 +16,7 @@ from tests.ui.support import (
     assert_accessible,
     expect_signed_in,
     open_session,
+    sign_in,
 )
 
 NewContext = Callable[[], Awaitable[BrowserContext]]
@@ -411,6 +412,38 @@ class TestServiceKeys:
         async with httpx2.AsyncClient(base_url=ui_server.url) as client:
             answer = await client.get("/api/pipelines", headers={"X-API-Key": key})
         assert answer.status_code == 401
+
+
+class TestDeleteWorkspace:
+    async def test_the_owner_types_its_name_and_signs_in_to_another(
+        self,
+        page: Page,
+        person: Person,
+        new_person: Callable[[], Awaitable[Person]],
+        api,
+        ui_server,
+    ):
+        owner = await new_person()
+        headers = {"Authorization": f"Bearer {owner.token}"}
+        link = await _link(api, owner.email, "viewer")
+        async with httpx2.AsyncClient(base_url=ui_server.url, headers=headers) as client:
+            body = {"invitation": link.partition("invitation=")[2]}
+            assert (await client.post("/api/workspaces/join", json=body)).is_success
+        mine, other = owner.email.partition("@")[0], person.email.partition("@")[0]
+        await open_session(page, owner)
+        await page.goto("/settings/workspace")
+
+        await page.get_by_role("button", name="Delete workspace").click()
+        dialog = page.get_by_role("dialog", name=f"Delete the workspace “{mine}”?")
+        confirm = dialog.get_by_role("button", name="Delete workspace")
+        await expect(confirm).to_be_disabled()
+        await dialog.get_by_label(f"Type {mine} to confirm").fill(mine)
+        await assert_accessible(page)
+        await confirm.click()
+
+        await page.wait_for_url("**/login")
+        await sign_in(page, owner)
+        await expect(page.get_by_role("button", name=f"Workspace {other}")).to_be_visible()
 
 
 async def _link(api: httpx2.AsyncClient, email: str, role: str) -> str:

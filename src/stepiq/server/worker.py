@@ -3,8 +3,8 @@
 import asyncio
 from datetime import timedelta
 
-from stepiq.accounts.administration.erasing import Eraser
 from stepiq.accounts.audit.sealing import Sealer
+from stepiq.accounts.workspaces.erasing import Eraser
 from stepiq.billing.http import BillingServices
 from stepiq.core import tasks
 from stepiq.runs.bulk.worker import BulkWorker

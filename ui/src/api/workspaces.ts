@@ -85,6 +85,17 @@ export function useLeaveWorkspace() {
   });
 }
 
+/** Deletes the workspace. The server ends all sessions of its members, so the sign-in page is next. */
+export function useDeleteWorkspace() {
+  return useMutation({
+    mutationFn: (name: string) => unwrap(api.DELETE("/api/workspace", { body: { name } })),
+    onSuccess: () => {
+      dropWorkspace();
+      window.location.assign("/login");
+    },
+  });
+}
+
 /** What an invitation is for. To open it does not use it. */
 export function invitationQuery(token: string) {
   return queryOptions({

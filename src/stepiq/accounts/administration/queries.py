@@ -205,29 +205,3 @@ async def delete_personal(session: Session, user_id: UUID, email: str) -> None:
     for table in personal_tables():
         await session.execute(sa.delete(table).where(table.c.user_id == user_id))
     await session.execute(sa.delete(invitations).where(invitations.c.email == email))
-
-
-async def close_workspaces(session: Session, left: Sequence[UUID], now: datetime) -> None:
-    """End what still lets people into workspaces without members: API keys and invitations."""
-    await session.execute(
-        sa.update(api_keys)
-        .where(api_keys.c.workspace_id.in_(left), api_keys.c.revoked_at.is_(None))
-        .values(revoked_at=now)
-    )
-    await session.execute(sa.delete(invitations).where(invitations.c.workspace_id.in_(left)))
-
-
-async def mark_erased(session: Session, left: Sequence[UUID], now: datetime) -> None:
-    """Mark workspaces without members, so that their data is erased. Those that are marked do not change."""
-    await session.execute(
-        sa.update(workspaces)
-        .where(workspaces.c.id.in_(left), workspaces.c.deleted_at.is_(None))
-        .values(deleted_at=now)
-    )
-    # Sessions of people who were members when they logged in, and now are members elsewhere, do not end.
-    elsewhere = members.first_workspace(sessions.c.user_id, sessions)
-    await session.execute(
-        sa.update(sessions)
-        .where(sessions.c.workspace_id.in_(left), elsewhere.is_not(None))
-        .values(workspace_id=elsewhere)
-    )

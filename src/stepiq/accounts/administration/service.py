@@ -1,6 +1,5 @@
 """Operations of administrators of the server on users."""
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from stepiq.accounts.queries import members
 from stepiq.accounts.queries import resets as reset_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.tokens import new_token
+from stepiq.accounts.workspaces import closing
 from stepiq.accounts.workspaces import service as workspaces
 from stepiq.core import clock, ids
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
@@ -160,23 +160,13 @@ async def delete(session: Session, user_id: UUID, data: Data) -> Deletion:
         password_hash=NO_PASSWORD,
         now=now,
     )
-    await close(session, left, is_erased=data is Data.ERASE)
+    await closing.close(session, left, is_erased=data is Data.ERASE)
     return Deletion(
         removals=removals,
         left=left,
         sessions_ended=ended + sum(each.sessions_ended for each in removals.values()),
         api_keys_revoked=sum(each.api_keys_revoked for each in removals.values()),
     )
-
-
-async def close(session: Session, workspace_ids: Sequence[UUID], *, is_erased: bool) -> None:
-    """Revoke the keys and the invitations of workspaces without members, and mark them to be erased if wanted."""
-    if not workspace_ids:
-        return
-    now = clock.now()
-    await queries.close_workspaces(session, workspace_ids, now)
-    if is_erased:
-        await queries.mark_erased(session, workspace_ids, now)
 
 
 def _leaves_without_owner(row: Any) -> bool:

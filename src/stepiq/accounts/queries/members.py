@@ -86,6 +86,16 @@ async def page(
     return (await session.execute(statement)).all()
 
 
+async def user_ids(session: Session, workspace_id: UUID) -> Sequence[UUID]:
+    """All members of a workspace."""
+    statement = (
+        sa.select(memberships.c.user_id)
+        .where(memberships.c.workspace_id == workspace_id, memberships.c.removed_at.is_(None))
+        .order_by(memberships.c.user_id)
+    )
+    return (await session.execute(statement)).scalars().all()
+
+
 async def find(session: Session, workspace_id: UUID, user_id: UUID) -> Row | None:
     """A member of a workspace."""
     statement = _members(workspace_id).where(memberships.c.user_id == user_id)

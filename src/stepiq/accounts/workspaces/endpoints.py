@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from stepiq.accounts import api_keys as keys
+from stepiq.accounts import disabling
 from stepiq.accounts import schemas as account_schemas
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.audit.actions import Action
@@ -15,12 +16,14 @@ from stepiq.accounts.errors import (
     ScopeMissing,
     SessionRequired,
 )
-from stepiq.accounts.http import DoorsDep, Person, WorkspaceAdmin, needs
-from stepiq.accounts.workspaces import queries, recorded, schemas, service
+from stepiq.accounts.http import DoorsDep, Person, WorkspaceAdmin, WorkspaceOwner, needs
+from stepiq.accounts.workspaces import closing, queries, recorded, schemas, service
 from stepiq.accounts.workspaces.errors import (
     LastOwner,
     MemberNotFound,
+    OnlyWorkspace,
     TooManyWorkspaces,
+    WorkspaceNameWrong,
     WorkspacesRestricted,
 )
 from stepiq.execution.quotas import PlanKeysExceeded
@@ -84,6 +87,30 @@ async def rename_workspace(
         after={"name": body.name},
     )
     return schemas.WorkspaceView.model_validate(await service.one(tx, caller))
+
+
+@router.delete(
+    "/workspace",
+    responses=problems(SessionRequired, RoleMissing, WorkspaceNameWrong, OnlyWorkspace),
+)
+async def delete_workspace(
+    caller: WorkspaceOwner, services: ServicesDep, doors: DoorsDep, body: schemas.WorkspaceDeletion
+) -> schemas.DeletedWorkspaceView:
+    """Delete the workspace with all its data. Requires the role `owner`.
+
+    All members are removed, with their sessions and keys of this workspace. Service keys and invitations stop working, and unfinished
+    runs are cancelled. The data is erased in the background and cannot be restored.
+    """
+    async with services.database.transaction() as tx:
+        done = await closing.delete(tx, caller, name=body.name)
+    for user_id in done.members:
+        doors.authenticator.forget(user_id)
+    await disabling.cancel_runs_of(services.database, services.engine, [caller.workspace_id])
+    return schemas.DeletedWorkspaceView(
+        id=caller.workspace_id,
+        members_removed=len(done.members),
+        api_keys_revoked=done.api_keys_revoked,
+    )
 
 
 @router.post("/workspace/leave", responses=problems(SessionRequired, LastOwner))

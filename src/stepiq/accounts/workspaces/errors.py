@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from stepiq.core.errors import Conflict, Forbidden, NotFound
+from stepiq.core.errors import Conflict, Forbidden, Invalid, NotFound
 
 
 class MemberNotFound(NotFound):
@@ -57,6 +57,29 @@ class WorkspacesRestricted(Forbidden):
     def __init__(self) -> None:
         super().__init__(
             "Only administrators of this server can create workspaces, because registration is not open. Ask one of them."
+        )
+
+
+class OnlyWorkspace(Conflict):
+    """The workspace is the only one of its owner, who could no longer log in without it."""
+
+    code = "only_workspace"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is your only workspace, and nobody can log in without one. Create or join another workspace first, or ask an "
+            "administrator of the server to delete your account."
+        )
+
+
+class WorkspaceNameWrong(Invalid):
+    """The name does not confirm the deletion of the workspace."""
+
+    code = "workspace_name_wrong"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The name is not that of this workspace. GET /api/workspace returns the name of the workspace that the request is for."
         )
 
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.accounts.queries import keys
+from stepiq.accounts.queries import keys, members
 from stepiq.store.database import Session
 from stepiq.store.states import PipelineStatus
 from stepiq.store.tables import (
+    api_keys,
     identities,
     identity_roles,
     invitations,
@@ -18,6 +20,7 @@ from stepiq.store.tables import (
     pipelines,
     recipients,
     schedules,
+    sessions,
     users,
     workspaces,
 )
@@ -128,4 +131,38 @@ async def forget_identity_roles(session: Session, workspace_id: UUID, user_id: U
         sa.delete(identity_roles).where(
             identity_roles.c.workspace_id == workspace_id, identity_roles.c.identity_id.in_(own)
         )
+    )
+
+
+async def name(session: Session, workspace_id: UUID) -> str:
+    """The name of a workspace, which nobody can join or rename until the transaction ends."""
+    statement = sa.select(workspaces.c.name).where(workspaces.c.id == workspace_id)
+    return (await session.execute(statement.with_for_update())).scalar_one()
+
+
+async def close_workspaces(session: Session, left: Sequence[UUID], now: datetime) -> int:
+    """End what still lets people into workspaces without members: API keys and invitations. Returns the number of keys."""
+    revoked = await session.execute(
+        sa.update(api_keys)
+        .where(api_keys.c.workspace_id.in_(left), api_keys.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+        .returning(api_keys.c.id)
+    )
+    await session.execute(sa.delete(invitations).where(invitations.c.workspace_id.in_(left)))
+    return len(revoked.all())
+
+
+async def mark_erased(session: Session, left: Sequence[UUID], now: datetime) -> None:
+    """Mark workspaces without members, so that their data is erased. Those that are marked do not change."""
+    await session.execute(
+        sa.update(workspaces)
+        .where(workspaces.c.id.in_(left), workspaces.c.deleted_at.is_(None))
+        .values(deleted_at=now)
+    )
+    # Sessions of people who were members when they logged in, and now are members elsewhere, do not end.
+    elsewhere = members.first_workspace(sessions.c.user_id, sessions)
+    await session.execute(
+        sa.update(sessions)
+        .where(sessions.c.workspace_id.in_(left), elsewhere.is_not(None))
+        .values(workspace_id=elsewhere)
     )

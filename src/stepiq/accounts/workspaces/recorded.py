@@ -33,6 +33,17 @@ async def on_workspace(
     )
 
 
+async def deleted(session: Session, by: Actor | By, workspace_id: UUID, name: str) -> None:
+    """Record that a workspace is being erased, in the server's own log. The log of the workspace is erased too."""
+    await audit.record(
+        session,
+        by,
+        Action.WORKSPACE_DELETED,
+        AuditTarget(AuditTargetType.WORKSPACE, workspace_id, name),
+        workspace_id=None,
+    )
+
+
 async def joined(session: Session, by: Actor | By, user_id: UUID, email: str, row: Any) -> None:
     """Record that a person used an invitation, whose row is `row`, to a workspace."""
     await audit.record(

@@ -29,6 +29,23 @@ class NewWorkspace(StrictModel):
     name: Name
 
 
+class WorkspaceDeletion(StrictModel):
+    """A workspace to delete."""
+
+    name: str
+    """Its name, to confirm that it is the right one."""
+
+
+class DeletedWorkspaceView(View):
+    """The deleted workspace. Its data is erased in the background."""
+
+    id: UUID
+    deleted: Literal[True] = True
+    members_removed: int
+    """With you."""
+    api_keys_revoked: int
+
+
 class MemberView(View):
     """A member of the workspace."""
 

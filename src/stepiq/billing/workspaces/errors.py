@@ -15,13 +15,13 @@ class NoSuchWorkspace(NotFound):
 
 
 class WorkspaceHasMembers(Conflict):
-    """Only workspaces without members can be erased."""
+    """Administrators of the server erase only workspaces without members."""
 
     code = "workspace_has_members"
 
     def __init__(self, workspace_id: UUID, members: int) -> None:
         has = "a member" if members == 1 else f"{members} members"
         super().__init__(
-            f"Workspace {workspace_id} has {has}. Only workspaces without members can be erased.",
+            f"Workspace {workspace_id} has {has}. Administrators of the server can erase only workspaces without members.",
             workspace_id=workspace_id,
         )

@@ -1,4 +1,4 @@
-"""Records what administrators do with workspaces: changes in the log of the workspace, erasures in the server's own log."""
+"""Records changes of the plan and the limits of workspaces."""
 
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit import recording as audit
@@ -24,11 +24,6 @@ async def changed(
             after=are,
             workspace_id=new.id,
         )
-
-
-async def erased(session: Session, by: Actor | By, workspace: ListedWorkspace) -> None:
-    """Record that the data of a workspace is being erased."""
-    await audit.record(session, by, Action.WORKSPACE_DELETED, _target(workspace), workspace_id=None)
 
 
 def _target(workspace: ListedWorkspace) -> AuditTarget:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
-from stepiq.accounts.administration import service as administration
 from stepiq.accounts.audit.records import By
+from stepiq.accounts.workspaces import closing
+from stepiq.accounts.workspaces import recorded as erasures
 from stepiq.billing.plans import Plans, check_overrides
 from stepiq.billing.workspaces import queries, recorded
 from stepiq.billing.workspaces.errors import NoSuchWorkspace, WorkspaceHasMembers
@@ -84,5 +85,5 @@ async def erase(session: Session, by: Actor | By, workspace_id: UUID) -> None:
         raise WorkspaceHasMembers(workspace_id, members)
     found = await get(session, workspace_id)
     if found.deleted_at is None:
-        await administration.close(session, [workspace_id], is_erased=True)
-        await recorded.erased(session, by, found)
+        await closing.close(session, [workspace_id], is_erased=True)
+        await erasures.deleted(session, by, workspace_id, found.name)

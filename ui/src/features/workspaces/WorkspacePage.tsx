@@ -1,6 +1,6 @@
 import { Button, TextInput } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, lazy, Suspense, useState } from "react";
 import { useCan } from "@/api/access";
 import { asApiError } from "@/api/errors";
 import { useRenameWorkspace, type Workspace, workspaceQuery } from "@/api/workspaces";
@@ -13,10 +13,13 @@ import LeaveWorkspace from "./LeaveWorkspace";
 import { ROLE_TEXTS, strings } from "./strings";
 import classes from "./Workspaces.module.css";
 
+const DeleteWorkspace = lazy(() => import("./DeleteWorkspace"));
+
 /** The workspace of this tab: its name and plan, and the person's role in it. */
 export function WorkspacePage() {
   const { data: workspace } = useSuspenseQuery(workspaceQuery);
   const isAdmin = useCan("workspace:admin");
+  const isOwner = useCan("workspace:owner");
   return (
     <>
       <PageHeader title={strings.title} description={strings.description} />
@@ -46,6 +49,7 @@ export function WorkspacePage() {
         </dd>
       </dl>
       <Leave workspace={workspace} />
+      {isOwner && <Delete workspace={workspace} />}
     </>
   );
 }
@@ -95,6 +99,26 @@ function Leave({ workspace }: { workspace: Workspace }) {
         {strings.leave}
       </Button>
       {isAsking && <LeaveWorkspace name={workspace.name} onClose={() => setAsking(false)} />}
+    </section>
+  );
+}
+
+function Delete({ workspace }: { workspace: Workspace }) {
+  const [isAsking, setAsking] = useState(false);
+  return (
+    <section className={classes.section} aria-labelledby="delete">
+      <h2 id="delete" className={classes.heading}>
+        {strings.deleteHeading}
+      </h2>
+      <p className={classes.text}>{strings.deleteHint}</p>
+      <Button variant="default" color="red" onClick={() => setAsking(true)}>
+        {strings.delete}
+      </Button>
+      {isAsking && (
+        <Suspense fallback={null}>
+          <DeleteWorkspace name={workspace.name} onClose={() => setAsking(false)} />
+        </Suspense>
+      )}
     </section>
   );
 }

@@ -30,6 +30,13 @@ export const strings = {
   leaveText:
     "You lose access at once, and your personal keys for it are revoked. Your pipelines and schedules stay. All your sessions end, so you sign in again if you are a member of another workspace.",
   notLeft: "You have not left the workspace",
+  delete: "Delete workspace",
+  deleteHeading: "Delete this workspace",
+  deleteHint: "All its pipelines, runs, secrets and keys are deleted, for all members.",
+  deleteTitle: (name: string) => `Delete the workspace “${name}”?`,
+  deleteText:
+    "All members lose access at once, API keys and webhooks stop working, and unfinished runs are cancelled. All pipelines, runs, secrets and the audit log are erased and cannot be restored. Your sessions end, so you sign in again.",
+  typeName: (name: string) => `Type ${name} to confirm`,
 
   elsewhere: {
     pageTitle: "Not found",

@@ -10,7 +10,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from stepiq.accounts import disabling
-from stepiq.accounts.administration import erasing_queries as queries
+from stepiq.accounts.workspaces import erasing_queries as queries
 from stepiq.core import clock, logging
 from stepiq.execution.runtime import Engine
 from stepiq.store.database import Database, StoreUnavailable

@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from stepiq.accounts.administration import erasing_queries as queries
-from stepiq.accounts.administration.erasing import GRACE, Eraser
+from stepiq.accounts.workspaces import erasing_queries as queries
+from stepiq.accounts.workspaces.erasing import GRACE, Eraser
 from stepiq.core import clock as core_clock
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import audit_chains, metadata, runs, workspaces
@@ -154,8 +154,8 @@ async def _erased(eraser, workspace_id):
 _PROGRAM = """
 import asyncio, sys
 from uuid import UUID
-from stepiq.accounts.administration import erasing_queries as queries
-from stepiq.accounts.administration.erasing import Eraser
+from stepiq.accounts.workspaces import erasing_queries as queries
+from stepiq.accounts.workspaces.erasing import Eraser
 from stepiq.core import settings
 from stepiq.server.assembly import built
 
