@@ -70,7 +70,7 @@ class OidcSettings(BaseModel):
     """`true` trusts addresses without the claim `email_verified`. Use it only for providers that do not let people choose their
     own address, such as a single tenant of Entra."""
     create_accounts: bool = True
-    """Whether the first sign-in of a person creates an account."""
+    """Whether the first sign-in of a person creates an account. If not, only people with an invitation to a workspace get one."""
     session_hours: int = Field(default=168, ge=1, le=720)
     """Hours after which people must sign in with the provider again, so that their groups are read again."""
     workspace: UUID | None = None

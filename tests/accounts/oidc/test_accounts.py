@@ -276,6 +276,75 @@ class TestReset:
         assert opened(await browser.sign_in()) == "/"
 
 
+class TestInvitations:
+    """The provider has verified the address, so the person does not need the link."""
+
+    @pytest.fixture
+    def without_roles(self, false_provider, configure):
+        """The provider creates no accounts, and its groups give no role."""
+
+        async def without_roles(**table):
+            groups = {"eng": {"role": "admin", "workspace": "0192f0c1-7c1f-7a52-9a5b-0c5f6f0f8f5e"}}
+            await configure(false_provider.settings(groups=groups, **table))
+
+        return without_roles
+
+    async def test_a_new_person_joins_the_workspaces_of_the_invitations(
+        self, without_roles, browser, make, account, stranger, accounts
+    ):
+        await without_roles(create_accounts=False)
+        for owner in (account, stranger):
+            await make.invitation(owner, EMAIL)
+
+        opened(await browser.sign_in())
+
+        assert await accounts.roles(EMAIL) == {
+            account.workspace_id: "viewer",
+            stranger.workspace_id: "viewer",
+        }
+
+    async def test_so_does_a_person_without_a_workspace(
+        self, without_roles, configure, false_provider, browser, make, account, accounts
+    ):
+        workspace = await make.workspace()
+        await configure(false_provider.settings(workspace=str(workspace), role="editor"))
+        opened(await browser.sign_in())
+        await without_roles()
+        refused = await browser.sign_in()
+        await make.invitation(account, EMAIL)
+
+        opened(await browser.sign_in())
+
+        assert failure(refused) == "no_role"
+        assert await accounts.roles(EMAIL) == {account.workspace_id: "viewer"}
+
+    async def test_one_that_has_expired_gives_nothing(
+        self, without_roles, browser, make, account, clock
+    ):
+        await without_roles()
+        await make.invitation(account, EMAIL)
+        clock.advance(timedelta(days=8))
+
+        assert failure(await browser.sign_in()) == "no_role"
+
+    async def test_nor_one_of_another_address(self, without_roles, browser, make, account):
+        await without_roles()
+        await make.invitation(account, "eve@example.com")
+
+        assert failure(await browser.sign_in()) == "no_role"
+
+    async def test_a_person_with_a_workspace_decides(
+        self, false_provider, browser, make, account, accounts
+    ):
+        opened(await browser.sign_in())
+        before = await accounts.roles(EMAIL)
+        await make.invitation(account, EMAIL)
+
+        opened(await browser.sign_in())
+
+        assert await accounts.roles(EMAIL) == before
+
+
 class TestIdentities:
     async def test_they_are_listed(self, false_provider, browser):
         await browser.sign_in()

@@ -90,7 +90,7 @@ export function useDeleteWorkspace() {
   return useMutation({
     mutationFn: (name: string) => unwrap(api.DELETE("/api/workspace", { body: { name } })),
     onSuccess: () => {
-      dropWorkspace();
+      forgetWorkspace();
       window.location.assign("/login");
     },
   });

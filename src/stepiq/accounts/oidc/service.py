@@ -21,8 +21,10 @@ from stepiq.accounts.oidc.provider import IdentifiedPerson
 from stepiq.accounts.oidc.records import Connected, Policy, Refused
 from stepiq.accounts.passwords import NO_PASSWORD
 from stepiq.accounts.queries import accounts as account_queries
+from stepiq.accounts.queries import invitations as invitation_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.service import SignedIn
+from stepiq.accounts.workspaces import recorded as workspace_log
 from stepiq.core import clock, ids, logging
 from stepiq.core.oidc_settings import OidcSettings
 from stepiq.core.settings import Settings
@@ -66,7 +68,7 @@ async def sign_in(
         await _touch(session, person, identity)
     await _apply(session, policy, person, identity)
     try:
-        opened = await accounts.open_session(session, identity.user_id, origin=origin)
+        opened = await _open(session, person, identity, origin)
     except NoWorkspace:
         return Refused(SignInFailure.NO_ROLE, "the account is not a member of any workspace")
     except LoginFailed:
@@ -75,6 +77,22 @@ async def sign_in(
     await session_queries.limit(session, opened.session_id, ends_at)
     await account_log.signed_in(session, opened, method=f"oidc:{policy.provider}")
     return replace(opened, expires_at=ends_at)
+
+
+async def _open(
+    session: Session, person: IdentifiedPerson, identity: Connected, origin: SessionOrigin
+) -> SignedIn:
+    try:
+        return await accounts.open_session(session, identity.user_id, origin=origin)
+    except NoWorkspace:
+        # Without a session, the person could not use the link of an invitation.
+        if person.email is None or not person.is_email_verified:
+            raise
+        for row in await invitation_queries.spend_all(session, person.email, clock.now()):
+            if await accounts.join(session, identity.user_id, row):
+                by = person_entry(identity.user_id, identity.email, row.workspace_id)
+                await workspace_log.joined(session, by, identity.user_id, identity.email, row)
+        return await accounts.open_session(session, identity.user_id, origin=origin)
 
 
 async def connect(
@@ -164,12 +182,13 @@ async def _user(
 async def _create(
     session: Session, settings: Settings, policy: Policy, person: IdentifiedPerson, email: str
 ) -> _User:
-    if not policy.settings.create_accounts:
+    is_invited = await invitation_queries.is_invited(session, email, clock.now())
+    if not (policy.settings.create_accounts or is_invited):
         raise SignInFailed(SignInFailure.NO_ACCOUNT, "no account has the address")
     if await account_queries.is_empty(session):
         raise SignInFailed(SignInFailure.SETUP_REQUIRED, "the server has no account yet")
-    if policy.settings.assigns_roles:
-        if not roles.wanted(policy.settings, person.groups):
+    if policy.settings.assigns_roles or is_invited:
+        if not is_invited and not roles.wanted(policy.settings, person.groups):
             raise SignInFailed(SignInFailure.NO_ROLE, "no group of the person has a role")
         user_id = await _create_member(session, person, email)
     else:

@@ -69,6 +69,29 @@ async def spend(session: Session, token_hash: bytes, email: str, now: datetime) 
     return (await session.execute(statement)).one_or_none()
 
 
+async def is_invited(session: Session, email: str, now: datetime) -> bool:
+    """Whether an address has an open invitation to a workspace."""
+    return await session.scalar(sa.select(sa.exists(_to_workspaces(email, now)))) or False
+
+
+async def spend_all(session: Session, email: str, now: datetime) -> Sequence[Row]:
+    """Mark all open invitations of an address to workspaces as used; returns them."""
+    wanted = _to_workspaces(email, now).subquery()
+    statement = (
+        sa.update(invitations)
+        .where(invitations.c.id.in_(sa.select(wanted.c.id)), _is_open(now))
+        .values(used_at=now)
+        .returning(invitations)
+    )
+    return (await session.execute(statement)).all()
+
+
+def _to_workspaces(email: str, now: datetime) -> sa.Select[Any]:
+    return sa.select(invitations.c.id).where(
+        invitations.c.email == email, invitations.c.workspace_id.is_not(None), _is_open(now)
+    )
+
+
 async def page(
     session: Session, workspace_id: UUID, now: datetime, *, before: UUID | None, limit: int
 ) -> Sequence[Row]:

@@ -59,5 +59,5 @@ export const ROLE_TEXTS: Record<Role, string> = {
   operator: "Starts, cancels and retries runs, and decides all reviews",
   editor: "Changes pipelines, schedules and secrets, and runs pipelines",
   admin: "Does what editors do, and manages members, service keys and the workspace",
-  owner: "Does what admins do, and manages the other owners",
+  owner: "Does what admins do, manages the other owners, and can delete the workspace",
 };
