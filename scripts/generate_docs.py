@@ -3,6 +3,7 @@
 Usage: python scripts/generate_docs.py [--check]    --check writes nothing and names the pages that are stale
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -25,8 +26,9 @@ def pages() -> dict[Path, str]:
         "docs/reference/commands.md": commands.page(),
     }
     found = {ROOT / name: _NOTICE + text.rstrip() + "\n" for name, text in made.items()}
-    found[ROOT / "openapi.json"] = openapi.document()
-    return found | writing.files()
+    document = openapi.document()
+    found[ROOT / "openapi.json"] = document
+    return found | writing.files(json.loads(document))
 
 
 def main() -> int:

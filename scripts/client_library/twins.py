@@ -1,7 +1,6 @@
 """stepiq.client.sync: the same code as stepiq.client.aio, without `async` and `await`."""
 
 import re
-from pathlib import Path
 
 _NAMES = {
     "AsyncExitStack": "ExitStack",
@@ -12,7 +11,7 @@ _NAMES = {
     "__aiter__": "__iter__",
     "__anext__": "__next__",
     "aclose": "close",
-    "aiter_raw": "iter_raw",
+    "aiter_bytes": "iter_bytes",
     "aread": "read",
     "asyncio": "time",
     "asynccontextmanager": "contextmanager",
@@ -37,11 +36,3 @@ def _renamed(found: re.Match[str]) -> str:
         return _NAMES[word]
     is_class = word.startswith("Async") and len(word) > len("Async") and word[5].isupper()
     return word.removeprefix("Async") if is_class else word
-
-
-def files(folder: Path) -> dict[str, str]:
-    """The modules of the package in `folder`, by their path in it, as twins."""
-    return {
-        str(path.relative_to(folder)): of(path.read_text(encoding="utf-8"))
-        for path in sorted(folder.rglob("*.py"))
-    }

@@ -1,10 +1,12 @@
 """The base of all models. Classes and fields that newer servers add never make a response invalid."""
 
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, Union
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, TypeAdapter
-from pydantic_core import CoreSchema, core_schema
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter
+from pydantic_core import CoreSchema, core_schema, from_json
+
+from stepiq.client.sse import ServerSentEvent
 
 T = TypeVar("T")
 
@@ -34,6 +36,14 @@ class OpenEnum:
 OPEN = OpenEnum()
 
 
+class UnknownEvent(ApiModel):
+    """An event that a newer server has added."""
+
+    type: str
+    data: Any = None
+    seq: int | None = None
+
+
 class Page(ApiModel, Generic[T]):
     """A part of a list."""
 
@@ -43,7 +53,7 @@ class Page(ApiModel, Generic[T]):
 
 
 @cache
-def page_of(kind: type[T]) -> type[Page[T]]:
+def page_of(kind: Any) -> type[Page[Any]]:
     """The class of pages with items of a class."""
     pages: Any = Page
     return pages[kind]
@@ -53,3 +63,16 @@ def page_of(kind: type[T]) -> type[Page[T]]:
 def adapter_of(kind: Any) -> TypeAdapter[Any]:
     """Parses responses of a class, or of a union of classes."""
     return TypeAdapter(kind)
+
+
+@cache
+def adapter_of_first(kinds: tuple[Any, ...]) -> TypeAdapter[Any]:
+    """Parses responses of the first class that fits."""
+    annotated: Any = Annotated
+    union: Any = Union
+    return TypeAdapter(annotated[union[kinds], Field(union_mode="left_to_right")])
+
+
+def with_type(received: ServerSentEvent, **fields: Any) -> dict[str, Any]:
+    """An event of a stream as the models of events describe it."""
+    return {"type": received.type, "data": from_json(received.data), **fields}

@@ -30,6 +30,8 @@ class Omitted:
 OMITTED: Final = Omitted()
 """The default of arguments that are not sent. None is sent as null."""
 
+_LEAST_TIMEOUT = 60.0
+
 Id = str | UUID
 Scalar = str | int | float | bool | datetime | date | UUID
 QueryValue = Scalar | Iterable[Scalar] | None
@@ -67,6 +69,8 @@ class ApiRequest:
     def sent_headers(self) -> dict[str, str]:
         """The headers of this request, in addition to those of the connection."""
         found = {name: value for name, value in self.headers.items() if value is not None}
+        if self.body is None:
+            found.pop("content-type", None)
         if self.idempotency_key is not None:
             found["idempotency-key"] = self.idempotency_key
         return found
@@ -150,9 +154,47 @@ def json_body(**fields: Any) -> bytes:
     return json_body_of(kept)
 
 
-def new_idempotency_key() -> str:
-    """A key that no other call has."""
-    return secrets.token_urlsafe(24)
+def optional_body(**fields: Any) -> bytes | None:
+    """The same. None if all fields are omitted."""
+    is_empty = all(value is OMITTED for value in fields.values())
+    return None if is_empty else json_body(**fields)
+
+
+def free_body(body: Mapping[str, Any] | bytes) -> bytes:
+    """A JSON object, or its text, which is sent unchanged."""
+    return body if isinstance(body, bytes) else json_body_of(body)
+
+
+def definition_body(
+    definition: Mapping[str, Any] | str | bytes, **fields: Any
+) -> tuple[bytes, str]:
+    """The definition of a pipeline, and its content type. Text is sent unchanged, as YAML.
+
+    Raises:
+        ValueError: text cannot be sent with other fields.
+    """
+    if isinstance(definition, Mapping):
+        return json_body(definition=definition, **fields), "application/json"
+    given = [name for name, value in fields.items() if value is not OMITTED]
+    if given:
+        raise ValueError(f"Give the definition as a mapping to set {', '.join(given)}.")
+    text = definition.encode() if isinstance(definition, str) else definition
+    return text, "application/yaml"
+
+
+def etag(version: int | str | None) -> str | None:
+    """A version as the value of `If-Match`."""
+    return f'"v{version}"' if isinstance(version, int) else version
+
+
+def key_of(idempotency_key: str | None) -> str:
+    """The key of the caller, else one that no other call has."""
+    return idempotency_key or secrets.token_urlsafe(24)
+
+
+def longer_than(wait: float | None) -> float | None:
+    """The time limit of a request to which the server responds after `wait` seconds. None: that of the client."""
+    return max(_LEAST_TIMEOUT, wait + _LEAST_TIMEOUT / 2) if wait else None
 
 
 def _query_text(value: Scalar) -> str:

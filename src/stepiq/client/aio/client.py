@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
+from stepiq.client.aio.topics import AsyncTopics
 from stepiq.client.aio.transport import AsyncTransport
 from stepiq.client.connection import DEFAULT_RETRIES, DEFAULT_TIMEOUT, ServerConnection
 from stepiq.client.requests import ApiRequest, ApiResponse, QueryValue, json_body_of
 
 
-class AsyncClient:
+class AsyncClient(AsyncTopics):
     """A stepIQ server, for programs with an event loop.
 
     Use it as a context manager, or call `aclose`. It can be used by several tasks at once.
@@ -45,9 +46,6 @@ class AsyncClient:
         )
         self._use(AsyncTransport(connection))
 
-    def _use(self, transport: AsyncTransport) -> None:
-        self._transport = transport
-
     async def __aenter__(self) -> Self:
         return self
 
@@ -59,7 +57,7 @@ class AsyncClient:
         await self._transport.aclose()
 
     @property
-    def server(self) -> str:
+    def url(self) -> str:
         """The URL of the server."""
         return self._transport.connection.server
 

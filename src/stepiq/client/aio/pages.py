@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from stepiq.client.aio.transport import AsyncTransport
 from stepiq.client.base import Page, page_of
@@ -14,7 +14,7 @@ T = TypeVar("T")
 class AsyncPages(Generic[T]):
     """The items of a list. Iterate over it to get all of them; `page` fetches one page."""
 
-    def __init__(self, transport: AsyncTransport, kind: type[T], request: ApiRequest) -> None:
+    def __init__(self, transport: AsyncTransport, kind: Any, request: ApiRequest) -> None:
         self._transport = transport
         self._kind = kind
         self._request = request
@@ -40,4 +40,5 @@ class AsyncPages(Generic[T]):
         request = self._request
         if cursor is not None:
             request = replace(request, query={**request.query, "cursor": cursor})
-        return await self._transport.fetch(page_of(self._kind), request)
+        found: Page[T] = await self._transport.fetch(page_of(self._kind), request)
+        return found

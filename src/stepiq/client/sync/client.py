@@ -7,10 +7,11 @@ from typing import Any, Self
 
 from stepiq.client.connection import DEFAULT_RETRIES, DEFAULT_TIMEOUT, ServerConnection
 from stepiq.client.requests import ApiRequest, ApiResponse, QueryValue, json_body_of
+from stepiq.client.sync.topics import Topics
 from stepiq.client.sync.transport import Transport
 
 
-class Client:
+class Client(Topics):
     """A stepIQ server.
 
     Use it as a context manager, or call `close`.
@@ -47,9 +48,6 @@ class Client:
         )
         self._use(Transport(connection))
 
-    def _use(self, transport: Transport) -> None:
-        self._transport = transport
-
     def __enter__(self) -> Self:
         return self
 
@@ -61,7 +59,7 @@ class Client:
         self._transport.close()
 
     @property
-    def server(self) -> str:
+    def url(self) -> str:
         """The URL of the server."""
         return self._transport.connection.server
 

@@ -4,7 +4,7 @@
 
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from stepiq.client.base import Page, page_of
 from stepiq.client.requests import ApiRequest
@@ -16,7 +16,7 @@ T = TypeVar("T")
 class Pages(Generic[T]):
     """The items of a list. Iterate over it to get all of them; `page` fetches one page."""
 
-    def __init__(self, transport: Transport, kind: type[T], request: ApiRequest) -> None:
+    def __init__(self, transport: Transport, kind: Any, request: ApiRequest) -> None:
         self._transport = transport
         self._kind = kind
         self._request = request
@@ -42,4 +42,5 @@ class Pages(Generic[T]):
         request = self._request
         if cursor is not None:
             request = replace(request, query={**request.query, "cursor": cursor})
-        return self._transport.fetch(page_of(self._kind), request)
+        found: Page[T] = self._transport.fetch(page_of(self._kind), request)
+        return found

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import httpx2
 
 from stepiq.client import retries
-from stepiq.client.base import adapter_of
+from stepiq.client.base import adapter_of, adapter_of_first
 from stepiq.client.connection import ServerConnection
 from stepiq.client.errors import ClientError, error_of
 from stepiq.client.requests import ApiRequest, ApiResponse
@@ -50,12 +50,11 @@ class Transport:
 
     def fetch(self, kind: type[T], request: ApiRequest) -> T:
         """Send a request and return the response as an object. Raises as `send`."""
-        return self.fetch_one_of(kind, request)
+        return (self.send(request)).parse(adapter_of(kind))
 
-    def fetch_one_of(self, kinds: Any, request: ApiRequest) -> Any:
-        """The same for a union of classes."""
-        response = self.send(request)
-        return response.parse(adapter_of(kinds))
+    def fetch_one_of(self, kinds: tuple[Any, ...], request: ApiRequest) -> Any:
+        """The same for several classes. The first one that fits is used."""
+        return (self.send(request)).parse(adapter_of_first(kinds))
 
     def send(self, request: ApiRequest, *, is_redirect: bool = False) -> ApiResponse:
         """Send a request until it succeeds or fails permanently.
