@@ -1,3 +1,4 @@
+import asyncio
 import socket
 import stat
 from pathlib import Path
@@ -181,6 +182,21 @@ class TestServer:
 
         with listener, pytest.raises(MailUnsent, match="in time"):
             await mailer(f"smtp://127.0.0.1:{listener.getsockname()[1]}").send(HELLO)
+
+    async def test_a_server_that_waits_for_tls_is_a_wrong_scheme(self, mailer, tls, monkeypatch):
+        monkeypatch.setattr("stepiq.core.mail._STEP_SECONDS", 0.1)
+        async with mail_server(tls=tls, from_start=True) as box:
+            with pytest.raises(MailUnsent, match="write smtps:// instead of smtp://"):
+                await mailer(f"smtp://localhost:{box.port}").send(HELLO)
+
+    async def test_a_server_that_hangs_up_is_told(self, mailer):
+        async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.close()
+
+        server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+        async with server:
+            with pytest.raises(MailUnsent, match="it closed the connection"):
+                await mailer(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}").send(HELLO)
 
     async def test_an_address_beyond_ascii_needs_a_server_that_knows_them(self, mailer):
         async with mail_server() as box:

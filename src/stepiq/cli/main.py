@@ -33,12 +33,14 @@ app = App(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 keys = commands("Change the master key that encrypts stored secrets.")
+mail = commands("Check the mail server that stepIQ sends email with.")
 dev = commands("Tools for the development of pipelines and of stepIQ.")
 app.add_typer(users.app, name="users")
 app.add_typer(members.app, name="members")
 app.add_typer(audit.app, name="audit")
 app.add_typer(workspaces.app, name="workspaces")
 app.add_typer(keys, name="keys")
+app.add_typer(mail, name="mail")
 app.add_typer(dev, name="dev")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -374,6 +376,18 @@ def rotate_keys(
     from stepiq.cli import keys as command
 
     _end(command.rotate(dry_run=dry_run, generate=generate))
+
+
+@mail.command("test")
+def send_test_mail(
+    address: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="Address of the recipient.", show_default=False)
+    ],
+) -> None:
+    """Send a test message with the configured mail server, and explain why if it fails."""
+    from stepiq.cli import mail_check
+
+    _end(mail_check.send(address))
 
 
 @dev.command("fake-provider")

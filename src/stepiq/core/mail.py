@@ -7,6 +7,7 @@ import asyncio
 import os
 import re
 import secrets
+import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
@@ -35,6 +36,7 @@ _MAX_LINE = 998
 _MAX_READ = 2_000
 """Maximum length of a name, a subject or an answer of a mail server, in characters. The rest is ignored."""
 _SUBMISSION_PORT = 587
+_CORRECT = "Correct the host and port in STEPIQ_SMTP_URL, or start the mail server."
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
@@ -95,6 +97,11 @@ class Mailer:
     def has_server(self) -> bool:
         """Whether a mail server is set. Without one, emails are written to files."""
         return isinstance(self._door, _Server)
+
+    @property
+    def destination(self) -> str:
+        """The host and port of the server, or the folder of the files."""
+        return self._door.name
 
     async def send(self, message: MailMessage) -> None:
         """Send an email to the server, or write it to the folder `mail`. It is accepted when this returns.
@@ -159,6 +166,9 @@ def _readable(text: str) -> str:
 
 
 class _Door(Protocol):
+    @property
+    def name(self) -> str: ...
+
     async def take(self, mail: EmailMessage) -> None: ...
 
 
@@ -167,6 +177,7 @@ class _Folder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.name = str(folder)
 
     async def take(self, mail: EmailMessage) -> None:
         is_ascii = str(mail["To"]).isascii() and str(mail["From"]).isascii()
@@ -206,7 +217,8 @@ class _Server:
         self._domain = domain if domain.isascii() else "localhost"
         # Servers limit the connections of one client.
         self._connections = asyncio.Semaphore(_CONNECTIONS)
-        self._where = f"The mail server {self._host}:{self._port}"
+        self.name = f"{self._host}:{self._port}"
+        self._where = f"The mail server {self.name}"
 
     async def take(self, mail: EmailMessage) -> None:
         async with self._connections:
@@ -245,31 +257,57 @@ class _Server:
             case aiosmtplib.SMTPAuthenticationError():
                 # Without the server's text, because some servers repeat the credentials.
                 return MailUnsent(
-                    f"{self._where} rejected the user and password in STEPIQ_SMTP_URL ({error.code}). Correct them."
+                    f"{self._where} rejected the user and password in STEPIQ_SMTP_URL ({error.code}). Correct them. "
+                    "Write special characters in percent-encoding, such as %40 for @."
                 )
             case aiosmtplib.SMTPRecipientsRefused(recipients=[refusal, *_]):
                 return self._refused(refusal, "the recipient")
             case aiosmtplib.SMTPSenderRefused():
                 return self._refused(error, "the sender; see STEPIQ_MAIL_FROM")
+            case aiosmtplib.SMTPResponseException(code=-1):
+                return MailUnsent(f"{self._where} does not use SMTP. {_CORRECT}")
             case aiosmtplib.SMTPResponseException():
                 return self._refused(error, "the mail")
             case aiosmtplib.SMTPNotSupported():
                 return MailUnsent(
                     f"{self._where} does not support this address: {error}", is_permanent=True
                 )
-            case TimeoutError():
-                return MailUnsent(f"{self._where} did not answer in time.")
-            case ssl.SSLError():
-                return MailUnsent(
-                    f"{self._where} failed the TLS handshake: {error.reason or 'unknown reason'}."
-                )
             case aiosmtplib.SMTPException() if type(error) is aiosmtplib.SMTPException:
                 return MailUnsent(
                     f"{self._where} does not support what STEPIQ_SMTP_URL needs: {error}"
                 )
             case _:
-                cause = error.__cause__ or error
-                return MailUnsent(f"{self._where} cannot be reached: {type(cause).__name__}.")
+                return MailUnsent(f"{self._where} {self._unreached(error)}")
+
+    def _unreached(self, error: Exception) -> str:
+        """What failed before the server answered, and what to do."""
+        match error.__cause__ or error:
+            case ssl.SSLCertVerificationError() as refused:
+                reason = refused.verify_message.rstrip(".")
+                return (
+                    f"failed the TLS handshake: its certificate is not trusted ({reason}). In STEPIQ_SMTP_URL, use the "
+                    "host name of the certificate. For a certificate of your own, set SSL_CERT_FILE."
+                )
+            case ssl.SSLError() as refused:
+                hint = " If it does not use TLS from the start, write smtp:// instead of smtps://."
+                return (
+                    f"failed the TLS handshake: {refused.reason or 'unknown reason'}."
+                    f"{hint if self._is_tls else ''}"
+                )
+            case TimeoutError():
+                hint = " If it uses TLS from the start, write smtps:// instead of smtp://."
+                return (
+                    "did not answer in time. Check the host and port in STEPIQ_SMTP_URL, and the firewall."
+                    f"{'' if self._is_tls else hint}"
+                )
+            case socket.gaierror():
+                return f"cannot be reached: the name {self._host} has no address. {_CORRECT}"
+            case ConnectionRefusedError():
+                return f"cannot be reached: no server listens on this port. {_CORRECT}"
+            case aiosmtplib.SMTPServerDisconnected() | ConnectionResetError():
+                return f"cannot be reached: it closed the connection. {_CORRECT}"
+            case cause:
+                return f"cannot be reached: {type(cause).__name__}. {_CORRECT}"
 
     def _refused(self, error: aiosmtplib.SMTPResponseException, what: str) -> MailUnsent:
         return MailUnsent(
