@@ -124,13 +124,36 @@ class TestValidate:
         assert said.code == 2
         assert "File missing.yaml does not exist" in said.err
 
-    def test_a_folder_is_a_usage_error(self, cli: Cli, folder: Path):
+    def test_a_folder_stands_for_its_pipelines(self, cli: Cli, folder: Path):
+        (folder / "pipelines" / "more").mkdir(parents=True)
+        valid, broken = "name: T\nsteps: [{id: a, type: transform, template: x}]", "name: T"
+        for name in ("b.yml", "a.yaml", "more/c.yaml", ".d.yaml"):
+            write(folder / "pipelines", valid if name != "b.yml" else broken, name)
+        for name in ("a.test.yaml", "a.deploy.yaml", "notes.txt"):
+            write(folder / "pipelines", "neither", name)
+
+        said = cli("validate", "pipelines", "pipelines/a.yaml")
+
+        first, *_, last = said.err.splitlines()
+        assert said.code == 1
+        assert first == "pipelines/a.yaml: valid, 1 step"
+        assert last == "2 files: 1 valid, 1 invalid"
+
+    def test_a_folder_with_one_pipeline_is_a_list_of_one_as_json(self, cli: Cli, pipeline: Path):
+        said = cli("validate", ".", "--json")
+
+        assert json.loads(said.out) == {
+            "valid": True,
+            "files": [{"file": "pipeline.yaml", "valid": True, "errors": [], "warnings": []}],
+        }
+
+    def test_a_folder_without_pipelines_is_a_usage_error(self, cli: Cli, folder: Path):
         (folder / "pipelines").mkdir()
 
         said = cli("validate", "pipelines")
 
         assert said.code == 2
-        assert "is a folder" in said.err
+        assert "The folder pipelines contains no pipelines." in said.err
 
     def test_a_file_that_cannot_be_read_is_a_usage_error(self, cli: Cli, folder: Path):
         (folder / "loop").symlink_to("loop")

@@ -7,6 +7,7 @@ import yaml
 from stepiq.language.json_schema.document import document
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
+from stepiq.trials.json_schema import document as schema_of_tests
 from tests.cli.conftest import Cli, Command
 from tests.docs.pages import blocks, read
 from tests.support.fake_provider import RunningFakeProvider
@@ -26,6 +27,9 @@ class TestInit:
         assert (said.code, said.out) == (0, "")
         assert named == ".stepiq/pipeline.schema.json"
         assert json.loads((folder / named).read_text()) == document()
+        first, *_ = (folder / "pipeline.test.yaml").read_text().splitlines()
+        named = first.removeprefix("# yaml-language-server: $schema=")
+        assert json.loads((folder / named).read_text()) == schema_of_tests()
 
     def test_its_prompt_and_schema_are_the_readmes(self, cli: Cli, folder: Path):
         cli("init")
@@ -161,6 +165,12 @@ class TestSchema:
 
         assert (said.code, said.err) == (0, "")
         assert json.loads(said.out) == document()
+
+    def test_so_is_the_one_of_tests(self, cli: Cli):
+        said = cli("schema", "tests")
+
+        assert (said.code, said.err) == (0, "")
+        assert json.loads(said.out) == schema_of_tests()
 
     def test_it_is_what_init_writes(self, cli: Cli, folder: Path):
         cli("init")

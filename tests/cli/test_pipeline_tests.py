@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -174,6 +175,65 @@ class TestRunning:
 
         assert (said.code, said.out.splitlines()[-1]) == (0, "1 test, all passed")
 
+    async def test_a_folder_stands_for_its_files_of_tests(self, command: Command, folder: Path):
+        write_tests(folder, f"name: good, {GIVEN}")
+        write(folder, PIPELINE, "untested.yaml")
+
+        said = await command("test", ".")
+
+        assert (said.code, said.out.splitlines()[0]) == (0, "pipeline.test.yaml")
+        assert said.out.splitlines()[-1] == "1 test, all passed"
+
+
+def report(path: Path) -> ElementTree.Element:
+    return ElementTree.parse(path).getroot()  # noqa: S314 — a file of ours
+
+
+@pytest.mark.slow
+class TestJunit:
+    async def test_it_has_a_case_for_each_test(self, command: Command, folder: Path):
+        write_tests(
+            folder,
+            f"name: good, {GIVEN}",
+            f'name: "bad <&> \\u0007", {GIVEN}, expect: {{output: 1, steps: {{end: skipped}}}}',
+        )
+
+        said = await command("test", "pipeline.yaml", "--junit", "reports/tests.xml")
+
+        root = report(folder / "reports" / "tests.xml")
+        (suite,) = root
+        good, bad = suite
+        assert said.code == 1
+        assert (root.tag, root.get("tests"), root.get("failures"), root.get("errors")) == ("testsuites", "2", "1", "0")  # fmt: skip
+        assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == ("pipeline.test.yaml", "2", "1")  # fmt: skip
+        assert (good.get("name"), len(good)) == ("good", 0)
+        assert bad.get("name") == "bad <&> \N{REPLACEMENT CHARACTER}"
+        (failure,) = bad
+        assert failure.get("message") == 'output: expected 1, got {"result":2}'
+        assert failure.text is not None
+        assert failure.text.splitlines()[1] == "steps.end: expected skipped, got completed"
+        assert float(str(bad.get("time"))) > 0
+
+    async def test_it_says_which_file_has_errors(self, command: Command, folder: Path):
+        write_tests(folder, "name: x, expects: {}")
+
+        said = await command("test", "pipeline.yaml", "--junit", "tests.xml")
+
+        root = report(folder / "tests.xml")
+        ((case,),) = root
+        assert said.code == 1
+        assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("1", "0", "1")
+        assert case[0].tag == "error"
+        assert "Did you mean `expect`?" in str(case[0].text)
+
+    def test_a_file_that_cannot_be_written_is_a_usage_error(self, cli: Cli, folder: Path):
+        write_tests(folder, "name: x, expects: {}")
+
+        said = cli("test", "pipeline.yaml", "--junit", ".")
+
+        assert said.code == 2
+        assert ". cannot be written:" in said.err
+
 
 class TestReading:
     @pytest.mark.parametrize(
@@ -260,7 +320,7 @@ class TestReading:
         ("arguments", "told"),
         [
             (["missing.yaml"], "File missing.yaml does not exist."),
-            (["."], ". is a folder."),
+            (["empty"], "The folder empty contains no files of tests"),
             (["other.yaml"], "other.yaml has no tests: other.test.yaml is missing."),
             (["lost.test.yaml"], "lost.test.yaml has no pipeline:"),
             (["pipeline.yaml", "--only", "zzz"], "No test has the text `zzz` in its name."),
@@ -270,6 +330,7 @@ class TestReading:
         self, cli: Cli, folder: Path, arguments: list[str], told: str
     ):
         write_tests(folder, "name: x")
+        (folder / "empty").mkdir()
         for name in ("other.yaml", "lost.test.yaml"):
             (folder / name).write_text(PIPELINE)
 

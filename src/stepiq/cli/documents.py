@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from stepiq.cli.console import issue_data, issue_line, print_json, read_text, say
+from stepiq.cli.pipeline_files import pipelines_in
 from stepiq.core import settings
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
@@ -30,7 +31,7 @@ def validate(
     """Report the errors and warnings of pipeline files. Returns whether all files are valid.
 
     Args:
-        files: the pipeline files. All are read before any is reported.
+        files: the pipeline files, or folders with them. All are read before any is reported.
         as_json: print the API's report for one file, or a list of reports for several.
         secrets: names of the available secrets. None disables warnings about secrets.
 
@@ -38,13 +39,14 @@ def validate(
         UsageError: a file cannot be read.
     """
     providers = Providers(settings.load())
-    drafts = {file: read_draft(file) for file in files}
+    drafts = {file: read_draft(file) for file in pipelines_in(files)}
     found = {file: service.check(draft, providers, secrets) for file, draft in drafts.items()}
     wrong = sum(bool(findings.errors) for findings in found.values())
     if as_json:
         data = [{"file": str(file), **findings_data(each)} for file, each in found.items()]
         one = findings_data(next(iter(found.values())))
-        print_json(one if len(found) == 1 else {"valid": not wrong, "files": data})
+        is_one_file = len(found) == 1 and not any(file.is_dir() for file in files)
+        print_json(one if is_one_file else {"valid": not wrong, "files": data})
         return not wrong
     for file, findings in found.items():
         _show(file, drafts[file], findings)

@@ -5,9 +5,12 @@ from pathlib import Path
 
 from stepiq.cli.console import UsageError, say, this_command
 from stepiq.language.json_schema.document import document_text
+from stepiq.trials import json_schema as tests_schema
 
 SCHEMA = Path(".stepiq") / "pipeline.schema.json"
 """The schema, relative to the pipeline's folder. The copy in the project also works offline and for other users."""
+TESTS_SCHEMA = Path(".stepiq") / "tests.schema.json"
+"""The schema of the tests."""
 
 _MESSAGE = "Where is my order A-60212?"
 
@@ -71,6 +74,8 @@ output:
 """
 
 _TESTS = """\
+# yaml-language-server: $schema={tests_schema}
+#
 # Tests of the pipeline. They call no model: each test gives the model's answer.
 #
 #   stepiq test {file}
@@ -101,10 +106,16 @@ def write(file: Path, *, force: bool) -> None:
     _refuse(file, tests, force=force)
     schema = file.parent / SCHEMA
     name = shlex.quote(str(file))
-    values = {"schema": SCHEMA.as_posix(), "file": name, "message": _MESSAGE}
+    values = {
+        "schema": SCHEMA.as_posix(),
+        "tests_schema": TESTS_SCHEMA.as_posix(),
+        "file": name,
+        "message": _MESSAGE,
+    }
     try:
         schema.parent.mkdir(exist_ok=True)
         schema.write_text(document_text(), encoding="utf-8")
+        (file.parent / TESTS_SCHEMA).write_text(tests_schema.document_text(), encoding="utf-8")
         for path, text in ((file, _PIPELINE), (tests, _TESTS)):
             with path.open("w" if force else "x", encoding="utf-8") as written:
                 written.write(text.format(**values))
@@ -114,7 +125,7 @@ def write(file: Path, *, force: bool) -> None:
     say(f"""\
 {file}: the pipeline
 {tests}: its tests
-{schema}: the schema that editors use to complete and check pipelines
+{schema.parent}: the schemas that editors use to complete and check pipelines and tests
 
 Next:
   {command} validate {name}

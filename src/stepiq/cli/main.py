@@ -1,6 +1,7 @@
 """The `stepiq` command. Each command imports its code when it runs, so that all commands start quickly."""
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +43,14 @@ app.add_typer(workspaces.app, name="workspaces")
 app.add_typer(keys, name="keys")
 app.add_typer(mail, name="mail")
 app.add_typer(dev, name="dev")
+
+
+class SchemaKind(StrEnum):
+    """Kinds of files that have a JSON Schema."""
+
+    PIPELINE = "pipeline"
+    TESTS = "tests"
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 PipelineFile = Annotated[
@@ -297,7 +306,7 @@ def validate(
         list[Path],
         typer.Argument(
             metavar="FILE",
-            help="Pipeline files in YAML or JSON. Use - to read standard input.",
+            help="Pipeline files in YAML or JSON, or folders with them. Use - to read standard input.",
             show_default=False,
         ),
     ],
@@ -316,7 +325,8 @@ def try_out(
         list[Path],
         typer.Argument(
             metavar="FILE",
-            help="Pipeline files in YAML or JSON. The tests of `a.yaml` must be in `a.test.yaml`, in the same folder.",
+            help="Pipeline files in YAML or JSON, or folders. The tests of `a.yaml` must be in `a.test.yaml`, in the same "
+            "folder. In a folder, pipelines without tests are skipped.",
             show_default=False,
         ),
     ],
@@ -324,20 +334,69 @@ def try_out(
         str | None,
         typer.Option(metavar="TEXT", help="Run only tests with this text in their name."),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--junit",
+            metavar="FILE",
+            help="Write the results to FILE as JUnit XML, for CI systems.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run the tests of pipelines. The tests provide the responses of models, HTTP servers and reviewers."""
     from stepiq.cli import pipeline_tests
 
-    _end(pipeline_tests.run_tests(files, only=only, as_json=as_json))
+    _end(pipeline_tests.run_tests(files, only=only, as_json=as_json, report=report))
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON Schema of pipeline files, for editors and other tools."""
-    from stepiq.language.json_schema.document import document_text
+def schema(
+    of: Annotated[
+        SchemaKind, typer.Argument(metavar="[KIND]", help="Kind of files: `pipeline` or `tests`.")
+    ] = SchemaKind.PIPELINE,
+) -> None:
+    """Print the JSON Schema of pipeline files or test files, for editors and other tools."""
+    match of:
+        case SchemaKind.PIPELINE:
+            from stepiq.language.json_schema.document import document_text
+        case SchemaKind.TESTS:
+            from stepiq.trials.json_schema import document_text
 
     print_text(document_text(), newline=False)
+
+
+@app.command()
+def docs(
+    topic: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TOPIC]",
+            help="Page to show, such as `language`, `llm` or `errors#http_error`. `skill` is the skill for coding agents.",
+            show_default=False,
+        ),
+    ] = None,
+    skills_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--install-skill",
+            metavar="FOLDER",
+            help="Write the skill into the folder where a coding agent looks for skills, such as `.claude/skills`.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite a skill that differs from this version's.")
+    ] = False,
+) -> None:
+    """Read the documentation of this version. Without a topic, list all topics."""
+    from stepiq.cli import documentation
+
+    if skills_folder is not None:
+        documentation.install_skill(skills_folder, force=force)
+    elif topic is None:
+        documentation.show_topics()
+    else:
+        documentation.show(topic)
 
 
 @app.command()

@@ -9,8 +9,17 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from stepiq.cli.console import UsageError, issue_data, print_json, print_text, read_text
+from stepiq.cli import junit
+from stepiq.cli.console import (
+    UsageError,
+    issue_data,
+    issue_line,
+    print_json,
+    print_text,
+    read_text,
+)
 from stepiq.cli.documents import read_draft, show_findings
+from stepiq.cli.pipeline_files import SUFFIXES, tested_in
 from stepiq.cli.progress import duration
 from stepiq.cli.workbench import Workbench, workbench
 from stepiq.core import logging, settings
@@ -25,8 +34,6 @@ from stepiq.pipelines.records import Draft
 from stepiq.providers.registry import Providers
 from stepiq.trials.comparing import problems
 from stepiq.trials.reading import PipelineCase, read_cases
-
-_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +52,16 @@ class _Result:
     milliseconds: float
 
 
-def run_tests(files: Sequence[Path], *, only: str | None, as_json: bool) -> bool:
+def run_tests(
+    files: Sequence[Path], *, only: str | None, as_json: bool, report: Path | None = None
+) -> bool:
     """Run the tests of these pipelines. Returns whether all pass.
+
+    Args:
+        files: pipeline files, test files, or folders with test files.
+        only: run only tests with this text in their name.
+        as_json: print JSON instead of text.
+        report: file to write JUnit XML to, also if a file is invalid.
 
     Raises:
         UsageError: a file does not exist, or no test has `only` in its name.
@@ -55,7 +70,7 @@ def run_tests(files: Sequence[Path], *, only: str | None, as_json: bool) -> bool
     providers = Providers(configured)
     suites: list[_Suite] = []
     wrong: dict[str, Sequence[Issue]] = {}
-    for pipeline, tests in dict.fromkeys(map(_pair, files)):
+    for pipeline, tests in dict.fromkeys(map(_pair, tested_in(files))):
         draft = read_draft(pipeline)
         errors = pipelines.check(draft, providers).errors
         definition = draft.loaded.definition
@@ -71,12 +86,17 @@ def run_tests(files: Sequence[Path], *, only: str | None, as_json: bool) -> bool
         suites.append(_Suite(tests, draft, secrets, chosen))
     if wrong:
         _show_wrong(wrong, as_json=as_json)
+        if report is not None:
+            lines = {file: [issue_line(each) for each in issues] for file, issues in wrong.items()}
+            junit.write(report, (), lines)
         return False
     if not any(suite.cases for suite in suites):
         raise UsageError(f"No test has the text `{only}` in its name.")
     logging.configure(configured.log_format, level=levels.CRITICAL)
     results = asyncio.run(_run(suites, quiet=as_json))
     failed = sum(bool(result.problems) for result in results)
+    if report is not None:
+        junit.write(report, [_junit_case(result) for result in results], {})
     if as_json:
         print_json({"passed": len(results) - failed, "failed": failed, "tests": _data(results)})
     else:
@@ -100,8 +120,7 @@ def _pair(file: Path) -> tuple[Path, Path]:
             )
         return pipeline, tests
     if not file.is_file():
-        what = f"{file} is a folder" if file.is_dir() else f"File {file} does not exist"
-        raise UsageError(f"{what}. Give the YAML or JSON files of pipelines.")
+        raise UsageError(f"File {file} does not exist. Give the YAML or JSON files of pipelines.")
     found = _beside(file, f"{stem}.test", suffix)
     if found is None:
         wanted = file.with_name(f"{stem}.test.yaml")
@@ -112,7 +131,7 @@ def _pair(file: Path) -> tuple[Path, Path]:
 
 
 def _beside(file: Path, stem: str, suffix: str) -> Path | None:
-    names = [stem + each for each in dict.fromkeys((suffix, *_SUFFIXES)) if each]
+    names = [stem + each for each in dict.fromkeys((suffix, *SUFFIXES)) if each]
     return next((path for name in names if (path := file.with_name(name)).is_file()), None)
 
 
@@ -181,6 +200,10 @@ def _show(result: _Result) -> None:
     print_text(f"{escape_line(result.name)}  ({duration(result.milliseconds)})")
     for problem in result.problems:
         print_text(f"         {problem}")
+
+
+def _junit_case(result: _Result) -> junit.JunitCase:
+    return junit.JunitCase(result.file, result.name, result.problems, result.milliseconds / 1_000)
 
 
 def _data(results: Sequence[_Result]) -> list[dict[str, Any]]:

@@ -47,6 +47,7 @@ from stepiq.server.admin import endpoints as admin
 from stepiq.server.docs import pages
 from stepiq.server.routes import operation_id, routes_of
 from stepiq.server.ui import pages as ui
+from stepiq.trials import endpoints as trials
 from stepiq.triggers.schedules import endpoints as schedules
 from stepiq.triggers.schedules.schedule_sync import ScheduleSync
 from stepiq.triggers.webhooks import endpoints as webhooks
@@ -112,13 +113,12 @@ PUBLIC_PATHS = frozenset(
         "/api/recipients/confirm",
         "/api/recipients/refuse",
         f"/api{language_schema.PATH}",
+        f"/api{trials.PATH}",
         "/health",
         "/ready",
         "/metrics",
         "/openapi.json",
-        pages.API_PATH,
-        pages.ERRORS_PATH,
-        pages.STEPS_PATH,
+        *pages.PATHS,
         *ui.PATHS,
     }
 )
@@ -145,6 +145,7 @@ def create_app() -> FastAPI:
     app.include_router(oidc.public, prefix="/api")
     app.include_router(reviews.public, prefix="/api")
     app.include_router(language_schema.public, prefix="/api")
+    app.include_router(trials.public, prefix="/api")
     app.include_router(runs.public, prefix="/api")
     app.include_router(recipients.public, prefix="/api")
     for router in ROUTERS:

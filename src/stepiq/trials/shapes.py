@@ -67,16 +67,20 @@ class CaseShape(_Shape):
     """One run of the pipeline."""
 
     name: str = Field(min_length=1, max_length=200)
+    """Name of the test."""
     input: dict[str, Json] = {}
+    """Input of the run. It is checked like the input of any run."""
     given: dict[str, GivenEnd] = {}
     """Results of steps that are not executed, by step id."""
     expect: Expected = Expected()
+    """The expected result of the run."""
 
 
 class FileShape(_Shape):
     """The whole file."""
 
     tests: list[CaseShape] = Field(min_length=1, max_length=MAX_TESTS)
+    """The tests. Each runs the pipeline once."""
 
 
 def fields_at(path: Sequence[str | int]) -> Collection[str]:

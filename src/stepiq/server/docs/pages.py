@@ -1,7 +1,7 @@
 """The routes of the pages. Each page is generated on the first request, and cached.
 
 Browsers with a session get the page of the app instead, which shows the same content in its frame. All other clients
-get the content itself, which needs no session and no JavaScript.
+get the content itself, which needs no session and no JavaScript. Programs can get each page as Markdown.
 """
 
 import asyncio
@@ -12,15 +12,24 @@ from fastapi import APIRouter, FastAPI, Request, Response
 
 from stepiq.accounts.http import AuthServices, DoorsDep
 from stepiq.core.errors import StepIQError
-from stepiq.server.docs import api, errors, steps
+from stepiq.server.docs import api, errors, guide_page, guides, markdown, steps
 from stepiq.server.docs.html import HEADERS
 from stepiq.server.ui import pages as ui
 from stepiq.server.ui.bundle import Asset
+from stepiq.web.errors import UnknownPath
+from stepiq.web.negotiation import prefers
 from stepiq.web.services import ServicesDep
 
 API_PATH = "/docs"
 ERRORS_PATH = "/docs/errors"
 STEPS_PATH = "/docs/steps"
+GUIDE_PATH = "/docs/{name}"
+INDEX_PATH = "/llms.txt"
+EVERYTHING_PATH = "/llms-full.txt"
+PATHS = frozenset(
+    {API_PATH, f"{API_PATH}.md", ERRORS_PATH, STEPS_PATH, GUIDE_PATH, INDEX_PATH, EVERYTHING_PATH}
+)
+"""The paths of all routes here. None requires a credential."""
 
 _PLAIN = "plain"
 """A query parameter with which everyone gets the content itself."""
@@ -49,38 +58,110 @@ def router(app: FastAPI) -> APIRouter:
     ) -> Response:
         """The API reference: every route with examples."""
         base_url = services.settings.base_url
-        return await _answer(request, bundle, doors, lambda: api_page(base_url))
+        return await _answer(request, bundle, doors, lambda: api_page(base_url), "api")
 
     @made.get(ERRORS_PATH)
     async def read_errors(request: Request, bundle: ui.BundleDep, doors: DoorsDep) -> Response:
         """All errors, and what to do about each."""
-        return await _answer(request, bundle, doors, errors_page)
+        return await _answer(request, bundle, doors, errors_page, "errors")
 
     @made.get(STEPS_PATH)
     async def read_steps(request: Request, bundle: ui.BundleDep, doors: DoorsDep) -> Response:
         """The step types that are installed on this server."""
-        return await _answer(request, bundle, doors, steps_page)
+        return await _answer(request, bundle, doors, steps_page, "steps")
 
+    made.add_api_route(INDEX_PATH, read_index)
+    made.add_api_route(EVERYTHING_PATH, read_everything)
+    made.add_api_route(f"{API_PATH}.md", read_api_guide)
+    made.add_api_route("/docs/{name:path}", read_guide)
     return made
 
 
+async def read_index(request: Request, services: ServicesDep) -> Response:
+    """The list of all pages of the documentation for programs, as llmstxt.org defines it."""
+    base_url = services.settings.base_url
+    return await _file(request, lambda: _index(base_url))
+
+
+async def read_everything(request: Request) -> Response:
+    """The whole documentation as one Markdown file."""
+    return await _file(request, _everything)
+
+
+async def read_api_guide(request: Request) -> Response:
+    """The guide of the API as Markdown."""
+    return await _file(request, lambda: _markdown("api"))
+
+
+async def read_guide(request: Request, bundle: ui.BundleDep, name: str) -> Response:
+    """A page of the documentation: as Markdown if its name ends with `.md`, otherwise as HTML."""
+    guide = guides.find(name)
+    if guide is None:
+        if bundle is not None and _accepts_html(request):
+            return ui.serve_page(bundle, 404)
+        raise UnknownPath(
+            f"The documentation has no page {name[:200]}. {INDEX_PATH} lists all pages."
+        )
+    if name.endswith(".md"):
+        return await _file(request, lambda: _markdown(guide.name))
+    return await _page(request, lambda: _guide_page(guide.name), guide.name)
+
+
+@cache
+def _index(base_url: str) -> Asset:
+    return Asset("llms.txt", markdown.index(base_url).encode())
+
+
+@cache
+def _everything() -> Asset:
+    return Asset("llms-full.txt", markdown.everything().encode())
+
+
+@cache
+def _markdown(name: str) -> Asset:
+    return Asset(f"{name}.md", markdown.page(guides.guides()[name]).encode())
+
+
+@cache
+def _guide_page(name: str) -> Asset:
+    return _asset(f"{name}.html", guide_page.render(guides.guides()[name]))
+
+
+async def _file(request: Request, content: Callable[[], Asset]) -> Response:
+    # Generating it can take most of a second. A thread keeps the event loop free for runs and other requests.
+    return await ui.serve_file(request, await asyncio.to_thread(content), _REVALIDATE)
+
+
+async def _page(request: Request, content: Callable[[], Asset], guide: str) -> Response:
+    """The content as HTML, or the guide of this name for a client that prefers Markdown."""
+    accept = request.headers.get("accept")
+    if prefers(accept, (markdown.MEDIA_TYPE,), "text/html"):
+        response = await _file(request, lambda: _markdown(guide))
+    else:
+        response = await _file(request, content)
+        response.headers.update(HEADERS)
+    response.headers["Vary"] = "Accept, Accept-Encoding"
+    return response
+
+
 async def _answer(
-    request: Request, bundle: ui.BundleDep, doors: DoorsDep, content: Callable[[], Asset]
+    request: Request,
+    bundle: ui.BundleDep,
+    doors: DoorsDep,
+    content: Callable[[], Asset],
+    guide: str,
 ) -> Response:
     if bundle is not None and await _wants_app(request, doors):
         response = ui.serve_page(bundle)
     else:
-        # Generating it takes most of a second. A thread keeps the event loop free for runs and other requests.
-        asset = await asyncio.to_thread(content)
-        response = await ui.serve_file(request, asset, _REVALIDATE)
-        response.headers.update(HEADERS)
+        response = await _page(request, content, guide)
     response.headers["Vary"] = "Accept, Accept-Encoding, Cookie"
     return response
 
 
 async def _wants_app(request: Request, doors: AuthServices) -> bool:
     """Whether a browser with a session opens the page. Scripts of the app accept any media type."""
-    if "text/html" not in request.headers.get("accept", "") or _PLAIN in request.query_params:
+    if not _accepts_html(request) or _PLAIN in request.query_params:
         return False
     cookie = doors.cookies.value_of(request)
     if cookie is None:
@@ -91,6 +172,11 @@ async def _wants_app(request: Request, doors: AuthServices) -> bool:
         # The session has ended, or the database does not answer. The content needs neither.
         return False
     return True
+
+
+def _accepts_html(request: Request) -> bool:
+    accept = request.headers.get("accept", "")
+    return "text/html" in accept and not prefers(accept, (markdown.MEDIA_TYPE,), "text/html")
 
 
 def _asset(name: str, html: str) -> Asset:

@@ -20,6 +20,8 @@ NONCE_PLACE = "__CSP_NONCE__"
 _LEAST_GZIP_BYTES = 1024
 _TYPES = {
     ".html": "text/html; charset=utf-8",
+    ".md": "text/markdown; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",

@@ -53,6 +53,17 @@ class PipelinesOperations(Resource):
         )
         return self._transport.send(request, is_redirect=True)
 
+    def get_tests_schema(self, *, if_none_match: str | None = None) -> ApiResponse:
+        """The JSON Schema (2020-12) of test files, for editors.
+
+        Args:
+            if_none_match: The `ETag` of your copy. If it is current, the response is 304.
+        """
+        request = ApiRequest(
+            "GET", "/api/schema/tests.json", headers={"if-none-match": if_none_match}
+        )
+        return self._transport.send(request, is_redirect=True)
+
     def list(
         self,
         *,

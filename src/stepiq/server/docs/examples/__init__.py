@@ -45,6 +45,7 @@ RESPONSES: Final[dict[str, Any]] = runs.RESPONSES | {
         "properties": {"name": {"title": "Name", "type": "string"}},
         "required": ["name", "steps"],
     },
+    "200 GET /api/schema/tests.json": {"title": "stepIQ tests", "type": "object"},
 }
 """Examples of answers, by status and operation, if that of the shape does not fit."""
 

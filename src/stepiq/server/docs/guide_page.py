@@ -1,0 +1,57 @@
+"""`/docs/NAME`: a page of the documentation as HTML."""
+
+from collections.abc import Iterable, Iterator
+from html import escape
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from stepiq.server.docs.guides import INDEX, Guide, HeadingAnchors, guides, read
+from stepiq.server.docs.html import page
+
+# Raw HTML of a page is shown as text.
+_READER = MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+def render(guide: Guide) -> str:
+    """The whole page. Links lead to other pages of this server, or outside."""
+    tokens = list(_finished(_READER.parse(read(guide, path_of))))
+    return page(
+        guide.title, _navigation(guide), _READER.renderer.render(tokens, _READER.options, {})
+    )
+
+
+def path_of(name: str, place: str = "") -> str:
+    """The path of a page, with the anchor `place`, or an empty text."""
+    return f"/docs/{name}{place}"
+
+
+def _finished(tokens: Iterable[Token]) -> Iterator[Token]:
+    """The tokens, with anchors of headings, and tables that scroll."""
+    before: Token | None = None
+    anchors = HeadingAnchors()
+    for token in tokens:
+        if token.type == "inline" and before is not None and before.type == "heading_open":
+            before.attrSet("id", anchors.next(token.content))
+        if token.type == "table_open":
+            yield Token("html_block", "", 0, content='<div class="scroll">')
+        yield token
+        if token.type == "table_close":
+            yield Token("html_block", "", 0, content="</div>")
+        before = token
+
+
+def _navigation(guide: Guide) -> str:
+    """Links to the pages of the sections of `docs/README.md`, and to the pages of this page's folder."""
+    content = f'<ul><li><a href="/docs">API</a></li><li><a href="{path_of(INDEX)}">Documentation</a></li></ul>'
+    section = None
+    for each in guides().values():
+        is_near = each.name.partition("/")[0] == guide.name.partition("/")[0]
+        if not each.section or ("/" in each.name and not is_near and not each.name.startswith("reference/")):  # fmt: skip
+            continue
+        if each.section != section:
+            content += "" if section is None else "</ul>"
+            content += f'<strong>{escape(each.section)}</strong><ul class="entries">'
+            section = each.section
+        content += f'<li><a href="{path_of(each.name)}">{escape(each.title)}</a></li>'
+    return content + "</ul>"
