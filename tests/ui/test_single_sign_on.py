@@ -20,6 +20,7 @@ from tests.ui.support import (
     PageProblems,
     assert_accessible_in_both_themes,
     expect_signed_in,
+    open_session,
 )
 
 ADMIN = "admin@example.com"
@@ -212,17 +213,24 @@ class TestFailure:
 
 class TestWithoutProviders:
     async def test_the_pages_show_nothing_of_it(self, page: Page, person):
-        from tests.ui.support import open_session
-
-        async with page.expect_response("**/api/auth/providers"):
-            await page.goto("/login?failure=denied&provider=Call%20us")
+        await _open_with_providers(page, "/login?failure=denied&provider=Call%20us")
         await expect(page.get_by_role("alert")).to_have_text(
             "The identity provider declined the sign-in, or you cancelled it."
         )
         await expect(page.get_by_role("link", name=re.compile("^Continue with"))).to_have_count(0)
 
         await open_session(page, person)
-        await page.goto("/settings/profile")
-
+        await _open_with_providers(page, "/settings/profile")
         await expect(page.get_by_role("heading", name="Change password")).to_be_visible()
         await expect(page.get_by_role("heading", name="Single sign-on")).to_have_count(0)
+
+
+async def _open_with_providers(page: Page, path: str) -> None:
+    """Go to a page, and wait until it has had the time to show the providers."""
+    async with page.expect_response("**/api/auth/providers") as answered:
+        await page.goto(path)
+    await (await answered.value).finished()
+    # An answer is shown by the second frame after it: the first may have begun before.
+    await page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
