@@ -8,6 +8,7 @@ import sys
 import pytest
 import structlog
 
+from stepiq.core import log_output
 from stepiq.core import logging as stepiq_logging
 from stepiq.store.database import StoreUnavailable
 from tests.support.hostile import HOSTILE, controls_in
@@ -22,7 +23,7 @@ class TestConfigure:
     @pytest.mark.parametrize("log_format", ["json", "console"])
     def test_a_traceback_shows_no_variables(self, log_format):
         stream = io.StringIO()
-        stepiq_logging.configure(log_format, stream=stream)
+        log_output.configure(log_format, stream=stream)
         password = "hunter2" * 2
 
         try:
@@ -35,7 +36,7 @@ class TestConfigure:
 
     def test_json_is_one_object_a_line_with_what_was_bound(self):
         stream = io.StringIO()
-        stepiq_logging.configure("json", stream=stream)
+        log_output.configure("json", stream=stream)
 
         with stepiq_logging.bound(run_id="r1"):
             structlog.stdlib.get_logger("stepiq.test").info("it_ran", step="a\nb")
@@ -46,7 +47,7 @@ class TestConfigure:
 
     def test_the_console_gets_no_control_characters_of_the_content(self):
         stream = io.StringIO()
-        stepiq_logging.configure("console", stream=stream)
+        log_output.configure("console", stream=stream)
         log = structlog.stdlib.get_logger("stepiq.test")
 
         try:
@@ -60,7 +61,7 @@ class TestConfigure:
 
     def test_a_text_cannot_add_lines_to_the_console(self):
         stream = io.StringIO()
-        stepiq_logging.configure("console", stream=stream)
+        log_output.configure("console", stream=stream)
 
         structlog.stdlib.get_logger("stepiq.test").info("a\nb", text="c\nd", other=_Odd())
 
@@ -68,7 +69,7 @@ class TestConfigure:
 
     def test_libraries_speak_from_warnings_up(self):
         stream = io.StringIO()
-        stepiq_logging.configure("json", stream=stream)
+        log_output.configure("json", stream=stream)
 
         logging.getLogger("httpx").info("quiet")
         logging.getLogger("httpx").warning("loud")
@@ -82,7 +83,7 @@ class TestConfigure:
 
         shown = []
         for stream in (Terminal(), io.StringIO()):
-            stepiq_logging.configure(stream=stream)
+            log_output.configure(stream=stream)
             structlog.stdlib.get_logger("stepiq.test").info("it_ran")
             shown.append(stream.getvalue())
 
@@ -91,7 +92,7 @@ class TestConfigure:
 
     def test_facts_are_bound_in_tasks_started_inside_and_gone_outside(self):
         stream = io.StringIO()
-        stepiq_logging.configure("json", stream=stream)
+        log_output.configure("json", stream=stream)
         log = structlog.stdlib.get_logger("stepiq.test")
 
         async def inner() -> None:
@@ -111,7 +112,7 @@ class TestConfigure:
     @pytest.mark.parametrize("name", ["dbos", "uvicorn.error"])
     def test_a_cancelled_run_or_stream_and_an_outage_are_no_errors_of_a_library(self, name):
         stream = io.StringIO()
-        stepiq_logging.configure("json", stream=stream)
+        log_output.configure("json", stream=stream)
 
         for error in (asyncio.CancelledError(), StoreUnavailable("Gone."), ValueError()):
             try:
@@ -124,7 +125,7 @@ class TestConfigure:
 
     def test_the_causes_of_an_error_show_no_variables_either(self):
         stream = io.StringIO()
-        stepiq_logging.configure("json", stream=stream)
+        log_output.configure("json", stream=stream)
 
         def break_with(password: str) -> None:
             try:
@@ -145,14 +146,14 @@ class TestPythonCaptured:
     def test_what_python_prints_is_in_the_log(self):
         code = """
 import threading, warnings
-from stepiq.core import logging
+from stepiq.core import log_output
 
 class Careless:
     def __del__(self):
         raise KeyError
 
-logging.configure("json")
-with logging.python_captured():
+log_output.configure("json")
+with log_output.python_captured():
     warnings.warn("take care")
     thread = threading.Thread(target=lambda: 1 / 0)
     thread.start()
@@ -168,4 +169,4 @@ with logging.python_captured():
 
 class TestFacts:
     def test_they_are_what_was_said_without_what_renders_it(self):
-        assert stepiq_logging.facts({"event": "x", "_record": 1}) == {"event": "x"}
+        assert log_output.facts({"event": "x", "_record": 1}) == {"event": "x"}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-from stepiq.core import logging, metrics, watchdog
+from stepiq.core import log_output, logging, metrics, watchdog
 from stepiq.core.watchdog import Watchdog
 
 
@@ -66,7 +66,7 @@ class TestWatchdog:
     def test_the_console_shows_it(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ):
-        logging.configure("console")
+        log_output.configure("console")
         # A logger keeps the configuration of its first use.
         monkeypatch.setattr(watchdog, "log", logging.get("stepiq.core.watchdog"))
 

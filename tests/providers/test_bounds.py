@@ -7,7 +7,7 @@ import pytest
 
 from stepiq.providers import bounds
 from stepiq.providers.base import CallProgress, ProviderError
-from stepiq.providers.failures import FailurePlace
+from stepiq.providers.places import FailurePlace
 from stepiq.redaction.masking import EXCERPT_CHARACTERS, Masker
 from tests.providers.conftest import Spoken, ask, failure
 from tests.support.encodings import kept_encodings

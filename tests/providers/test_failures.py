@@ -2,7 +2,8 @@ import httpx2
 from openai import BadRequestError
 from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, ModelTimeoutError
 
-from stepiq.providers.failures import FailurePlace, explain, explain_reply
+from stepiq.providers.failures import explain, explain_reply
+from stepiq.providers.places import FailurePlace
 from stepiq.providers.replies import ProviderReply
 
 PLACE = FailurePlace(

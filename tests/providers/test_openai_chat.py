@@ -13,9 +13,8 @@ from stepiq.providers.base import (
     ProviderError,
     Usage,
 )
-from stepiq.providers.connection import Endpoint
-from stepiq.providers.failures import FailurePlace
 from stepiq.providers.openai_chat import ChatConnection
+from stepiq.providers.places import Endpoint, FailurePlace
 from tests.providers.conftest import KEY, STRICT, Configure, ask, request
 from tests.support.fake_provider import RunningFakeProvider
 

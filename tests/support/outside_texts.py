@@ -28,7 +28,7 @@ from stepiq.core.control_characters import escape, escape_json, escape_line, sto
 from stepiq.core.http import GuardedClient, Reply, operator_client, urls
 from stepiq.core.http.hosts import Host, HostInvalid
 from stepiq.core.http.waits import retry_after
-from stepiq.core.logging import _escape_controls
+from stepiq.core.log_output import _escape_controls
 from stepiq.execution.text_stream import DELTA_CHARACTERS
 from stepiq.language import cron, foreign, patterns, time_zones
 from stepiq.language.expressions import Expression, times
@@ -43,8 +43,8 @@ from stepiq.pipelines import diffs
 from stepiq.pipelines.service import slug_of
 from stepiq.providers import bounds
 from stepiq.providers.base import ProviderError
-from stepiq.providers.failures import FailurePlace
 from stepiq.providers.masking import mask
+from stepiq.providers.places import FailurePlace
 from stepiq.providers.replies import ProviderReply as Refusal
 from stepiq.redaction.masking import Masker
 from stepiq.runs.endpoints import _sequence

@@ -8,9 +8,8 @@ from stepiq.cli.pipeline_files import pipelines_in
 from stepiq.core import settings
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
-from stepiq.pipelines import service
+from stepiq.pipelines.checking import Findings, check
 from stepiq.pipelines.records import Draft
-from stepiq.pipelines.service import Findings
 from stepiq.providers.registry import Providers
 
 
@@ -40,7 +39,7 @@ def validate(
     """
     providers = Providers(settings.load())
     drafts = {file: read_draft(file) for file in pipelines_in(files)}
-    found = {file: service.check(draft, providers, secrets) for file, draft in drafts.items()}
+    found = {file: check(draft, providers, secrets) for file, draft in drafts.items()}
     wrong = sum(bool(findings.errors) for findings in found.values())
     if as_json:
         data = [{"file": str(file), **findings_data(each)} for file, each in found.items()]

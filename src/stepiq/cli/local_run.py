@@ -17,7 +17,7 @@ from stepiq.cli.progress import ProgressLine, make_progress
 from stepiq.cli.results import show_result
 from stepiq.cli.weights import fetch_weights, uses_local_model
 from stepiq.cli.workbench import workbench
-from stepiq.core import json, logging, settings
+from stepiq.core import json, log_output, settings
 from stepiq.core.environment import variable
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
@@ -26,7 +26,7 @@ from stepiq.language.data import is_array, is_object
 from stepiq.language.definition import Definition
 from stepiq.language.loading import load_document
 from stepiq.language.source import SourceFormat
-from stepiq.pipelines import service as pipelines
+from stepiq.pipelines.checking import Findings, check
 from stepiq.pipelines.records import Draft
 from stepiq.providers.registry import Providers
 from stepiq.runs.schemas import RunDetail
@@ -62,7 +62,7 @@ def run_file(request: LocalRunRequest) -> bool:
     if request.model is not None:
         draft = _with_model(draft, request.model, providers)
     secrets = read_secrets(request.secrets)
-    findings = pipelines.check(draft, providers, secrets)
+    findings = check(draft, providers, secrets)
     definition = draft.loaded.definition
     if findings.errors or definition is None:
         if request.as_json:
@@ -78,7 +78,7 @@ def run_file(request: LocalRunRequest) -> bool:
         _show_notes(request.file, definition, missing)
     if uses_local_model(definition, providers):
         fetch_weights(configured)
-    logging.configure(configured.log_format, level=levels.ERROR)
+    log_output.configure(configured.log_format, level=levels.ERROR)
     progress = None if request.as_json else make_progress(definition)
     running = _run(draft, data, progress, secrets, request.review)
     run = asyncio.run(running).model_dump(mode="json")
@@ -93,7 +93,7 @@ def run_file(request: LocalRunRequest) -> bool:
 
 
 def _show_notes(file: Path, definition: Definition, missing: list[Issue]) -> None:
-    show_findings(file, pipelines.Findings([], missing))
+    show_findings(file, Findings([], missing))
     if definition.deliver or definition.on_success or definition.on_failure:
         say(
             "note     `stepiq run` sends no deliveries: it ignores `output.deliver` and `notifications`."

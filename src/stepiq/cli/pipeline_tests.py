@@ -22,14 +22,14 @@ from stepiq.cli.documents import read_draft, show_findings
 from stepiq.cli.pipeline_files import SUFFIXES, tested_in
 from stepiq.cli.progress import duration
 from stepiq.cli.workbench import Workbench, workbench
-from stepiq.core import logging, settings
+from stepiq.core import log_output, settings
 from stepiq.core.control_characters import escape_line
 from stepiq.core.errors import Issue
 from stepiq.execution.stubs import Stubs
 from stepiq.language.definition import Definition
 from stepiq.language.inputs import InputInvalid
 from stepiq.language.source import SourceFormat
-from stepiq.pipelines import service as pipelines
+from stepiq.pipelines.checking import Findings, check
 from stepiq.pipelines.records import Draft
 from stepiq.providers.registry import Providers
 from stepiq.trials.comparing import problems
@@ -72,7 +72,7 @@ def run_tests(
     wrong: dict[str, Sequence[Issue]] = {}
     for pipeline, tests in dict.fromkeys(map(_pair, tested_in(files))):
         draft = read_draft(pipeline)
-        errors = pipelines.check(draft, providers).errors
+        errors = check(draft, providers).errors
         definition = draft.loaded.definition
         if errors or definition is None:
             wrong[str(pipeline)] = errors
@@ -92,7 +92,7 @@ def run_tests(
         return False
     if not any(suite.cases for suite in suites):
         raise UsageError(f"No test has the text `{only}` in its name.")
-    logging.configure(configured.log_format, level=levels.CRITICAL)
+    log_output.configure(configured.log_format, level=levels.CRITICAL)
     results = asyncio.run(_run(suites, quiet=as_json))
     failed = sum(bool(result.problems) for result in results)
     if report is not None:
@@ -146,7 +146,7 @@ def _show_wrong(wrong: Mapping[str, Sequence[Issue]], *, as_json: bool) -> None:
         print_json({"errors": {file: issue_data(issues) for file, issues in wrong.items()}})
         return
     for file, issues in wrong.items():
-        show_findings(Path(file), pipelines.Findings(list(issues), []))
+        show_findings(Path(file), Findings(list(issues), []))
 
 
 async def _run(suites: Sequence[_Suite], *, quiet: bool) -> list[_Result]:

@@ -16,7 +16,7 @@ from stepiq.cli.console import (
     stderr_is_terminal,
     stdout_is_terminal,
 )
-from stepiq.core import logging, settings
+from stepiq.core import log_output, logging, settings
 from stepiq.core.errors import Invalid, StepIQError
 
 log = logging.get(__name__)
@@ -28,11 +28,11 @@ Announce = Callable[[str], None]
 def configured_log() -> Generator[None]:
     """Configure the log. In JSON, it includes everything that this process writes, and the error that ends it."""
     log_format = settings.log_format()
-    logging.configure(log_format)
-    if logging.is_for_people(log_format):
+    log_output.configure(log_format)
+    if log_output.is_for_people(log_format):
         yield
         return
-    with logging.python_captured(), _failures_logged():
+    with log_output.python_captured(), _failures_logged():
         yield
 
 
@@ -54,7 +54,7 @@ def _failures_logged() -> Generator[None]:
 
 def to_people() -> Announce | None:
     """A function that prints text to standard error, or None if the log is in JSON."""
-    return say if logging.is_for_people(settings.log_format()) else None
+    return say if log_output.is_for_people(settings.log_format()) else None
 
 
 def to_people_at_once() -> Announce | None:

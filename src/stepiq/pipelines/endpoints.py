@@ -20,7 +20,16 @@ from stepiq.billing.http import BillingServicesDep
 from stepiq.core import clock
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.quotas import PlanBytesExceeded, PlanSchedulesExceeded, PlanVersionsExceeded
-from stepiq.pipelines import diffs, pausing, queries, recorded, schemas, service, statistics
+from stepiq.pipelines import (
+    checking,
+    diffs,
+    pausing,
+    queries,
+    recorded,
+    schemas,
+    service,
+    statistics,
+)
 from stepiq.pipelines.drafts import DraftBody
 from stepiq.pipelines.editor_drafts import service as drafts
 from stepiq.pipelines.errors import (
@@ -175,7 +184,7 @@ async def validate_pipeline(
 ) -> schemas.ValidationView:
     """Validate a definition without saving it. The limits of the plan are not checked."""
     stored = await service.stored_secrets(read, caller, draft, services.providers)
-    findings = service.check(draft, services.providers, stored)
+    findings = checking.check(draft, services.providers, stored)
     return schemas.ValidationView(
         valid=not findings.errors,
         errors=[schemas.IssueView.model_validate(issue) for issue in findings.errors],

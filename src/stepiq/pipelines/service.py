@@ -3,7 +3,6 @@
 import re
 import secrets
 import unicodedata
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -22,10 +21,10 @@ from stepiq.execution.quotas import Quota
 from stepiq.language import offload
 from stepiq.language.definition import Definition
 from stepiq.language.loading import load
-from stepiq.language.placing import MAX_ERRORS, in_order
 from stepiq.language.source import SourceFormat
 from stepiq.language.step_types import added_packages
 from stepiq.pipelines import queries
+from stepiq.pipelines.checking import check
 from stepiq.pipelines.errors import (
     DefinitionInvalid,
     DefinitionMalformed,
@@ -38,14 +37,13 @@ from stepiq.pipelines.errors import (
 from stepiq.pipelines.protocols import Watcher
 from stepiq.pipelines.records import Draft, Pipeline, Target, Version
 from stepiq.pipelines.rendering import to_yaml
-from stepiq.providers.registry import ModelIssue, Providers
+from stepiq.providers.registry import Providers
 from stepiq.store.database import Session
 from stepiq.store.pubsub import PIPELINE_CHANGED, Changes
 from stepiq.store.states import PipelineStatus, is_draft_version
 
 _MAX_SLUG = 60
 _SLUG_TRIES = 20
-_MAX_MISSING = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +65,6 @@ class Saved:
     """A saved pipeline and the warnings for its author."""
 
     pipeline: Pipeline
-    warnings: list[Issue]
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """Errors and warnings of a definition."""
-
-    errors: list[Issue]
     warnings: list[Issue]
 
 
@@ -354,30 +344,6 @@ async def stored_secrets(
     """The stored ones of the secrets that a definition can use, including provider keys."""
     wanted = {name for name, _ in draft.loaded.secrets} | providers.key_names
     return await secret_store.stored_names(session, actor.workspace_id, wanted, pipeline_id)
-
-
-def check(draft: Draft, providers: Providers, stored: Collection[str] | None = None) -> Findings:
-    """All errors and warnings of a definition. Plan limits are not checked.
-
-    Args:
-        draft: the definition.
-        providers: contain the known models.
-        stored: names of the pipeline's stored secrets; None if unknown.
-    """
-    errors, warnings = list(draft.loaded.errors), list(draft.loaded.warnings)
-    if stored is not None:
-        missing = [issue for name, issue in draft.loaded.secrets if name not in stored]
-        warnings += missing[:_MAX_MISSING]
-    checked: dict[str, ModelIssue | None] = {}
-    for model, place in draft.loaded.models:
-        if len(errors) > MAX_ERRORS:
-            break
-        if model not in checked:
-            checked[model] = providers.check(model, stored or ())
-        if (found := checked[model]) is not None:
-            issue = replace(place, code=found.code, message=found.message)
-            (errors if found.severity == "error" else warnings).append(issue)
-    return Findings(in_order(errors), warnings)
 
 
 def text_as_yaml(found: Version) -> str:

@@ -9,7 +9,7 @@ from typing import cast
 import httpx2
 
 from stepiq.providers.base import ProviderError
-from stepiq.providers.failures import FailurePlace
+from stepiq.providers.places import FailurePlace
 
 MAX_ANSWER_BYTES = 1024 * 1024
 """Longest text of one answer, in UTF-8."""

@@ -7,13 +7,13 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from stepiq.core.http import USER_AGENT, Client, operator_client
 from stepiq.providers import bounds, questions, streams
 from stepiq.providers.base import CallProgress, Delta, Finished, ModelRequest, ProviderError
-from stepiq.providers.failures import FailurePlace, explain, explain_reply, hiding, key_unsendable
+from stepiq.providers.failures import explain, explain_reply, hiding, key_unsendable
+from stepiq.providers.places import Endpoint
 from stepiq.providers.questions import Question
 from stepiq.providers.replies import ProviderReply
 
@@ -42,19 +42,6 @@ _LISTING_SECONDS = 15
 
 _replies: ContextVar["list[httpx2.Response] | None"] = ContextVar("replies", default=None)
 """Replies to the current call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One server and its credentials."""
-
-    place: FailurePlace
-    base_url: str
-    api_key: str | None = field(repr=False)
-    is_own: bool = False
-    """The key is a workspace's, not the operator's, so no other settings of the operator are sent with it."""
-    keeps_connections: bool = True
-    """False for a server that closes connections without notice, so that the next call on one would fail."""
 
 
 class ProviderConnection(ABC):

@@ -10,11 +10,9 @@ import sys
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from stepiq.core import logging
-from stepiq.providers.connection import Endpoint
-from stepiq.providers.failures import FailurePlace
 from stepiq.providers.local_server import LocalServerOptions
 from stepiq.providers.local_weights import (
     CONTEXT_WINDOW,
@@ -22,7 +20,10 @@ from stepiq.providers.local_weights import (
     ensure_local_weights,
     weights_damaged,
 )
-from stepiq.providers.openai_chat import ChatConnection
+from stepiq.providers.places import Endpoint, FailurePlace
+
+if TYPE_CHECKING:
+    from stepiq.providers.openai_chat import ChatConnection
 
 log = logging.get(__name__)
 
@@ -62,7 +63,7 @@ class LocalServer:
         self._process: asyncio.subprocess.Process | None = None
         self._connection: ChatConnection | None = None
 
-    async def connection(self) -> ChatConnection:
+    async def connection(self) -> "ChatConnection":
         """Return a connection to the process. Starts it if it is not running; fetches the weights if they are missing.
 
         Raises:
@@ -92,7 +93,7 @@ class LocalServer:
     def _report(self, line: str) -> None:
         log.info("local_model_setup", detail=line)
 
-    async def _start(self, weights: Path) -> ChatConnection:
+    async def _start(self, weights: Path) -> "ChatConnection":
         key = secrets.token_urlsafe(24)
         options = LocalServerOptions(
             model_path=str(weights),
@@ -121,6 +122,8 @@ class LocalServer:
             url_setting="STEPIQ_CACHE_DIR",
             when_unreachable="Its process has ended. The next attempt starts it again.",
         )
+        from stepiq.providers.openai_chat import ChatConnection
+
         return ChatConnection(Endpoint(place, f"{url}/v1", key, keeps_connections=False))
 
     async def _handshake(

@@ -4,8 +4,10 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from stepiq.providers.connection import ProviderConnection
+if TYPE_CHECKING:
+    from stepiq.providers.connection import ProviderConnection
 
 KEPT = 64
 """Number of keys per provider above which idle connections are closed."""
@@ -13,20 +15,20 @@ KEPT = 64
 
 @dataclass(slots=True)
 class _Held:
-    connection: ProviderConnection
+    connection: "ProviderConnection"
     users: int = 0
 
 
 class ConnectionPool:
     """The connections of the most recently used keys."""
 
-    def __init__(self, make: Callable[[str], ProviderConnection], kept: int = KEPT) -> None:
+    def __init__(self, make: "Callable[[str], ProviderConnection]", kept: int = KEPT) -> None:
         self._make = make
         self._kept = kept
         self._held: OrderedDict[str, _Held] = OrderedDict()
 
     @asynccontextmanager
-    async def lease(self, key: str) -> AsyncGenerator[ProviderConnection]:
+    async def lease(self, key: str) -> "AsyncGenerator[ProviderConnection]":
         """The connection of a key, which stays open at least while it is used."""
         held = self._held.setdefault(key, _Held(self._make(key)))
         self._held.move_to_end(key)

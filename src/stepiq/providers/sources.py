@@ -5,7 +5,8 @@ from collections.abc import AsyncGenerator, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
-from typing import Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -17,13 +18,14 @@ from stepiq.core.settings import Settings
 from stepiq.providers import catalogue
 from stepiq.providers.base import ProviderError
 from stepiq.providers.catalogue import CatalogueEntry, PriceList, Prices
-from stepiq.providers.connection import Endpoint, ProviderConnection
-from stepiq.providers.failures import FailurePlace
 from stepiq.providers.local import MAX_OUTPUT_TOKENS, LocalServer, local_unavailable
 from stepiq.providers.local_weights import CONTEXT_WINDOW, MODEL_NAME, LocalModelUnavailable
-from stepiq.providers.openai_chat import ChatConnection
+from stepiq.providers.places import Endpoint, FailurePlace
 from stepiq.providers.pool import ConnectionPool
 from stepiq.providers.vendors import VENDORS, Vendor
+
+if TYPE_CHECKING:
+    from stepiq.providers.connection import ProviderConnection
 
 _LOCAL_PROCESSES = 2
 """Each computes one answer at a time. The second is reserved for workspaces that use the model little."""
@@ -52,12 +54,18 @@ class ModelSource(ABC):
     """The setting that holds its key. A workspace's secret of that name takes precedence."""
     base_url: str | None = None
     """The address of calls; None if they do not leave this machine."""
-    connects: type[ProviderConnection] = ChatConnection
-    """The implementation of its protocol."""
+    connection_class: str = "openai_chat.ChatConnection"
+    """The module and class that implement its protocol, in this package."""
 
     def __init__(self, source_id: str, label: str) -> None:
         self.id = source_id
         self.label = label
+
+    @property
+    def connects(self) -> "type[ProviderConnection]":
+        """The implementation of its protocol. Imported late, because commands that call no model do not need it."""
+        module, _, name = self.connection_class.partition(".")
+        return getattr(import_module(f"stepiq.providers.{module}"), name)
 
     def names(self) -> tuple[str, ...]:
         """The models known by name, without the provider's id."""
@@ -79,7 +87,7 @@ class ModelSource(ABC):
         return entry.context_window if entry else None
 
     @abstractmethod
-    def lease(self, key: str | None) -> AbstractAsyncContextManager[ProviderConnection]:
+    def lease(self, key: str | None) -> "AbstractAsyncContextManager[ProviderConnection]":
         """A connection with a workspace's own key; None for the operator's configuration.
 
         Raises:
@@ -98,7 +106,7 @@ class ModelSource(ABC):
 class ServerSource(ModelSource):
     """A provider at a fixed address."""
 
-    _connection: ProviderConnection | None = None
+    _connection: "ProviderConnection | None" = None
 
     def __init__(self, place: FailurePlace, base_url: str, key: str | None) -> None:
         super().__init__(place.provider, place.label)
@@ -108,20 +116,20 @@ class ServerSource(ModelSource):
         self.key_name = place.key_setting
         self._own = ConnectionPool(self._connect_with)
 
-    async def connection(self) -> ProviderConnection:
+    async def connection(self) -> "ProviderConnection":
         if self._connection is None:
             self._connection = self.connects(self._endpoint)
         return self._connection
 
     @asynccontextmanager
-    async def lease(self, key: str | None) -> AsyncGenerator[ProviderConnection]:
+    async def lease(self, key: str | None) -> "AsyncGenerator[ProviderConnection]":
         if key is None:
             yield await self.connection()
             return
         async with self._own.lease(key) as connection:
             yield connection
 
-    def _connect_with(self, key: str) -> ProviderConnection:
+    def _connect_with(self, key: str) -> "ProviderConnection":
         place = replace(self._endpoint.place, key_setting=f"the secret `{self.key_name}`")
         return self.connects(replace(self._endpoint, place=place, api_key=key, is_own=True))
 
@@ -135,7 +143,7 @@ class VendorSource(ServerSource):
     """A vendor, or the server at its `…_BASE_URL`."""
 
     def __init__(self, vendor: Vendor, settings: Settings) -> None:
-        self.connects = vendor.connects
+        self.connection_class = vendor.connection_class
         given: str | None = getattr(settings, f"{vendor.id}_base_url")
         key = _secret(getattr(settings, f"{vendor.id}_api_key"))
         base_url = vendor.base_url(given or vendor.url)
@@ -230,7 +238,7 @@ class LocalSource(ModelSource):
         return self._servers[0].pid
 
     @asynccontextmanager
-    async def lease(self, key: str | None) -> AsyncGenerator[ProviderConnection]:
+    async def lease(self, key: str | None) -> "AsyncGenerator[ProviderConnection]":
         """Wait for an idle process. Workspaces take turns."""
         async with self._places.place(current_owner()):
             # The first one, so that a second process starts only if two workspaces use the model at the same time.
@@ -245,7 +253,7 @@ class LocalSource(ModelSource):
         for server in self._servers:
             await server.close()
 
-    async def _connect(self, server: LocalServer) -> ProviderConnection:
+    async def _connect(self, server: LocalServer) -> "ProviderConnection":
         try:
             return await server.connection()
         except LocalModelUnavailable as error:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from stepiq.core.control_characters import storable
 from stepiq.providers import bounds
 from stepiq.providers.base import CallProgress, Finished, Usage
-from stepiq.providers.failures import FailurePlace, Hide, broken_off, refused, stopped
+from stepiq.providers.failures import Hide, broken_off, refused, stopped
+from stepiq.providers.places import FailurePlace
 
 if TYPE_CHECKING:
     from pydantic_ai.models import StreamedResponse

@@ -2,13 +2,7 @@
 
 from dataclasses import dataclass
 
-from stepiq.providers.anthropic_messages import AnthropicConnection
-from stepiq.providers.connection import ProviderConnection
-from stepiq.providers.failures import FailurePlace
-from stepiq.providers.gemini import GeminiConnection
-from stepiq.providers.mistral_chat import MistralConnection
-from stepiq.providers.openai_chat import OpenAIConnection
-from stepiq.providers.zai_chat import ZaiConnection
+from stepiq.providers.places import FailurePlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +15,8 @@ class Vendor:
     """Its public address, in the format of `base_url`."""
     small_model: str
     """The model of steps that name none, if this is the first usable provider."""
-    connects: type[ProviderConnection]
+    connection_class: str
+    """The module and class of its protocol's implementation, in this package."""
     protocol: str
     usual_end: str
     """Advice about the URL if the server does not support the protocol."""
@@ -63,7 +58,7 @@ VENDORS = (
         label="OpenAI",
         url="https://api.openai.com/v1",
         small_model="gpt-4o-mini",
-        connects=OpenAIConnection,
+        connection_class="openai_chat.OpenAIConnection",
         protocol="OpenAI's Chat Completions",
         usual_end="it usually ends in /v1",
     ),
@@ -72,7 +67,7 @@ VENDORS = (
         label="Anthropic",
         url="https://api.anthropic.com",
         small_model="claude-haiku-5-5",
-        connects=AnthropicConnection,
+        connection_class="anthropic_messages.AnthropicConnection",
         protocol="Anthropic's Messages",
         usual_end="/v1/messages is added to it",
         drops="/v1",
@@ -82,7 +77,7 @@ VENDORS = (
         label="Google",
         url="https://generativelanguage.googleapis.com",
         small_model="gemini-3.1-flash-lite",
-        connects=GeminiConnection,
+        connection_class="gemini.GeminiConnection",
         protocol="Gemini's generateContent",
         usual_end="/v1beta/models is added to it",
         drops="/v1beta",
@@ -92,7 +87,7 @@ VENDORS = (
         label="Mistral",
         url="https://api.mistral.ai/v1",
         small_model="mistral-small-latest",
-        connects=MistralConnection,
+        connection_class="mistral_chat.MistralConnection",
         protocol="Mistral's Chat Completions",
         usual_end="/v1/chat/completions is added to it",
         no_model_codes=frozenset({"invalid_model"}),
@@ -104,7 +99,7 @@ VENDORS = (
         label="Z.ai",
         url="https://api.z.ai/api/paas/v4",
         small_model="glm-5.3-flash",
-        connects=ZaiConnection,
+        connection_class="zai_chat.ZaiConnection",
         protocol="Z.ai's Chat Completions",
         usual_end="it usually ends in /v4",
         no_model_codes=frozenset({"1211"}),

@@ -1,0 +1,62 @@
+"""Servers of models, with their credentials and what error messages say of them."""
+
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True, slots=True)
+class FailurePlace:
+    """The facts for error messages: the provider, the model, and the relevant settings."""
+
+    provider: str
+    label: str
+    """Display name of the provider."""
+    base_url: str
+    key_setting: str | None
+    """The variable that holds the key; None if no key is used."""
+    url_setting: str
+    """The setting that holds the URL."""
+    when_unreachable: str | None = None
+    """Advice if the server does not respond. Default: to check the setting that holds the URL."""
+    model: str | None = None
+    protocol: str = "OpenAI's Chat Completions"
+    """The protocol of the server."""
+    usual_end: str = "it usually ends in /v1"
+    """Advice about the URL if the server does not support the protocol."""
+    no_model_codes: frozenset[str] = frozenset()
+    """The provider's error codes for an unknown model, apart from status 404."""
+
+    def of(self, model: str) -> "FailurePlace":
+        """The same place with a model."""
+        return replace(self, model=model)
+
+    @property
+    def key(self) -> str | None:
+        """The setting of the key, formatted for messages."""
+        return None if self.key_setting is None else _shown(self.key_setting)
+
+    @property
+    def url(self) -> str:
+        """The setting of the URL, formatted for messages."""
+        return _shown(self.url_setting)
+
+    @property
+    def subject(self) -> str:
+        return f"{self.label} (model `{self.model}`)" if self.model else self.label
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One server and its credentials."""
+
+    place: FailurePlace
+    base_url: str
+    api_key: str | None = field(repr=False)
+    is_own: bool = False
+    """The key is a workspace's, not the operator's, so no other settings of the operator are sent with it."""
+    keeps_connections: bool = True
+    """False for a server that closes connections without notice, so that the next call on one would fail."""
+
+
+def _shown(setting: str) -> str:
+    # A setting that is not a variable is a description, which is not formatted as code.
+    return setting if " " in setting else f"`{setting}`"
