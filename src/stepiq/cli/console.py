@@ -29,6 +29,14 @@ class ExitCode(IntEnum):
     """The command failed: the run failed, the file is invalid, or the database cannot be reached."""
     USAGE = 2
     """The command could not start: a file is missing, or an option is wrong."""
+    UNREACHABLE = 3
+    """The server that a command calls cannot be reached, does not respond in time, or is overloaded. Try again later."""
+    REFUSED = 4
+    """The server does not accept the API key, or the key, the role or the plan does not allow the request."""
+    NOT_FOUND = 5
+    """The server has no such pipeline, run, review or secret."""
+    CONFLICT = 6
+    """The state on the server does not allow the request, or somebody has changed it at the same time."""
     FAULT = 70
     """stepIQ itself has a bug."""
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stepiq.cli.console import UsageError, read_text
 from stepiq.core import json
 from stepiq.core.json import Json, MalformedJson
 from stepiq.language.data import is_array, is_object
-from stepiq.language.definition import Definition
-from stepiq.language.reports import suggest
+
+if TYPE_CHECKING:
+    from stepiq.language.definition import Definition
 
 _FORM = (
     "Write --input name=value for text, or --input name:=value for JSON, such as --input count:=3."
@@ -16,9 +18,11 @@ _FORM = (
 
 
 def build_input(
-    definition: Definition, pairs: Sequence[str], input_file: Path | None
+    definition: "Definition | None", pairs: Sequence[str], input_file: Path | None
 ) -> dict[str, Json]:
     """Build the input from the command line, without checking it against the pipeline's schema.
+
+    Without a definition, every name is allowed.
 
     `name=value` is text, or JSON if the pipeline declares another type for `name`. `name:=value` is always JSON. A pair
     overrides the file's field of that name.
@@ -27,17 +31,22 @@ def build_input(
         UsageError: a pair or the file cannot be read, or a pair names a field that the pipeline does not have.
     """
     data = _read_file(input_file) if input_file is not None else {}
-    types, fields = declared_types(definition), _only_fields(definition)
+    types: Mapping[str, frozenset[str]] = {}
+    fields: Collection[str] | None = None
+    if definition is not None:
+        types, fields = declared_types(definition), _only_fields(definition)
     for pair in pairs:
         name, value = _read_pair(pair, types)
         if fields is not None and name not in fields:
+            from stepiq.language.reports import suggest
+
             hint = suggest(name, fields)
             raise UsageError(f"--input {name}: the pipeline has no input field `{name}`. {hint}")
         data[name] = value
     return data
 
 
-def declared_types(definition: Definition) -> Mapping[str, frozenset[str]]:
+def declared_types(definition: "Definition") -> Mapping[str, frozenset[str]]:
     """The JSON types that the pipeline's schema allows for each field. Fields without a type are omitted."""
     schema = definition.input.schema
     properties = schema.document.get("properties") if schema is not None else None
@@ -51,7 +60,7 @@ def declared_types(definition: Definition) -> Mapping[str, frozenset[str]]:
     return types
 
 
-def _only_fields(definition: Definition) -> Collection[str] | None:
+def _only_fields(definition: "Definition") -> Collection[str] | None:
     """The fields that the input can have, or None if any are allowed."""
     if definition.input.declared is not None:
         return definition.input.declared

@@ -1,23 +1,27 @@
 """Readable names for the executions of a run's steps, such as `draft (item 3)`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stepiq.language.definition import Definition
-from stepiq.language.specs import Step
-from stepiq.steps.parallel.spec import BranchError, ParallelSpec
+if TYPE_CHECKING:
+    from stepiq.language.definition import Definition
+    from stepiq.language.specs import Step
+    from stepiq.steps.parallel.spec import ParallelSpec
 
 
 class Labels:
     """The name of each execution of a step, and whether the run continues after its failure."""
 
-    def __init__(self, definition: Definition | None = None) -> None:
+    def __init__(self, definition: "Definition | None" = None) -> None:
         """Without a definition, branches have only numbers, and every failure counts as final."""
         self._steps: dict[str, tuple[Step, tuple[ParallelSpec, ...]]] = {}
         if definition is not None:
             self._add(definition.steps, ())
 
-    def _add(self, steps: tuple[Step, ...], around: tuple[ParallelSpec, ...]) -> None:
+    def _add(self, steps: "tuple[Step, ...]", around: "tuple[ParallelSpec, ...]") -> None:
+        # Commands that show runs of a server have no definition, and do not load the language.
+        from stepiq.steps.parallel.spec import ParallelSpec
+
         for step in steps:
             self._steps[step.id] = step, around
             if isinstance(step.spec, ParallelSpec):
@@ -42,10 +46,12 @@ class Labels:
         """Whether the definition lets the run continue after this step's failure."""
         if event["step_id"] not in self._steps:
             return False
+        from stepiq.steps.parallel.spec import BranchError
+
         step, around = self._steps[event["step_id"]]
         is_dropped = bool(around) and around[-1].on_branch_error is BranchError.CONTINUE
         return step.on_error.goes_on or is_dropped
 
 
-def _place(spec: ParallelSpec, number: int) -> str:
+def _place(spec: "ParallelSpec", number: int) -> str:
     return f"branch {spec.branches[number].id}" if spec.branches else f"item {number}"

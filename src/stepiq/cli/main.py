@@ -21,8 +21,12 @@ from stepiq.cli.console import (
     say,
     stdout_is_terminal,
 )
+from stepiq.cli.remote import commands as remote
 from stepiq.core.errors import StepIQError
 from stepiq.store.states import ReviewDecision
+
+FILES_PANEL = "Pipeline files on this machine"
+MACHINE_PANEL = "The server and database of this machine"
 
 app = App(
     name="stepiq",
@@ -36,13 +40,17 @@ app = App(
 keys = commands("Change the master key that encrypts stored secrets.")
 mail = commands("Check the mail server that stepIQ sends email with.")
 dev = commands("Tools for the development of pipelines and of stepIQ.")
-app.add_typer(users.app, name="users")
-app.add_typer(members.app, name="members")
-app.add_typer(audit.app, name="audit")
-app.add_typer(workspaces.app, name="workspaces")
-app.add_typer(keys, name="keys")
-app.add_typer(mail, name="mail")
-app.add_typer(dev, name="dev")
+for name, group in {
+    "users": users.app,
+    "members": members.app,
+    "audit": audit.app,
+    "workspaces": workspaces.app,
+    "keys": keys,
+    "mail": mail,
+}.items():
+    app.add_typer(group, name=name, rich_help_panel=MACHINE_PANEL)
+app.add_typer(dev, name="dev", rich_help_panel=FILES_PANEL)
+app.add_typer(remote.app)
 
 
 class SchemaKind(StrEnum):
@@ -110,7 +118,7 @@ def _options(
     pass
 
 
-@app.command()
+@app.command(rich_help_panel=MACHINE_PANEL)
 def serve(
     host: Annotated[
         str | None, typer.Option(help="Address to listen on. Default: STEPIQ_HOST, or 127.0.0.1.")
@@ -152,7 +160,7 @@ def serve(
         )
 
 
-@app.command()
+@app.command(rich_help_panel=MACHINE_PANEL)
 def worker(
     port: Annotated[
         int | None,
@@ -172,7 +180,7 @@ def worker(
         command.work(settings.load({"worker_port": "--port"}, **overrides))
 
 
-@app.command("setup-token")
+@app.command("setup-token", rich_help_panel=MACHINE_PANEL)
 def setup_token() -> None:
     """Show the token that registers the administrator of a server without accounts."""
     from stepiq.cli import accounts
@@ -180,7 +188,7 @@ def setup_token() -> None:
     accounts.show_setup_token()
 
 
-@app.command()
+@app.command(rich_help_panel=MACHINE_PANEL)
 def migrate() -> None:
     """Migrate the database to this version. `serve` does this automatically."""
     from stepiq.cli import database
@@ -188,7 +196,7 @@ def migrate() -> None:
     database.migrate()
 
 
-@app.command()
+@app.command(rich_help_panel=MACHINE_PANEL)
 def backup(
     file: Annotated[
         Path,
@@ -209,7 +217,7 @@ def backup(
     commands.backup(file, with_keys=with_keys)
 
 
-@app.command()
+@app.command(rich_help_panel=MACHINE_PANEL)
 def restore(
     file: Annotated[
         Path,
@@ -223,7 +231,7 @@ def restore(
     commands.restore(file, force=force)
 
 
-@app.command()
+@app.command(rich_help_panel=MACHINE_PANEL)
 def doctor(as_json: Json = False) -> None:
     """Check the configuration, database, secrets and models, and show how to fix problems."""
     from stepiq.cli import doctor as command
@@ -231,7 +239,7 @@ def doctor(as_json: Json = False) -> None:
     _end(command.run(as_json=as_json))
 
 
-@app.command()
+@app.command(rich_help_panel=MACHINE_PANEL)
 def demo(
     port: Annotated[
         int,
@@ -244,7 +252,7 @@ def demo(
     _end(command.run(port))
 
 
-@app.command()
+@app.command(rich_help_panel=FILES_PANEL)
 def init(
     file: Annotated[
         Path,
@@ -260,7 +268,7 @@ def init(
     first_pipeline.write(file, force=force)
 
 
-@app.command()
+@app.command(rich_help_panel=FILES_PANEL)
 def run(
     file: PipelineFile,
     inputs: Annotated[
@@ -300,7 +308,7 @@ def run(
     _end(worked)
 
 
-@app.command()
+@app.command(rich_help_panel=FILES_PANEL)
 def validate(
     files: Annotated[
         list[Path],
@@ -319,7 +327,7 @@ def validate(
     _end(documents.validate(files, as_json=as_json, secrets=secret))
 
 
-@app.command("test")
+@app.command("test", rich_help_panel=FILES_PANEL)
 def try_out(
     files: Annotated[
         list[Path],
@@ -350,7 +358,7 @@ def try_out(
     _end(pipeline_tests.run_tests(files, only=only, as_json=as_json, report=report))
 
 
-@app.command()
+@app.command(rich_help_panel=FILES_PANEL)
 def schema(
     of: Annotated[
         SchemaKind, typer.Argument(metavar="[KIND]", help="Kind of files: `pipeline` or `tests`.")
@@ -366,7 +374,7 @@ def schema(
     print_text(document_text(), newline=False)
 
 
-@app.command()
+@app.command(rich_help_panel=FILES_PANEL)
 def docs(
     topic: Annotated[
         str | None,
@@ -399,7 +407,7 @@ def docs(
         documentation.show(topic)
 
 
-@app.command()
+@app.command(rich_help_panel=FILES_PANEL)
 def models(
     everything: Annotated[
         bool, typer.Option("--all", help="Include models that cannot be used here.")
@@ -412,7 +420,7 @@ def models(
     command.show(everything=everything, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=FILES_PANEL)
 def version() -> None:
     """Print the version."""
     _print_version(wanted=True)

@@ -1,8 +1,8 @@
 """Shows a run in progress: a line for each step, streamed text, tokens, cost and time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -12,7 +12,9 @@ from stepiq.cli.console import say
 from stepiq.cli.labels import Labels
 from stepiq.cli.terminal import Terminal, styled, to_stderr
 from stepiq.core.control_characters import escape_line
-from stepiq.language.definition import Definition
+
+if TYPE_CHECKING:
+    from stepiq.language.definition import Definition
 
 _TAIL_LINES = 8
 _MOST_AT_ONCE = 8
@@ -32,7 +34,7 @@ class ProgressLine(Protocol):
         ...
 
 
-def make_progress(definition: Definition | None = None) -> ProgressLine:
+def make_progress(definition: "Definition | None" = None) -> ProgressLine:
     """Create a live display on a terminal, or plain lines otherwise. Both write to standard error.
 
     With `definition`, branches are named by id, and failures that do not end the run are recognized.
@@ -51,8 +53,12 @@ class PlainProgress:
     time, it is printed line by line, each line with the name of its step.
     """
 
-    def __init__(self, labels: Labels | None = None) -> None:
+    def __init__(
+        self, labels: Labels | None = None, write: Callable[[str], None] | None = None
+    ) -> None:
+        """Lines go to `write`, by default to standard error."""
         self._labels = labels or Labels()
+        self._write_text = write or _to_stderr
         self._is_mid_line = False
         self._unfinished: dict[str, str] = {}
         """The incomplete line of each step in a branch."""
@@ -102,8 +108,12 @@ class PlainProgress:
             self._write("\n")
 
     def _write(self, text: str) -> None:
-        say(text, newline=False)
+        self._write_text(text)
         self._is_mid_line = not text.endswith("\n")
+
+
+def _to_stderr(text: str) -> None:
+    say(text, newline=False)
 
 
 @dataclass(slots=True)

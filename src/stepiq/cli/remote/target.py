@@ -30,6 +30,12 @@ class Target:
     workspace: str | None = None
     """Id of a workspace. It selects the workspace of a session; a key always belongs to one workspace."""
 
+    @property
+    def key_source(self) -> str:
+        """Where the key comes from, for messages."""
+        is_variable = self.api_key is not None and self.api_key == variable(KEY_VARIABLE)
+        return KEY_VARIABLE if is_variable else f"the profile `{self.profile}`"
+
 
 def resolve(server: str | None = None, profile: str | None = None) -> Target:
     """The target of a command with these options `--server` and `--profile`.

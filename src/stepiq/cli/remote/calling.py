@@ -1,0 +1,159 @@
+"""Connects a command with its server."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from uuid import UUID
+
+import typer
+
+from stepiq.cli.remote.target import DEFAULT_SERVER, KEY_VARIABLE, SERVER_VARIABLE, Target, resolve
+from stepiq.core.control_characters import escape_line
+from stepiq.core.errors import NotFound, Unauthenticated
+
+if TYPE_CHECKING:
+    from stepiq.client import AsyncClient
+
+T = TypeVar("T")
+
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        metavar="URL",
+        help="The server to call. Default: STEPIQ_SERVER, the profile, or http://127.0.0.1:8080.",
+    ),
+]
+ProfileName = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="Use this profile of `stepiq login`. Default: STEPIQ_PROFILE, or the default profile.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+class NotSignedIn(Unauthenticated):
+    """No key is known for the server that a command calls."""
+
+    code = "not_signed_in"
+
+    def __init__(self, server: str) -> None:
+        super().__init__(
+            f"There is no API key for {server}. Run `stepiq login --server {server}`,"
+            f" or set {KEY_VARIABLE}."
+        )
+
+
+class UnknownPipeline(NotFound):
+    """The workspace has no pipeline with a slug of the command line."""
+
+    code = "unknown_pipeline"
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(
+            f"There is no pipeline `{escape_line(slug[:100])}` in this workspace, or it is archived."
+            " `stepiq pipelines list` lists the slugs."
+        )
+
+
+def call(
+    server: str | None, profile: str | None, action: "Callable[[AsyncClient], Awaitable[T]]"
+) -> T:
+    """Run an action with a client of the server that these options name.
+
+    Raises:
+        NotSignedIn: no key is known for the server.
+        UsageError, ProfilesInvalid: the server or the profile cannot be determined.
+        ClientError: a request failed.
+    """
+    target = resolve(server, profile)
+    if target.api_key is None:
+        raise NotSignedIn(target.server)
+
+    async def run() -> T:
+        async with client_of(target) as client:
+            return await action(client)
+
+    import asyncio
+
+    from stepiq.client import AuthenticationError, ServerUnreachableError
+
+    try:
+        return asyncio.run(run())
+    except AuthenticationError as error:
+        error.message = (
+            f"{target.server} does not accept the API key from {target.key_source}. It may be revoked, expired or of"
+            f" another server. Run `stepiq login --server {target.server}`, or correct the key."
+        )
+        raise
+    except ServerUnreachableError as error:
+        if target.server == DEFAULT_SERVER:
+            error.message += (
+                f" Start it with `stepiq serve`, or name another server in {SERVER_VARIABLE}."
+            )
+        raise
+
+
+def client_of(target: Target) -> "AsyncClient":
+    """A client of the server of a command."""
+    from stepiq.client import AsyncClient
+
+    return AsyncClient(target.server, api_key=target.api_key, workspace=target.workspace)
+
+
+async def pipeline_path(client: "AsyncClient", pipeline: str) -> str:
+    """The path of a pipeline.
+
+    Args:
+        client: the client.
+        pipeline: its slug or id.
+
+    Raises:
+        UnknownPipeline: the workspace has no pipeline with this slug.
+    """
+    if not _is_id(pipeline):
+        listed = await everything(client, "/api/pipelines", q=pipeline, include_definition=False)
+        found = [str(each["id"]) for each in listed if each["slug"] == pipeline]
+        if not found:
+            raise UnknownPipeline(pipeline)
+        pipeline = found[0]
+    return f"/api/pipelines/{pipeline}"
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return bool(UUID(text))
+    except ValueError:
+        return False
+
+
+def new_key() -> str:
+    """An idempotency key, with which a request can be repeated after a lost response."""
+    return secrets.token_urlsafe(24)
+
+
+async def everything(
+    client: "AsyncClient", path: str, *, limit: int | None = None, **query: Any
+) -> list[dict[str, Any]]:
+    """The items of a list, from all of its pages.
+
+    Args:
+        client: the client.
+        path: such as `/api/runs`.
+        limit: the most items to return.
+        query: filters of the list.
+    """
+    found: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while True:
+        size = 100 if limit is None else min(100, limit - len(found))
+        page = (
+            await client.request("GET", path, query={**query, "limit": size, "cursor": cursor})
+        ).json()
+        found += page["data"]
+        cursor = page["next_cursor"]
+        if cursor is None or (limit is not None and len(found) >= limit):
+            return found

@@ -1,0 +1,378 @@
+"""The commands that call a server, implemented in the other modules of this package.
+
+Each command imports its code when it runs, so that all commands start quickly.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stepiq.cli.remote.calling import Json, ProfileName, Server, call
+from stepiq.cli.remote.failures import HELP_PANEL, remote_commands
+from stepiq.store.states import PipelineStatus
+
+app = remote_commands()
+"""Commands without a group, which `stepiq` has itself."""
+runs = remote_commands("List, show, follow, cancel and retry runs on a server.")
+reviews = remote_commands("List and decide the reviews that runs on a server wait for.")
+secrets = remote_commands("List, store and delete secrets on a server. No command shows a value.")
+pipelines = remote_commands("List the pipelines of a server.")
+app.add_typer(pipelines, name="pipelines", rich_help_panel=HELP_PANEL)
+app.add_typer(runs, name="runs", rich_help_panel=HELP_PANEL)
+app.add_typer(reviews, name="reviews", rich_help_panel=HELP_PANEL)
+app.add_typer(secrets, name="secrets", rich_help_panel=HELP_PANEL)
+
+Slug = Annotated[
+    str,
+    typer.Argument(metavar="PIPELINE", help="Slug or id of the pipeline.", show_default=False),
+]
+PipelineOption = Annotated[
+    str | None,
+    typer.Option("--pipeline", metavar="PIPELINE", help="Slug or id of a pipeline."),
+]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.", show_default=False)]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        "-i",
+        metavar="NAME=VALUE",
+        help="Set a field of the input: NAME=TEXT or NAME:=JSON. Can be repeated.",
+    ),
+]
+InputFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="JSON file with the input. Use - to read standard input."),
+]
+Follow = Annotated[
+    bool,
+    typer.Option(
+        "--follow", "-f", help="Show the run live until it ends. Exit code 1 if it fails."
+    ),
+]
+StepArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[STEP]",
+        help="Id of the step. Not needed if the run waits for one review.",
+        show_default=False,
+    ),
+]
+Iteration = Annotated[
+    int | None, typer.Option(metavar="N", help="Iteration of the step. Default: the last one.")
+]
+Comment = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="A comment for readers of the run.")
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        metavar="JSON", help="Replace the data, if the review is editable, such as '\"new text\"'."
+    ),
+]
+Limit = Annotated[int, typer.Option(metavar="N", help="The most entries to list.", min=1)]
+
+
+@app.command()
+def trigger(
+    pipeline: Slug,
+    inputs: Inputs = None,
+    input_file: InputFile = None,
+    version: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Version to run. Default: the newest one.", min=1),
+    ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="With the same text again, no second run starts."),
+    ] = None,
+    follow: Follow = False,
+    server: Server = None,
+    profile: ProfileName = None,
+    as_json: Json = False,
+) -> None:
+    """Start a run of a pipeline on a server. Prints the id of the run, or with --follow its output."""
+    from stepiq.cli.remote import following, triggering
+
+    request = triggering.TriggerRequest(
+        pipeline, inputs or (), input_file, version, idempotency_key, follow, as_json
+    )
+    run = call(server, profile, lambda client: triggering.trigger(client, request))
+    _show_end(run, following, as_json=as_json)
+
+
+@pipelines.command("list")
+def list_pipelines(
+    text: Annotated[
+        str | None,
+        typer.Argument(metavar="[TEXT]", help="A part of the name or slug.", show_default=False),
+    ] = None,
+    status: Annotated[
+        PipelineStatus | None,
+        typer.Option(help="Only pipelines with this status. Default: all but archived ones."),
+    ] = None,
+    tag: Annotated[str | None, typer.Option(help="Only pipelines with this tag.")] = None,
+    server: Server = None,
+    profile: ProfileName = None,
+    as_json: Json = False,
+) -> None:
+    """List pipelines, newest first."""
+    from stepiq.cli.remote import pipeline_list
+
+    wanted = None if status is None else status.value
+    call(
+        server,
+        profile,
+        lambda client: pipeline_list.show_list(
+            client, text, status=wanted, tag=tag, as_json=as_json
+        ),
+    )
+
+
+@runs.command("list")
+def list_runs(
+    pipeline: PipelineOption = None,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(help="Only runs with this status, such as `failed`. Can be repeated."),
+    ] = None,
+    tag: Annotated[str | None, typer.Option(help="Only runs of pipelines with this tag.")] = None,
+    error_code: Annotated[
+        str | None, typer.Option(help="Only runs that failed with this code.")
+    ] = None,
+    limit: Limit = 20,
+    server: Server = None,
+    profile: ProfileName = None,
+    as_json: Json = False,
+) -> None:
+    """List runs, newest first."""
+    from stepiq.cli.remote import runs as command
+
+    wanted = command.RunFilter(pipeline, status or (), tag, error_code, limit)
+    call(server, profile, lambda client: command.show_list(client, wanted, as_json=as_json))
+
+
+@runs.command("show")
+def show_run(
+    run: RunId, server: Server = None, profile: ProfileName = None, as_json: Json = False
+) -> None:
+    """Show a run with its steps and its output."""
+    from stepiq.cli.remote import runs as command
+
+    call(server, profile, lambda client: command.show(client, run, as_json=as_json))
+
+
+@runs.command("logs")
+def show_log(
+    run: RunId,
+    follow: Follow = False,
+    server: Server = None,
+    profile: ProfileName = None,
+    as_json: Json = False,
+) -> None:
+    """Print the events of a run. With -f, also those that follow, and the output at the end."""
+    from stepiq.cli.remote import following
+    from stepiq.cli.remote import runs as command
+
+    ended = call(
+        server,
+        profile,
+        lambda client: command.show_log(client, run, is_followed=follow, as_json=as_json),
+    )
+    _show_end(ended, following, as_json=as_json)
+
+
+@runs.command("cancel")
+def cancel_run(
+    run: RunId, server: Server = None, profile: ProfileName = None, as_json: Json = False
+) -> None:
+    """Stop a run and abort its calls."""
+    from stepiq.cli.remote import runs as command
+
+    call(server, profile, lambda client: command.cancel(client, run, as_json=as_json))
+
+
+@runs.command("retry")
+def retry_run(
+    run: RunId,
+    start: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="STEP",
+            help="Where to start: start, failed, or the id of a step. Default: start.",
+        ),
+    ] = "start",
+    latest: Annotated[
+        bool, typer.Option("--latest", help="Use the newest version of the pipeline.")
+    ] = False,
+    inputs: Inputs = None,
+    input_file: InputFile = None,
+    follow: Follow = False,
+    server: Server = None,
+    profile: ProfileName = None,
+    as_json: Json = False,
+) -> None:
+    """Repeat a run that has ended, as a new run."""
+    from stepiq.cli.remote import following
+    from stepiq.cli.remote import runs as command
+
+    options = command.RetryOptions(start, latest, inputs or (), input_file, follow)
+    ended = call(
+        server, profile, lambda client: command.retry(client, run, options, as_json=as_json)
+    )
+    _show_end(ended, following, as_json=as_json)
+
+
+@reviews.command("list")
+def list_reviews(
+    limit: Limit = 20,
+    server: Server = None,
+    profile: ProfileName = None,
+    as_json: Json = False,
+) -> None:
+    """List open reviews, newest first."""
+    from stepiq.cli.remote import reviews as command
+
+    call(server, profile, lambda client: command.show_list(client, limit=limit, as_json=as_json))
+
+
+@reviews.command("show")
+def show_review(
+    run: RunId,
+    step: StepArgument = None,
+    iteration: Iteration = None,
+    server: Server = None,
+    profile: ProfileName = None,
+    as_json: Json = False,
+) -> None:
+    """Show a review with the data to review."""
+    from stepiq.cli.remote import reviews as command
+
+    choice = command.ReviewChoice(run, step, iteration)
+    call(server, profile, lambda client: command.show(client, choice, as_json=as_json))
+
+
+@reviews.command("approve")
+def approve_review(
+    run: RunId,
+    step: StepArgument = None,
+    iteration: Iteration = None,
+    comment: Comment = None,
+    output: Output = None,
+    server: Server = None,
+    profile: ProfileName = None,
+    as_json: Json = False,
+) -> None:
+    """Approve a review. The run then continues."""
+    _decide("approve", (run, step, iteration), comment, output, (server, profile, as_json))
+
+
+@reviews.command("reject")
+def reject_review(
+    run: RunId,
+    step: StepArgument = None,
+    iteration: Iteration = None,
+    comment: Comment = None,
+    server: Server = None,
+    profile: ProfileName = None,
+    as_json: Json = False,
+) -> None:
+    """Reject a review. The pipeline decides how the run continues."""
+    _decide("reject", (run, step, iteration), comment, None, (server, profile, as_json))
+
+
+@secrets.command("list")
+def list_secrets(
+    pipeline: PipelineOption = None,
+    server: Server = None,
+    profile: ProfileName = None,
+    as_json: Json = False,
+) -> None:
+    """List the names of secrets of the workspace, or of one pipeline."""
+    from stepiq.cli.remote import stored_secrets
+
+    call(
+        server, profile, lambda client: stored_secrets.show_list(client, pipeline, as_json=as_json)
+    )
+
+
+@secrets.command("set")
+def set_secret(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the secret.", show_default=False)
+    ],
+    pipeline: PipelineOption = None,
+    hosts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--host",
+            metavar="HOST",
+            help="Send the value only to this host. Can be repeated. Default: as before, or all hosts.",
+        ),
+    ] = None,
+    server: Server = None,
+    profile: ProfileName = None,
+    as_json: Json = False,
+) -> None:
+    """Store a secret, or replace its value. Reads the value from standard input."""
+    from stepiq.cli.remote import stored_secrets
+
+    value = stored_secrets.read_value(name)
+    call(
+        server,
+        profile,
+        lambda client: stored_secrets.store(
+            client, name, value, pipeline=pipeline, hosts=hosts or (), as_json=as_json
+        ),
+    )
+
+
+@secrets.command("delete")
+def delete_secret(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the secret.", show_default=False)
+    ],
+    pipeline: PipelineOption = None,
+    server: Server = None,
+    profile: ProfileName = None,
+    as_json: Json = False,
+) -> None:
+    """Delete a secret. Runs that use it then fail."""
+    from stepiq.cli.remote import stored_secrets
+
+    call(
+        server,
+        profile,
+        lambda client: stored_secrets.delete(client, name, pipeline=pipeline, as_json=as_json),
+    )
+
+
+def _decide(
+    decision: str,
+    choice: tuple[str, str | None, int | None],
+    comment: str | None,
+    output: str | None,
+    options: tuple[str | None, str | None, bool],
+) -> None:
+    from stepiq.cli.remote import reviews as command
+
+    server, profile, as_json = options
+    call(
+        server,
+        profile,
+        lambda client: command.decide(
+            client,
+            command.ReviewChoice(*choice),
+            decision,
+            comment=comment,
+            output=output,
+            as_json=as_json,
+        ),
+    )
+
+
+def _show_end(run: dict[str, Any] | None, following: Any, *, as_json: bool) -> None:
+    if run is not None:
+        following.show_end(run, as_json=as_json)

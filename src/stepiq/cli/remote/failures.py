@@ -1,0 +1,214 @@
+"""How the commands that call a server report errors: a sentence on a terminal, else one line of JSON.
+
+The exit code depends on what the caller can do about the error. `docs/deploy-from-git.md` has the table.
+"""
+
+import json
+import sys
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+from typer.exceptions import TyperException
+
+from stepiq.cli.command_line import App, Command, Commands
+from stepiq.cli.console import (
+    ExitCode,
+    UsageError,
+    complain,
+    explain,
+    report_fault,
+    say,
+    stderr_is_terminal,
+)
+from stepiq.core.control_characters import escape_json, escape_line
+from stepiq.core.errors import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    StepIQError,
+    Unauthenticated,
+    Unavailable,
+)
+
+HELP_PANEL = "On a server"
+_USAGE_CODE = "usage"
+_JSON_OPTION = "--json"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error, as it is reported."""
+
+    exit_code: ExitCode
+    code: str
+    """Stable name."""
+    message: str
+    status: int | None = None
+    """HTTP status of the response."""
+    request_id: str | None = None
+    """Id of the request in the log of the server."""
+    errors: Sequence[Mapping[str, Any]] = ()
+    """Each problem, if there are several."""
+
+
+class RemoteCommand(Command):
+    """A command that calls a server."""
+
+    def make_context(self, info_name: Any, args: list[str], *others: Any, **options: Any) -> Any:
+        as_json = _JSON_OPTION in args
+        with _reported(as_json=as_json):
+            return super().make_context(info_name, args, *others, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _reported(as_json=bool(ctx.params.get("as_json"))):
+            return super().invoke(ctx)
+
+
+class RemoteCommands(Commands):
+    """A group of commands that call a server."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        with _reported(as_json=_JSON_OPTION in args):
+            return super().resolve_command(ctx, args)
+
+
+class RemoteApp(App):
+    """A group in which every command is a `RemoteCommand`."""
+
+    def command(self, *arguments: Any, **options: Any) -> Any:
+        options.setdefault("cls", RemoteCommand)
+        options.setdefault("rich_help_panel", HELP_PANEL)
+        return super().command(*arguments, **options)
+
+
+def remote_commands(help_text: str | None = None) -> RemoteApp:
+    """A new group of commands that call a server."""
+    return RemoteApp(cls=RemoteCommands, help=help_text, no_args_is_help=True)
+
+
+@contextmanager
+def _reported(*, as_json: bool) -> Generator[None]:
+    """Report every error, and end the command with its exit code."""
+    try:
+        yield
+    except TyperException as error:
+        if not _is_for_programs(as_json):
+            raise
+        _end(Failure(ExitCode.USAGE, _USAGE_CODE, error.message), as_json=True)
+    except UsageError as error:
+        _end(Failure(ExitCode.USAGE, _USAGE_CODE, error.message), as_json=as_json)
+    except StepIQError as error:
+        if not _is_for_programs(as_json):
+            explain(error)
+            raise typer.Exit(_exit_code_of_own(error)) from None
+        _end(Failure(_exit_code_of_own(error), error.code, error.message), as_json=as_json)
+    except (typer.Exit, typer.Abort, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        failure = _of_library(error)
+        if failure is None:
+            report_fault(error)
+            if _is_for_programs(as_json):
+                _print_line(Failure(ExitCode.FAULT, "bug", "This is a bug in stepIQ: see above."))
+            raise typer.Exit(ExitCode.FAULT) from None
+        _end(failure, as_json=as_json)
+
+
+def fail(failure: Failure, *, as_json: bool) -> None:
+    """Report a failure and end the command with its exit code.
+
+    Raises:
+        typer.Exit: always.
+    """
+    _end(failure, as_json=as_json)
+
+
+def exit_code_of(error: Exception) -> ExitCode:
+    """The exit code of a command that ends with an error of the client library."""
+    from stepiq.client import errors
+
+    match error:
+        case errors.ServerUnreachableError() | errors.ResponseInvalidError():
+            return ExitCode.UNREACHABLE
+        case errors.AuthenticationError() | errors.PermissionDeniedError():
+            return ExitCode.REFUSED
+        case errors.NotFoundError():
+            return ExitCode.NOT_FOUND
+        case errors.ConflictError() | errors.PreconditionFailedError():
+            return ExitCode.CONFLICT
+        case errors.RateLimitError() | errors.ServerError():
+            return ExitCode.UNREACHABLE
+        case errors.ConfigurationError():
+            return ExitCode.USAGE
+        case _:
+            return ExitCode.FAILED
+
+
+def _exit_code_of_own(error: StepIQError) -> ExitCode:
+    match error:
+        case Unauthenticated() | Forbidden():
+            return ExitCode.REFUSED
+        case NotFound():
+            return ExitCode.NOT_FOUND
+        case Conflict():
+            return ExitCode.CONFLICT
+        case Unavailable():
+            return ExitCode.UNREACHABLE
+        case _:
+            return ExitCode.FAILED
+
+
+def _of_library(error: Exception) -> Failure | None:
+    # Commands that fail before the first request do not load the library.
+    if "stepiq.client.errors" not in sys.modules:
+        return None
+    from stepiq.client.errors import ApiError, ClientError
+
+    if not isinstance(error, ClientError):
+        return None
+    issues = error.errors if isinstance(error, ApiError) else []
+    return Failure(
+        exit_code_of(error), error.code, error.message, error.status, error.request_id, issues
+    )
+
+
+def _end(failure: Failure, *, as_json: bool) -> None:
+    if not as_json:
+        # Also in the log of a CI job, where a person reads them.
+        for issue in failure.errors:
+            say(f"error    {escape_line(_issue_text(issue))}")
+    if _is_for_programs(as_json):
+        _print_line(failure)
+    else:
+        complain(failure.message)
+        if failure.status is not None and failure.status >= 500 and failure.request_id:
+            say(f"The log of the server has details. Search it for {failure.request_id}.")
+    raise typer.Exit(failure.exit_code) from None
+
+
+def _issue_text(issue: Mapping[str, Any]) -> str:
+    place = [str(issue["file"])] if issue.get("file") else []
+    if issue.get("line") is not None:
+        place = [":".join([*place, f"{issue['line']}:{issue.get('column') or 1}"])]
+    if issue.get("path"):
+        place.append(str(issue["path"]))
+    return ": ".join([*place, str(issue.get("message", ""))])
+
+
+def _is_for_programs(as_json: bool) -> bool:
+    return as_json or not stderr_is_terminal()
+
+
+def _print_line(failure: Failure) -> None:
+    shown: dict[str, Any] = {
+        "code": failure.code,
+        "message": failure.message,
+        "status": failure.status,
+        "request_id": failure.request_id,
+    }
+    if failure.errors:
+        shown["errors"] = [dict(issue) for issue in failure.errors]
+    say(escape_json(json.dumps({"error": shown}, ensure_ascii=False)))

@@ -1,0 +1,70 @@
+"""Shows a run of a server while it runs, as `stepiq run` shows a run of this machine."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from stepiq.cli.console import ExitCode, print_json, print_output, say, this_command
+from stepiq.cli.progress import ProgressLine
+from stepiq.cli.remote.failures import Failure, fail
+from stepiq.cli.results import as_text, failure, summary
+
+if TYPE_CHECKING:
+    from stepiq.client import AsyncClient
+
+_COMPLETED = "completed"
+
+
+async def follow(
+    client: "AsyncClient", run_id: str, progress: ProgressLine | None
+) -> dict[str, Any]:
+    """Show the events of a run until it ends, and return the run with its steps.
+
+    The stream connects again after an interruption. If this is cancelled, the run continues.
+    """
+    try:
+        async for event in client.runs.stream(run_id):
+            if progress is not None:
+                data = event.model_dump(mode="json", exclude_unset=True)["data"]
+                progress.event(event.type, data)
+                if event.type == "review.requested":
+                    progress.close()
+                    _say_review(run_id, data)
+    finally:
+        if progress is not None:
+            progress.close()
+    return await run_of(client, run_id)
+
+
+async def run_of(client: "AsyncClient", run_id: str) -> dict[str, Any]:
+    """A run with its steps."""
+    return (await client.request("GET", f"/api/runs/{run_id}")).json()
+
+
+def show_end(run: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print a run that has ended: its output to standard output, the rest to standard error.
+
+    Raises:
+        typer.Exit: the run did not complete.
+    """
+    if as_json:
+        print_json(run)
+    elif run["status"] == _COMPLETED:
+        say()
+        print_output(as_text(run["output"]))
+        say(summary(run))
+    else:
+        say()
+        say(summary(run))
+    if run["status"] != _COMPLETED:
+        code = run["error"]["code"] if run["error"] else f"run_{run['status']}"
+        fail(Failure(ExitCode.FAILED, code, failure(run)), as_json=as_json)
+
+
+def say_where(run_id: str) -> None:
+    """Say how to see a run that continues on the server."""
+    say(f"The run continues on the server. To see it: {this_command()} runs logs -f {run_id}")
+
+
+def _say_review(run_id: str, data: Mapping[str, Any]) -> None:
+    step = data["step_id"]
+    say(f"  {step} waits for a review: {this_command()} reviews approve {run_id} {step}")

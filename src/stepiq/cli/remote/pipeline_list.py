@@ -1,0 +1,44 @@
+"""`stepiq pipelines list`."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from stepiq.cli.console import print_json, say
+from stepiq.cli.remote.calling import everything
+from stepiq.cli.remote.tables import local_time, print_rows
+
+if TYPE_CHECKING:
+    from stepiq.client import AsyncClient
+
+
+async def show_list(
+    client: "AsyncClient",
+    text: str | None,
+    *,
+    status: str | None,
+    tag: str | None,
+    as_json: bool,
+) -> None:
+    """Print pipelines, newest first."""
+    found = await everything(
+        client, "/api/pipelines", q=text, status=status, tag=tag, include_definition=False
+    )
+    if as_json:
+        print_json({"data": found})
+        return
+    headings = ("slug", "name", "version", "status", "last run")
+    print_rows(headings, [_cells(pipeline) for pipeline in found])
+    if not found:
+        say("No pipelines match.")
+
+
+def _cells(pipeline: Mapping[str, Any]) -> list[str]:
+    run = pipeline["last_run"]
+    last = f"{run['status']}, {local_time(run['created_at'])}" if run else "-"
+    return [
+        pipeline["slug"],
+        pipeline["name"],
+        f"v{pipeline['version']}",
+        pipeline["status"],
+        last,
+    ]

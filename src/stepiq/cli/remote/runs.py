@@ -1,0 +1,207 @@
+"""`stepiq runs`: lists, shows, follows, cancels and retries runs of a server."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from stepiq.cli.console import UsageError, print_json, print_text, say, stderr_is_terminal
+from stepiq.cli.progress import PlainProgress, ProgressLine, duration, make_progress, money, tokens
+from stepiq.cli.remote import following
+from stepiq.cli.remote.calling import everything, new_key, pipeline_path
+from stepiq.cli.remote.tables import local_time, print_rows
+from stepiq.cli.remote.triggering import started
+from stepiq.cli.results import as_text, failure, summary
+from stepiq.core.control_characters import escape_line
+
+if TYPE_CHECKING:
+    from stepiq.client import AsyncClient
+
+_STATUSES = ("pending", "running", "waiting", "completed", "failed", "cancelled")
+_UNFINISHED = frozenset(_STATUSES[:3])
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Options of `stepiq runs list`."""
+
+    pipeline: str | None = None
+    """Slug or id."""
+    statuses: Sequence[str] = ()
+    tag: str | None = None
+    error_code: str | None = None
+    limit: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RetryOptions:
+    """Options of `stepiq runs retry`."""
+
+    start: str
+    """`start`, `failed`, or the id of a step."""
+    latest: bool
+    """Use the newest version of the pipeline."""
+    inputs: Sequence[str] = ()
+    input_file: Path | None = None
+    is_followed: bool = False
+
+
+async def show_list(client: "AsyncClient", wanted: RunFilter, *, as_json: bool) -> None:
+    """Print runs, newest first."""
+    for status in wanted.statuses:
+        if status not in _STATUSES:
+            raise UsageError(
+                f"--status: `{status[:64]}` is not a status. Use {', '.join(_STATUSES)}."
+            )
+    found = await everything(
+        client,
+        "/api/runs",
+        limit=wanted.limit,
+        pipeline_id=await _pipeline_id(client, wanted.pipeline),
+        status=wanted.statuses or None,
+        tag=wanted.tag,
+        error_code=wanted.error_code,
+        include_data=False,
+    )
+    if as_json:
+        print_json({"data": found})
+        return
+    headings = ("id", "pipeline", "status", "started by", "created", "took")
+    print_rows(headings, [_cells(run) for run in found])
+    if not found:
+        say("No runs match.")
+
+
+async def show(client: "AsyncClient", run_id: str, *, as_json: bool) -> None:
+    """Print a run with its steps and its output."""
+    run = await following.run_of(client, _checked(run_id))
+    if as_json:
+        print_json(run)
+        return
+    print_text(f"{run['id']}  {escape_line(run['pipeline_name'])} v{run['pipeline_version']}")
+    print_text(summary(run))
+    if run["error"]:
+        print_text(escape_line(failure(run)), color="red")
+    print_text()
+    headings = ("step", "status", "model", "tokens", "cost", "took")
+    print_rows(headings, [_step_cells(step) for step in run["steps"]])
+    if run["output"] is not None:
+        print_text(f"\n{as_text(run['output'])}")
+
+
+async def show_log(
+    client: "AsyncClient", run_id: str, *, is_followed: bool, as_json: bool
+) -> dict[str, Any] | None:
+    """Print the events of a run. Returns the run when it has ended, if it is followed."""
+    path = f"/api/runs/{_checked(run_id)}"
+    if as_json and not is_followed:
+        print_json({"data": await everything(client, f"{path}/events")})
+        return None
+    if is_followed:
+        progress = None if as_json else _follower()
+        try:
+            return await following.follow(client, run_id, progress)
+        except asyncio.CancelledError:
+            following.say_where(run_id)
+            raise
+    printed = PlainProgress(write=_to_stdout)
+    for event in await everything(client, f"{path}/events"):
+        printed.event(event["type"], event["data"])
+    printed.close()
+    run = (await client.request("GET", path, query={"steps": False})).json()
+    if run["status"] in _UNFINISHED:
+        say(f"The run is {run['status']}. To follow it, add -f.")
+    return None
+
+
+async def cancel(client: "AsyncClient", run_id: str, *, as_json: bool) -> None:
+    """Stop a run."""
+    run = (await client.request("POST", f"/api/runs/{_checked(run_id)}/cancel")).json()
+    if as_json:
+        print_json(run)
+    else:
+        print_text(f"{run['id']}: {run['status']}")
+
+
+async def retry(
+    client: "AsyncClient", run_id: str, options: RetryOptions, *, as_json: bool
+) -> dict[str, Any] | None:
+    """Repeat a run as a new one. Returns the new run when it has ended, if it is followed."""
+    from stepiq.cli.inputs import build_input
+
+    body: dict[str, Any] = {
+        "from": options.start,
+        "version": "latest" if options.latest else "same",
+    }
+    if options.inputs or options.input_file is not None:
+        body["input_data"] = build_input(None, options.inputs, options.input_file)
+    answer = await client.request(
+        "POST",
+        f"/api/runs/{_checked(run_id)}/retry",
+        json=body,
+        idempotency_key=new_key(),
+    )
+    return await started(client, answer.json(), is_followed=options.is_followed, as_json=as_json)
+
+
+def _follower() -> ProgressLine:
+    """Live steps on a terminal. Otherwise lines on standard output, because they are what was asked for."""
+    return make_progress() if stderr_is_terminal() else PlainProgress(write=_to_stdout)
+
+
+def _to_stdout(text: str) -> None:
+    print_text(text, newline=False)
+
+
+def _checked(run_id: str) -> str:
+    try:
+        return str(UUID(run_id))
+    except ValueError:
+        raise UsageError(
+            f"`{escape_line(run_id[:64])}` is not the id of a run. `stepiq runs list` prints ids."
+        ) from None
+
+
+async def _pipeline_id(client: "AsyncClient", pipeline: str | None) -> str | None:
+    if pipeline is None:
+        return None
+    return (await pipeline_path(client, pipeline)).rpartition("/")[2]
+
+
+def _cells(run: Mapping[str, Any]) -> list[str]:
+    caller = run["caller"]["name"] if run["caller"] else None
+    return [
+        run["id"],
+        run["pipeline_name"],
+        _status(run),
+        str(caller or run["trigger_type"]),
+        local_time(run["created_at"]),
+        _took(run),
+    ]
+
+
+def _status(run: Mapping[str, Any]) -> str:
+    """The status of a run or a step, with the code of its error."""
+    error = run["error"]
+    return f"{run['status']} ({error['code']})" if error else str(run["status"])
+
+
+def _took(run: Mapping[str, Any]) -> str:
+    from datetime import datetime
+
+    if not (run["started_at"] and run["completed_at"]):
+        return "-"
+    ended, began = (datetime.fromisoformat(run[name]) for name in ("completed_at", "started_at"))
+    return duration((ended - began).total_seconds() * 1_000)
+
+
+def _step_cells(step: Mapping[str, Any]) -> list[str]:
+    label = step["step_id"] + (f" [{step['branch']}]" if step["branch"] else "")
+    if step["iteration"] > 1:
+        label += f" #{step['iteration']}"
+    count = step["input_tokens"] + step["output_tokens"]
+    took = "-" if step["duration_ms"] is None else duration(step["duration_ms"])
+    cost = money(step["cost_usd_micros"]) if count else "-"
+    return [label, _status(step), step["model"] or "-", tokens(count) if count else "-", cost, took]

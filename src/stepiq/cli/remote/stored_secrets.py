@@ -1,0 +1,104 @@
+"""`stepiq secrets`: names, stores and deletes secrets of a server. No command shows a value."""
+
+import getpass
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from stepiq.cli.console import UsageError, print_json, print_text, say
+from stepiq.cli.remote.calling import everything, new_key, pipeline_path
+from stepiq.cli.remote.tables import local_time, print_rows
+
+if TYPE_CHECKING:
+    from stepiq.client import AsyncClient
+
+_MAX_BYTES = 100_000
+"""More than the largest secret. Protects against a wrong file."""
+
+
+async def show_list(client: "AsyncClient", pipeline: str | None, *, as_json: bool) -> None:
+    """Print the names of secrets."""
+    found = await everything(client, await _path(client, pipeline))
+    if as_json:
+        print_json({"data": found})
+        return
+    print_rows(("name", "hosts", "stored", "last used"), [_cells(secret) for secret in found])
+    if not found:
+        say("No secrets are stored.")
+
+
+async def store(
+    client: "AsyncClient",
+    name: str,
+    value: str,
+    *,
+    pipeline: str | None,
+    hosts: Sequence[str],
+    as_json: bool,
+) -> None:
+    """Store a secret, or replace its value."""
+    body: dict[str, Any] = {"name": name, "value": value}
+    if hosts:
+        body["hosts"] = list(hosts)
+    # Storing the same value again has the same effect, but the server needs a key to know that it is a repetition.
+    answer = await client.request(
+        "POST", await _path(client, pipeline), json=body, idempotency_key=new_key()
+    )
+    stored = answer.json()
+    if as_json:
+        print_json(stored)
+        return
+    print_text(f"{stored['name']}: {'stored' if answer.status == 201 else 'replaced'}")
+    if stored.get("warning"):
+        say(f"warning  {stored['warning']}")
+
+
+async def delete(client: "AsyncClient", name: str, *, pipeline: str | None, as_json: bool) -> None:
+    """Delete a secret."""
+    path = await _path(client, pipeline)
+    answer = await client.request("DELETE", f"{path}/{quote(name, safe='')}")
+    if as_json:
+        print_json(answer.json())
+    else:
+        print_text(f"{name}: deleted")
+
+
+def read_value(name: str) -> str:
+    """The value from standard input, without one line break at its end; on a terminal, typed without an echo.
+
+    Raises:
+        UsageError: it is empty, too long or not UTF-8.
+    """
+    if sys.stdin.isatty():
+        value = getpass.getpass(f"Value of {name}: ")
+    else:
+        data = sys.stdin.buffer.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise UsageError("The value on standard input is too long for a secret.")
+        try:
+            value = data.decode()
+        except UnicodeDecodeError:
+            raise UsageError("The value on standard input is not UTF-8.") from None
+        value = value.removesuffix("\n").removesuffix("\r")
+    if not value:
+        raise UsageError(
+            f"The value is empty. Send it to standard input: `stepiq secrets set {name} < FILE`."
+        )
+    return value
+
+
+async def _path(client: "AsyncClient", pipeline: str | None) -> str:
+    if pipeline is None:
+        return "/api/user/secrets"
+    return f"{await pipeline_path(client, pipeline)}/secrets"
+
+
+def _cells(secret: Mapping[str, Any]) -> list[str]:
+    hosts = ", ".join(secret["hosts"]) if secret["hosts"] else "all"
+    return [
+        secret["name"],
+        hosts,
+        local_time(secret["updated_at"]),
+        local_time(secret["last_used_at"]),
+    ]

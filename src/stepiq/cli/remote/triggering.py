@@ -1,0 +1,106 @@
+"""`stepiq trigger`: starts a run of a pipeline on a server."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stepiq.cli.console import print_json, print_text, say
+from stepiq.cli.progress import make_progress
+from stepiq.cli.remote import following
+from stepiq.cli.remote.calling import new_key, pipeline_path
+from stepiq.core.json import Json
+
+if TYPE_CHECKING:
+    from stepiq.client import AsyncClient
+    from stepiq.language.definition import Definition
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerRequest:
+    """Arguments and options of the command."""
+
+    pipeline: str
+    """Slug or id."""
+    inputs: Sequence[str] = ()
+    input_file: Path | None = None
+    version: int | None = None
+    """None is the newest one."""
+    idempotency_key: str | None = None
+    """None is a new one."""
+    is_followed: bool = False
+    as_json: bool = False
+
+
+async def trigger(client: "AsyncClient", request: TriggerRequest) -> dict[str, Any] | None:
+    """Start a run. Returns the run that has ended if it was followed.
+
+    Raises:
+        UsageError: the input cannot be read.
+        ClientError: the server refused the run, or cannot be reached.
+    """
+    path = await pipeline_path(client, request.pipeline)
+    body: dict[str, Any] = {"input_data": await _input(client, request, path)}
+    if request.version is not None:
+        body["version"] = request.version
+    answer = await client.request(
+        "POST",
+        f"{path}/run",
+        # Without it, the server would wait for the end of a pipeline with an `api` target.
+        query={"wait": 0},
+        json=body,
+        idempotency_key=request.idempotency_key or new_key(),
+    )
+    return await started(
+        client, answer.json(), is_followed=request.is_followed, as_json=request.as_json
+    )
+
+
+async def started(
+    client: "AsyncClient", run: dict[str, Any], *, is_followed: bool, as_json: bool
+) -> dict[str, Any] | None:
+    """Follow a run that has been started, or print it."""
+    run_id = str(run["id"])
+    if not is_followed:
+        if as_json:
+            print_json(run)
+        else:
+            print_text(run_id)
+            say(f"The run has started. To see it: stepiq runs logs -f {run_id}")
+        return None
+    if not as_json:
+        say(f"Run {run_id}")
+    progress = None if as_json else make_progress()
+    try:
+        return await following.follow(client, run_id, progress)
+    except asyncio.CancelledError:
+        following.say_where(run_id)
+        raise
+
+
+async def _input(client: "AsyncClient", request: TriggerRequest, path: str) -> dict[str, Json]:
+    from stepiq.cli.inputs import build_input
+
+    definition = None
+    # Only the pipeline knows whether the 3 of `count=3` is a number or a text.
+    if any(not pair.partition("=")[0].endswith(":") for pair in request.inputs):
+        definition = await _definition(client, request, path)
+    return build_input(definition, request.inputs, request.input_file)
+
+
+async def _definition(
+    client: "AsyncClient", request: TriggerRequest, path: str
+) -> "Definition | None":
+    """The definition that the run will execute; None if the key cannot read it."""
+    from stepiq.client import PermissionDeniedError
+    from stepiq.language.loading import load_document
+
+    if request.version is not None:
+        path += f"/versions/{request.version}"
+    try:
+        found = (await client.request("GET", path)).json()
+    except PermissionDeniedError:
+        return None
+    # A step type that only the server has makes it invalid here. Then all values are texts.
+    return load_document(found["definition"]).definition

@@ -1,0 +1,138 @@
+"""Exit codes, and the line of JSON about an error."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from stepiq.cli.remote.commands import app
+from tests.cli.conftest import Said
+from tests.cli.remote.conftest import Remote, problem
+
+_RUN = "01890000-0000-7000-8000-000000000000"
+COMMANDS: Sequence[tuple[str, ...]] = [
+    ("trigger", "greeting", "-i", "who:=1"),
+    ("pipelines", "list"),
+    ("runs", "list"),
+    ("runs", "show", _RUN),
+    ("runs", "logs", _RUN),
+    ("runs", "cancel", _RUN),
+    ("runs", "retry", _RUN),
+    ("reviews", "list"),
+    ("reviews", "show", _RUN, "check"),
+    ("reviews", "approve", _RUN, "check"),
+    ("reviews", "reject", _RUN, "check"),
+    ("secrets", "list"),
+    ("secrets", "set", "TOKEN"),
+    ("secrets", "delete", "TOKEN"),
+]
+
+
+async def _each(remote: Remote, *more: str) -> list[Said]:
+    """Run every command."""
+    turns = asyncio.Semaphore(4)
+
+    async def run(arguments: tuple[str, ...]) -> Said:
+        async with turns:
+            return await remote(*arguments, *more, stdin="value")
+
+    return await asyncio.gather(*(run(arguments) for arguments in COMMANDS))
+
+
+class TestEveryCommand:
+    def test_each_is_tried(self):
+        commands: Any = typer.main.get_command(app)
+        words = {
+            f"{name} {inner}".strip()
+            for name, command in commands.commands.items()
+            for inner in getattr(command, "commands", {"": None})
+        }
+
+        assert {
+            " ".join(each[:2]) if f"{each[0]} {each[1]}" in words else each[0] for each in COMMANDS
+        } == words
+
+    async def test_without_a_server_it_ends_with_3(self, remote: Remote):
+        remote.command.environment["STEPIQ_SERVER"] = "http://127.0.0.1:9"
+
+        for said in await _each(remote):
+            assert said.code == 3
+            assert problem(said)["code"] == "server_unreachable"
+            assert "http://127.0.0.1:9 cannot be reached" in problem(said)["message"]
+            assert len(said.err.splitlines()) == 1
+
+    async def test_with_a_wrong_key_it_ends_with_4(self, remote: Remote):
+        remote.command.environment["STEPIQ_API_KEY"] = "sk_live_wrong"
+
+        for said in await _each(remote):
+            assert said.code == 4
+            assert problem(said)["status"] == 401
+            assert problem(said)["request_id"]
+            assert "does not accept the API key from STEPIQ_API_KEY" in problem(said)["message"]
+            assert len(said.err.splitlines()) == 1
+
+    async def test_without_a_key_it_ends_with_4(self, remote: Remote):
+        del remote.command.environment["STEPIQ_API_KEY"]
+
+        for said in await _each(remote):
+            assert said.code == 4
+            assert problem(said) == {
+                "code": "not_signed_in",
+                "message": f"There is no API key for {remote.url}. Run `stepiq login --server {remote.url}`,"
+                " or set STEPIQ_API_KEY.",
+                "status": None,
+                "request_id": None,
+            }
+
+    async def test_a_wrong_option_ends_with_2(self, remote: Remote):
+        for said in await _each(remote, "--frobnicate"):
+            assert said.code == 2
+            assert problem(said)["code"] == "usage"
+            assert "--frobnicate" in problem(said)["message"]
+
+    async def test_a_wrong_profile_ends_with_2(self, remote: Remote):
+        for said in await _each(remote, "--profile", "nowhere"):
+            assert said.code == 2
+            assert "stepiq login --profile nowhere" in problem(said)["message"]
+
+
+class TestReports:
+    async def test_an_unknown_command_is_reported_as_json(self, remote: Remote):
+        said = await remote("runs", "lst")
+
+        assert said.code == 2
+        assert "lst" in problem(said)["message"]
+
+    async def test_a_key_without_the_scope_ends_with_4(self, remote: Remote):
+        remote.command.environment["STEPIQ_API_KEY"] = await remote.new_key("pipelines:read")
+
+        said = await remote("secrets", "set", "TOKEN", stdin="value")
+
+        assert said.code == 4
+        assert problem(said)["status"] == 403
+
+    async def test_on_a_terminal_it_is_a_sentence(self, remote: Remote):
+        said = await _on_terminal(remote, "runs", "show", _RUN)
+
+        assert said.startswith("Error: ")
+        assert _RUN in said
+        assert "{" not in said
+
+    async def test_with_json_it_is_json_on_a_terminal_too(self, remote: Remote):
+        said = await _on_terminal(remote, "runs", "show", _RUN, "--json")
+
+        assert said.startswith('{"error": {"code": "run_not_found"')
+
+
+async def _on_terminal(remote: Remote, *arguments: str) -> str:
+    """What a command prints on a terminal."""
+    ours, terminal = os.openpty()
+    process = await remote.command.start(*arguments, terminal=terminal)
+    os.close(terminal)
+    code = await asyncio.wait_for(process.wait(), 60)
+    assert code == 5
+    shown = os.read(ours, 65_536).decode()
+    os.close(ours)
+    return shown.replace("\x1b[31m\x1b[1m", "").replace("\x1b[0m", "")
