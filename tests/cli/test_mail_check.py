@@ -41,15 +41,17 @@ class TestSend:
         assert box.encrypted == [True]
 
 
-class TestFailures:
-    async def told(self, said: Said) -> str:
-        assert (said.code, said.out) == (1, "")
-        return said.err.splitlines()[-1]
+def told(said: Said) -> str:
+    """The error of a command that failed."""
+    assert (said.code, said.out) == (1, "")
+    return said.err.splitlines()[-1]
 
+
+class TestFailures:
     async def test_a_wrong_host(self, send):
         said = await send("smtp://mail.invalid:2525")
 
-        assert await self.told(said) == (
+        assert told(said) == (
             "Error: The mail server mail.invalid:2525 cannot be reached: the name mail.invalid has no address. "
             "Correct the host and port in STEPIQ_SMTP_URL, or start the mail server."
         )
@@ -60,13 +62,13 @@ class TestFailures:
 
         said = await send(f"smtp://127.0.0.1:{port}")
 
-        assert "cannot be reached: no server listens on this port." in await self.told(said)
+        assert "cannot be reached: no server listens on this port." in told(said)
 
     async def test_a_refused_login_without_the_password(self, send):
         async with mail_server(credentials=("ada", "another")) as box:
             said = await send(f"smtp://ada:wrong-word@127.0.0.1:{box.port}")
 
-        assert await self.told(said) == (
+        assert told(said) == (
             f"Error: The mail server 127.0.0.1:{box.port} rejected the user and password in STEPIQ_SMTP_URL (535). "
             "Correct them. Write special characters in percent-encoding, such as %40 for @."
         )
@@ -80,24 +82,24 @@ class TestFailures:
             second = await send(f"smtp://localhost:{box.port}")
 
         for said in (first, second):
-            told = await self.told(said)
-            assert "failed the TLS handshake: its certificate is not trusted (self-signed certificate)." in told  # fmt: skip
-            assert "SSL_CERT_FILE" in told
+            message = told(said)
+            assert "failed the TLS handshake: its certificate is not trusted (self-signed certificate)." in message  # fmt: skip
+            assert "SSL_CERT_FILE" in message
 
     async def test_a_server_without_tls(self, send):
         async with mail_server() as box:
             said = await send(f"smtps://localhost:{box.port}")
 
-        told = await self.told(said)
-        assert "failed the TLS handshake: " in told
-        assert "write smtp:// instead of smtps://." in told
+        message = told(said)
+        assert "failed the TLS handshake: " in message
+        assert "write smtp:// instead of smtps://." in message
 
     async def test_a_refused_recipient(self, send):
         async with mail_server() as box:
             box.refuse["RCPT"] = "550 no such user"
             said = await send(f"smtp://127.0.0.1:{box.port}")
 
-        assert await self.told(said) == f"Error: The mail server 127.0.0.1:{box.port} rejected the recipient: 550 no such user"  # fmt: skip
+        assert told(said) == f"Error: The mail server 127.0.0.1:{box.port} rejected the recipient: 550 no such user"  # fmt: skip
 
     async def test_a_server_of_another_protocol(self, send):
         async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -109,12 +111,12 @@ class TestFailures:
         async with server:
             said = await send(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}")
 
-        assert "does not use SMTP." in await self.told(said)
+        assert "does not use SMTP." in told(said)
 
     async def test_no_server_at_all(self, command: Command, tmp_path: Path):
         said = await command("mail", "test", "ada@example.com")
 
-        assert "No mail server is configured" in await self.told(said)
+        assert "No mail server is configured" in told(said)
         assert kept(tmp_path / "data") == []
 
     async def test_what_is_no_address_is_a_usage_error(self, send):

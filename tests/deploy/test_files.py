@@ -111,6 +111,10 @@ class TestDockerfile:
             if path.is_file() and "__pycache__" not in path.parts
         }
         assert tracked <= names
+        assert {
+            f"stepiq/{path.relative_to(ROOT)}" for path in (ROOT / "docs").rglob("*.md")
+        } <= names
+        assert {"stepiq/docs/SECURITY.md", "stepiq/skills/stepiq/SKILL.md"} <= names
 
     def test_the_builder_is_sent_that_and_no_more(self):
         lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]  # fmt: skip

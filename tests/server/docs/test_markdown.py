@@ -1,10 +1,14 @@
 """The documentation for programs: Markdown of each page, `/llms.txt`, `/llms-full.txt`."""
 
 import re
+import shutil
+import tomllib
 
 import pytest
 from markdown_it import MarkdownIt
 
+import stepiq
+from stepiq.server.docs import guides as module
 from stepiq.server.docs.guides import anchors_of, find, guides, section_of
 from stepiq.server.ui import pages as ui
 from stepiq.server.ui.bundle import Bundle
@@ -41,6 +45,34 @@ class TestGuides:
             "skills/stepiq/SKILL.md",
         }
         assert all((ROOT / source) in PAGES or source.startswith("skills/") for source in ours)
+
+    def test_the_package_contains_them(self):
+        config = tomllib.loads(read("pyproject.toml"))
+        included = config["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+
+        for guide in guides().values():
+            folder, _, rest = guide.source.partition("/")
+            if rest:
+                assert included[folder] == f"stepiq/{folder}"
+            else:
+                assert included[guide.source] == f"stepiq/docs/{guide.source}"
+
+    def test_they_are_read_from_the_package(self, tmp_path, monkeypatch):
+        package = tmp_path / "stepiq"
+        shutil.copytree(ROOT / "docs", package / "docs")
+        shutil.copytree(ROOT / "skills", package / "skills")
+        for guide in guides().values():
+            if "/" not in guide.source:
+                shutil.copy(ROOT / guide.source, package / "docs")
+        monkeypatch.setattr(stepiq, "__file__", str(package / "__init__.py"))
+
+        found = module.guides.__wrapped__()
+
+        assert list(found) == list(guides())
+        assert all(guide.path.is_relative_to(package) for guide in found.values())
+        assert [guide.source for guide in found.values()] == [
+            guide.source for guide in guides().values()
+        ]
 
     @pytest.mark.parametrize(
         ("topic", "name"),

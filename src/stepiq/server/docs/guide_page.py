@@ -6,7 +6,7 @@ from html import escape
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from stepiq.server.docs.guides import INDEX, Guide, HeadingAnchors, guides, read
+from stepiq.server.docs.guides import INDEX, Guide, HeadingAnchors, anchor, guides, read
 from stepiq.server.docs.html import page
 
 # Raw HTML of a page is shown as text.
@@ -51,7 +51,8 @@ def _navigation(guide: Guide) -> str:
             continue
         if each.section != section:
             content += "" if section is None else "</ul>"
-            content += f'<strong>{escape(each.section)}</strong><ul class="entries">'
+            place = anchor(each.section)
+            content += f'<strong><a href="{path_of(INDEX, "#" + place)}">{escape(each.section)}</a></strong><ul class="entries">'
             section = each.section
         content += f'<li><a href="{path_of(each.name)}">{escape(each.title)}</a></li>'
     return content + "</ul>"

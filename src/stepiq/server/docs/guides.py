@@ -105,6 +105,12 @@ def anchors_of(text: str) -> list[str]:
     return [name for _, _, name in _headings(text)]
 
 
+def anchor(heading: str) -> str:
+    """The anchor of a heading that no earlier one on the page equals."""
+    plain = re.sub(r"[`*]", "", heading).strip().lower()
+    return re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
+
+
 class HeadingAnchors:
     """Makes the anchors of the headings of one page, as renderers of Markdown do."""
 
@@ -113,8 +119,7 @@ class HeadingAnchors:
 
     def next(self, heading: str) -> str:
         """The anchor of the next heading. Later headings with the same text get a number."""
-        plain = re.sub(r"[`*]", "", heading).strip().lower()
-        made = re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
+        made = anchor(heading)
         count = self._uses[made]
         self._uses[made] += 1
         return f"{made}-{count}" if count else made

@@ -56,7 +56,7 @@ _CODE = re.compile(r"`([^`]+)`")
 
 
 def inline(text: str) -> str:
-    """A line of Markdown as HTML. Links become plain text, because a server does not have the linked files."""
+    """A line of Markdown as HTML. Links become plain text, because their targets are files of the repository."""
     return _CODE.sub(r"<code>\1</code>", escape(_LINK.sub(r"\1", text)))
 
 
