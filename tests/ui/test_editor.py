@@ -267,7 +267,7 @@ async def test_a_version_that_another_member_saved_is_merged(
     )
 
 
-async def test_an_editor_that_opens_names_members_with_unsaved_changes(
+async def test_an_editor_names_members_with_unsaved_changes_before_the_first_change(
     page: Page,
     person: Person,
     api: httpx2.AsyncClient,
@@ -279,28 +279,32 @@ async def test_an_editor_that_opens_names_members_with_unsaved_changes(
     invitation = {"email": colleague.email, "role": "editor"}
     invited = (await api.post("/api/workspace/invitations", json=invitation)).json()["url"]
     workspace = (await api.get("/api/user/me")).json()["workspace"]["id"]
+    draft = f"/api/pipelines/{pipeline}/draft"
+    name = colleague.email.partition("@")[0]
+    notice = page.get_by_text(f"{name} has unsaved changes to version 1.")
     headers = {"Authorization": f"Bearer {colleague.token}"}
     async with httpx2.AsyncClient(base_url=ui_server.url, headers=headers) as theirs:
         token = invited.partition("invitation=")[2]
         await theirs.post("/api/workspaces/join", json={"invitation": token})
-        written = await theirs.put(
-            f"/api/pipelines/{pipeline}/draft",
-            json={"text": "# theirs", "base_version": 1},
-            headers={"X-Workspace": workspace},
-        )
-    written.raise_for_status()
-    await open_session(page, person)
+        theirs.headers["X-Workspace"] = workspace
+        text = {"text": "# theirs", "base_version": 1}
+        (await theirs.put(draft, json=text)).raise_for_status()
+        await open_session(page, person)
 
-    await open_editor(page, pipeline)
+        await open_editor(page, pipeline)
+        await expect(notice).to_be_visible()
+        await expect(page.get_by_role("status", name="Draft")).to_have_text("Saved")
+        await assert_accessible(page)
 
-    name = colleague.email.partition("@")[0]
-    notice = page.get_by_text(f"{name} has unsaved changes to version 1.")
-    await expect(notice).to_be_visible()
-    await expect(page.get_by_role("status", name="Draft")).to_have_text("Saved")
-    await assert_accessible(page)
-    await type_on_top(page, "# mine")
-    await expect_kept(page)
-    await expect(notice).to_be_visible()
+        (await theirs.delete(draft)).raise_for_status()
+        # The tab is in front again.
+        await page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+        await expect(notice).to_have_count(0)
+
+        (await theirs.put(draft, json=text)).raise_for_status()
+        await type_on_top(page, "# mine")
+        await expect_kept(page)
+        await expect(notice).to_be_visible()
 
 
 async def test_leaving_by_back_and_renaming_keep_the_text(

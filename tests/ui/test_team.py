@@ -14,6 +14,7 @@ from tests.ui.support import (
     PASSWORD,
     PageProblems,
     Person,
+    UiServer,
     assert_accessible,
     expect_signed_in,
     open_session,
@@ -369,19 +370,40 @@ class TestWorkspaces:
         await expect(page.get_by_role("button", name=own)).to_be_visible()
         await expect(page.get_by_text("You are no longer a member")).to_have_count(0)
 
-    @pytest.mark.parametrize("is_member", [False, True])
-    async def test_a_tab_loads_anew_after_another_person_has_signed_in(
+    async def test_a_tab_loads_anew_after_a_stranger_to_its_workspace_has_signed_in(
+        self,
+        page: Page,
+        person: Person,
+        new_person: Callable[[], Awaitable[Person]],
+        problems: PageProblems,
+    ):
+        problems.expect("status of 404")
+        problems.expect("You are not a member of workspace")
+        other = await new_person()
+        await open_session(page, person)
+        await page.goto("/runs")
+        await expect_signed_in(page)
+        await open_session(page, other)
+
+        await page.get_by_role("link", name="Pipelines").first.click()
+
+        await expect(page.get_by_role("button", name=f"Account {other.email}")).to_be_visible()
+        await expect(page.get_by_text("You are no longer a member")).to_have_count(0)
+
+    async def test_a_tab_loads_anew_after_another_member_has_signed_in(
         self,
         page: Page,
         person: Person,
         api: httpx2.AsyncClient,
+        ui_server: UiServer,
         new_person: Callable[[], Awaitable[Person]],
-        problems: PageProblems,
-        *,
-        is_member: bool,
     ):
-        problems.expect("status of 404")
-        other = await (_joined(api, _address("vera"), "viewer") if is_member else new_person())
+        other = await new_person()
+        invitation = (await _link(api, other.email, "viewer")).partition("invitation=")[2]
+        headers = {"Authorization": f"Bearer {other.token}"}
+        async with httpx2.AsyncClient(base_url=ui_server.url, headers=headers) as client:
+            joined = await client.post("/api/workspaces/join", json={"invitation": invitation})
+        joined.raise_for_status()
         await page.clock.install()
         await open_session(page, person)
         await page.goto("/runs")
@@ -396,7 +418,6 @@ class TestWorkspaces:
             await page.evaluate("() => window.dispatchEvent(new Event('visibilitychange'))")
 
         await expect(page.get_by_role("button", name=f"Account {other.email}")).to_be_visible()
-        await expect(page.get_by_text("You are no longer a member")).to_have_count(0)
         assert await page.evaluate("() => window.isFirst") is None
 
 
@@ -423,6 +444,25 @@ class TestServiceKeys:
         async with httpx2.AsyncClient(base_url=ui_server.url) as client:
             answer = await client.get("/api/pipelines", headers={"X-API-Key": key})
         assert answer.status_code == 401
+
+    async def test_nobody_is_called_a_former_member_if_the_members_cannot_be_read(
+        self, page: Page, person: Person, api: httpx2.AsyncClient, problems: PageProblems
+    ):
+        problems.expect("ERR_FAILED")
+        made = await api.post("/api/workspace/service-keys", json={"name": "deploy"})
+        made.raise_for_status()
+        await open_session(page, person)
+        pattern = "**/api/workspace/members*"
+        await page.route(pattern, lambda route: route.abort())
+        await page.goto("/settings/keys")
+        row = page.get_by_role("table", name="Service keys").get_by_role("row", name="deploy")
+        await expect(row).to_be_visible()
+        await expect(row).not_to_contain_text("former member")
+
+        await page.unroute(pattern)
+        await page.reload()
+
+        await expect(row).to_contain_text(person.email.partition("@")[0])
 
 
 class TestDeleteWorkspace:

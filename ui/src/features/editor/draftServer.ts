@@ -32,12 +32,13 @@ export const draftServer = {
       const others = othersOf(view.others);
       return { draft: serverDraft(view), others, latestVersion, current: null };
     }
-    const [current, others] = await Promise.all([
-      api.readCurrentText(id),
-      // The answer to the first change names them, too.
-      api.readOtherDrafts(id).catch(() => []),
-    ]);
-    return { draft: null, others: othersOf(others), latestVersion: current.version, current };
+    const [current, others] = await Promise.all([api.readCurrentText(id), this.others(id)]);
+    return { draft: null, others: others ?? [], latestVersion: current.version, current };
+  },
+
+  /** Drafts of other members, or null if they cannot be read now. The answer to each change names them, too. */
+  async others(id: string): Promise<OtherDraft[] | null> {
+    return api.readOtherDrafts(id).then(othersOf, () => null);
   },
 
   /** The text of a version, or an empty text if it was deleted. */

@@ -4,7 +4,7 @@ import { ApiError } from "@/api/errors";
 import type { DraftServer } from "./draftServer";
 import { type DraftParts, DraftSession } from "./draftSession";
 import { DraftStorage } from "./draftStorage";
-import type { DraftEvent, DraftRequest, ServerDraft } from "./draftTypes";
+import type { DraftEvent, DraftRequest, OtherDraft, ServerDraft } from "./draftTypes";
 
 const VERSION = { version: 1, text: "name: A\n" };
 
@@ -13,10 +13,12 @@ class TestServer implements DraftServer {
   draft: ServerDraft | null = null;
   isUp = true;
   requests: DraftRequest[] = [];
+  written: OtherDraft[] = [];
 
+  others = async () => (this.isUp ? this.written : null);
   open = async () => ({
     draft: this.draft,
-    others: [],
+    others: this.written,
     latestVersion: 1,
     current: this.draft ? null : VERSION,
   });
@@ -65,6 +67,21 @@ test("a typed text is in IndexedDB until the server has it", async () => {
   expect(await session.flush()).toBe(true);
   expect(server.draft?.text).toBe("name: B\n");
   await vi.waitFor(async () => expect(await stored()).toEqual([]));
+});
+
+test("members who began to write are named before the first own change", async () => {
+  const session = await open("one");
+  const written = [{ name: "Eda", baseVersion: 1, updatedAt: "2026-01-01T00:00:00Z" }];
+  server.written = written;
+
+  await session.readOthers();
+  expect(session.state().others).toEqual(written);
+
+  server.isUp = false;
+  server.written = [];
+  await session.readOthers();
+  expect(session.state().others).toEqual(written);
+  expect(server.requests).toEqual([]);
 });
 
 test("a tab that is opened after one has ended shows its text, and sends it", async () => {

@@ -124,6 +124,14 @@ export class DraftSession {
     if (request !== null && unreachable !== null) void this.#send(request);
   };
 
+  /** Read again which members have unsaved changes. */
+  async readOthers(): Promise<void> {
+    // Nobody else can see a pipeline that was never saved.
+    if (this.#state.latestVersion === null) return;
+    const others = await this.#parts.server.others(this.id);
+    if (others !== null) this.dispatch({ type: "othersRead", others });
+  }
+
   #notify(): void {
     for (const listener of this.#listeners) listener();
   }

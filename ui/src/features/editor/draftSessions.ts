@@ -83,10 +83,10 @@ export function watchBrowser(): void {
   window.addEventListener("online", () => {
     for (const draft of openedDrafts()) draft.retry();
   });
-  // The server then has the newest text when another device opens it.
   document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "hidden")
-      for (const draft of openedDrafts()) void draft.flush();
+    const isHidden = document.visibilityState === "hidden";
+    // The server has the newest text when another device opens it. Other members may have begun to write meanwhile.
+    for (const draft of openedDrafts()) void (isHidden ? draft.flush() : draft.readOthers());
   });
   window.addEventListener("beforeunload", (event) => {
     if (openedDrafts().some((draft) => draft.isAtRisk)) event.preventDefault();

@@ -54,6 +54,8 @@ export function reduceDraft(state: DraftState, event: DraftEvent): DraftState {
         others: event.others,
         latestVersion: newer(state.latestVersion, event.latest),
       });
+    case "othersRead":
+      return { ...state, others: event.others };
     case "draftChanged":
       return afterAnswer(
         event.current === null ? { ...state, draft: null } : takeDraft(state, event.current),

@@ -79,6 +79,7 @@ export type DraftEvent =
   | { type: "flush" }
   | { type: "save" }
   | { type: "kept"; draft: ServerDraft; others: readonly OtherDraft[]; latest: number | null }
+  | { type: "othersRead"; others: readonly OtherDraft[] }
   | { type: "draftChanged"; current: ServerDraft | null }
   | { type: "saved"; version: number }
   | { type: "versionChanged"; version: number; text: string; author: string | null }

@@ -83,7 +83,11 @@ export const theme = createTheme({
     },
     InputWrapper: {
       defaultProps: { size: "sm" },
-      styles: { label: { marginBottom: 4 }, description: { marginBottom: 4 } },
+      styles: {
+        // Labels can contain addresses of people.
+        label: { marginBottom: 4, overflowWrap: "anywhere" },
+        description: { marginBottom: 4 },
+      },
     },
     Tooltip: { defaultProps: { openDelay: 300, withArrow: false } },
     Menu: { defaultProps: { withinPortal: true, position: "bottom-end" } },
