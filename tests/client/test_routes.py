@@ -98,6 +98,7 @@ async def other_arguments(world: Any, known: dict[str, Any]) -> dict[str, dict[s
     person = await world.make.user(is_verified=False)
     opened = await world.make.session(person)
     _, invitation = await audit_acts._invite(world, "someone@example.com")
+    login = await world.guest.post("/api/auth/device")
     return {
         "auth_refresh": {"refresh_token": opened.refresh_token},
         "auth_forgot_password": {"email": "nobody@example.com"},
@@ -110,6 +111,7 @@ async def other_arguments(world: Any, known: dict[str, Any]) -> dict[str, dict[s
             )
         },
         "invitations_open": {"invitation": invitation},
+        "device_login_open": {"user_code": login.json()["user_code"]},
         "pipelines_validate": {"definition": YAML},
         "schedules_preview": {"cron_expression": "0 9 * * *"},
         "drafts_create": {"text": YAML},
@@ -124,7 +126,7 @@ FOR_ADMINISTRATORS = ("administration_", "server_", "audit_list_server", "audit_
 
 
 def caller(world: Any, name: str) -> LibraryHttp:
-    if name == "webhooks_trigger":
+    if name in ("webhooks_trigger", "api_keys_get_current"):
         return world.known["keyed"]
     if name == "users_list_identities":
         return world.client

@@ -25,6 +25,8 @@ NOT_RECORDED = {
     "auth_refresh": "extends a session. A token that is used twice is recorded, see below",
     "auth_forgot_password": "sends an email at most. The new password is recorded",
     "auth_send_verification": "sends an email",
+    "device_login_start": "has no effect until a person decides",
+    "device_login_open": "reads",
     "two_factor_begin": "stores a secret that has no effect until it is confirmed",
     "reviews_open_link": "reads",
     "runs_open_link": "reads",
@@ -40,7 +42,7 @@ NOT_RECORDED = {
 
 
 @pytest.fixture
-async def world(app, client, login, make, settings, database):
+async def world(app, client, login, login_key, make, settings, database):
     """The routes are called in the order of `ACTS`: the registration needs a server without an account."""
     world = World(app, client, client, client, login, None, make, database, settings)
     answer = await call(world, "auth_register")
@@ -49,6 +51,7 @@ async def world(app, client, login, make, settings, database):
     world.account = await make.user()
     world.client = await login(world.account)
     world.known["other"] = await login(await make.user())
+    world.known["keyed"] = await login_key(world.account)
     world.admin = await login(await make.user(is_admin=True))
     return world
 

@@ -25,6 +25,8 @@ PUBLIC = {
     ("GET", "/api/auth/providers"),
     ("GET", "/api/auth/oidc/{provider}/start"),
     ("GET", "/api/auth/oidc/{provider}/callback"),
+    ("POST", "/api/auth/device"),
+    ("POST", "/api/auth/device/token"),
     ("POST", "/api/reviews/open"),
     ("POST", "/api/run-links/open"),
     ("POST", "/api/recipients/confirm"),

@@ -51,3 +51,23 @@ async def users_reset_two_factor(world: World) -> httpx2.Response:
     user = await world.make.user()
     await world.make.two_factor(user)
     return await world.admin.delete(f"/api/admin/users/{user.id}/totp")
+
+
+@ACTS.records("device_login.approved")
+async def device_login_decide(world: World) -> httpx2.Response:
+    started = (await world.guest.post("/api/auth/device", json={"host_name": "laptop"})).json()
+    world.known["device"] = started
+    world.canaries += [started["device_code"], started["user_code"]]
+    body = {"user_code": started["user_code"], "approve": True}
+    return await world.client.post("/api/user/device-login/decide", json=body)
+
+
+@ACTS.records("api_key.created")
+async def device_login_redeem(world: World) -> httpx2.Response:
+    body = {"device_code": world.known["device"]["device_code"]}
+    return await world.guest.post("/api/auth/device/token", json=body)
+
+
+@ACTS.records("api_key.revoked")
+async def api_keys_revoke_current(world: World) -> httpx2.Response:
+    return await world.known["keyed"].delete("/api/user/api-keys/current")

@@ -52,6 +52,7 @@ REST = (
     "/schedules?view=week",
     "/usage",
     "/welcome",
+    "/device",
     "/settings/profile",
     "/settings/workspace",
     "/settings/members",

@@ -113,11 +113,38 @@ async def revoke(session: Session, actor: Actor, belongs: Belonging, key_id: UUI
         KeyNotFound: the key does not exist, or it has been revoked.
     """
     require_person(actor)
-    row = await key_queries.lock(session, belongs, key_id)
+    return await _revoke(session, belongs, key_id)
+
+
+async def _revoke(session: Session, belongs: Belonging, key_id: UUID | None) -> Any:
+    row = None if key_id is None else await key_queries.lock(session, belongs, key_id)
     if row is None:
         raise KeyNotFound(key_id)
-    await key_queries.revoke(session, belongs, key_id, clock.now())
+    await key_queries.revoke(session, belongs, row.id, clock.now())
     return row
+
+
+async def current(session: Session, actor: Actor) -> Any:
+    """The row of the actor's personal key.
+
+    Raises:
+        KeyNotFound: the actor uses a session, or the key was revoked since it was checked.
+    """
+    row = None
+    if actor.key_id is not None:
+        row = await key_queries.find(session, personal(actor), actor.key_id)
+    if row is None:
+        raise KeyNotFound(actor.key_id)
+    return row
+
+
+async def revoke_current(session: Session, actor: Actor) -> Any:
+    """Revoke the actor's personal key, and return its row. A leaked key can do no more harm with this.
+
+    Raises:
+        KeyNotFound: as for `current`.
+    """
+    return await _revoke(session, personal(actor), actor.key_id)
 
 
 async def roll(

@@ -189,7 +189,7 @@ class Authenticator:
                 raise CredentialInvalid("The session has ended. Log in again.")
             if row.workspace_id is None:
                 raise NoWorkspace if workspace_id is None else WorkspaceNotFound(workspace_id)
-            actor = _session_actor(row)
+            actor = session_actor(row)
             self._sessions.put(wanted, _CachedCredential(actor, row.expires_at, now), changes)
         self._note_use(session_queries.touch, session_id, now)
         return actor
@@ -233,7 +233,8 @@ class Authenticator:
             log.warning("credential_use_not_recorded", code=error.code)
 
 
-def _session_actor(row: Any) -> Actor:
+def session_actor(row: Any) -> Actor:
+    """The actor of a row of `queries.sessions.live` with a workspace."""
     role = Role(row.role)
     return Actor(
         workspace_id=row.workspace_id,

@@ -217,6 +217,15 @@ class SessionRequired(Forbidden):
         )
 
 
+class KeyRequired(Unauthenticated):
+    """The route requires an API key. A session is not enough."""
+
+    code = "api_key_required"
+
+    def __init__(self) -> None:
+        super().__init__("This route requires an API key. Send it as `X-API-Key: sk_live_…`.")
+
+
 class CsrfTokenInvalid(Forbidden):
     """The request uses the session cookie, and its `X-CSRF-Token` is missing or does not belong to the session."""
 
@@ -379,7 +388,7 @@ class KeyNotFound(NotFound):
 
     code = "api_key_not_found"
 
-    def __init__(self, key_id: UUID) -> None:
+    def __init__(self, key_id: UUID | None) -> None:
         super().__init__(f"API key {key_id} does not exist.", key_id=key_id)
 
 

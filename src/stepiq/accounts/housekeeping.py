@@ -1,8 +1,9 @@
-"""Deletes sessions, tokens, invitations, known clients and started sign-ins that have expired."""
+"""Deletes sessions, tokens, invitations, known clients, started sign-ins and logins with a code that have expired."""
 
 from datetime import datetime, timedelta
 
 from stepiq.accounts import known_clients
+from stepiq.accounts.device_login import queries as device_queries
 from stepiq.accounts.oidc import queries as oidc_queries
 from stepiq.accounts.queries import housekeeping as queries
 from stepiq.store.database import Session
@@ -25,6 +26,7 @@ async def sweep(session: Session, now: datetime) -> int:
             await queries.delete_resets(session, now, BATCH),
             await queries.delete_invitations(session, now, BATCH),
             await oidc_queries.delete_spent(session, now, BATCH),
+            await device_queries.delete_expired(session, now, BATCH),
             await queries.delete_known_clients(session, now - known_clients.LIFETIME, BATCH),
         ]
     )

@@ -15,6 +15,7 @@ from stepiq.accounts.actor import SCOPES_OF_ROLE, Actor, Credential, Scope, incl
 from stepiq.accounts.authentication import Authenticator
 from stepiq.accounts.errors import (
     AdminRequired,
+    KeyRequired,
     MemberRequired,
     RoleMissing,
     ScopeMissing,
@@ -210,6 +211,15 @@ class MemberNeeds(Needs):
     async def __call__(self, caller: Caller) -> Actor:
         if caller.role is None:
             raise MemberRequired
+        return await super().__call__(caller)
+
+
+class KeyHolder(MemberNeeds):
+    """Returns the caller, who must use a personal API key. A session is not accepted here."""
+
+    async def __call__(self, caller: Caller) -> Actor:
+        if caller.credential is not Credential.API_KEY:
+            raise KeyRequired
         return await super().__call__(caller)
 
 

@@ -7,12 +7,16 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stepiq import __version__
-from stepiq.accounts import browser_sessions, credentials
+from stepiq.accounts import browser_sessions, credentials, current_key
 from stepiq.accounts import endpoints as accounts
 from stepiq.accounts.administration import endpoints as administration
 from stepiq.accounts.audit import endpoints as audit
 from stepiq.accounts.audit.batching import EntryBatcher
 from stepiq.accounts.audit.http import AUDIT
+from stepiq.accounts.device_login import endpoints as device_login
+from stepiq.accounts.device_login.codes import UserCodes
+from stepiq.accounts.device_login.http import DEVICE_LOGINS, DeviceLoginServices
+from stepiq.accounts.device_login.http import PATH as DEVICE_PATH
 from stepiq.accounts.http import DOORS, AuthServices, authenticated
 from stepiq.accounts.link_door import LinkDoor
 from stepiq.accounts.oidc import endpoints as oidc
@@ -61,6 +65,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     accounts.auth,
     browser_sessions.router,
     accounts.users,
+    current_key.router,  # before the routes of keys by their ids
     accounts.api_keys,
     credentials.router,
     credentials.api_keys,
@@ -69,6 +74,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     invitations.router,
     workspaces.service_keys,
     oidc.router,
+    device_login.router,
     administration.router,
     two_factor.router,
     two_factor.administration,
@@ -107,6 +113,8 @@ PUBLIC_PATHS = frozenset(
         "/api/auth/providers",
         f"/api{OIDC_PATH}/start",
         f"/api{OIDC_PATH}/callback",
+        f"/api{DEVICE_PATH}",
+        f"/api{DEVICE_PATH}/token",
         "/api/reviews/open",
         "/api/reviews/decide",
         "/api/run-links/open",
@@ -143,6 +151,7 @@ def create_app() -> FastAPI:
     app.include_router(browser_sessions.public, prefix="/api")
     app.include_router(invitations.public, prefix="/api")
     app.include_router(oidc.public, prefix="/api")
+    app.include_router(device_login.public, prefix="/api")
     app.include_router(reviews.public, prefix="/api")
     app.include_router(language_schema.public, prefix="/api")
     app.include_router(trials.public, prefix="/api")
@@ -175,6 +184,7 @@ def equip(app: FastAPI, services: BillingServices, *, has_worker: bool = True) -
     DOORS.set(app, doors)
     AUDIT.set(app, EntryBatcher(services.database))
     OIDC.set(app, OidcServices.build(settings, doors.jwt_secret))
+    DEVICE_LOGINS.set(app, DeviceLoginServices(UserCodes(doors.jwt_secret)))
     IDEMPOTENCY.set(app, Idempotency(doors.jwt_secret))
     runs.STREAMS.set(app, Streams(services.changes))
     runs.RUN_LINKS.set(app, LinkDoor(RunLinks(settings)))

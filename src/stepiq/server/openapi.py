@@ -41,7 +41,7 @@ headers. Both are listed at the response `default` only, which is each route's r
 missing credential, a body that is too large, or a database that does not answer. A session can name a workspace in \
 `X-Workspace`; an API key belongs to one.
 """
-_TAGS = ("Auth", "Users", "Two factor", "API keys", "Pipelines", "Runs", "Bulk jobs", "Reviews", "Webhooks", "Schedules", "Deliveries", "Secrets", "Models", "Usage")  # fmt: skip
+_TAGS = ("Auth", "Users", "Two factor", "Device login", "API keys", "Pipelines", "Runs", "Bulk jobs", "Reviews", "Webhooks", "Schedules", "Deliveries", "Secrets", "Models", "Usage")  # fmt: skip
 # In the code, the suffix "View" distinguishes classes of responses from records. Clients have no records.
 _SCHEMA_NAME = re.compile(r'"(#/components/schemas/)?(?:Page_(\w+)View_|(\w+)View)"')
 _STREAM_PATH = "/api/runs/{run_id}/stream"
@@ -148,6 +148,8 @@ def _complete(operation: dict[str, Any], route: Route) -> None:
     for parameter in operation.get("parameters", ()):
         # FastAPI repeats the description of the parameter.
         parameter["schema"].pop("description", None)
+        if not parameter.get("required"):
+            parameter.pop("required", None)  # the default
     responses: dict[str, Any] = operation["responses"]
     if "application/json" in responses.get("422", {}).get("content", {}):
         del responses["422"]  # FastAPI's own shape, which no route returns

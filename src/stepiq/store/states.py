@@ -191,3 +191,16 @@ class KeyKind(StrEnum):
     """A member: the key can do what its scopes and the role of the member allow."""
     SERVICE = "service"
     """The workspace: the key can do what its scopes allow, whoever is a member."""
+
+
+class DeviceLoginStatus(StrEnum):
+    """Status of a login with a code."""
+
+    PENDING = "pending"
+    """Nobody has confirmed or refused it."""
+    APPROVED = "approved"
+    """A person has confirmed it. The program can fetch its key."""
+    DENIED = "denied"
+    """A person has refused it."""
+    USED = "used"
+    """The program has its key."""

@@ -37,6 +37,13 @@ class MethodNotAllowed(StepIQError):
     code = "method_not_allowed"
 
 
+class GrantRefused(StepIQError):
+    """A program does not get the credential that it asks for.
+
+    OAuth (RFC 6749, section 5.2) defines the status. Each subclass has a code.
+    """
+
+
 class PreconditionFailed(StepIQError):
     """`If-Match` names an old version: the pipeline was saved in the meantime. `current` has the newest version."""
 

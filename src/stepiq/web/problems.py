@@ -34,6 +34,7 @@ from stepiq.web import paths, requests, validation
 from stepiq.web.bodies import View, as_sent
 from stepiq.web.errors import (
     BodyTooLarge,
+    GrantRefused,
     HeadersTooLarge,
     IdempotencyInProgress,
     InvalidBody,
@@ -50,6 +51,7 @@ _EXAMPLE_ID = "0192f0c5"  # short, because the document contains it more than a 
 
 _STATUSES: dict[type[StepIQError], int] = {
     Malformed: 400,
+    GrantRefused: 400,
     Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,

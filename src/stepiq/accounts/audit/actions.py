@@ -51,6 +51,11 @@ class Action(StrEnum):
     OIDC_REFUSED = "oidc.refused"
     """A sign-in with a provider was refused."""
 
+    DEVICE_LOGIN_APPROVED = "device_login.approved"
+    """A person confirmed a login of `stepiq` with a code. The key that it got is recorded separately."""
+    DEVICE_LOGIN_DENIED = "device_login.denied"
+    """A person refused such a login."""
+
     API_KEY_CREATED = "api_key.created"
     """A personal key was created."""
     API_KEY_ROLLED = "api_key.rolled"

@@ -148,14 +148,21 @@ async def insert(
     return (await session.execute(statement)).one()
 
 
+async def find(session: Session, belongs: Belonging, key_id: UUID) -> Row | None:
+    """A key that was not revoked."""
+    return (await session.execute(_unrevoked(belongs, key_id))).one_or_none()
+
+
 async def lock(session: Session, belongs: Belonging, key_id: UUID) -> Row | None:
     """Lock and return a key that was not revoked."""
-    statement = (
-        sa.select(api_keys)
-        .where(api_keys.c.id == key_id, _belongs(belongs), api_keys.c.revoked_at.is_(None))
-        .with_for_update()
-    )
+    statement = _unrevoked(belongs, key_id).with_for_update()
     return (await session.execute(statement)).one_or_none()
+
+
+def _unrevoked(belongs: Belonging, key_id: UUID) -> sa.Select[Any]:
+    return sa.select(api_keys).where(
+        api_keys.c.id == key_id, _belongs(belongs), api_keys.c.revoked_at.is_(None)
+    )
 
 
 async def expire(session: Session, key_id: UUID, at: datetime) -> None:

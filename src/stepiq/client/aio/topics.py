@@ -8,6 +8,7 @@ from stepiq.client.aio.operations.audit import AsyncAuditOperations
 from stepiq.client.aio.operations.auth import AsyncAuthOperations
 from stepiq.client.aio.operations.bulk_jobs import AsyncBulkJobsOperations
 from stepiq.client.aio.operations.deliveries import AsyncDeliveriesOperations
+from stepiq.client.aio.operations.device_login import AsyncDeviceLoginOperations
 from stepiq.client.aio.operations.drafts import AsyncDraftsOperations
 from stepiq.client.aio.operations.health import AsyncHealthOperations
 from stepiq.client.aio.operations.invitations import AsyncInvitationsOperations
@@ -37,6 +38,7 @@ class AsyncTopics:
         self.health = AsyncHealthOperations(transport)
         self.auth = AsyncAuthOperations(transport)
         self.invitations = AsyncInvitationsOperations(transport)
+        self.device_login = AsyncDeviceLoginOperations(transport)
         self.reviews = AsyncReviewsOperations(transport)
         self.pipelines = AsyncPipelinesOperations(transport)
         self.runs = AsyncRuns(transport)

@@ -54,6 +54,12 @@ from stepiq.client.models.deliveries import (
     Target,
     TargetType,
 )
+from stepiq.client.models.device_login import (
+    DecidedDeviceLogin,
+    DeviceCodes,
+    DeviceKey,
+    DeviceLogin,
+)
 from stepiq.client.models.drafts import DeletedDraft, Draft, DraftSummary, OtherDraft, OtherDrafts
 from stepiq.client.models.health import Health, Readiness
 from stepiq.client.models.invitations import (
@@ -247,6 +253,7 @@ __all__ = [
     "Credits",
     "DailyUsage",
     "Data",
+    "DecidedDeviceLogin",
     "DeletedApiKey",
     "DeletedDraft",
     "DeletedInvitation",
@@ -260,6 +267,9 @@ __all__ = [
     "Delivery",
     "DeliveryStatus",
     "Density",
+    "DeviceCodes",
+    "DeviceKey",
+    "DeviceLogin",
     "Diff",
     "DisconnectedIdentity",
     "Draft",

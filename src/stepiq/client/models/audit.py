@@ -32,6 +32,8 @@ Action = Annotated[
         "oidc.linked",
         "oidc.unlinked",
         "oidc.refused",
+        "device_login.approved",
+        "device_login.denied",
         "api_key.created",
         "api_key.rolled",
         "api_key.revoked",

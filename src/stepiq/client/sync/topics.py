@@ -8,6 +8,7 @@ from stepiq.client.sync.operations.audit import AuditOperations
 from stepiq.client.sync.operations.auth import AuthOperations
 from stepiq.client.sync.operations.bulk_jobs import BulkJobsOperations
 from stepiq.client.sync.operations.deliveries import DeliveriesOperations
+from stepiq.client.sync.operations.device_login import DeviceLoginOperations
 from stepiq.client.sync.operations.drafts import DraftsOperations
 from stepiq.client.sync.operations.health import HealthOperations
 from stepiq.client.sync.operations.invitations import InvitationsOperations
@@ -37,6 +38,7 @@ class Topics:
         self.health = HealthOperations(transport)
         self.auth = AuthOperations(transport)
         self.invitations = InvitationsOperations(transport)
+        self.device_login = DeviceLoginOperations(transport)
         self.reviews = ReviewsOperations(transport)
         self.pipelines = PipelinesOperations(transport)
         self.runs = Runs(transport)

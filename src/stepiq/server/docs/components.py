@@ -161,10 +161,15 @@ def _share(kind: str, places: list[_Place]) -> dict[str, Any]:
     """Replace values that occur several times by references. Returns the components."""
     values = [(place.name, json.dumps(place.holder[place.key], sort_keys=True)) for place in places]
     counts = Counter(values)
-    shared: dict[str, tuple[str, Any]] = {}
+    names: dict[tuple[str, str], str] = {}
+    shared: dict[str, Any] = {}
     for place, (name, text) in zip(places, values, strict=True):
-        value = place.holder[place.key]
-        # Values of the same name can differ. The first one that occurs several times becomes the component.
-        if counts[name, text] > 1 and shared.setdefault(name, (text, value))[0] == text:
-            place.holder[place.key] = {"$ref": f"#/components/{kind}/{name}"}
-    return {name: value for name, (_, value) in sorted(shared.items())}
+        if counts[name, text] == 1:
+            continue
+        if (name, text) not in names:
+            # Values of the same name can differ. Further ones get a number.
+            others = sum(other == name for other, _ in names)
+            names[name, text] = f"{name}{others + 1}" if others else name
+            shared[names[name, text]] = place.holder[place.key]
+        place.holder[place.key] = {"$ref": f"#/components/{kind}/{names[name, text]}"}
+    return dict(sorted(shared.items()))

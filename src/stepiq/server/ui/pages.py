@@ -14,6 +14,7 @@ from stepiq.web.services import AppKey
 
 PAGES = (
     "login",
+    "device",
     "register",
     "join",
     "forgot-password",

@@ -26,6 +26,7 @@ from stepiq.store.tables.deliveries import (
     delivery_attempts,
     recipients,
 )
+from stepiq.store.tables.device_logins import device_logins
 from stepiq.store.tables.identities import identities, identity_roles, spent_sign_ins
 from stepiq.store.tables.operations import operation_payloads, run_operations
 from stepiq.store.tables.pipelines import drafts, pipeline_versions, pipelines
@@ -45,6 +46,7 @@ __all__ = [
     "bulk_jobs",
     "deliveries",
     "delivery_attempts",
+    "device_logins",
     "drafts",
     "idempotent_requests",
     "identities",

@@ -7,7 +7,7 @@ from fastapi import Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from stepiq.accounts.actor import Actor, Credential, Scope
-from stepiq.accounts.errors import ScopeMissing
+from stepiq.accounts.errors import KeyRequired, ScopeMissing
 from stepiq.accounts.http import Caller, DoorsDep, Scoped, require_scope
 from stepiq.billing.errors import PlanWebhooksDisabled
 from stepiq.billing.http import BillingServicesDep
@@ -24,7 +24,6 @@ from stepiq.store.database import Session
 from stepiq.store.states import RunStatus
 from stepiq.triggers.webhooks import schemas, service
 from stepiq.triggers.webhooks.errors import (
-    KeyRequired,
     PayloadInvalid,
     SignatureInvalid,
     SignatureSecretMissing,

@@ -3,15 +3,6 @@
 from stepiq.core.errors import Invalid, Unauthenticated
 
 
-class KeyRequired(Unauthenticated):
-    """Inbound webhooks require an API key."""
-
-    code = "api_key_required"
-
-    def __init__(self) -> None:
-        super().__init__("Inbound webhooks require an API key. Send it as `X-API-Key: sk_live_…`.")
-
-
 class PayloadInvalid(Invalid):
     """The body is JSON, but not an object."""
 

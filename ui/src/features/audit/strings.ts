@@ -22,6 +22,8 @@ const actions: Record<AuditAction, string> = {
   "oidc.linked": "Identity linked",
   "oidc.unlinked": "Identity unlinked",
   "oidc.refused": "Provider sign-in refused",
+  "device_login.approved": "Login with a code confirmed",
+  "device_login.denied": "Login with a code refused",
   "api_key.created": "API key created",
   "api_key.rolled": "API key replaced",
   "api_key.revoked": "API key revoked",

@@ -26,6 +26,18 @@ from stepiq.client.requests import (
 class AsyncApiKeysOperations(AsyncResource):
     """The operations of the topic "api keys"."""
 
+    async def get_current(self) -> ApiKey:
+        """The personal API key of the request, without its text."""
+        request = ApiRequest("GET", "/api/user/api-keys/current")
+        return await self._transport.fetch(ApiKey, request)
+
+    async def revoke_current(self) -> DeletedApiKey:
+        """Revoke the personal API key of the request. It is no longer accepted. `stepiq logout`
+        does this.
+        """
+        request = ApiRequest("DELETE", "/api/user/api-keys/current")
+        return await self._transport.fetch(DeletedApiKey, request)
+
     def list(self, *, limit: int | None = None) -> AsyncPages[ApiKey]:
         """Your API keys in the workspace, newest first, without their text.
 

@@ -22,6 +22,7 @@ _SECRET_SHOWN: Final[dict[str, Any]] = {
     "updated_at": CREATED,
     "last_used_at": None,
 }
+_DEVICE_CODE: Final = "GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS0Q"
 _LONG: Final = "the passphrase of a password manager"
 
 SHAPES: Final[dict[str, Any]] = {
@@ -105,23 +106,8 @@ SHAPES: Final[dict[str, Any]] = {
         "limits": {
             "credits_per_month": 2_000,
             "runs_per_day": 100,
-            "pipelines": 10,
-            "steps": 10,
-            "cron": True,
             "webhooks": True,
-            "agent_turns": 8,
-            "agent_seconds": 180,
-            "agent_tool_calls": 3,
-            "requests_per_minute": 300,
-            "runs_at_once": 5,
-            "runs_queued": 200,
             "api_keys": 20,
-            "workspace_requests_per_minute": 600,
-            "versions": 2_000,
-            "definition_bytes": 100_000_000,
-            "schedules": 50,
-            "emails_per_day": 200,
-            "redeliveries_per_day": 200,
         },
         "credits_remaining": 1_999,
         "is_admin": False,
@@ -152,6 +138,30 @@ SHAPES.update(
         "TotpProof": {"password": _LONG, "code": "287082"},
         "RecoveryCodes": {"recovery_codes": ["7kq2-w9xf-3htm-c8ra", "0npz-5vej-d6gs-41yb"]},
         "DeletedTotp": {"id": USER, "deleted": True},
+    }
+)
+SHAPES.update(
+    {
+        "NewDeviceLogin": {"host_name": "laptop"},
+        "DeviceCodes": {
+            "device_code": _DEVICE_CODE,
+            "user_code": "BCDF-GHJK",
+            "verification_uri": "https://stepiq.example.com/device",
+            "verification_uri_complete": "https://stepiq.example.com/device?code=BCDF-GHJK",
+            "expires_in": 600,
+            "interval": 5,
+        },
+        "DeviceCode": {"device_code": _DEVICE_CODE},
+        "UserCode": {"user_code": "BCDF-GHJK"},
+        "DeviceDecision": {"user_code": "BCDF-GHJK", "approve": True},
+        "DeviceLogin": {
+            "host_name": "laptop",
+            "client": "203.0.113.7",
+            "created_at": CREATED,
+            "expires_at": "2026-02-27T09:40:00.000Z",
+            "scopes": ["account:read", "pipelines:execute", "pipelines:read", "pipelines:write"],
+            "key_days": 90,
+        },
     }
 )
 SHAPES["EmailVerification"] = {"email": "ada@example.com", "email_verified": True}

@@ -1,0 +1,188 @@
+"""Routes of logins with a code: a program starts one and waits, and a person with a session decides."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from fastapi import Request
+
+from stepiq.accounts import recorded as account_recorded
+from stepiq.accounts import schemas as account_schemas
+from stepiq.accounts.actor import Actor
+from stepiq.accounts.device_login import recorded, schemas, service
+from stepiq.accounts.device_login.errors import (
+    AccessDenied,
+    AuthorizationPending,
+    ExpiredToken,
+    LoginDecided,
+    SlowDown,
+    UserCodeNotFound,
+)
+from stepiq.accounts.device_login.http import (
+    DECISION_PATH,
+    PAGE_PATH,
+    PATH,
+    DeviceLoginsDep,
+    DeviceLoginServices,
+)
+from stepiq.accounts.device_login.records import (
+    INTERVAL,
+    KEY_LIFETIME,
+    LIFETIME,
+    Answer,
+    LoginExpired,
+    LoginGranted,
+    LoginRefused,
+    LoginWaiting,
+)
+from stepiq.accounts.errors import SessionRequired, TooManyAttempts
+from stepiq.accounts.http import Person
+from stepiq.accounts.origin import client_of
+from stepiq.accounts.workspaces import service as workspaces
+from stepiq.execution.quotas import PlanKeysExceeded
+from stepiq.web.bodies import router as new_router
+from stepiq.web.problems import problems
+from stepiq.web.services import ServicesDep
+from stepiq.web.transactions import Read
+
+public = new_router("Device login")
+"""The routes of the program, which has no credential."""
+
+router = new_router("Device login")
+
+
+@public.post(PATH, responses=problems(TooManyAttempts))
+async def start_device_login(
+    request: Request,
+    services: ServicesDep,
+    logins: DeviceLoginsDep,
+    body: schemas.NewDeviceLogin | None = None,
+) -> schemas.DeviceCodesView:
+    """Start a login of a program (RFC 8628). A person confirms it in the browser, within ten minutes."""
+    logins.count_start(request)
+    async with services.database.transaction() as tx:
+        started = await service.start(
+            tx,
+            logins.user_codes,
+            host_name=None if body is None else body.host_name,
+            client=client_of(request),
+        )
+    page = services.settings.base_url + PAGE_PATH
+    return schemas.DeviceCodesView(
+        device_code=started.device_code,
+        user_code=started.user_code,
+        verification_uri=page,
+        verification_uri_complete=f"{page}?code={started.user_code}",
+        expires_in=int(LIFETIME.total_seconds()),
+        interval=int(INTERVAL.total_seconds()),
+    )
+
+
+@public.post(
+    f"{PATH}/token",
+    responses=problems(
+        AuthorizationPending,
+        SlowDown,
+        ExpiredToken,
+        AccessDenied,
+        PlanKeysExceeded,
+        TooManyAttempts,
+    ),
+)
+async def redeem_device_login(
+    request: Request, services: ServicesDep, logins: DeviceLoginsDep, body: schemas.DeviceCode
+) -> schemas.DeviceKeyView:
+    """Ask for the API key of a login, every `interval` seconds until a person has decided. The key is shown only once.
+
+    The codes of the errors are those of RFC 8628.
+    """
+    logins.count_poll(request)
+    async with services.database.transaction() as tx:
+        answer = await service.redeem(tx, body.device_code, services.plans.get)
+        if isinstance(answer, LoginGranted):
+            await account_recorded.key_created(tx, answer.actor, answer.key)
+    granted = _granted(answer)
+    made, account = granted.key, granted.account
+    return schemas.DeviceKeyView(
+        id=made.id,
+        name=made.name,
+        key=granted.text,
+        scopes=made.scopes,
+        expires_at=made.expires_at,
+        email=account.email,
+        workspace=account_schemas.WorkspaceBrief(
+            id=account.workspace_id, name=account.workspace_name
+        ),
+    )
+
+
+@router.post(
+    f"{DECISION_PATH}/open",
+    responses=problems(SessionRequired, UserCodeNotFound, LoginDecided, TooManyAttempts),
+)
+async def open_device_login(
+    caller: Person, read: Read, logins: DeviceLoginsDep, body: schemas.UserCode
+) -> schemas.DeviceLoginView:
+    """Show the login with a code, and what its key could do in the workspace. Changes nothing."""
+    with _counted(logins, caller):
+        row = await service.find(read, logins.user_codes, body.user_code)
+    return schemas.DeviceLoginView(
+        host_name=row.host_name,
+        client=row.client,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        scopes=service.scopes_for(caller),
+        key_days=KEY_LIFETIME.days,
+    )
+
+
+@router.post(
+    f"{DECISION_PATH}/decide",
+    responses=problems(
+        SessionRequired, UserCodeNotFound, LoginDecided, PlanKeysExceeded, TooManyAttempts
+    ),
+)
+async def decide_device_login(
+    caller: Person, services: ServicesDep, logins: DeviceLoginsDep, body: schemas.DeviceDecision
+) -> schemas.DecidedDeviceLogin:
+    """Confirm or refuse a login. A confirmed one gets an API key that acts as you in the workspace."""
+    # A decision is made only once, so an `Idempotency-Key` would have no use.
+    with _counted(logins, caller):
+        async with services.database.transaction() as tx:
+            if body.approve:
+                plan = services.plans.get(caller.plan)
+                row = await service.approve(tx, logins.user_codes, caller, body.user_code, plan)
+                await recorded.approved(tx, caller, row)
+            else:
+                row = await service.deny(tx, logins.user_codes, caller, body.user_code)
+                await recorded.denied(tx, caller, row)
+            workspace = await workspaces.one(tx, caller)
+    return schemas.DecidedDeviceLogin(
+        approved=body.approve,
+        workspace=account_schemas.WorkspaceBrief(id=workspace.id, name=workspace.name),
+    )
+
+
+def _granted(answer: Answer) -> LoginGranted:
+    """The key. Every other answer is an error of RFC 8628, after its transaction was committed."""
+    match answer:
+        case LoginGranted():
+            return answer
+        case LoginWaiting(is_too_early=True):
+            raise SlowDown(answer.interval)
+        case LoginWaiting():
+            raise AuthorizationPending
+        case LoginRefused():
+            raise AccessDenied
+        case LoginExpired():
+            raise ExpiredToken
+
+
+@contextmanager
+def _counted(logins: DeviceLoginServices, caller: Actor) -> Generator[None]:
+    """Count wrong codes, so that nobody finds the code of another person's program by trying many."""
+    with logins.wrong_codes.attempt((str(caller.user_id),)) as attempt:
+        try:
+            yield
+        except UserCodeNotFound:
+            attempt.count()
+            raise

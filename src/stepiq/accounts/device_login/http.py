@@ -1,0 +1,63 @@
+"""The services of this process for logins with a code."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from stepiq.accounts.device_login.codes import UserCodes
+from stepiq.accounts.errors import TooManyAttempts
+from stepiq.accounts.origin import client_of
+from stepiq.accounts.throttle import Throttle
+from stepiq.core import clock
+from stepiq.web.limits import Limiter
+from stepiq.web.services import AppKey
+
+PATH = "/auth/device"
+DECISION_PATH = "/user/device-login"
+PAGE_PATH = "/device"
+"""The page on which a person confirms a login."""
+
+_PERIOD = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class DeviceLoginServices:
+    """The codes, and the limits that keep them from being guessed."""
+
+    user_codes: UserCodes
+    starts: Limiter = field(default_factory=lambda: Limiter(60, _PERIOD))
+    """Counts new logins, by client. A company can share one address."""
+    polls: Limiter = field(default_factory=lambda: Limiter(240, timedelta(minutes=1)))
+    """Counts requests for keys, by client: 20 programs can wait at the same time."""
+    wrong_codes: Throttle = field(
+        default_factory=lambda: Throttle(10, _PERIOD, "Too many wrong codes for this account.")
+    )
+    """Counts wrong codes of the sessions of each account."""
+
+    def count_start(self, request: Request) -> None:
+        """Count a new login of the client of a request.
+
+        Raises:
+            TooManyAttempts: the client has started too many.
+        """
+        _count(self.starts, request)
+
+    def count_poll(self, request: Request) -> None:
+        """Count a request for a key.
+
+        Raises:
+            TooManyAttempts: the client has sent too many.
+        """
+        _count(self.polls, request)
+
+
+def _count(limiter: Limiter, request: Request) -> None:
+    decision = limiter.hit(client_of(request), clock.now())
+    if not decision.is_allowed:
+        raise TooManyAttempts(decision.reset)
+
+
+DEVICE_LOGINS = AppKey[DeviceLoginServices]("device_logins")
+DeviceLoginsDep = Annotated[DeviceLoginServices, Depends(DEVICE_LOGINS)]

@@ -1,0 +1,113 @@
+"""Queries of logins with a code."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from stepiq.core import ids
+from stepiq.store import sweeping
+from stepiq.store.database import Session
+from stepiq.store.states import DeviceLoginStatus
+from stepiq.store.tables import device_logins
+
+Row = sa.Row[Any]
+
+
+async def insert(
+    session: Session,
+    *,
+    device_digest: bytes,
+    user_digest: bytes,
+    host_name: str | None,
+    client: str,
+    interval: timedelta,
+    now: datetime,
+    until: datetime,
+) -> bool:
+    """Store a login; False if another one has the same code."""
+    statement = sa.insert(device_logins).values(
+        id=ids.uuid7(),
+        device_digest=device_digest,
+        user_digest=user_digest,
+        status=DeviceLoginStatus.PENDING,
+        host_name=host_name,
+        client=client,
+        interval_seconds=int(interval.total_seconds()),
+        created_at=now,
+        expires_at=until,
+    )
+    try:
+        async with session.connection.begin_nested():
+            await session.execute(statement)
+    except IntegrityError:
+        return False
+    return True
+
+
+async def by_user_code(session: Session, digest: bytes, now: datetime) -> Row | None:
+    """A login that has not expired."""
+    statement = sa.select(device_logins).where(
+        device_logins.c.user_digest == digest, device_logins.c.expires_at > now
+    )
+    return (await session.execute(statement)).one_or_none()
+
+
+async def lock(session: Session, device_digest: bytes, now: datetime) -> Row | None:
+    """Lock a login that has not expired, for the program that has started it."""
+    statement = (
+        sa.select(device_logins)
+        .where(device_logins.c.device_digest == device_digest, device_logins.c.expires_at > now)
+        .with_for_update()
+    )
+    return (await session.execute(statement)).one_or_none()
+
+
+async def approve(session: Session, login_id: UUID, workspace_id: UUID, session_id: UUID) -> bool:
+    """Record that a session has confirmed a login; False if it was decided. One of two concurrent decisions succeeds."""
+    return await _decide(
+        session,
+        login_id,
+        status=DeviceLoginStatus.APPROVED,
+        workspace_id=workspace_id,
+        session_id=session_id,
+    )
+
+
+async def deny(session: Session, login_id: UUID) -> bool:
+    """Record that a person has refused a login; False if it was decided."""
+    return await _decide(session, login_id, status=DeviceLoginStatus.DENIED)
+
+
+async def _decide(session: Session, login_id: UUID, **values: Any) -> bool:
+    statement = (
+        sa.update(device_logins)
+        .where(device_logins.c.id == login_id, device_logins.c.status == DeviceLoginStatus.PENDING)
+        .values(**values)
+    )
+    return (await session.execute(statement)).rowcount == 1
+
+
+async def use(session: Session, login_id: UUID) -> None:
+    """Record that the program of a locked login has its key."""
+    await session.execute(
+        sa.update(device_logins)
+        .where(device_logins.c.id == login_id)
+        .values(status=DeviceLoginStatus.USED)
+    )
+
+
+async def polled(session: Session, login_id: UUID, now: datetime, interval: timedelta) -> None:
+    """Record a request of the program of a locked login, and how long it must wait before the next."""
+    await session.execute(
+        sa.update(device_logins)
+        .where(device_logins.c.id == login_id)
+        .values(polled_at=now, interval_seconds=int(interval.total_seconds()))
+    )
+
+
+async def delete_expired(session: Session, before: datetime, limit: int) -> int:
+    """Delete a batch of logins that expired before an instant."""
+    return await sweeping.delete_oldest(session, device_logins.c.expires_at, before, limit)

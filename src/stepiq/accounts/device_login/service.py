@@ -1,0 +1,182 @@
+"""Operations on logins with a code (RFC 8628): start, confirm or refuse, and exchange for a key, once."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from stepiq.accounts import api_keys
+from stepiq.accounts.actor import Actor, Scope
+from stepiq.accounts.authentication import session_actor
+from stepiq.accounts.device_login import codes, queries
+from stepiq.accounts.device_login.codes import UserCodes
+from stepiq.accounts.device_login.errors import LoginDecided, UserCodeNotFound
+from stepiq.accounts.device_login.records import (
+    INTERVAL,
+    KEY_LIFETIME,
+    LIFETIME,
+    SCOPES,
+    Answer,
+    LoginExpired,
+    LoginGranted,
+    LoginRefused,
+    LoginWaiting,
+    StartedLogin,
+    interval_after,
+    is_too_early,
+    key_name,
+)
+from stepiq.accounts.errors import CredentialInvalid, SessionRequired
+from stepiq.accounts.queries import accounts as account_queries
+from stepiq.accounts.queries import sessions as session_queries
+from stepiq.accounts.service import account_of, require_person
+from stepiq.core import clock
+from stepiq.execution import quotas
+from stepiq.execution.quotas import Quota
+from stepiq.store.database import Session
+from stepiq.store.states import DeviceLoginStatus
+
+PlanOf = Callable[[str], quotas.PlanLimits]
+
+
+async def start(
+    session: Session, user_codes: UserCodes, *, host_name: str | None, client: str
+) -> StartedLogin:
+    """Start a login, which a person must confirm within `LIFETIME`.
+
+    Args:
+        session: the transaction.
+        user_codes: creates the code for the person.
+        host_name: where the program runs, as it states.
+        client: its address.
+    """
+    now = clock.now()
+    while True:
+        started = StartedLogin(codes.new_device_code(), user_codes.new())
+        digest = user_codes.digest(started.user_code)
+        # A code can be in use, although it is unlikely.
+        if digest is not None and await queries.insert(
+            session,
+            device_digest=codes.device_digest(started.device_code),
+            user_digest=digest,
+            host_name=host_name,
+            client=client,
+            interval=INTERVAL,
+            now=now,
+            until=now + LIFETIME,
+        ):
+            return started
+
+
+async def find(session: Session, user_codes: UserCodes, code: str) -> Any:
+    """The row of a login that waits for a decision.
+
+    Raises:
+        UserCodeNotFound: no login has the code, or it has expired.
+        LoginDecided: it was confirmed or refused.
+    """
+    digest = user_codes.digest(code)
+    row = None if digest is None else await queries.by_user_code(session, digest, clock.now())
+    if row is None:
+        raise UserCodeNotFound
+    if row.status != DeviceLoginStatus.PENDING:
+        raise LoginDecided(DeviceLoginStatus(row.status))
+    return row
+
+
+def scopes_for(actor: Actor) -> list[Scope]:
+    """What the key of a login can do: what commands need, and the actor's role in the workspace allows."""
+    return sorted(SCOPES & actor.scopes)
+
+
+async def approve(
+    session: Session, user_codes: UserCodes, actor: Actor, code: str, plan: quotas.PlanLimits
+) -> Any:
+    """Let the program of a login have a key that acts as the actor in the workspace; returns the row of the login.
+
+    The key is created when the program asks for it, unless the actor's session has ended by then.
+
+    Raises:
+        UserCodeNotFound, LoginDecided: as for `find`.
+        SessionRequired: the actor is an API key.
+        PlanKeysExceeded: the workspace has as many keys as its plan allows.
+    """
+    if actor.session_id is None:
+        raise SessionRequired
+    row = await find(session, user_codes, code)
+    if not await queries.approve(session, row.id, actor.workspace_id, actor.session_id):
+        raise LoginDecided(DeviceLoginStatus.APPROVED)
+    # After the login is locked, as when the key is created.
+    await quotas.require_room(session, actor.workspace_id, plan, Quota.API_KEYS)
+    return row
+
+
+async def deny(session: Session, user_codes: UserCodes, actor: Actor, code: str) -> Any:
+    """Refuse a login; returns its row.
+
+    Raises:
+        UserCodeNotFound, LoginDecided: as for `find`.
+        SessionRequired: the actor is an API key.
+    """
+    require_person(actor)
+    row = await find(session, user_codes, code)
+    if not await queries.deny(session, row.id):
+        raise LoginDecided(DeviceLoginStatus.DENIED)
+    return row
+
+
+async def redeem(session: Session, device_code: str, plan_of: PlanOf) -> Answer:
+    """Answer a program that asks for the key of its login. The transaction must be committed, whatever the answer is.
+
+    Of concurrent requests, only one gets a key.
+
+    Args:
+        session: the transaction.
+        device_code: the secret of the program.
+        plan_of: finds a plan by its name.
+
+    Raises:
+        PlanKeysExceeded: the workspace has as many keys as its plan allows. The program can ask again.
+    """
+    now = clock.now()
+    row = await queries.lock(session, codes.device_digest(device_code), now)
+    if row is None or row.status == DeviceLoginStatus.USED:
+        return LoginExpired()
+    if row.status == DeviceLoginStatus.DENIED:
+        return LoginRefused()
+    if row.status == DeviceLoginStatus.PENDING:
+        return await _wait(session, row, now)
+    return await _grant(session, row, now, plan_of)
+
+
+async def _wait(session: Session, row: Any, now: datetime) -> LoginWaiting:
+    interval = timedelta(seconds=row.interval_seconds)
+    is_early = is_too_early(row.polled_at, now, interval)
+    if is_early:
+        interval = interval_after(interval)
+    await queries.polled(session, row.id, now, interval)
+    return LoginWaiting(is_early, interval)
+
+
+async def _grant(session: Session, row: Any, now: datetime, plan_of: PlanOf) -> Answer:
+    # A reset of the password or the removal of the member ends the session that has confirmed the login.
+    live = await session_queries.live(session, row.session_id, now, workspace_id=row.workspace_id)
+    if live is None or live.workspace_id is None:
+        return LoginRefused()
+    actor = session_actor(live)
+    try:
+        made = await api_keys.create(
+            session,
+            actor,
+            api_keys.personal(actor),
+            name=key_name(row.host_name),
+            scopes=scopes_for(actor),
+            expires_at=now + KEY_LIFETIME,
+            plan=plan_of(actor.plan),
+        )
+    except CredentialInvalid:
+        return LoginRefused()
+    await queries.use(session, row.id)
+    person = await account_queries.account_by_id(
+        session, actor.user_id, workspace_id=actor.workspace_id
+    )
+    return LoginGranted(made.row, made.text, actor, account_of(person))
