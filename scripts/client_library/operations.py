@@ -162,9 +162,12 @@ def _add_body(made: Operation, names: Names, content: Schema) -> None:
     model = names.schemas[referred[0]]
     present = {each.name for each in made.arguments}
     for key, value in model["properties"].items():
-        is_required = key in model.get("required", ())
+        is_definition = made.body == "definition" and key == "definition"
+        if made.body == "definition" and key == "text":
+            continue  # the argument `definition` can be a text
+        is_required = is_definition or key in model.get("required", ())
         kind = names.annotation(value, is_input=True)
-        if made.body == "definition" and key == "definition":
+        if is_definition:
             kind = "Mapping[str, Any] | str | bytes"
         elif not is_required and kind != "Any":
             kind = union([*kind.split(" | "), "Omitted"])
@@ -220,7 +223,11 @@ class _Method:
             unasked |= {"format"} if is_json else set()
         if self.page_item() is None:
             unasked.discard("cursor")
-        found = [each for each in self.operation.arguments if each.sent_as not in unasked]
+        found = [
+            each
+            for each in self.operation.arguments
+            if each.place == "body" or each.sent_as not in unasked
+        ]
         if "Last-Event-ID" in {each.sent_as for each in self.operation.arguments}:
             text = "Number of the last event that you know. Default: all events from the start."
             found.append(Argument("after", "", "int | None", "", "None", text))

@@ -275,9 +275,9 @@ def _ordered(names: Names, members: list[str]) -> list[str]:
 
 def _facade(members: dict[str, list[str]]) -> str:
     lines = ['"""The models of responses, by their names in the OpenAPI document."""\n']
-    lines.append("from stepiq.client.base import ApiModel, Json, Page, UnknownEvent")
+    lines.append("from stepiq.client.base import ApiModel, Json, ListPage, UnknownEvent")
     for module, found in sorted(members.items()):
         lines.append(f"from stepiq.client.models.{module} import {', '.join(sorted(found))}")
-    every = sorted(["ApiModel", "Json", "Page", "UnknownEvent", *chain(*members.values())])
+    every = sorted(["ApiModel", "Json", "ListPage", "UnknownEvent", *chain(*members.values())])
     listed = ", ".join(f'"{each}"' for each in every)
     return "\n".join([*lines, "", f"__all__ = [{listed}]", ""])

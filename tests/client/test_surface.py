@@ -47,6 +47,16 @@ def sample(schema: Any) -> Any:
     return of_kind[kind]
 
 
+def arguments_of_body(operation: Any) -> dict[str, Any]:
+    """The fields of a JSON body that are arguments. The text of a definition can be the argument `definition`."""
+    fields = fields_of(operation)
+    return {
+        name: each
+        for name, each in fields.items()
+        if (name, "definition" in fields) != ("text", True)
+    }
+
+
 def is_free(operation: Any) -> bool:
     return "requestBody" in operation and not fields_of(operation)
 
@@ -72,7 +82,7 @@ class TestOperations:
         not_asked = set(SET_BY_THE_LIBRARY) - ({"cursor"} if _is_call(operation) else set())
         expected = {
             python_name(each["name"]) for each in parameters_of(operation, but=not_asked)
-        } | {python_name(name) for name in fields_of(operation)}
+        } | {python_name(name) for name in arguments_of_body(operation)}
         if is_free(operation):
             expected |= {"body", "headers"}
         if "Idempotency-Key" in str(operation.get("parameters", "")):
@@ -96,7 +106,7 @@ class TestOperations:
             python_name(each["name"]): "v3" if each["in"] == "header" else sample(each["schema"])
             for each in parameters
         }
-        body = {name: sample(schema) for name, schema in fields_of(operation).items()}
+        body = {name: sample(schema) for name, schema in arguments_of_body(operation).items()}
         arguments |= {python_name(name): value for name, value in body.items()}
         if is_free(operation):
             arguments |= {"body": {"a": "ü"}, "headers": {"x-signature": "1"}}

@@ -312,3 +312,18 @@ def test_bodies_leave_out_what_is_omitted():
     body = requests.json_body(from_="start", version=None, name=requests.OMITTED)
 
     assert json.loads(body) == {"from": "start", "version": None}
+
+
+class TestDefinitions:
+    def test_a_text_alone_is_sent_as_yaml(self):
+        assert requests.definition_body("a: ü") == ("a: ü".encode(), "application/yaml")
+
+    def test_a_text_with_other_fields_is_a_field(self):
+        body, kind = requests.definition_body(b"a: 1\n", slug="a", tags=requests.OMITTED)
+
+        assert (json.loads(body), kind) == ({"text": "a: 1\n", "slug": "a"}, "application/json")
+
+    def test_a_mapping_is_a_field(self):
+        body, kind = requests.definition_body({"name": "A"})
+
+        assert (json.loads(body), kind) == ({"definition": {"name": "A"}}, "application/json")

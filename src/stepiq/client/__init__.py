@@ -1,5 +1,6 @@
 """The Python library for programs that call a stepIQ server. It imports no other part of stepIQ."""
 
+from stepiq.client import models, webhooks
 from stepiq.client.aio.client import AsyncClient
 from stepiq.client.errors import (
     ApiError,
@@ -45,4 +46,6 @@ __all__ = [
     "ServerUnreachableError",
     "UnprocessableError",
     "WebhookInvalidError",
+    "models",
+    "webhooks",
 ]

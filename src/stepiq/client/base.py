@@ -44,7 +44,7 @@ class UnknownEvent(ApiModel):
     seq: int | None = None
 
 
-class Page(ApiModel, Generic[T]):
+class ListPage(ApiModel, Generic[T]):
     """A part of a list."""
 
     data: list[T]
@@ -53,9 +53,9 @@ class Page(ApiModel, Generic[T]):
 
 
 @cache
-def page_of(kind: Any) -> type[Page[Any]]:
+def page_of(kind: Any) -> type[ListPage[Any]]:
     """The class of pages with items of a class."""
-    pages: Any = Page
+    pages: Any = ListPage
     return pages[kind]
 
 

@@ -168,18 +168,13 @@ def free_body(body: Mapping[str, Any] | bytes) -> bytes:
 def definition_body(
     definition: Mapping[str, Any] | str | bytes, **fields: Any
 ) -> tuple[bytes, str]:
-    """The definition of a pipeline, and its content type. Text is sent unchanged, as YAML.
-
-    Raises:
-        ValueError: text cannot be sent with other fields.
-    """
+    """The definition of a pipeline with other fields, and its content type. The server stores text unchanged."""
     if isinstance(definition, Mapping):
         return json_body(definition=definition, **fields), "application/json"
-    given = [name for name, value in fields.items() if value is not OMITTED]
-    if given:
-        raise ValueError(f"Give the definition as a mapping to set {', '.join(given)}.")
-    text = definition.encode() if isinstance(definition, str) else definition
-    return text, "application/yaml"
+    text = definition.decode() if isinstance(definition, bytes) else definition
+    if all(value is OMITTED for value in fields.values()):
+        return text.encode(), "application/yaml"
+    return json_body(text=text, **fields), "application/json"
 
 
 def etag(version: int | str | None) -> str | None:

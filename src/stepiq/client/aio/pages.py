@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from stepiq.client.aio.transport import AsyncTransport
-from stepiq.client.base import Page, page_of
+from stepiq.client.base import ListPage, page_of
 from stepiq.client.requests import ApiRequest
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class AsyncPages(Generic[T]):
             for item in page.data:
                 yield item
 
-    async def pages(self) -> AsyncGenerator[Page[T]]:
+    async def pages(self) -> AsyncGenerator[ListPage[T]]:
         """Fetch one page after the other."""
         page = await self.page()
         yield page
@@ -35,10 +35,10 @@ class AsyncPages(Generic[T]):
             page = await self.page(page.next_cursor)
             yield page
 
-    async def page(self, cursor: str | None = None) -> Page[T]:
+    async def page(self, cursor: str | None = None) -> ListPage[T]:
         """Fetch one page: the first, or the one of a `next_cursor`."""
         request = self._request
         if cursor is not None:
             request = replace(request, query={**request.query, "cursor": cursor})
-        found: Page[T] = await self._transport.fetch(page_of(self._kind), request)
+        found: ListPage[T] = await self._transport.fetch(page_of(self._kind), request)
         return found

@@ -75,7 +75,7 @@ async def follow_run(
 
 async def _has_ended(transport: AsyncTransport, run_path: str, last: int) -> bool:
     """Whether a run has ended with an event that the caller knows: its stream is then empty."""
-    run = (await transport.send(ApiRequest("GET", run_path, query={"steps": "none"}))).json()
+    run = (await transport.send(ApiRequest("GET", run_path, query={"steps": False}))).json()
     if run["status"] not in ENDED:
         return False
     query = {"after": last, "limit": 1}

@@ -24,10 +24,10 @@ from stepiq.client.aio.operations.sessions import AsyncSessionsOperations
 from stepiq.client.aio.operations.two_factor import AsyncTwoFactorOperations
 from stepiq.client.aio.operations.usage import AsyncUsageOperations
 from stepiq.client.aio.operations.users import AsyncUsersOperations
-from stepiq.client.aio.operations.webhooks import AsyncWebhooksOperations
 from stepiq.client.aio.operations.workspaces import AsyncWorkspacesOperations
 from stepiq.client.aio.runs import AsyncRuns
 from stepiq.client.aio.transport import AsyncTransport
+from stepiq.client.aio.webhooks import AsyncWebhooks
 
 
 class AsyncTopics:
@@ -56,7 +56,7 @@ class AsyncTopics:
         self.administration = AsyncAdministrationOperations(transport)
         self.drafts = AsyncDraftsOperations(transport)
         self.bulk_jobs = AsyncBulkJobsOperations(transport)
-        self.webhooks = AsyncWebhooksOperations(transport)
+        self.webhooks = AsyncWebhooks(transport)
         self.schedules = AsyncSchedulesOperations(transport)
         self.models = AsyncModelsOperations(transport)
         self.secrets = AsyncSecretsOperations(transport)

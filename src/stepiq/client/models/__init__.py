@@ -2,7 +2,7 @@
 
 """The models of responses, by their names in the OpenAPI document."""
 
-from stepiq.client.base import ApiModel, Json, Page, UnknownEvent
+from stepiq.client.base import ApiModel, Json, ListPage, UnknownEvent
 from stepiq.client.models.administration import (
     AdminMember,
     AdminWorkspace,
@@ -299,6 +299,7 @@ __all__ = [
     "LastRun",
     "LinkedRun",
     "LinkedStep",
+    "ListPage",
     "ListedPipeline",
     "ListedRecipient",
     "ListedSchedule",
@@ -315,7 +316,6 @@ __all__ = [
     "OtherDraft",
     "OtherDrafts",
     "Overlap",
-    "Page",
     "PaidBy",
     "PasswordLink",
     "PasswordResetDone",

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-from stepiq.client.base import Page, page_of
+from stepiq.client.base import ListPage, page_of
 from stepiq.client.requests import ApiRequest
 from stepiq.client.sync.transport import Transport
 
@@ -29,7 +29,7 @@ class Pages(Generic[T]):
             for item in page.data:
                 yield item
 
-    def pages(self) -> Generator[Page[T]]:
+    def pages(self) -> Generator[ListPage[T]]:
         """Fetch one page after the other."""
         page = self.page()
         yield page
@@ -37,10 +37,10 @@ class Pages(Generic[T]):
             page = self.page(page.next_cursor)
             yield page
 
-    def page(self, cursor: str | None = None) -> Page[T]:
+    def page(self, cursor: str | None = None) -> ListPage[T]:
         """Fetch one page: the first, or the one of a `next_cursor`."""
         request = self._request
         if cursor is not None:
             request = replace(request, query={**request.query, "cursor": cursor})
-        found: Page[T] = self._transport.fetch(page_of(self._kind), request)
+        found: ListPage[T] = self._transport.fetch(page_of(self._kind), request)
         return found

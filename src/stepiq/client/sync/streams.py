@@ -77,7 +77,7 @@ def follow_run(
 
 def _has_ended(transport: Transport, run_path: str, last: int) -> bool:
     """Whether a run has ended with an event that the caller knows: its stream is then empty."""
-    run = (transport.send(ApiRequest("GET", run_path, query={"steps": "none"}))).json()
+    run = (transport.send(ApiRequest("GET", run_path, query={"steps": False}))).json()
     if run["status"] not in ENDED:
         return False
     query = {"after": last, "limit": 1}

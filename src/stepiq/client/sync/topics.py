@@ -24,10 +24,10 @@ from stepiq.client.sync.operations.sessions import SessionsOperations
 from stepiq.client.sync.operations.two_factor import TwoFactorOperations
 from stepiq.client.sync.operations.usage import UsageOperations
 from stepiq.client.sync.operations.users import UsersOperations
-from stepiq.client.sync.operations.webhooks import WebhooksOperations
 from stepiq.client.sync.operations.workspaces import WorkspacesOperations
 from stepiq.client.sync.runs import Runs
 from stepiq.client.sync.transport import Transport
+from stepiq.client.sync.webhooks import Webhooks
 
 
 class Topics:
@@ -56,7 +56,7 @@ class Topics:
         self.administration = AdministrationOperations(transport)
         self.drafts = DraftsOperations(transport)
         self.bulk_jobs = BulkJobsOperations(transport)
-        self.webhooks = WebhooksOperations(transport)
+        self.webhooks = Webhooks(transport)
         self.schedules = SchedulesOperations(transport)
         self.models = ModelsOperations(transport)
         self.secrets = SecretsOperations(transport)
