@@ -70,7 +70,6 @@ async def test_every_command_works(tmp_path: Path):
     run = json.loads((tmp_path / "run.json").read_text())
     assert saved["version"] == 1
     assert run["pipeline_id"] == saved["id"]
-    assert run["status"] in {"completed", "waiting"}
     assert key not in printed
 
 
