@@ -1,13 +1,18 @@
 """Logins of `stepiq` with a code: a person enters or compares the code, and decides."""
 
+import asyncio
+import os
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from tests.support.forked_command import ForkedCommand
 from tests.ui.support import (
     PageProblems,
     Person,
@@ -152,3 +157,38 @@ async def test_after_the_session_has_ended_the_code_is_kept(
     await expect(page.get_by_label("Code")).to_have_text(login["user_code"])
     await page.get_by_role("button", name="Allow").click()
     await expect(page.get_by_role("heading", name=ALLOWED)).to_be_visible()
+
+
+@pytest.mark.slow
+async def test_the_command_stores_the_key_that_a_person_allows(
+    page: Page, person: Person, ui_server: UiServer, tmp_path: Path
+):
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("STEPIQ_")},
+        "STEPIQ_SERVER": ui_server.url,
+        "XDG_CONFIG_HOME": str(tmp_path),
+    }
+    login = await ForkedCommand.start(["login"], tmp_path, environment)
+    assert login.stderr is not None
+    async with asyncio.timeout(60):
+        printed = await login.stderr.readuntil(b"Code: ") + await login.stderr.readline()
+    url, code = re.search(r"(http\S+)", printed.decode()), printed.decode().split()[-1]
+    assert url is not None
+    await open_session(page, person)
+    await page.goto(url[1])
+    await expect(page.get_by_label("Code")).to_have_text(code)
+
+    await page.get_by_role("button", name="Allow").click()
+    async with asyncio.timeout(60):
+        _, printed = await login.communicate()
+    me = await ForkedCommand.start(["whoami"], tmp_path, environment)
+    shown, _ = await me.communicate()
+    out = await ForkedCommand.start(["logout"], tmp_path, environment)
+    await out.communicate()
+    after = await ForkedCommand.start(["whoami"], tmp_path, environment)
+    await after.communicate()
+
+    assert login.returncode == 0, printed
+    assert f"Logged in to {ui_server.url} as {person.email}" in printed.decode()
+    assert "stepiq login on" in shown.decode()
+    assert (me.returncode, out.returncode, after.returncode) == (0, 0, 4)

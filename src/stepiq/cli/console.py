@@ -88,6 +88,27 @@ def stderr_is_terminal() -> bool:
     return sys.stderr.isatty()
 
 
+def stdin_is_terminal() -> bool:
+    """Whether a person types at standard input."""
+    return sys.stdin.isatty()
+
+
+def read_line() -> str:
+    """The first line of standard input, without its end."""
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def ask_secret(question: str) -> str:
+    """Ask for a value at the terminal, without showing it."""
+    return str(typer.prompt(escape(question), hide_input=True, err=True))
+
+
+def wait_for_enter(question: str) -> None:
+    """Wait until a person presses Enter at the terminal."""
+    say(question, newline=False)
+    sys.stdin.readline()
+
+
 def confirm(question: str) -> bool:
     """Ask a yes-or-no question at the terminal."""
     return typer.confirm(escape(question), err=True)

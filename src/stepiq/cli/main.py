@@ -21,6 +21,7 @@ from stepiq.cli.console import (
     say,
     stdout_is_terminal,
 )
+from stepiq.cli.remote import account_commands
 from stepiq.cli.remote import commands as remote
 from stepiq.core.errors import StepIQError
 from stepiq.store.states import ReviewDecision
@@ -50,6 +51,7 @@ for name, group in {
 }.items():
     app.add_typer(group, name=name, rich_help_panel=MACHINE_PANEL)
 app.add_typer(dev, name="dev", rich_help_panel=FILES_PANEL)
+app.add_typer(account_commands.app)
 app.add_typer(remote.app)
 
 

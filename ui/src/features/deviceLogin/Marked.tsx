@@ -4,15 +4,13 @@ import classes from "./DevicePage.module.css";
 
 /** A text whose parts between backticks are code. */
 export function withCode(text: string): ReactNode {
-  return text
-    .split("`")
-    .map((part, index) =>
-      index % 2 === 1 ? (
-        <Code key={`${index}-${part}`} className={classes.command}>
-          {part}
-        </Code>
-      ) : (
-        part
-      ),
-    );
+  return text.split("`").map((part, index) =>
+    index % 2 === 1 ? (
+      <Code key={`${index}-${part}`} className={classes.command}>
+        {part}
+      </Code>
+    ) : (
+      part
+    ),
+  );
 }

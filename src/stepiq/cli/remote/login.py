@@ -1,0 +1,297 @@
+"""`stepiq login`, `stepiq logout` and `stepiq whoami`."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import typer
+
+from stepiq.cli.console import (
+    UsageError,
+    ask_secret,
+    print_json,
+    print_text,
+    read_line,
+    say,
+    stderr_is_terminal,
+    stdin_is_terminal,
+    wait_for_enter,
+)
+from stepiq.cli.remote import browser, device_login
+from stepiq.cli.remote.calling import NotSignedIn
+from stepiq.cli.remote.device_login import LOOPBACK
+from stepiq.cli.remote.profiles import (
+    DEFAULT_NAME,
+    Profile,
+    Profiles,
+    forget_profile,
+    read_profiles,
+    require_name,
+    save_profile,
+)
+from stepiq.cli.remote.target import (
+    DEFAULT_SERVER,
+    KEY_VARIABLE,
+    PROFILE_VARIABLE,
+    SERVER_VARIABLE,
+    resolve,
+    server_url,
+)
+from stepiq.client import ApiError, AuthenticationError, Client, ClientError
+from stepiq.core.environment import variable
+
+_CURRENT_KEY = "/api/user/api-keys/current"
+_ME = "/api/user/me"
+_LONGEST_NAME = 64
+_QUICK_SECONDS = 10.0
+_INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ends, as in shells."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Destination:
+    """Where a login goes: a server, and the profile that stores its key."""
+
+    server: str
+    name: str
+    replaced: Profile | None
+    """The earlier profile of this name."""
+    becomes_default: bool
+
+
+def log_in(
+    server: str | None,
+    profile: str | None,
+    *,
+    with_key: bool,
+    opens: bool | None,
+    as_json: bool,
+) -> None:
+    """Store a key for a server: one that a person gives in the browser, or one from standard input.
+
+    Args:
+        server: the option `--server`.
+        profile: the option `--profile`.
+        with_key: read a key instead of getting one.
+        opens: whether to open the page in the browser. None: ask on a terminal.
+        as_json: print the result as JSON.
+    """
+    where = _destination(server, profile)
+    try:
+        made = _given(where.server) if with_key else _confirmed(where.server, opens, as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        say()
+        say("Stopped. Nothing was stored.")
+        raise typer.Exit(_INTERRUPTED) from None
+    save_profile(where.name, made, make_default=where.becomes_default)
+    if where.replaced is not None and where.replaced.api_key != made.api_key:
+        _revoke_replaced(where.replaced)
+    if as_json:
+        print_json(_shown(where.name, made))
+        return
+    account = made.email or "the workspace"
+    in_workspace = f" in the workspace “{made.workspace}”" if made.workspace else ""
+    say(f"Logged in to {made.server} as {account}{in_workspace}.", color="green")
+    _say_how_to_use(where)
+
+
+def log_out(server: str | None, profile: str | None, *, as_json: bool) -> bool:
+    """Revoke the key of a profile if `log_in` has created it, and forget the profile. False if the key still works.
+
+    A key that a person has given stays valid: it may be used elsewhere.
+    """
+    name = _stored_name(server, profile)
+    stored = read_profiles().by_name.get(name)
+    problem = None if stored is None or stored.key_id is None else _revoke(stored)
+    forget_profile(name)
+    if as_json:
+        is_revoked = stored is not None and stored.key_id is not None and problem is None
+        print_json({"profile": None if stored is None else name, "key_revoked": is_revoked})
+    if stored is None:
+        say("You are not logged in." if profile is None else f"There is no profile `{name}`.")
+        return True
+    say(f"Logged out of {stored.server}. The profile `{name}` is deleted.")
+    if problem is not None:
+        say(f"The key could not be revoked: {problem}")
+        say(f"It still works. Revoke it at {stored.server}/settings/keys")
+    elif stored.key_id is None:
+        say("The key was not revoked, because `stepiq login` did not create it.")
+    if variable(KEY_VARIABLE) is not None:
+        say(f"{KEY_VARIABLE} is still set: commands continue to use it.")
+    return problem is None
+
+
+def who_am_i(server: str | None, profile: str | None, *, as_json: bool) -> None:
+    """Print the server, account, workspace and key that commands use.
+
+    Raises:
+        NotSignedIn: no key is known for the server.
+        ClientError: the server does not accept the key, or cannot be reached.
+    """
+    target = resolve(server, profile)
+    if target.api_key is None:
+        raise NotSignedIn(target.server)
+    with Client(target.server, api_key=target.api_key) as client:
+        found = _identity(client)
+    source = (
+        KEY_VARIABLE if variable(KEY_VARIABLE) == target.api_key else f"profile {target.profile}"
+    )
+    if as_json:
+        print_json({"server": target.server, "source": source, **found})
+        return
+    rows = {
+        "Server": target.server,
+        "Account": found["email"] or "none: this is a service key",
+        "Workspace": found["workspace"] or "that of the service key",
+        "Role": found["role"],
+        "Key": found["key"],
+        "Scopes": None if found["scopes"] is None else ", ".join(found["scopes"]),
+        "Expires": found["expires_at"],
+        "From": source,
+    }
+    for label, value in rows.items():
+        if value is not None:
+            print_text(f"{label + ':':<11}{value}")
+
+
+def _destination(server: str | None, profile: str | None) -> _Destination:
+    profiles = read_profiles()
+    named = profile or variable(PROFILE_VARIABLE)
+    if named is not None:
+        require_name(named)
+    asked = server or variable(SERVER_VARIABLE)
+    if asked is not None:
+        asked = server_url(asked, "--server" if server else SERVER_VARIABLE)
+    found = profiles.find(named)
+    url = asked or (found.server if found is not None else DEFAULT_SERVER)
+    name = named or _name_for(url, profiles)
+    return _Destination(url, name, profiles.by_name.get(name), becomes_default=named is None)
+
+
+def _name_for(server: str, profiles: Profiles) -> str:
+    """The profile for a server: the one that it has, the default one if there is none, or one with its name."""
+    for name, profile in profiles.by_name.items():
+        if profile.server == server:
+            return name
+    if DEFAULT_NAME not in profiles.by_name:
+        return DEFAULT_NAME
+    words = re.sub(r"[^a-z0-9]+", "-", urlsplit(server).netloc.lower()).strip("-")
+    return words[:_LONGEST_NAME] or DEFAULT_NAME
+
+
+def _stored_name(server: str | None, profile: str | None) -> str:
+    named = profile or variable(PROFILE_VARIABLE)
+    if named is not None:
+        return named
+    profiles = read_profiles()
+    asked = server or variable(SERVER_VARIABLE)
+    if asked is None:
+        return profiles.default or DEFAULT_NAME
+    url = server_url(asked, "--server" if server else SERVER_VARIABLE)
+    return next((name for name, each in profiles.by_name.items() if each.server == url), url)
+
+
+def _confirmed(server: str, opens: bool | None, as_json: bool) -> Profile:
+    _warn_about_plain_http(server)
+    with device_login.without_credential(server) as transport:
+        started = device_login.start(transport)
+        device_login.show(started)
+        _open(started.page_with_code, opens)
+        say("Waiting for you to allow it in the browser … Stop with Ctrl-C.")
+        found = device_login.wait_for_key(transport, started, as_json=as_json)
+    return Profile(
+        server=server,
+        api_key=found["key"],
+        key_id=found["id"],
+        email=found["email"],
+        workspace=found["workspace"]["name"],
+    )
+
+
+def _open(page: str, opens: bool | None) -> None:
+    if opens is None:
+        # Without a question, a window would hide the code before it is read.
+        if not (stdin_is_terminal() and stderr_is_terminal() and browser.has_browser()):
+            return
+        wait_for_enter("Press Enter to open the page in your browser, or open it yourself … ")
+    elif not opens:
+        return
+    if not browser.open_page(page):
+        say("No browser could be started. Open the page yourself.")
+
+
+def _given(server: str) -> Profile:
+    _warn_about_plain_http(server)
+    key = (ask_secret("API key") if stdin_is_terminal() else read_line()).strip()
+    if not key:
+        raise UsageError(
+            "Standard input is empty. Send the API key: `stepiq login --with-key < FILE`."
+        )
+    with Client(server, api_key=key) as client:
+        found = _identity(client)
+    return Profile(server=server, api_key=key, email=found["email"], workspace=found["workspace"])
+
+
+def _identity(client: Client) -> dict[str, Any]:
+    """What is known about a key. A service key has no account, and a key without `account:read` does not show it."""
+    found: dict[str, Any] = dict.fromkeys(
+        ("email", "workspace", "workspace_id", "role", "key", "scopes", "expires_at")
+    )
+    try:
+        me = client.request("GET", _ME).json()
+        key = client.request("GET", _CURRENT_KEY).json()
+    except ApiError as error:
+        if error.code in ("member_required", "scope_missing"):
+            return found
+        raise
+    return {
+        "email": me["email"],
+        "workspace": me["workspace"]["name"],
+        "workspace_id": me["workspace"]["id"],
+        "role": me["role"],
+        "key": f"{key['name']} ({key['prefix']}…)",
+        "scopes": key["scopes"],
+        "expires_at": key["expires_at"],
+    }
+
+
+def _revoke(stored: Profile) -> str | None:
+    """Revoke the key of a profile; returns why it could not be revoked."""
+    try:
+        with Client(
+            stored.server, api_key=stored.api_key, timeout=_QUICK_SECONDS, max_retries=1
+        ) as client:
+            client.request("DELETE", _CURRENT_KEY)
+    except AuthenticationError:
+        return None  # It has expired or was revoked.
+    except ClientError as error:
+        return error.message
+    return None
+
+
+def _revoke_replaced(replaced: Profile) -> None:
+    if replaced.key_id is not None and (problem := _revoke(replaced)) is not None:
+        say(f"The key that this login replaces could not be revoked: {problem}")
+
+
+def _warn_about_plain_http(server: str) -> None:
+    parts = urlsplit(server)
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        say("Warning: the connection is not encrypted. Others in the network can read the key.")
+
+
+def _say_how_to_use(where: _Destination) -> None:
+    if variable(KEY_VARIABLE) is not None:
+        say(f"{KEY_VARIABLE} is set: commands use it instead of the key of this login.")
+    if not where.becomes_default:
+        say(f"To use it, add --profile {where.name}, or set {PROFILE_VARIABLE}={where.name}.")
+
+
+def _shown(name: str, made: Profile) -> dict[str, Any]:
+    return {
+        "server": made.server,
+        "profile": name,
+        "email": made.email,
+        "workspace": made.workspace,
+    }
