@@ -186,6 +186,16 @@ class TestErrors:
             == "The server returned the status 500: <h1>Oops</h1> \N{REPLACEMENT CHARACTER}"
         )
 
+    async def test_the_page_of_another_server_is_not_quoted(self, twin, script):
+        script.script = [
+            Answer(404, b"<!DOCTYPE HTML>", {"content-type": "text/html;charset=utf-8"})
+        ]
+
+        with pytest.raises(NotFoundError, match="Is this the URL of a stepIQ server") as caught:
+            await twin.call(get)
+
+        assert "DOCTYPE" not in caught.value.message
+
     async def test_a_redirect_is_not_followed(self, twin, script):
         script.script = [Answer(302, b"", {"location": "http://127.0.0.1:1/x"})]
 

@@ -191,5 +191,7 @@ def _unknown(status: int, headers: Mapping[str, str], body: bytes) -> str:
     if 300 <= status < 400:
         target = headers.get("location", "another URL")
         return f"The server redirects to {target}. Use the URL of the server itself."
+    if headers.get("content-type", "").startswith("text/html"):
+        return f"The server returned the status {status} and a web page. Is this the URL of a stepIQ server?"
     text = " ".join(body.decode(errors="replace").split())[:_EXCERPT]
     return f"The server returned the status {status}" + (f": {text}" if text else ".")
