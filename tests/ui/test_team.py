@@ -1,25 +1,21 @@
 """A team in one workspace: invitations, roles, reviews by assignment, and the removal of a member."""
 
-import json
 import re
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from uuid import uuid4
 
 import httpx2
 import pytest
-from playwright.async_api import BrowserContext, Error, Locator, Page, expect
+from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from tests.ui.support import (
     PASSWORD,
     PageProblems,
     Person,
-    UiServer,
     assert_accessible,
     expect_signed_in,
     open_session,
-    sign_in,
 )
+from tests.ui.team import address, invitation_link, joined, short_pipeline
 
 NewContext = Callable[[], Awaitable[BrowserContext]]
 
@@ -29,10 +25,6 @@ steps:
   - {id: ask, type: human_review, message: "Is this right?", assignees: [ADDRESS]}
   - {id: last, type: transform, template: Done}
 """
-
-
-def _address(name: str) -> str:
-    return f"{name}-{uuid4().hex[:12]}@example.com"
 
 
 async def _invite(page: Page, email: str, role: str) -> str:
@@ -70,7 +62,7 @@ async def test_a_new_team_of_three(
     page: Page, person: Person, new_context: NewContext, problems: PageProblems
 ):
     problems.expect("status of 401")
-    editor, reviewer = _address("eda"), _address("rosa")
+    editor, reviewer = address("eda"), address("rosa")
     await open_session(page, person)
     await page.goto("/settings/members")
     for_editor = await _invite(page, editor, "editor")
@@ -124,7 +116,7 @@ class TestRoles:
     async def test_a_role_is_changed_in_the_table(
         self, page: Page, person: Person, api: httpx2.AsyncClient, new_context: NewContext
     ):
-        viewer = await _joined(api, _address("vera"), "viewer")
+        viewer = await joined(api, address("vera"), "viewer")
         other = await (await new_context()).new_page()
         await open_session(other, viewer)
         await other.goto("/settings/members")
@@ -150,8 +142,8 @@ class TestRoles:
         await expect(page.get_by_label(f"Role of {person.email}")).to_have_value("owner")
 
     async def test_a_viewer_reads_the_editor(self, page: Page, api: httpx2.AsyncClient):
-        pipeline = await _pipeline(api)
-        await open_session(page, await _joined(api, _address("vera"), "viewer"))
+        pipeline = await short_pipeline(api)
+        await open_session(page, await joined(api, address("vera"), "viewer"))
 
         await page.goto(f"/pipelines/{pipeline}/edit")
 
@@ -169,7 +161,7 @@ class TestRoles:
     ):
         problems.expect("status of 403")
         problems.expect("requires the role")
-        await open_session(page, await _joined(api, _address("eda"), "editor"))
+        await open_session(page, await joined(api, address("eda"), "editor"))
 
         await page.goto("/settings/audit")
 
@@ -187,7 +179,7 @@ class TestInvitation:
         new_person: Callable[[], Awaitable[Person]],
     ):
         guest = await new_person()
-        link = await _link(api, guest.email, "editor")
+        link = await invitation_link(api, guest.email, "editor")
         await open_session(page, guest)
         await page.goto("/runs")
         own = f"Workspace {guest.email.partition('@')[0]}"
@@ -199,8 +191,10 @@ class TestInvitation:
             page.get_by_role("button", name=f"Workspace {person.email.partition('@')[0]}")
         ).to_be_visible()
         await page.get_by_role("button", name=re.compile("^Workspace ")).click()
+        own_workspaces = page.get_by_role("list", name="Your workspaces")
+        await expect(own_workspaces).to_be_visible()
         await assert_accessible(page)
-        await page.get_by_role("list", name="Your workspaces").get_by_role("button").first.click()
+        await own_workspaces.get_by_role("button").first.click()
         await expect(page.get_by_role("button", name=own)).to_be_visible()
 
     async def test_a_known_person_signs_in_to_join(
@@ -211,7 +205,7 @@ class TestInvitation:
         new_person: Callable[[], Awaitable[Person]],
     ):
         guest = await new_person()
-        await page.goto(await _link(api, guest.email, "viewer"))
+        await page.goto(await invitation_link(api, guest.email, "viewer"))
         await expect(page.get_by_label("Email")).to_have_value(guest.email)
         await page.get_by_label("Password").fill(guest.password)
         await page.get_by_role("button", name="Sign in and join").click()
@@ -223,8 +217,8 @@ class TestInvitation:
     async def test_it_is_for_one_address_and_one_time(
         self, page: Page, person: Person, api: httpx2.AsyncClient, problems: PageProblems
     ):
-        invited = _address("nina")
-        link = await _link(api, invited, "viewer")
+        invited = address("nina")
+        link = await invitation_link(api, invited, "viewer")
         await open_session(page, person)
         await page.goto("/runs")
         await expect_signed_in(page)
@@ -246,179 +240,6 @@ class TestInvitation:
             page.get_by_role("heading", name="This invitation is not valid")
         ).to_be_visible()
         await assert_accessible(page)
-
-
-class TestWorkspaces:
-    async def test_tabs_show_different_workspaces(
-        self,
-        page: Page,
-        context: BrowserContext,
-        person: Person,
-        api: httpx2.AsyncClient,
-        problems: PageProblems,
-    ):
-        problems.expect("status of 404")
-        problems.expect("does not exist")
-        run = await _run(api)
-        await open_session(page, person)
-        await page.goto(f"/runs/{run}")
-        first = f"Workspace {person.email.partition('@')[0]}"
-        other = await context.new_page()
-        await other.goto("/runs")
-        await other.get_by_role("button", name=re.compile("^Workspace ")).click()
-        await other.get_by_role("button", name="Create workspace").click()
-        await (
-            other.get_by_role("dialog", name="Create workspace")
-            .get_by_label("Name")
-            .fill("Second team")
-        )
-        await (
-            other.get_by_role("dialog", name="Create workspace")
-            .get_by_role("button", name="Create workspace")
-            .click()
-        )
-        await expect(other.get_by_role("button", name="Workspace Second team")).to_be_visible()
-        await other.goto("/runs")
-        await expect(other.get_by_role("heading", name="No runs yet")).to_be_visible()
-
-        await page.reload()
-        await expect(page.get_by_role("button", name=first)).to_be_visible()
-        await other.goto(f"/runs/{run}")
-        await other.get_by_role("button", name="Switch the workspace").click()
-        await expect(other.get_by_role("status", name="Status of the run")).to_be_visible()
-
-    async def test_files_are_those_of_the_workspace_of_the_tab(
-        self, page: Page, person: Person, api: httpx2.AsyncClient
-    ):
-        made = await api.post("/api/workspaces", json={"name": "Second team"})
-        headers = {"X-Workspace": made.raise_for_status().json()["id"]}
-        run = await _run(api, headers)
-        await open_session(page, person)
-        await page.goto("/runs")
-        await page.get_by_role("button", name=re.compile("^Workspace ")).click()
-        listed = page.get_by_role("list", name="Your workspaces")
-        await listed.get_by_role("button", name="Second team").click()
-        await expect(page.get_by_role("button", name="Workspace Second team")).to_be_visible()
-
-        await page.goto(f"/runs/{run}")
-        await page.get_by_role("button", name="More actions").click()
-        async with page.expect_download() as download:
-            await page.get_by_role("menuitem", name="Download JSON").click()
-        saved = await (await download.value).path()
-        assert json.loads(saved.read_text("utf-8"))["id"] == run
-
-    async def test_a_removed_member_sees_another_workspace(
-        self,
-        page: Page,
-        person: Person,
-        api: httpx2.AsyncClient,
-        new_person: Callable[[], Awaitable[Person]],
-        problems: PageProblems,
-    ):
-        problems.expect("status of 401")
-        problems.expect("status of 404")
-        guest = await new_person()
-        link = await _link(api, guest.email, "editor")
-        await open_session(page, guest)
-        await page.goto("/runs")
-        await expect_signed_in(page)
-        await page.goto(link)
-        await page.get_by_role("button", name="Join").click()
-        await expect_signed_in(page)
-        await page.goto("/runs")
-        await expect(page.get_by_role("status", name="Connection")).to_contain_text("Live")
-        members = (await api.get("/api/workspace/members")).json()["data"]
-        (member,) = [each for each in members if each["email"] == guest.email]
-        removed = await api.delete(f"/api/workspace/members/{member['id']}")
-        assert removed.status_code == 200, removed.text
-        await expect(page.get_by_text("Your session has ended.")).to_be_visible()
-
-        await page.get_by_label("Email").fill(guest.email)
-        await page.get_by_label("Password").fill(guest.password)
-        await page.get_by_role("button", name="Sign in").click()
-        name = person.email.partition("@")[0]
-        await expect(page.get_by_text(f"You are no longer a member of “{name}”")).to_be_visible()
-        await expect(
-            page.get_by_role("button", name=f"Workspace {guest.email.partition('@')[0]}")
-        ).to_be_visible()
-
-    async def test_a_workspace_that_a_person_left_is_not_opened_again(
-        self,
-        page: Page,
-        api: httpx2.AsyncClient,
-        new_person: Callable[[], Awaitable[Person]],
-        problems: PageProblems,
-    ):
-        problems.expect("status of 401")
-        guest = await new_person()
-        await open_session(page, guest)
-        await page.goto("/runs")
-        await expect_signed_in(page)
-        await page.goto(await _link(api, guest.email, "editor"))
-        await page.get_by_role("button", name="Join").click()
-        await expect_signed_in(page)
-        await page.goto("/settings/workspace")
-        await page.get_by_role("button", name="Leave workspace").click()
-        await page.get_by_role("dialog").get_by_role("button", name="Leave workspace").click()
-        await expect(page).to_have_url(re.compile("/login"))
-
-        await page.get_by_label("Email").fill(guest.email)
-        await page.get_by_label("Password").fill(guest.password)
-        await page.get_by_role("button", name="Sign in").click()
-
-        own = f"Workspace {guest.email.partition('@')[0]}"
-        await expect(page.get_by_role("button", name=own)).to_be_visible()
-        await expect(page.get_by_text("You are no longer a member")).to_have_count(0)
-
-    async def test_a_tab_loads_anew_after_a_stranger_to_its_workspace_has_signed_in(
-        self,
-        page: Page,
-        person: Person,
-        new_person: Callable[[], Awaitable[Person]],
-        problems: PageProblems,
-    ):
-        problems.expect("status of 404")
-        problems.expect("You are not a member of workspace")
-        other = await new_person()
-        await open_session(page, person)
-        await page.goto("/runs")
-        await expect_signed_in(page)
-        await open_session(page, other)
-
-        await page.get_by_role("link", name="Pipelines").first.click()
-
-        await expect(page.get_by_role("button", name=f"Account {other.email}")).to_be_visible()
-        await expect(page.get_by_text("You are no longer a member")).to_have_count(0)
-
-    async def test_a_tab_loads_anew_after_another_member_has_signed_in(
-        self,
-        page: Page,
-        person: Person,
-        api: httpx2.AsyncClient,
-        ui_server: UiServer,
-        new_person: Callable[[], Awaitable[Person]],
-    ):
-        other = await new_person()
-        invitation = (await _link(api, other.email, "viewer")).partition("invitation=")[2]
-        headers = {"Authorization": f"Bearer {other.token}"}
-        async with httpx2.AsyncClient(base_url=ui_server.url, headers=headers) as client:
-            joined = await client.post("/api/workspaces/join", json={"invitation": invitation})
-        joined.raise_for_status()
-        await page.clock.install()
-        await open_session(page, person)
-        await page.goto("/runs")
-        await expect_signed_in(page)
-        await page.evaluate("() => { window.isFirst = true; }")
-        await open_session(page, other)
-
-        # A page that gets the focus reads a session that it has not read for five minutes.
-        await page.clock.fast_forward("06:00")
-        # The page may load anew already, because another of its requests has noticed the change.
-        with suppress(Error):
-            await page.evaluate("() => window.dispatchEvent(new Event('visibilitychange'))")
-
-        await expect(page.get_by_role("button", name=f"Account {other.email}")).to_be_visible()
-        assert await page.evaluate("() => window.isFirst") is None
 
 
 class TestServiceKeys:
@@ -463,62 +284,3 @@ class TestServiceKeys:
         await page.reload()
 
         await expect(row).to_contain_text(person.email.partition("@")[0])
-
-
-class TestDeleteWorkspace:
-    async def test_the_owner_types_its_name_and_signs_in_to_another(
-        self,
-        page: Page,
-        person: Person,
-        new_person: Callable[[], Awaitable[Person]],
-        api,
-        ui_server,
-    ):
-        owner = await new_person()
-        headers = {"Authorization": f"Bearer {owner.token}"}
-        link = await _link(api, owner.email, "viewer")
-        async with httpx2.AsyncClient(base_url=ui_server.url, headers=headers) as client:
-            body = {"invitation": link.partition("invitation=")[2]}
-            assert (await client.post("/api/workspaces/join", json=body)).is_success
-        mine, other = owner.email.partition("@")[0], person.email.partition("@")[0]
-        await open_session(page, owner)
-        await page.goto("/settings/workspace")
-
-        await page.get_by_role("button", name="Delete workspace").click()
-        dialog = page.get_by_role("dialog", name=f"Delete the workspace “{mine}”?")
-        confirm = dialog.get_by_role("button", name="Delete workspace")
-        await expect(confirm).to_be_disabled()
-        await dialog.get_by_label(f"Type {mine} to confirm").fill(mine)
-        await assert_accessible(page)
-        await confirm.click()
-
-        await page.wait_for_url("**/login")
-        await sign_in(page, owner)
-        await expect(page.get_by_role("button", name=f"Workspace {other}")).to_be_visible()
-
-
-async def _link(api: httpx2.AsyncClient, email: str, role: str) -> str:
-    made = await api.post("/api/workspace/invitations", json={"email": email, "role": role})
-    assert made.status_code == 201, made.text
-    return "/join#" + made.json()["url"].partition("/join#")[2]
-
-
-async def _joined(api: httpx2.AsyncClient, email: str, role: str) -> Person:
-    """A new account in the workspace of `api`."""
-    link = await _link(api, email, role)
-    body = {"email": email, "password": PASSWORD, "invitation": link.partition("invitation=")[2]}
-    answer = await api.post("/api/auth/register", json=body)
-    assert answer.status_code == 201, answer.text
-    return Person(email, PASSWORD, answer.json()["token"])
-
-
-async def _pipeline(api: httpx2.AsyncClient, headers: dict[str, str] | None = None) -> str:
-    definition = {"name": "Short", "steps": [{"id": "only", "type": "transform", "template": "x"}]}
-    saved = await api.post("/api/pipelines", json=definition, headers=headers)
-    return saved.raise_for_status().json()["id"]
-
-
-async def _run(api: httpx2.AsyncClient, headers: dict[str, str] | None = None) -> str:
-    pipeline = await _pipeline(api, headers)
-    started = await api.post(f"/api/pipelines/{pipeline}/run", json={}, headers=headers)
-    return started.raise_for_status().json()["id"]
