@@ -61,7 +61,9 @@ def _is_wrapped(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
     keys = set(cast(dict[str, Any], value))
-    return "definition" in keys or ("steps" not in keys and keys <= _WRAPPING)
+    if "steps" in keys:
+        return "definition" in keys
+    return "definition" in keys or "text" in keys or keys <= _WRAPPING
 
 
 def _unwrap(value: Any) -> Draft:
@@ -71,11 +73,16 @@ def _unwrap(value: Any) -> Draft:
         entries = error.errors(include_url=False, include_input=False)
         found = [{**entry, "loc": ("body", *entry["loc"])} for entry in entries]
         raise InvalidBody(validation.issues(found, PipelineBody)) from None
-    loaded = _prefixed(load_document(body.definition))
+    if body.text is None:
+        loaded = _prefixed(load_document(body.definition))
+        text, source_format = json.dumps(body.definition), SourceFormat.JSON
+    else:
+        loaded = load(body.text, body.format)
+        text, source_format = body.text, body.format
     return Draft(
         loaded,
-        json.dumps(body.definition),
-        SourceFormat.JSON,
+        text,
+        source_format,
         name=body.name,
         description=body.description,
         tags=body.tags,

@@ -175,7 +175,7 @@ async def create_pipeline(
 
 @router.post(
     "/pipelines/validate",
-    responses=problems(ScopeMissing),
+    responses=problems(DefinitionMalformed, ScopeMissing),
     openapi_extra=_BODIES,
     response_model_exclude_none=True,
 )

@@ -18,6 +18,7 @@ from stepiq.pipelines.records import (
     Pipeline,
     Target,
     Version,
+    text_digest,
 )
 from stepiq.store.database import Session
 from stepiq.store.search import contains, fold, has_tag
@@ -57,18 +58,24 @@ _select_brief = (
         runs.c.created_at.label("run_created_at"),
         users.c.name.label("pauser_name"),
         users.c.email.label("pauser_email"),
+        pipeline_versions.c.source_format,
+        pipeline_versions.c.source_sha256,
+        sa.case((pipeline_versions.c.source_sha256.is_(None), pipeline_versions.c.source)).label(
+            "undigested_source"
+        ),
+    )
+    .join(
+        pipeline_versions,
+        sa.and_(
+            pipeline_versions.c.pipeline_id == pipelines.c.id,
+            pipeline_versions.c.version == pipelines.c.version,
+        ),
     )
     .outerjoin(runs, runs.c.id == _newest)
     .outerjoin(users, users.c.id == pipelines.c.paused_by)
 )
 
-_select = _select_brief.add_columns(pipeline_versions.c.definition).join(
-    pipeline_versions,
-    sa.and_(
-        pipeline_versions.c.pipeline_id == pipelines.c.id,
-        pipeline_versions.c.version == pipelines.c.version,
-    ),
-)
+_select = _select_brief.add_columns(pipeline_versions.c.definition)
 
 
 async def find(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Pipeline | None:
@@ -333,6 +340,7 @@ def _version_row(workspace_id: UUID, version: Version) -> dict[str, Any]:
         "workspace_id": workspace_id,
         "source": version.source,
         "source_format": version.source_format,
+        "source_sha256": text_digest(version.source),
         "definition": version.definition,
         "created_by": version.created_by,
         "created_at": version.created_at,
@@ -451,6 +459,7 @@ def _pipeline(row: sa.Row[Any]) -> Pipeline:
     if status is PipelineStatus.PAUSED:
         author = Author(row.paused_by, row.pauser_name, row.pauser_email)
         pause = Pause(row.paused_at, author, row.pause_reason)
+    digest = row.source_sha256 or text_digest(row.undigested_source)
     return Pipeline(
         id=row.id,
         workspace_id=row.workspace_id,
@@ -459,6 +468,8 @@ def _pipeline(row: sa.Row[Any]) -> Pipeline:
         description=row.description,
         definition=getattr(row, "definition", None),
         version=row.version,
+        source_format=SourceFormat(row.source_format),
+        text_sha256=digest.hex(),
         status=status,
         tags=row.tags,
         last_run=last_run,

@@ -1,5 +1,6 @@
 """Data classes of pipelines and versions."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,6 +64,9 @@ class Pipeline:
     definition: Json
     """None in a list without definitions."""
     version: int
+    source_format: SourceFormat
+    text_sha256: str
+    """Of the newest version; see `text_digest`."""
     status: PipelineStatus
     tags: list[str]
     last_run: LastRun | None
@@ -70,6 +74,11 @@ class Pipeline:
     updated_at: datetime
     pause: Pause | None = None
     """Set if and only if its status is `paused`."""
+
+
+def text_digest(source: str) -> bytes:
+    """The SHA-256 of the text of a version. Callers compare it with their file, without reading the text."""
+    return hashlib.sha256(source.encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +145,11 @@ class Version:
     source_format: SourceFormat
     created_by: UUID
     created_at: datetime
+
+    @property
+    def text(self) -> str:
+        """The name of `source` in the API, as in drafts."""
+        return self.source
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,15 @@
 
 import re
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from stepiq.language.source import SourceFormat
 from stepiq.store.states import PipelineStatus, RunStatus
-from stepiq.web.bodies import StrictModel, Timestamp, View
+from stepiq.web.bodies import FROM_TEXT, StrictModel, Timestamp, View
 
 _OBJECT_WANTED = "must be a JSON object. To send YAML, make it the whole body, with Content-Type: application/yaml"
 
@@ -65,7 +65,10 @@ def _distinct(tags: list[str]) -> list[str]:
 
 
 class PipelineBody(StrictModel):
-    """A definition with its name, description, tags and slug. The definition alone, as JSON or YAML, is also accepted."""
+    """A definition with its name, description, tags and slug. The definition alone, as JSON or YAML, is also accepted.
+
+    Has either `definition` or `text`.
+    """
 
     name: Name | None = None
     """Default: that of the definition."""
@@ -75,7 +78,19 @@ class PipelineBody(StrictModel):
     """At most 20. Default: none for a new pipeline, else unchanged."""
     slug: Slug | None = None
     """Unique in the workspace. Default: created from the name for a new pipeline, else unchanged."""
-    definition: Annotated[dict[str, Any], BeforeValidator(_object)]
+    definition: Annotated[dict[str, Any] | None, BeforeValidator(_object)] = None
+    text: str | None = None
+    """The definition as the text of a file, which is stored byte for byte."""
+    format: Annotated[SourceFormat, FROM_TEXT] = SourceFormat.YAML
+    """The format of `text`."""
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if (self.definition is None) == (self.text is None):
+            raise PydanticCustomError(
+                "definition_or_text", "Must have either `definition` or `text`."
+            )
+        return self
 
 
 class PipelinePatch(StrictModel):
@@ -145,6 +160,11 @@ class PipelineFields(View):
     name: str
     description: str
     version: int
+    """The number of the newest version."""
+    source_format: SourceFormat
+    """The format of the text of the newest version."""
+    text_sha256: str
+    """The SHA-256 of the text of the newest version, in hexadecimal. The text is stored byte for byte."""
     status: PipelineStatus
     tags: list[str]
     last_run: LastRunView | None
@@ -227,6 +247,8 @@ class VersionView(VersionSummaryView):
     """A version with its definition."""
 
     definition: dict[str, Any]
+    text: str
+    """The definition exactly as it was sent, in `source_format`."""
 
 
 class ChangeView(View):

@@ -35,7 +35,7 @@ from stepiq.pipelines.errors import (
     VersionInUse,
 )
 from stepiq.pipelines.protocols import Watcher
-from stepiq.pipelines.records import Draft, Pipeline, Target, Version
+from stepiq.pipelines.records import Draft, Pipeline, Target, Version, text_digest
 from stepiq.pipelines.rendering import to_yaml
 from stepiq.providers.registry import Providers
 from stepiq.store.database import Session
@@ -97,6 +97,8 @@ async def create(
         description=definition.description if draft.description is None else draft.description,
         definition=draft.loaded.document,
         version=1,
+        source_format=draft.source_format,
+        text_sha256=text_digest(draft.source).hex(),
         status=PipelineStatus.ACTIVE,
         tags=draft.tags or [],
         last_run=None,

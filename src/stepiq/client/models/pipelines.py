@@ -129,6 +129,13 @@ class ListedPipeline(ApiModel):
     name: str
     description: str
     version: int
+    """The number of the newest version."""
+    source_format: SourceFormat
+    """The format of the text of the newest version."""
+    text_sha256: str
+    """The SHA-256 of the text of the newest version, in hexadecimal. The text is stored byte for
+    byte.
+    """
     status: PipelineStatus
     tags: list[str]
     last_run: LastRun | None
@@ -166,6 +173,13 @@ class Pipeline(ApiModel):
     name: str
     description: str
     version: int
+    """The number of the newest version."""
+    source_format: SourceFormat
+    """The format of the text of the newest version."""
+    text_sha256: str
+    """The SHA-256 of the text of the newest version, in hexadecimal. The text is stored byte for
+    byte.
+    """
     status: PipelineStatus
     tags: list[str]
     last_run: LastRun | None
@@ -184,6 +198,13 @@ class SavedPipeline(ApiModel):
     name: str
     description: str
     version: int
+    """The number of the newest version."""
+    source_format: SourceFormat
+    """The format of the text of the newest version."""
+    text_sha256: str
+    """The SHA-256 of the text of the newest version, in hexadecimal. The text is stored byte for
+    byte.
+    """
     status: PipelineStatus
     tags: list[str]
     last_run: LastRun | None
@@ -214,3 +235,5 @@ class Version(ApiModel):
     """The user who saved it."""
     created_at: datetime
     definition: dict[str, Any]
+    text: str
+    """The definition exactly as it was sent, in `source_format`."""

@@ -56,6 +56,8 @@ pipeline_versions = sa.Table(
     sa.Column("secret_names", JsonText()),
     # The package and its version of each step type that is not built in; null if there is none.
     sa.Column("step_packages", JsonText()),
+    # The SHA-256 of the UTF-8 bytes of `source`; null: an earlier version of stepIQ wrote the row
+    sa.Column("source_sha256", sa.LargeBinary(32)),
     sa.Column("created_by", sa.Uuid(), sa.ForeignKey("users.id"), nullable=False),
     sa.Column("created_at", Instant(), nullable=False),
     sa.CheckConstraint("version >= 1", name="version_counted"),

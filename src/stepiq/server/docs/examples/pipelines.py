@@ -1,5 +1,6 @@
 """Examples of pipelines, their versions, and models."""
 
+import hashlib
 from typing import Any, Final
 
 from stepiq.server.docs.examples.shared import ACCEPTED, CREATED, PIPELINE, RUN, USER
@@ -60,6 +61,8 @@ _PIPELINE_SHOWN: Final[dict[str, Any]] = {
     "description": "Writes three sentences and sends them to a webhook.",
     "definition": DEFINITION,
     "version": 3,
+    "source_format": "yaml",
+    "text_sha256": hashlib.sha256(DEFINITION_YAML.encode()).hexdigest(),
     "status": "active",
     "tags": ["marketing"],
     "last_run": {"id": RUN, "status": "completed", "created_at": ACCEPTED},
@@ -161,7 +164,7 @@ SHAPES: Final[dict[str, Any]] = {
         "runs": 25,
         "runs_complete": True,
     },
-    "Version": _VERSION_SHOWN | {"definition": DEFINITION},
+    "Version": _VERSION_SHOWN | {"definition": DEFINITION, "text": DEFINITION_YAML},
 }
 
 _DEFINITIONS: Final[dict[str, dict[str, Any]]] = {
@@ -170,6 +173,10 @@ _DEFINITIONS: Final[dict[str, dict[str, Any]]] = {
         "with_tags": {
             "summary": "A definition with tags and a slug",
             "value": {"tags": ["marketing"], "slug": "brief", "definition": DEFINITION},
+        },
+        "with_text": {
+            "summary": "The text of a file, stored byte for byte, with a slug",
+            "value": {"slug": "brief-from-a-file", "text": DEFINITION_YAML},
         },
     },
     "application/yaml": {
