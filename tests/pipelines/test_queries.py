@@ -1,7 +1,7 @@
 import pytest
 
 from stepiq.core import ids
-from stepiq.pipelines import queries
+from stepiq.pipelines import queries, slug_queries
 from stepiq.store.states import PipelineStatus
 from tests.support.query_plans import query_plan
 
@@ -45,3 +45,11 @@ class TestVersionsStatement:
         assert "SEARCH pipeline_versions USING INDEX sqlite_autoindex_pipeline_versions_1" in plan
         assert "SEARCH runs USING COVERING INDEX ix_runs_pipeline_id_pipeline_version_id" in plan
         assert "TEMP B-TREE" not in plan
+
+
+class TestFindStatement:
+    async def test_it_seeks_one_row_of_an_index(self, database):
+        plan = await query_plan(database, slug_queries.find_statement(ids.uuid7(), "weekly"))
+
+        assert "SEARCH pipelines USING INDEX sqlite_autoindex_pipelines_2" in plan
+        assert "SCAN" not in plan

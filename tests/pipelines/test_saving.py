@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from stepiq.language import loading
-from stepiq.pipelines import drafts, queries
+from stepiq.pipelines import drafts, slug_queries
 from tests.pipelines.conftest import AS_YAML, DEFINITION, YAML
 
 pytestmark = pytest.mark.one_store
@@ -105,12 +105,12 @@ class TestCreate:
             return set()
 
         first = await create()
-        monkeypatch.setattr(queries, "taken_slugs", none_taken)
+        monkeypatch.setattr(slug_queries, "taken", none_taken)
 
         second = await create()
 
         assert first["slug"] == "greeting"
-        assert re.fullmatch(r"greeting-[0-9a-f]{8}", second["slug"])
+        assert re.fullmatch(r"greeting-x[0-9a-f]{8}", second["slug"])
 
     async def test_every_error_of_a_yaml_definition_is_told_with_its_place(self, owner):
         text = "name: X\nsteps:\n  - id: a\n    type: transform\n    tempalte: x\n  - id: A!\n"

@@ -2,7 +2,7 @@ from uuid import UUID
 
 import pytest
 
-from stepiq.pipelines.service import slug_of
+from stepiq.pipelines.slugs import made_from
 
 
 class TestSlugOf:
@@ -17,7 +17,7 @@ class TestSlugOf:
         ],
     )
     def test_it_keeps_letters_and_digits_and_joins_them_with_dashes(self, name, slug):
-        assert slug_of(name) == slug
+        assert made_from(name) == slug
 
 
 READING = """\

@@ -40,7 +40,7 @@ from stepiq.language.targets import VerifyScheme, VerifySpec
 from stepiq.language.templates import Template
 from stepiq.notify import mailing, sending
 from stepiq.pipelines import diffs
-from stepiq.pipelines.service import slug_of
+from stepiq.pipelines.slugs import made_from
 from stepiq.providers import bounds
 from stepiq.providers.base import ProviderError
 from stepiq.providers.masking import mask
@@ -260,7 +260,7 @@ READERS: dict[str, Reader] = {
     "email address": Reader(normalise_email, 1_000),
     "name of a secret": Reader(secret_name, guard.MAX_BODY_BYTES),
     "host of a secret": Reader(host, 260),
-    "name of a pipeline": Reader(slug_of, 200),
+    "name of a pipeline": Reader(made_from, 200),
     "cron expression": Reader(lambda text: cron.problems(text, "UTC"), guard.MAX_BODY_BYTES),
     "time zone": Reader(time_zones.check, guard.MAX_BODY_BYTES),
     # Definitions.

@@ -121,7 +121,6 @@ class TestInTheApp:
         ("path", "expected"),
         [
             ("user/api-keys/1", "API key `1` does not exist. An id looks like 0192f0c5-"),
-            ("pipelines/weekly", "Pipeline `weekly` does not exist. An id looks like 0192f0c5-"),
             ("schedules/x", "Schedule `x` does not exist. An id looks like 0192f0c5-"),
         ],
     )
@@ -131,11 +130,6 @@ class TestInTheApp:
         assert (response.status_code, response.json()["code"]) == (404, "not_found")
         assert response.json()["detail"].startswith(expected)
         assert "GET /api/" in response.json()["detail"]
-
-    async def test_an_id_is_needed_instead_of_a_slug(self, owner):
-        response = await owner.get("/api/pipelines/weekly-report")
-
-        assert "Use the `id` of the pipeline, not its name or slug." in response.json()["detail"]
 
     async def test_a_malformed_version_is_unknown(self, owner):
         response = await owner.get(f"/api/pipelines/{uuid4()}/versions/latest")

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from stepiq.core.errors import Conflict, Invalid, Issue, Malformed, NotFound
 from stepiq.core.json import Json
+from stepiq.store.states import PipelineStatus
 from stepiq.web.errors import PreconditionFailed
 
 
@@ -13,8 +14,15 @@ class PipelineNotFound(NotFound):
 
     code = "pipeline_not_found"
 
-    def __init__(self, pipeline_id: UUID, *, is_archived: bool = False) -> None:
+    def __init__(self, pipeline_id: UUID | str, *, is_archived: bool = False) -> None:
+        """`pipeline_id` is a text if the caller sent one that is not an id."""
         message = f"Pipeline {pipeline_id} does not exist."
+        if isinstance(pipeline_id, str):
+            pipeline_id = pipeline_id[:100]
+            message = (
+                f"The workspace has no pipeline with the slug `{pipeline_id}`. To list pipelines with their slugs, use "
+                f"GET /api/pipelines."
+            )
         if is_archived:
             message = (
                 f"Pipeline {pipeline_id} is archived, so it cannot be run. Restore it first: "
@@ -87,11 +95,14 @@ class SlugTaken(Conflict):
 
     code = "slug_taken"
 
-    def __init__(self, slug: str) -> None:
-        super().__init__(
-            f"Another pipeline has the slug `{slug}`. Choose another slug, or leave it out to get one.",
-            slug=slug,
-        )
+    def __init__(self, slug: str, status: PipelineStatus | None = None) -> None:
+        message = f"Another pipeline has the slug `{slug}`. Choose another slug, or leave it out to get one."
+        if status is PipelineStatus.ARCHIVED:
+            message = (
+                f"An archived pipeline has the slug `{slug}`. Restore it and save it again: "
+                f"POST /api/pipelines/{slug}/restore. Or choose another slug."
+            )
+        super().__init__(message, slug=slug)
 
 
 class StaleVersion(PreconditionFailed):

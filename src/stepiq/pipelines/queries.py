@@ -233,16 +233,6 @@ async def page(session: Session, statement: sa.Select[Any]) -> list[Pipeline]:
     return [_pipeline(row) for row in await session.execute(statement)]
 
 
-async def taken_slugs(session: Session, workspace_id: UUID, wanted: Sequence[str]) -> set[str]:
-    """The given slugs that pipelines of the workspace already use."""
-    rows = await session.execute(
-        sa.select(pipelines.c.slug).where(
-            pipelines.c.workspace_id == workspace_id, pipelines.c.slug.in_(wanted)
-        )
-    )
-    return set(rows.scalars())
-
-
 async def insert(session: Session, pipeline: Pipeline) -> bool:
     """Insert a pipeline without its version; False, without a change, if its slug is taken."""
     added = await session.execute(

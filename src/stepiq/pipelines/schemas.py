@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from stepiq.core import slugs
 from stepiq.language.source import SourceFormat
 from stepiq.store.states import PipelineStatus, RunStatus
 from stepiq.web.bodies import FROM_TEXT, StrictModel, Timestamp, View
@@ -26,15 +27,11 @@ Description = Annotated[str, StringConstraints(max_length=2_000)]
 WantedTag = Annotated[str, StringConstraints(strip_whitespace=True, max_length=50)]
 """A tag to look for, which may be one that nothing can have."""
 _TAG = r'^[^"\\\x00-\x1f]*$'
-_SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?$"
 
 
 def _slug(text: str) -> str:
-    if not re.fullmatch(_SLUG, text):
-        raise PydanticCustomError(
-            "invalid_slug",
-            "Must have 1 to 80 lower-case letters, digits and hyphens, and must not begin or end with a hyphen.",
-        )
+    if (problem := slugs.problem(text)) is not None:
+        raise PydanticCustomError("invalid_slug", "{problem}", {"problem": problem})
     return text
 
 
@@ -46,7 +43,7 @@ def _tag(text: str) -> str:
     return text
 
 
-Slug = Annotated[str, AfterValidator(_slug), Field(json_schema_extra={"pattern": _SLUG})]
+Slug = Annotated[str, AfterValidator(_slug), Field(json_schema_extra={"pattern": slugs.PATTERN})]
 Tag = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=50),
@@ -77,7 +74,7 @@ class PipelineBody(StrictModel):
     tags: Tags | None = None
     """At most 20. Default: none for a new pipeline, else unchanged."""
     slug: Slug | None = None
-    """Unique in the workspace. Default: created from the name for a new pipeline, else unchanged."""
+    """Unique in the workspace, also among archived pipelines. Must not look like an id. Default: created from the name for a new pipeline, else unchanged."""
     definition: Annotated[dict[str, Any] | None, BeforeValidator(_object)] = None
     text: str | None = None
     """The definition as the text of a file, which is stored byte for byte."""

@@ -1,8 +1,5 @@
 """Operations on pipelines."""
 
-import re
-import secrets
-import unicodedata
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -23,14 +20,13 @@ from stepiq.language.definition import Definition
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
 from stepiq.language.step_types import added_packages
-from stepiq.pipelines import queries
+from stepiq.pipelines import queries, slugs
 from stepiq.pipelines.checking import check
 from stepiq.pipelines.errors import (
     DefinitionInvalid,
     DefinitionMalformed,
     PipelineArchived,
     PipelineNotFound,
-    SlugTaken,
     StaleVersion,
     VersionInUse,
 )
@@ -42,8 +38,6 @@ from stepiq.store.database import Session
 from stepiq.store.pubsub import PIPELINE_CHANGED, Changes
 from stepiq.store.states import PipelineStatus, is_draft_version
 
-_MAX_SLUG = 60
-_SLUG_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +86,7 @@ async def create(
     pipeline = Pipeline(
         id=reserved_id or ids.uuid7(),
         workspace_id=actor.workspace_id,
-        slug=draft.slug or await _free_slug(session, actor.workspace_id, name),
+        slug=draft.slug or await slugs.free(session, actor.workspace_id, name),
         name=name,
         description=definition.description if draft.description is None else draft.description,
         definition=draft.loaded.document,
@@ -111,9 +105,9 @@ async def create(
     insert = queries.insert_first if was_run else queries.insert
     while not await insert(session, pipeline):
         if draft.slug:
-            raise SlugTaken(draft.slug)
+            raise await slugs.taken(session, actor.workspace_id, draft.slug)
         # A concurrent transaction has just taken the slug.
-        pipeline = replace(pipeline, slug=f"{slug_of(name)}-{secrets.token_hex(4)}")
+        pipeline = replace(pipeline, slug=slugs.unusual(name))
     if rules.watcher is not None:
         await rules.watcher.version_saved(session, actor, pipeline.id, definition)
     await _add_version(session, actor, pipeline.id, 1, draft, rules)
@@ -176,7 +170,7 @@ async def save(
         values["slug"] = draft.slug
     # Before quotas are locked: the slug may wait for a transaction that waits for the quotas.
     if not await queries.update(session, pipeline_id, values, clock.now()):
-        raise SlugTaken(str(draft.slug))
+        raise await slugs.taken(session, actor.workspace_id, str(draft.slug))
     if rules.watcher is not None:
         await rules.watcher.version_saved(session, actor, pipeline_id, definition)
     await _add_version(session, actor, pipeline_id, found.version + 1, draft, rules)
@@ -355,12 +349,6 @@ def text_as_yaml(found: Version) -> str:
     return to_yaml(found.definition)
 
 
-def slug_of(name: str) -> str:
-    """The slug for a name: at most 60 lower-case letters, digits and dashes."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain)[:_MAX_SLUG].strip("-") or "pipeline"
-
-
 async def accept(
     session: Session, actor: Actor, draft: Draft, rules: Rules, pipeline_id: UUID | None = None
 ) -> tuple[Definition, list[Issue]]:
@@ -435,14 +423,6 @@ async def _lock(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
 def publish_change(session: Session, changes: Changes, pipeline_id: UUID) -> None:
     """Publish after the commit that a pipeline has changed."""
     session.after_commit(lambda: changes.publish(PIPELINE_CHANGED, str(pipeline_id)))
-
-
-async def _free_slug(session: Session, workspace_id: UUID, name: str) -> str:
-    base = slug_of(name)
-    candidates = [base, *(f"{base}-{n}" for n in range(2, _SLUG_TRIES))]
-    taken = await queries.taken_slugs(session, workspace_id, candidates)
-    free = (slug for slug in candidates if slug not in taken)
-    return next(free, f"{base}-{secrets.token_hex(4)}")
 
 
 def _current(found: Version) -> Json:

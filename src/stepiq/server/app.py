@@ -38,6 +38,7 @@ from stepiq.pipelines import catalogue, examples, language_schema
 from stepiq.pipelines import endpoints as pipelines
 from stepiq.pipelines import secrets as pipeline_secrets
 from stepiq.pipelines.editor_drafts import endpoints as drafts
+from stepiq.pipelines.references import resolve_slug
 from stepiq.runs import endpoints as runs
 from stepiq.runs.bulk import endpoints as bulk
 from stepiq.runs.draft_runs import endpoints as draft_runs
@@ -157,8 +158,9 @@ def create_app() -> FastAPI:
     app.include_router(trials.public, prefix="/api")
     app.include_router(runs.public, prefix="/api")
     app.include_router(recipients.public, prefix="/api")
+    checks = [Depends(authenticated), Depends(resolve_slug)]
     for router in ROUTERS:
-        app.include_router(router, prefix="/api", dependencies=[Depends(authenticated)])
+        app.include_router(router, prefix="/api", dependencies=checks)
     problems.install(app)
     _serve_document(app)
     app.include_router(pages.router(app))

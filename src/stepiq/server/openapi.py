@@ -17,6 +17,7 @@ from stepiq.accounts.errors import (
 )
 from stepiq.core import json
 from stepiq.core.errors import StepIQError
+from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.pipelines.schemas import PipelineBody
 from stepiq.server.docs import components, events, headers, samples
 from stepiq.server.routes import Access, Route, routes_of
@@ -29,6 +30,7 @@ from stepiq.web.errors import (
     InvalidBody,
     InvalidQuery,
 )
+from stepiq.web.paths import PIPELINE
 from stepiq.web.problems import Problem, problems
 
 _DESCRIPTION = """\
@@ -44,6 +46,7 @@ missing credential, a body that is too large, or a database that does not answer
 _TAGS = ("Auth", "Users", "Two factor", "Device login", "API keys", "Pipelines", "Runs", "Bulk jobs", "Reviews", "Webhooks", "Schedules", "Deliveries", "Secrets", "Models", "Usage")  # fmt: skip
 # In the code, the suffix "View" distinguishes classes of responses from records. Clients have no records.
 _SCHEMA_NAME = re.compile(r'"(#/components/schemas/)?(?:Page_(\w+)View_|(\w+)View)"')
+_PIPELINE = "Id or slug of the pipeline."
 _STREAM_PATH = "/api/runs/{run_id}/stream"
 _STREAM = (
     "Server-sent events. `id` is the event's number in its run, `data` is JSON. The server sends a comment every 15 seconds. "
@@ -150,6 +153,8 @@ def _complete(operation: dict[str, Any], route: Route) -> None:
         parameter["schema"].pop("description", None)
         if not parameter.get("required"):
             parameter.pop("required", None)  # the default
+        if parameter["in"] == "path" and parameter["name"] == PIPELINE:
+            parameter |= {"schema": {"type": "string"}, "description": _PIPELINE}
     responses: dict[str, Any] = operation["responses"]
     if "application/json" in responses.get("422", {}).get("content", {}):
         del responses["422"]  # FastAPI's own shape, which no route returns
@@ -164,6 +169,8 @@ def _complete(operation: dict[str, Any], route: Route) -> None:
 
 def _errors(operation: dict[str, Any], route: Route) -> Iterator[type[StepIQError]]:
     """The errors that result from the kind of route, in addition to those that it declares."""
+    if f"{{{PIPELINE}}}" in route.path:
+        yield PipelineNotFound
     if route.access.scopes:
         yield ScopeMissing
         if route.access.role is not Role.VIEWER:

@@ -35,8 +35,7 @@ class Page(View, Generic[Item]):
     next_cursor: Annotated[
         str | None,
         Field(
-            examples=[None],
-            description="Send it as `cursor` to get the next page. Null on the last page.",
+            examples=[None], description="The `cursor` of the next page. Null on the last page."
         ),
     ]
 

@@ -11,8 +11,12 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 from starlette._utils import get_route_path
 
+from stepiq.core.slugs import is_slug
 from stepiq.web import requests
 from stepiq.web.errors import MethodNotAllowed
+
+PIPELINE = "pipeline_id"
+"""The parameter of paths that takes a slug instead of the id."""
 
 
 def refuse_shadowed(request: Request) -> None:
@@ -53,6 +57,7 @@ def methods_at(request: Request) -> list[str]:
 
 def _fits(dependant: Dependant, parameters: Mapping[str, Any]) -> bool:
     return all(
-        not field.validate(parameters[field.alias], {}, loc=())[1]
+        (field.alias == PIPELINE and is_slug(parameters[field.alias]))
+        or not field.validate(parameters[field.alias], {}, loc=())[1]
         for field in dependant.path_params
     )

@@ -238,7 +238,9 @@ def _response(status: int, content: dict[str, Any], headers: Mapping[str, str]) 
 def _from_validation(request: Request, error: RequestValidationError) -> StepIQError:
     entries: Sequence[Mapping[str, Any]] = error.errors()
     if any(entry["loc"][0] == "path" for entry in entries):
-        return validation.malformed_id(entries)
+        is_pipeline = any(entry["loc"] == ("path", paths.PIPELINE) for entry in entries)
+        refusal = requests.path_refusal_of(request.scope) if is_pipeline else None
+        return refusal or validation.malformed_id(entries)
     in_body = [entry for entry in entries if entry["loc"][0] == "body"]
     if in_body:
         return InvalidBody(validation.issues(in_body, _body_model(request)))

@@ -16,6 +16,7 @@ _SCOPES = "stepiq.scopes"
 _PRINCIPAL = "stepiq.principal"
 _IS_HEAD = "stepiq.is_head"
 _REFUSAL = "stepiq.refusal"
+_PATH_REFUSAL = "stepiq.path_refusal"
 
 
 _client: ContextVar[str | None] = ContextVar("client_address", default=None)
@@ -63,6 +64,16 @@ def refuse(scope: MutableMapping[str, Any], error: StepIQError) -> None:
 def refusal_of(scope: Mapping[str, Any]) -> StepIQError | None:
     """The error with which the guard must refuse this request, or None."""
     return scope.get(_REFUSAL)
+
+
+def refuse_path(scope: MutableMapping[str, Any], error: StepIQError) -> None:
+    """Answer `error` if the endpoint cannot use the id in the path of this request."""
+    scope[_PATH_REFUSAL] = error
+
+
+def path_refusal_of(scope: Mapping[str, Any]) -> StepIQError | None:
+    """The error for an id in the path that the endpoint cannot use, or None."""
+    return scope.get(_PATH_REFUSAL)
 
 
 def is_head(scope: Mapping[str, Any]) -> bool:

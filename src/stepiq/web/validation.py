@@ -42,11 +42,8 @@ def malformed_id(entries: Sequence[Mapping[str, Any]] = ()) -> NotFound:
         return NotFound(f"Version `{given}` does not exist. Versions are numbers, from 1 upwards.")
     what, listed_by = _LISTED_BY.get(name, ("object", ""))
     where = f" To list ids, use {listed_by}." if listed_by else ""
-    advice = " Use the `id` of the pipeline, not its name or slug." if what == "pipeline" else ""
     kind = what[0].upper() + what[1:]
-    return NotFound(
-        f"{kind} `{given}` does not exist. An id looks like {_EXAMPLE_ID}.{advice}{where}"
-    )
+    return NotFound(f"{kind} `{given}` does not exist. An id looks like {_EXAMPLE_ID}.{where}")
 
 
 def _issue(entry: Mapping[str, Any], model: type[BaseModel] | None) -> Issue:

@@ -20,6 +20,7 @@ from stepiq.language import offload
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines import pausing
 from stepiq.pipelines.errors import PipelineNotFound, WebhookPaused
+from stepiq.pipelines.references import resolve_slug
 from stepiq.store.database import Session
 from stepiq.store.states import RunStatus
 from stepiq.triggers.webhooks import schemas, service
@@ -52,13 +53,16 @@ _BODY: dict[str, Any] = {
 class _Sender(Scoped):
     """The caller, identified by an API key. A session is not accepted here."""
 
-    async def __call__(self, request: Request, caller: Caller, doors: DoorsDep) -> Actor:
+    async def __call__(
+        self, request: Request, caller: Caller, doors: DoorsDep, services: BillingServicesDep
+    ) -> Actor:
         key = request.headers.get("x-api-key")
         if key is None:
             raise KeyRequired
         if caller.credential is Credential.SESSION:
             # Both credentials were sent. This route uses the key.
             caller = await doors.authenticator.authenticate(None, key)
+            await resolve_slug(request, caller, services)
         require_scope(caller, self.scope)
         return caller
 

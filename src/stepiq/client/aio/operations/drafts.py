@@ -59,7 +59,11 @@ class AsyncDraftsOperations(AsyncResource):
         return await self._transport.fetch(Draft, request)
 
     async def get(self, pipeline_id: Id) -> Draft:
-        """Your draft of a pipeline."""
+        """Your draft of a pipeline.
+
+        Args:
+            pipeline_id: Id or slug of the pipeline.
+        """
         request = ApiRequest(
             "GET", path("/api/pipelines/{pipeline_id}/draft", pipeline_id=pipeline_id)
         )
@@ -78,6 +82,7 @@ class AsyncDraftsOperations(AsyncResource):
         it.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             base_version: The version that is edited. Null for a new pipeline.
             revision: `revision` of the draft that you have read or written last. Null: you know of
                 none.
@@ -94,6 +99,7 @@ class AsyncDraftsOperations(AsyncResource):
         """Delete your draft of a pipeline.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             revision: Delete the draft only in this state.
         """
         request = ApiRequest(
@@ -106,6 +112,9 @@ class AsyncDraftsOperations(AsyncResource):
     async def list_other(self, pipeline_id: Id) -> OtherDrafts:
         """Which other members have a draft of a pipeline, without the texts. You need no draft
         of your own.
+
+        Args:
+            pipeline_id: Id or slug of the pipeline.
         """
         request = ApiRequest(
             "GET", path("/api/pipelines/{pipeline_id}/draft/others", pipeline_id=pipeline_id)

@@ -69,6 +69,7 @@ class AsyncRunsOperations(AsyncResource):
         waiting request counts as a stream. If none is free, it returns 202 at once.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             wait: Seconds to wait for the end of the run. 0: do not wait. Default: 30 for a
                 pipeline with an `api` target, else 0.
             input_data: Must match the pipeline's `input.schema`, if it has one. Default: an empty

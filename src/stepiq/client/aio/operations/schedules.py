@@ -127,6 +127,7 @@ class AsyncSchedulesOperations(AsyncResource):
         """Schedules of a pipeline, newest first.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             limit: Maximum number of items per page.
         """
         request = ApiRequest(
@@ -152,6 +153,7 @@ class AsyncSchedulesOperations(AsyncResource):
         """Create a schedule for a pipeline.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             cron_expression: Five fields: minute, hour, day of month, month, day of week. `cron` is another
                 name.
             timezone: IANA name of the time zone of the expression.

@@ -69,6 +69,7 @@ class DeliveriesOperations(Resource):
         """Deliveries of a pipeline's runs, and its test events, with all attempts, newest first.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             status: Only deliveries with this status.
             limit: Maximum number of items per page.
         """
@@ -86,6 +87,7 @@ class DeliveriesOperations(Resource):
         Its `event` is `pipeline.test`, and `test` is true. Its run and output are examples.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             idempotency_key: A name for this call, to repeat it in another process. Default: a random one.
         """
         request = ApiRequest(

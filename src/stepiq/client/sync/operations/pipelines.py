@@ -117,8 +117,8 @@ class PipelinesOperations(Resource):
             name: Default: that of the definition.
             description: Default: that of the definition.
             tags: At most 20. Default: none for a new pipeline, else unchanged.
-            slug: Unique in the workspace. Default: created from the name for a new pipeline,
-                else unchanged.
+            slug: Unique in the workspace, also among archived pipelines. Must not look like an
+                id. Default: created from the name for a new pipeline, else unchanged.
             text: The definition as the text of a file, which is stored byte for byte.
             format: The format of `text`.
             idempotency_key: A name for this call, to repeat it in another process. Default: a random one.
@@ -158,8 +158,8 @@ class PipelinesOperations(Resource):
             name: Default: that of the definition.
             description: Default: that of the definition.
             tags: At most 20. Default: none for a new pipeline, else unchanged.
-            slug: Unique in the workspace. Default: created from the name for a new pipeline,
-                else unchanged.
+            slug: Unique in the workspace, also among archived pipelines. Must not look like an
+                id. Default: created from the name for a new pipeline, else unchanged.
             text: The definition as the text of a file, which is stored byte for byte.
             format: The format of `text`.
         """
@@ -180,6 +180,9 @@ class PipelinesOperations(Resource):
     def get(self, pipeline_id: Id) -> Pipeline:
         """An active or archived pipeline. With `Accept: application/yaml`, the text of its
         newest version.
+
+        Args:
+            pipeline_id: Id or slug of the pipeline.
         """
         request = ApiRequest(
             "GET",
@@ -191,6 +194,9 @@ class PipelinesOperations(Resource):
     def get_yaml(self, pipeline_id: Id) -> str:
         """An active or archived pipeline. With `Accept: application/yaml`, the text of its
         newest version.
+
+        Args:
+            pipeline_id: Id or slug of the pipeline.
         """
         request = ApiRequest(
             "GET",
@@ -219,14 +225,15 @@ class PipelinesOperations(Resource):
         and status 201.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             draft_revision: Your draft in this state is deleted. Default: the draft with this text.
             if_match: Version to replace, such as `"v3"`. If there is a newer one, the response is
                 412.
             name: Default: that of the definition.
             description: Default: that of the definition.
             tags: At most 20. Default: none for a new pipeline, else unchanged.
-            slug: Unique in the workspace. Default: created from the name for a new pipeline,
-                else unchanged.
+            slug: Unique in the workspace, also among archived pipelines. Must not look like an
+                id. Default: created from the name for a new pipeline, else unchanged.
             text: The definition as the text of a file, which is stored byte for byte.
             format: The format of `text`.
         """
@@ -256,7 +263,11 @@ class PipelinesOperations(Resource):
         description: str | Omitted | None = OMITTED,
         tags: Sequence[str] | Omitted | None = OMITTED,
     ) -> Pipeline:
-        """Change name, description or tags without a new version."""
+        """Change name, description or tags without a new version.
+
+        Args:
+            pipeline_id: Id or slug of the pipeline.
+        """
         request = ApiRequest(
             "PATCH",
             path("/api/pipelines/{pipeline_id}", pipeline_id=pipeline_id),
@@ -268,6 +279,9 @@ class PipelinesOperations(Resource):
     def archive(self, pipeline_id: Id) -> Archived:
         """Archive a pipeline, which ends its pause. It can no longer be triggered; its runs and
         versions remain readable.
+
+        Args:
+            pipeline_id: Id or slug of the pipeline.
         """
         request = ApiRequest(
             "DELETE", path("/api/pipelines/{pipeline_id}", pipeline_id=pipeline_id)
@@ -278,6 +292,7 @@ class PipelinesOperations(Resource):
         """Restore an archived pipeline.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             idempotency_key: A name for this call, to repeat it in another process. Default: a random one.
         """
         request = ApiRequest(
@@ -298,6 +313,7 @@ class PipelinesOperations(Resource):
         drafts. Unfinished runs continue.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             idempotency_key: A name for this call, to repeat it in another process. Default: a random one.
         """
         request = ApiRequest(
@@ -314,6 +330,7 @@ class PipelinesOperations(Resource):
         during the pause.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             idempotency_key: A name for this call, to repeat it in another process. Default: a random one.
         """
         request = ApiRequest(
@@ -327,6 +344,7 @@ class PipelinesOperations(Resource):
         """Versions of a pipeline, newest first, without their definitions.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             limit: Maximum number of items per page.
         """
         request = ApiRequest(
@@ -340,6 +358,7 @@ class PipelinesOperations(Resource):
         """One version with its definition. With `Accept: application/yaml`, its text.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             number: Number of the version.
         """
         request = ApiRequest(
@@ -357,6 +376,7 @@ class PipelinesOperations(Resource):
         """One version with its definition. With `Accept: application/yaml`, its text.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             number: Number of the version.
         """
         request = ApiRequest(
@@ -375,6 +395,7 @@ class PipelinesOperations(Resource):
         the plan's quotas.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             number: Number of the version.
         """
         request = ApiRequest(
@@ -391,6 +412,7 @@ class PipelinesOperations(Resource):
         """The differences between two versions, as text and field by field, in either order.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             number: Number of the version.
             other: Number of the version to compare with.
         """
@@ -416,6 +438,7 @@ class PipelinesOperations(Resource):
         """Save an earlier version as the newest one. The versions in between remain.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             number: Number of the version.
             if_match: Version to replace, such as `"v3"`. If there is a newer one, the response is
                 412.

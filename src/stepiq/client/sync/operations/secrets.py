@@ -95,6 +95,7 @@ class SecretsOperations(Resource):
         workspace's secrets.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             limit: Maximum number of items per page.
         """
         request = ApiRequest(
@@ -117,6 +118,7 @@ class SecretsOperations(Resource):
         over the workspace's secret.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             name: Its name in templates: `env.NAME`. At most 100 letters, digits and `_`, not
                 starting with a digit.
             value: At most 10,000 characters. No route returns it.
@@ -138,6 +140,7 @@ class SecretsOperations(Resource):
         """Delete a secret of the pipeline, by its id or its name.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             secret: Id or name of the secret.
         """
         request = ApiRequest(

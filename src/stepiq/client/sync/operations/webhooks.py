@@ -35,6 +35,7 @@ class WebhooksOperations(Resource):
         If the definition has `webhook.verify`, the request must also be signed.
 
         Args:
+            pipeline_id: Id or slug of the pipeline.
             idempotency_key: A name for this call, to repeat it in another process. Default: a random one.
         """
         request = ApiRequest(

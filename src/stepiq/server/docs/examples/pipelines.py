@@ -176,7 +176,10 @@ _DEFINITIONS: Final[dict[str, dict[str, Any]]] = {
         },
         "with_text": {
             "summary": "The text of a file, stored byte for byte, with a slug",
-            "value": {"slug": "brief-from-a-file", "text": DEFINITION_YAML},
+            "value": {
+                "slug": "hello",
+                "text": "name: Hello\nsteps:\n  - {id: hello, type: transform, template: Hello}\n",
+            },
         },
     },
     "application/yaml": {

@@ -1,0 +1,37 @@
+"""Finds the pipeline of a path by its slug. Endpoints always get the id.
+
+`server.app` adds `resolve_slug` to every router that requires a credential, so new routes take slugs, too.
+"""
+
+from fastapi import Request
+
+from stepiq.accounts.http import Caller
+from stepiq.core import slugs
+from stepiq.pipelines import slug_queries as queries
+from stepiq.pipelines.errors import PipelineNotFound
+from stepiq.web import requests
+from stepiq.web.paths import PIPELINE
+from stepiq.web.services import ServicesDep
+
+_REFERENCE = "stepiq.pipeline_reference"
+
+
+async def resolve_slug(request: Request, caller: Caller, services: ServicesDep) -> None:
+    """Replace the slug in the path of a request by the id of the caller's pipeline.
+
+    An id costs nothing here. A slug costs a search of a unique index, before the endpoint opens its transaction: a
+    request never holds two connections. An unknown slug is refused where the framework refuses a malformed id, after
+    the scopes of the caller have been checked. A caller without them does not learn which slugs exist.
+
+    Can be called again, for another caller than the one of `authenticated`.
+    """
+    given = request.path_params.get(PIPELINE)
+    reference: str | None = request.scope.setdefault(_REFERENCE, given)
+    if reference is None or slugs.looks_like_id(reference):
+        return
+    requests.refuse_path(request.scope, PipelineNotFound(reference))
+    found = None
+    if slugs.is_slug(reference):
+        async with services.database.reading() as read:
+            found = await queries.find(read, caller.workspace_id, reference)
+    request.path_params[PIPELINE] = reference if found is None else str(found)
