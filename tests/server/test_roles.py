@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stepiq.accounts.actor import SCOPES_OF_ROLE, Scope, includes
+from stepiq.accounts.actor import SCOPES_OF_ROLE, Scope, includes, with_included
 from stepiq.core import ids
 from stepiq.server.app import create_app
 from stepiq.server.routes import Route, routes_of
@@ -93,7 +93,7 @@ def refusal_of_key(route: Route, scopes: frozenset[Scope], role: Role | None) ->
         return "session_required"
     if role is None and access.is_for_members:
         return "member_required"
-    if scopes.issuperset(access.scopes):
+    if with_included(scopes).issuperset(access.scopes):
         return None
     return "scope_missing" if role is None or includes(role, access.role) else "role_missing"
 

@@ -1,5 +1,6 @@
 """The authenticated caller of a request: its workspace, its role there, and its scopes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -15,9 +16,11 @@ class Scope(StrEnum):
     PIPELINES_EXECUTE = "pipelines:execute"
     WEBHOOKS_TRIGGER = "webhooks:trigger"
     ACCOUNT_READ = "account:read"
+    SECRETS_WRITE = "secrets:write"
 
 
 ALL_SCOPES = frozenset(Scope)
+_INCLUDED = {Scope.PIPELINES_WRITE: frozenset({Scope.SECRETS_WRITE})}
 
 _READS = frozenset({Scope.PIPELINES_READ, Scope.ACCOUNT_READ})
 _OPERATES = _READS | {Scope.PIPELINES_EXECUTE, Scope.WEBHOOKS_TRIGGER}
@@ -29,6 +32,13 @@ SCOPES_OF_ROLE = {
     Role.OWNER: ALL_SCOPES,
 }
 """What a member can do with a session. A personal key can do what both its scopes and the role allow."""
+
+
+def with_included(scopes: Iterable[Scope]) -> frozenset[Scope]:
+    """Scopes, with those that they include: `pipelines:write` includes `secrets:write`."""
+    given = frozenset(scopes)
+    return given.union(*(_INCLUDED.get(scope, frozenset()) for scope in given))
+
 
 _RANKS = {role: rank for rank, role in enumerate(Role)}
 

@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from stepiq.accounts import keys
-from stepiq.accounts.actor import SCOPES_OF_ROLE, Actor, Credential, Scope
+from stepiq.accounts.actor import SCOPES_OF_ROLE, Actor, Credential, Scope, with_included
 from stepiq.accounts.errors import (
     CredentialInvalid,
     CredentialMissing,
@@ -252,7 +252,7 @@ def session_actor(row: Any) -> Actor:
 def _key_actor(row: Any) -> Actor:
     # Ignores scopes that this version no longer has.
     known = {scope.value for scope in Scope}
-    scopes = frozenset(Scope(scope) for scope in row.scopes if scope in known)
+    scopes = with_included(Scope(scope) for scope in row.scopes if scope in known)
     role = Role(row.role) if row.kind == KeyKind.PERSONAL else None
     return Actor(
         workspace_id=row.workspace_id,

@@ -7,10 +7,10 @@ from fastapi import Response
 from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.secrets import schemas
 from stepiq.accounts.secrets import service as secrets
-from stepiq.accounts.secrets.endpoints import SecretPath, given_hosts, show
+from stepiq.accounts.secrets.endpoints import SecretPath, Writer, given_hosts, show
 from stepiq.accounts.secrets.errors import SecretNotFound, TooManySecrets
 from stepiq.pipelines import service
-from stepiq.pipelines.endpoints import Reader, Writer
+from stepiq.pipelines.endpoints import Reader
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery

@@ -339,3 +339,23 @@ class TestNothingShows:
 
         assert canary not in "".join(texts)
         assert canary not in "".join(capfd.readouterr())
+
+
+@pytest.mark.one_store
+class TestScope:
+    async def test_a_key_for_secrets_sets_and_deletes_them_and_changes_nothing_else(
+        self, login_key, make, account
+    ):
+        client = await login_key(account, ["secrets:write"])
+        url = f"/api/pipelines/{await make.pipeline(account)}"
+
+        stored = [
+            await client.post(f"{where}/secrets", json={"name": "TOKEN", "value": "a long value"})
+            for where in ("/api/user", url)
+        ]
+        deleted = await client.delete(f"{url}/secrets/TOKEN")
+        changed = await client.patch(url, json={"name": "Other"})
+
+        assert [each.status_code for each in stored] == [201, 201]
+        assert deleted.status_code == 200
+        assert (changed.status_code, changed.json()["code"]) == (403, "scope_missing")

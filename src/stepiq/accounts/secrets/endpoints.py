@@ -20,7 +20,7 @@ router = new_router("Secrets")
 
 _MOST_SHOWN = 20
 
-Writer = Annotated[Actor, needs(Scope.PIPELINES_WRITE)]
+Writer = Annotated[Actor, needs(Scope.SECRETS_WRITE)]
 SecretPath = Annotated[str, Path(max_length=100, description="Id or name of the secret.")]
 
 

@@ -11,7 +11,12 @@ from stepiq.client.base import OPEN, ApiModel, Json
 
 Scope = Annotated[
     Literal[
-        "pipelines:read", "pipelines:write", "pipelines:execute", "webhooks:trigger", "account:read"
+        "pipelines:read",
+        "pipelines:write",
+        "pipelines:execute",
+        "webhooks:trigger",
+        "account:read",
+        "secrets:write",
     ],
     OPEN,
 ]

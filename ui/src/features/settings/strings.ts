@@ -130,10 +130,11 @@ export const strings = {
 /** What a key with a scope can do. */
 export const SCOPE_TEXTS = {
   "pipelines:read": "Read pipelines, runs and their outputs",
-  "pipelines:write": "Create and change pipelines and schedules",
+  "pipelines:write": "Create and change pipelines, schedules and secrets",
   "pipelines:execute": "Start, cancel and retry runs; decide reviews",
   "webhooks:trigger": "Start runs through webhooks only",
   "account:read": "Read usage and the account",
+  "secrets:write": "Store and delete secrets, without changing pipelines",
 } as const;
 
 /** The credential that a provider is used with. */
