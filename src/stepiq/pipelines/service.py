@@ -39,7 +39,6 @@ from stepiq.store.pubsub import PIPELINE_CHANGED, Changes
 from stepiq.store.states import PipelineStatus, is_draft_version
 
 
-
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What definitions are checked against, and where changes are published."""

@@ -12,7 +12,7 @@ from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Query
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
 from stepiq.web.bodies import View
 from stepiq.web.errors import CursorInvalid
@@ -32,12 +32,7 @@ class Page(View, Generic[Item]):
     model_config = ConfigDict(use_attribute_docstrings=False)
 
     data: list[Item]
-    next_cursor: Annotated[
-        str | None,
-        Field(
-            examples=[None], description="The `cursor` of the next page. Null on the last page."
-        ),
-    ]
+    next_cursor: str | None
 
 
 Cursor = Annotated[

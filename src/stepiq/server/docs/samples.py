@@ -107,7 +107,10 @@ def _by_type(schema: Schema, shapes: dict[str, Schema], depth: int) -> Any:
             properties = cast(dict[str, Schema], schema.get("properties", {}))
             if depth > _DEPTH:
                 return {}
-            return {name: sample(each, shapes, depth + 1) for name, each in properties.items()}
+            return {
+                name: None if name == "next_cursor" else sample(each, shapes, depth + 1)
+                for name, each in properties.items()
+            }
         case "array":
             return [] if depth > _DEPTH else [sample(schema.get("items", {}), shapes, depth + 1)]
         case "string":

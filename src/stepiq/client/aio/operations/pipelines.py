@@ -22,7 +22,6 @@ from stepiq.client.models.pipelines import (
     Validation,
     Version,
 )
-from stepiq.client.models.shared import SourceFormat
 from stepiq.client.requests import (
     OMITTED,
     ApiRequest,
@@ -101,14 +100,12 @@ class AsyncPipelinesOperations(AsyncResource):
 
     async def create(
         self,
-        definition: Mapping[str, Any] | str | bytes = OMITTED,
+        definition: Mapping[str, Any] | str | bytes,
         *,
         name: str | Omitted | None = OMITTED,
         description: str | Omitted | None = OMITTED,
         tags: Sequence[str] | Omitted | None = OMITTED,
         slug: str | Omitted | None = OMITTED,
-        text: str | Omitted | None = OMITTED,
-        format: SourceFormat | Omitted = OMITTED,
         idempotency_key: str | None = None,
     ) -> SavedPipeline:
         """Create a pipeline from JSON or YAML. YAML is stored unchanged, with its comments.
@@ -119,18 +116,10 @@ class AsyncPipelinesOperations(AsyncResource):
             tags: At most 20. Default: none for a new pipeline, else unchanged.
             slug: Unique in the workspace, also among archived pipelines. Must not look like an
                 id. Default: created from the name for a new pipeline, else unchanged.
-            text: The definition as the text of a file, which is stored byte for byte.
-            format: The format of `text`.
             idempotency_key: A name for this call, to repeat it in another process. Default: a random one.
         """
         sent, content_type = definition_body(
-            definition,
-            name=name,
-            description=description,
-            tags=tags,
-            slug=slug,
-            text=text,
-            format=format,
+            definition, name=name, description=description, tags=tags, slug=slug
         )
         request = ApiRequest(
             "POST",
@@ -143,14 +132,12 @@ class AsyncPipelinesOperations(AsyncResource):
 
     async def validate(
         self,
-        definition: Mapping[str, Any] | str | bytes = OMITTED,
+        definition: Mapping[str, Any] | str | bytes,
         *,
         name: str | Omitted | None = OMITTED,
         description: str | Omitted | None = OMITTED,
         tags: Sequence[str] | Omitted | None = OMITTED,
         slug: str | Omitted | None = OMITTED,
-        text: str | Omitted | None = OMITTED,
-        format: SourceFormat | Omitted = OMITTED,
     ) -> Validation:
         """Validate a definition without saving it. The limits of the plan are not checked.
 
@@ -160,17 +147,9 @@ class AsyncPipelinesOperations(AsyncResource):
             tags: At most 20. Default: none for a new pipeline, else unchanged.
             slug: Unique in the workspace, also among archived pipelines. Must not look like an
                 id. Default: created from the name for a new pipeline, else unchanged.
-            text: The definition as the text of a file, which is stored byte for byte.
-            format: The format of `text`.
         """
         sent, content_type = definition_body(
-            definition,
-            name=name,
-            description=description,
-            tags=tags,
-            slug=slug,
-            text=text,
-            format=format,
+            definition, name=name, description=description, tags=tags, slug=slug
         )
         request = ApiRequest(
             "POST", "/api/pipelines/validate", headers={"content-type": content_type}, body=sent
@@ -208,7 +187,7 @@ class AsyncPipelinesOperations(AsyncResource):
     async def update(
         self,
         pipeline_id: Id,
-        definition: Mapping[str, Any] | str | bytes = OMITTED,
+        definition: Mapping[str, Any] | str | bytes,
         *,
         draft_revision: Id | None = None,
         if_match: int | str | None = None,
@@ -216,8 +195,6 @@ class AsyncPipelinesOperations(AsyncResource):
         description: str | Omitted | None = OMITTED,
         tags: Sequence[str] | Omitted | None = OMITTED,
         slug: str | Omitted | None = OMITTED,
-        text: str | Omitted | None = OMITTED,
-        format: SourceFormat | Omitted = OMITTED,
     ) -> SavedPipeline:
         """Save a new version, which new runs use. Earlier versions remain.
 
@@ -234,17 +211,9 @@ class AsyncPipelinesOperations(AsyncResource):
             tags: At most 20. Default: none for a new pipeline, else unchanged.
             slug: Unique in the workspace, also among archived pipelines. Must not look like an
                 id. Default: created from the name for a new pipeline, else unchanged.
-            text: The definition as the text of a file, which is stored byte for byte.
-            format: The format of `text`.
         """
         sent, content_type = definition_body(
-            definition,
-            name=name,
-            description=description,
-            tags=tags,
-            slug=slug,
-            text=text,
-            format=format,
+            definition, name=name, description=description, tags=tags, slug=slug
         )
         request = ApiRequest(
             "PUT",

@@ -54,6 +54,12 @@ output:
       signing_secret_name: BRIEFS_SECRET
 """
 
+_SHORT: Final = {
+    "name": "Hello",
+    "steps": [{"id": "hello", "type": "transform", "template": "Hello"}],
+}
+_SHORT_YAML: Final = "name: Hello\nsteps:\n  - {id: hello, type: transform, template: Hello}\n"
+
 _PIPELINE_SHOWN: Final[dict[str, Any]] = {
     "id": PIPELINE,
     "slug": "brief-on-a-topic",
@@ -146,6 +152,7 @@ SHAPES: Final[dict[str, Any]] = {
     },
     "ListedPipeline": _PIPELINE_SHOWN
     | {
+        "definition": None,
         "stats": {
             "days": [f"2026-02-{day}" for day in range(21, 28)],
             "runs": [4, 6, 5, 0, 0, 7, 3],
@@ -156,7 +163,7 @@ SHAPES: Final[dict[str, Any]] = {
             "cost_usd_micros": 525,
             "cost_complete": True,
             "next_run_at": "2026-02-28T09:00:00.000Z",
-        }
+        },
     },
     "ListedVersion": _VERSION_SHOWN
     | {
@@ -164,7 +171,7 @@ SHAPES: Final[dict[str, Any]] = {
         "runs": 25,
         "runs_complete": True,
     },
-    "Version": _VERSION_SHOWN | {"definition": DEFINITION, "text": DEFINITION_YAML},
+    "Version": _VERSION_SHOWN | {"definition": _SHORT, "text": _SHORT_YAML},
 }
 
 _DEFINITIONS: Final[dict[str, dict[str, Any]]] = {
@@ -172,14 +179,11 @@ _DEFINITIONS: Final[dict[str, dict[str, Any]]] = {
         "definition": {"summary": "The definition alone", "value": DEFINITION},
         "with_tags": {
             "summary": "A definition with tags and a slug",
-            "value": {"tags": ["marketing"], "slug": "brief", "definition": DEFINITION},
+            "value": {"tags": ["marketing"], "slug": "brief", "definition": _SHORT},
         },
         "with_text": {
             "summary": "The text of a file, stored byte for byte, with a slug",
-            "value": {
-                "slug": "hello",
-                "text": "name: Hello\nsteps:\n  - {id: hello, type: transform, template: Hello}\n",
-            },
+            "value": {"slug": "hello", "text": _SHORT_YAML},
         },
     },
     "application/yaml": {

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "202611270925"
-down_revision = "202611270830"
+down_revision = "202611270915"
 branch_labels = None
 depends_on = None
 
