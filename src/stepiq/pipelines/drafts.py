@@ -12,7 +12,7 @@ from stepiq.language import offload
 from stepiq.language.loading import QUICK_BYTES, Loaded, load, load_document
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines.errors import DefinitionMalformed
-from stepiq.pipelines.records import Draft
+from stepiq.pipelines.records import Draft, Management
 from stepiq.pipelines.schemas import PipelineBody
 from stepiq.web import validation
 from stepiq.web.bodies import YAML_TYPES, Body, read_body
@@ -87,6 +87,7 @@ def _unwrap(value: Any) -> Draft:
         description=body.description,
         tags=body.tags,
         slug=body.slug,
+        management=None if body.managed_by is None else Management(body.managed_by, body.source),
     )
 
 

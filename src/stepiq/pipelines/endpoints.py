@@ -42,7 +42,7 @@ from stepiq.pipelines.errors import (
     VersionInUse,
 )
 from stepiq.pipelines.protocols import Watcher
-from stepiq.pipelines.records import Pipeline, PipelineStats, Version
+from stepiq.pipelines.records import Management, Pipeline, PipelineStats, Version
 from stepiq.store.states import FIRST_DRAFT_VERSION, PipelineStatus
 from stepiq.web.bodies import YAML_TYPES
 from stepiq.web.bodies import router as new_router
@@ -260,10 +260,19 @@ async def update_pipeline(
 async def update_pipeline_metadata(
     caller: Writer, tx: Tx, pipeline_id: UUID, body: schemas.PipelinePatch
 ) -> schemas.PipelineView:
-    """Change name, description or tags without a new version."""
+    """Change name, description, tags or the manager without a new version."""
+    management = None
+    if "managed_by" in body.model_fields_set:
+        management = Management(body.managed_by, body.source)
     before = await recorded.before(tx, caller, pipeline_id)
     pipeline = await service.patch(
-        tx, caller, pipeline_id, name=body.name, description=body.description, tags=body.tags
+        tx,
+        caller,
+        pipeline_id,
+        name=body.name,
+        description=body.description,
+        tags=body.tags,
+        management=management,
     )
     await recorded.updated(tx, caller, before, pipeline)
     return schemas.PipelineView.model_validate(pipeline)

@@ -14,6 +14,7 @@ from stepiq.pipelines.records import (
     Author,
     LastRun,
     ListedVersion,
+    Management,
     Pause,
     Pipeline,
     Target,
@@ -22,7 +23,7 @@ from stepiq.pipelines.records import (
 )
 from stepiq.store.database import Session
 from stepiq.store.search import contains, fold, has_tag
-from stepiq.store.states import FIRST_DRAFT_VERSION, PipelineStatus, RunStatus
+from stepiq.store.states import FIRST_DRAFT_VERSION, ManagedBy, PipelineStatus, RunStatus
 from stepiq.store.tables import (
     pipeline_versions,
     pipelines,
@@ -246,6 +247,7 @@ async def insert(session: Session, pipeline: Pipeline) -> bool:
             tags=pipeline.tags,
             status=pipeline.status,
             version=pipeline.version,
+            **pipeline.management.columns,
             created_at=pipeline.created_at,
             updated_at=pipeline.updated_at,
         )
@@ -286,6 +288,7 @@ async def insert_first(session: Session, pipeline: Pipeline) -> bool:
         "status": pipeline.status,
         "version": pipeline.version,
         "is_unsaved": False,
+        **pipeline.management.columns,
         "created_at": pipeline.created_at,
     }
     return await update(session, pipeline.id, values, pipeline.updated_at)
@@ -466,6 +469,7 @@ def _pipeline(row: sa.Row[Any]) -> Pipeline:
         created_at=row.created_at,
         updated_at=row.updated_at,
         pause=pause,
+        management=Management(row.managed_by and ManagedBy(row.managed_by), row.managed_source),
     )
 
 

@@ -24,6 +24,8 @@ def _facts(pipeline: Pipeline) -> dict[str, Json]:
         "description": pipeline.description,
         "tags": list(pipeline.tags),
         "version": pipeline.version,
+        "managed_by": pipeline.managed_by,
+        "source": pipeline.source,
     }
 
 

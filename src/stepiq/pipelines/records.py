@@ -9,7 +9,7 @@ from uuid import UUID
 from stepiq.core.json import Json
 from stepiq.language.loading import Loaded
 from stepiq.language.source import SourceFormat
-from stepiq.store.states import PipelineStatus, RunStatus
+from stepiq.store.states import ManagedBy, PipelineStatus, RunStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,21 @@ class Draft:
     description: str | None = None
     tags: list[str] | None = None
     slug: str | None = None
+    management: "Management | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Management:
+    """What changes a pipeline, and where its definition comes from, such as the URL of a repository."""
+
+    managed_by: ManagedBy | None
+    source: str | None = None
+
+    @property
+    def columns(self) -> dict[str, str | None]:
+        """The values of columns. Without a manager, there is no source."""
+        source = None if self.managed_by is None else self.source
+        return {"managed_by": self.managed_by, "managed_source": source}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +89,17 @@ class Pipeline:
     updated_at: datetime
     pause: Pause | None = None
     """Set if and only if its status is `paused`."""
+    management: Management = Management(None)
+
+    @property
+    def managed_by(self) -> ManagedBy | None:
+        """What changes it."""
+        return self.management.managed_by
+
+    @property
+    def source(self) -> str | None:
+        """Where its definition comes from."""
+        return self.management.source
 
 
 def text_digest(source: str) -> bytes:

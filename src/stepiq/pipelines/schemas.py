@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from stepiq.core import slugs
 from stepiq.language.source import SourceFormat
-from stepiq.store.states import PipelineStatus, RunStatus
+from stepiq.store.states import ManagedBy, PipelineStatus, RunStatus
 from stepiq.web.bodies import FROM_TEXT, StrictModel, Timestamp, View
 
 _OBJECT_WANTED = "must be a JSON object. To send YAML, make it the whole body, with Content-Type: application/yaml"
@@ -24,6 +24,7 @@ def _object(value: Any) -> Any:
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Description = Annotated[str, StringConstraints(max_length=2_000)]
+Source = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 WantedTag = Annotated[str, StringConstraints(strip_whitespace=True, max_length=50)]
 """A tag to look for, which may be one that nothing can have."""
 _TAG = r'^[^"\\\x00-\x1f]*$'
@@ -61,6 +62,11 @@ def _distinct(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tags))
 
 
+def _require_manager(managed_by: ManagedBy | None, source: str | None) -> None:
+    if source is not None and managed_by is None:
+        raise PydanticCustomError("manager_missing", "`source` needs `managed_by`: add `git`.")
+
+
 class PipelineBody(StrictModel):
     """A definition with its name, description, tags and slug. The definition alone, as JSON or YAML, is also accepted.
 
@@ -75,6 +81,10 @@ class PipelineBody(StrictModel):
     """At most 20. Default: none for a new pipeline, else unchanged."""
     slug: Slug | None = None
     """Unique in the workspace, also among archived pipelines. Must not look like an id. Default: created from the name for a new pipeline, else unchanged."""
+    managed_by: Annotated[ManagedBy | None, FROM_TEXT] = None
+    """`git`: the web interface does not edit the definition. Null: new pipelines have no manager, others keep theirs."""
+    source: Source | None = None
+    """With `managed_by`: where the definition comes from, such as the URL of a repository. People see it."""
     definition: Annotated[dict[str, Any] | None, BeforeValidator(_object)] = None
     text: str | None = None
     """The definition as the text of a file, which is stored byte for byte."""
@@ -82,7 +92,8 @@ class PipelineBody(StrictModel):
     """The format of `text`."""
 
     @model_validator(mode="after")
-    def _either(self) -> Self:
+    def _consistent(self) -> Self:
+        _require_manager(self.managed_by, self.source)
         if (self.definition is None) == (self.text is None):
             raise PydanticCustomError(
                 "definition_or_text", "Must have either `definition` or `text`."
@@ -91,11 +102,20 @@ class PipelineBody(StrictModel):
 
 
 class PipelinePatch(StrictModel):
-    """Changes without a new version. Omitted fields and null leave a value unchanged."""
+    """Changes without a new version. Omitted fields and null leave a value unchanged, except `managed_by`."""
 
     name: Name | None = None
     description: Description | None = None
     tags: Tags | None = None
+    managed_by: Annotated[ManagedBy | None, FROM_TEXT] = None
+    """`git`: the web interface does not edit the definition. Null, if it is sent: people edit it again."""
+    source: Source | None = None
+    """With `managed_by`: where the definition comes from."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _require_manager(self.managed_by, self.source)
+        return self
 
 
 class LastRunView(View):
@@ -157,16 +177,18 @@ class PipelineFields(View):
     name: str
     description: str
     version: int
-    """The number of the newest version."""
     source_format: SourceFormat
-    """The format of the text of the newest version."""
     text_sha256: str
-    """The SHA-256 of the text of the newest version, in hexadecimal. The text is stored byte for byte."""
+    """SHA-256 of the text of the newest version, in hexadecimal."""
     status: PipelineStatus
     tags: list[str]
     last_run: LastRunView | None
     pause: PauseView | None
     """Null unless the status is `paused`."""
+    managed_by: ManagedBy | None
+    """`git`: deployed from a repository. Null: edited by people."""
+    source: str | None
+    """Where it is deployed from."""
     created_at: Timestamp
     updated_at: Timestamp
 

@@ -31,7 +31,7 @@ from stepiq.pipelines.errors import (
     VersionInUse,
 )
 from stepiq.pipelines.protocols import Watcher
-from stepiq.pipelines.records import Draft, Pipeline, Target, Version, text_digest
+from stepiq.pipelines.records import Draft, Management, Pipeline, Target, Version, text_digest
 from stepiq.pipelines.rendering import to_yaml
 from stepiq.providers.registry import Providers
 from stepiq.store.database import Session
@@ -97,6 +97,7 @@ async def create(
         last_run=None,
         created_at=now,
         updated_at=now,
+        management=draft.management or Management(None),
     )
     was_run = reserved_id is not None and await queries.lock_unsaved(
         session, actor.workspace_id, reserved_id
@@ -167,6 +168,8 @@ async def save(
         values["tags"] = draft.tags
     if draft.slug is not None:
         values["slug"] = draft.slug
+    if draft.management is not None:
+        values |= draft.management.columns
     # Before quotas are locked: the slug may wait for a transaction that waits for the quotas.
     if not await queries.update(session, pipeline_id, values, clock.now()):
         raise await slugs.taken(session, actor.workspace_id, str(draft.slug))
@@ -210,6 +213,7 @@ async def patch(
     name: str | None,
     description: str | None,
     tags: list[str] | None,
+    management: Management | None = None,
 ) -> Pipeline:
     """Change fields outside the definition, without a new version. None keeps a field's value.
 
@@ -219,7 +223,9 @@ async def patch(
     """
     await lock_kept(session, actor, pipeline_id)
     wanted = {"name": name, "description": description, "tags": tags}
-    values = {key: value for key, value in wanted.items() if value is not None}
+    values: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}
+    if management is not None:
+        values |= management.columns
     if values:
         await queries.update(session, pipeline_id, values, clock.now())
     return await get(session, actor, pipeline_id)

@@ -116,6 +116,13 @@ class BulkItemStatus(StrEnum):
     FAILED = "failed"
 
 
+class ManagedBy(StrEnum):
+    """What changes a pipeline instead of people."""
+
+    GIT = "git"
+    """`stepiq apply`, from files in a repository."""
+
+
 class PipelineStatus(StrEnum):
     """Whether a pipeline can be run."""
 

@@ -103,6 +103,10 @@ class Pause(ApiModel):
     reason: str | None
 
 
+ManagedBy = Annotated[Literal["git"], OPEN]
+"""What changes a pipeline instead of people."""
+
+
 class PipelineStats(ApiModel):
     """Ended runs and cost of a pipeline over the last seven days (UTC), and its next run."""
 
@@ -129,18 +133,18 @@ class ListedPipeline(ApiModel):
     name: str
     description: str
     version: int
-    """The number of the newest version."""
     source_format: SourceFormat
-    """The format of the text of the newest version."""
     text_sha256: str
-    """The SHA-256 of the text of the newest version, in hexadecimal. The text is stored byte for
-    byte.
-    """
+    """SHA-256 of the text of the newest version, in hexadecimal."""
     status: PipelineStatus
     tags: list[str]
     last_run: LastRun | None
     pause: Pause | None
     """Null unless the status is `paused`."""
+    managed_by: ManagedBy | None
+    """`git`: deployed from a repository. Null: edited by people."""
+    source: str | None
+    """Where it is deployed from."""
     created_at: datetime
     updated_at: datetime
     definition: dict[str, Any] | None
@@ -173,18 +177,18 @@ class Pipeline(ApiModel):
     name: str
     description: str
     version: int
-    """The number of the newest version."""
     source_format: SourceFormat
-    """The format of the text of the newest version."""
     text_sha256: str
-    """The SHA-256 of the text of the newest version, in hexadecimal. The text is stored byte for
-    byte.
-    """
+    """SHA-256 of the text of the newest version, in hexadecimal."""
     status: PipelineStatus
     tags: list[str]
     last_run: LastRun | None
     pause: Pause | None
     """Null unless the status is `paused`."""
+    managed_by: ManagedBy | None
+    """`git`: deployed from a repository. Null: edited by people."""
+    source: str | None
+    """Where it is deployed from."""
     created_at: datetime
     updated_at: datetime
     definition: dict[str, Any]
@@ -198,18 +202,18 @@ class SavedPipeline(ApiModel):
     name: str
     description: str
     version: int
-    """The number of the newest version."""
     source_format: SourceFormat
-    """The format of the text of the newest version."""
     text_sha256: str
-    """The SHA-256 of the text of the newest version, in hexadecimal. The text is stored byte for
-    byte.
-    """
+    """SHA-256 of the text of the newest version, in hexadecimal."""
     status: PipelineStatus
     tags: list[str]
     last_run: LastRun | None
     pause: Pause | None
     """Null unless the status is `paused`."""
+    managed_by: ManagedBy | None
+    """`git`: deployed from a repository. Null: edited by people."""
+    source: str | None
+    """Where it is deployed from."""
     created_at: datetime
     updated_at: datetime
     definition: dict[str, Any]

@@ -34,6 +34,9 @@ pipelines = sa.Table(
     sa.Column("version", sa.Integer(), nullable=False),  # the newest, the default of runs
     # Whether it exists only because a draft of it was run. Such a row is archived, and only its runs refer to it.
     sa.Column("is_unsaved", sa.Boolean(), nullable=False, server_default=sa.false()),
+    # What changes it instead of people, and where its definition comes from, for people to read.
+    sa.Column("managed_by", sa.Text()),
+    sa.Column("managed_source", sa.Text()),
     sa.Column("created_at", Instant(), nullable=False),
     sa.Column("updated_at", Instant(), nullable=False),
     sa.CheckConstraint("status IN ('active', 'archived')", name="status_known"),

@@ -9,6 +9,7 @@ import type { DraftSession } from "./draftSession";
 import type { DraftState } from "./draftTypes";
 import classes from "./EditorView.module.css";
 import { strings } from "./strings";
+import { useCanEdit } from "./useCanEdit";
 
 type Props = {
   session: DraftSession;
@@ -21,7 +22,7 @@ type Props = {
 /** What became of the text, and the buttons. */
 export function EditorBar({ session, state, onSave, onTest, onRun }: Props) {
   const [isDiscarding, setDiscarding] = useState(false);
-  const canWrite = useCan("pipelines:write");
+  const canWrite = useCanEdit(session.id);
   const canExecute = useCan("pipelines:execute");
   const navigate = useNavigate();
   const isChanged = hasChanges(state);

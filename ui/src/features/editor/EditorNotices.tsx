@@ -8,6 +8,7 @@ import { draftServer } from "./draftServer";
 import type { DraftSession } from "./draftSession";
 import type { DraftState } from "./draftTypes";
 import classes from "./EditorView.module.css";
+import { ManagedNotice } from "./ManagedNotice";
 import { strings } from "./strings";
 
 /** What a person should know about the draft. */
@@ -27,6 +28,7 @@ export function EditorNotices({ session, state }: { session: DraftSession; state
   return (
     <>
       {denied !== null && <Notice>{denied}</Notice>}
+      <ManagedNotice id={session.id} />
       {session.isAtRisk && <Notice tone="bad">{strings.atRisk}</Notice>}
       {unreachable !== null && !session.isAtRisk && <Notice>{strings.offline}</Notice>}
       {refused !== null && refused.text === state.text && (

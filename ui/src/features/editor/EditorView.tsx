@@ -1,7 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useCallback, useEffect, useRef, useState } from "react";
-import { useCan } from "@/api/access";
 import { modelsQuery, schemaQuery } from "@/api/pipelines";
 import { toast } from "@/ui/feedback/toast";
 import { useKeys } from "@/ui/keys/useKeys";
@@ -17,6 +16,7 @@ import type { Schema } from "./language/jsonSchema";
 import { RunDialog } from "./RunDialog";
 import { SidePanel } from "./SidePanel";
 import { strings } from "./strings";
+import { useCanEdit } from "./useCanEdit";
 import { useCursorPlace } from "./useCursorPlace";
 import { useProblems } from "./useProblems";
 
@@ -33,7 +33,7 @@ export default function EditorView({ session, search }: Props) {
   const [cursor, setCursor] = useState({ line: 1, column: 1 });
   const onCursor = useCallback((line: number, column: number) => setCursor({ line, column }), []);
   const place = useCursorPlace(state.text, cursor);
-  const canWrite = useCan("pipelines:write");
+  const canWrite = useCanEdit(session.id);
   useSavedEffects(session);
 
   const show = (changes: Partial<EditorSearch>) =>
@@ -66,6 +66,7 @@ export default function EditorView({ session, search }: Props) {
         <div className={classes.area}>
           <div className={classes.text}>
             <CodeEditor
+              key={String(canWrite)}
               handle={handle}
               text={state.text}
               isReadOnly={!canWrite}

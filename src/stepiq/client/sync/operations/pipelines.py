@@ -14,12 +14,14 @@ from stepiq.client.models.pipelines import (
     Example,
     ListedPipeline,
     ListedVersion,
+    ManagedBy,
     Pipeline,
     PipelineStatus,
     SavedPipeline,
     Validation,
     Version,
 )
+from stepiq.client.models.shared import SourceFormat
 from stepiq.client.requests import (
     OMITTED,
     ApiRequest,
@@ -106,6 +108,9 @@ class PipelinesOperations(Resource):
         description: str | Omitted | None = OMITTED,
         tags: Sequence[str] | Omitted | None = OMITTED,
         slug: str | Omitted | None = OMITTED,
+        managed_by: ManagedBy | Omitted | None = OMITTED,
+        source: str | Omitted | None = OMITTED,
+        format: SourceFormat | Omitted = OMITTED,
         idempotency_key: str | None = None,
     ) -> SavedPipeline:
         """Create a pipeline from JSON or YAML. YAML is stored unchanged, with its comments.
@@ -116,10 +121,22 @@ class PipelinesOperations(Resource):
             tags: At most 20. Default: none for a new pipeline, else unchanged.
             slug: Unique in the workspace, also among archived pipelines. Must not look like an
                 id. Default: created from the name for a new pipeline, else unchanged.
+            managed_by: `git`: the web interface does not edit the definition. Null: new pipelines
+                have no manager, others keep theirs.
+            source: With `managed_by`: where the definition comes from, such as the URL of a
+                repository. People see it.
+            format: The format of `text`.
             idempotency_key: A name for this call, to repeat it in another process. Default: a random one.
         """
         sent, content_type = definition_body(
-            definition, name=name, description=description, tags=tags, slug=slug
+            definition,
+            name=name,
+            description=description,
+            tags=tags,
+            slug=slug,
+            managed_by=managed_by,
+            source=source,
+            format=format,
         )
         request = ApiRequest(
             "POST",
@@ -138,6 +155,9 @@ class PipelinesOperations(Resource):
         description: str | Omitted | None = OMITTED,
         tags: Sequence[str] | Omitted | None = OMITTED,
         slug: str | Omitted | None = OMITTED,
+        managed_by: ManagedBy | Omitted | None = OMITTED,
+        source: str | Omitted | None = OMITTED,
+        format: SourceFormat | Omitted = OMITTED,
     ) -> Validation:
         """Validate a definition without saving it. The limits of the plan are not checked.
 
@@ -147,9 +167,21 @@ class PipelinesOperations(Resource):
             tags: At most 20. Default: none for a new pipeline, else unchanged.
             slug: Unique in the workspace, also among archived pipelines. Must not look like an
                 id. Default: created from the name for a new pipeline, else unchanged.
+            managed_by: `git`: the web interface does not edit the definition. Null: new pipelines
+                have no manager, others keep theirs.
+            source: With `managed_by`: where the definition comes from, such as the URL of a
+                repository. People see it.
+            format: The format of `text`.
         """
         sent, content_type = definition_body(
-            definition, name=name, description=description, tags=tags, slug=slug
+            definition,
+            name=name,
+            description=description,
+            tags=tags,
+            slug=slug,
+            managed_by=managed_by,
+            source=source,
+            format=format,
         )
         request = ApiRequest(
             "POST", "/api/pipelines/validate", headers={"content-type": content_type}, body=sent
@@ -195,6 +227,9 @@ class PipelinesOperations(Resource):
         description: str | Omitted | None = OMITTED,
         tags: Sequence[str] | Omitted | None = OMITTED,
         slug: str | Omitted | None = OMITTED,
+        managed_by: ManagedBy | Omitted | None = OMITTED,
+        source: str | Omitted | None = OMITTED,
+        format: SourceFormat | Omitted = OMITTED,
     ) -> SavedPipeline:
         """Save a new version, which new runs use. Earlier versions remain.
 
@@ -211,9 +246,21 @@ class PipelinesOperations(Resource):
             tags: At most 20. Default: none for a new pipeline, else unchanged.
             slug: Unique in the workspace, also among archived pipelines. Must not look like an
                 id. Default: created from the name for a new pipeline, else unchanged.
+            managed_by: `git`: the web interface does not edit the definition. Null: new pipelines
+                have no manager, others keep theirs.
+            source: With `managed_by`: where the definition comes from, such as the URL of a
+                repository. People see it.
+            format: The format of `text`.
         """
         sent, content_type = definition_body(
-            definition, name=name, description=description, tags=tags, slug=slug
+            definition,
+            name=name,
+            description=description,
+            tags=tags,
+            slug=slug,
+            managed_by=managed_by,
+            source=source,
+            format=format,
         )
         request = ApiRequest(
             "PUT",
@@ -231,17 +278,24 @@ class PipelinesOperations(Resource):
         name: str | Omitted | None = OMITTED,
         description: str | Omitted | None = OMITTED,
         tags: Sequence[str] | Omitted | None = OMITTED,
+        managed_by: ManagedBy | Omitted | None = OMITTED,
+        source: str | Omitted | None = OMITTED,
     ) -> Pipeline:
-        """Change name, description or tags without a new version.
+        """Change name, description, tags or the manager without a new version.
 
         Args:
             pipeline_id: Id or slug of the pipeline.
+            managed_by: `git`: the web interface does not edit the definition. Null, if it is sent:
+                people edit it again.
+            source: With `managed_by`: where the definition comes from.
         """
         request = ApiRequest(
             "PATCH",
             path("/api/pipelines/{pipeline_id}", pipeline_id=pipeline_id),
             headers={"content-type": "application/json"},
-            body=json_body(name=name, description=description, tags=tags),
+            body=json_body(
+                name=name, description=description, tags=tags, managed_by=managed_by, source=source
+            ),
         )
         return self._transport.fetch(Pipeline, request)
 

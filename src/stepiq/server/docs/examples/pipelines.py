@@ -73,6 +73,8 @@ _PIPELINE_SHOWN: Final[dict[str, Any]] = {
     "tags": ["marketing"],
     "last_run": {"id": RUN, "status": "completed", "created_at": ACCEPTED},
     "pause": None,
+    "managed_by": None,
+    "source": None,
     "created_at": CREATED,
     "updated_at": "2026-02-27T09:59:40.500Z",
 }
