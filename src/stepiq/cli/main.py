@@ -60,6 +60,7 @@ class SchemaKind(StrEnum):
 
     PIPELINE = "pipeline"
     TESTS = "tests"
+    DEPLOY = "deploy"
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -363,15 +364,18 @@ def try_out(
 @app.command(rich_help_panel=FILES_PANEL)
 def schema(
     of: Annotated[
-        SchemaKind, typer.Argument(metavar="[KIND]", help="Kind of files: `pipeline` or `tests`.")
+        SchemaKind,
+        typer.Argument(metavar="[KIND]", help="Kind of files: `pipeline`, `tests` or `deploy`."),
     ] = SchemaKind.PIPELINE,
 ) -> None:
-    """Print the JSON Schema of pipeline files or test files, for editors and other tools."""
+    """Print the JSON Schema of pipeline files, test files or deploy files, for editors and other tools."""
     match of:
         case SchemaKind.PIPELINE:
             from stepiq.language.json_schema.document import document_text
         case SchemaKind.TESTS:
             from stepiq.trials.json_schema import document_text
+        case SchemaKind.DEPLOY:
+            from stepiq.cli.remote.deploy_files import document_text
 
     print_text(document_text(), newline=False)
 

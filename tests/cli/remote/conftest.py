@@ -9,7 +9,6 @@ from uuid import uuid4
 import httpx2
 import pytest
 import pytest_asyncio
-import yaml
 
 from tests.cli.conftest import Command, Said
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
@@ -34,7 +33,8 @@ steps:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the tests that use the server on its loop."""
     for item in items:
-        if item.path.is_relative_to(_HERE) and pytest_asyncio.is_async_test(item):
+        uses_server = "remote" in getattr(item, "fixturenames", ())
+        if uses_server and item.path.is_relative_to(_HERE) and pytest_asyncio.is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
@@ -78,17 +78,15 @@ class Remote:
 
     async def save(self, slug: str = "greeting", text: str = GREETING) -> dict[str, Any]:
         """Create a pipeline."""
-        body = {"slug": slug, "definition": yaml.safe_load(text)}
+        body = {"slug": slug, "text": text}
         answer = await self.api.post("/api/pipelines", json=body)
         answer.raise_for_status()
         return answer.json()
 
     async def run(self, slug: str = "greeting", **data: Any) -> dict[str, Any]:
         """Run a pipeline until it ends or waits."""
-        listed = (await self.api.get("/api/pipelines")).json()["data"]
-        (pipeline_id,) = [each["id"] for each in listed if each["slug"] == slug]
         body = {"input_data": data or {"who": "Ada"}}
-        answer = await self.api.post(f"/api/pipelines/{pipeline_id}/run?wait=20", json=body)
+        answer = await self.api.post(f"/api/pipelines/{slug}/run?wait=20", json=body)
         answer.raise_for_status()
         return answer.json()
 
@@ -96,6 +94,13 @@ class Remote:
         """Another key of the account, with these scopes."""
         body = {"name": "other", "scopes": scopes}
         return (await self._session.post("/api/user/api-keys", json=body)).json()["key"]
+
+    def write(self, name: str, text: str = GREETING) -> Path:
+        """Write a file into the folder of pipelines."""
+        file = self.folder / "flows" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+        return file
 
 
 @pytest_asyncio.fixture(loop_scope="session")

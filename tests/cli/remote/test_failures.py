@@ -13,6 +13,9 @@ from tests.cli.remote.conftest import Remote, problem
 
 _RUN = "01890000-0000-7000-8000-000000000000"
 COMMANDS: Sequence[tuple[str, ...]] = [
+    ("apply", "flows", "--yes"),
+    ("diff", "flows"),
+    ("pull", "new"),
     ("trigger", "greeting", "-i", "who:=1"),
     ("pipelines", "list"),
     ("runs", "list"),
@@ -32,6 +35,7 @@ COMMANDS: Sequence[tuple[str, ...]] = [
 
 async def _each(remote: Remote, *more: str) -> list[Said]:
     """Run every command."""
+    remote.write("greeting.yaml")
     turns = asyncio.Semaphore(4)
 
     async def run(arguments: tuple[str, ...]) -> Said:

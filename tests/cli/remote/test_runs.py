@@ -110,7 +110,7 @@ class TestTrigger:
         said = await remote("trigger", "greting")
 
         assert said.code == 5
-        assert problem(said)["code"] == "unknown_pipeline"
+        assert problem(said)["code"] == "pipeline_not_found"
         assert "greting" in problem(said)["message"]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stepiq.cli.console import UsageError
 from stepiq.cli.remote import profiles
 from stepiq.cli.remote.profiles import Profile, Profiles, ProfilesInvalid
-from stepiq.cli.remote.target import Target, resolve, server_url
+from stepiq.cli.remote.target import ServerTarget, resolve, server_url
 
 WORK = Profile("https://work.example.com", "sk_live_work", "01a2", "ada@example.com", "Team")
 HOME = Profile("http://127.0.0.1:8080", "sk_live_home")
@@ -98,24 +98,24 @@ class TestProfiles:
 
     def test_a_profile_does_not_show_its_key(self):
         assert "sk_live" not in repr(WORK)
-        assert "sk_live" not in repr(Target("http://a", "sk_live_a", None))
+        assert "sk_live" not in repr(ServerTarget("http://a", "sk_live_a", None))
 
 
 class TestResolve:
     def test_without_anything_it_is_the_server_of_this_machine(self):
-        assert resolve() == Target("http://127.0.0.1:8080", None, None)
+        assert resolve() == ServerTarget("http://127.0.0.1:8080", None, None)
 
     def test_the_default_profile_is_used(self):
         profiles.save_profile("work", WORK)
 
-        assert resolve() == Target(WORK.server, WORK.api_key, "work")
+        assert resolve() == ServerTarget(WORK.server, WORK.api_key, "work")
 
     def test_variables_override_the_profile(self, monkeypatch: pytest.MonkeyPatch):
         profiles.save_profile("work", WORK)
         monkeypatch.setenv("STEPIQ_SERVER", "https://ci.example.com/")
         monkeypatch.setenv("STEPIQ_API_KEY", "sk_live_ci")
 
-        assert resolve() == Target("https://ci.example.com", "sk_live_ci", None)
+        assert resolve() == ServerTarget("https://ci.example.com", "sk_live_ci", None)
 
     def test_with_both_variables_a_damaged_file_is_not_read(
         self, file: Path, monkeypatch: pytest.MonkeyPatch
@@ -135,7 +135,7 @@ class TestResolve:
     def test_the_key_of_a_profile_goes_to_no_other_server(self):
         profiles.save_profile("work", WORK)
 
-        assert resolve("https://other.example.com") == Target(
+        assert resolve("https://other.example.com") == ServerTarget(
             "https://other.example.com", None, None
         )
 
@@ -143,14 +143,14 @@ class TestResolve:
         profiles.save_profile("work", WORK)
         profiles.save_profile("home", HOME)
 
-        assert resolve(HOME.server) == Target(HOME.server, HOME.api_key, "home")
+        assert resolve(HOME.server) == ServerTarget(HOME.server, HOME.api_key, "home")
 
     def test_the_option_for_a_profile_overrides_variables(self, monkeypatch: pytest.MonkeyPatch):
         profiles.save_profile("work", WORK)
         monkeypatch.setenv("STEPIQ_SERVER", "https://ci.example.com")
         monkeypatch.setenv("STEPIQ_API_KEY", "sk_live_ci")
 
-        assert resolve(profile="work") == Target(WORK.server, WORK.api_key, "work")
+        assert resolve(profile="work") == ServerTarget(WORK.server, WORK.api_key, "work")
 
     def test_a_variable_selects_the_profile(self, monkeypatch: pytest.MonkeyPatch):
         profiles.save_profile("work", WORK)
@@ -165,7 +165,7 @@ class TestResolve:
         profiles.save_profile("work", WORK)
         monkeypatch.setenv("STEPIQ_API_KEY", "sk_live_other")
 
-        assert resolve() == Target(WORK.server, "sk_live_other", "work")
+        assert resolve() == ServerTarget(WORK.server, "sk_live_other", "work")
 
     def test_an_unknown_profile_is_refused_with_the_known_ones(self):
         profiles.save_profile("work", WORK)

@@ -1,1 +1,1 @@
-"""The commands that call a server: start and follow runs, decide reviews, store secrets."""
+"""The commands that call a server: deploy pipelines from a folder, start and follow runs, decide reviews, store secrets."""

@@ -3,13 +3,18 @@
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
-from uuid import UUID
+from urllib.parse import quote
 
 import typer
 
-from stepiq.cli.remote.target import DEFAULT_SERVER, KEY_VARIABLE, SERVER_VARIABLE, Target, resolve
-from stepiq.core.control_characters import escape_line
-from stepiq.core.errors import NotFound, Unauthenticated
+from stepiq.cli.remote.target import (
+    DEFAULT_SERVER,
+    KEY_VARIABLE,
+    SERVER_VARIABLE,
+    ServerTarget,
+    resolve,
+)
+from stepiq.core.errors import Unauthenticated
 
 if TYPE_CHECKING:
     from stepiq.client import AsyncClient
@@ -44,18 +49,6 @@ class NotSignedIn(Unauthenticated):
         super().__init__(
             f"There is no API key for {server}. Run `stepiq login --server {server}`,"
             f" or set {KEY_VARIABLE}."
-        )
-
-
-class UnknownPipeline(NotFound):
-    """The workspace has no pipeline with a slug of the command line."""
-
-    code = "unknown_pipeline"
-
-    def __init__(self, slug: str) -> None:
-        super().__init__(
-            f"There is no pipeline `{escape_line(slug[:100])}` in this workspace, or it is archived."
-            " `stepiq pipelines list` lists the slugs."
         )
 
 
@@ -97,37 +90,16 @@ def call(
         raise
 
 
-def client_of(target: Target) -> "AsyncClient":
+def client_of(target: ServerTarget) -> "AsyncClient":
     """A client of the server of a command."""
     from stepiq.client import AsyncClient
 
     return AsyncClient(target.server, api_key=target.api_key, workspace=target.workspace)
 
 
-async def pipeline_path(client: "AsyncClient", pipeline: str) -> str:
-    """The path of a pipeline.
-
-    Args:
-        client: the client.
-        pipeline: its slug or id.
-
-    Raises:
-        UnknownPipeline: the workspace has no pipeline with this slug.
-    """
-    if not _is_id(pipeline):
-        listed = await everything(client, "/api/pipelines", q=pipeline, include_definition=False)
-        found = [str(each["id"]) for each in listed if each["slug"] == pipeline]
-        if not found:
-            raise UnknownPipeline(pipeline)
-        pipeline = found[0]
-    return f"/api/pipelines/{pipeline}"
-
-
-def _is_id(text: str) -> bool:
-    try:
-        return bool(UUID(text))
-    except ValueError:
-        return False
+def pipeline_path(pipeline: str) -> str:
+    """The path of a pipeline, from its slug or id."""
+    return f"/api/pipelines/{quote(pipeline, safe='')}"
 
 
 def new_key() -> str:

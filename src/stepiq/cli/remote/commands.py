@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from stepiq.cli.console import ExitCode
 from stepiq.cli.remote.calling import Json, ProfileName, Server, call
 from stepiq.cli.remote.failures import HELP_PANEL, remote_commands
 from stepiq.store.states import PipelineStatus
@@ -23,6 +24,18 @@ app.add_typer(runs, name="runs", rich_help_panel=HELP_PANEL)
 app.add_typer(reviews, name="reviews", rich_help_panel=HELP_PANEL)
 app.add_typer(secrets, name="secrets", rich_help_panel=HELP_PANEL)
 
+Folder = Annotated[
+    Path,
+    typer.Argument(metavar="DIR", help="Folder with the files of pipelines.", show_default=False),
+]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        metavar="TEXT",
+        help="Mark the pipelines as coming from here. Default: repository and path of the folder.",
+    ),
+]
 Slug = Annotated[
     str,
     typer.Argument(metavar="PIPELINE", help="Slug or id of the pipeline.", show_default=False),
@@ -72,6 +85,84 @@ Output = Annotated[
     ),
 ]
 Limit = Annotated[int, typer.Option(metavar="N", help="The most entries to list.", min=1)]
+
+
+@app.command()
+def apply(
+    folder: Folder,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="Archive pipelines of the same source that have no file."),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan, and change nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    source: Source = None,
+    take_over: Annotated[
+        bool,
+        typer.Option("--take-over", help="Also change pipelines that another source manages."),
+    ] = False,
+    server: Server = None,
+    profile: ProfileName = None,
+    as_json: Json = False,
+) -> None:
+    """Make the pipelines, schedules and tags of a server like the files of a folder. Shows the plan first."""
+    from stepiq.cli.remote import folder_commands
+
+    request = folder_commands.ApplyRequest(folder, source, prune, dry_run, yes, take_over, as_json)
+    call(server, profile, lambda client: folder_commands.apply(client, request))
+
+
+@app.command()
+def diff(
+    folder: Folder,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="End with code 1 if there are differences.")
+    ] = False,
+    source: Source = None,
+    server: Server = None,
+    profile: ProfileName = None,
+    as_json: Json = False,
+) -> None:
+    """Show what `stepiq apply` would change on a server, as a unified diff."""
+    from stepiq.cli.remote import folder_commands
+
+    differs = call(
+        server,
+        profile,
+        lambda client: folder_commands.diff(client, folder, source, as_json=as_json),
+    )
+    if differs and exit_code:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@app.command()
+def pull(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="Folder to write. Created if needed.", show_default=False
+        ),
+    ],
+    slugs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PIPELINE...]", help="Slugs. Default: all pipelines.", show_default=False
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Overwrite changed files without a question.")
+    ] = False,
+    server: Server = None,
+    profile: ProfileName = None,
+    as_json: Json = False,
+) -> None:
+    """Write the pipelines of a server into files, with their tags and schedules."""
+    from stepiq.cli.remote import pulling
+
+    request = pulling.PullRequest(folder, slugs or (), yes, as_json)
+    call(server, profile, lambda client: pulling.pull(client, request))
 
 
 @app.command()
@@ -149,7 +240,7 @@ def list_runs(
     """List runs, newest first."""
     from stepiq.cli.remote import runs as command
 
-    wanted = command.RunFilter(pipeline, status or (), tag, error_code, limit)
+    wanted = command.WantedRuns(pipeline, status or (), tag, error_code, limit)
     call(server, profile, lambda client: command.show_list(client, wanted, as_json=as_json))
 
 
@@ -218,7 +309,7 @@ def retry_run(
     from stepiq.cli.remote import following
     from stepiq.cli.remote import runs as command
 
-    options = command.RetryOptions(start, latest, inputs or (), input_file, follow)
+    options = command.RetryChoice(start, latest, inputs or (), input_file, follow)
     ended = call(
         server, profile, lambda client: command.retry(client, run, options, as_json=as_json)
     )

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stepiq.cli.console import ExitCode, say
-from stepiq.cli.remote.failures import Failure, fail
+from stepiq.cli.remote.failures import ReportedFailure, fail
 from stepiq.client import ApiError, ServerError, ServerUnreachableError
 from stepiq.client.connection import DEFAULT_RETRIES, DEFAULT_TIMEOUT, ServerConnection
 from stepiq.client.requests import ApiRequest, json_body_of
@@ -98,7 +98,7 @@ def wait_for_key(transport: Transport, started: ShownLogin, *, as_json: bool) ->
             if error.code == "slow_down":
                 pause += _SLOWER_SECONDS
             elif error.code in _REFUSALS:
-                refusal = Failure(
+                refusal = ReportedFailure(
                     ExitCode.REFUSED,
                     error.code,
                     _REFUSALS[error.code],

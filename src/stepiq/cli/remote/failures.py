@@ -34,12 +34,14 @@ from stepiq.core.errors import (
 )
 
 HELP_PANEL = "On a server"
+_MOST_ERRORS = 100
+"""Most errors in the line of JSON."""
 _USAGE_CODE = "usage"
 _JSON_OPTION = "--json"
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class ReportedFailure:
     """An error, as it is reported."""
 
     exit_code: ExitCode
@@ -97,14 +99,14 @@ def _reported(*, as_json: bool) -> Generator[None]:
     except TyperException as error:
         if not _is_for_programs(as_json):
             raise
-        _end(Failure(ExitCode.USAGE, _USAGE_CODE, error.message), as_json=True)
+        _end(ReportedFailure(ExitCode.USAGE, _USAGE_CODE, error.message), as_json=True)
     except UsageError as error:
-        _end(Failure(ExitCode.USAGE, _USAGE_CODE, error.message), as_json=as_json)
+        _end(ReportedFailure(ExitCode.USAGE, _USAGE_CODE, error.message), as_json=as_json)
     except StepIQError as error:
         if not _is_for_programs(as_json):
             explain(error)
             raise typer.Exit(_exit_code_of_own(error)) from None
-        _end(Failure(_exit_code_of_own(error), error.code, error.message), as_json=as_json)
+        _end(ReportedFailure(_exit_code_of_own(error), error.code, error.message), as_json=as_json)
     except (typer.Exit, typer.Abort, KeyboardInterrupt):
         raise
     except Exception as error:
@@ -112,12 +114,14 @@ def _reported(*, as_json: bool) -> Generator[None]:
         if failure is None:
             report_fault(error)
             if _is_for_programs(as_json):
-                _print_line(Failure(ExitCode.FAULT, "bug", "This is a bug in stepIQ: see above."))
+                _print_line(
+                    ReportedFailure(ExitCode.FAULT, "bug", "This is a bug in stepIQ: see above.")
+                )
             raise typer.Exit(ExitCode.FAULT) from None
         _end(failure, as_json=as_json)
 
 
-def fail(failure: Failure, *, as_json: bool) -> None:
+def fail(failure: ReportedFailure, *, as_json: bool) -> None:
     """Report a failure and end the command with its exit code.
 
     Raises:
@@ -161,7 +165,7 @@ def _exit_code_of_own(error: StepIQError) -> ExitCode:
             return ExitCode.FAILED
 
 
-def _of_library(error: Exception) -> Failure | None:
+def _of_library(error: Exception) -> ReportedFailure | None:
     # Commands that fail before the first request do not load the library.
     if "stepiq.client.errors" not in sys.modules:
         return None
@@ -170,12 +174,12 @@ def _of_library(error: Exception) -> Failure | None:
     if not isinstance(error, ClientError):
         return None
     issues = error.errors if isinstance(error, ApiError) else []
-    return Failure(
+    return ReportedFailure(
         exit_code_of(error), error.code, error.message, error.status, error.request_id, issues
     )
 
 
-def _end(failure: Failure, *, as_json: bool) -> None:
+def _end(failure: ReportedFailure, *, as_json: bool) -> None:
     if not as_json:
         # Also in the log of a CI job, where a person reads them.
         for issue in failure.errors:
@@ -202,7 +206,7 @@ def _is_for_programs(as_json: bool) -> bool:
     return as_json or not stderr_is_terminal()
 
 
-def _print_line(failure: Failure) -> None:
+def _print_line(failure: ReportedFailure) -> None:
     shown: dict[str, Any] = {
         "code": failure.code,
         "message": failure.message,
@@ -210,5 +214,5 @@ def _print_line(failure: Failure) -> None:
         "request_id": failure.request_id,
     }
     if failure.errors:
-        shown["errors"] = [dict(issue) for issue in failure.errors]
+        shown["errors"] = [dict(issue) for issue in failure.errors[:_MOST_ERRORS]]
     say(escape_json(json.dumps({"error": shown}, ensure_ascii=False)))

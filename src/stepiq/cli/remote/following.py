@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from stepiq.cli.console import ExitCode, print_json, print_output, say, this_command
 from stepiq.cli.progress import ProgressLine
-from stepiq.cli.remote.failures import Failure, fail
+from stepiq.cli.remote.failures import ReportedFailure, fail
 from stepiq.cli.results import as_text, failure, summary
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def show_end(run: Mapping[str, Any], *, as_json: bool) -> None:
         say(summary(run))
     if run["status"] != _COMPLETED:
         code = run["error"]["code"] if run["error"] else f"run_{run['status']}"
-        fail(Failure(ExitCode.FAILED, code, failure(run)), as_json=as_json)
+        fail(ReportedFailure(ExitCode.FAILED, code, failure(run)), as_json=as_json)
 
 
 def say_where(run_id: str) -> None:

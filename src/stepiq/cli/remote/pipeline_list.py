@@ -26,7 +26,7 @@ async def show_list(
     if as_json:
         print_json({"data": found})
         return
-    headings = ("slug", "name", "version", "status", "last run")
+    headings = ("slug", "name", "version", "status", "managed by", "last run")
     print_rows(headings, [_cells(pipeline) for pipeline in found])
     if not found:
         say("No pipelines match.")
@@ -35,10 +35,12 @@ async def show_list(
 def _cells(pipeline: Mapping[str, Any]) -> list[str]:
     run = pipeline["last_run"]
     last = f"{run['status']}, {local_time(run['created_at'])}" if run else "-"
+    owner = f"git: {pipeline['source'] or '?'}" if pipeline["managed_by"] else "-"
     return [
         pipeline["slug"],
         pipeline["name"],
         f"v{pipeline['version']}",
         pipeline["status"],
+        owner,
         last,
     ]

@@ -24,7 +24,7 @@ _UNFINISHED = frozenset(_STATUSES[:3])
 
 
 @dataclass(frozen=True, slots=True)
-class RunFilter:
+class WantedRuns:
     """Options of `stepiq runs list`."""
 
     pipeline: str | None = None
@@ -36,7 +36,7 @@ class RunFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class RetryOptions:
+class RetryChoice:
     """Options of `stepiq runs retry`."""
 
     start: str
@@ -48,7 +48,7 @@ class RetryOptions:
     is_followed: bool = False
 
 
-async def show_list(client: "AsyncClient", wanted: RunFilter, *, as_json: bool) -> None:
+async def show_list(client: "AsyncClient", wanted: WantedRuns, *, as_json: bool) -> None:
     """Print runs, newest first."""
     for status in wanted.statuses:
         if status not in _STATUSES:
@@ -126,7 +126,7 @@ async def cancel(client: "AsyncClient", run_id: str, *, as_json: bool) -> None:
 
 
 async def retry(
-    client: "AsyncClient", run_id: str, options: RetryOptions, *, as_json: bool
+    client: "AsyncClient", run_id: str, options: RetryChoice, *, as_json: bool
 ) -> dict[str, Any] | None:
     """Repeat a run as a new one. Returns the new run when it has ended, if it is followed."""
     from stepiq.cli.inputs import build_input
@@ -167,7 +167,7 @@ def _checked(run_id: str) -> str:
 async def _pipeline_id(client: "AsyncClient", pipeline: str | None) -> str | None:
     if pipeline is None:
         return None
-    return (await pipeline_path(client, pipeline)).rpartition("/")[2]
+    return str((await client.request("GET", pipeline_path(pipeline))).json()["id"])
 
 
 def _cells(run: Mapping[str, Any]) -> list[str]:

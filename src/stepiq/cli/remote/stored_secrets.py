@@ -19,7 +19,7 @@ _MAX_BYTES = 100_000
 
 async def show_list(client: "AsyncClient", pipeline: str | None, *, as_json: bool) -> None:
     """Print the names of secrets."""
-    found = await everything(client, await _path(client, pipeline))
+    found = await everything(client, _path(pipeline))
     if as_json:
         print_json({"data": found})
         return
@@ -42,9 +42,7 @@ async def store(
     if hosts:
         body["hosts"] = list(hosts)
     # Storing the same value again has the same effect, but the server needs a key to know that it is a repetition.
-    answer = await client.request(
-        "POST", await _path(client, pipeline), json=body, idempotency_key=new_key()
-    )
+    answer = await client.request("POST", _path(pipeline), json=body, idempotency_key=new_key())
     stored = answer.json()
     if as_json:
         print_json(stored)
@@ -56,7 +54,7 @@ async def store(
 
 async def delete(client: "AsyncClient", name: str, *, pipeline: str | None, as_json: bool) -> None:
     """Delete a secret."""
-    path = await _path(client, pipeline)
+    path = _path(pipeline)
     answer = await client.request("DELETE", f"{path}/{quote(name, safe='')}")
     if as_json:
         print_json(answer.json())
@@ -88,10 +86,10 @@ def read_value(name: str) -> str:
     return value
 
 
-async def _path(client: "AsyncClient", pipeline: str | None) -> str:
+def _path(pipeline: str | None) -> str:
     if pipeline is None:
         return "/api/user/secrets"
-    return f"{await pipeline_path(client, pipeline)}/secrets"
+    return f"{pipeline_path(pipeline)}/secrets"
 
 
 def _cells(secret: Mapping[str, Any]) -> list[str]:

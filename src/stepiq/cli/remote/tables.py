@@ -17,6 +17,8 @@ def print_rows(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         for row in shown:
             print_text("\t".join(row))
         return
+    if not rows:
+        return
     shown = [[_short(cell) for cell in row] for row in shown]
     widths = [max(map(len, column)) for column in zip(headings, *shown, strict=True)]
     print_text(_line(headings, widths), color="bright_black")

@@ -18,7 +18,7 @@ WORKSPACE_VARIABLE = "STEPIQ_WORKSPACE"
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ServerTarget:
     """A server, and the credential for it."""
 
     server: str
@@ -37,7 +37,7 @@ class Target:
         return KEY_VARIABLE if is_variable else f"the profile `{self.profile}`"
 
 
-def resolve(server: str | None = None, profile: str | None = None) -> Target:
+def resolve(server: str | None = None, profile: str | None = None) -> ServerTarget:
     """The target of a command with these options `--server` and `--profile`.
 
     An option overrides an environment variable, which overrides a profile. The key of a profile is sent only to the
@@ -55,7 +55,7 @@ def resolve(server: str | None = None, profile: str | None = None) -> Target:
                 f"The profile `{profile}` is for {found.server}, not for {server}."
                 " Remove --server or --profile."
             )
-        return Target(found.server, found.api_key, profile, workspace)
+        return ServerTarget(found.server, found.api_key, profile, workspace)
     key = variable(KEY_VARIABLE)
     named = variable(PROFILE_VARIABLE)
     asked = server or variable(SERVER_VARIABLE)
@@ -63,12 +63,12 @@ def resolve(server: str | None = None, profile: str | None = None) -> Target:
         asked = server_url(asked, "--server" if server else SERVER_VARIABLE)
     if asked is not None and key is not None:
         # The file is not needed, so that a CI job can't fail because of it.
-        return Target(asked, key, None, workspace)
+        return ServerTarget(asked, key, None, workspace)
     name, stored = _stored(named, asked)
     chosen = asked or (stored.server if stored else DEFAULT_SERVER)
     is_its_server = stored is not None and stored.server == chosen
     stored_key = stored.api_key if stored is not None and is_its_server else None
-    return Target(chosen, key or stored_key, name if is_its_server else None, workspace)
+    return ServerTarget(chosen, key or stored_key, name if is_its_server else None, workspace)
 
 
 def server_url(text: str, source: str) -> str:

@@ -40,7 +40,7 @@ async def trigger(client: "AsyncClient", request: TriggerRequest) -> dict[str, A
         UsageError: the input cannot be read.
         ClientError: the server refused the run, or cannot be reached.
     """
-    path = await pipeline_path(client, request.pipeline)
+    path = pipeline_path(request.pipeline)
     body: dict[str, Any] = {"input_data": await _input(client, request, path)}
     if request.version is not None:
         body["version"] = request.version
