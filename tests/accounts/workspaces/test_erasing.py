@@ -162,12 +162,14 @@ from stepiq.server.assembly import built
 parts = queries.parts
 
 def noticed(delete):
-    async def delete_and_print(session):
+    async def delete_and_wait(session):
         deleted = await delete(session)
         if deleted:
             print("batch", deleted, flush=True)
+            # Until the test lets it continue, or kills it.
+            sys.stdin.readline()
         return deleted
-    return delete_and_print
+    return delete_and_wait
 
 queries._ROWS = queries._RUNS = 1
 queries.parts = lambda workspace_id: [noticed(each) for each in parts(workspace_id)]
@@ -206,10 +208,14 @@ class TestKilled:
                 _PROGRAM,
                 str(workspace_id),
                 env={name: value for name, value in variables.items() if value},
+                stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
             )
+            assert process.stdin is not None
             assert process.stdout is not None
-            for _ in range(batches):
+            for number in range(batches):
+                if number > 0:
+                    process.stdin.write(b"\n")
                 assert (await process.stdout.readline()).startswith(b"batch")
             process.send_signal(signal.SIGKILL)
             await process.wait()
