@@ -74,5 +74,7 @@ class TestSweepForEver:
         task = asyncio.create_task(housekeeping.sweep_for_ever(database, ()))
         await asyncio.wait_for(swept.wait(), 30)
         task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
         assert left == []

@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -27,6 +28,9 @@ async def sealer(database, changes, monkeypatch):
     task = asyncio.create_task(sealing.Sealer(database, changes).run_for_ever())
     yield
     task.cancel()
+    # It may be using a connection, which must be free when the database is closed.
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 async def sealed(database, number):
