@@ -31,6 +31,7 @@ class Runner:
         self.programs = folder / "programs"
         self.programs.mkdir()
         self.inputs = dict(DEFAULTS)
+        self.github = {"repository": "acme/flows", "event.pull_request.number": "7"}
 
     def add_program(self, name: str, script: str) -> None:
         path = self.programs / name
@@ -46,15 +47,15 @@ class Runner:
         return subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
             cwd=self.folder,
-            env={**ours, "PATH": path, "GITHUB_ACTION_PATH": str(ROOT), "STEPIQ_DATA_DIR": "data", **variables},
+            env={**ours, "PATH": path, "GITHUB_ACTION_PATH": str(ROOT), "RUNNER_TEMP": str(self.folder), "STEPIQ_DATA_DIR": "data", **variables},
             capture_output=True,
             text=True,
         )  # fmt: skip
 
     def _value(self, text: str) -> str:
-        found = re.fullmatch(r"\$\{\{ inputs\.([\w-]+) \}\}", text)
+        found = re.fullmatch(r"\$\{\{ (\w+)\.([\w.-]+) \}\}", text)
         assert found, text
-        return str(self.inputs[found[1]])
+        return str({"inputs": self.inputs, "github": self.github}[found[1]][found[2]])
 
 
 @pytest.fixture
@@ -80,16 +81,17 @@ class TestForm:
 
         assert {name for name, _ in rows} == set(DEFAULTS)
         for name, shown in rows:
-            if DEFAULTS[name]:
+            if DEFAULTS[name] and not DEFAULTS[name].startswith("${{"):
                 assert shown == f"`{DEFAULTS[name]}`"
 
     def test_the_workflow_of_the_guide_is_what_github_documents(self, tmp_path: Path):
         check = Path(sys.executable).with_name("check-jsonschema")
-        github, gitlab = blocks(read("docs/ci.md"), "yaml")
+        github, deploy, gitlab = blocks(read("docs/ci.md"), "yaml")
         (tmp_path / "github.yml").write_text(github)
+        (tmp_path / "deploy.yml").write_text(deploy)
         (tmp_path / "gitlab.yml").write_text(gitlab)
 
-        for kind, file in (("github-workflows", "github.yml"), ("gitlab-ci", "gitlab.yml")):
+        for kind, file in (("github-workflows", "github.yml"), ("github-workflows", "deploy.yml"), ("gitlab-ci", "gitlab.yml")):  # fmt: skip
             command = [check, "--builtin-schema", f"vendor.{kind}", tmp_path / file]
             done = subprocess.run(command, capture_output=True, text=True)
             assert done.returncode == 0, done.stdout
@@ -166,3 +168,37 @@ class TestScripts:
         done = runner.run("Test")
 
         assert (done.returncode, done.stdout.partition(" ")[0]) == (0, "::notice::The")
+
+
+class TestComment:
+    """The script that comments, with a program in place of GitHub's `gh`, which cannot run here."""
+
+    @pytest.fixture
+    def hub(self, runner: Runner) -> Runner:
+        runner.inputs["github-token"] = "token"
+        runner.add_program("gh", 'echo "$@" >> calls; case "$*" in *--jq*) cat id ;; esac')
+        (runner.folder / "id").write_text("")
+        return runner
+
+    def test_the_first_run_adds_a_comment_with_the_differences(self, hub: Runner):
+        (hub.folder / "stepiq.diff").write_text("--- a.yaml\n+++ a.yaml\n+x: `1`\n")
+
+        done = hub.run("Comment")
+
+        body = (hub.folder / "stepiq-comment.md").read_text()
+        assert done.returncode == 0, done.stderr
+        assert body.startswith(
+            "<!-- stepiq diff pipelines -->\n### Changes of pipelines in `pipelines`\n"
+        )
+        assert "``````````diff\n--- a.yaml\n" in body
+        assert (hub.folder / "calls").read_text().splitlines()[-1].startswith("api --silent repos/acme/flows/issues/7/comments --field body=@")  # fmt: skip
+
+    def test_a_later_one_changes_it(self, hub: Runner):
+        (hub.folder / "stepiq.diff").write_text("")
+        (hub.folder / "id").write_text("42\n43\n")
+
+        done = hub.run("Comment")
+
+        assert done.returncode == 0, done.stderr
+        assert "The server already has these pipelines." in (hub.folder / "stepiq-comment.md").read_text()  # fmt: skip
+        assert "--method PATCH repos/acme/flows/issues/comments/42 " in (hub.folder / "calls").read_text()  # fmt: skip

@@ -2,6 +2,8 @@
 
 import re
 
+from stepiq.core.errors import Issue
+
 PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?$"
 RESERVED = frozenset({"bulk", "estimate", "new", "validate"})
 """Path segments of the API and the web interface, now or later, in the place of a slug."""
@@ -14,14 +16,22 @@ def looks_like_id(text: str) -> bool:
     return _HEX.fullmatch(text.replace("-", "")) is not None
 
 
-def problem(text: str) -> str | None:
-    """Why a text cannot be a slug, as a sentence; None if it can be one."""
+def problem(text: str) -> Issue | None:
+    """Why a text cannot be a slug, without a path; None if it can be one."""
     if not re.fullmatch(PATTERN, text):
-        return "Must have 1 to 80 lower-case letters, digits and hyphens, and must not begin or end with a hyphen."
+        return Issue(
+            "",
+            "invalid_slug",
+            "Must have 1 to 80 lower-case letters, digits and hyphens, and must not begin or end with a hyphen.",
+        )
     if looks_like_id(text):
-        return "Must not have the form of an id. Add a letter after f, or a word."
+        return Issue(
+            "", "invalid_slug", "Must not have the form of an id. Add a letter after f, or a word."
+        )
     if text in RESERVED:
-        return f"Must not be `{text}`, which is a path of the API. Add a word."
+        return Issue(
+            "", "invalid_slug", f"Must not be `{text}`, which is a path of the API. Add a word."
+        )
     return None
 
 

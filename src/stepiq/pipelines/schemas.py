@@ -32,7 +32,7 @@ _TAG = r'^[^"\\\x00-\x1f]*$'
 
 def _slug(text: str) -> str:
     if (problem := slugs.problem(text)) is not None:
-        raise PydanticCustomError("invalid_slug", "{problem}", {"problem": problem})
+        raise PydanticCustomError("invalid_slug", "{problem}", {"problem": problem.message})
     return text
 
 

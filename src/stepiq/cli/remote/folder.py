@@ -89,9 +89,7 @@ def slug_problem(slug: str) -> str | None:
         return None
     near = re.sub(r"[^a-z0-9]+", "-", slug.lower()).strip("-")[:80].rstrip("-")
     new_name = f" to `{near}`" if near != slug and slugs.is_slug(near) else ""
-    return (
-        f"The name `{escape_line(slug[:100])}` is not a slug. {problem} Rename the file{new_name}."
-    )
+    return f"The name `{escape_line(slug[:100])}` is not a slug. {problem.message} Rename the file{new_name}."
 
 
 def _pairs(files: Sequence[Path]) -> tuple[list[_Found], list[FileIssue]]:
