@@ -76,7 +76,7 @@ async def test_nothing_is_sent_for_a_disabled_account(
         prepared = await outbox._courier._preparer.prepare(session, delivery)
 
     assert isinstance(prepared, Unsendable)
-    assert "is disabled" in prepared.reason
+    assert "are disabled" in prepared.reason
 
 
 async def test_an_unverified_account_cannot_send_mail_again(sender: Sender, change):
