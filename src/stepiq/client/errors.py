@@ -34,7 +34,7 @@ class ConfigurationError(ClientError):
 
 
 class ServerUnreachableError(ClientError):
-    """There is no connection to the server, or it was lost before the response was complete."""
+    """The connection to the server failed, or was lost before the response was complete."""
 
     code = "server_unreachable"
 

@@ -204,7 +204,7 @@ class DeviceLoginStatus(StrEnum):
     """Status of a login with a code."""
 
     PENDING = "pending"
-    """Nobody has confirmed or refused it."""
+    """It is neither confirmed nor refused."""
     APPROVED = "approved"
     """A person has confirmed it. The program can fetch its key."""
     DENIED = "denied"

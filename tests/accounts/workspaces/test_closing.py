@@ -1,5 +1,6 @@
 """An owner deletes a workspace."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -113,6 +114,17 @@ class TestDelete:
         async with database.transaction() as session:
             with pytest.raises(RoleMissing):
                 await closing.delete(session, before, name=account.workspace_name)
+
+    async def test_two_at_once_delete_it_once(self, delete, owner, login, make, account):
+        other = await make.member(account, Role.OWNER)
+        await make.join(other, await make.user())
+        clients = [owner, await login(other)]
+
+        answers = await asyncio.gather(*(delete(client) for client in clients))
+
+        statuses = sorted(each.status_code for each in answers)
+        assert statuses[0] == 200
+        assert statuses[1] in (401, 403, 404)
 
     async def test_a_second_time_the_workspace_is_not_found(self, delete, owner, login, account):
         await delete(owner)

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import shlex
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -84,7 +86,7 @@ class TestEveryCommand:
             assert said.code == 4
             assert problem(said) == {
                 "code": "not_signed_in",
-                "message": f"There is no API key for {remote.url}. Run `stepiq login --server {remote.url}`,"
+                "message": f"No API key is known for {remote.url}. Run `stepiq login --server {remote.url}`,"
                 " or set STEPIQ_API_KEY.",
                 "status": None,
                 "request_id": None,
@@ -128,6 +130,14 @@ class TestReports:
         said = await _on_terminal(remote, "runs", "show", _RUN, "--json")
 
         assert said.startswith('{"error": {"code": "run_not_found"')
+
+    async def test_a_reader_that_has_ended_is_no_error(self, remote: Remote):
+        await remote.save()
+        command = shlex.join([sys.executable, "-m", "stepiq", "pipelines", "list"])
+
+        said = await remote.command.shell(f"{{ {command} || echo $? >&2; }} | true")
+
+        assert said.err == "1\n"
 
 
 async def _on_terminal(remote: Remote, *arguments: str) -> str:

@@ -155,7 +155,7 @@ class TestDeployFiles:
     def test_one_without_a_pipeline_is_refused(self, folder: Path):
         (folder / "flwo.deploy.yaml").write_text("")
 
-        assert "There is no pipeline `flwo.yaml`" in "".join(errors(folder))
+        assert "does not contain `flwo.yaml`" in "".join(errors(folder))
 
     def test_the_schema_has_descriptions(self):
         schema = json_schema()

@@ -8,13 +8,13 @@ from stepiq.web.errors import GrantRefused
 
 
 class AuthorizationPending(GrantRefused):
-    """Nobody has confirmed the login yet. Ask again after the interval."""
+    """The login is not confirmed yet. Ask again after the interval."""
 
     code = "authorization_pending"
 
     def __init__(self) -> None:
         super().__init__(
-            "Nobody has confirmed this login yet. Ask again after the `interval` of the login."
+            "This login is not confirmed yet. Ask again after the `interval` of the login."
         )
 
 

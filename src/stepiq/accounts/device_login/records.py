@@ -32,7 +32,7 @@ class StartedLogin:
 
 @dataclass(frozen=True, slots=True)
 class LoginWaiting:
-    """Nobody has decided."""
+    """The person has not decided yet."""
 
     is_too_early: bool
     interval: timedelta

@@ -182,7 +182,7 @@ async def is_removed(session: Session, workspace_id: UUID, email: str) -> bool:
 
 
 def _digest(user_id: UUID, email: str) -> bytes:
-    # With the id, equal addresses in two workspaces cannot be recognised after the account is deleted.
+    # With the id, two accounts that had the same address do not have the same digest.
     return hashlib.sha256(user_id.bytes + email.encode()).digest()
 
 

@@ -67,7 +67,7 @@ class OnlyWorkspace(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "This is your only workspace, and nobody can log in without one. Create or join another workspace first, or ask an "
+            "This is your only workspace, and you cannot log in without one. Create or join another workspace first, or ask an "
             "administrator of the server to delete your account."
         )
 

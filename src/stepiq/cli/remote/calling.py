@@ -47,7 +47,7 @@ class NotSignedIn(Unauthenticated):
 
     def __init__(self, server: str) -> None:
         super().__init__(
-            f"There is no API key for {server}. Run `stepiq login --server {server}`,"
+            f"No API key is known for {server}. Run `stepiq login --server {server}`,"
             f" or set {KEY_VARIABLE}."
         )
 

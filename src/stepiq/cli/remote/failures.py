@@ -107,7 +107,8 @@ def _reported(*, as_json: bool) -> Generator[None]:
             explain(error)
             raise typer.Exit(_exit_code_of_own(error)) from None
         _end(ReportedFailure(_exit_code_of_own(error), error.code, error.message), as_json=as_json)
-    except (typer.Exit, typer.Abort, KeyboardInterrupt):
+    except (typer.Exit, typer.Abort, KeyboardInterrupt, BrokenPipeError):
+        # Typer ends the command quietly if the reader of its output, such as `head`, has ended.
         raise
     except Exception as error:
         failure = _of_library(error)

@@ -99,9 +99,7 @@ def _pairs(files: Sequence[Path]) -> tuple[list[_Found], list[FileIssue]]:
     settings = dict(_by_stem((each for each in files if _kind(each) == DEPLOY), errors))
     for stem, file in settings.items():
         if stem not in definitions:
-            message = (
-                f"There is no pipeline `{stem}.yaml` in this folder. Rename or delete this file."
-            )
+            message = f"This folder does not contain `{stem}.yaml`. Rename or delete this file."
             errors.append(FileIssue(str(file), Issue("", "pipeline_missing", message)))
     found: list[_Found] = []
     for stem, file in definitions.items():

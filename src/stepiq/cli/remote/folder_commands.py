@@ -75,13 +75,13 @@ async def apply(client: "AsyncClient", request: ApplyRequest) -> None:
     """Print the plan, ask, and make the changes.
 
     Raises:
-        UsageError: the folder cannot be read, or nobody can be asked.
+        UsageError: the folder cannot be read, or a confirmation is necessary and not possible.
         ManagedElsewhere: another source manages a pipeline.
         typer.Exit: files are not valid, or changes failed.
     """
     if not (request.dry_run or request.is_confirmed or _can_ask(as_json=request.as_json)):
         raise UsageError(
-            "There is no terminal to ask for a confirmation. Add --yes to make the changes,"
+            "A confirmation needs a terminal. Add --yes to make the changes,"
             " or --dry-run to see them."
         )
     source = request.source or source_of(request.folder)

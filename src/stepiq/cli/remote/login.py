@@ -109,7 +109,7 @@ def log_out(server: str | None, profile: str | None, *, as_json: bool) -> bool:
         is_revoked = stored is not None and stored.key_id is not None and problem is None
         print_json({"profile": None if stored is None else name, "key_revoked": is_revoked})
     if stored is None:
-        say("You are not logged in." if profile is None else f"There is no profile `{name}`.")
+        say("You are not logged in." if profile is None else f"Profile `{name}` does not exist.")
         return True
     say(f"Logged out of {stored.server}. The profile `{name}` is deleted.")
     if problem is not None:

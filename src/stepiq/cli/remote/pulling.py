@@ -61,7 +61,7 @@ async def pull(client: "AsyncClient", request: PullRequest) -> None:
     """Write definitions and deploy files. Asks before it changes or deletes a file.
 
     Raises:
-        UsageError: the folder cannot be used, or nobody can be asked.
+        UsageError: the folder cannot be used, or a confirmation is necessary and not possible.
         PipelineMissing: the server has no such pipeline.
     """
     if request.folder.exists():
@@ -168,7 +168,7 @@ def _lines(changes: Sequence[FileChange], count: int) -> Iterator[ShownLine]:
 def _ask(*, as_json: bool) -> None:
     if as_json or not (sys.stdin.isatty() and stderr_is_terminal()):
         raise UsageError(
-            "Existing files would change, and there is no terminal to ask for a confirmation."
+            "Existing files would change, and a confirmation needs a terminal."
             " Add --yes to overwrite them."
         )
     if not confirm("Overwrite these files?"):

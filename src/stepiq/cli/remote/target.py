@@ -106,9 +106,9 @@ def _existing(name: str, source: str) -> Profile:
     found = profiles.by_name.get(name)
     if found is None:
         names = ", ".join(f"`{each}`" for each in sorted(profiles.by_name))
-        known = f"The profiles are {names}." if names else "There are no profiles."
+        known = f"The profiles are {names}." if names else "No profile is stored."
         raise UsageError(
-            f"{source}: there is no profile `{escape_line(name[:80])}`. {known}"
+            f"{source}: profile `{escape_line(name[:80])}` does not exist. {known}"
             f" To create it, run `stepiq login --profile {escape_line(name[:80])}`."
         )
     return found
