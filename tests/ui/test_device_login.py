@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.support.forked_command import ForkedCommand
 from tests.ui.support import (
@@ -109,9 +109,21 @@ async def test_a_person_chooses_the_workspace(
     made = (await api.post("/api/workspaces", json={"name": "Second"})).raise_for_status().json()
     await open_session(page, person)
     await page.goto(page_of(login))
+    allow = page.get_by_role("button", name="Allow")
+    await expect(allow).to_be_enabled()
+    answered = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await answered.wait()
+        await route.continue_()
+
+    await page.route("**/api/user/device-login/open", late)
 
     await page.get_by_label("Workspace").select_option("Second")
-    await page.get_by_role("button", name="Allow").click()
+    # The page does not know yet what the key can do in this workspace.
+    await expect(allow).to_be_disabled()
+    answered.set()
+    await allow.click()
 
     await expect(page.get_by_text("It uses the workspace “Second”.")).to_be_visible()
     assert (await redeem(program, login))["workspace"]["id"] == made["id"]

@@ -38,7 +38,11 @@ async def test_of_decisions_at_the_same_time_one_counts(begin, ask, owner, login
 
     decided = [each.json() for each in found if each.status_code == 200]
     assert len(decided) == 1
-    assert {outcome(each) for each in found if each.status_code != 200} == {(409, "login_decided")}
+    refused = [each for each in found if each.status_code != 200]
+    assert {outcome(each) for each in refused} == {(409, "login_decided")}
+    # What the others are told is what the one person decided.
+    decision = "confirmed" if decided[0]["approved"] else "refused"
+    assert all(f"already {decision}" in each.json()["detail"] for each in refused)
     answer = await ask(started)
     if decided[0]["approved"]:
         assert answer.json()["workspace"] == decided[0]["workspace"]

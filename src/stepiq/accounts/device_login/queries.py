@@ -47,11 +47,15 @@ async def insert(
     return True
 
 
-async def by_user_code(session: Session, digest: bytes, now: datetime) -> Row | None:
-    """A login that has not expired."""
+async def by_user_code(
+    session: Session, digest: bytes, now: datetime, *, is_locked: bool
+) -> Row | None:
+    """A login that has not expired, locked for a decision or not."""
     statement = sa.select(device_logins).where(
         device_logins.c.user_digest == digest, device_logins.c.expires_at > now
     )
+    if is_locked:
+        statement = statement.with_for_update()
     return (await session.execute(statement)).one_or_none()
 
 
@@ -65,9 +69,9 @@ async def lock(session: Session, device_digest: bytes, now: datetime) -> Row | N
     return (await session.execute(statement)).one_or_none()
 
 
-async def approve(session: Session, login_id: UUID, workspace_id: UUID, session_id: UUID) -> bool:
-    """Record that a session has confirmed a login; False if it was decided. One of two concurrent decisions succeeds."""
-    return await _decide(
+async def approve(session: Session, login_id: UUID, workspace_id: UUID, session_id: UUID) -> None:
+    """Record that a session has confirmed a locked login."""
+    await _update(
         session,
         login_id,
         status=DeviceLoginStatus.APPROVED,
@@ -76,35 +80,24 @@ async def approve(session: Session, login_id: UUID, workspace_id: UUID, session_
     )
 
 
-async def deny(session: Session, login_id: UUID) -> bool:
-    """Record that a person has refused a login; False if it was decided."""
-    return await _decide(session, login_id, status=DeviceLoginStatus.DENIED)
-
-
-async def _decide(session: Session, login_id: UUID, **values: Any) -> bool:
-    statement = (
-        sa.update(device_logins)
-        .where(device_logins.c.id == login_id, device_logins.c.status == DeviceLoginStatus.PENDING)
-        .values(**values)
-    )
-    return (await session.execute(statement)).rowcount == 1
+async def deny(session: Session, login_id: UUID) -> None:
+    """Record that a person has refused a locked login."""
+    await _update(session, login_id, status=DeviceLoginStatus.DENIED)
 
 
 async def use(session: Session, login_id: UUID) -> None:
     """Record that the program of a locked login has its key."""
-    await session.execute(
-        sa.update(device_logins)
-        .where(device_logins.c.id == login_id)
-        .values(status=DeviceLoginStatus.USED)
-    )
+    await _update(session, login_id, status=DeviceLoginStatus.USED)
 
 
 async def polled(session: Session, login_id: UUID, now: datetime, interval: timedelta) -> None:
     """Record a request of the program of a locked login, and how long it must wait before the next."""
+    await _update(session, login_id, polled_at=now, interval_seconds=int(interval.total_seconds()))
+
+
+async def _update(session: Session, login_id: UUID, **values: Any) -> None:
     await session.execute(
-        sa.update(device_logins)
-        .where(device_logins.c.id == login_id)
-        .values(polled_at=now, interval_seconds=int(interval.total_seconds()))
+        sa.update(device_logins).where(device_logins.c.id == login_id).values(**values)
     )
 
 

@@ -67,15 +67,19 @@ async def start(
             return started
 
 
-async def find(session: Session, user_codes: UserCodes, code: str) -> Any:
-    """The row of a login that waits for a decision.
+async def find(
+    session: Session, user_codes: UserCodes, code: str, *, is_locked: bool = False
+) -> Any:
+    """The row of a login that waits for a decision. If it is locked, other decisions wait until the transaction ends.
 
     Raises:
         UserCodeNotFound: no login has the code, or it has expired.
         LoginDecided: it was confirmed or refused.
     """
     digest = user_codes.digest(code)
-    row = None if digest is None else await queries.by_user_code(session, digest, clock.now())
+    if digest is None:
+        raise UserCodeNotFound
+    row = await queries.by_user_code(session, digest, clock.now(), is_locked=is_locked)
     if row is None:
         raise UserCodeNotFound
     if row.status != DeviceLoginStatus.PENDING:
@@ -102,9 +106,8 @@ async def approve(
     """
     if actor.session_id is None:
         raise SessionRequired
-    row = await find(session, user_codes, code)
-    if not await queries.approve(session, row.id, actor.workspace_id, actor.session_id):
-        raise LoginDecided(DeviceLoginStatus.APPROVED)
+    row = await find(session, user_codes, code, is_locked=True)
+    await queries.approve(session, row.id, actor.workspace_id, actor.session_id)
     # After the login is locked, as when the key is created.
     await quotas.require_room(session, actor.workspace_id, plan, Quota.API_KEYS)
     return row
@@ -118,9 +121,8 @@ async def deny(session: Session, user_codes: UserCodes, actor: Actor, code: str)
         SessionRequired: the actor is an API key.
     """
     require_person(actor)
-    row = await find(session, user_codes, code)
-    if not await queries.deny(session, row.id):
-        raise LoginDecided(DeviceLoginStatus.DENIED)
+    row = await find(session, user_codes, code, is_locked=True)
+    await queries.deny(session, row.id)
     return row
 
 

@@ -14,13 +14,15 @@ import { strings } from "./strings";
 type Props = {
   code: string;
   login: DeviceLogin;
+  /** Whether the scopes are still those of another workspace. */
+  isStale: boolean;
   session: Session;
   workspaceId: string;
   onWorkspace: (id: string) => void;
 };
 
 /** Shows what a program states, and what it gets. Asks the person to compare the code. */
-export function Confirm({ code, login, session, workspaceId, onWorkspace }: Props) {
+export function Confirm({ code, login, isStale, session, workspaceId, onWorkspace }: Props) {
   const decide = useDecideDeviceLogin();
   const workspaces = useQuery(workspacesQuery).data ?? [session.user.workspace];
   if (decide.data !== undefined) {
@@ -33,7 +35,7 @@ export function Confirm({ code, login, session, workspaceId, onWorkspace }: Prop
   }
   const send = (approve: boolean) => decide.mutate({ code, approve, workspaceId });
   return (
-    <AuthPage title={strings.title} error={decide.error} onSubmit={() => send(true)}>
+    <AuthPage title={strings.title} error={decide.error} onSubmit={() => isStale || send(true)}>
       <output className={classes.code} aria-label={strings.code}>
         {code}
       </output>
@@ -72,7 +74,7 @@ export function Confirm({ code, login, session, workspaceId, onWorkspace }: Prop
         <Button variant="default" disabled={decide.isPending} onClick={() => send(false)}>
           {strings.deny}
         </Button>
-        <Button type="submit" loading={decide.isPending}>
+        <Button type="submit" loading={decide.isPending || isStale}>
           {strings.allow}
         </Button>
       </div>

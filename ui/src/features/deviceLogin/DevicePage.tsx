@@ -46,6 +46,7 @@ function Opened({ code, session, onCode }: OpenedProps) {
     <Confirm
       code={code}
       login={login.data}
+      isStale={login.isPlaceholderData}
       session={session}
       workspaceId={workspaceId}
       onWorkspace={setWorkspaceId}
