@@ -39,10 +39,12 @@ class TestManagedBy:
 
         set_ = await owner.patch(url, json=MANAGED)
         renamed = await owner.patch(url, json={"name": "Other"})
+        again = await owner.patch(url, json={"managed_by": "git"})
         removed = await owner.patch(url, json={"managed_by": None})
 
         assert manager(set_.json()) == ("git", REPOSITORY)
         assert manager(renamed.json()) == ("git", REPOSITORY)
+        assert manager(again.json()) == ("git", REPOSITORY)
         assert manager(removed.json()) == (None, None)
         assert removed.json()["version"] == 1
 

@@ -34,3 +34,23 @@ async def test_the_editor_is_locked_until_somebody_edits_here_instead(
     await page.keyboard.press("Control+End")
     await page.keyboard.type("# here")
     await expect(page.get_by_role("button", name="Save")).to_be_enabled()
+
+
+async def test_an_older_version_cannot_be_restored_meanwhile(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    body = {"text": TEXT, "managed_by": "git", "source": REPOSITORY}
+    pipeline = (await api.post("/api/pipelines", json=body)).json()["id"]
+    await api.put(f"/api/pipelines/{pipeline}", json={"text": TEXT.replace("x}", "y}")})
+    await open_session(page, person)
+    await page.goto(f"/pipelines/{pipeline}/versions")
+    rows = page.get_by_role("table").get_by_role("row")
+    restore = page.get_by_role("button", name="Restore")
+
+    await expect(rows).to_have_count(3)
+    await expect(restore).to_have_count(0)
+
+    await api.patch(f"/api/pipelines/{pipeline}", json={"managed_by": None})
+    await page.reload()
+
+    await expect(restore).to_have_count(1)

@@ -35,7 +35,9 @@ class Management:
 
     @property
     def columns(self) -> dict[str, str | None]:
-        """The values of columns. Without a manager, there is no source."""
+        """The values of columns to write. An omitted source stays as it is, but none is kept without a manager."""
+        if self.managed_by is not None and self.source is None:
+            return {"managed_by": self.managed_by}
         source = None if self.managed_by is None else self.source
         return {"managed_by": self.managed_by, "managed_source": source}
 
