@@ -40,7 +40,6 @@ def test_a_device_is_described(user_agent, shown):
     assert describe(user_agent) == shown
 
 
-@pytest.mark.slow
 def test_long_headers_take_no_time():
     # Time of this thread, which does not depend on what else the machine does.
     started = time.thread_time()

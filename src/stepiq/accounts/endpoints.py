@@ -34,10 +34,9 @@ from stepiq.accounts.errors import (
     VerificationInvalid,
 )
 from stepiq.accounts.http import AuthServices, DoorsDep, MemberNeeds, Person
-from stepiq.accounts.origin import client_of, origin_of
+from stepiq.accounts.origin import client_of, count_client, origin_of
 from stepiq.accounts.reauthentication import check_password
 from stepiq.accounts.two_factor.errors import TotpRequired, TotpWrong
-from stepiq.core import clock
 from stepiq.core.json import Json
 from stepiq.execution.quotas import PlanKeysExceeded
 from stepiq.web.bodies import router as new_router
@@ -83,9 +82,7 @@ async def register(
     async with services.database.reading() as read:
         invitation = await service.check_registration(read, settings, claim)
     if not has_token:
-        decision = doors.registrations.hit(client, clock.now())
-        if not decision.is_allowed:
-            raise TooManyAttempts(decision.reset)
+        count_client(doors.registrations, request)
     # Hashing takes long, and a transaction that waits for it would block all other writers.
     password_hash = await doors.passwords.hash(body.password, client=client)
     async with services.database.transaction() as tx:

@@ -6,9 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 from fastapi import Request
 
-from stepiq.accounts.errors import TooManyAttempts
-from stepiq.accounts.origin import client_of
-from stepiq.core import clock
+from stepiq.accounts.origin import count_client
 from stepiq.web.limits import Limiter
 
 A_MINUTE = 60
@@ -40,7 +38,5 @@ class LinkDoor(Generic[Access]):
             TooManyAttempts: the client has sent too many requests in this minute.
             StepIQError: the token is not valid.
         """
-        decision = self.requests.hit(client_of(request), clock.now())
-        if not decision.is_allowed:
-            raise TooManyAttempts(decision.reset)
+        count_client(self.requests, request)
         return self.links.read(token)

@@ -5,6 +5,9 @@ from ipaddress import IPv4Address, IPv6Network, ip_address, ip_network
 from fastapi import Request
 
 from stepiq.accounts.devices import SessionOrigin, describe
+from stepiq.accounts.errors import TooManyAttempts
+from stepiq.core import clock
+from stepiq.web.limits import Limiter
 
 
 def client_of(request: Request) -> str:
@@ -40,3 +43,14 @@ def network_of(client: str) -> str:
     except ValueError:
         return client
     return str(network.supernet(new_prefix=24 if network.version == 4 else 48))
+
+
+def count_client(limiter: Limiter, request: Request) -> None:
+    """Count a request for its client.
+
+    Raises:
+        TooManyAttempts: the client has reached the limit.
+    """
+    decision = limiter.hit(client_of(request), clock.now())
+    if not decision.is_allowed:
+        raise TooManyAttempts(decision.reset)

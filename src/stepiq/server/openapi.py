@@ -36,7 +36,7 @@ from stepiq.web.problems import Problem, problems
 _DESCRIPTION = """\
 Define AI pipelines, run them durably, and follow them live. Every path is also available under `/v1`.
 
-Errors are `application/problem+json` with a stable `code`. Lists are paginated: send `next_cursor` as `cursor` to get the next page.
+Errors are `application/problem+json` with a stable `code`. Lists are paginated: send `next_cursor` as `cursor` to get the next page; it is null on the last page.
 
 Every response has an `X-Request-ID`. If the plan limits the rate, every response to an accepted credential has `RateLimit-*` \
 headers. Both are listed at the response `default` only, which is each route's response for the errors that any route can have, such as a \

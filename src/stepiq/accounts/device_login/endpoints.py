@@ -36,7 +36,7 @@ from stepiq.accounts.device_login.records import (
 )
 from stepiq.accounts.errors import SessionRequired, TooManyAttempts
 from stepiq.accounts.http import Person
-from stepiq.accounts.origin import client_of
+from stepiq.accounts.origin import client_of, count_client
 from stepiq.accounts.workspaces import service as workspaces
 from stepiq.execution.quotas import PlanKeysExceeded
 from stepiq.web.bodies import router as new_router
@@ -58,7 +58,7 @@ async def start_device_login(
     body: schemas.NewDeviceLogin | None = None,
 ) -> schemas.DeviceCodesView:
     """Start a login of a program (RFC 8628). A person confirms it in the browser, within ten minutes."""
-    logins.count_start(request)
+    count_client(logins.starts, request)
     async with services.database.transaction() as tx:
         started = await service.start(
             tx,
@@ -95,7 +95,7 @@ async def redeem_device_login(
 
     The codes of the errors are those of RFC 8628.
     """
-    logins.count_poll(request)
+    count_client(logins.polls, request)
     async with services.database.transaction() as tx:
         answer = await service.redeem(tx, body.device_code, services.plans.get)
         if isinstance(answer, LoginGranted):

@@ -4,13 +4,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
 
 from stepiq.accounts.device_login.codes import UserCodes
-from stepiq.accounts.errors import TooManyAttempts
-from stepiq.accounts.origin import client_of
 from stepiq.accounts.throttle import Throttle
-from stepiq.core import clock
 from stepiq.web.limits import Limiter
 from stepiq.web.services import AppKey
 
@@ -35,28 +32,6 @@ class DeviceLoginServices:
         default_factory=lambda: Throttle(10, _PERIOD, "Too many wrong codes for this account.")
     )
     """Counts wrong codes of the sessions of each account."""
-
-    def count_start(self, request: Request) -> None:
-        """Count a new login of the client of a request.
-
-        Raises:
-            TooManyAttempts: the client has started too many.
-        """
-        _count(self.starts, request)
-
-    def count_poll(self, request: Request) -> None:
-        """Count a request for a key.
-
-        Raises:
-            TooManyAttempts: the client has sent too many.
-        """
-        _count(self.polls, request)
-
-
-def _count(limiter: Limiter, request: Request) -> None:
-    decision = limiter.hit(client_of(request), clock.now())
-    if not decision.is_allowed:
-        raise TooManyAttempts(decision.reset)
 
 
 DEVICE_LOGINS = AppKey[DeviceLoginServices]("device_logins")

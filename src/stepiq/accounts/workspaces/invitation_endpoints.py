@@ -14,10 +14,10 @@ from stepiq.accounts.errors import (
     TooManyAttempts,
 )
 from stepiq.accounts.http import DoorsDep, Person, WorkspaceAdmin
-from stepiq.accounts.origin import client_of
+from stepiq.accounts.origin import count_client
 from stepiq.accounts.workspaces import invitations, recorded, schemas, service
 from stepiq.accounts.workspaces.errors import AlreadyMember, InvitationNotFound
-from stepiq.core import clock, logging
+from stepiq.core import logging
 from stepiq.core.mail import MailMessage, MailUnsent
 from stepiq.execution.quotas import PlanEmailsExhausted
 from stepiq.web.bodies import router as new_router
@@ -116,9 +116,7 @@ async def open_invitation(
     request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.InvitationToken
 ) -> schemas.InvitationBrief:
     """What the token of an invitation is for. This does not use the invitation."""
-    decision = doors.invitations.hit(client_of(request), clock.now())
-    if not decision.is_allowed:
-        raise TooManyAttempts(decision.reset)
+    count_client(doors.invitations, request)
     async with services.database.reading() as read:
         row = await invitations.look(read, body.invitation)
     return schemas.InvitationBrief.model_validate(row)
