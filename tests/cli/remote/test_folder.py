@@ -199,3 +199,19 @@ class TestSource:
 
         assert source_of(inside) == "host.com/acme/x/a/flows"
         assert source_of(tmp_path) == "host.com/acme/x"
+
+    def test_it_is_the_same_in_a_checkout_of_another_user(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        import subprocess
+
+        git = ["git", "-C", str(tmp_path)]
+        subprocess.run([*git, "init", "-q"], check=True)
+        subprocess.run([*git, "remote", "add", "origin", "git@host.com:acme/x.git"], check=True)
+        (tmp_path / "flows").mkdir()
+        # Makes git treat every repository as that of another user.
+        monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+        refused = subprocess.run([*git, "remote"], capture_output=True, check=False)
+
+        assert refused.returncode == 128
+        assert source_of(tmp_path / "flows") == "host.com/acme/x/flows"

@@ -44,9 +44,12 @@ def repository_name(url: str) -> str | None:
 
 def _git(folder: Path, *arguments: str) -> str | None:
     """The output of git; None if it fails, for example outside of a repository."""
+    # In the container of a CI job, the checkout often belongs to another user, and git then refuses to read it. These
+    # commands only print values: they start no program that the configuration of the repository names.
+    command = ["git", "-c", "safe.directory=*", "-C", str(folder), *arguments]
     try:
         done = subprocess.run(  # noqa: S603 - fixed arguments
-            ["git", "-C", str(folder), *arguments],  # noqa: S607 - the user's own git
+            command,
             capture_output=True,
             check=False,
             timeout=_GIT_SECONDS,
