@@ -25,7 +25,7 @@ from stepiq.language.time_zones import TimezoneUnknown
 from stepiq.language.words import suggest
 from stepiq.store.states import CatchUp, Overlap
 
-MAX_TAGS = 20
+_MAX_TAGS = 20
 
 
 class _DeployModel(BaseModel):
@@ -35,7 +35,7 @@ class _DeployModel(BaseModel):
 class ScheduleShape(_DeployModel):
     """A schedule. It is identified by its name."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
     """Unique in the file. A schedule with another name is another schedule."""
     cron: Annotated[str, Field(max_length=cron.MAX_LENGTH, examples=["0 9 * * 1-5"])]
     """Five fields: minute, hour, day of month, month, day of week."""
@@ -54,7 +54,7 @@ class ScheduleShape(_DeployModel):
     def settings(self) -> ScheduleSettings:
         """The schedule as it is compared with that of the server."""
         return ScheduleSettings(
-            name=self.name.strip(),
+            name=self.name,
             cron=self.cron.strip(),
             timezone=self.timezone,
             input=canonical(self.input),
@@ -72,10 +72,15 @@ class DeployShape(_DeployModel):
             list[
                 Annotated[
                     str,
-                    StringConstraints(min_length=1, max_length=50, pattern=r'^[^"\\\x00-\x1f]*$'),
+                    StringConstraints(
+                        strip_whitespace=True,
+                        min_length=1,
+                        max_length=50,
+                        pattern=r'^[^"\\\x00-\x1f]*$',
+                    ),
                 ]
             ],
-            Field(max_length=MAX_TAGS),
+            Field(max_length=_MAX_TAGS),
         ]
         | None
     ) = None
@@ -129,7 +134,7 @@ def read_settings(
     ]
     problems += _repeated(schedules or ())
     settings = PipelineSettings(
-        tags=None if shape.tags is None else tuple(dict.fromkeys(map(str.strip, shape.tags))),
+        tags=None if shape.tags is None else tuple(dict.fromkeys(shape.tags)),
         paused=shape.paused,
         schedules=None if schedules is None else tuple(each.settings for each in schedules),
     )
@@ -159,7 +164,7 @@ def _schedule_problems(
 
 
 def _repeated(schedules: Sequence[ScheduleShape]) -> list[PathProblem]:
-    names = [schedule.name.strip() for schedule in schedules]
+    names = [schedule.name for schedule in schedules]
     return [
         PathProblem(
             ("schedules", index, "name"),
