@@ -1,6 +1,7 @@
 """Prints plans and differences."""
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -103,12 +104,17 @@ def plan_data(planned: DeploymentPlan, source: str) -> dict[str, Any]:
 
 def unified(before: str, after: str, before_name: str, after_name: str) -> Iterator[ShownLine]:
     """The differences of two texts in the format of `diff -u`; nothing if they are equal."""
-    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    old, new = _lines(before), _lines(after)
     for line in difflib.unified_diff(old, new, before_name, after_name):
         ended = line.endswith("\n")
         yield ShownLine(line.rstrip("\r\n"), _diff_color(line))
         if not ended:
             yield ShownLine("\\ No newline at end of file")
+
+
+def _lines(text: str) -> list[str]:
+    """The lines with their ends. Unlike `str.splitlines`, it divides the text only at line feeds, as `diff` does."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def settings_document(settings: PipelineSettings) -> dict[str, Any]:
