@@ -7,8 +7,10 @@ from stepiq.cli.console import UsageError
 
 SUFFIXES = (".yaml", ".yml", ".json")
 """Extensions of pipeline files."""
-_TESTS = ".test"
-_DEPLOYMENT = ".deploy"
+TESTS = ".test"
+"""The kind of a file of tests, such as `a.test.yaml`."""
+DEPLOY = ".deploy"
+"""The kind of a deploy file, such as `a.deploy.yaml`."""
 
 
 def pipelines_in(paths: Iterable[Path]) -> list[Path]:
@@ -26,21 +28,15 @@ def tested_in(paths: Iterable[Path]) -> list[Path]:
     Raises:
         UsageError: a folder has none.
     """
-    return list(dict.fromkeys(_expanded(paths, _TESTS, "files of tests, such as a.test.yaml")))
+    return list(dict.fromkeys(_expanded(paths, TESTS, "files of tests, such as a.test.yaml")))
 
 
-def _expanded(paths: Iterable[Path], kind: str, what: str) -> Iterator[Path]:
-    for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        found = [file for file in _files(path) if _kind(file) == kind]
-        if not found:
-            raise UsageError(f"The folder {path} contains no {what}.")
-        yield from found
+def files_of(folder: Path) -> list[Path]:
+    """The files of a folder that can be pipelines or belong to one, sorted by name. Folders in it are not read.
 
-
-def _files(folder: Path) -> list[Path]:
+    Raises:
+        UsageError: the folder cannot be read.
+    """
     try:
         return sorted(
             file
@@ -51,6 +47,18 @@ def _files(folder: Path) -> list[Path]:
         raise UsageError(f"The folder {folder} cannot be read: {error.strerror}.") from None
 
 
-def _kind(file: Path) -> str:
+def kind_of(file: Path) -> str:
+    """`TESTS`, `DEPLOY`, or nothing for a definition."""
     end = Path(file.stem).suffix
-    return end if end in (_TESTS, _DEPLOYMENT) else ""
+    return end if end in (TESTS, DEPLOY) else ""
+
+
+def _expanded(paths: Iterable[Path], kind: str, what: str) -> Iterator[Path]:
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        found = [file for file in files_of(path) if kind_of(file) == kind]
+        if not found:
+            raise UsageError(f"The folder {path} contains no {what}.")
+        yield from found

@@ -197,6 +197,37 @@ class TestErrors:
         assert said.code == 2
         assert "contains no pipelines" in problem(said)["message"]
 
+    @pytest.mark.parametrize(
+        ("name", "code"), [("my.flow.yaml", "invalid_slug"), ("x.deploy.yaml", "pipeline_missing")]
+    )
+    @pytest.mark.parametrize("arguments", [("apply", "flows", "--yes"), ("diff", "flows")])
+    async def test_a_folder_with_only_a_wrong_name_is_explained(
+        self, remote: Remote, arguments: tuple[str, ...], name: str, code: str
+    ):
+        remote.write(name, "tags: []\n" if ".deploy" in name else GREETING)
+
+        said = await remote(*arguments)
+
+        assert said.code == 1
+        assert [each["code"] for each in problem(said)["errors"]] == [code]
+
+    async def test_a_folder_with_only_tests_is_explained(self, remote: Remote):
+        remote.write("greeting.test.yaml")
+
+        said = await remote("apply", "flows", "--yes")
+
+        assert said.code == 2
+        assert "contains no pipelines" in problem(said)["message"]
+
+    async def test_a_wrong_name_is_reported_once(self, flows: Remote):
+        flows.write("My Flow.yaml")
+
+        said = await flows("apply", "flows", "--yes")
+
+        (error,) = problem(said)["errors"]
+        assert (error["file"], error["code"]) == ("flows/My Flow.yaml", "invalid_slug")
+        assert "Rename the file to `my-flow`." in error["message"]
+
     async def test_a_key_that_cannot_write_ends_with_4(self, flows: Remote):
         flows.command.environment["STEPIQ_API_KEY"] = await flows.new_key("pipelines:read")
 

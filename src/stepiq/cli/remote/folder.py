@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stepiq.cli.console import UsageError
+from stepiq.cli.pipeline_files import DEPLOY, files_of, kind_of
 from stepiq.cli.remote.state import LocalPipeline, PipelineSettings, TextFormat, digest_of
 from stepiq.core import slugs
 from stepiq.core.control_characters import escape_line
@@ -14,10 +15,6 @@ from stepiq.core.errors import Issue
 
 if TYPE_CHECKING:
     from stepiq.language.definition import Definition
-
-SUFFIXES = (".yaml", ".yml", ".json")
-DEPLOY = ".deploy"
-TEST = ".test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +64,12 @@ def pipeline_files(folder: Path) -> list[Path]:
     """The files of a folder that can be pipelines or belong to one, sorted by name. Folders in it are not read.
 
     Raises:
-        UsageError: the folder does not exist.
+        UsageError: the folder does not exist, or cannot be read.
     """
     if not folder.is_dir():
         what = f"{folder} is a file" if folder.exists() else f"The folder {folder} does not exist"
         raise UsageError(f"{what}. Give the folder with the files of the pipelines.")
-    try:
-        return sorted(
-            file
-            for file in folder.iterdir()
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
-        )
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be read: {error.strerror}.") from None
+    return files_of(folder)
 
 
 def slug_problem(slug: str) -> str | None:
@@ -95,8 +85,8 @@ def slug_problem(slug: str) -> str | None:
 def _pairs(files: Sequence[Path]) -> tuple[list[_Found], list[FileIssue]]:
     """The files of each pipeline."""
     errors: list[FileIssue] = []
-    definitions = dict(_by_stem((each for each in files if _kind(each) == ""), errors))
-    settings = dict(_by_stem((each for each in files if _kind(each) == DEPLOY), errors))
+    definitions = dict(_by_stem((each for each in files if kind_of(each) == ""), errors))
+    settings = dict(_by_stem((each for each in files if kind_of(each) == DEPLOY), errors))
     for stem, file in settings.items():
         if stem not in definitions:
             message = f"This folder does not contain `{stem}.yaml`. Rename or delete this file."
@@ -105,13 +95,9 @@ def _pairs(files: Sequence[Path]) -> tuple[list[_Found], list[FileIssue]]:
     for stem, file in definitions.items():
         if problem := slug_problem(stem):
             errors.append(FileIssue(str(file), Issue("", "invalid_slug", problem)))
-        found.append(_Found(stem, file, settings.get(stem)))
+        else:
+            found.append(_Found(stem, file, settings.get(stem)))
     return found, errors
-
-
-def _kind(file: Path) -> str:
-    """`.deploy`, `.test`, or nothing for a definition."""
-    return next((kind for kind in (DEPLOY, TEST) if file.stem.endswith(kind)), "")
 
 
 def _by_stem(files: Iterable[Path], errors: list[FileIssue]) -> Iterator[tuple[str, Path]]:

@@ -18,10 +18,11 @@ from stepiq.cli.console import (
     say,
     stderr_is_terminal,
 )
+from stepiq.cli.pipeline_files import DEPLOY, TESTS, kind_of
 from stepiq.cli.remote import showing
 from stepiq.cli.remote.deploying import AT_ONCE, Deployment, Outcome
 from stepiq.cli.remote.failures import ReportedFailure, exit_code_of, fail
-from stepiq.cli.remote.folder import DEPLOY, FileIssue, Folder, pipeline_files, read_folder
+from stepiq.cli.remote.folder import FileIssue, Folder, pipeline_files, read_folder
 from stepiq.cli.remote.plan import DeploymentPlan, PlannedChange, plan_changes
 from stepiq.cli.remote.remote_state import read_pipelines, read_text
 from stepiq.cli.remote.showing import ShownLine
@@ -145,13 +146,13 @@ async def diff(client: "AsyncClient", folder: Path, source: str | None, *, as_js
 
 async def _compare(client: "AsyncClient", folder: Path, source: str, *, prune: bool) -> _Compared:
     files = pipeline_files(folder)
-    slugs = {file.stem for file in files if "." not in file.stem}
-    if not slugs and not prune:
+    if not prune and all(kind_of(file) == TESTS for file in files):
         raise UsageError(
             f"{folder} contains no pipelines. Give a folder with files such as greeting.yaml,"
             " or create them with `stepiq pull`."
         )
-    has_settings = any(file.stem.endswith(DEPLOY) for file in files)
+    slugs = {file.stem for file in files if kind_of(file) == ""}
+    has_settings = any(kind_of(file) == DEPLOY for file in files)
     remote = await read_pipelines(client, slugs, with_schedules=has_settings)
     accepted = {each.slug: each.digest for each in remote}
     found = read_folder(files, accepted)

@@ -16,9 +16,10 @@ from stepiq.cli.console import (
     print_json,
     stderr_is_terminal,
 )
+from stepiq.cli.pipeline_files import DEPLOY, SUFFIXES
 from stepiq.cli.remote.deploying import AT_ONCE
 from stepiq.cli.remote.failures import ReportedFailure, fail
-from stepiq.cli.remote.folder import DEPLOY, SUFFIXES, pipeline_files, slug_problem
+from stepiq.cli.remote.folder import pipeline_files, slug_problem
 from stepiq.cli.remote.remote_state import read_pipelines, read_text
 from stepiq.cli.remote.showing import ShownLine, settings_document, settings_of, show
 from stepiq.cli.remote.state import RemotePipeline, TextFormat
