@@ -292,7 +292,19 @@ class TestWithKey:
         said = await run("login", "--with-key", "--server", url)
 
         assert said.code == 0, said.err
+        assert f"Logged in to {url}.\n" in said.err
         assert only_profile().email is None
+
+    async def test_a_key_that_does_not_show_its_account_is_accepted(
+        self, run, url, owner, monkeypatch
+    ):
+        key = await new_key(owner, scopes=["pipelines:read"])
+        monkeypatch.setattr(sys, "stdin", StringIO(key))
+
+        said = await run("login", "--with-key", "--server", url)
+
+        assert said.code == 0, said.err
+        assert f"Logged in to {url}.\n" in said.err
 
     @pytest.mark.parametrize(("text", "code"), [("", 2), ("sk_live_wrong", 4)])
     async def test_another_text_stores_nothing(self, run, url, monkeypatch, text, code):
@@ -349,7 +361,12 @@ class TestWhoAmI:
         said = await run("whoami")
 
         assert said.code == 0, said.err
-        for text in (me["email"], me["workspace"]["name"], "stepiq login on", "profile default"):
+        for text in (
+            me["email"],
+            me["workspace"]["name"],
+            "stepiq login on",
+            "the profile `default`",
+        ):
             assert text in said.out
 
     async def test_as_json(self, run, url, me, owner, monkeypatch):
@@ -373,4 +390,28 @@ class TestWhoAmI:
     async def test_with_a_revoked_key(self, run, url):
         save_profile("default", Profile(url, "sk_live_wrong"))
 
-        assert (await run("whoami")).code == 4
+        said = await run("whoami")
+
+        assert said.code == 4
+        assert f"{url} does not accept the API key from the profile `default`." in said.err
+        assert f"Run `stepiq login --server {url}`" in said.err
+
+    @pytest.mark.parametrize(
+        ("path", "scopes", "account", "workspace"),
+        [
+            ("/api/user/api-keys", ["pipelines:read"], "not shown to this key", "not shown to this key"),
+            ("/api/workspace/service-keys", ["pipelines:read"], "none: this is a service key", "that of the service key"),
+        ],
+    )  # fmt: skip
+    async def test_it_says_only_what_the_server_shows_to_the_key(
+        self, run, url, owner, monkeypatch, path, scopes, account, workspace
+    ):
+        monkeypatch.setenv("STEPIQ_SERVER", url)
+        monkeypatch.setenv("STEPIQ_API_KEY", await new_key(owner, path, scopes=scopes))
+
+        said = await run("whoami")
+
+        assert said.code == 0, said.err
+        assert f"Account:   {account}\n" in said.out
+        assert f"Workspace: {workspace}\n" in said.out
+        assert "From:      STEPIQ_API_KEY\n" in said.out

@@ -1,7 +1,8 @@
 """Connects a command with its server."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import quote
 
@@ -72,10 +73,17 @@ def call(
 
     import asyncio
 
+    with explained(target):
+        return asyncio.run(run())
+
+
+@contextmanager
+def explained(target: ServerTarget) -> Generator[None]:
+    """Add to errors where the key comes from, and how to start the server of this machine."""
     from stepiq.client import AuthenticationError, ServerUnreachableError
 
     try:
-        return asyncio.run(run())
+        yield
     except AuthenticationError as error:
         error.message = (
             f"{target.server} does not accept the API key from {target.key_source}. It may be revoked, expired or of"

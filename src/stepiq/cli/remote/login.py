@@ -19,7 +19,7 @@ from stepiq.cli.console import (
     wait_for_enter,
 )
 from stepiq.cli.remote import browser, device_login
-from stepiq.cli.remote.calling import NotSignedIn
+from stepiq.cli.remote.calling import NotSignedIn, explained
 from stepiq.cli.remote.device_login import LOOPBACK
 from stepiq.cli.remote.profiles import (
     DEFAULT_NAME,
@@ -43,6 +43,11 @@ from stepiq.core.environment import variable
 
 _CURRENT_KEY = "/api/user/api-keys/current"
 _ME = "/api/user/me"
+_NOT_SHOWN = {
+    "member_required": ("none: this is a service key", "that of the service key"),
+    "scope_missing": ("not shown to this key", "not shown to this key"),
+}
+"""For the codes with which the server does not show a key: the account and the workspace to print."""
 _LONGEST_NAME = 64
 _QUICK_SECONDS = 10.0
 _INTERRUPTED = 130
@@ -90,9 +95,9 @@ def log_in(
     if as_json:
         print_json(_shown(where.name, made))
         return
-    account = made.email or "the workspace"
+    account = f" as {made.email}" if made.email else ""
     in_workspace = f" in the workspace “{made.workspace}”" if made.workspace else ""
-    say(f"Logged in to {made.server} as {account}{in_workspace}.", color="green")
+    say(f"Logged in to {made.server}{account}{in_workspace}.", color="green")
     _say_how_to_use(where)
 
 
@@ -132,18 +137,17 @@ def who_am_i(server: str | None, profile: str | None, *, as_json: bool) -> None:
     target = resolve(server, profile)
     if target.api_key is None:
         raise NotSignedIn(target.server)
-    with Client(target.server, api_key=target.api_key) as client:
-        found = _identity(client)
-    source = (
-        KEY_VARIABLE if variable(KEY_VARIABLE) == target.api_key else f"profile {target.profile}"
-    )
+    with explained(target), Client(target.server, api_key=target.api_key) as client:
+        found, refusal = _identity(client)
+    source = target.key_source
     if as_json:
         print_json({"server": target.server, "source": source, **found})
         return
+    account, workspace = _NOT_SHOWN.get(refusal or "", (found["email"], found["workspace"]))
     rows = {
         "Server": target.server,
-        "Account": found["email"] or "none: this is a service key",
-        "Workspace": found["workspace"] or "that of the service key",
+        "Account": account,
+        "Workspace": workspace,
         "Role": found["role"],
         "Key": found["key"],
         "Scopes": None if found["scopes"] is None else ", ".join(found["scopes"]),
@@ -229,12 +233,12 @@ def _given(server: str) -> Profile:
             "Standard input is empty. Send the API key: `stepiq login --with-key < FILE`."
         )
     with Client(server, api_key=key) as client:
-        found = _identity(client)
+        found, _ = _identity(client)
     return Profile(server=server, api_key=key, email=found["email"], workspace=found["workspace"])
 
 
-def _identity(client: Client) -> dict[str, Any]:
-    """What is known about a key. A service key has no account, and a key without `account:read` does not show it."""
+def _identity(client: Client) -> tuple[dict[str, Any], str | None]:
+    """What the server shows to a key about itself; if that is nothing, the code of `_NOT_SHOWN` that explains it."""
     found: dict[str, Any] = dict.fromkeys(
         ("email", "workspace", "workspace_id", "role", "key", "scopes", "expires_at")
     )
@@ -242,10 +246,10 @@ def _identity(client: Client) -> dict[str, Any]:
         me = client.request("GET", _ME).json()
         key = client.request("GET", _CURRENT_KEY).json()
     except ApiError as error:
-        if error.code in ("member_required", "scope_missing"):
-            return found
+        if error.code in _NOT_SHOWN:
+            return found, error.code
         raise
-    return {
+    found = {
         "email": me["email"],
         "workspace": me["workspace"]["name"],
         "workspace_id": me["workspace"]["id"],
@@ -254,6 +258,7 @@ def _identity(client: Client) -> dict[str, Any]:
         "scopes": key["scopes"],
         "expires_at": key["expires_at"],
     }
+    return found, None
 
 
 def _revoke(stored: Profile) -> str | None:
