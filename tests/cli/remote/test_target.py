@@ -170,7 +170,9 @@ class TestResolve:
     def test_an_unknown_profile_is_refused_with_the_known_ones(self):
         profiles.save_profile("work", WORK)
 
-        with pytest.raises(UsageError, match=r"no profile `wrok`\. The profiles are `work`"):
+        with pytest.raises(
+            UsageError, match=r"profile `wrok` does not exist\. The profiles are `work`"
+        ):
             resolve(profile="wrok")
 
     def test_a_profile_of_another_server_is_refused(self):
