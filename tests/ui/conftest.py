@@ -113,6 +113,17 @@ async def api(ui_server: UiServer, person: Person) -> AsyncIterator[httpx2.Async
 
 
 @pytest_asyncio.fixture(loop_scope="session")
+async def admin_api(ui_server: UiServer) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the API with a new access token of the administrator, whose first one has expired in a long session."""
+    login = {"email": ui_server.admin.email, "password": ui_server.admin.password}
+    async with httpx2.AsyncClient(base_url=ui_server.url, timeout=30) as client:
+        response = await client.post("/api/auth/login", json=login)
+        response.raise_for_status()
+        client.headers["Authorization"] = f"Bearer {response.json()['token']}"
+        yield client
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def problems(ui_server: UiServer) -> PageProblems:
     """What went wrong on the pages of this test. `problems.expect(TEXT)` permits one."""
     return PageProblems(ui_server.url)

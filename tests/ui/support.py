@@ -39,7 +39,7 @@ class Person:
     email: str
     password: str
     token: str
-    """An access token for the API."""
+    """An access token for the API, valid for 15 minutes."""
 
 
 @dataclass(frozen=True)

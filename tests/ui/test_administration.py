@@ -111,6 +111,7 @@ async def test_plan_and_limits_of_a_workspace_are_changed(
     ui_server: UiServer,
     person: Person,
     api: httpx2.AsyncClient,
+    admin_api: httpx2.AsyncClient,
     problems: PageProblems,
 ):
     problems.expect("status of 422")
@@ -133,7 +134,5 @@ async def test_plan_and_limits_of_a_workspace_are_changed(
     await expect(runs).to_have_value("7")
     await page.goto(f"/admin/workspaces?q={workspace['id']}")
     await expect(page.get_by_role("table", name="Workspaces")).to_contain_text("pro, changed")
-    headers = {"Authorization": f"Bearer {ui_server.admin.token}"}
-    async with httpx2.AsyncClient(base_url=ui_server.url, headers=headers) as admin:
-        shown = (await admin.get(f"/api/admin/workspaces/{workspace['id']}")).json()
+    shown = (await admin_api.get(f"/api/admin/workspaces/{workspace['id']}")).json()
     assert (shown["plan"], shown["overrides"]) == ("pro", {"runs_per_day": 7})

@@ -8,7 +8,6 @@ from playwright.async_api import Page, expect
 
 from tests.ui.support import (
     Person,
-    UiServer,
     assert_accessible,
     assert_accessible_in_both_themes,
     open_session,
@@ -56,14 +55,12 @@ async def test_an_account_without_runs_sees_the_limits_of_its_plan(page: Page, p
 
 
 async def test_limits_that_an_administrator_has_changed_are_marked(
-    page: Page, ui_server: UiServer, person: Person, api: httpx2.AsyncClient
+    page: Page, person: Person, api: httpx2.AsyncClient, admin_api: httpx2.AsyncClient
 ):
     workspace = (await api.get("/api/user/me")).json()["workspace"]["id"]
-    headers = {"Authorization": f"Bearer {ui_server.admin.token}"}
-    async with httpx2.AsyncClient(base_url=ui_server.url, headers=headers) as admin:
-        changed = await admin.patch(
-            f"/api/admin/workspaces/{workspace}", json={"limits": {"runs_per_day": 7}}
-        )
+    changed = await admin_api.patch(
+        f"/api/admin/workspaces/{workspace}", json={"limits": {"runs_per_day": 7}}
+    )
     changed.raise_for_status()
     await open_session(page, person)
     await page.goto("/usage")
