@@ -310,7 +310,13 @@ class TestPull:
         assert (copy / "greeting.yaml").read_text() == GREETING
         assert "name: Nightly" in (copy / "greeting.deploy.yaml").read_text()
         assert (await flows("pull", "copy")).out == "2 pipelines, 0 files differ.\n"
-        assert (await flows("apply", "copy", "--dry-run", "--source", "flows")).code == 0
+        planned = await flows("apply", "copy", "--dry-run", "--source", "flows")
+        assert planned.out == (
+            "~ other  (other.yaml)\n"
+            "    managed by git from now on; the server's editor will not change it\n"
+            "\n"
+            "Plan: 1 to change, 1 unchanged.\n"
+        )
 
     async def test_a_deploy_file_that_says_the_same_stays(self, flows: Remote):
         await applied(flows)

@@ -9,11 +9,13 @@ import httpx2
 import pytest
 
 from stepiq.accounts.service import Account
+from stepiq.cli.console import ExitCode
 from stepiq.cli.remote.deploying import Deployment, DeploymentOvertaken, Outcome
+from stepiq.cli.remote.folder_commands import _common_code
 from stepiq.cli.remote.plan import plan_changes
 from stepiq.cli.remote.remote_state import read_pipelines
 from stepiq.cli.remote.state import LocalPipeline, PipelineSettings, ScheduleSettings
-from stepiq.client import AsyncClient
+from stepiq.client import AsyncClient, ServerUnreachableError
 from tests.cli.remote.conftest import GREETING, Remote
 from tests.support.live import Live
 from tests.support.make import Make
@@ -91,7 +93,17 @@ class TestAtTheSameTime:
         (outcome,) = await Deployment(caller, SOURCE, lambda _: None).apply(changes)
 
         assert isinstance(outcome.error, DeploymentOvertaken)
+        assert _common_code([outcome]) is ExitCode.CONFLICT
         assert (await state(caller))[local.slug][:2] == (2, theirs.digest)
+
+    def test_different_failures_have_the_code_of_any_failure(self):
+        (change,) = plan_changes(files(1), [], SOURCE).changes
+        overtaken = Outcome(change, error=DeploymentOvertaken("flow-0"))
+        failed = Outcome(change, error=ServerUnreachableError("Unreachable."))
+
+        assert _common_code([overtaken, overtaken]) is ExitCode.CONFLICT
+        assert _common_code([failed]) is ExitCode.UNREACHABLE
+        assert _common_code([overtaken, failed]) is ExitCode.FAILED
 
     async def test_a_lost_server_stops_the_deployment(self, caller: AsyncClient):
         async with AsyncClient("http://127.0.0.1:9", api_key="sk_x", max_retries=0) as nowhere:

@@ -1,5 +1,6 @@
 """Reading a folder: which files belong together, and the errors with their positions."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from stepiq.cli.remote.deploy_files import json_schema
 from stepiq.cli.remote.folder import Folder, pipeline_files, read_folder
 from stepiq.cli.remote.sources import repository_name, source_of
 from stepiq.cli.remote.state import PipelineSettings, ScheduleSettings, TextFormat, digest_of
+from tests.cli.conftest import Cli
 
 TEXT = "name: T\ninput: {schema: {n: {type: integer, required: true}}}\nsteps: [{id: a, type: transform, template: x}]\n"
 
@@ -159,6 +161,12 @@ class TestDeployFiles:
         (folder / "flwo.deploy.yaml").write_text("")
 
         assert "does not contain `flwo.yaml`" in "".join(errors(folder))
+
+    def test_a_command_prints_the_schema(self, cli: Cli):
+        said = cli("schema", "deploy")
+
+        assert (said.code, said.err) == (0, "")
+        assert json.loads(said.out) == json_schema()
 
     def test_the_schema_has_descriptions(self):
         schema = json_schema()
