@@ -10,6 +10,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
+from stepiq.client import AsyncClient
 from tests.cli.conftest import Command, Said
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
 from tests.support.ports import free_port
@@ -84,9 +85,25 @@ class Remote:
         return answer.json()
 
     async def run(self, slug: str = "greeting", **data: Any) -> dict[str, Any]:
-        """Run a pipeline until it ends or waits."""
+        """Run a pipeline until it ends."""
         body = {"input_data": data or {"who": "Ada"}}
         answer = await self.api.post(f"/api/pipelines/{slug}/run?wait=20", json=body)
+        answer.raise_for_status()
+        return answer.json()
+
+    async def run_until_review(self, slug: str = "reviewed") -> dict[str, Any]:
+        """Run a pipeline until it waits for a review."""
+        run = await self.start(slug)
+        async with AsyncClient(self.url, api_key=self.key) as client:
+            async for event in client.runs.stream(run["id"]):
+                if event.type == "review.requested":
+                    break
+        return run
+
+    async def start(self, slug: str = "greeting") -> dict[str, Any]:
+        """Start a run of a pipeline."""
+        body = {"input_data": {"who": "Ada"}}
+        answer = await self.api.post(f"/api/pipelines/{slug}/run?wait=0", json=body)
         answer.raise_for_status()
         return answer.json()
 

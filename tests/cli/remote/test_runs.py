@@ -1,6 +1,8 @@
 """`stepiq trigger`, `runs`, `reviews`, `secrets` and `pipelines` against a server."""
 
+import asyncio
 import json
+import signal
 from uuid import UUID
 
 import pytest
@@ -87,7 +89,32 @@ class TestTrigger:
 
         first, second = [await remote(*arguments) for _ in range(2)]
 
+        assert UUID(first.out.strip())
         assert first.out == second.out
+
+    @pytest.mark.parametrize("how", ["trigger", "logs", "retry"])
+    async def test_ctrl_c_ends_only_the_command(self, remote: Remote, how: str):
+        await remote.save("reviewed", REVIEWED)
+        arguments = ("trigger", "reviewed", "--follow")
+        if how == "logs":
+            run = await remote.start("reviewed")
+            arguments = ("runs", "logs", "-f", run["id"])
+        elif how == "retry":
+            run = await remote.start("reviewed")
+            await remote.api.post(f"/api/runs/{run['id']}/cancel")
+            arguments = ("runs", "retry", run["id"], "--follow")
+        process = await remote.command.start(*arguments)
+        assert process.stderr is not None
+        shown = await asyncio.wait_for(process.stderr.readuntil(b"waits for a review"), 60)
+
+        process.send_signal(signal.SIGINT)
+        _, rest = await asyncio.wait_for(process.communicate(), 60)
+
+        (waiting,) = (await remote.api.get("/api/runs?status=waiting")).json()["data"]
+        assert process.returncode == 130, shown + rest
+        last = rest.decode().splitlines()[-1]
+        assert last.startswith("The run continues on the server. To see it: ")
+        assert last.endswith(f"stepiq runs logs -f {waiting['id']}")
 
     async def test_an_invalid_input_names_its_fields(self, remote: Remote):
         await remote.save()
@@ -171,7 +198,7 @@ class TestRuns:
 
     async def test_a_waiting_run_can_be_cancelled_once(self, remote: Remote):
         await remote.save("reviewed", REVIEWED)
-        run = await remote.run("reviewed")
+        run = await remote.run_until_review()
 
         first = await remote("runs", "cancel", run["id"])
         second = await remote("runs", "cancel", run["id"])
@@ -207,7 +234,7 @@ class TestRuns:
 class TestReviews:
     async def test_the_only_review_of_a_run_needs_no_step(self, remote: Remote):
         await remote.save("reviewed", REVIEWED)
-        run = await remote.run("reviewed")
+        run = await remote.run_until_review()
 
         listed = await remote("reviews", "list")
         shown = await remote("reviews", "show", run["id"])
@@ -223,7 +250,7 @@ class TestReviews:
 
     async def test_an_approval_can_change_the_data(self, remote: Remote):
         await remote.save("reviewed", REVIEWED)
-        run = await remote.run("reviewed")
+        run = await remote.run_until_review()
 
         said = await remote("reviews", "approve", run["id"], "check", "--output", '"Better"')
         ended = await remote("runs", "logs", "-f", run["id"], "--json")

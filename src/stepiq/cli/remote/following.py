@@ -1,5 +1,6 @@
 """Shows a run of a server while it runs, as `stepiq run` shows a run of this machine."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,17 @@ async def follow(
 ) -> dict[str, Any]:
     """Show the events of a run until it ends, and return the run with its steps.
 
-    The stream connects again after an interruption. If this is cancelled, the run continues.
+    The stream connects again after an interruption. If this is cancelled, for example with Ctrl-C, the run continues.
     """
+    try:
+        await _show_events(client, run_id, progress)
+        return await run_of(client, run_id)
+    except asyncio.CancelledError:
+        say(f"The run continues on the server. To see it: {this_command()} runs logs -f {run_id}")
+        raise
+
+
+async def _show_events(client: "AsyncClient", run_id: str, progress: ProgressLine | None) -> None:
     try:
         async for event in client.runs.stream(run_id):
             if progress is not None:
@@ -32,7 +42,6 @@ async def follow(
     finally:
         if progress is not None:
             progress.close()
-    return await run_of(client, run_id)
 
 
 async def run_of(client: "AsyncClient", run_id: str) -> dict[str, Any]:
@@ -58,11 +67,6 @@ def show_end(run: Mapping[str, Any], *, as_json: bool) -> None:
     if run["status"] != _COMPLETED:
         code = run["error"]["code"] if run["error"] else f"run_{run['status']}"
         fail(ReportedFailure(ExitCode.FAILED, code, failure(run)), as_json=as_json)
-
-
-def say_where(run_id: str) -> None:
-    """Say how to see a run that continues on the server."""
-    say(f"The run continues on the server. To see it: {this_command()} runs logs -f {run_id}")
 
 
 def _say_review(run_id: str, data: Mapping[str, Any]) -> None:

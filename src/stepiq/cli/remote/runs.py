@@ -1,6 +1,5 @@
 """`stepiq runs`: lists, shows, follows, cancels and retries runs of a server."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,12 +99,7 @@ async def show_log(
         print_json({"data": await everything(client, f"{path}/events")})
         return None
     if is_followed:
-        progress = None if as_json else _follower()
-        try:
-            return await following.follow(client, run_id, progress)
-        except asyncio.CancelledError:
-            following.say_where(run_id)
-            raise
+        return await following.follow(client, run_id, None if as_json else _follower())
     printed = PlainProgress(write=_to_stdout)
     for event in await everything(client, f"{path}/events"):
         printed.event(event["type"], event["data"])

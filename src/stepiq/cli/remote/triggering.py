@@ -1,6 +1,5 @@
 """`stepiq trigger`: starts a run of a pipeline on a server."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,12 +70,7 @@ async def started(
         return None
     if not as_json:
         say(f"Run {run_id}")
-    progress = None if as_json else make_progress()
-    try:
-        return await following.follow(client, run_id, progress)
-    except asyncio.CancelledError:
-        following.say_where(run_id)
-        raise
+    return await following.follow(client, run_id, None if as_json else make_progress())
 
 
 async def _input(client: "AsyncClient", request: TriggerRequest, path: str) -> dict[str, Json]:
