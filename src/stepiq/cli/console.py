@@ -93,6 +93,11 @@ def stdin_is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
+def can_ask() -> bool:
+    """Whether a person can read a question at the terminal and answer it."""
+    return stdin_is_terminal() and stderr_is_terminal()
+
+
 def read_line() -> str:
     """The first line of standard input, without its end."""
     return sys.stdin.readline().rstrip("\r\n")

@@ -13,7 +13,7 @@ from stepiq.cli.console import ExitCode
 from stepiq.cli.remote.deploying import Deployment, DeploymentOvertaken, Outcome
 from stepiq.cli.remote.folder_commands import _common_code
 from stepiq.cli.remote.plan import plan_changes
-from stepiq.cli.remote.remote_state import read_pipelines
+from stepiq.cli.remote.server_reading import read_pipelines
 from stepiq.cli.remote.state import LocalPipeline, PipelineSettings, ScheduleSettings
 from stepiq.client import AsyncClient, ServerUnreachableError
 from tests.cli.remote.conftest import GREETING, Remote

@@ -12,12 +12,12 @@ from stepiq.cli.remote.state import (
     PipelineSettings,
     RemotePipeline,
     RemoteSchedule,
-    RemoteStatus,
     ScheduleSettings,
     TextFormat,
     canonical,
     digest_of,
 )
+from stepiq.store.states import PipelineStatus
 
 SOURCE = "github.com/acme/flows"
 NAMES = ("a", "b", "c", "d")
@@ -68,7 +68,7 @@ def _remote(draw: st.DrawFn) -> dict[str, RemotePipeline]:
             version=draw(st.integers(1, 5)),
             digest=digest_of(draw(_texts)),
             format=draw(_formats),
-            status=draw(st.sampled_from(RemoteStatus)),
+            status=draw(st.sampled_from(PipelineStatus)),
             tags=draw(_tags),
             managed_by=owner[0],
             source=owner[1],
@@ -97,11 +97,11 @@ class ModelServer:
             return
         assert there is not None
         if isinstance(operation, plan.Restore):
-            there = replace(there, status=RemoteStatus.ACTIVE)
+            there = replace(there, status=PipelineStatus.ACTIVE)
         elif isinstance(operation, plan.Archive):
-            there = replace(there, status=RemoteStatus.ARCHIVED)
+            there = replace(there, status=PipelineStatus.ARCHIVED)
         else:
-            assert there.status is not RemoteStatus.ARCHIVED
+            assert there.status is not PipelineStatus.ARCHIVED
             assert local is not None
             match operation:
                 case plan.SaveVersion(after):
@@ -115,9 +115,9 @@ class ModelServer:
                 case plan.UpdateFields():
                     there = self._owned(there, change)
                 case plan.PausePipeline():
-                    there = replace(there, status=RemoteStatus.PAUSED)
+                    there = replace(there, status=PipelineStatus.PAUSED)
                 case plan.ResumePipeline():
-                    there = replace(there, status=RemoteStatus.ACTIVE)
+                    there = replace(there, status=PipelineStatus.ACTIVE)
                 case plan.CreateSchedule(settings):
                     self.made += 1
                     added = RemoteSchedule(f"{slug}-new-{self.made}", settings)
@@ -194,9 +194,9 @@ class TestProperties:
             settings = each.settings
             assert (there.digest, there.format) == (each.digest, each.format)
             assert (there.managed_by, there.source) == ("git", SOURCE)
-            assert there.status is not RemoteStatus.ARCHIVED
+            assert there.status is not PipelineStatus.ARCHIVED
             assert settings.tags is None or set(settings.tags) == set(there.tags)
-            assert settings.paused in (None, there.status is RemoteStatus.PAUSED)
+            assert settings.paused in (None, there.status is PipelineStatus.PAUSED)
             if settings.schedules is not None:
                 found = {schedule.settings.name: schedule.settings for schedule in there.schedules}
                 assert len(found) == len(there.schedules)
@@ -229,7 +229,7 @@ class TestProperties:
             settings, before, after = local[slug].settings, remote[slug], server.pipelines[slug]
             assert settings.tags is not None or after.tags == before.tags
             assert settings.schedules is not None or after.schedules == before.schedules
-            if settings.paused is None and before.status is not RemoteStatus.ARCHIVED:
+            if settings.paused is None and before.status is not PipelineStatus.ARCHIVED:
                 assert after.status == before.status
 
 
@@ -265,7 +265,7 @@ class TestOrder:
         settings = PipelineSettings(paused=False, schedules=(ScheduleSettings("a", "0 1 * * *"),))
         local = {"a": LocalPipeline("a", "a.yaml", "one", settings=settings)}
         remote = RemotePipeline(
-            "id", "a", 1, digest_of("one"), status=RemoteStatus.PAUSED, managed_by="git",
+            "id", "a", 1, digest_of("one"), status=PipelineStatus.PAUSED, managed_by="git",
             source=SOURCE,
         )  # fmt: skip
 

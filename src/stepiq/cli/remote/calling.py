@@ -5,9 +5,11 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import quote
+from uuid import UUID
 
 import typer
 
+from stepiq.cli.console import UsageError
 from stepiq.cli.remote.target import (
     DEFAULT_SERVER,
     KEY_VARIABLE,
@@ -15,6 +17,7 @@ from stepiq.cli.remote.target import (
     ServerTarget,
     resolve,
 )
+from stepiq.core.control_characters import escape_line
 from stepiq.core.errors import Unauthenticated
 
 if TYPE_CHECKING:
@@ -102,7 +105,22 @@ def client_of(target: ServerTarget) -> "AsyncClient":
     """A client of the server of a command."""
     from stepiq.client import AsyncClient
 
-    return AsyncClient(target.server, api_key=target.api_key, workspace=target.workspace)
+    return AsyncClient(target.server, api_key=target.api_key)
+
+
+def run_path(run: str) -> str:
+    """The path of a run, from its id.
+
+    Raises:
+        UsageError: it is not an id.
+    """
+    try:
+        return f"/api/runs/{UUID(run)}"
+    except ValueError:
+        raise UsageError(
+            f"`{escape_line(run[:64])}` is not the id of a run. `stepiq runs list` and"
+            " `stepiq reviews list` print ids."
+        ) from None
 
 
 def pipeline_path(pipeline: str) -> str:

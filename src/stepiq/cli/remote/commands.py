@@ -184,13 +184,13 @@ def trigger(
     as_json: Json = False,
 ) -> None:
     """Start a run of a pipeline on a server. Prints the id of the run, or with --follow its output."""
-    from stepiq.cli.remote import following, triggering
+    from stepiq.cli.remote import triggering
 
     request = triggering.TriggerRequest(
         pipeline, inputs or (), input_file, version, idempotency_key, follow, as_json
     )
     run = call(server, profile, lambda client: triggering.trigger(client, request))
-    _show_end(run, following, as_json=as_json)
+    _show_end(run, as_json=as_json)
 
 
 @pipelines.command("list")
@@ -263,7 +263,6 @@ def show_log(
     as_json: Json = False,
 ) -> None:
     """Print the events of a run. With -f, also those that follow, and the output at the end."""
-    from stepiq.cli.remote import following
     from stepiq.cli.remote import runs as command
 
     ended = call(
@@ -271,7 +270,7 @@ def show_log(
         profile,
         lambda client: command.show_log(client, run, is_followed=follow, as_json=as_json),
     )
-    _show_end(ended, following, as_json=as_json)
+    _show_end(ended, as_json=as_json)
 
 
 @runs.command("cancel")
@@ -306,14 +305,13 @@ def retry_run(
     as_json: Json = False,
 ) -> None:
     """Repeat a run that has ended, as a new run."""
-    from stepiq.cli.remote import following
     from stepiq.cli.remote import runs as command
 
     options = command.RetryChoice(start, latest, inputs or (), input_file, follow)
     ended = call(
         server, profile, lambda client: command.retry(client, run, options, as_json=as_json)
     )
-    _show_end(ended, following, as_json=as_json)
+    _show_end(ended, as_json=as_json)
 
 
 @reviews.command("list")
@@ -464,6 +462,8 @@ def _decide(
     )
 
 
-def _show_end(run: dict[str, Any] | None, following: Any, *, as_json: bool) -> None:
+def _show_end(run: dict[str, Any] | None, *, as_json: bool) -> None:
     if run is not None:
+        from stepiq.cli.remote import following
+
         following.show_end(run, as_json=as_json)

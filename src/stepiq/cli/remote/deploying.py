@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from stepiq.cli.remote import plan
 from stepiq.cli.remote.calling import new_key
 from stepiq.cli.remote.plan import Operation, PlannedChange, plan_one, schedule_operations
-from stepiq.cli.remote.remote_state import read_pipeline, read_schedules
-from stepiq.cli.remote.state import MANAGED_BY, LocalPipeline, ScheduleSettings
+from stepiq.cli.remote.server_reading import read_pipeline, read_schedules
+from stepiq.cli.remote.state import LocalPipeline, ScheduleSettings
 from stepiq.core.errors import Conflict
+from stepiq.store.states import ManagedBy
 
 if TYPE_CHECKING:
     from stepiq.client import AsyncClient
@@ -166,7 +167,7 @@ def _request(  # noqa: C901 - one case for each operation
     operation: Operation, change: PlannedChange, pipeline_id: str, source: str
 ) -> _Call:
     path = f"/api/pipelines/{pipeline_id}"
-    owner = {"managed_by": MANAGED_BY, "source": source}
+    owner = {"managed_by": ManagedBy.GIT, "source": source}
     match operation:
         case plan.Create():
             body = {"slug": change.slug, **_text(change.local), **_tags(change.local), **owner}

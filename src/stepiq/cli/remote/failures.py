@@ -1,6 +1,6 @@
 """How the commands that call a server report errors: a sentence on a terminal, else one line of JSON.
 
-The exit code depends on what the caller can do about the error. `docs/deploy-from-git.md` has the table.
+The exit code depends on what the caller can do about the error. `docs/terminal.md` has the table.
 """
 
 import json
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.exceptions import TyperException
@@ -19,14 +19,16 @@ from stepiq.cli.console import (
     UsageError,
     complain,
     explain,
+    issue_line,
     report_fault,
     say,
     stderr_is_terminal,
 )
-from stepiq.core.control_characters import escape_json, escape_line
+from stepiq.core.control_characters import escape_json
 from stepiq.core.errors import (
     Conflict,
     Forbidden,
+    Issue,
     NotFound,
     StepIQError,
     Unauthenticated,
@@ -99,14 +101,14 @@ def _reported(*, as_json: bool) -> Generator[None]:
     except TyperException as error:
         if not _is_for_programs(as_json):
             raise
-        _end(ReportedFailure(ExitCode.USAGE, _USAGE_CODE, error.message), as_json=True)
+        fail(ReportedFailure(ExitCode.USAGE, _USAGE_CODE, error.message), as_json=True)
     except UsageError as error:
-        _end(ReportedFailure(ExitCode.USAGE, _USAGE_CODE, error.message), as_json=as_json)
+        fail(ReportedFailure(ExitCode.USAGE, _USAGE_CODE, error.message), as_json=as_json)
     except StepIQError as error:
         if not _is_for_programs(as_json):
             explain(error)
             raise typer.Exit(_exit_code_of_own(error)) from None
-        _end(ReportedFailure(_exit_code_of_own(error), error.code, error.message), as_json=as_json)
+        fail(ReportedFailure(_exit_code_of_own(error), error.code, error.message), as_json=as_json)
     except (typer.Exit, typer.Abort, KeyboardInterrupt, BrokenPipeError):
         # Typer ends the command quietly if the reader of its output, such as `head`, has ended.
         raise
@@ -119,16 +121,26 @@ def _reported(*, as_json: bool) -> Generator[None]:
                     ReportedFailure(ExitCode.FAULT, "bug", "This is a bug in stepIQ: see above.")
                 )
             raise typer.Exit(ExitCode.FAULT) from None
-        _end(failure, as_json=as_json)
+        fail(failure, as_json=as_json)
 
 
-def fail(failure: ReportedFailure, *, as_json: bool) -> None:
+def fail(failure: ReportedFailure, *, as_json: bool) -> NoReturn:
     """Report a failure and end the command with its exit code.
 
     Raises:
         typer.Exit: always.
     """
-    _end(failure, as_json=as_json)
+    if not as_json:
+        # Also in the log of a CI job, where a person reads them.
+        for issue in failure.errors:
+            say(f"error    {issue_line(issue_of(issue), issue.get('file'))}")
+    if _is_for_programs(as_json):
+        _print_line(failure)
+    else:
+        complain(failure.message)
+        if failure.status is not None and failure.status >= 500 and failure.request_id:
+            say(f"The log of the server has details. Search it for {failure.request_id}.")
+    raise typer.Exit(failure.exit_code) from None
 
 
 def exit_code_of(error: Exception) -> ExitCode:
@@ -180,27 +192,15 @@ def _of_library(error: Exception) -> ReportedFailure | None:
     )
 
 
-def _end(failure: ReportedFailure, *, as_json: bool) -> None:
-    if not as_json:
-        # Also in the log of a CI job, where a person reads them.
-        for issue in failure.errors:
-            say(f"error    {escape_line(_issue_text(issue))}")
-    if _is_for_programs(as_json):
-        _print_line(failure)
-    else:
-        complain(failure.message)
-        if failure.status is not None and failure.status >= 500 and failure.request_id:
-            say(f"The log of the server has details. Search it for {failure.request_id}.")
-    raise typer.Exit(failure.exit_code) from None
-
-
-def _issue_text(issue: Mapping[str, Any]) -> str:
-    place = [str(issue["file"])] if issue.get("file") else []
-    if issue.get("line") is not None:
-        place = [":".join([*place, f"{issue['line']}:{issue.get('column') or 1}"])]
-    if issue.get("path"):
-        place.append(str(issue["path"]))
-    return ": ".join([*place, str(issue.get("message", ""))])
+def issue_of(data: Mapping[str, Any]) -> Issue:
+    """An issue in the shape of the API."""
+    return Issue(
+        str(data.get("path") or ""),
+        str(data.get("code") or ""),
+        str(data.get("message") or ""),
+        data.get("line"),
+        data.get("column"),
+    )
 
 
 def _is_for_programs(as_json: bool) -> bool:

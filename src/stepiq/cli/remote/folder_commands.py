@@ -1,7 +1,6 @@
 """`stepiq apply` and `stepiq diff`."""
 
 import asyncio
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,26 +9,26 @@ from typing import TYPE_CHECKING, Any
 from stepiq.cli.console import (
     ExitCode,
     UsageError,
+    can_ask,
     confirm,
     issue_data,
     issue_line,
     print_json,
     print_text,
     say,
-    stderr_is_terminal,
 )
 from stepiq.cli.pipeline_files import DEPLOY, TESTS, kind_of
 from stepiq.cli.remote import showing
 from stepiq.cli.remote.deploying import AT_ONCE, Deployment, Outcome
-from stepiq.cli.remote.failures import ReportedFailure, exit_code_of, fail
+from stepiq.cli.remote.failures import ReportedFailure, exit_code_of, fail, issue_of
 from stepiq.cli.remote.folder import FileIssue, Folder, pipeline_files, read_folder
 from stepiq.cli.remote.plan import DeploymentPlan, PlannedChange, plan_changes
-from stepiq.cli.remote.remote_state import read_pipelines, read_text
+from stepiq.cli.remote.server_reading import read_pipelines, read_text
 from stepiq.cli.remote.showing import ShownLine
 from stepiq.cli.remote.sources import source_of
 from stepiq.cli.remote.state import RemotePipeline
 from stepiq.core.control_characters import escape_line
-from stepiq.core.errors import Conflict, Issue
+from stepiq.core.errors import Conflict
 
 if TYPE_CHECKING:
     from stepiq.client import ApiError, AsyncClient
@@ -80,7 +79,8 @@ async def apply(client: "AsyncClient", request: ApplyRequest) -> None:
         ManagedElsewhere: another source manages a pipeline.
         typer.Exit: files are not valid, or changes failed.
     """
-    if not (request.dry_run or request.is_confirmed or _can_ask(as_json=request.as_json)):
+    is_asked = not (request.dry_run or request.is_confirmed)
+    if is_asked and (request.as_json or not can_ask()):
         raise UsageError(
             "A confirmation needs a terminal. Add --yes to make the changes,"
             " or --dry-run to see them."
@@ -178,10 +178,10 @@ async def _checked_by_server(
                 found = (await client.request("POST", _VALIDATE, json=body)).json()
         except (BadRequestError, UnprocessableError) as error:
             # Such as a slug that the server does not allow.
-            return [FileIssue(file, _issue(each)) for each in _problems(error)]
+            return [FileIssue(file, issue_of(each)) for each in _problems(error)]
         for warning in found["warnings"]:
-            say(f"warning  {issue_line(_issue(warning), file)}")
-        return [FileIssue(file, _issue(error)) for error in found["errors"]]
+            say(f"warning  {issue_line(issue_of(warning), file)}")
+        return [FileIssue(file, issue_of(error)) for error in found["errors"]]
 
     checked = await asyncio.gather(*(check(change) for change in planned.changes))
     return [issue for issues in checked for issue in issues]
@@ -189,12 +189,6 @@ async def _checked_by_server(
 
 def _problems(error: "ApiError") -> list[dict[str, Any]]:
     return error.errors or [{"path": "", "code": error.code, "message": error.message}]
-
-
-def _issue(found: dict[str, Any]) -> Issue:
-    return Issue(
-        found["path"], found["code"], found["message"], found.get("line"), found.get("column")
-    )
 
 
 async def _deploy(
@@ -301,7 +295,3 @@ def _refuse(errors: Iterable[FileIssue], *, as_json: bool) -> None:
     what = "1 file is not valid" if files == 1 else f"{files} files are not valid"
     message = f"{what}. Nothing was changed on the server."
     fail(ReportedFailure(ExitCode.FAILED, _INVALID, message, errors=data), as_json=as_json)
-
-
-def _can_ask(*, as_json: bool) -> bool:
-    return sys.stdin.isatty() and stderr_is_terminal() and not as_json

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from stepiq.cli.console import ExitCode, print_json, print_output, say, this_command
 from stepiq.cli.progress import ProgressLine
+from stepiq.cli.remote.calling import run_path
 from stepiq.cli.remote.failures import ReportedFailure, fail
 from stepiq.cli.results import as_text, failure, summary
 
@@ -46,7 +47,7 @@ async def _show_events(client: "AsyncClient", run_id: str, progress: ProgressLin
 
 async def run_of(client: "AsyncClient", run_id: str) -> dict[str, Any]:
     """A run with its steps."""
-    return (await client.request("GET", f"/api/runs/{run_id}")).json()
+    return (await client.request("GET", run_path(run_id))).json()
 
 
 def show_end(run: Mapping[str, Any], *, as_json: bool) -> None:

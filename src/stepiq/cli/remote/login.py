@@ -10,11 +10,11 @@ import typer
 from stepiq.cli.console import (
     UsageError,
     ask_secret,
+    can_ask,
     print_json,
     print_text,
     read_line,
     say,
-    stderr_is_terminal,
     stdin_is_terminal,
     wait_for_enter,
 )
@@ -216,7 +216,7 @@ def _confirmed(server: str, opens: bool | None, as_json: bool) -> Profile:
 def _open(page: str, opens: bool | None) -> None:
     if opens is None:
         # Without a question, a window would hide the code before it is read.
-        if not (stdin_is_terminal() and stderr_is_terminal() and browser.has_browser()):
+        if not (can_ask() and browser.has_browser()):
             return
         wait_for_enter("Press Enter to open the page in your browser, or open it yourself … ")
     elif not opens:

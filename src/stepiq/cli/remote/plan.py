@@ -10,13 +10,12 @@ from enum import StrEnum
 from typing import Any
 
 from stepiq.cli.remote.state import (
-    MANAGED_BY,
     LocalPipeline,
     RemotePipeline,
     RemoteSchedule,
-    RemoteStatus,
     ScheduleSettings,
 )
+from stepiq.store.states import ManagedBy, PipelineStatus
 
 
 class PlanAction(StrEnum):
@@ -166,9 +165,9 @@ def plan_changes(
         each
         for slug, each in there.items()
         if slug not in files
-        and each.managed_by == MANAGED_BY
+        and each.managed_by == ManagedBy.GIT
         and each.source == source
-        and each.status is not RemoteStatus.ARCHIVED
+        and each.status is not PipelineStatus.ARCHIVED
     ]
     changes = [plan_one(each, there.get(slug), source) for slug, each in files.items()]
     if prune:
@@ -204,8 +203,8 @@ def _operations(
         yield Create()
         is_paused = False
     else:
-        is_paused = remote.status is RemoteStatus.PAUSED
-        if remote.status is RemoteStatus.ARCHIVED:
+        is_paused = remote.status is PipelineStatus.PAUSED
+        if remote.status is PipelineStatus.ARCHIVED:
             yield Restore()
         yield from _definition(local, remote, source)
     # A pause comes before new schedules and its end after them, so that no tick of an intermediate state starts a run.
@@ -226,7 +225,7 @@ def _definition(
     if not is_same:
         yield SaveVersion(remote.version)
         return
-    is_ours = (remote.managed_by, remote.source) == (MANAGED_BY, source)
+    is_ours = (remote.managed_by, remote.source) == (ManagedBy.GIT, source)
     if not is_ours or (tags is not None and set(tags) != set(remote.tags)):
         yield UpdateFields()
 
@@ -254,8 +253,8 @@ def schedule_operations(
 def _is_elsewhere(remote: RemotePipeline | None, source: str) -> bool:
     return (
         remote is not None
-        and remote.managed_by == MANAGED_BY
+        and remote.managed_by == ManagedBy.GIT
         and remote.source is not None
         and remote.source != source
-        and remote.status is not RemoteStatus.ARCHIVED
+        and remote.status is not PipelineStatus.ARCHIVED
     )

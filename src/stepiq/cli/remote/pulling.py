@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from stepiq.cli.console import (
     ExitCode,
     UsageError,
+    can_ask,
     confirm,
     print_json,
-    stderr_is_terminal,
 )
 from stepiq.cli.pipeline_files import DEPLOY, SUFFIXES
 from stepiq.cli.remote.deploying import AT_ONCE
 from stepiq.cli.remote.failures import ReportedFailure, fail
 from stepiq.cli.remote.folder import pipeline_files, slug_problem
-from stepiq.cli.remote.remote_state import read_pipelines, read_text
+from stepiq.cli.remote.server_reading import read_pipelines, read_text
 from stepiq.cli.remote.showing import ShownLine, settings_document, settings_of, show
 from stepiq.cli.remote.state import RemotePipeline, TextFormat
 from stepiq.core.control_characters import escape_line
@@ -167,7 +166,7 @@ def _lines(changes: Sequence[FileChange], count: int) -> Iterator[ShownLine]:
 
 
 def _ask(*, as_json: bool) -> None:
-    if as_json or not (sys.stdin.isatty() and stderr_is_terminal()):
+    if as_json or not can_ask():
         raise UsageError(
             "Existing files would change, and a confirmation needs a terminal."
             " Add --yes to overwrite them."

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-from uuid import UUID
 
 from stepiq.cli.console import UsageError, print_json, print_text, say
-from stepiq.cli.remote.calling import everything
+from stepiq.cli.remote.calling import everything, run_path
 from stepiq.cli.remote.tables import local_time, print_rows
 from stepiq.core import json
 from stepiq.core.control_characters import escape_line
@@ -92,14 +91,9 @@ async def decide(
 
 
 async def _path(client: "AsyncClient", choice: ReviewChoice) -> str:
-    try:
-        run_id = str(UUID(choice.run_id))
-    except ValueError:
-        raise UsageError(
-            f"`{escape_line(choice.run_id[:64])}` is not the id of a run. `stepiq reviews list` prints ids."
-        ) from None
-    step_id = choice.step_id or await _only_step(client, run_id)
-    return f"/api/runs/{run_id}/reviews/{quote(step_id, safe='')}"
+    path = run_path(choice.run_id)
+    step_id = choice.step_id or await _only_step(client, path.rpartition("/")[2])
+    return f"{path}/reviews/{quote(step_id, safe='')}"
 
 
 async def _only_step(client: "AsyncClient", run_id: str) -> str:

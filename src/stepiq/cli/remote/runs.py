@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from stepiq.cli.console import UsageError, print_json, print_text, say, stderr_is_terminal
 from stepiq.cli.progress import PlainProgress, ProgressLine, duration, make_progress, money, tokens
 from stepiq.cli.remote import following
-from stepiq.cli.remote.calling import everything, new_key, pipeline_path
+from stepiq.cli.remote.calling import everything, new_key, pipeline_path, run_path
 from stepiq.cli.remote.tables import local_time, print_rows
 from stepiq.cli.remote.triggering import started
 from stepiq.cli.results import as_text, failure, summary
@@ -75,7 +74,7 @@ async def show_list(client: "AsyncClient", wanted: WantedRuns, *, as_json: bool)
 
 async def show(client: "AsyncClient", run_id: str, *, as_json: bool) -> None:
     """Print a run with its steps and its output."""
-    run = await following.run_of(client, _checked(run_id))
+    run = await following.run_of(client, run_id)
     if as_json:
         print_json(run)
         return
@@ -94,7 +93,7 @@ async def show_log(
     client: "AsyncClient", run_id: str, *, is_followed: bool, as_json: bool
 ) -> dict[str, Any] | None:
     """Print the events of a run. Returns the run when it has ended, if it is followed."""
-    path = f"/api/runs/{_checked(run_id)}"
+    path = run_path(run_id)
     if as_json and not is_followed:
         print_json({"data": await everything(client, f"{path}/events")})
         return None
@@ -112,7 +111,7 @@ async def show_log(
 
 async def cancel(client: "AsyncClient", run_id: str, *, as_json: bool) -> None:
     """Stop a run."""
-    run = (await client.request("POST", f"/api/runs/{_checked(run_id)}/cancel")).json()
+    run = (await client.request("POST", f"{run_path(run_id)}/cancel")).json()
     if as_json:
         print_json(run)
     else:
@@ -133,7 +132,7 @@ async def retry(
         body["input_data"] = build_input(None, options.inputs, options.input_file)
     answer = await client.request(
         "POST",
-        f"/api/runs/{_checked(run_id)}/retry",
+        f"{run_path(run_id)}/retry",
         json=body,
         idempotency_key=new_key(),
     )
@@ -147,15 +146,6 @@ def _follower() -> ProgressLine:
 
 def _to_stdout(text: str) -> None:
     print_text(text, newline=False)
-
-
-def _checked(run_id: str) -> str:
-    try:
-        return str(UUID(run_id))
-    except ValueError:
-        raise UsageError(
-            f"`{escape_line(run_id[:64])}` is not the id of a run. `stepiq runs list` prints ids."
-        ) from None
 
 
 async def _pipeline_id(client: "AsyncClient", pipeline: str | None) -> str | None:

@@ -10,13 +10,12 @@ from stepiq.cli.console import print_text
 from stepiq.cli.remote import plan
 from stepiq.cli.remote.plan import DeploymentPlan, Operation, PlanAction, PlannedChange
 from stepiq.cli.remote.state import (
-    MANAGED_BY,
     PipelineSettings,
     RemotePipeline,
-    RemoteStatus,
     ScheduleSettings,
 )
 from stepiq.core.control_characters import escape_line
+from stepiq.store.states import ManagedBy, PipelineStatus
 
 _MARKS = {
     PlanAction.CREATE: ("+", "green"),
@@ -141,7 +140,7 @@ def settings_of(remote: RemotePipeline, like: PipelineSettings | None = None) ->
     )
     return PipelineSettings(
         tags=None if wanted.tags is None else remote.tags,
-        paused=None if wanted.paused is None else remote.status is RemoteStatus.PAUSED,
+        paused=None if wanted.paused is None else remote.status is PipelineStatus.PAUSED,
         schedules=None if wanted.schedules is None else tuple(each.settings for each in schedules),
     )
 
@@ -179,7 +178,7 @@ def _field_details(change: PlannedChange, settings: PipelineSettings) -> Iterato
         yield f"tags: {_list(before)} → {_list(settings.tags)}"
     if change.remote is None:
         return
-    if change.remote.managed_by != MANAGED_BY:
+    if change.remote.managed_by != ManagedBy.GIT:
         yield "managed by git from now on; the server's editor will not change it"
     elif change.remote.source != change.source:
         yield f"source: {change.remote.source or '(none)'} → {change.source}"

@@ -6,8 +6,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, cast
 
-MANAGED_BY = "git"
-"""The value of `managed_by` of pipelines that come from files."""
+from stepiq.store.states import PipelineStatus
 
 
 class TextFormat(StrEnum):
@@ -15,14 +14,6 @@ class TextFormat(StrEnum):
 
     YAML = "yaml"
     JSON = "json"
-
-
-class RemoteStatus(StrEnum):
-    """The status of a pipeline of the server."""
-
-    ACTIVE = "active"
-    PAUSED = "paused"
-    ARCHIVED = "archived"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +80,7 @@ class RemotePipeline:
     digest: str
     """The SHA-256 of the text of the newest version."""
     format: TextFormat = TextFormat.YAML
-    status: RemoteStatus = RemoteStatus.ACTIVE
+    status: PipelineStatus = PipelineStatus.ACTIVE
     tags: tuple[str, ...] = ()
     managed_by: str | None = None
     source: str | None = None

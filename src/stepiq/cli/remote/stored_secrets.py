@@ -1,12 +1,18 @@
 """`stepiq secrets`: names, stores and deletes secrets of a server. No command shows a value."""
 
-import getpass
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from stepiq.cli.console import UsageError, print_json, print_text, say
+from stepiq.cli.console import (
+    UsageError,
+    ask_secret,
+    print_json,
+    print_text,
+    say,
+    stdin_is_terminal,
+)
 from stepiq.cli.remote.calling import everything, new_key, pipeline_path
 from stepiq.cli.remote.tables import local_time, print_rows
 
@@ -68,8 +74,8 @@ def read_value(name: str) -> str:
     Raises:
         UsageError: it is empty, too long or not UTF-8.
     """
-    if sys.stdin.isatty():
-        value = getpass.getpass(f"Value of {name}: ")
+    if stdin_is_terminal():
+        value = ask_secret(f"Value of {name}")
     else:
         data = sys.stdin.buffer.read(_MAX_BYTES + 1)
         if len(data) > _MAX_BYTES:

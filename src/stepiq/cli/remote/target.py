@@ -14,7 +14,6 @@ DEFAULT_SERVER = "http://127.0.0.1:8080"
 SERVER_VARIABLE = "STEPIQ_SERVER"
 KEY_VARIABLE = "STEPIQ_API_KEY"
 PROFILE_VARIABLE = "STEPIQ_PROFILE"
-WORKSPACE_VARIABLE = "STEPIQ_WORKSPACE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +26,6 @@ class ServerTarget:
     """None if no key is known for this server."""
     profile: str | None
     """The profile that the key or the server comes from; None if both come from elsewhere."""
-    workspace: str | None = None
-    """Id of a workspace. It selects the workspace of a session; a key always belongs to one workspace."""
 
     @property
     def key_source(self) -> str:
@@ -47,7 +44,6 @@ def resolve(server: str | None = None, profile: str | None = None) -> ServerTarg
         UsageError: the URL is not valid, there is no such profile, or the options name different servers.
         ProfilesInvalid: the file with the profiles can't be read.
     """
-    workspace = variable(WORKSPACE_VARIABLE)
     if profile is not None:
         found = _existing(profile, "--profile")
         if server is not None and server_url(server, "--server") != found.server:
@@ -55,7 +51,7 @@ def resolve(server: str | None = None, profile: str | None = None) -> ServerTarg
                 f"The profile `{profile}` is for {found.server}, not for {server}."
                 " Remove --server or --profile."
             )
-        return ServerTarget(found.server, found.api_key, profile, workspace)
+        return ServerTarget(found.server, found.api_key, profile)
     key = variable(KEY_VARIABLE)
     named = variable(PROFILE_VARIABLE)
     asked = server or variable(SERVER_VARIABLE)
@@ -63,12 +59,12 @@ def resolve(server: str | None = None, profile: str | None = None) -> ServerTarg
         asked = server_url(asked, "--server" if server else SERVER_VARIABLE)
     if asked is not None and key is not None:
         # The file is not needed, so that a CI job can't fail because of it.
-        return ServerTarget(asked, key, None, workspace)
+        return ServerTarget(asked, key, None)
     name, stored = _stored(named, asked)
     chosen = asked or (stored.server if stored else DEFAULT_SERVER)
     is_its_server = stored is not None and stored.server == chosen
     stored_key = stored.api_key if stored is not None and is_its_server else None
-    return ServerTarget(chosen, key or stored_key, name if is_its_server else None, workspace)
+    return ServerTarget(chosen, key or stored_key, name if is_its_server else None)
 
 
 def server_url(text: str, source: str) -> str:

@@ -8,11 +8,11 @@ from stepiq.cli.remote.calling import everything, pipeline_path
 from stepiq.cli.remote.state import (
     RemotePipeline,
     RemoteSchedule,
-    RemoteStatus,
     ScheduleSettings,
     TextFormat,
     canonical,
 )
+from stepiq.store.states import PipelineStatus
 
 if TYPE_CHECKING:
     from stepiq.client import AsyncClient
@@ -31,7 +31,7 @@ async def read_pipelines(
     )
     if wanted - {each["slug"] for each in listed}:
         archived = await everything(
-            client, _PIPELINES, include_definition=False, status=RemoteStatus.ARCHIVED.value
+            client, _PIPELINES, include_definition=False, status=PipelineStatus.ARCHIVED.value
         )
         # A pipeline that was archived between the two requests is in both lists.
         known = {each["id"] for each in archived}
@@ -79,7 +79,7 @@ def _pipeline(found: Mapping[str, Any], schedules: Iterable[Mapping[str, Any]]) 
         version=found["version"],
         digest=found["text_sha256"],
         format=TextFormat(found["source_format"]),
-        status=RemoteStatus(found["status"]),
+        status=PipelineStatus(found["status"]),
         tags=tuple(found["tags"]),
         managed_by=found["managed_by"],
         source=found["source"],
