@@ -16,7 +16,6 @@ _STREAMS = {
     "runs_stream_list": ("follow_list", "RunListEvent"),
 }
 """What reads a stream, and the type of its events."""
-_OTHER = ("follow_any", "ServerSentEvent")
 _BRIEF = 2
 """The number of fields of a model that is no base class, because its object can stand for any other."""
 _NOT_ASKED = {"cursor", "Last-Event-ID", "Accept"}
@@ -33,9 +32,8 @@ from stepiq.client.aio.resource import AsyncResource
 from stepiq.client.aio import streams
 from stepiq.client.list_events import RunListEvent
 from stepiq.client.requests import (
-    OMITTED, ApiRequest, ApiResponse, Id, Omitted, definition_body, etag, free_body, json_body, key_of, longer_than, optional_body, path,
+    OMITTED, ApiRequest, ApiResponse, Id, Omitted, definition_body, etag, free_body, json_body, key_of, optional_body, path,
 )
-from stepiq.client.sse import ServerSentEvent
 """
 
 
@@ -307,7 +305,7 @@ class _Method:
         if operation.takes_key:
             parts.append("idempotency_key=key_of(idempotency_key)")
         if self._has_wait():
-            parts.append("timeout=longer_than(wait)")
+            parts.append("wait=wait")
         return f"ApiRequest({', '.join(parts)})"
 
     def _headers(self) -> str:
@@ -351,7 +349,7 @@ class _Method:
         """The type of the result, and the statement that returns it."""
         operation = self.operation
         if _STREAM in operation.contents:
-            function, kind = _STREAMS.get(operation.operation_id, _OTHER)
+            function, kind = _STREAMS[operation.operation_id]
             after = (
                 ", after=after" if any(each.name == "after" for each in self.arguments()) else ""
             )

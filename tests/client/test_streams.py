@@ -1,6 +1,7 @@
 """Streams of both clients, over all failures of their connections."""
 
 import json
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -8,14 +9,17 @@ import pytest
 from stepiq.client import (
     NotFoundError,
     RateLimitError,
+    ResponseInvalidError,
     RunTimeoutError,
     ServerError,
+    ServerUnreachableError,
     models,
 )
 from stepiq.client.aio import streams as async_streams
 from stepiq.client.sse import EventParser
 from stepiq.client.sync import streams as sync_streams
 from tests.support.client_twins import twin_of
+from tests.support.library_http import DOCUMENT
 from tests.support.scripted_server import DROP, SILENCE, Answer
 
 EVENTS = {"content-type": "text/event-stream"}
@@ -51,6 +55,13 @@ def numbers(found: list[Any]) -> list[int | None]:
 
 def follow(client: Any) -> Any:
     return client.runs.stream("r")
+
+
+def follow_list(client: Any) -> Any:
+    return client.runs.stream_list()
+
+
+HTML = Answer(200, b"<!DOCTYPE html>", {"content-type": "text/html"})
 
 
 class TestRunStream:
@@ -155,6 +166,52 @@ class TestRunStream:
             with pytest.raises(Exception, match="cannot be reached"):
                 await twin.all(follow)
 
+    async def test_a_server_that_stopped_regularly_is_waited_for(self, kind, script, quick):
+        script.script = [stream(log(1)), *[DROP] * 8, stream(log(2), status(3, "completed"))]
+        async with twin_of(kind, script.url, max_retries=2) as twin:
+            found = await twin.all(follow)
+
+        assert numbers(found) == [1, 2, 3]
+
+    async def test_a_server_that_stopped_before_the_first_event_is_waited_for(
+        self, kind, script, quick
+    ):
+        running = Answer(body={"status": "running"})
+        script.script = [stream(), running, *[DROP] * 8, stream(status(1, "completed"))]
+        async with twin_of(kind, script.url, max_retries=2) as twin:
+            found = await twin.all(follow)
+
+        assert numbers(found) == [1]
+
+    async def test_a_server_that_stops_before_the_end_of_the_run_is_checked_is_waited_for(
+        self, kind, script, quick
+    ):
+        script.script = [stream(log(1)), stream(), *[DROP] * 8, stream(status(2, "completed"))]
+        async with twin_of(kind, script.url, max_retries=2) as twin:
+            found = await twin.all(follow)
+
+        assert numbers(found) == [1, 2]
+
+    async def test_the_time_of_the_caller_does_not_count(self, kind, script, quick, monkeypatch):
+        now = 0.0
+        for module in (async_streams, sync_streams):
+            monkeypatch.setattr(module, "monotonic", lambda: now)
+        script.script = [
+            stream(log(1), log(2), cut_at=len(log(1))),
+            *[DROP] * 8,
+            stream(status(2, "completed")),
+        ]
+
+        def work(items: list[Any]) -> bool:
+            nonlocal now
+            now += 2 * async_streams.PATIENCE
+            return False
+
+        async with twin_of(kind, script.url, max_retries=2) as twin:
+            found = await twin.each(follow, work)
+
+        assert numbers(found) == [1, 2]
+
     async def test_a_limit_with_a_long_wait_ends_it(self, twin, script):
         script.script = [Answer(429, {"code": "a", "detail": "b"}, {"retry-after": "600"})]
 
@@ -168,9 +225,48 @@ class TestRunStream:
 
         assert numbers(await twin.all(follow)) == [1]
 
+    @pytest.mark.parametrize("act", [follow, follow_list])
+    async def test_a_page_is_not_read_as_a_stream(self, act, twin, script):
+        script.script = [HTML]
+
+        with pytest.raises(ResponseInvalidError, match="not a stream of events") as caught:
+            await twin.all(act, 1)
+
+        assert caught.value.status == 200
+        assert len(script.received) == 1
+
+    async def test_the_name_of_its_type_can_have_capitals_and_parameters(self, twin, script):
+        script.script = [
+            Answer(200, status(1, "failed"), {"content-type": "Text/Event-Stream; charset=utf-8"})
+        ]
+
+        assert numbers(await twin.all(follow)) == [1]
+
+    @pytest.mark.parametrize("act", [follow, follow_list])
+    async def test_data_that_is_not_json_is_an_error_of_the_library(self, act, twin, script):
+        script.script = [stream(b"event: list.stale\ndata: {x\n\n")]
+
+        with pytest.raises(ResponseInvalidError, match="not as expected"):
+            await twin.all(act, 1)
+
+    async def test_a_number_that_is_none_is_an_error_of_the_library(self, twin, script):
+        script.script = [stream(b"event: step.log\ndata: {}\nid: x\n\n")]
+
+        with pytest.raises(ResponseInvalidError, match="not as expected"):
+            await twin.all(follow)
+
 
 class TestWait:
     async def test_it_returns_the_ended_run(self, twin, script):
+        run = DOCUMENT["components"]["examples"]["RunDetail"]["value"]
+        script.script = [stream(status(1, "completed")), Answer(body=run)]
+
+        ended = await twin.call(lambda client: client.runs.wait("r"))
+
+        assert (ended.id, ended.status, ended.output) == (run["id"], "completed", run["output"])
+        assert [each.target for each in script.received] == ["/api/runs/r/stream", "/api/runs/r"]
+
+    async def test_a_run_that_was_deleted_is_not_found(self, twin, script):
         script.script = [
             stream(status(1, "completed")),
             Answer(404, {"code": "run_not_found", "detail": "No."}),
@@ -178,8 +274,6 @@ class TestWait:
 
         with pytest.raises(NotFoundError):
             await twin.call(lambda client: client.runs.wait("r"))
-
-        assert [each.target for each in script.received] == ["/api/runs/r/stream", "/api/runs/r"]
 
     async def test_it_has_a_time_limit(self, twin, script):
         script.script = [SILENCE]
@@ -195,6 +289,14 @@ class TestWait:
         with pytest.raises(RunTimeoutError):
             await twin.call(lambda client: client.runs.wait("r", timeout=0))
 
+    async def test_a_server_that_ends_each_stream_has_it_too(self, twin, script):
+        script.script = [stream(), Answer(body={"status": "running"})] * 500
+
+        with pytest.raises(RunTimeoutError):
+            await twin.call(lambda client: client.runs.wait("r", timeout=0.1))
+
+        assert script.script
+
 
 class TestListStream:
     async def test_it_has_typed_changes_and_connects_again(self, twin, script):
@@ -209,6 +311,30 @@ class TestListStream:
         assert [each.type for each in found] == ["list.stale", "run.left", "list.stale"]
         assert found[1].data.id == "r-1"
         assert {each.target for each in script.received} == {"/api/runs/stream?status=failed"}
+
+    async def test_a_server_that_stopped_regularly_is_waited_for(self, kind, script, quick):
+        stale = stream(frame(None, "list.stale"))
+        script.script = [stale, *[DROP] * 8, stale]
+        async with twin_of(kind, script.url, max_retries=2) as twin:
+            found = await twin.all(follow_list, 2)
+
+        assert [each.type for each in found] == ["list.stale"] * 2
+
+    async def test_a_server_that_never_worked_is_not_waited_for(self, kind, script, quick):
+        script.script = [DROP] * 9
+        async with twin_of(kind, script.url, max_retries=2) as twin:
+            with pytest.raises(ServerUnreachableError):
+                await twin.all(follow_list, 1)
+
+        assert len(script.received) == 3
+
+    async def test_it_pauses_before_each_connection(self, kind, script):
+        script.script = [stream(frame(None, "list.stale"))] * 3
+        begin = monotonic()
+        async with twin_of(kind, script.url) as twin:
+            await twin.all(follow_list, 3)
+
+        assert monotonic() - begin >= 0.25
 
 
 class TestParser:

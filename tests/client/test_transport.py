@@ -1,6 +1,8 @@
 """What both clients send, when they repeat it, and which errors they raise."""
 
+import copy
 import json
+import pickle
 import subprocess
 import sys
 from typing import Any
@@ -21,14 +23,20 @@ from stepiq.client import (
     RateLimitError,
     RequestTimeoutError,
     ResponseInvalidError,
+    RunTimeoutError,
     ServerError,
     ServerUnreachableError,
     UnprocessableError,
+    WebhookInvalidError,
+    errors,
     requests,
 )
 from stepiq.client.retries import LONGEST_WAIT, backoff
 from tests.support.client_twins import twin_of
+from tests.support.library_http import DOCUMENT
 from tests.support.scripted_server import DROP, SILENCE, Answer
+
+YAML = "name: Tür # a comment\n"
 
 
 def get(client: Any) -> Any:
@@ -37,6 +45,14 @@ def get(client: Any) -> Any:
 
 def post(client: Any, **options: Any) -> Any:
     return client.request("POST", "/api/runs", json={"a": 1}, **options)
+
+
+def put(client: Any) -> Any:
+    return client.pipelines.update("p", "a: 1")
+
+
+def put_draft(client: Any) -> Any:
+    return client.drafts.update("p", text="a: 1")
 
 
 def post_safely(client: Any) -> Any:
@@ -75,6 +91,16 @@ class TestRequests:
         assert received.headers["x-workspace"] == "w-1"
         assert "x-api-key" not in received.headers
 
+    async def test_a_session_is_in_the_workspace_of_its_client(self, kind, script, monkeypatch):
+        monkeypatch.setenv("STEPIQ_WORKSPACE", "w-2")
+        async with twin_of(kind, script.url) as twin:
+            other = twin.client.with_session("jwt")
+
+            await type(twin)(other).call(get)
+
+        [received] = script.received
+        assert received.headers["x-workspace"] == "w-2"
+
     async def test_cookies_are_not_kept(self, twin, script):
         script.script = [Answer(headers={"set-cookie": "session=1"})]
 
@@ -94,6 +120,46 @@ class TestRequests:
         first, second = script.received
         assert (first.body, first.headers["content-type"]) == (b'{"a":1}', "application/json")
         assert (second.body, second.headers["content-type"]) == (b"a: 1", "application/yaml")
+
+    async def test_the_header_for_the_type_of_the_content_is_sent(self, twin, script):
+        def put(client: Any, **options: Any) -> Any:
+            headers = {"Content-Type": "application/yaml"}
+            return client.request("PUT", "/x", headers=headers, content=b"a: 1", **options)
+
+        await twin.call(put)
+        await twin.call(lambda client: put(client, content_type="text/x"))
+
+        kinds = [each.headers["content-type"] for each in script.received]
+        assert kinds == ["application/yaml", "text/x"]
+
+    @pytest.mark.parametrize(
+        "path", ["@{host}/x", "http://{host}/x", "//{host}/x", "api/runs", "", ".example.com/"]
+    )
+    async def test_a_path_cannot_name_another_server(self, path, kind, script):
+        text = path.format(host=script.url.removeprefix("http://"))
+        async with twin_of(
+            kind, "http://elsewhere.invalid", api_key="sk_live_x", max_retries=0
+        ) as twin:
+            with pytest.raises(ValueError, match="begin with /"):
+                await twin.call(lambda client: client.request("GET", text))
+
+        assert script.received == []
+
+    @pytest.mark.parametrize("value", ["", "a b", "a\nb", "schlüssel", "\x7f", "a" * 256])
+    async def test_an_idempotency_key_that_no_server_accepts_is_refused(self, value, twin, script):
+        for act in (
+            lambda client: post(client, idempotency_key=value),
+            lambda client: client.runs.start("p", idempotency_key=value),
+        ):
+            with pytest.raises(ValueError, match="visible ASCII"):
+                await twin.call(act)
+
+        assert script.received == []
+
+    def test_a_body_is_not_shown(self):
+        request = requests.ApiRequest("POST", "/api/auth/login", body=b'{"password":"hunter2"}')
+
+        assert "hunter2" not in repr(request)
 
     @pytest.mark.parametrize("value", ["", ".", ".."])
     def test_a_value_cannot_name_another_path(self, value):
@@ -144,6 +210,18 @@ class TestConfiguration:
     def test_a_key_that_no_header_can_have_is_refused(self, key):
         with pytest.raises(ConfigurationError, match="API key"):
             Client(api_key=key)
+
+    @pytest.mark.parametrize("kind", [Client, AsyncClient])
+    @pytest.mark.parametrize("token", ["", " ", "hunter2\nb", "hunter2ü"])
+    def test_a_token_that_no_header_can_have_is_refused(self, kind, token):
+        with pytest.raises(ConfigurationError, match="access token") as caught:
+            kind("http://a").with_session(token)
+
+        assert "hunter2" not in str(caught.value)
+
+    def test_a_workspace_that_no_header_can_have_is_refused(self):
+        with pytest.raises(ConfigurationError, match="workspace"):
+            Client("http://a").with_session("jwt", workspace="w\n1")
 
 
 class TestErrors:
@@ -229,6 +307,50 @@ class TestErrors:
             with pytest.raises(RequestTimeoutError, match=r"within 0\.1 seconds"):
                 await twin.call(get)
 
+    @pytest.mark.parametrize("kind", ["sync", "async"])
+    async def test_the_wait_of_the_server_is_added_to_the_timeout(self, kind, script):
+        script.script = [SILENCE]
+        async with twin_of(kind, script.url, timeout=0.2, max_retries=0) as twin:
+            with pytest.raises(RequestTimeoutError, match=r"within 0\.5 seconds"):
+                await twin.call(lambda client: client.runs.start("p", wait=0.3))
+
+    async def test_the_current_state_is_part_of_a_failed_precondition(self, twin, script):
+        script.script = [problem(412, current={"version": 7}), problem(412)]
+
+        found = []
+        for _ in range(2):
+            with pytest.raises(PreconditionFailedError) as caught:
+                await twin.call(lambda client: client.pipelines.update("p", "a: 1", if_match=6))
+            found.append(caught.value.current)
+
+        assert found == [{"version": 7}, None]
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            ConfigurationError("No."),
+            ServerUnreachableError("No.", was_sent=False),
+            RequestTimeoutError("No."),
+            ResponseInvalidError("No.", status=200, request_id="r-1"),
+            RunTimeoutError("No.", "r"),
+            WebhookInvalidError("No."),
+            *(
+                errors.error_of(status, {"x-request-id": "r-1"}, b'{"code": "a", "detail": "b"}')
+                for status in (400, 401, 403, 404, 409, 412, 422, 429, 500)
+            ),
+        ],
+        ids=lambda error: type(error).__name__,
+    )
+    @pytest.mark.parametrize("copied", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy])  # noqa: S301 - made here
+    def test_it_can_be_sent_to_another_process(self, error, copied):
+        error.add_note("a note")
+
+        found = copied(error)
+
+        assert type(found) is type(error)
+        assert (str(found), found.args, vars(found)) == (str(error), error.args, vars(error))
+        assert (found.status, found.code) == (error.status, error.code)
+
 
 class TestRetries:
     @pytest.mark.parametrize(
@@ -247,13 +369,38 @@ class TestRetries:
         assert keys == {"order-1" if act is post_safely else None}
 
     @pytest.mark.parametrize("failure", [problem(502), problem(503), DROP])
-    async def test_a_post_without_a_key_is_not(self, failure, twin, script):
+    @pytest.mark.parametrize("act", [post, put, put_draft])
+    async def test_a_post_or_put_without_a_key_is_not(self, failure, act, twin, script):
         script.script = [failure]
 
         with pytest.raises((ServerError, ServerUnreachableError)):
-            await twin.call(post)
+            await twin.call(act)
 
         assert len(script.received) == 1
+
+    @pytest.mark.parametrize("failure", [problem(503), DROP])
+    async def test_a_put_with_the_version_that_it_replaces_is(self, failure, twin, script):
+        script.script = [failure, problem(412)]
+
+        with pytest.raises(PreconditionFailedError):
+            await twin.call(lambda client: client.pipelines.update("p", "a: 1", if_match=1))
+
+        assert [each.headers["if-match"] for each in script.received] == ['"v1"'] * 2
+
+    async def test_a_put_is_if_it_was_not_sent(self, kind, quick):
+        async with twin_of(kind, "http://127.0.0.1:1", max_retries=1) as twin:
+            with pytest.raises(ServerUnreachableError) as caught:
+                await twin.call(put)
+
+        assert not caught.value.was_sent
+
+    async def test_a_repeated_deletion_does_not_find_the_object(self, twin, script):
+        script.script = [DROP, problem(404)]
+
+        with pytest.raises(NotFoundError):
+            await twin.call(lambda client: client.schedules.delete("s"))
+
+        assert [each.method for each in script.received] == ["DELETE"] * 2
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 412, 422, 500])
     async def test_a_permanent_failure_is_not(self, status, twin, script):
@@ -302,20 +449,34 @@ class TestRetries:
         assert max(pauses[0]) < min(pauses[1]) < max(pauses[2]) <= 8
 
 
-HEAVY = """
+LOADED = """
 import sys
 import stepiq.client
-heavy = {"fastapi", "starlette", "sqlalchemy", "dbos", "pydantic_ai", "pydantic_settings", "typer", "rich", "anthropic",
-         "openai", "jsonschema_rs", "stepiq.core", "stepiq.server", "stepiq.language"}
-print(sorted(heavy & set(sys.modules)))
+others = {"fastapi", "starlette", "sqlalchemy", "dbos", "pydantic_ai", "pydantic_settings", "typer", "rich",
+          "anthropic", "openai", "jsonschema_rs"}
+own = {name for name in sys.modules if name.startswith("stepiq.") and not (name + ".").startswith("stepiq.client.")}
+print(sorted(others & set(sys.modules) | own))
 """
 
 
 class TestImport:
     def test_it_loads_no_part_of_the_server(self):
-        done = subprocess.run([sys.executable, "-c", HEAVY], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True)
 
         assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+class TestModels:
+    """Objects of a newer server."""
+
+    async def test_unknown_fields_and_values_are_kept(self, twin, script):
+        run = DOCUMENT["components"]["examples"]["RunDetail"]["value"]
+        script.script = [Answer(body={**run, "status": "paused", "mood": {"a": 1}})]
+
+        found = await twin.call(lambda client: client.runs.get("r"))
+
+        assert found.status == "paused"
+        assert found.model_extra == {"mood": {"a": 1}}
 
 
 def test_bodies_leave_out_what_is_omitted():
@@ -325,13 +486,17 @@ def test_bodies_leave_out_what_is_omitted():
 
 
 class TestDefinitions:
-    def test_a_text_alone_is_sent_as_yaml(self):
-        assert requests.definition_body("a: ü") == ("a: ü".encode(), "application/yaml")
+    @pytest.mark.parametrize("text", [YAML, YAML.encode()])
+    def test_a_text_alone_is_sent_as_it_is(self, text):
+        found = requests.definition_body(text, slug=requests.OMITTED)
 
-    def test_a_text_with_other_fields_is_a_field(self):
-        body, kind = requests.definition_body(b"a: 1\n", slug="a", tags=requests.OMITTED)
+        assert found == (YAML.encode(), "application/yaml")
 
-        assert (json.loads(body), kind) == ({"text": "a: 1\n", "slug": "a"}, "application/json")
+    @pytest.mark.parametrize("text", [YAML, YAML.encode()])
+    def test_a_text_with_other_fields_is_a_field(self, text):
+        body, kind = requests.definition_body(text, slug="a", tags=requests.OMITTED)
+
+        assert (json.loads(body), kind) == ({"text": YAML, "slug": "a"}, "application/json")
 
     def test_a_mapping_is_a_field(self):
         body, kind = requests.definition_body({"name": "A"})

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Generic, TypeVar, Union
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter
 from pydantic_core import CoreSchema, core_schema, from_json
 
+from stepiq.client.errors import ResponseInvalidError
 from stepiq.client.sse import ServerSentEvent
 
 T = TypeVar("T")
@@ -73,6 +74,30 @@ def adapter_of_first(kinds: tuple[Any, ...]) -> TypeAdapter[Any]:
     return TypeAdapter(annotated[union[kinds], Field(union_mode="left_to_right")])
 
 
-def with_type(received: ServerSentEvent, **fields: Any) -> dict[str, Any]:
-    """An event of a stream as the models of events describe it."""
-    return {"type": received.type, "data": from_json(received.data), **fields}
+def number_of(received: ServerSentEvent) -> int | None:
+    """The number of an event of a run. None if it has none.
+
+    Raises:
+        ResponseInvalidError: its id is not a number.
+    """
+    try:
+        return int(received.id) if received.id else None
+    except ValueError:
+        raise ResponseInvalidError(
+            f"An event is not as expected: its id is not a number: {received.id!r}."
+        ) from None
+
+
+def event_of(adapter: TypeAdapter[T], received: ServerSentEvent, **fields: Any) -> T:
+    """An event of a stream as an object of the library.
+
+    Raises:
+        ResponseInvalidError: it has another shape.
+    """
+    try:
+        data = from_json(received.data)
+        return adapter.validate_python({"type": received.type, "data": data, **fields})
+    except ValueError:
+        raise ResponseInvalidError(
+            f"An event is not as expected: the data of {received.type!r} is invalid."
+        ) from None

@@ -57,8 +57,19 @@ class ServerConnection:
         )
 
     def with_token(self, access_token: str, workspace: str | None) -> "ServerConnection":
-        """The same connection with the access token of a session."""
-        return replace(self, api_key=None, access_token=access_token, workspace=workspace)
+        """The same connection with the access token of a session.
+
+        Raises:
+            ConfigurationError: the token or the workspace cannot be used.
+        """
+        return replace(
+            self,
+            api_key=None,
+            access_token=_checked_header("access token", access_token),
+            workspace=self.workspace
+            if workspace is None
+            else _checked_header("workspace", workspace),
+        )
 
     def headers(self) -> Mapping[str, str]:
         """The headers of every request."""

@@ -21,10 +21,18 @@ class ClientError(Exception):
         """The id of the request in the log of the server. None if there is no response."""
         self._status = status
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default calls the class with `args`, without the other arguments of its constructor.
+        return _restored, (type(self), self.args), vars(self)
+
     @property
     def status(self) -> int | None:
         """The HTTP status. None if there is no response."""
         return self._status
+
+
+def _restored(kind: type[ClientError], args: tuple[Any, ...]) -> ClientError:
+    return kind.__new__(kind, *args)
 
 
 class ConfigurationError(ClientError):

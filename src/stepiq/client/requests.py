@@ -1,6 +1,7 @@
 """Requests of the API as values, and the responses to them."""
 
 import json
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -30,8 +31,7 @@ class Omitted:
 OMITTED: Final = Omitted()
 """The default of arguments that are not sent. None is sent as null."""
 
-_LEAST_TIMEOUT = 60.0
-
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 Id = str | UUID
 Scalar = str | int | float | bool | datetime | date | UUID
 QueryValue = Scalar | Iterable[Scalar] | None
@@ -45,10 +45,24 @@ class ApiRequest:
     path: str
     query: Mapping[str, QueryValue] = field(default_factory=dict[str, QueryValue])
     headers: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
-    body: bytes | None = None
+    body: bytes | None = field(default=None, repr=False)
     idempotency_key: str | None = None
     timeout: float | None = None
     """Seconds for one attempt. Default: that of the client."""
+    wait: float | None = None
+    """Seconds for which the server waits on purpose before it responds, in addition to `timeout`."""
+
+    def __post_init__(self) -> None:
+        """Refuse what could send the credential to another server, or what every server refuses.
+
+        Raises:
+            ValueError: the path or the idempotency key cannot be used.
+        """
+        if not self.path.startswith("/") or self.path.startswith("//"):
+            raise ValueError(f"The path must begin with / and not with //: {self.path!r}")
+        key = self.idempotency_key
+        if key is not None and not _KEY.fullmatch(key):
+            raise ValueError("An idempotency key must have 1 to 255 visible ASCII characters.")
 
     @property
     def target(self) -> str:
@@ -64,11 +78,14 @@ class ApiRequest:
     @property
     def can_repeat(self) -> bool:
         """Whether the request has the same effect if the server receives it twice."""
+        if self.method == "PUT":
+            # Each PUT saves a new version. With `If-Match`, the server refuses the second one.
+            return "if-match" in self.sent_headers()
         return self.method != "POST" or self.idempotency_key is not None
 
     def sent_headers(self) -> dict[str, str]:
         """The headers of this request, in addition to those of the connection."""
-        found = {name: value for name, value in self.headers.items() if value is not None}
+        found = {name.lower(): value for name, value in self.headers.items() if value is not None}
         if self.body is None:
             found.pop("content-type", None)
         if self.idempotency_key is not None:
@@ -104,7 +121,7 @@ class ApiResponse:
         try:
             return json.loads(self.content)
         except ValueError:
-            raise self._invalid("The response is not JSON.") from None
+            raise self.invalid("The response is not JSON.") from None
 
     def parse(self, adapter: TypeAdapter[T]) -> T:
         """The body as an object of the library.
@@ -118,9 +135,10 @@ class ApiResponse:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(each) for each in first["loc"])
             problem = f"The response is not as expected: {place}: {first['msg']}."
-            raise self._invalid(problem) from None
+            raise self.invalid(problem) from None
 
-    def _invalid(self, message: str) -> ResponseInvalidError:
+    def invalid(self, message: str) -> ResponseInvalidError:
+        """The error for a response that is not one of this API."""
         return ResponseInvalidError(
             f"{message} Is this the URL of a stepIQ server?",
             status=self.status,
@@ -184,12 +202,7 @@ def etag(version: int | str | None) -> str | None:
 
 def key_of(idempotency_key: str | None) -> str:
     """The key of the caller, else one that no other call has."""
-    return idempotency_key or secrets.token_urlsafe(24)
-
-
-def longer_than(wait: float | None) -> float | None:
-    """The time limit of a request to which the server responds after `wait` seconds. None: that of the client."""
-    return max(_LEAST_TIMEOUT, wait + _LEAST_TIMEOUT / 2) if wait else None
+    return secrets.token_urlsafe(24) if idempotency_key is None else idempotency_key
 
 
 def _query_text(value: Scalar) -> str:

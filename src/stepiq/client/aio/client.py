@@ -62,7 +62,15 @@ class AsyncClient(AsyncTopics):
         return self._transport.connection.server
 
     def with_session(self, access_token: str, *, workspace: str | None = None) -> "AsyncClient":
-        """A client that uses the session of a person, over the same connections. Close only one of the two."""
+        """A client that uses the session of a person, over the same connections. Close only one of the two.
+
+        Args:
+            access_token: the `token` of the session.
+            workspace: default: that of this client.
+
+        Raises:
+            ConfigurationError: the token or the workspace cannot be used.
+        """
         connection = self._transport.connection.with_token(access_token, workspace)
         other = object.__new__(AsyncClient)
         other._use(self._transport.connected_as(connection))
@@ -85,28 +93,32 @@ class AsyncClient(AsyncTopics):
 
         Args:
             method: such as `GET`.
-            path: such as `/api/runs`, with quoted parameters.
+            path: such as `/api/runs`, with quoted parameters. It begins with one `/`.
             query: parameters of the query. None is not sent.
             headers: further headers.
             json: the body, which is sent as JSON. None: no body.
             content: the body as bytes, instead of `json`.
-            content_type: of `content`, such as `application/yaml`.
+            content_type: such as `application/yaml`. Default: that of `headers`, else `application/json` with `json`.
             idempotency_key: makes a POST safe to repeat, if the route accepts a key. Without it, a POST is repeated
-                only if the server has not received it.
+                only if the server has not received it or has refused it with 429, and so is a PUT without `If-Match`.
             timeout: seconds for one attempt. Default: that of the client.
 
         Raises:
             ApiError: the server returned an error.
             ServerUnreachableError: there is no connection, or no response in time.
+            ValueError: the path or the idempotency key cannot be used.
         """
-        body = json_body_of(json) if json is not None else content
-        kind = "application/json" if json is not None else content_type
+        sent = {name.lower(): value for name, value in (headers or {}).items()}
+        if content_type is not None:
+            sent["content-type"] = content_type
+        elif json is not None:
+            sent.setdefault("content-type", "application/json")
         request = ApiRequest(
             method.upper(),
             path,
             query=query or {},
-            headers={**(headers or {}), "content-type": kind},
-            body=body,
+            headers=sent,
+            body=content if json is None else json_body_of(json),
             idempotency_key=idempotency_key,
             timeout=timeout,
         )

@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from time import monotonic
-from typing import Any
 
 from stepiq.client import retries
 from stepiq.client.aio.transport import AsyncTransport
-from stepiq.client.base import adapter_of, with_type
-from stepiq.client.errors import ClientError, RunTimeoutError, error_of
+from stepiq.client.base import ApiModel, Json, ListPage, adapter_of, event_of, number_of, page_of
+from stepiq.client.errors import ClientError, RunTimeoutError
 from stepiq.client.list_events import RunListEvent
 from stepiq.client.models import RunStatusEvent, StreamedEvent
 from stepiq.client.requests import ApiRequest
@@ -25,16 +24,28 @@ _SILENCE = 45.0
 _LEAST = 0.05
 
 
+class _RunState(ApiModel):
+    status: str
+
+
 @dataclass
 class _Progress:
     """What a stream has received, over all of its connections."""
 
-    last: int
+    last: int = 0
     """Number of the last event."""
-    deadline: float | None
+    deadline: float | None = None
     run_id: str = ""
     is_empty: bool = True
     """Whether the present connection has sent no event."""
+    heard: float | None = None
+    """When a connection has worked last. None if none has."""
+    repeats: int = 0
+    """Failures since then."""
+
+    def hear(self) -> None:
+        """Note that the connection works."""
+        self.repeats, self.heard = 0, monotonic()
 
     def silence(self) -> float:
         """Seconds without a byte that are accepted."""
@@ -46,6 +57,20 @@ class _Progress:
         """Raise `RunTimeoutError` after the deadline."""
         if self.deadline is not None and monotonic() >= self.deadline:
             raise RunTimeoutError(f"Run {self.run_id} has not ended in time.", self.run_id)
+
+    def pause_after(
+        self, request: ApiRequest, failure: ClientError, *, max_retries: int
+    ) -> float | None:
+        """Seconds to wait before the next connection; None if the stream has failed."""
+        is_patient = self.heard is not None and monotonic() - self.heard < PATIENCE
+        pause = retries.pause_before_repeating(
+            request,
+            failure,
+            repeats=self.repeats,
+            max_retries=self.repeats + 1 if is_patient else max_retries,
+        )
+        self.repeats += 1
+        return pause
 
 
 async def follow_run(
@@ -59,28 +84,15 @@ async def follow_run(
     run_path = request.path.removesuffix("/stream")
     progress = _Progress(after or 0, deadline, run_path.rpartition("/")[2])
     adapter = adapter_of(StreamedEvent)
-    while True:
-        async for received in _connections(transport, request, progress):
-            number = int(received.id) if received.id else None
-            if number is not None and number <= progress.last:
-                continue
-            progress.last = number or progress.last
-            event: StreamedEvent = adapter.validate_python(with_type(received, seq=number))
-            yield event
-            if isinstance(event, RunStatusEvent) and event.data.status in ENDED:
-                return
-        if progress.is_empty and await _has_ended(transport, run_path, progress.last):
+    async for received in _connections(transport, request, progress, run_path):
+        number = number_of(received)
+        if number is not None and number <= progress.last:
+            continue
+        progress.last = number or progress.last
+        event: StreamedEvent = event_of(adapter, received, seq=number)
+        yield event
+        if isinstance(event, RunStatusEvent) and event.data.status in ENDED:
             return
-
-
-async def _has_ended(transport: AsyncTransport, run_path: str, last: int) -> bool:
-    """Whether a run has ended with an event that the caller knows: its stream is then empty."""
-    run = (await transport.send(ApiRequest("GET", run_path, query={"steps": False}))).json()
-    if run["status"] not in ENDED:
-        return False
-    query = {"after": last, "limit": 1}
-    found = await transport.send(ApiRequest("GET", f"{run_path}/events", query=query))
-    return not found.json()["data"]
 
 
 async def follow_list(
@@ -88,70 +100,71 @@ async def follow_list(
 ) -> AsyncGenerator[RunListEvent]:
     """The changes of a list of runs. It does not end by itself."""
     adapter = adapter_of(RunListEvent)
-    while True:
-        async for received in _connections(transport, request, _Progress(0, None)):
-            event: RunListEvent = adapter.validate_python(with_type(received))
-            yield event
-
-
-async def follow_any(
-    transport: AsyncTransport, request: ApiRequest
-) -> AsyncGenerator[ServerSentEvent]:
-    """The events of one connection."""
-    async for received in _events(transport, request, _Progress(0, None)):
-        if not received.is_comment:
-            yield received
+    async for received in _connections(transport, request, _Progress()):
+        event: RunListEvent = event_of(adapter, received)
+        yield event
 
 
 async def _connections(
-    transport: AsyncTransport, request: ApiRequest, progress: _Progress
+    transport: AsyncTransport, request: ApiRequest, progress: _Progress, run_path: str | None = None
 ) -> AsyncGenerator[ServerSentEvent]:
-    """The events of one connection after the other, until the server ends one regularly."""
-    repeats, heard = 0, None
+    """The events of one connection after the other, also after regular ends, such as that of a server that stops.
+
+    Args:
+        transport: the connections to the server.
+        request: opens the stream.
+        progress: of the stream.
+        run_path: of a run. A stream without events then ends if the run has.
+    """
     while True:
         try:
             async for received in _events(transport, request, progress):
-                repeats, heard = 0, monotonic()
                 if not received.is_comment:
                     yield received
+                # The caller may have used much time for the event.
+                progress.hear()
                 progress.check()
-            if progress.is_empty:
-                await asyncio.sleep(retries.backoff(0))
+            progress.check()
+            if run_path and progress.is_empty and await _has_ended(transport, run_path, progress):
+                return
+            pause = retries.backoff(0)
         except RunTimeoutError:
             raise
         except ClientError as failure:
             progress.check()
-            is_patient = heard is not None and monotonic() - heard < PATIENCE
-            pause = retries.pause_before_repeating(
-                request,
-                failure,
-                repeats=repeats,
-                max_retries=repeats + 1 if is_patient else transport.connection.max_retries,
+            wanted = progress.pause_after(
+                request, failure, max_retries=transport.connection.max_retries
             )
-            if pause is None:
+            if wanted is None:
                 raise
-        else:
-            return
+            pause = wanted
         await asyncio.sleep(pause)
-        repeats += 1
+
+
+async def _has_ended(transport: AsyncTransport, run_path: str, progress: _Progress) -> bool:
+    """Whether a run has ended with an event that the caller knows: its stream is then empty."""
+    get = ApiRequest("GET", run_path, query={"steps": False}, timeout=progress.silence())
+    run = await transport.fetch(_RunState, get)
+    if run.status not in ENDED:
+        return False
+    query = {"after": progress.last, "limit": 1}
+    events = ApiRequest("GET", f"{run_path}/events", query=query, timeout=progress.silence())
+    found: ListPage[Json] = await transport.fetch(page_of(Json), events)
+    return not found.data
 
 
 async def _events(
     transport: AsyncTransport, request: ApiRequest, progress: _Progress
 ) -> AsyncGenerator[ServerSentEvent]:
     """The events and comments of one connection."""
-    headers: dict[str, Any] = {**request.headers, "accept": "text/event-stream"}
     if progress.last:
-        headers["last-event-id"] = str(progress.last)
+        headers = {**request.headers, "last-event-id": str(progress.last)}
+        request = replace(request, headers=headers)
     parser = EventParser()
     progress.is_empty = True
-    opened = transport.open(replace(request, headers=headers), timeout=progress.silence())
-    async with opened as response:
-        if response.status_code != 200:
-            content = await response.aread()
-            received = {name.lower(): value for name, value in response.headers.items()}
-            raise error_of(response.status_code, received, content)
-        async for piece in response.aiter_bytes():
+    async with transport.open_events(request, timeout=progress.silence()) as pieces:
+        progress.heard = monotonic()
+        async for piece in pieces:
             for event in parser.feed(piece):
                 progress.is_empty = progress.is_empty and event.is_comment
                 yield event

@@ -3,8 +3,9 @@
 """Sends requests, repeats them after temporary failures, and turns errors into exceptions."""
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.cookiejar import CookieJar
 from typing import Any, TypeVar
 
@@ -19,7 +20,9 @@ from stepiq.client.requests import ApiRequest, ApiResponse
 T = TypeVar("T")
 
 _CONNECT_SECONDS = 10.0
+_OK = 200
 _NOT_MODIFIED = 304
+_EVENTS = "text/event-stream"
 
 
 class _NoCookies(CookieJar):
@@ -84,17 +87,39 @@ class Transport:
             repeats += 1
 
     def _attempt(self, request: ApiRequest, *, is_redirect: bool) -> ApiResponse:
-        timeout = request.timeout or self.connection.timeout
-        with self.open(request, timeout=timeout) as response:
-            content = response.read()
-        headers = _lower(response.headers)
-        status = response.status_code
+        timeout = (request.timeout or self.connection.timeout) + (request.wait or 0)
+        with self._open(request, timeout=timeout) as response:
+            found = _received(response, response.read())
+        status = found.status
         if response.is_success or status == _NOT_MODIFIED or (is_redirect and status < 400):
-            return ApiResponse(status, headers, content)
-        raise error_of(status, headers, content)
+            return found
+        raise error_of(status, found.headers, found.content)
 
     @contextmanager
-    def open(self, request: ApiRequest, *, timeout: float) -> Generator[httpx2.Response]:
+    def open_events(self, request: ApiRequest, *, timeout: float) -> Generator[Iterator[bytes]]:
+        """Open a stream of events once, and give its bytes as they arrive.
+
+        Args:
+            request: the request.
+            timeout: seconds without a byte after which the connection is given up.
+
+        Raises:
+            ApiError: the server returned an error.
+            ResponseInvalidError: the response is not a stream of events.
+            ServerUnreachableError: there is no connection, it was lost, or it is silent.
+        """
+        headers = {**request.headers, "accept": _EVENTS}
+        with self._open(replace(request, headers=headers), timeout=timeout) as response:
+            if response.status_code != _OK:
+                found = _received(response, response.read())
+                raise error_of(found.status, found.headers, found.content)
+            kind, _, _ = response.headers.get("content-type", "").partition(";")
+            if kind.strip().lower() != _EVENTS:
+                raise _received(response, b"").invalid("The response is not a stream of events.")
+            yield response.iter_bytes()
+
+    @contextmanager
+    def _open(self, request: ApiRequest, *, timeout: float) -> Generator[httpx2.Response]:
         """Send a request once, and give its response before the body is read, whatever its status."""
         connection = self.connection
         url = connection.server + request.target
@@ -112,5 +137,6 @@ class Transport:
             raise retries.failure_of(error, connection.server, timeout) from error
 
 
-def _lower(headers: httpx2.Headers) -> Mapping[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
+def _received(response: httpx2.Response, content: bytes) -> ApiResponse:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return ApiResponse(response.status_code, headers, content)

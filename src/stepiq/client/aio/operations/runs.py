@@ -29,7 +29,6 @@ from stepiq.client.requests import (
     Omitted,
     json_body,
     key_of,
-    longer_than,
     optional_body,
     path,
 )
@@ -84,7 +83,7 @@ class AsyncRunsOperations(AsyncResource):
             headers={"content-type": "application/json"},
             body=optional_body(input_data=input_data, version=version),
             idempotency_key=key_of(idempotency_key),
-            timeout=longer_than(wait),
+            wait=wait,
         )
         return await self._transport.fetch_one_of((RunDetail, Run), request)
 
