@@ -8,6 +8,8 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from dbos._sys_db import SystemDatabase
+from sqlalchemy.exc import OperationalError
 
 from stepiq.core.ids import uuid7
 from stepiq.execution.records import ClaimedRun, StepRecord
@@ -25,6 +27,11 @@ name: Ask
 steps:
   - {id: before, type: transform, template: "x"}
   - {id: ask, model: openai/gpt-4o-mini, prompt: "{{steps.before.output}}"}
+"""
+TRANSFORM = """
+name: Transform
+steps:
+  - {id: only, type: transform, template: "x"}
 """
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -59,6 +66,45 @@ def another(world: World, changes: LocalChanges | None = None) -> Recovery:
         world.engine._tickets,
         presence_of(world.database),
     )
+
+
+@pytest.fixture
+def lost_claims(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tickets of the library's next claim: it is committed, but the connection is lost before the response."""
+    lost: list[str] = []
+    claim = SystemDatabase.start_queued_workflows
+
+    def claim_and_lose_the_response(*arguments: Any, **options: Any) -> Any:
+        claimed = claim(*arguments, **options)
+        if claimed[0] and not lost:
+            lost.extend(claimed[0])
+            raise OperationalError("COMMIT", {}, Exception("server closed the connection"))
+        return claimed
+
+    monkeypatch.setattr(SystemDatabase, "start_queued_workflows", claim_and_lose_the_response)
+    return lost
+
+
+class TestTakeBackUnstarted:
+    async def test_a_ticket_is_executed_although_the_response_to_its_claim_was_lost(
+        self, world: World, lost_claims: list[str], monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(recovery, "_UNSTARTED_SECONDS", 0.1)
+        run_id, heard = await world.start(await world.pipeline(TRANSFORM))
+
+        await asyncio.wait_for(heard.until_ended(), 60)
+
+        ended = await world.ended(run_id, heard)
+        assert lost_claims == [f"{run_id}:1"]
+        assert (ended.run.status, ended.run.claim, ended.run.crashes) == ("completed", 1, 0)
+
+    async def test_a_ticket_in_execution_stays_where_it_is(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(token_ms=10_000)
+        await asking(world)
+
+        assert await world.engine._tickets.unstarted() == set()
 
 
 class TestTakeOver:

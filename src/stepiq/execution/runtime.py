@@ -124,6 +124,7 @@ class Engine:
             asyncio.create_task(self._warm()),
             asyncio.create_task(sweep_for_ever(self._database, self._tickets)),
             asyncio.create_task(wake_for_ever(self._database, self._admission)),
+            asyncio.create_task(self._recovery.take_back_unstarted_for_ever()),
         ]
         if self._database.is_sqlite:
             # A SQLite file has one worker at a time, so all claimed tickets belong to one that has died.

@@ -1,4 +1,4 @@
-"""Reclaims tickets held by dead workers, and drops runs that another worker has claimed from this one."""
+"""Reclaims tickets that nobody executes, and drops runs that another worker has claimed from this one."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -17,6 +17,8 @@ from stepiq.store.tables import runs
 log = logging.get(__name__)
 
 _EVERY_SECONDS = 1.0
+_UNSTARTED_SECONDS = 5.0
+"""How long a claimed ticket may take to start, at least. Up to twice as long if the check has just been made."""
 # After a restart of the database, no worker holds its lease for a moment, although all still work.
 GRACE_SECONDS = 2.0
 _HELD_SECONDS = LEASE_SECONDS / 2
@@ -52,6 +54,7 @@ class Recovery:
         self._missing_since: dict[str, float] = {}
         self._to_take_back: set[tuple[UUID, int]] = set()
         """Runs, and this worker's lost claims to them, for which another worker has counted a crash."""
+        self._unstarted: set[str] = set()
         self._turned_at: float | None = None
         self._held_until = 0.0
 
@@ -78,6 +81,24 @@ class Recovery:
         log.warning("tickets_taken_over", workers=gone, tickets=taken)
         # The worker may have died between a commit and its notification.
         self._changes.may_have_missed()
+        return taken
+
+    async def take_back_unstarted(self) -> int:
+        """Return tickets to their queues that this process claimed before the last call and has not started since.
+
+        Returns their number. If such a ticket starts at the same time, its run or delivery is claimed twice, and the
+        first claim is lost.
+
+        Raises:
+            StoreUnavailable: the tickets cannot be read.
+        """
+        unstarted = await self._tickets.unstarted()
+        stranded = self._unstarted & unstarted
+        self._unstarted = unstarted - stranded
+        if not stranded:
+            return 0
+        taken = await self._tickets.take_back_unstarted(stranded)
+        log.warning("tickets_not_started", tickets=taken)
         return taken
 
     async def let_go(
@@ -136,6 +157,17 @@ class Recovery:
         if self._turned_at is not None and now - self._turned_at > _EVERY_SECONDS + _HELD_SECONDS:
             self._held_until = now + _HELD_LATELY_SECONDS
         return now < self._held_until
+
+    async def take_back_unstarted_for_ever(self) -> None:
+        """Call `take_back_unstarted` every 5 seconds until cancelled."""
+        while True:
+            await asyncio.sleep(_UNSTARTED_SECONDS)
+            try:
+                await self.take_back_unstarted()
+            except StoreUnavailable:
+                log.warning("recovery_waits_for_store")
+            except Exception:
+                log.exception("recovery_broke")
 
     async def run_for_ever(self, claims: Mapping[UUID, int], overtaken: Overtaken) -> None:
         """Run all steps of recovery every second until cancelled."""

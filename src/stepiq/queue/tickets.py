@@ -11,6 +11,7 @@ priority that waits in the lane. New tickets therefore never overtake a waiting 
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -31,6 +32,7 @@ from sqlalchemy.exc import DBAPIError
 
 from stepiq.core import logging
 from stepiq.core.json import Json
+from stepiq.queue import ticket_statements
 from stepiq.store import migrate
 from stepiq.store.database import PATIENT_SECONDS, Database, Session, prepare_sqlite
 from stepiq.store.pubsub import TICKETS_WAITING, Changes
@@ -49,43 +51,6 @@ _POLL_SECONDS = 1.0
 _THREADS = 8
 _WAKE_SECONDS = 0.02
 _RECOVERIES = 1_000_000
-
-# On PostgreSQL the library has its own schema; on SQLite it shares the database with stepIQ's tables.
-_SCHEMAS = {"sqlite": "", "postgresql": "dbos."}
-_LEAST = {"sqlite": "min", "postgresql": "LEAST"}
-_GREATEST = {"sqlite": "max", "postgresql": "GREATEST"}
-# The first entry of the partial index of tickets in flight. SQLite uses that index only with the second condition on
-# the status.
-_LOWEST = """\
-COALESCE((
-    SELECT waiting.priority FROM {schema}workflow_status AS waiting
-    WHERE waiting.queue_name = :queue
-    AND waiting.status = 'ENQUEUED' AND waiting.status IN ('ENQUEUED', 'PENDING')
-    ORDER BY waiting.priority LIMIT 1
-), 0)"""
-# If a lane is never empty, priorities may reach the limit of the column. Then the oldest tickets go first.
-_LIMIT = 2_147_483_647
-# Other columns have defaults.
-_STATUS = """\
-(
-    workflow_uuid, name, queue_name, priority, creator_xid, application_version,
-    status, serialization, recovery_attempts, attributes, is_debounced
-) VALUES (
-    :id, :name, :queue, {priority}, :creator, :version,
-    'ENQUEUED', 'portable_json', 0, 'null', false
-) ON CONFLICT (workflow_uuid) DO NOTHING"""
-_INPUT = "(workflow_uuid, inputs) VALUES (:id, :inputs) ON CONFLICT (workflow_uuid) DO NOTHING"
-
-# The update that the library makes to recover a ticket, for all tickets of a lane in one statement. With a priority below
-# all waiting tickets, they would let new tickets overtake these. With the same priority, they go first by their age.
-_TAKE_BACK = """\
-workflow_status SET status = 'ENQUEUED', owner_xid = NULL, started_at_epoch_ms = NULL, priority = {priority}
-WHERE queue_name = :queue AND status = 'PENDING' AND status IN ('ENQUEUED', 'PENDING')
-AND executor_id IN :executors"""
-_STATUSES_OF = "workflow_status WHERE workflow_uuid IN :ids"
-_INPUTS_OF = "workflow_input WHERE workflow_uuid IN :ids"
-_LOST = "workflow_status WHERE workflow_uuid IN :ids AND NOT (status = 'PENDING' AND executor_id = :executor)"
-_HOLDERS = "workflow_status WHERE status = 'PENDING' AND executor_id IS NOT NULL"
 
 TicketHandler = Callable[[UUID], Awaitable[None]]
 
@@ -178,53 +143,32 @@ def _note_outcome(
 SystemDatabase.update_workflow_outcome = _note_outcome  # pyright: ignore[reportAttributeAccessIssue] - called by position and name
 
 
-def _inserts(dialect: str, schema: str) -> tuple[sa.TextClause, sa.TextClause]:
-    lowest = f"CAST({_LOWEST.format(schema=schema)} AS BIGINT)"
-    priority = f"{_LEAST[dialect]}({lowest} + CAST(:position AS BIGINT), {_LIMIT})"
-    return (
-        sa.text(f"INSERT INTO {schema}workflow_status {_STATUS.format(priority=priority)}"),
-        sa.text(f"INSERT INTO {schema}workflow_input {_INPUT}"),
-    )
-
-
-def _take_back(dialect: str, schema: str) -> sa.TextClause:
-    priority = f"{_GREATEST[dialect]}(priority, {_LOWEST.format(schema=schema)})"
-    return sa.text(f"UPDATE {schema}{_TAKE_BACK.format(priority=priority)}").bindparams(
-        sa.bindparam("executors", expanding=True)
-    )
-
-
-_INSERTS = {dialect: _inserts(dialect, schema) for dialect, schema in _SCHEMAS.items()}
-_TAKES_BACK = {dialect: _take_back(dialect, schema) for dialect, schema in _SCHEMAS.items()}
-_DELETES = {
-    dialect: tuple(
-        sa.text(f"DELETE FROM {schema}{rows}").bindparams(sa.bindparam("ids", expanding=True))  # noqa: S608 - constants
-        for rows in (_STATUSES_OF, _INPUTS_OF)
-    )
-    for dialect, schema in _SCHEMAS.items()
-}
-_ASK_FOR_LOST = sa.text(f"SELECT workflow_uuid FROM dbos.{_LOST}").bindparams(  # noqa: S608 - a constant
-    sa.bindparam("ids", expanding=True)
-)
-_ASKS_FOR_HOLDERS = {
-    dialect: sa.text(f"SELECT DISTINCT executor_id FROM {schema}{_HOLDERS}")  # noqa: S608 - constants
-    for dialect, schema in _SCHEMAS.items()
-}
-
-
 # The library calls workflows by name, so the handlers of this process are global.
 _handlers: dict[Queue, TicketHandler] = {}
 _executor_id = ""
+_started: Counter[str] = Counter()
+"""The number of handlers that execute each ticket of this process. After a ticket was taken back, there may be two."""
 
 
 @DBOS.workflow(name=Queue.RUNS.workflow, max_recovery_attempts=_RECOVERIES)
 async def _execute_run(run_id: str) -> None:
-    await _handlers[Queue.RUNS](UUID(run_id))
+    await _handle(Queue.RUNS, run_id)
 
 
 @DBOS.workflow(name=Queue.DELIVERIES.workflow, max_recovery_attempts=_RECOVERIES)
 async def _deliver(delivery_id: str) -> None:
-    await _handlers[Queue.DELIVERIES](UUID(delivery_id))
+    await _handle(Queue.DELIVERIES, delivery_id)
+
+
+async def _handle(queue: Queue, subject_id: str) -> None:
+    ticket = DBOS.workflow_id or ""
+    _started[ticket] += 1
+    try:
+        await _handlers[queue](UUID(subject_id))
+    finally:
+        _started[ticket] -= 1
+        if not _started[ticket]:
+            del _started[ticket]
 
 
 class TicketQueue:
@@ -353,14 +297,14 @@ class TicketQueue:
             for subject_id, number, position in tickets
         ]
         # Writes the same rows as the library's `enqueue_in_transaction`, which compiles two statements for each ticket.
-        for statement in _INSERTS[session.connection.dialect.name]:
+        for statement in ticket_statements.INSERTS[session.connection.dialect.name]:
             await session.execute(statement, rows)
         for lane in {str(row["queue"]) for row in rows}:
             session.after_commit(partial(self._changes.publish, TICKETS_WAITING, lane))
 
     async def holders(self, session: Session) -> set[str]:
         """Ids of the executors that hold tickets."""
-        statement = _ASKS_FOR_HOLDERS[session.connection.dialect.name]
+        statement = ticket_statements.ASKS_FOR_HOLDERS[session.connection.dialect.name]
         return set((await session.execute(statement)).scalars())
 
     async def take_back(self, executors: Collection[str], patience: float = PATIENT_SECONDS) -> int:
@@ -368,12 +312,34 @@ class TicketQueue:
 
         A later outcome from such an executor is ignored.
         """
+        return await self._take_back(
+            ticket_statements.TAKES_BACK, {"executors": list(executors)}, patience
+        )
+
+    async def unstarted(self) -> set[str]:
+        """Tickets that this process has claimed, and that no handler executes.
+
+        A ticket is among them for a moment when it starts or ends. It stays there if the library claimed it, but the
+        response to its commit was lost: the library does not start such a ticket.
+        """
+        async with self._database.reading() as session:
+            statement = ticket_statements.ASKS_FOR_CLAIMED[session.connection.dialect.name]
+            claimed = await session.execute(statement, {"executor": _executor_id})
+            return {ticket for ticket in claimed.scalars() if ticket not in _started}
+
+    async def take_back_unstarted(self, tickets: Collection[str]) -> int:
+        """Return tickets that this process has claimed to their lanes. Returns the number of tickets."""
+        values = {"executors": [_executor_id], "ids": list(tickets)}
+        return await self._take_back(ticket_statements.TAKES_BACK_SOME, values, PATIENT_SECONDS)
+
+    async def _take_back(
+        self, statements: Mapping[str, sa.TextClause], values: Mapping[str, Any], patience: float
+    ) -> int:
         taken = 0
         async with self._database.transaction(patience) as session:
-            statement = _TAKES_BACK[session.connection.dialect.name]
+            statement = statements[session.connection.dialect.name]
             for lane in (lane for queue in Queue for lane in queue.lanes):
-                values = {"queue": lane, "executors": list(executors)}
-                if number := (await session.execute(statement, values)).rowcount:
+                if number := (await session.execute(statement, {"queue": lane, **values})).rowcount:
                     taken += number
                     session.after_commit(partial(self._changes.publish, TICKETS_WAITING, lane))
         return taken
@@ -409,6 +375,7 @@ class TicketQueue:
             _executor_id = ""
             _handlers.clear()
             _finished.clear()
+            _started.clear()
             # The library shuts down the loop's default executor.
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4))
         if self._client is not None:
@@ -421,7 +388,7 @@ class TicketQueue:
 async def finish(session: Session, tickets: Sequence[Ticket]) -> None:
     """Delete tickets in the transaction that ends their runs or deliveries. They are not executed again."""
     ids = [str(ticket) for ticket in tickets]
-    for statement in _DELETES[session.connection.dialect.name]:
+    for statement in ticket_statements.DELETES[session.connection.dialect.name]:
         await session.execute(statement, {"ids": ids})
     if _handlers:
         session.after_commit(partial(_finished.update, ids))
@@ -435,7 +402,7 @@ async def lost(session: Session, tickets: Sequence[Ticket]) -> set[Ticket]:
     if not tickets or not _executor_id or session.connection.dialect.name == "sqlite":
         return set()  # No other worker can reclaim one.
     values = {"ids": [str(ticket) for ticket in tickets], "executor": _executor_id}
-    found = await session.execute(_ASK_FOR_LOST, values)
+    found = await session.execute(ticket_statements.ASK_FOR_LOST, values)
     return set(map(Ticket.parse, found.scalars()))
 
 

@@ -1,0 +1,88 @@
+"""The SQL of tickets in the tables of the durable queue (DBOS Transact), by dialect."""
+
+import sqlalchemy as sa
+
+# On PostgreSQL the library has its own schema; on SQLite it shares the database with stepIQ's tables.
+_SCHEMAS = {"sqlite": "", "postgresql": "dbos."}
+_LEAST = {"sqlite": "min", "postgresql": "LEAST"}
+_GREATEST = {"sqlite": "max", "postgresql": "GREATEST"}
+# The first entry of the partial index of tickets in flight. SQLite uses that index only with the second condition on
+# the status.
+_LOWEST = """\
+COALESCE((
+    SELECT waiting.priority FROM {schema}workflow_status AS waiting
+    WHERE waiting.queue_name = :queue
+    AND waiting.status = 'ENQUEUED' AND waiting.status IN ('ENQUEUED', 'PENDING')
+    ORDER BY waiting.priority LIMIT 1
+), 0)"""
+# If a lane is never empty, priorities may reach the limit of the column. Then the oldest tickets go first.
+_LIMIT = 2_147_483_647
+# Other columns have defaults.
+_STATUS = """\
+(
+    workflow_uuid, name, queue_name, priority, creator_xid, application_version,
+    status, serialization, recovery_attempts, attributes, is_debounced
+) VALUES (
+    :id, :name, :queue, {priority}, :creator, :version,
+    'ENQUEUED', 'portable_json', 0, 'null', false
+) ON CONFLICT (workflow_uuid) DO NOTHING"""
+_INPUT = "(workflow_uuid, inputs) VALUES (:id, :inputs) ON CONFLICT (workflow_uuid) DO NOTHING"
+
+# The update that the library makes to recover a ticket, for all tickets of a lane in one statement. With a priority below
+# all waiting tickets, they would let new tickets overtake these. With the same priority, they go first by their age.
+_TAKE_BACK = """\
+workflow_status SET status = 'ENQUEUED', owner_xid = NULL, started_at_epoch_ms = NULL, priority = {priority}
+WHERE queue_name = :queue AND status = 'PENDING' AND status IN ('ENQUEUED', 'PENDING')
+AND executor_id IN :executors"""
+_CLAIMED = """\
+workflow_uuid FROM {schema}workflow_status
+WHERE status = 'PENDING' AND status IN ('ENQUEUED', 'PENDING') AND executor_id = :executor"""
+_STATUSES_OF = "workflow_status WHERE workflow_uuid IN :ids"
+_INPUTS_OF = "workflow_input WHERE workflow_uuid IN :ids"
+_LOST = "workflow_status WHERE workflow_uuid IN :ids AND NOT (status = 'PENDING' AND executor_id = :executor)"
+_HOLDERS = "workflow_status WHERE status = 'PENDING' AND executor_id IS NOT NULL"
+
+
+def _inserts(dialect: str, schema: str) -> tuple[sa.TextClause, sa.TextClause]:
+    lowest = f"CAST({_LOWEST.format(schema=schema)} AS BIGINT)"
+    priority = f"{_LEAST[dialect]}({lowest} + CAST(:position AS BIGINT), {_LIMIT})"
+    return (
+        sa.text(f"INSERT INTO {schema}workflow_status {_STATUS.format(priority=priority)}"),
+        sa.text(f"INSERT INTO {schema}workflow_input {_INPUT}"),
+    )
+
+
+def _take_back(dialect: str, schema: str) -> sa.TextClause:
+    priority = f"{_GREATEST[dialect]}(priority, {_LOWEST.format(schema=schema)})"
+    return sa.text(f"UPDATE {schema}{_TAKE_BACK.format(priority=priority)}").bindparams(
+        sa.bindparam("executors", expanding=True)
+    )
+
+
+def _take_back_some(statement: sa.TextClause) -> sa.TextClause:
+    return sa.text(f"{statement.text} AND workflow_uuid IN :ids").bindparams(
+        sa.bindparam("executors", expanding=True), sa.bindparam("ids", expanding=True)
+    )
+
+
+INSERTS = {dialect: _inserts(dialect, schema) for dialect, schema in _SCHEMAS.items()}
+TAKES_BACK = {dialect: _take_back(dialect, schema) for dialect, schema in _SCHEMAS.items()}
+TAKES_BACK_SOME = {dialect: _take_back_some(all_) for dialect, all_ in TAKES_BACK.items()}
+ASKS_FOR_CLAIMED = {
+    dialect: sa.text(f"SELECT {_CLAIMED.format(schema=schema)}")
+    for dialect, schema in _SCHEMAS.items()
+}
+DELETES = {
+    dialect: tuple(
+        sa.text(f"DELETE FROM {schema}{rows}").bindparams(sa.bindparam("ids", expanding=True))  # noqa: S608 - constants
+        for rows in (_STATUSES_OF, _INPUTS_OF)
+    )
+    for dialect, schema in _SCHEMAS.items()
+}
+ASK_FOR_LOST = sa.text(f"SELECT workflow_uuid FROM dbos.{_LOST}").bindparams(  # noqa: S608 - a constant
+    sa.bindparam("ids", expanding=True)
+)
+ASKS_FOR_HOLDERS = {
+    dialect: sa.text(f"SELECT DISTINCT executor_id FROM {schema}{_HOLDERS}")  # noqa: S608 - constants
+    for dialect, schema in _SCHEMAS.items()
+}
