@@ -79,6 +79,15 @@ def upgrade(url: URL) -> None:
     _run(url, lambda config: command.upgrade(config, "head"))
 
 
+def upgrade_within(connection: sa.Connection) -> None:
+    """Apply all missing migrations in a transaction of the caller, which must end soon: servers wait for it.
+
+    Raises:
+        SchemaTooNew: a newer version has changed the schema.
+    """
+    _act(connection, _config(), lambda config: command.upgrade(config, "head"))
+
+
 def downgrade(url: URL, revision: str) -> None:
     """Revert migrations down to a revision; `base` reverts all. Their tables and rows are deleted."""
     _run(url, lambda config: command.downgrade(config, revision))
@@ -161,12 +170,16 @@ def _run(url: URL, action: Action) -> None:
     engine, config = sync_engine(url), _config()
     try:
         with explaining(url), engine.begin() as connection:
-            _wait_for_others(connection)
-            _refuse_newer(connection, config)
-            config.attributes["connection"] = connection
-            action(config)
+            _act(connection, config, action)
     finally:
         engine.dispose()
+
+
+def _act(connection: sa.Connection, config: Config, action: Action) -> None:
+    _wait_for_others(connection)
+    _refuse_newer(connection, config)
+    config.attributes["connection"] = connection
+    action(config)
 
 
 def _config() -> Config:

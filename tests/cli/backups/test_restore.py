@@ -24,6 +24,7 @@ from tests.cli.backups.conftest import (
     Kept,
     add_run,
     is_code_accepted,
+    only_postgresql,
     rewrite,
     run_ids,
     secret_of,
@@ -255,17 +256,18 @@ class TestRefused:
         assert "299901010000" in said.err
         assert "Install stepIQ 9.1.0 or newer" in said.err
 
-    def test_one_of_the_other_store(
-        self, cli: Cli, kept: Kept, database_url: str, monkeypatch: pytest.MonkeyPatch
+    @only_postgresql
+    def test_one_of_postgresql_on_sqlite(
+        self, cli: Cli, kept: Kept, folder: Path, monkeypatch: pytest.MonkeyPatch
     ):
         cli("backup", FILE)
-        other = "postgresql://u:geheim@127.0.0.1:9/none" if "sqlite" in database_url else ""
-        monkeypatch.setenv("STEPIQ_DATABASE_URL", other)
+        monkeypatch.setenv("STEPIQ_DATABASE_URL", f"sqlite:///{folder / 'new.db'}")
 
         said = cli("restore", FILE)
 
         assert said.code == 1
-        assert "is a backup of " in said.err
+        assert "is a backup of PostgreSQL, which cannot be restored into SQLite." in said.err
+        assert not (folder / "new.db").exists()
 
     @pytest.mark.parametrize("content", [b"", b"not a backup", b"PK\x05\x06" + 18 * b"\0"])
     def test_what_is_no_backup(self, cli: Cli, kept: Kept, content: bytes):

@@ -50,7 +50,7 @@ class RestoreRefused(Conflict):
 
 
 class Store(StrEnum):
-    """The kind of database. A backup can be restored only into the same kind."""
+    """The kind of database. A backup of PostgreSQL can be restored only into PostgreSQL."""
 
     SQLITE = "sqlite"
     POSTGRESQL = "postgresql"

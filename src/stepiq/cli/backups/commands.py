@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stepiq import __version__
-from stepiq.cli.backups import archive, keys, postgres, sqlite
+from stepiq.cli.backups import archive, keys, postgres, sqlite, transfer
 from stepiq.cli.backups.archive import (
     BackupUnusable,
     Manifest,
@@ -22,6 +22,7 @@ from stepiq.core import clock, data_folder, settings
 from stepiq.core.keys import KeyUnusable
 from stepiq.core.settings import Settings
 from stepiq.queue.worker_lease import presence_of
+from stepiq.store import safety
 from stepiq.store.database import Database
 from stepiq.store.migrate import known_revisions
 
@@ -61,7 +62,7 @@ def restore(file: Path, *, force: bool) -> None:
 
     Raises:
         UsageError: the file does not exist.
-        BackupUnusable: the file is damaged, newer than this version, or for the other kind of database.
+        BackupUnusable: the file is damaged, newer than this version, or of PostgreSQL while the database is SQLite.
         RestoreRefused, WorkerRunning: a database exists, or a process uses it.
         BackupFailed: the database cannot be written. Nothing was changed.
     """
@@ -73,7 +74,8 @@ def restore(file: Path, *, force: bool) -> None:
         _take_keys(configured, reader, file)
     made = f"created {clock.iso(manifest.created_at)} by stepIQ {manifest.stepiq}"
     print_text(f"{restored} from {file}, {made}.")
-    if manifest.schema_revision != known_revisions()[0]:
+    is_as_copied = manifest.store is _store(configured)
+    if is_as_copied and manifest.schema_revision != known_revisions()[0]:
         say("The schema is from an older version. `stepiq serve` or `stepiq migrate` upgrades it.")
     say(
         "When the server starts, unfinished runs continue from their last recorded step. Deliveries that were in progress at the "
@@ -108,10 +110,10 @@ def _copy(configured: Settings, store: Store, writer: Writer, folder: Path) -> S
 
 
 def _refuse_other(manifest: Manifest, store: Store, file: Path) -> None:
-    if manifest.store is not store:
+    if manifest.store is Store.POSTGRESQL and store is Store.SQLITE:
         raise BackupUnusable(
-            f"{file} is a backup of {manifest.store.product}, but the database is {store.product}. Set STEPIQ_DATABASE_URL to a"
-            f" {manifest.store.product} database."
+            f"{file} is a backup of PostgreSQL, which cannot be restored into SQLite. Set STEPIQ_DATABASE_URL to a PostgreSQL"
+            " database."
         )
     if manifest.schema_revision not in known_revisions():
         raise BackupUnusable(
@@ -125,7 +127,12 @@ def _put(configured: Settings, reader: Reader, *, force: bool) -> str:
     database = Database(configured)
     path = configured.sqlite_path
     if path is None:
-        postgres.load(reader, database.url, may_replace=force)
+        if reader.manifest.store is Store.SQLITE:
+            safety.check(database.url, allow_unsafe=configured.allow_unsafe_store)
+            copied = transfer.restore(reader, database.url, may_replace=force)
+            say(f"Copied {copied.rows:,} rows of {copied.tables} tables from SQLite to PostgreSQL.")
+        else:
+            postgres.load(reader, database.url, may_replace=force)
         return f"Restored the database {database.url.database}"
     data_folder.prepare(configured)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,9 +10,10 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import psycopg
+from psycopg import sql
 from sqlalchemy.engine import URL
 
 from stepiq.cli.backups.archive import BackupFailed, Reader, RestoreRefused, Writer
@@ -28,8 +29,8 @@ _STDERR_LINES = 3
 _CONNECT_SECONDS = 10
 
 # Drops only tables, because objects of extensions must stay.
-_EMPTY = """
-SET client_min_messages = warning;
+_DROP_TABLES = """
+SET LOCAL client_min_messages = warning;
 DO $$
 DECLARE each record;
 BEGIN
@@ -41,11 +42,14 @@ BEGIN
         EXECUTE format('DROP TABLE IF EXISTS %s CASCADE', each.name);
     END LOOP;
 END $$;
+"""
+_DROP_QUEUE = """
 DROP SCHEMA IF EXISTS dbos CASCADE;
 CREATE SCHEMA dbos;
 """
-_TABLES = """
-SELECT count(*) FROM pg_tables WHERE schemaname IN ('public', 'dbos')
+_TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+_QUEUE_TABLES = """
+SELECT tablename FROM pg_tables WHERE schemaname = 'dbos' AND tablename <> 'dbos_migrations'
 """
 _OTHERS = """
 SELECT coalesce(nullif(regexp_replace(application_name, '^stepiq( .*)?$', 'stepIQ'), ''), 'a client without a name')
@@ -87,7 +91,7 @@ def load(reader: Reader, url: URL, *, may_replace: bool) -> bool:
         BackupFailed: a program is missing or fails, or the database does not respond. Nothing was changed.
     """
     pg_restore, psql = _program("pg_restore"), _program("psql")
-    is_empty = _refuse_in_use(url, may_replace=may_replace)
+    is_empty = refuse_in_use(url, may_replace=may_replace)
     # The content of the schemas without the schemas, because `public` already exists.
     script = [pg_restore, "--no-owner", "--no-privileges", *_only_schemas(), "--file=-"]
     # No psqlrc and no password prompts.
@@ -99,7 +103,7 @@ def load(reader: Reader, url: URL, *, may_replace: bool) -> bool:
             sink.input.write(b"BEGIN;\n")
             # A server that starts during the restore waits for this lock, and then finds a complete database.
             sink.input.write(f"SELECT pg_advisory_xact_lock({migrate.ADVISORY_LOCK});\n".encode())
-            sink.input.write(_EMPTY.encode())
+            sink.input.write((_DROP_TABLES + _DROP_QUEUE).encode())
             while chunk := source.output.read(_CHUNK_BYTES):
                 sink.input.write(chunk)
             feeding.join()
@@ -110,20 +114,59 @@ def load(reader: Reader, url: URL, *, may_replace: bool) -> bool:
     return not is_empty
 
 
-def _refuse_in_use(url: URL, *, may_replace: bool) -> bool:
+def refuse_in_use(url: URL, *, may_replace: bool) -> bool:
+    """Refuse a database that has data, or that other clients use. Returns whether it is empty.
+
+    Raises:
+        RestoreRefused: it is not empty and may not be replaced, or other clients are connected to it.
+        BackupFailed: it does not respond.
+    """
     with _connect(url) as connection:
         others = [row[0] for row in connection.execute(_OTHERS)]
-        (tables,) = connection.execute(_TABLES).fetchone() or (0,)
+        has_data = _has_data(connection)
     if others:
         raise RestoreRefused(
             f"The {_shown(url)} is in use by {', '.join(sorted(set(others)))}. Stop every process of stepIQ and every other"
             " client first."
         )
-    if tables and not may_replace:
-        raise RestoreRefused(
-            f"The {_shown(url)} is not empty. Restore into an empty database, or replace its data with --force."
-        )
-    return not tables
+    if has_data and not may_replace:
+        raise _not_empty(_shown(url))
+    return not has_data
+
+
+def empty_for_restore(connection: psycopg.Connection[Any], *, may_replace: bool) -> None:
+    """Drop all tables except those of the queue, whose rows are deleted, in a transaction that restores others.
+
+    A server that starts at the same time waits until the end of the transaction.
+
+    Raises:
+        RestoreRefused: the database is not empty and may not be replaced.
+    """
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", [migrate.ADVISORY_LOCK])
+    if not may_replace and _has_data(connection):
+        raise _not_empty(f"database {connection.info.dbname}")
+    connection.execute(_DROP_TABLES)
+    names = [row[0] for row in connection.execute(_QUEUE_TABLES)]
+    if names:
+        tables = sql.SQL(", ").join(sql.Identifier("dbos", name) for name in names)
+        connection.execute(sql.SQL("TRUNCATE {}").format(tables))
+
+
+def _has_data(connection: psycopg.Connection[Any]) -> bool:
+    (tables,) = connection.execute(_TABLES).fetchone() or (0,)
+    if tables:
+        return True
+    # An interrupted restore of a backup of SQLite leaves the tables of the queue without rows.
+    has_queue = _has_table(connection, "dbos.workflow_status")
+    return has_queue and bool(
+        connection.execute("SELECT 1 FROM dbos.workflow_status LIMIT 1").fetchone()
+    )
+
+
+def _not_empty(name: str) -> RestoreRefused:
+    return RestoreRefused(
+        f"The {name} is not empty. Restore into an empty database, or replace its data with --force."
+    )
 
 
 def _feed(copy: Callable[[BinaryIO], None], process: "_Process") -> threading.Thread:
@@ -212,7 +255,7 @@ def _connect(url: URL) -> psycopg.Connection:
         raise BackupFailed(error.message) from None
 
 
-def _has_table(connection: psycopg.Connection, name: str) -> bool:
+def _has_table(connection: psycopg.Connection[Any], name: str) -> bool:
     (found,) = connection.execute("SELECT to_regclass(%s)", [name]).fetchone() or (None,)
     return found is not None
 

@@ -36,6 +36,25 @@ def copy(source: Path, target: Path) -> Survey:
         raise BackupFailed(f"{source} cannot be copied: {error}.") from error
 
 
+def extract(reader: Reader, target: Path) -> None:
+    """Write the copy in the archive to a new file that only its owner can read, and check it.
+
+    Raises:
+        BackupFailed: the file cannot be written, or the copy is damaged.
+    """
+    try:
+        with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            reader.copy_database(file)
+            file.flush()
+            os.fsync(file.fileno())
+        with closing(_open(target, "ro")) as extracted:
+            _check(extracted, target)
+    except sqlite3.Error as error:
+        raise BackupFailed(f"{target} cannot be restored: {error}.") from error
+    except OSError as error:
+        raise BackupFailed(f"{target} cannot be written: {error.strerror or error}.") from error
+
+
 def put_in_place(reader: Reader, path: Path) -> Path | None:
     """Write the copy next to the database, then rename it. Returns the path of the old database, if it existed.
 
@@ -47,12 +66,7 @@ def put_in_place(reader: Reader, path: Path) -> Path | None:
     draft = path.with_name(f".{path.name}.restoring")
     _remove(draft)
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            reader.copy_database(file)
-            file.flush()
-            os.fsync(file.fileno())
-        with closing(_open(draft, "ro")) as restored:
-            _check(restored, draft)
+        extract(reader, draft)
         kept = _set_aside(path) if path.exists() else None
         # SQLite would apply the log of the old database to the new one.
         for suffix in (_LOG, _INDEX):
