@@ -19,13 +19,14 @@ RUN python -m venv /opt/stepiq
 COPY requirements.lock /src/
 RUN /opt/stepiq/bin/pip install --require-hashes --only-binary :all: --requirement /src/requirements.lock
 COPY pyproject.toml README.md LICENSE SECURITY.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md /src/
-COPY scripts/build_ui.py scripts/hatch_build.py /src/scripts/
+COPY distributions /src/distributions
+COPY scripts/build_ui.py /src/scripts/
 COPY src /src/src
 COPY --from=ui /src/src/stepiq/server/ui/dist /src/src/stepiq/server/ui/dist
 COPY examples /src/examples
 COPY docs /src/docs
 COPY skills /src/skills
-RUN /opt/stepiq/bin/pip install --no-deps --no-build-isolation /src
+RUN /opt/stepiq/bin/pip install --no-deps --no-build-isolation /src /src/distributions/stepiq
 
 FROM ${BASE}
 # For `stepiq backup` and `restore`, of the same version as the server in compose.yaml. Debian keeps only the newest build of

@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve ui test test-slow test-all test-tools coverage check fix types docs bench bench-ui pictures \
-	chaos kills fuzz lock sbom audit pin-images
+	chaos kills fuzz lock release sbom audit pin-images
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -121,7 +121,13 @@ lock: ## update the lock files from pyproject.toml; ARGS=--upgrade takes the new
 	@scripts/bootstrap.sh dev
 	@scripts/lock.sh $(ARGS)
 
-sbom: ## write sbom.json: the packages of a server, as a CycloneDX document
+release: ## build the packages of a release into dist, with lists of what they contain (docs/releasing.md)
+	@scripts/bootstrap.sh dev
+	@$(BIN)/python scripts/build_ui.py
+	@$(BIN)/python scripts/build_release.py
+	@scripts/audit.sh sbom dist
+
+sbom: ## write sbom.json and sbom-ui.json: the packages of a server, as CycloneDX documents
 	@scripts/audit.sh sbom
 
 audit: ## look for known vulnerabilities in the packages; needs the network

@@ -2,8 +2,8 @@
 # Lists the packages of a server, or looks for known vulnerabilities in them. The tools are in .venv-audit, so that they
 # add no packages to .venv.
 #
-# Usage: scripts/audit.sh sbom|vulnerabilities
-#   sbom             writes sbom.json, a CycloneDX document
+# Usage: scripts/audit.sh sbom [FOLDER]|vulnerabilities
+#   sbom             writes sbom.json and sbom-ui.json, the Python packages and the npm packages, as CycloneDX documents
 #   vulnerabilities  queries the advisory database of PyPI; fails if it finds any, or if it does not know a package
 set -eu
 cd "$(dirname "$0")/.."
@@ -15,12 +15,15 @@ if command -v uv >/dev/null 2>&1; then uv=uv; else uv=.venv/bin/uv; fi
 
 case ${1:-} in
     sbom)
-        .venv-audit/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml \
-            --output-reproducible --output-file sbom.json
-        echo "Wrote sbom.json."
+        folder=${2:-.}
+        mkdir -p "$folder"
+        .venv-audit/bin/cyclonedx-py requirements requirements.lock --pyproject distributions/stepiq/pyproject.toml \
+            --output-reproducible --output-file "$folder/sbom.json"
+        .venv/bin/python scripts/ui_sbom.py "$folder/sbom-ui.json"
+        echo "Wrote $folder/sbom.json and $folder/sbom-ui.json."
         ;;
     vulnerabilities)
         .venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
         ;;
-    *) echo "Usage: scripts/audit.sh sbom|vulnerabilities" >&2; exit 2 ;;
+    *) echo "Usage: scripts/audit.sh sbom [FOLDER]|vulnerabilities" >&2; exit 2 ;;
 esac

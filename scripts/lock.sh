@@ -13,11 +13,11 @@ compile() {
         --generate-hashes --no-emit-index-url --no-emit-find-links --output-file "$output" "$@"
 }
 
-compile requirements.lock pyproject.toml --extra local --group build "$@"
+compile requirements.lock pyproject.toml --group server --group local --group build "$@"
 # Installed next to the first file by `make serve`.
 compile requirements-ui.lock --group ui "$@"
 # Constrained by the files before, so that all name the same versions.
-compile requirements-dev.lock pyproject.toml --extra local --group dev \
+compile requirements-dev.lock pyproject.toml --group server --group local --group dev \
     --constraint requirements.lock --constraint requirements-ui.lock "$@"
 # Tools with an environment of their own.
 compile requirements-uv.lock --group uv "$@"

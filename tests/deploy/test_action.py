@@ -104,13 +104,24 @@ class TestForm:
 class TestInstall:
     @pytest.mark.parametrize(("given", "wanted"), [("", __version__), ("1.2.3", "1.2.3")])
     def test_it_installs_the_version_of_the_action_or_another(self, runner: Runner, given: str, wanted: str):  # fmt: skip
-        runner.add_program("python", 'echo "$@"')
         runner.inputs["version"] = given
 
-        done = runner.run("Install stepIQ")
+        assert self.installed(runner) == f"stepiq-slim=={wanted}"
 
+    def test_only_tests_need_all_of_stepiq(self, runner: Runner):
+        folder = runner.folder / "pipelines"
+        folder.mkdir()
+        (folder / "a.yaml").write_text(VALID)
+        without = self.installed(runner)
+        (folder / "a.test.yaml").write_text(TESTS)
+
+        assert (without, self.installed(runner)) == (f"stepiq-slim=={__version__}", f"stepiq=={__version__}")  # fmt: skip
+
+    def installed(self, runner: Runner) -> str:
+        runner.add_program("python", 'echo "$@"')
+        done = runner.run("Install stepIQ")
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout == f"-m pip install --quiet stepiq=={wanted}\n"
+        return done.stdout.strip().removeprefix("-m pip install --quiet ")
 
 
 @pytest.mark.slow

@@ -98,13 +98,15 @@ class TestDockerfile:
                 shutil.copy(path, source / name)
 
         pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]  # fmt: skip
+        projects = [source, source / "distributions" / "stepiq"]
         done = subprocess.run(
-            [*pip, "--wheel-dir", tmp_path, source], capture_output=True, text=True
+            [*pip, "--wheel-dir", tmp_path, *projects], capture_output=True, text=True
         )
 
         assert done.returncode == 0, done.stderr
-        (wheel,) = tmp_path.glob("stepiq-*.whl")
-        names = set(zipfile.ZipFile(wheel).namelist())
+        wheels = list(tmp_path.glob("*.whl"))
+        assert len(wheels) == 2
+        names = {name for wheel in wheels for name in zipfile.ZipFile(wheel).namelist()}
         tracked = {
             str(path.relative_to(ROOT / "src"))
             for path in (ROOT / "src").rglob("*")

@@ -74,7 +74,7 @@ class TestPackages:
 
         with (
             installed(tmp_path),
-            pytest.raises(StepTypeConflict, match=r"stepiq .*and stepiq-better-llm"),
+            pytest.raises(StepTypeConflict, match=r"stepiq-better-llm .*and stepiq-slim "),
         ):
             step_types()
 

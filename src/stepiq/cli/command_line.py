@@ -1,13 +1,18 @@
 """Extends Typer: the format of usage lines, and of errors about invalid option values."""
 
+import shlex
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
+from stepiq import __version__
+from stepiq.cli.console import UsageError
 from stepiq.core.control_characters import escape_line
 
 
@@ -18,6 +23,19 @@ class Command(TyperCommand):
         return [
             piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)
         ]
+
+
+class ServerCommand(Command):
+    """A command that needs the server's code, which the distribution `stepiq-slim` does not contain."""
+
+    def invoke(self, ctx: Any) -> Any:
+        if find_spec("stepiq.server.app") is None:
+            python = shlex.quote(sys.executable)
+            raise UsageError(
+                f"`{ctx.command_path}` needs the server, but only the package stepiq-slim is installed. "
+                f"Install the server: {python} -m pip install stepiq=={__version__}"
+            )
+        return super().invoke(ctx)
 
 
 class Commands(TyperGroup):
@@ -33,16 +51,24 @@ class Commands(TyperGroup):
 
 
 class App(typer.Typer):
-    """A group of commands in which every command is a `Command`."""
+    """A group of commands. Each is a `Command`, unless it names another class."""
+
+    command_class: type[Command] = Command
 
     def command(self, *arguments: Any, **options: Any) -> Any:
-        options.setdefault("cls", Command)
+        options.setdefault("cls", self.command_class)
         return super().command(*arguments, **options)
 
 
+class ServerApp(App):
+    """A group of commands that need the server's code."""
+
+    command_class = ServerCommand
+
+
 def commands(help_text: str) -> App:
-    """A new group of commands below `stepiq`."""
-    return App(help=help_text, no_args_is_help=True)
+    """A new group of commands below `stepiq`, which need the server's code."""
+    return ServerApp(help=help_text, no_args_is_help=True)
 
 
 @contextmanager

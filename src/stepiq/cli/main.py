@@ -2,6 +2,7 @@
 
 import sys
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from stepiq import __version__
 from stepiq.cli import audit, members, users, workspaces
-from stepiq.cli.command_line import App, Commands, commands
+from stepiq.cli.command_line import App, Commands, ServerCommand, commands
 from stepiq.cli.console import (
     ExitCode,
     UsageError,
@@ -38,6 +39,7 @@ app = App(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+server_command = partial(app.command, rich_help_panel=MACHINE_PANEL, cls=ServerCommand)
 keys = commands("Change the master key that encrypts stored secrets.")
 mail = commands("Check the mail server that stepIQ sends email with.")
 dev = commands("Tools for the development of pipelines and of stepIQ.")
@@ -121,7 +123,7 @@ def _options(
     pass
 
 
-@app.command(rich_help_panel=MACHINE_PANEL)
+@server_command()
 def serve(
     host: Annotated[
         str | None, typer.Option(help="Address to listen on. Default: STEPIQ_HOST, or 127.0.0.1.")
@@ -163,7 +165,7 @@ def serve(
         )
 
 
-@app.command(rich_help_panel=MACHINE_PANEL)
+@server_command()
 def worker(
     port: Annotated[
         int | None,
@@ -183,7 +185,7 @@ def worker(
         command.work(settings.load({"worker_port": "--port"}, **overrides))
 
 
-@app.command("setup-token", rich_help_panel=MACHINE_PANEL)
+@server_command("setup-token")
 def setup_token() -> None:
     """Show the token that registers the administrator of a server without accounts."""
     from stepiq.cli import accounts
@@ -191,7 +193,7 @@ def setup_token() -> None:
     accounts.show_setup_token()
 
 
-@app.command(rich_help_panel=MACHINE_PANEL)
+@server_command()
 def migrate() -> None:
     """Migrate the database to this version. `serve` does this automatically."""
     from stepiq.cli import database
@@ -199,7 +201,7 @@ def migrate() -> None:
     database.migrate()
 
 
-@app.command(rich_help_panel=MACHINE_PANEL)
+@server_command()
 def backup(
     file: Annotated[
         Path,
@@ -220,7 +222,7 @@ def backup(
     commands.backup(file, with_keys=with_keys)
 
 
-@app.command(rich_help_panel=MACHINE_PANEL)
+@server_command()
 def restore(
     file: Annotated[
         Path,
@@ -234,7 +236,7 @@ def restore(
     commands.restore(file, force=force)
 
 
-@app.command(rich_help_panel=MACHINE_PANEL)
+@server_command()
 def doctor(as_json: Json = False) -> None:
     """Check the configuration, database, secrets and models, and show how to fix problems."""
     from stepiq.cli import doctor as command
@@ -242,7 +244,7 @@ def doctor(as_json: Json = False) -> None:
     _end(command.run(as_json=as_json))
 
 
-@app.command(rich_help_panel=MACHINE_PANEL)
+@server_command()
 def demo(
     port: Annotated[
         int,
@@ -271,7 +273,7 @@ def init(
     first_pipeline.write(file, force=force)
 
 
-@app.command(rich_help_panel=FILES_PANEL)
+@app.command(rich_help_panel=FILES_PANEL, cls=ServerCommand)
 def run(
     file: PipelineFile,
     inputs: Annotated[
@@ -330,7 +332,7 @@ def validate(
     _end(documents.validate(files, as_json=as_json, secrets=secret))
 
 
-@app.command("test", rich_help_panel=FILES_PANEL)
+@app.command("test", rich_help_panel=FILES_PANEL, cls=ServerCommand)
 def try_out(
     files: Annotated[
         list[Path],

@@ -8,7 +8,6 @@ import secrets
 import shlex
 import sys
 from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -30,6 +29,8 @@ log = logging.get(__name__)
 _START_SECONDS = 60
 _STOP_SECONDS = 2
 _LIBRARY = "xllamacpp"
+_REQUIREMENT = "xllamacpp>=2026.10,<2027"
+"""The same as in pyproject.toml."""
 MAX_OUTPUT_TOKENS = 512
 """Longest answer. A model this small may repeat itself endlessly, while other workspaces wait for the process."""
 
@@ -46,8 +47,7 @@ def _installation() -> str:
     python = shlex.quote(sys.executable)
     has_pip = importlib.util.find_spec("pip") is not None
     tool = f"{python} -m pip install" if has_pip else f"uv pip install --python {python}"
-    (library,) = (each for each in metadata.requires("stepiq") or () if each.startswith(_LIBRARY))
-    return f"{tool} {shlex.quote(library.partition(';')[0].strip())}"
+    return f"{tool} {shlex.quote(_REQUIREMENT)}"
 
 
 ENVIRONMENT = {"TZ": "UTC"}
