@@ -249,7 +249,7 @@ async def update_pipeline(
         before = await recorded.before(tx, caller, pipeline_id)
         saved = await service.save(tx, caller, pipeline_id, draft, rules, if_match=if_match)
         await recorded.updated(tx, caller, before, saved.pipeline)
-    await drafts.saved(tx, caller, pipeline_id, draft.source, draft_revision)
+    await drafts.saved(tx, caller, pipeline_id, draft.text, draft_revision)
     return _saved(saved, response)
 
 

@@ -17,7 +17,8 @@ class Draft:
     """A pipeline to save. None keeps the current value, or uses the definition's."""
 
     loaded: Loaded
-    source: str
+    text: str
+    """The definition as it was sent."""
     source_format: SourceFormat
     name: str | None = None
     description: str | None = None
@@ -104,9 +105,9 @@ class Pipeline:
         return self.management.source
 
 
-def text_digest(source: str) -> bytes:
+def text_digest(text: str) -> bytes:
     """The SHA-256 of the text of a version. Callers compare it with their file, without reading the text."""
-    return hashlib.sha256(source.encode()).digest()
+    return hashlib.sha256(text.encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +169,11 @@ class Version:
     pipeline_id: UUID
     version: int
     definition: Json
-    source: str
-    """The text exactly as it was sent."""
+    text: str
+    """The definition exactly as it was sent, in the column `source`."""
     source_format: SourceFormat
     created_by: UUID
     created_at: datetime
-
-    @property
-    def text(self) -> str:
-        """The name of `source` in the API, as in drafts."""
-        return self.source
 
 
 @dataclass(frozen=True, slots=True)

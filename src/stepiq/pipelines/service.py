@@ -91,7 +91,7 @@ async def create(
         definition=draft.loaded.document,
         version=1,
         source_format=draft.source_format,
-        text_sha256=text_digest(draft.source).hex(),
+        text_sha256=text_digest(draft.text).hex(),
         status=PipelineStatus.ACTIVE,
         tags=draft.tags or [],
         last_run=None,
@@ -296,7 +296,7 @@ async def delete_version(session: Session, actor: Actor, pipeline_id: UUID, numb
     if is_newest or not await queries.delete_version(session, pipeline_id, number):
         raise VersionInUse(pipeline_id, number, is_newest=is_newest)
     await quotas.give_back(session, actor.workspace_id, Quota.VERSIONS)
-    size_bytes = len(found.source.encode())
+    size_bytes = len(found.text.encode())
     await quotas.give_back(session, actor.workspace_id, Quota.DEFINITION_BYTES, size_bytes)
 
 
@@ -318,8 +318,8 @@ async def restore_version(
             for `save`, because a definition that was allowed then may not be allowed now.
     """
     found = await version(session, actor, pipeline_id, number)
-    loaded = await offload.compute_apart(load, found.source, found.source_format)
-    draft = Draft(loaded, found.source, found.source_format)
+    loaded = await offload.compute_apart(load, found.text, found.source_format)
+    draft = Draft(loaded, found.text, found.source_format)
     return await save(session, actor, pipeline_id, draft, rules, if_match=if_match)
 
 
@@ -350,7 +350,7 @@ async def stored_secrets(
 def text_as_yaml(found: Version) -> str:
     """A version as YAML: the original text if it was YAML, else the document rendered as YAML."""
     if found.source_format is SourceFormat.YAML:
-        return found.source
+        return found.text
     return to_yaml(found.definition)
 
 
@@ -387,14 +387,14 @@ def _require_plan(plan: Plan, definition: Definition) -> None:
 async def _add_version(
     session: Session, actor: Actor, pipeline_id: UUID, number: int, draft: Draft, rules: Rules
 ) -> None:
-    plan, size_bytes = rules.plans.get(actor.plan), len(draft.source.encode())
+    plan, size_bytes = rules.plans.get(actor.plan), len(draft.text.encode())
     await quotas.take(session, actor.workspace_id, plan, Quota.VERSIONS)
     await quotas.take(session, actor.workspace_id, plan, Quota.DEFINITION_BYTES, size_bytes)
     version = Version(
         pipeline_id=pipeline_id,
         version=number,
         definition=draft.loaded.document,
-        source=draft.source,
+        text=draft.text,
         source_format=draft.source_format,
         created_by=actor.user_id,
         created_at=clock.now(),

@@ -167,7 +167,7 @@ async def keep_version(
         pipeline_id=target.id,
         version=_number_of(draft),
         definition=draft.loaded.document,
-        source=draft.source,
+        text=draft.text,
         source_format=draft.source_format,
         created_by=actor.user_id,
         created_at=clock.now(),
@@ -202,7 +202,7 @@ async def _target(session: Session, actor: Actor, pipeline_id: UUID | None, name
 
 
 def _number_of(draft: Draft) -> int:
-    digest = hashlib.sha256(f"{draft.source_format}\n{draft.source}".encode()).digest()
+    digest = hashlib.sha256(f"{draft.source_format}\n{draft.text}".encode()).digest()
     return FIRST_DRAFT_VERSION + int.from_bytes(digest[:8]) % FIRST_DRAFT_VERSION
 
 
