@@ -380,6 +380,7 @@ class TestSetupToken:
         token = setup_token(secret)
         assert (said.code, said.out) == (0, f"{token}\n")
         assert f"http://127.0.0.1:8080/register#setup={token}" in said.err
+        assert "The link opens a server at http://127.0.0.1:8080. If yours has another" in said.err
 
     def test_without_the_key_of_the_server_none_is_made(self, cli: Cli, folder: Path):
         said = cli("setup-token")

@@ -92,6 +92,7 @@ class TestUsers:
         said = cli("users", "reset", "ada@example.com")
 
         assert "/reset-password#token=" in said.out, said
+        assert "The link opens a server at http://127.0.0.1:8080." in said.err
         assert "It was not emailed" in said.err
 
     def test_a_deleted_account_is_gone_and_its_workspace_has_no_members(self, cli: Cli):

@@ -49,6 +49,15 @@ class TestChanges:
         assert done.code == 0
         assert re.fullmatch(r"http://[^/]+/join#invitation=\S{43}\n", done.out)
         assert "It was not emailed" in done.err
+        assert "The link opens a server at http://127.0.0.1:8080. If yours has another" in done.err
+
+    def test_a_link_to_the_public_url_needs_no_note(self, cli, monkeypatch):
+        monkeypatch.setenv("STEPIQ_PUBLIC_URL", "https://stepiq.example.com")
+
+        done = cli("members", "invite", "eve@example.com", "operator", "--workspace", "ada")
+
+        assert done.out.startswith("https://stepiq.example.com/join#invitation=")
+        assert "The link opens a server" not in done.err
 
     def test_the_last_owner_stays(self, cli):
         demoted = cli("members", "set-role", "ada@example.com", "viewer", "--workspace", "ada")

@@ -77,6 +77,8 @@ def invite(email: str) -> None:
     say(
         f"{address} can register once with this invitation, within seven days. It is not shown again. {sent}"
     )
+    if is_mailed:
+        database.say_address(configured)
 
 
 def show_setup_token() -> None:
@@ -103,6 +105,7 @@ This token creates the first account. Open this link:
   {setup_link(configured, token)}
 
 Or send the token as `setup_token` to POST /api/auth/register.""")
+    database.say_address(configured)
 
 
 async def _needs_setup(configured: Settings) -> bool:

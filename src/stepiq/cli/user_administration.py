@@ -125,6 +125,7 @@ def reset(email: str) -> None:
     print_text(made.link)
     sent = f"It was emailed to {address}." if is_mailed else "It was not emailed: send it."
     say(f"{address} can set a new password once with this link, within 24 hours. {sent}")
+    database.say_address(configured)
 
 
 async def make_reset(configured: Settings, email: str) -> tuple[Reset, bool]:

@@ -54,6 +54,7 @@ def invite(email: str, role: Role, workspace: str | None) -> None:
     print_text(url)
     sent = f"It was emailed to {address}." if is_mailed else "It was not emailed: send it yourself."
     say(f"{address} can join with this link once, within seven days. It is not shown again. {sent}")
+    database.say_address(configured)
 
 
 async def _invite(
