@@ -3,7 +3,8 @@
 # An exact version: a new one comes with a commit. `make pin-images` adds the digest.
 ARG BASE=python:3.13.16-slim-trixie
 
-FROM ${BASE} AS ui
+# The web interface is the same on all architectures, so it is built on that of the machine.
+FROM --platform=$BUILDPLATFORM ${BASE} AS ui
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 COPY requirements-ui.lock /src/
 RUN pip install --require-hashes --only-binary :all: --requirement /src/requirements-ui.lock

@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve ui test test-slow test-all test-tools coverage check fix types docs bench bench-ui pictures \
-	chaos kills fuzz lock release release-data sbom audit pin-images
+	chaos kills fuzz lock release release-data sbom audit platforms pin-images
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -136,6 +136,9 @@ sbom: ## write sbom.json and sbom-ui.json: the packages of a server, as CycloneD
 
 audit: ## look for known vulnerabilities in the packages; needs the network
 	@scripts/audit.sh vulnerabilities
+
+platforms: ## check that each locked package has a wheel for each architecture of the image; needs the network
+	@scripts/check_platforms.sh
 
 pin-images: ## write the digests of the base images into Dockerfile and compose.yaml; needs the network
 	@scripts/bootstrap.sh runtime

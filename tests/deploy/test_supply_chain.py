@@ -41,7 +41,7 @@ class TestTools:
             and "--help" not in line
         ]
 
-        assert len(installs) == 4
+        assert len(installs) == 5
         unchecked = [each for each in installs if "--require-hashes" not in each]
         assert [
             each for each in unchecked if "--no-deps" not in each or "--editable ." not in each
