@@ -8,7 +8,7 @@ from stepiq.language.delivery_fields import MAX_RECIPIENTS, MAX_TARGETS
 from stepiq.language.http_fields import MAX_HEADERS
 from stepiq.language.loading import compile_document, load, load_document
 from stepiq.language.source import SourceFormat
-from stepiq.language.targets import ApiTarget, EmailTarget, WebhookTarget
+from stepiq.language.targets import ApiTarget, ChatService, EmailTarget, WebhookTarget
 
 SMALL: dict[str, Json] = {
     "name": "Small",
@@ -148,6 +148,40 @@ class TestAccepted:
         assert errors(hook(url=url)) == []
 
 
+class TestChat:
+    @pytest.mark.parametrize("service", ChatService)
+    @pytest.mark.parametrize("url", ["{{env.CHAT_URL}}", "https://example.com/hook"])
+    def test_it_needs_only_a_url(self, service, url):
+        target = {"type": str(service), "url": url}
+        definition = compile_document(
+            {**deliver(target), "notifications": {"on_success": [target], "on_failure": [target]}}
+        )
+
+        for found in (*definition.deliver, *definition.on_success, *definition.on_failure):
+            assert isinstance(found, WebhookTarget)
+            assert (found.chat, found.url.source, found.method) == (service, url, "POST")
+        assert definition.has_webhook_target
+        assert definition.secret_names == ({"CHAT_URL"} if "env" in url else frozenset())
+        assert definition.signing_secret_names == frozenset()
+
+    def test_the_url_is_required_with_an_example_that_is_a_secret(self):
+        issue = only(deliver({"type": "slack"}))
+
+        assert (issue.path, issue.code) == ("output.deliver[0].url", "required")
+        assert 'url: "{{env.SLACK_WEBHOOK_URL}}"' in issue.message
+
+    @pytest.mark.parametrize("field", ["signing_secret_name", "headers", "method"])
+    def test_it_has_no_fields_of_a_webhook(self, field):
+        issue = only(deliver({"type": "teams", "url": "https://example.com/", field: "x"}))
+
+        assert (issue.path, issue.code) == (f"output.deliver[0].{field}", "unknown_field")
+
+    def test_the_url_is_checked(self):
+        assert errors(deliver({"type": "slack", "url": "ftp://example.com"})) == [
+            ("output.deliver[0].url", "invalid_format")
+        ]
+
+
 class TestWebhook:
     def test_it_needs_a_signing_secret(self):
         issue = only(deliver({"type": "webhook", "url": "https://example.com"}))
@@ -275,7 +309,7 @@ class TestLists:
 
         issue = only(document)
         assert (issue.path, issue.code) == ("notifications.on_success[0].type", "not_allowed")
-        assert issue.message.endswith("Use `email` or `webhook`.")
+        assert issue.message.endswith("Use `email`, `slack`, `teams` or `webhook`.")
 
     def test_notifications_have_two_lists(self):
         issue = only({**SMALL, "notifications": {"on_sucess": []}})

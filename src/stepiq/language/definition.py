@@ -56,7 +56,11 @@ class Definition:
     def signing_secret_names(self) -> frozenset[str]:
         """Every secret that signs a delivery or verifies an inbound webhook. Templates need not read it."""
         targets = (*self.deliver, *self.on_success, *self.on_failure)
-        names = {t.signing_secret_name for t in targets if isinstance(t, WebhookTarget)}
+        names = {
+            target.signing_secret_name
+            for target in targets
+            if isinstance(target, WebhookTarget) and target.signing_secret_name is not None
+        }
         if self.webhook_verify is not None:
             names.add(self.webhook_verify.secret_name)
         return frozenset(names)

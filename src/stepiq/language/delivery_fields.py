@@ -17,6 +17,7 @@ from stepiq.language.places import Path
 from stepiq.language.reports import FieldReader, Report
 from stepiq.language.targets import (
     ApiTarget,
+    ChatService,
     DeliveryTarget,
     EmailTarget,
     NotificationTarget,
@@ -33,11 +34,13 @@ SECRET_RULE = "the name of a secret: up to 100 letters, digits and _, not starti
 
 TARGET_FIELDS: dict[str, tuple[str, ...]] = {
     "webhook": ("type", "url", "method", "headers", "signing_secret_name"),
+    "slack": ("type", "url"),
+    "teams": ("type", "url"),
     "email": ("type", "to", "subject"),
     "api": ("type",),
 }
-DELIVER_TYPES = ("webhook", "email", "api")
-NOTIFICATION_TYPES = ("webhook", "email")
+DELIVER_TYPES = ("webhook", "email", "slack", "teams", "api")
+NOTIFICATION_TYPES = ("webhook", "email", "slack", "teams")
 METHODS = ("POST", "PUT")
 MAX_SECRET_NAME = 100
 # Headers that describe the delivery or belong to the connection.
@@ -81,7 +84,8 @@ def _read_target(
     written = data["type"]
     if isinstance(written, str) and written in TARGET_FIELDS and written not in types:
         message = (
-            f"`type: {written}` is only allowed in `output.deliver`. Use `email` or `webhook`."
+            f"`type: {written}` is only allowed in `output.deliver`. "
+            "Use `email`, `slack`, `teams` or `webhook`."
         )
         draft.refuse((*path, "type"), "not_allowed", message)
         return None
@@ -94,8 +98,10 @@ def _read_target(
             return _read_webhook(fields)
         case "email":
             return _read_email(fields)
-        case _:
+        case "api":
             return ApiTarget()
+        case _:
+            return _read_chat(fields, ChatService(kind))
 
 
 def _read_webhook(fields: FieldReader) -> WebhookTarget | None:
@@ -112,6 +118,11 @@ def _read_webhook(fields: FieldReader) -> WebhookTarget | None:
     if url is None or secret is None:
         return None
     return WebhookTarget(url, cast(Literal["POST", "PUT"], method), secret, headers)
+
+
+def _read_chat(fields: FieldReader, service: ChatService) -> WebhookTarget | None:
+    url = read_url(fields, f'"{{{{env.{service.upper()}_WEBHOOK_URL}}}}"')
+    return None if url is None else WebhookTarget(url, "POST", None, {}, service)
 
 
 def header_problem(name: str) -> tuple[str, str] | None:

@@ -7,16 +7,25 @@ from typing import Literal
 from stepiq.language.templates import Template, secret_names_of
 
 
+class ChatService(StrEnum):
+    """A service that shows messages to people, and that cannot verify signatures."""
+
+    SLACK = "slack"
+    TEAMS = "teams"
+
+
 @dataclass(frozen=True, slots=True)
 class WebhookTarget:
-    """A signed request to another system."""
+    """A request to another system: a signed event, or a message for a chat service."""
 
     url: Template
     method: Literal["POST", "PUT"]
-    signing_secret_name: str
-    """Name of the stored secret whose bytes are the key. Nothing is delivered without it."""
+    signing_secret_name: str | None
+    """Name of the stored secret whose bytes are the key. Nothing is delivered without it. None for a chat service."""
     headers: dict[str, Template]
     """In addition to the server's headers, which a document cannot set."""
+    chat: ChatService | None = None
+    """Whose message is sent instead of an event. The URL is then the credential."""
 
     @property
     def secret_names(self) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from stepiq.language.targets import ChatService
 from stepiq.notify.records import Occasion, SentRequest, ShownTarget
 from stepiq.redaction.masking import Masker
 
@@ -24,19 +25,31 @@ class Unconfirmed:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """A message for a chat service."""
+
+    service: ChatService
+    link: str
+    """URL of the page of the run."""
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookCall:
     """A webhook request, without the body and the headers that each attempt adds."""
 
     method: str
     url: str
     headers: dict[str, str]
-    signing_secret: str
+    signing_secret: str | None
+    """None for a message of a chat service, which is not signed."""
     occasion: Occasion
     shown: ShownTarget
     """The target as the API shows it."""
     shown_headers: dict[str, str]
     """The headers of `headers` as the API shows them."""
     masker: Masker
+    message: ChatMessage | None
+    """Sent instead of an event."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,27 @@ from datetime import datetime
 
 from stepiq.core import clock, json
 from stepiq.core.json import Json
+from stepiq.notify import chat
+from stepiq.notify.calls import ChatMessage
 from stepiq.notify.records import Delivery, EventName, Occasion
 from stepiq.store.states import RunStatus
 
 
-def body(delivery: Delivery, occasion: Occasion, *, attempt: int, sent_at: datetime) -> bytes:
+def body(
+    delivery: Delivery,
+    occasion: Occasion,
+    message: ChatMessage | None,
+    *,
+    attempt: int,
+    sent_at: datetime,
+) -> bytes:
     """The JSON text of one attempt; these bytes are signed and sent.
 
     The body of a failed run contains its `error`. A test event has `"test": true` and describes a run that does not
-    exist.
+    exist. With `message`, the text is a message for a chat service instead.
     """
+    if message is not None:
+        return json.dumps(chat.message(message.service, delivery, occasion, message.link)).encode()
     content: dict[str, Json] = {"event": str(delivery.event)}
     if delivery.event is EventName.TEST:
         content["test"] = True

@@ -87,8 +87,8 @@ class NoDeliveryTargets(Conflict):
 
     def __init__(self, pipeline_id: UUID, version: int) -> None:
         super().__init__(
-            f"Version {version} of pipeline {pipeline_id} has no webhook or email target. Add one under output.deliver "
-            "or notifications.",
+            f"Version {version} of pipeline {pipeline_id} has no webhook, email, Slack or Teams target. Add one under "
+            "output.deliver or notifications.",
             pipeline_id=pipeline_id,
             version=version,
         )

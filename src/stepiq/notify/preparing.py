@@ -28,7 +28,7 @@ from stepiq.language.definition import Definition
 from stepiq.language.targets import EmailTarget, WebhookTarget
 from stepiq.language.templates import Template, TemplateError
 from stepiq.notify import mailing, queries, targets
-from stepiq.notify.calls import MailCall, Unconfirmed, Unsendable, WebhookCall
+from stepiq.notify.calls import ChatMessage, MailCall, Unconfirmed, Unsendable, WebhookCall
 from stepiq.notify.recipients.service import Recipients
 from stepiq.notify.records import Delivery, EventName, Occasion, Sender
 from stepiq.notify.reviewing import ReviewMail
@@ -156,12 +156,14 @@ class Preparer:
             require_webhooks(self.plans.get(material.occasion.plan))
         except PlanWebhooksDisabled as error:
             return Unsendable(error.message)
-        signing_secret = material.secrets.named.get(target.signing_secret_name)
-        if not signing_secret:
-            return Unsendable(
-                f"The signing secret `{target.signing_secret_name}` is not stored, and deliveries are never sent unsigned. "
-                "Store it with POST /api/user/secrets, then redeliver."
-            )
+        signing_secret = None
+        if target.signing_secret_name is not None:
+            signing_secret = material.secrets.named.get(target.signing_secret_name)
+            if not signing_secret:
+                return Unsendable(
+                    f"The signing secret `{target.signing_secret_name}` is not stored, and deliveries are never sent "
+                    "unsigned. Store it with POST /api/user/secrets, then redeliver."
+                )
         scope = material.secrets.sending(material.scope)
         try:
             url = await _render(target.url, "url", scope)
@@ -182,7 +184,15 @@ class Preparer:
             shown={"type": "webhook", "url": masker.text(await _shown(target.url, material))},
             shown_headers=await _shown_headers(target.headers, material),
             masker=masker,
+            message=self._message(delivery, target),
         )
+
+    def _message(self, delivery: Delivery, target: WebhookTarget) -> ChatMessage | None:
+        if target.chat is None:
+            return None
+        # A test has no run.
+        page = f"deliveries/{delivery.id}" if delivery.run_id is None else f"runs/{delivery.run_id}"
+        return ChatMessage(target.chat, f"{self.base_url}/{page}")
 
     async def _mail(
         self, delivery: Delivery, target: EmailTarget, address: str, material: _Material

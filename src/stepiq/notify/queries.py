@@ -318,6 +318,8 @@ async def _sample(session: Session, delivery: Delivery) -> Occasion | None:
         input_data={},
         output=_SAMPLE_OUTPUT,
         error=None,
+        cost_usd_micros=0,
+        cost_complete=True,
     )
 
 
@@ -335,6 +337,8 @@ async def _run(session: Session, delivery: Delivery) -> Occasion | None:
                 runs.c.output,
                 runs.c.output_is_large,
                 runs.c.error,
+                runs.c.cost_usd_micros,
+                runs.c.cost_complete,
                 large_values.c.value,
             )
             .join(pipelines, pipelines.c.id == runs.c.pipeline_id)
@@ -356,6 +360,8 @@ async def _run(session: Session, delivery: Delivery) -> Occasion | None:
         input_data=row.input_data,
         output=row.value if row.output_is_large else row.output,
         error=row.error,
+        cost_usd_micros=row.cost_usd_micros,
+        cost_complete=row.cost_complete,
     )
 
 

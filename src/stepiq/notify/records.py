@@ -51,6 +51,10 @@ class SentRequest(TypedDict):
     """The only part of the body that can change after the attempt."""
     body_bytes: int
     body_sha256: str
+    chat: NotRequired[str]
+    """The chat service whose message was sent instead of an event."""
+    link: NotRequired[str]
+    """The link in this message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,9 @@ class Occasion:
     input_data: Json
     output: Json
     error: dict[str, Json] | None
+    cost_usd_micros: int
+    cost_complete: bool
+    """Whether the cost has the price of every call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from stepiq.core.http import GuardedClient, NetworkFailure, Reply, RequestInvali
 from stepiq.language import offload
 from stepiq.notify import envelope, signing
 from stepiq.notify.calls import SignedRequest, WebhookCall
-from stepiq.notify.records import Attempt, Delivery, Verdict
+from stepiq.notify.records import Attempt, Delivery, SentRequest, Verdict
 from stepiq.redaction.masking import EXCERPT_CHARACTERS, Masker
 
 ATTEMPT = timedelta(seconds=10)
@@ -25,31 +25,35 @@ _AT_ONCE_CHARACTERS = 4 * 1024
 
 def sign(delivery: Delivery, call: WebhookCall, attempt: Attempt) -> SignedRequest:
     """The request of an attempt. The body and the signature have the time at which the attempt begins."""
-    body = envelope.body(delivery, call.occasion, attempt=attempt.number, sent_at=attempt.at)
-    signed = signing.headers(
-        call.signing_secret,
-        body,
-        delivery_id=str(delivery.id),
-        timestamp=int(attempt.at.timestamp()),
+    body = envelope.body(
+        delivery, call.occasion, call.message, attempt=attempt.number, sent_at=attempt.at
     )
-    ours = {
-        "Content-Type": "application/json",
-        "X-StepIQ-Event": str(delivery.event),
-        **signed,
+    ours = {"Content-Type": "application/json"}
+    if call.signing_secret is not None:
+        ours["X-StepIQ-Event"] = str(delivery.event)
+        ours |= signing.headers(
+            call.signing_secret,
+            body,
+            delivery_id=str(delivery.id),
+            timestamp=int(attempt.at.timestamp()),
+        )
+    sent: SentRequest = {
+        "method": call.method,
+        "url": call.shown.get("url", ""),
+        "headers": {**call.shown_headers, **ours},
+        "pipeline_name": call.occasion.pipeline_name,
+        "body_bytes": len(body),
+        "body_sha256": hashlib.sha256(body).hexdigest(),
     }
+    if call.message is not None:
+        sent["chat"] = str(call.message.service)
+        sent["link"] = call.message.link
     return SignedRequest(
         method=call.method,
         url=call.url,
         headers={**call.headers, **ours},
         body=body,
-        sent={
-            "method": call.method,
-            "url": call.shown.get("url", ""),
-            "headers": {**call.shown_headers, **ours},
-            "pipeline_name": call.occasion.pipeline_name,
-            "body_bytes": len(body),
-            "body_sha256": hashlib.sha256(body).hexdigest(),
-        },
+        sent=sent,
         masker=call.masker,
     )
 

@@ -12,7 +12,9 @@ from stepiq.execution import quotas
 from stepiq.execution.quotas import Quota
 from stepiq.execution.records import NewDelivery
 from stepiq.execution.runtime import Engine
+from stepiq.language.targets import ChatService
 from stepiq.notify import envelope, queries, targets
+from stepiq.notify.calls import ChatMessage
 from stepiq.notify.errors import (
     AttemptNotFound,
     DeliveryNotFound,
@@ -64,7 +66,10 @@ async def sent_request(
     if occasion is None:
         return ShownRequest(sent, None)
     then = replace(occasion, pipeline_name=sent["pipeline_name"])
-    body = envelope.body(delivery, then, attempt=number, sent_at=attempt.at)
+    message = None
+    if "chat" in sent:
+        message = ChatMessage(ChatService(sent["chat"]), sent.get("link", ""))
+    body = envelope.body(delivery, then, message, attempt=number, sent_at=attempt.at)
     is_same = hashlib.sha256(body).hexdigest() == sent["body_sha256"]
     return ShownRequest(sent, body.decode() if is_same else None)
 

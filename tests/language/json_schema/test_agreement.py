@@ -120,6 +120,8 @@ ACCEPTED: list[dict[str, Any]] = [
     deliver(**SIGNED, method=None, headers=None),
     deliver(**SIGNED, method="PUT", headers={"X-A": "a"}),
     deliver(type="email", to="a@example.com", subject=None),
+    deliver(type="slack", url="{{env.SLACK_WEBHOOK_URL}}"),
+    deliver(type="teams", url="https://e.example/"),
     deliver(type="api"),
 ]
 
@@ -167,6 +169,8 @@ MISTAKES: dict[str, dict[str, Any]] = {
     "no source": step("code", language="python"),
     "target without type": deliver(to="a@example.com"),
     "unsigned target": deliver(type="webhook", url="https://e.example"),
+    "message without an address": deliver(type="slack"),
+    "signed message": deliver(**{**SIGNED, "type": "teams"}),
     "mail to nobody": deliver(type="email"),
     "field without type": schema(a={"required": True}),
     "schedule without cron": small(schedule={"timezone": "UTC"}),
@@ -197,7 +201,7 @@ MISTAKES: dict[str, dict[str, Any]] = {
     "unknown type": small(steps=[{"id": "a", "type": "lmm", "prompt": "x"}]),
     "type of later versions": step("pipeline"),
     "unknown type of a field": schema(a={"type": "text"}),
-    "unknown target": deliver(type="slack"),
+    "unknown target": deliver(type="discord"),
     "api target of notifications": small(notifications={"on_success": [{"type": "api"}]}),
     "unknown format": llm(output_format="yaml"),
     "unknown word of on_error": llm(on_error="ignore"),

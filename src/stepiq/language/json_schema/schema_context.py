@@ -46,6 +46,8 @@ from stepiq.language.trigger_fields import (
 _TARGETS = {
     "webhook": "A signed request to another system.",
     "email": "A mail.",
+    "slack": "A message in a channel of Slack.",
+    "teams": "A message in a channel or chat of Microsoft Teams.",
     "api": "The call that starts the run waits for its end and returns the result.",
 }
 _METHODS = {"POST": "Sends the result.", "PUT": "Sends the result with PUT."}
@@ -67,6 +69,8 @@ def definitions() -> dict[str, Node]:
         "deliver_target": _target(DELIVER_TYPES),
         "notification_target": _target(NOTIFICATION_TYPES),
         "webhook_target": mapping("Webhook", _TARGETS["webhook"], _webhook_fields(), ["url", "signing_secret_name"]),
+        "slack_target": mapping("Slack", _TARGETS["slack"], _chat_fields("incoming webhook of Slack"), ["url"]),
+        "teams_target": mapping("Microsoft Teams", _TARGETS["teams"], _chat_fields("workflow of Teams"), ["url"]),
         "email_target": mapping("Email", _TARGETS["email"], _email_fields(), ["to"]),
         "api_target": mapping("API", _TARGETS["api"], {"type": {}}),
     }  # fmt: skip
@@ -233,6 +237,11 @@ def _webhook_fields() -> dict[str, Node]:
         "headers": headers("Headers by name. The server sets its own headers and those of the connection."),
         "signing_secret_name": secret_name("The name of the stored secret that signs the request. Without it, nothing is sent."),
     }  # fmt: skip
+
+
+def _chat_fields(receiver: str) -> dict[str, Node]:
+    text = f"The address of the {receiver}. Anyone who has it can send messages, so store it as a secret."
+    return {"type": {}, "url": url(text)}
 
 
 def _email_fields() -> dict[str, Node]:
