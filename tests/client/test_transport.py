@@ -1,10 +1,7 @@
 """What both clients send, when they repeat it, and which errors they raise."""
 
 import copy
-import json
 import pickle
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -33,10 +30,7 @@ from stepiq.client import (
 )
 from stepiq.client.retries import LONGEST_WAIT, backoff
 from tests.support.client_twins import twin_of
-from tests.support.library_http import DOCUMENT
 from tests.support.scripted_server import DROP, SILENCE, Answer
-
-YAML = "name: Tür # a comment\n"
 
 
 def get(client: Any) -> Any:
@@ -447,58 +441,3 @@ class TestRetries:
 
         assert all(len(set(each)) > 1 for each in pauses)
         assert max(pauses[0]) < min(pauses[1]) < max(pauses[2]) <= 8
-
-
-LOADED = """
-import sys
-import stepiq.client
-others = {"fastapi", "starlette", "sqlalchemy", "dbos", "pydantic_ai", "pydantic_settings", "typer", "rich",
-          "anthropic", "openai", "jsonschema_rs"}
-own = {name for name in sys.modules if name.startswith("stepiq.") and not (name + ".").startswith("stepiq.client.")}
-print(sorted(others & set(sys.modules) | own))
-"""
-
-
-class TestImport:
-    def test_it_loads_no_part_of_the_server(self):
-        done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True)
-
-        assert (done.stdout, done.stderr) == ("[]\n", "")
-
-
-class TestModels:
-    """Objects of a newer server."""
-
-    async def test_unknown_fields_and_values_are_kept(self, twin, script):
-        run = DOCUMENT["components"]["examples"]["RunDetail"]["value"]
-        script.script = [Answer(body={**run, "status": "paused", "mood": {"a": 1}})]
-
-        found = await twin.call(lambda client: client.runs.get("r"))
-
-        assert found.status == "paused"
-        assert found.model_extra == {"mood": {"a": 1}}
-
-
-def test_bodies_leave_out_what_is_omitted():
-    body = requests.json_body(from_="start", version=None, name=requests.OMITTED)
-
-    assert json.loads(body) == {"from": "start", "version": None}
-
-
-class TestDefinitions:
-    @pytest.mark.parametrize("text", [YAML, YAML.encode()])
-    def test_a_text_alone_is_sent_as_it_is(self, text):
-        found = requests.definition_body(text, slug=requests.OMITTED)
-
-        assert found == (YAML.encode(), "application/yaml")
-
-    @pytest.mark.parametrize("text", [YAML, YAML.encode()])
-    def test_a_text_with_other_fields_is_a_field(self, text):
-        body, kind = requests.definition_body(text, slug="a", tags=requests.OMITTED)
-
-        assert (json.loads(body), kind) == ({"text": YAML, "slug": "a"}, "application/json")
-
-    def test_a_mapping_is_a_field(self):
-        body, kind = requests.definition_body({"name": "A"})
-
-        assert (json.loads(body), kind) == ({"definition": {"name": "A"}}, "application/json")
