@@ -363,18 +363,6 @@ class TestCancel:
 
 
 class TestListModels:
-    async def test_a_thousand_names_do_not_stay_in_memory(
-        self, configured: Configure, fake_provider: RunningFakeProvider
-    ):
-        providers = configured(ollama_base_url=fake_provider.url)
-        source = providers.resolve("ollama/x").source
-
-        async with source.lease(None) as connection:
-            for number in range(1000):
-                connection.model(f"model-{number}")
-
-            assert len(connection._models) == 100
-
     def connection(self, fake_provider: RunningFakeProvider, key: str = KEY) -> ChatConnection:
         place = FailurePlace(
             "openai", "OpenAI", fake_provider.url, "OPENAI_API_KEY", "OPENAI_BASE_URL"

@@ -360,14 +360,18 @@ class TestProbe:
             await configured().probe(provider)
 
 
+_LIBRARIES = ("anthropic", "google.genai", "openai", "pydantic_ai")
+
+
 class TestLifetime:
     @pytest.mark.parametrize(
         ("configured_by", "loaded", "left"),
         [
             ({"ANTHROPIC_API_KEY": KEY}, "anthropic", ("openai", "google.genai")),
             ({"GOOGLE_API_KEY": KEY}, "google.genai", ("openai", "anthropic")),
-            ({"MISTRAL_API_KEY": KEY}, "openai", ("anthropic", "google.genai")),
-            ({}, "openai", ("anthropic", "google.genai")),
+            ({"MISTRAL_API_KEY": KEY}, "stepiq.providers.mistral_chat", _LIBRARIES),
+            ({"OPENAI_API_KEY": KEY}, "stepiq.providers.openai_chat", _LIBRARIES),
+            ({}, "stepiq.providers.openai_chat", _LIBRARIES),
         ],
     )
     def test_warm_loads_what_is_configured_and_nothing_else(

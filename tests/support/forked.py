@@ -23,7 +23,6 @@ _LIBRARIES = (
     "stepiq.cli.workbench",
     "stepiq.server.app",
     "stepiq.server.process",
-    "openai",
 )
 _LONGEST = 128 * 1024
 """Bytes of a request or an answer."""

@@ -17,7 +17,6 @@ import structlog
 from anthropic import _streaming as anthropic_stream
 from fastapi import Request
 from fastapi.routing import APIRoute
-from openai import _streaming as openai_stream
 
 from stepiq.accounts.authentication import Authenticator
 from stepiq.accounts.schemas import normalise_email
@@ -43,6 +42,7 @@ from stepiq.pipelines import diffs
 from stepiq.pipelines.slugs import made_from
 from stepiq.providers import bounds
 from stepiq.providers.base import ProviderError
+from stepiq.providers.chat_answer import ChatAnswer
 from stepiq.providers.masking import mask
 from stepiq.providers.places import FailurePlace
 from stepiq.providers.replies import ProviderReply as Refusal
@@ -170,16 +170,19 @@ def event(text: str) -> None:
         async def __aiter__(self) -> AsyncIterator[bytes]:
             yield in_bytes(text)
 
-    async def read(decoder: Callable[[], Any]) -> None:
+    def reply() -> httpx2.Response:
         asked = httpx2.Request("POST", "http://example.com/")
         reply = httpx2.Response(200, stream=Body(), request=asked)
         bounds.bound(reply, PLACE)
+        return reply
+
+    async def read(events: AsyncIterator[Any]) -> None:
         with suppress(ProviderError):
-            async for _ in decoder().aiter_bytes(reply.aiter_bytes()):
+            async for _ in events:
                 pass
 
-    asyncio.run(read(openai_stream.SSEDecoder))
-    asyncio.run(read(anthropic_stream.SSEDecoder))
+    asyncio.run(read(ChatAnswer(reply(), PLACE, str, {}).texts()))
+    asyncio.run(read(anthropic_stream.SSEDecoder().aiter_bytes(reply().aiter_bytes())))
 
 
 def location(text: str) -> Any:

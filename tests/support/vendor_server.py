@@ -50,6 +50,8 @@ class VendorServer(ABC):
         self.cached_tokens: Any = 0
         self.output_tokens: Any = 20
         self.models = ["large", "small"]
+        self.connections = 0
+        """Connections until now."""
         self.key: str | None = None
         """The only accepted key. None accepts any."""
         self.ending: str | None = None
@@ -133,6 +135,7 @@ class VendorServer(ABC):
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        self.connections += 1
         try:
             # The stream's callback would report a cancellation as an error.
             with contextlib.suppress(

@@ -191,6 +191,12 @@ class Settings(BaseSettings):
     openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
     """URL of another server with OpenAI's Chat Completions API. Default: OpenAI's server."""
 
+    openai_org_id: str | None = Field(default=None, validation_alias="OPENAI_ORG_ID")
+    """Organization that OpenAI bills for calls with `OPENAI_API_KEY`. Default: the key's default organization."""
+
+    openai_project_id: str | None = Field(default=None, validation_alias="OPENAI_PROJECT_ID")
+    """Project that OpenAI bills for calls with `OPENAI_API_KEY`. Default: the key's project."""
+
     anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY")
     """Key of the Anthropic API. It makes `anthropic/…` models available."""
 

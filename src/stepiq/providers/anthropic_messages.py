@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from stepiq.providers import questions
+from stepiq.providers import library_questions, questions
 from stepiq.providers.anthropic_schema import guaranteed
 from stepiq.providers.base import ModelRequest
-from stepiq.providers.connection import ProviderConnection
-from stepiq.providers.questions import Question
+from stepiq.providers.library_connection import LibraryConnection
+from stepiq.providers.library_questions import Question
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -17,7 +17,7 @@ _VERSION = "2023-06-01"
 """API version, sent with every request."""
 
 
-class AnthropicConnection(ProviderConnection):
+class AnthropicConnection(LibraryConnection):
     """Connection to Anthropic, or to a gateway in front of it."""
 
     libraries: ClassVar[tuple[str, ...]] = (
@@ -58,17 +58,17 @@ class AnthropicConnection(ProviderConnection):
         profile = cast("dict[str, Any]", model.profile)
         takes_temperature = not profile.get("anthropic_disallows_sampling_settings", False)
         # Anthropic requires `max_tokens`. If there is none, the library sends the model's maximum.
-        settings = questions.settings(request, takes_temperature=takes_temperature)
+        settings = library_questions.settings(request, takes_temperature=takes_temperature)
         schema = request.json_schema
         if schema is None:
-            messages = questions.turns(request, questions.object_in_words(request))
-            return Question(messages, settings, questions.plain())
+            messages = library_questions.turns(request, questions.object_in_words(request))
+            return Question(messages, settings, library_questions.plain())
         if profile.get("supports_json_schema_output", False):
             shaped = _shaped(model, settings, schema)
             if shaped is not None:
-                return Question(questions.turns(request), settings, shaped)
-        messages = questions.turns(request, questions.fits(schema))
-        return Question(messages, settings, questions.plain())
+                return Question(library_questions.turns(request), settings, shaped)
+        messages = library_questions.turns(request, questions.fits(schema))
+        return Question(messages, settings, library_questions.plain())
 
 
 def _shaped(
@@ -79,7 +79,7 @@ def _shaped(
     closed = guaranteed(schema)
     if closed is None:
         return None
-    shaped = questions.shaped(closed)
+    shaped = library_questions.shaped(closed)
     try:
         # Checks Anthropic's limits on optional fields and unions, and rejects recursion.
         model.prepare_request(settings, shaped)

@@ -1,25 +1,21 @@
 """The part that all protocols share: connections to one server, its credentials, and the execution of a call."""
 
 import asyncio
-import warnings
 from abc import ABC, abstractmethod
-from collections import OrderedDict
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing
-from contextvars import ContextVar
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from stepiq.core.http import USER_AGENT, Client, operator_client
 from stepiq.providers import bounds, questions, streams
+from stepiq.providers.answers import StreamedAnswer
 from stepiq.providers.base import CallProgress, Delta, Finished, ModelRequest, ProviderError
-from stepiq.providers.failures import explain, explain_reply, hiding, key_unsendable
-from stepiq.providers.places import Endpoint
-from stepiq.providers.questions import Question
+from stepiq.providers.failures import Hide, explain, explain_reply, hiding, key_unsendable
+from stepiq.providers.places import Endpoint, FailurePlace
 from stepiq.providers.replies import ProviderReply
 
 if TYPE_CHECKING:
     import httpx2
-    from pydantic_ai.models import Model
 
 _SENT_HEADERS = frozenset(
     {
@@ -33,21 +29,13 @@ _SENT_HEADERS = frozenset(
         "transfer-encoding",
     }
 )
-_IMPOSSIBLE_TOKENS = "Failed to extract usage .*: (Invalid usage value|Expected)"
-"""Warnings of negative numbers and of values that are not numbers. Missing numbers are estimated instead."""
-_KEPT_MODELS = 100
-"""Limit of cached models, because users can name any number of models."""
-
 _LISTING_SECONDS = 15
-
-_replies: ContextVar["list[httpx2.Response] | None"] = ContextVar("replies", default=None)
-"""Replies to the current call."""
 
 
 class ProviderConnection(ABC):
     """One endpoint's HTTP connections, shared by all its models. A subclass implements one protocol."""
 
-    libraries: ClassVar[tuple[str, ...]]
+    libraries: ClassVar[tuple[str, ...]] = ()
     """Modules that it needs. They are slow to import, so import them in a thread before the first call."""
     listing_path: ClassVar[str] = "/models"
     """Path of the list of models, relative to the base URL."""
@@ -57,31 +45,27 @@ class ProviderConnection(ABC):
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self._http: Client | None = None
-        self._client: Any = None
-        self._models: OrderedDict[str, Model[Any]] = OrderedDict()
-        # The library would only warn of such numbers, and count no tokens.
-        warnings.filterwarnings("error", _IMPOSSIBLE_TOKENS)
 
     @abstractmethod
-    def make_client(self) -> Any:
-        """Create the vendor's client, which sends over `http` and does not retry."""
+    def answer(
+        self, name: str, request: ModelRequest, place: FailurePlace, hide: Hide
+    ) -> AbstractAsyncContextManager[StreamedAnswer]:
+        """Send a request to a model. Leaving the context closes the response.
 
-    @abstractmethod
-    def build(self, name: str) -> "Model[Any]":
-        """Create the library's object for one model, which uses `client`."""
+        Args:
+            name: the model.
+            request: the request.
+            place: the provider and model, for error messages.
+            hide: removes secrets from quotes of a reply.
 
-    @abstractmethod
-    def ask(self, model: "Model[Any]", request: ModelRequest) -> Question:
-        """Convert a request to the form that this model accepts."""
+        Raises:
+            ProviderError: the provider refuses.
+        """
 
     def credentials(self) -> dict[str, str]:
         """Headers that authenticate a call, by lower-case name. They replace those of a library."""
         key = self.endpoint.api_key
         return {"authorization": f"Bearer {key}"} if key else {}
-
-    def may_send(self) -> frozenset[str]:
-        """Lower-case names of the library's own headers that may be sent."""
-        return frozenset()
 
     def names_in(self, listing: Any) -> list[str]:
         """The names of the models in the body of a list."""
@@ -92,8 +76,7 @@ class ProviderConnection(ABC):
         """Close all connections. A later call opens new ones."""
         if self._http is not None:
             await self._http.aclose()
-        self._http = self._client = None
-        self._models.clear()
+        self._http = None
 
     @property
     def http(self) -> Client:
@@ -101,23 +84,8 @@ class ProviderConnection(ABC):
         if self._http is None:
             self._http = operator_client()
             self._http.event_hooks["request"].append(self._send_only_ours)
-            self._http.event_hooks["response"].append(self._note)
+            self._http.event_hooks["response"].append(self.note)
         return self._http
-
-    @property
-    def client(self) -> Any:
-        """The vendor's client, shared by all models."""
-        if self._client is None:
-            self._client = self.make_client()
-        return self._client
-
-    def model(self, name: str) -> "Model[Any]":
-        """The library's object for one model."""
-        if name not in self._models:
-            self._models[name] = self.build(name)
-            if len(self._models) > _KEPT_MODELS:
-                self._models.popitem(last=False)
-        return self._models[name]
 
     async def stream(
         self, name: str, request: ModelRequest, progress: CallProgress
@@ -126,45 +94,44 @@ class ProviderConnection(ABC):
         place = self.endpoint.place.of(name)
         hide = hiding(self.endpoint.api_key, request.redact)
         progress.input_chars = questions.size(request)
-        replies: list[httpx2.Response] = []
-        _replies.set(replies)
-        stack = AsyncExitStack()
         try:
-            async with stack:
+            async with AsyncExitStack() as stack:
                 try:
                     self._check_key()
-                    model = self.model(name)
-                    asked = self.ask(model, request)
-                    reply = await stack.enter_async_context(
-                        model.request_stream(asked.messages, asked.settings, asked.parameters)
-                    )
+                    sent = self.answer(name, request, place, hide)
+                    answer = await stack.enter_async_context(sent)
                 except Exception:
                     # The call failed before the answer, so no tokens are charged.
                     progress.input_chars = 0
                     raise
-                # Google's SDK leaves connections with incomplete answers open until garbage collection.
-                stack.push_async_callback(_close, replies)
-                async with aclosing(streams.texts(reply)) as pieces:
+                async with aclosing(streams.texts(answer)) as pieces:
                     async for text in pieces:
                         progress.add(text)
                         if progress.size_bytes > bounds.MAX_ANSWER_BYTES:
                             raise bounds.answer_too_large(place)
                         yield Delta(text)
-                whole = streams.finished(reply, progress, place, hide, says_why=self.says_why)
+                whole = streams.finished(
+                    answer.ending(), progress, place, hide, says_why=self.says_why
+                )
         except ProviderError:
             raise
-        except Warning:
-            raise bounds.impossible_tokens(place) from None
         except Exception as error:
             # A library error for an invalid reply is the provider's failure. It fails the step, not the worker.
-            raise _behind(error) or explain(
-                error,
-                place,
-                self.endpoint.api_key,
-                answering=progress.chunks > 0,
-                redact=request.redact,
+            raise _behind(error) or self.explain(
+                error, place, redact=request.redact, answering=progress.chunks > 0
             ) from None
         yield whole
+
+    def explain(
+        self,
+        error: Exception,
+        place: FailurePlace,
+        *,
+        redact: Hide = str,
+        answering: bool = False,
+    ) -> ProviderError:
+        """See `failures.explain`. A subclass explains the exceptions of its library, too."""
+        return explain(error, place, self.endpoint.api_key, answering=answering, redact=redact)
 
     async def list_models(self) -> list[str]:
         """The models that the server lists. This also checks that it responds and accepts the key.
@@ -172,7 +139,7 @@ class ProviderConnection(ABC):
         Raises:
             ProviderError: it does not respond, or refuses.
         """
-        place, key = self.endpoint.place, self.endpoint.api_key
+        place = self.endpoint.place
         try:
             self._check_key()
             async with asyncio.timeout(_LISTING_SECONDS):
@@ -182,13 +149,13 @@ class ProviderConnection(ABC):
         except ProviderError:
             raise
         except Exception as error:
-            raise _behind(error) or explain(error, place, key) from None
+            raise _behind(error) or self.explain(error, place) from None
         raise explain_reply(
             ProviderReply.read(
                 reply.status_code, reply.headers, reply.content.decode(errors="replace")
             ),
             place,
-            hiding(key),
+            hiding(self.endpoint.api_key),
         )
 
     def _check_key(self) -> None:
@@ -199,26 +166,24 @@ class ProviderConnection(ABC):
     async def _send_only_ours(self, request: "httpx2.Request") -> None:
         # Libraries read keys, organisations and whole headers from the environment, and these must not reach another
         # server, so the headers are filtered last.
-        allowed = _SENT_HEADERS | self.may_send()
-        for name in set(request.headers) - allowed:
+        for name in set(request.headers) - _SENT_HEADERS:
             del request.headers[name]
         request.headers.update(
-            {"user-agent": USER_AGENT, "accept-encoding": "identity", **self.credentials()}
+            {
+                "user-agent": USER_AGENT,
+                "accept-encoding": "identity",
+                **self.endpoint.headers,
+                **self.credentials(),
+            }
         )
         if not self.endpoint.keeps_connections:
             request.headers["connection"] = "close"
         # Some libraries set their own timeouts, or none, not even for connecting.
         request.extensions["timeout"] = self.http.timeout.as_dict()
 
-    async def _note(self, reply: "httpx2.Response") -> None:
-        if (replies := _replies.get()) is not None:
-            replies.append(reply)
+    async def note(self, reply: "httpx2.Response") -> None:
+        """Called with each response before its body is read."""
         bounds.bound(reply, self.endpoint.place)
-
-
-async def _close(replies: "list[httpx2.Response]") -> None:
-    for reply in replies:
-        await reply.aclose()
 
 
 def _behind(error: BaseException | None) -> ProviderError | None:

@@ -1,4 +1,4 @@
-"""Converts errors of providers and their libraries to messages for the run's owner."""
+"""Converts errors of providers to messages for the run's owner."""
 
 from collections.abc import Callable
 
@@ -12,6 +12,17 @@ from stepiq.providers.replies import ProviderReply
 from stepiq.redaction.masking import EXCERPT_CHARACTERS
 
 _MAX_QUOTED = 300
+_USED_UP = (
+    "credit_balance_exhausted",
+    "insufficient_quota",
+    "organization_spend_limit_exceeded",
+    "organization_usage_limit_exceeded",
+    "project_spend_limit_exceeded",
+)
+"""OpenAI's codes for an account that cannot pay, so that a short wait does not help.
+
+https://platform.openai.com/docs/guides/error-codes
+"""
 
 
 Hide = Callable[[str], str]
@@ -75,45 +86,22 @@ def explain(
     """Convert an exception to an error with a failure code, a message with advice, and whether a retry may succeed.
 
     Args:
-        error: the exception from the library.
+        error: the exception.
         place: the provider and model that were called.
         key: the key that was sent, which is removed from quotes.
         answering: a part of the answer had already arrived.
         redact: removes other secrets from quotes.
     """
-    from pydantic_ai.exceptions import (
-        ModelAPIError,
-        ModelConnectionError,
-        ModelHTTPError,
-        ModelTimeoutError,
-    )
-
     hide = hiding(key, redact)
     match error:
-        case ModelHTTPError():
-            return explain_reply(ProviderReply.of(error), place, hide)
-        case ModelConnectionError() if answering:
+        case httpx2.TimeoutException() | TimeoutError():
+            return timed_out(place)
+        case httpx2.TransportError() if answering:
             return broken_off(place)
-        case ModelTimeoutError() | TimeoutError() | httpx2.TimeoutException():
-            return _unreachable(place, "did not respond in time")
-        case ModelConnectionError() | httpx2.TransportError():
-            return _unreachable(place, "could not be reached, or closed the connection")
+        case httpx2.TransportError():
+            return unreachable(place)
         case _:
-            pass
-    if (reply := _reply_behind(error)) is not None:
-        return explain_reply(reply, place, hide)
-    if isinstance(error, ModelAPIError) and error.in_stream:
-        return stopped(place, ProviderReply.read(200, {}, error.body).message or str(error), hide)
-    return _unreadable(error, place, hide)
-
-
-def _reply_behind(error: Exception) -> ProviderReply | None:
-    """The HTTP error that a library wraps without its status, as it does with redirects."""
-    cause = error.__cause__
-    response = getattr(cause, "response", None)
-    if not isinstance(response, httpx2.Response) or response.status_code < 300:
-        return None
-    return ProviderReply.read(response.status_code, response.headers, getattr(cause, "body", None))
+            return unreadable(str(error), place, hide)
 
 
 def explain_reply(reply: ProviderReply, place: FailurePlace, hide: Hide) -> ProviderError:
@@ -125,7 +113,7 @@ def explain_reply(reply: ProviderReply, place: FailurePlace, hide: Hide) -> Prov
         case _ if reply.has("API_KEY_INVALID"):
             # Google returns 400 for an invalid key.
             return _key_refused(reply, place, "")
-        case _ if reply.is_used_up or reply.status == 429:
+        case _ if reply.is_used_up or reply.status in (402, 429):
             return _limited(reply, place, quoted)
         case _ if _is_about_the_model(reply, place):
             return ProviderError(
@@ -194,8 +182,8 @@ def _key_refused(reply: ProviderReply, place: FailurePlace, quoted: str) -> Prov
 
 
 def _limited(reply: ProviderReply, place: FailurePlace, quoted: str) -> ProviderError:
-    is_billing = any("billing" in code for code in reply.codes)
-    if reply.is_used_up or is_billing or reply.has("insufficient_quota"):
+    is_billing = reply.status == 402 or any("billing" in code for code in reply.codes)
+    if reply.is_used_up or is_billing or reply.has(*_USED_UP, *place.used_up_codes):
         return ProviderError(
             "provider_rate_limited",
             f"The {place.label} account of {place.key or place.url} has used up its quota (status"
@@ -212,6 +200,16 @@ def _limited(reply: ProviderReply, place: FailurePlace, quoted: str) -> Provider
     )
 
 
+def timed_out(place: FailurePlace) -> ProviderError:
+    """The provider did not respond in time."""
+    return _unreachable(place, "did not respond in time")
+
+
+def unreachable(place: FailurePlace) -> ProviderError:
+    """There is no connection to the provider."""
+    return _unreachable(place, "could not be reached, or closed the connection")
+
+
 def _unreachable(place: FailurePlace, what: str) -> ProviderError:
     advice = place.when_unreachable or (
         f"Check that it is running and that {place.url} is correct."
@@ -223,10 +221,11 @@ def _unreachable(place: FailurePlace, what: str) -> ProviderError:
     )
 
 
-def _unreadable(error: Exception, place: FailurePlace, hide: Hide) -> ProviderError:
+def unreadable(why: str, place: FailurePlace, hide: Hide) -> ProviderError:
+    """The response does not follow the protocol."""
     return ProviderError(
         "provider_error",
-        f"{place.subject} sent an invalid response.{_quote(str(error), hide)} Check that {place.url} is the address of"
+        f"{place.subject} sent an invalid response.{_quote(why, hide)} Check that {place.url} is the address of"
         f" a server that speaks {place.protocol}.",
         # The cause may be temporary, such as an error page of a proxy or a truncated line.
         retryable=True,

@@ -5,10 +5,10 @@ import ssl
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from stepiq.providers import questions
+from stepiq.providers import library_questions, questions
 from stepiq.providers.base import ModelRequest, ProviderError
-from stepiq.providers.connection import ProviderConnection
-from stepiq.providers.questions import Question
+from stepiq.providers.library_connection import LibraryConnection
+from stepiq.providers.library_questions import Question
 
 if TYPE_CHECKING:
     from google.genai.client import Client
@@ -18,7 +18,7 @@ _NAMES = re.compile(r"(?!.*\.\.)[A-Za-z0-9._/-]+")
 """Valid names. A name becomes a part of the URL's path."""
 
 
-class GeminiConnection(ProviderConnection):
+class GeminiConnection(LibraryConnection):
     """Connection to Google's Gemini API, or to a gateway in front of it. Google Cloud is not supported."""
 
     libraries: ClassVar[tuple[str, ...]] = (
@@ -68,16 +68,20 @@ class GeminiConnection(ProviderConnection):
         )
 
     def ask(self, model: "Model[Any]", request: ModelRequest) -> Question:
-        settings = questions.settings(request)
+        settings = library_questions.settings(request)
         schema = request.json_schema
         can_shape = bool(model.profile.get("supports_json_schema_output", False))
         if schema is not None and can_shape:
-            return Question(questions.turns(request), settings, questions.shaped(schema))
-        parameters = questions.plain()
+            return Question(
+                library_questions.turns(request), settings, library_questions.shaped(schema)
+            )
+        parameters = library_questions.plain()
         if schema is not None:
-            return Question(questions.turns(request, questions.fits(schema)), settings, parameters)
+            return Question(
+                library_questions.turns(request, questions.fits(schema)), settings, parameters
+            )
         if request.json_object and can_shape:
             # In the library, this mode requests JSON without a schema.
             parameters = replace(parameters, output_mode="prompted")
-        messages = questions.turns(request, questions.object_in_words(request))
+        messages = library_questions.turns(request, questions.object_in_words(request))
         return Question(messages, settings, parameters)

@@ -1,129 +1,139 @@
-"""Client for OpenAI's Chat Completions API and compatible servers."""
+"""Speaks OpenAI's Chat Completions API, to OpenAI and to compatible servers.
+
+https://platform.openai.com/docs/api-reference/chat/create
+"""
 
 import re
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from stepiq.providers import questions
+from stepiq.core import json
+from stepiq.providers import chat_schema, questions
+from stepiq.providers.answers import StreamedAnswer
 from stepiq.providers.base import ModelRequest
+from stepiq.providers.chat_answer import ENDINGS, ChatAnswer
 from stepiq.providers.connection import ProviderConnection
-from stepiq.providers.questions import Question
+from stepiq.providers.failures import Hide, explain_reply, unreadable
+from stepiq.providers.places import FailurePlace
+from stepiq.providers.replies import ProviderReply
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-    from pydantic_ai.models import Model, ModelRequestParameters
+    import httpx2
 
 _WITHOUT_SCHEMAS = re.compile(r"gpt-3|gpt-4($|-)|gpt-4o-2024-05-13|chatgpt-4o|o1-(mini|preview)")
 """OpenAI's models that reject a schema with status 400."""
-
-_OPENAI_HEADERS = frozenset({"openai-organization", "openai-project"})
+_REASONING = re.compile(r"o[134]|gpt-[5-9]")
+"""OpenAI's models that reason. While they do, they reject a temperature with status 400."""
+_REASONING_ON_REQUEST = re.compile(
+    r"gpt-5-chat|gpt-5\.1(?!-(codex|chat))|gpt-5\.2(?!-(pro|chat))|gpt-5\.3(?!-chat)|gpt-5\.4(?!-pro)"
+)
+"""Those that reason only on request."""
+_FIRST_ERROR_STATUS = 300
+_NO_STREAMS = frozenset({"text/html", "application/json"})
+"""Other types are accepted, because some servers name the type of a stream wrongly."""
 
 
 class ChatConnection(ProviderConnection):
-    """Connection to an OpenAI-compatible server. Subclasses adapt it to certain providers."""
+    """Connection to a compatible server. It uses only what any such server is assumed to know.
 
-    libraries: ClassVar[tuple[str, ...]] = (
-        "openai.resources.chat",
-        "openai.types.chat",
-        "pydantic_ai.models.openai",
-        "pydantic_ai.providers.openai",
-        "pydantic_ai.providers.openai_compatible",
-    )
+    Subclasses adapt it to certain providers.
+    """
+
     says_why = False
+    endings: ClassVar[Mapping[str, str]] = ENDINGS
+    """Finish reasons, with those of `base.Finished`."""
+    limit_field: ClassVar[str] = "max_tokens"
+    """The field for the most tokens of an answer."""
+    asks_for_usage: ClassVar[bool] = True
+    """Whether the server reports tokens only on request."""
+    knows_strict: ClassVar[bool] = False
+    """Whether the server knows the field that asks it to guarantee a schema."""
 
-    def make_client(self) -> "AsyncOpenAI":
-        from openai import AsyncOpenAI
-
-        return AsyncOpenAI(
-            base_url=self.endpoint.base_url,
-            # The SDK requires a key, and without one uses OPENAI_API_KEY. `credentials` sets the sent headers.
-            api_key=self.endpoint.api_key or "none",
-            http_client=self.http,
-            # The engine retries: it counts attempts and can be cancelled between them.
-            max_retries=0,
+    @asynccontextmanager
+    async def answer(
+        self, name: str, request: ModelRequest, place: FailurePlace, hide: Hide
+    ) -> AsyncGenerator[StreamedAnswer]:
+        headers = {
+            "content-type": "application/json",
+            "accept": "text/event-stream, application/json",
+        }
+        if request.idempotency_key:
+            headers["idempotency-key"] = request.idempotency_key
+        sent = self.http.build_request(
+            "POST",
+            f"{self.endpoint.base_url}/chat/completions",
+            content=json.dumps(self.body(name, request)),
+            headers=headers,
         )
+        response = await self.http.send(sent, stream=True)
+        try:
+            if response.status_code >= _FIRST_ERROR_STATUS:
+                said = (await response.aread()).decode(errors="replace")
+                reply = ProviderReply.read(response.status_code, response.headers, said)
+                raise explain_reply(reply, place, hide)
+            if (media_type := _media_type(response)) in _NO_STREAMS:
+                # Such as the page of a wrong address.
+                raise unreadable(f"It is `{media_type}`, not `text/event-stream`.", place, hide)
+            yield ChatAnswer(response, place, hide, self.endings)
+        finally:
+            await response.aclose()
 
-    def build(self, name: str) -> "Model[Any]":
-        from pydantic_ai.models.openai import OpenAIChatModel
-        from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
-
-        provider = OpenAICompatibleProvider(
-            self.endpoint.place.provider, openai_client=self.client, profile=plain_profile
-        )
-        return OpenAIChatModel(name, provider=provider)
-
-    def ask(self, model: "Model[Any]", request: ModelRequest) -> Question:
+    def body(self, name: str, request: ModelRequest) -> dict[str, Any]:
+        """The body of the request."""
+        body: dict[str, Any] = {"model": name, "stream": True}
+        if self.asks_for_usage:
+            body["stream_options"] = {"include_usage": True}
+        if request.temperature is not None and _takes_temperature(name):
+            body["temperature"] = request.temperature
+        if request.max_tokens is not None:
+            body[self.limit_field] = request.max_tokens
         schema = request.json_schema
-        settings = questions.settings(request, takes_temperature=_takes_temperature(model))
-        if schema is None:
-            if not request.json_object:
-                return Question(questions.turns(request), settings, questions.plain())
-            settings["extra_body"] = {"response_format": {"type": "json_object"}}
+        added = None
+        if schema is not None and self.takes_schema(name, schema):
+            body["response_format"] = {"type": "json_schema", "json_schema": self._shape(schema)}
+        elif schema is not None:
+            added = questions.fits(schema)
+        elif request.json_object:
+            body["response_format"] = {"type": "json_object"}
             # OpenAI returns 400 for that unless the conversation contains the word "JSON".
-            messages = questions.turns(request, questions.object_in_words(request))
-            return Question(messages, settings, questions.plain())
-        if not self.takes_schema(model, schema):
-            messages = questions.turns(request, questions.fits(schema))
-            return Question(messages, settings, questions.plain())
-        return Question(questions.turns(request), settings, _shaped(schema))
+            added = questions.object_in_words(request)
+        body["messages"] = _turns(request, added)
+        return body
 
-    def takes_schema(self, model: "Model[Any]", schema: dict[str, Any]) -> bool:
+    def takes_schema(self, name: str, schema: dict[str, Any]) -> bool:
         """Whether the model accepts this schema in its own field."""
         return True
+
+    def _shape(self, schema: dict[str, Any]) -> dict[str, Any]:
+        shape: dict[str, Any] = {"name": "output", "schema": schema}
+        if self.knows_strict:
+            shape["strict"] = chat_schema.is_strict(schema)
+        return shape
 
 
 class OpenAIConnection(ChatConnection):
     """Connection to OpenAI, or to a gateway that passes everything on to it. Uses OpenAI's newer fields."""
 
-    def may_send(self) -> frozenset[str]:
-        # The SDK reads OPENAI_ORG_ID and OPENAI_PROJECT_ID, which are the operator's.
-        return frozenset() if self.endpoint.is_own else _OPENAI_HEADERS
+    limit_field = "max_completion_tokens"
+    knows_strict = True
 
-    def build(self, name: str) -> "Model[Any]":
-        from pydantic_ai import ModelProfile
-        from pydantic_ai.models.openai import OpenAIChatModel
-        from pydantic_ai.providers.openai import OpenAIProvider
-
-        # `_shaped` prepares the schema. The library would change it even if it cannot be strict.
-        return OpenAIChatModel(
-            name,
-            provider=OpenAIProvider(openai_client=self.client),
-            profile=ModelProfile(json_schema_transformer=None),
-        )
-
-    def takes_schema(self, model: "Model[Any]", schema: dict[str, Any]) -> bool:
+    def takes_schema(self, name: str, schema: dict[str, Any]) -> bool:
         # Only objects, and not with the oldest models. The caller validates the answer in any case.
-        return schema.get("type") == "object" and not _WITHOUT_SCHEMAS.match(model.model_name)
+        return schema.get("type") == "object" and not _WITHOUT_SCHEMAS.match(name)
 
 
-def plain_profile(model_name: str) -> Any:
-    """The features that any compatible server is assumed to have: schemas as written, and the older `max_tokens`."""
-    from pydantic_ai.profiles.openai import OpenAIModelProfile
-    from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
-
-    known = OpenAICompatibleProvider.model_profile(model_name) or {}
-    plain = OpenAIModelProfile(
-        json_schema_transformer=None,
-        supports_json_schema_output=True,
-        openai_chat_supports_max_completion_tokens=False,
-        openai_supports_strict_tool_definition=False,
-    )
-    return {**known, **plain}
+def _media_type(response: "httpx2.Response") -> str:
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _takes_temperature(model: "Model[Any]") -> bool:
-    # Reasoning models reject it with 400. The library would drop it, with a warning on standard error at each call.
-    profile = cast("dict[str, Any]", model.profile)
-    if not profile.get("openai_supports_reasoning", False):
-        return True
-    may_rest = profile.get("openai_supports_reasoning_effort_none", False)
-    return may_rest and not profile.get("thinking_enabled_by_default", False)
+def _takes_temperature(name: str) -> bool:
+    return not _REASONING.match(name) or bool(_REASONING_ON_REQUEST.match(name))
 
 
-def _shaped(schema: dict[str, Any]) -> "ModelRequestParameters":
-    from pydantic_ai.profiles.openai import OpenAIJsonSchemaTransformer
-
-    # OpenAI guarantees the schema (`strict`) for a subset of JSON Schema only. Other schemas are sent unchanged.
-    strict = OpenAIJsonSchemaTransformer(schema, strict=None)
-    tightened = strict.walk()
-    is_strict = bool(strict.is_strict_compatible)
-    return questions.shaped(tightened if is_strict else schema, strict=is_strict)
+def _turns(request: ModelRequest, added: str | None) -> list[dict[str, str]]:
+    turns: list[dict[str, str]] = []
+    if system_prompt := questions.system_prompt(request, added):
+        turns.append({"role": "system", "content": system_prompt})
+    turns.extend({"role": each.role, "content": each.text} for each in request.messages)
+    return turns

@@ -1,5 +1,6 @@
 """Servers of models, with their credentials and what error messages say of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 
@@ -24,6 +25,8 @@ class FailurePlace:
     """Advice about the URL if the server does not support the protocol."""
     no_model_codes: frozenset[str] = frozenset()
     """The provider's error codes for an unknown model, apart from status 404."""
+    used_up_codes: frozenset[str] = frozenset()
+    """The provider's error codes for an exhausted balance or plan, apart from status 402."""
 
     def of(self, model: str) -> "FailurePlace":
         """The same place with a model."""
@@ -51,8 +54,8 @@ class Endpoint:
     place: FailurePlace
     base_url: str
     api_key: str | None = field(repr=False)
-    is_own: bool = False
-    """The key is a workspace's, not the operator's, so no other settings of the operator are sent with it."""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Other headers of its calls, by lower-case name."""
     keeps_connections: bool = True
     """False for a server that closes connections without notice, so that the next call on one would fail."""
 

@@ -3,15 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import jiter
 
-from stepiq.core.http.waits import bounded, retry_after
+from stepiq.core.http.waits import retry_after
 from stepiq.redaction.masking import EXCERPT_CHARACTERS
-
-if TYPE_CHECKING:
-    from pydantic_ai.exceptions import ModelHTTPError
 
 _DEPTH = 4
 """Nesting levels that are searched for the message. This is enough for all vendors."""
@@ -32,19 +29,6 @@ class ProviderReply:
     retry_after: timedelta | None = None
     is_used_up: bool = False
     """Whether a quota or a balance is exhausted, so that a short wait does not help."""
-
-    @classmethod
-    def of(cls, error: "ModelHTTPError") -> "ProviderReply":
-        """Convert the library's exception, which may have occurred in the middle of a stream."""
-        from pydantic_ai.exceptions import ModelQuotaExceededError
-
-        given = {error.provider_error_code or "", error.provider_error_type or ""}
-        headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-        said = cls.read(error.status_code, headers, error.body)
-        # Google sends the time to wait in the body, which the library parses.
-        wait = said.retry_after or bounded(error.retry_after)
-        is_used_up = isinstance(error, ModelQuotaExceededError)
-        return cls(said.status, said.codes | given - {""}, said.message, wait, is_used_up)
 
     @classmethod
     def read(cls, status: int, headers: Mapping[str, str], body: object) -> "ProviderReply":

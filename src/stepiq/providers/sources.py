@@ -1,7 +1,7 @@
 """The providers of models: vendors, Ollama, named endpoints and the local model."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -108,9 +108,15 @@ class ServerSource(ModelSource):
 
     _connection: "ProviderConnection | None" = None
 
-    def __init__(self, place: FailurePlace, base_url: str, key: str | None) -> None:
+    def __init__(
+        self,
+        place: FailurePlace,
+        base_url: str,
+        key: str | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(place.provider, place.label)
-        self._endpoint = Endpoint(place, base_url, key)
+        self._endpoint = Endpoint(place, base_url, key, headers or {})
         self.base_url = base_url
         self.origin = "server_key" if key else "local"
         self.key_name = place.key_setting
@@ -131,7 +137,8 @@ class ServerSource(ModelSource):
 
     def _connect_with(self, key: str) -> "ProviderConnection":
         place = replace(self._endpoint.place, key_setting=f"the secret `{self.key_name}`")
-        return self.connects(replace(self._endpoint, place=place, api_key=key, is_own=True))
+        # No other settings of the operator are sent with a workspace's own key.
+        return self.connects(replace(self._endpoint, place=place, api_key=key, headers={}))
 
     async def close(self) -> None:
         await self._own.close()
@@ -147,7 +154,11 @@ class VendorSource(ServerSource):
         given: str | None = getattr(settings, f"{vendor.id}_base_url")
         key = _secret(getattr(settings, f"{vendor.id}_api_key"))
         base_url = vendor.base_url(given or vendor.url)
-        super().__init__(vendor.place(base_url), base_url, key)
+        given_headers = {
+            name: getattr(settings, setting) for name, setting in vendor.header_settings
+        }
+        headers = {name: value for name, value in given_headers.items() if value}
+        super().__init__(vendor.place(base_url), base_url, key, headers)
         self.prices = PriceList(vendor.id)
         self.small_model = vendor.small_model
         if key is None and base_url == vendor.url:

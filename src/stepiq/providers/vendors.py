@@ -21,6 +21,9 @@ class Vendor:
     usual_end: str
     """Advice about the URL if the server does not support the protocol."""
     no_model_codes: frozenset[str] = frozenset()
+    used_up_codes: frozenset[str] = frozenset()
+    header_settings: tuple[tuple[str, str], ...] = ()
+    """Headers that are sent with the operator's key, each with the setting that holds its value."""
     drops: str = ""
     """An optional end of a configured address, which is removed."""
     adds: str = ""
@@ -49,6 +52,7 @@ class Vendor:
             protocol=self.protocol,
             usual_end=self.usual_end,
             no_model_codes=self.no_model_codes,
+            used_up_codes=self.used_up_codes,
         )
 
 
@@ -59,6 +63,10 @@ VENDORS = (
         url="https://api.openai.com/v1",
         small_model="gpt-4o-mini",
         connection_class="openai_chat.OpenAIConnection",
+        header_settings=(
+            ("openai-organization", "openai_org_id"),
+            ("openai-project", "openai_project_id"),
+        ),
         protocol="OpenAI's Chat Completions",
         usual_end="it usually ends in /v1",
     ),
@@ -103,6 +111,8 @@ VENDORS = (
         protocol="Z.ai's Chat Completions",
         usual_end="it usually ends in /v4",
         no_model_codes=frozenset({"1211"}),
+        # https://docs.z.ai/api-reference/api-code: 1113 and those for the limits of a plan.
+        used_up_codes=frozenset({"1113", *map(str, (*range(1308, 1312), *range(1313, 1322)))}),
     ),
 )
 """In the order in which the default model is chosen."""

@@ -1,0 +1,64 @@
+"""The subset of JSON Schema that OpenAI guarantees for an answer (`strict`).
+
+https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
+"""
+
+from typing import Any, cast
+
+_KEYWORDS = frozenset(
+    {
+        "$defs",
+        "$ref",
+        "additionalProperties",
+        "anyOf",
+        "const",
+        "definitions",
+        "description",
+        "enum",
+        "items",
+        "properties",
+        "required",
+        "type",
+    }
+)
+"""Later models guarantee more, such as `minimum` and `pattern`. The name of a model does not say which ones do."""
+
+
+def is_strict(schema: dict[str, Any]) -> bool:
+    """Whether OpenAI accepts and guarantees this schema. With another one, it rejects a strict request."""
+    return schema.get("type") == "object" and _fits(schema)
+
+
+def _fits(schema: object) -> bool:
+    if not isinstance(schema, dict):
+        return False
+    given = cast("dict[str, Any]", schema)
+    if not _KEYWORDS.issuperset(given):
+        return False
+    is_object = given.get("type") == "object" or "properties" in given
+    if is_object and not _is_closed(given):
+        return False
+    inner: list[object] = []
+    for name in ("properties", "$defs", "definitions"):
+        if name in given:
+            if not isinstance(named := given[name], dict):
+                return False
+            inner.extend(cast("dict[str, object]", named).values())
+    if "anyOf" in given:
+        if not isinstance(options := given["anyOf"], list):
+            return False
+        inner.extend(cast("list[object]", options))
+    if "items" in given:
+        inner.append(given["items"])
+    return all(map(_fits, inner))
+
+
+def _is_closed(schema: dict[str, Any]) -> bool:
+    names = schema.get("properties", {})
+    required = schema.get("required", [])
+    return (
+        schema.get("additionalProperties") is False
+        and isinstance(names, dict)
+        and isinstance(required, list)
+        and set(cast("dict[str, Any]", names)) == set(map(str, cast("list[object]", required)))
+    )

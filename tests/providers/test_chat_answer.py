@@ -1,0 +1,157 @@
+"""Answers of servers that differ from OpenAI's."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from stepiq.providers.base import Model
+from tests.providers.conftest import Configure, ask, failure
+from tests.support.chat_server import ChatServer
+from tests.support.vendor_server import Refusal, event
+
+
+class CompatibleServer(ChatServer):
+    """A server that accepts any field."""
+
+    def wrong_key(self) -> Refusal:
+        return Refusal(401, {})
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[CompatibleServer]:
+    server = CompatibleServer()
+    async with server.running():
+        yield server
+
+
+@pytest.fixture
+def model(configured: Configure, server: CompatibleServer) -> Model:
+    return configured(endpoints={"mine": {"base_url": server.url}}).resolve("mine/llama")
+
+
+def chunk(content: Any = None, ending: str | None = None, **fields: Any) -> bytes:
+    delta = {} if content is None else {"content": content}
+    choice = {"index": 0, "delta": delta, "finish_reason": ending}
+    return event({"model": "llama", "choices": [choice], **fields})
+
+
+class TestTexts:
+    async def test_thoughts_between_tags_are_not_part_of_the_answer(
+        self, server: CompatibleServer, model: Model
+    ):
+        texts = ["<think>", "Hm. ", "<b>", "</think>", "4", " is <think> it."]
+        server.events = [*map(chunk, texts), chunk(ending="stop")]
+
+        assert (await ask(model)).text == "4 is <think> it."
+
+    async def test_what_has_no_content_is_skipped(self, server: CompatibleServer, model: Model):
+        server.events = [
+            event({"choices": []}),
+            event({"choices": None, "model": None}),
+            event({"choices": [None]}),
+            event({"choices": [{"delta": None}]}),
+            event({"choices": [{"delta": {"content": {"text": "no"}}}]}),
+            b": ping\n\n",
+            chunk("yes", "stop"),
+        ]
+
+        finished = await ask(model)
+
+        assert (finished.text, finished.model, finished.finish_reason) == ("yes", "llama", "stop")
+
+    async def test_an_unknown_reason_is_not_passed_on(self, server: CompatibleServer, model: Model):
+        server.events = [chunk("yes", "eos_token")]
+
+        assert (await ask(model)).finish_reason is None
+
+    async def test_the_last_event_needs_no_empty_line(self, server: CompatibleServer, model: Model):
+        server.events = [chunk("yes"), chunk(" sir", "stop").rstrip(b"\n")]
+
+        assert (await ask(model)).text == "yes sir"
+
+    async def test_a_last_event_that_was_cut_off(self, server: CompatibleServer, model: Model):
+        server.events = [chunk("yes", "stop"), chunk(" sir")[:-9]]
+
+        assert "closed the connection in the middle" in (await failure(model)).message
+
+    async def test_a_server_that_leaves_the_connection_open_is_not_waited_for(
+        self, server: CompatibleServer, model: Model
+    ):
+        server.events = [chunk("yes", "stop"), event("[DONE]"), chunk("never sent")]
+        server.hangs_at = 2
+
+        assert (await ask(model)).text == "yes"
+
+    async def test_what_follows_the_end_is_ignored(self, server: CompatibleServer, model: Model):
+        server.events = [chunk("yes", "stop"), event("[DONE]"), chunk("no"), b"data: {\n\n"]
+
+        assert (await ask(model)).text == "yes"
+
+    @pytest.mark.parametrize(
+        "data", ["[]", "7", "[" * 100_000, '{"choices": 1' + "0" * 5_000 + "}"]
+    )
+    async def test_an_event_that_is_not_an_object(
+        self, server: CompatibleServer, model: Model, data: str
+    ):
+        server.events = [chunk("yes"), event(data)]
+
+        error = await failure(model)
+
+        assert (error.code, error.retryable) == ("provider_error", True)
+        assert "sent an invalid response. Its message: " in error.message
+
+    async def test_a_stream_without_events(self, server: CompatibleServer, model: Model):
+        server.events = [b": ping\n\n"]
+
+        assert 'Its message: "It contains no events."' in (await failure(model)).message
+
+    async def test_an_answer_that_does_not_stream(self, server: CompatibleServer, model: Model):
+        server.refusals = [Refusal(200, {"choices": [{"message": {"content": "yes"}}]})]
+
+        message = (await failure(model)).message
+
+        assert 'Its message: "It is `application/json`, not `text/event-stream`."' in message
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("code", "expected", "retryable"),
+        [
+            ("rate_limit_exceeded", "provider_rate_limited", True),
+            ("insufficient_quota", "provider_rate_limited", False),
+            ("invalid_api_key", "provider_auth", False),
+            ("model_not_found", "model_unknown", False),
+            ("context_length_exceeded", "provider_error", False),
+            ("something_else", "provider_error", True),
+        ],
+    )
+    async def test_an_error_within_the_answer_is_explained_by_its_code(
+        self, server: CompatibleServer, model: Model, code: str, expected: str, retryable: bool
+    ):
+        error = {"error": {"message": "The model says no.", "code": code}}
+        server.events = [chunk("yes"), event(error)]
+
+        raised = await failure(model)
+
+        assert (raised.code, raised.retryable) == (expected, retryable)
+
+    async def test_without_money_a_retry_does_not_help(
+        self, server: CompatibleServer, model: Model
+    ):
+        server.refusals = [Refusal(402, {"error": {"message": "Please pay."}})]
+
+        error = await failure(model)
+
+        assert (error.code, error.status, error.retryable) == ("provider_rate_limited", 402, False)
+        assert 'has used up its quota (status 402). Its message: "Please pay."' in error.message
+
+
+class TestConnections:
+    async def test_a_complete_answer_leaves_its_connection_to_the_next_call(
+        self, server: CompatibleServer, model: Model
+    ):
+        for _ in range(3):
+            await ask(model)
+
+        assert server.connections == 1
