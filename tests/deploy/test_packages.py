@@ -189,16 +189,16 @@ class TestSlim:
     def test_validate_is_fast(self, slim: Environment):
         file = slim.folder / "fast.yaml"
         file.write_text((ROOT / "examples" / "support_triage.yaml").read_text())
-        seconds: list[float] = []
-        for _ in range(5):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            done = slim.run("validate", str(file))
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            assert done.returncode == 0, done.stderr
-            seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        # CPU time, because other tests use the same processors. They also share their caches, so some calls are slow.
+        seconds = (self.seconds_of_validating(slim, file) for _ in range(10))
+        assert any(each < MOST_SECONDS for each in seconds)
 
-        # CPU time, because other tests use the same processors.
-        assert min(seconds) < MOST_SECONDS
+    def seconds_of_validating(self, slim: Environment, file: Path) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = slim.run("validate", str(file))
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert done.returncode == 0, done.stderr
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     def test_what_needs_no_server_works(self, slim: Environment):
         for command, shown in WORKING.items():
