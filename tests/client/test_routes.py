@@ -216,6 +216,16 @@ class TestLists:
 
         assert [run.status for run in found] == ["failed"] * 3
 
+    async def test_a_list_without_a_method_is_read_by_its_path(
+        self, owner_twin: Twin, make, account
+    ):
+        pipeline_id = await make.pipeline(account)
+        made = [str(await make.run(account, pipeline_id)) for _ in range(5)]
+
+        found = await owner_twin.all(lambda client: client.pages("/api/runs", query={"limit": 2}))
+
+        assert [run["id"] for run in found] == made[::-1]
+
 
 class TestIdempotency:
     async def test_a_call_with_the_key_of_an_earlier_one_has_its_result(

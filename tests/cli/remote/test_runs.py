@@ -142,6 +142,14 @@ class TestTrigger:
 
 
 class TestRuns:
+    async def test_a_list_ends_at_its_limit(self, remote: Remote):
+        await remote.save()
+        made = [(await remote.run())["id"] for _ in range(3)]
+
+        said = await remote("runs", "list", "--limit", "2", "--json")
+
+        assert [run["id"] for run in json.loads(said.out)["data"]] == made[:0:-1]
+
     async def test_the_list_has_the_newest_first(self, remote: Remote):
         await remote.save()
         first, second = await remote.run(), await remote.run()

@@ -144,14 +144,10 @@ async def everything(
         limit: the most items to return.
         query: filters of the list.
     """
+    size = 100 if limit is None else min(100, limit)
     found: list[dict[str, Any]] = []
-    cursor: str | None = None
-    while True:
-        size = 100 if limit is None else min(100, limit - len(found))
-        page = (
-            await client.request("GET", path, query={**query, "limit": size, "cursor": cursor})
-        ).json()
-        found += page["data"]
-        cursor = page["next_cursor"]
-        if cursor is None or (limit is not None and len(found) >= limit):
-            return found
+    async for item in client.pages(path, query={**query, "limit": size}):
+        found.append(item)
+        if len(found) == limit:
+            break
+    return found

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
+from stepiq.client.aio.pages import AsyncPages
 from stepiq.client.aio.topics import AsyncTopics
 from stepiq.client.aio.transport import AsyncTransport
 from stepiq.client.connection import DEFAULT_RETRIES, DEFAULT_TIMEOUT, ServerConnection
@@ -123,3 +124,16 @@ class AsyncClient(AsyncTopics):
             timeout=timeout,
         )
         return await self._transport.send(request)
+
+    def pages(
+        self, path: str, *, query: Mapping[str, QueryValue] | None = None
+    ) -> AsyncPages[dict[str, Any]]:
+        """The items of a list by the path of its route. Prefer the methods of the topics, such as `client.runs.list`.
+
+        Args:
+            path: such as `/api/runs`, with quoted parameters. It begins with one `/`.
+            query: parameters of the query. None is not sent.
+        """
+        return AsyncPages(
+            self._transport, dict[str, Any], ApiRequest("GET", path, query=query or {})
+        )

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from stepiq.client.connection import DEFAULT_RETRIES, DEFAULT_TIMEOUT, ServerConnection
 from stepiq.client.requests import ApiRequest, ApiResponse, QueryValue, json_body_of
+from stepiq.client.sync.pages import Pages
 from stepiq.client.sync.topics import Topics
 from stepiq.client.sync.transport import Transport
 
@@ -125,3 +126,14 @@ class Client(Topics):
             timeout=timeout,
         )
         return self._transport.send(request)
+
+    def pages(
+        self, path: str, *, query: Mapping[str, QueryValue] | None = None
+    ) -> Pages[dict[str, Any]]:
+        """The items of a list by the path of its route. Prefer the methods of the topics, such as `client.runs.list`.
+
+        Args:
+            path: such as `/api/runs`, with quoted parameters. It begins with one `/`.
+            query: parameters of the query. None is not sent.
+        """
+        return Pages(self._transport, dict[str, Any], ApiRequest("GET", path, query=query or {}))
