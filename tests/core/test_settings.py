@@ -139,6 +139,9 @@ class TestLoad:
             ("STEPIQ_PUBLIC_URL", "ftp://example.com", "Use an address without a path,"),
             ("STEPIQ_TRUSTED_PROXIES", "10.0.0.1/8", "Use address ranges separated by commas,"),
             ("STEPIQ_ALLOWED_PRIVATE_NETWORKS", "10.0.0.0/8,all", "Use address ranges separated"),
+            ("STEPIQ_OTLP_CONTENT", "yes", "Use `true` or `false`."),
+            ("STEPIQ_OTLP_SIGNALS", "traces,logs", "Use `traces`, `metrics` or `traces,metrics`."),
+            ("STEPIQ_OTLP_SIGNALS", ",", "Use `traces`, `metrics` or `traces,metrics`."),
         ],
     )
     def test_a_wrong_one_is_shown_with_what_is_allowed(self, monkeypatch, variable, value, demand):

@@ -21,6 +21,7 @@ from stepiq.execution import usage
 from stepiq.execution.admission import Admission
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.execution.records import NewRun
+from stepiq.execution.trace_queue import TraceQueue
 from stepiq.queue.tickets import Ticket, TicketQueue
 from stepiq.store.database import Database
 from stepiq.store.pubsub import LocalChanges
@@ -175,7 +176,7 @@ async def queue(database: Database, changes: LocalChanges) -> AsyncIterator[Tick
 
 @pytest.fixture
 def place(changes: LocalChanges, queue: TicketQueue, make: Make):
-    admission = Admission(changes, queue, WorldPlans())
+    admission = Admission(changes, queue, WorldPlans(), TraceQueue(False))
 
     async def place() -> Place:
         account = await make.user()

@@ -232,6 +232,7 @@ class TestMetadata:
             "asked_addresses": "nobody: all workspaces ask them",
             "schedule_ticks": "schedules",
             "bulk_items": "bulk_jobs",
+            "trace_exports": "runs",
             "audit_chains": "itself: its id is that of the workspace",
         }
 

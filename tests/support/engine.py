@@ -15,6 +15,7 @@ from stepiq.accounts.secrets import service as secrets
 from stepiq.core import clock
 from stepiq.core.encryption import Keyring
 from stepiq.core.ids import uuid7
+from stepiq.core.trace_context import TraceParent
 from stepiq.execution.records import NewRun, RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.language.loading import load
@@ -198,6 +199,8 @@ class World:
         spends_credits: bool = False,
         own_keys: Collection[str] = (),
         caller: RunCaller | None = None,
+        parent: TraceParent | None = None,
+        retry_of: UUID | None = None,
     ) -> tuple[UUID, Heard]:
         """Accept a run, and subscribe to it from its first event. With `plan`, change the workspace's plan first."""
         if plan is not None:
@@ -219,6 +222,8 @@ class World:
             spends_credits=spends_credits,
             own_keys=own_keys,
             caller=caller,
+            parent=parent,
+            retry_of=retry_of,
         )
         async with self.database.transaction() as session:
             await self.engine.accept(session, run)

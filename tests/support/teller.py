@@ -9,6 +9,7 @@ from stepiq.core import clock
 from stepiq.execution import events
 from stepiq.execution.admission import Admission, RunLog
 from stepiq.execution.events import Event
+from stepiq.execution.trace_queue import TraceQueue
 from stepiq.store.database import Database
 from stepiq.store.pubsub import LocalChanges, run_topic
 from stepiq.store.states import RunStatus
@@ -21,7 +22,7 @@ class Teller:
     def __init__(self, database: Database, changes: LocalChanges) -> None:
         self._database = database
         self._changes = changes
-        self._admission = Admission(changes, cast(Any, None), cast(Any, None))
+        self._admission = Admission(changes, cast(Any, None), cast(Any, None), TraceQueue(False))
 
     async def event(self, run_id: UUID, event: Event, **columns: Any) -> None:
         """Record one event, update columns of the run, and publish the event."""

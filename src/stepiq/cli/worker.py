@@ -11,6 +11,7 @@ from stepiq.core.watchdog import Watchdog
 from stepiq.server import descriptors
 from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
+from stepiq.server.metrics import metrics_export
 from stepiq.server.probes import watched
 from stepiq.server.process import metrics_listener, run, stop_on_signal
 from stepiq.server.worker import Worker
@@ -41,6 +42,7 @@ async def _work(configured: Settings, announce: Announce | None) -> None:
     async with (
         built(configured) as services,
         metrics_listener(services),
+        metrics_export(services),
         watched(services) as address,
     ):
         worker = Worker(services)

@@ -26,6 +26,14 @@ disable_created_metrics()
 REGISTRY = CollectorRegistry()
 """Separate from the default registry, to which libraries can add metrics that stepIQ does not document."""
 
+GEN_AI = CollectorRegistry()
+"""Metrics of OpenTelemetry's conventions for generative AI, which are only exported over OTLP."""
+
+_MOST_MODELS = 100
+"""Models that are counted separately. Users can write any name."""
+_OTHER_MODEL = "_OTHER"
+_TOKEN_BUCKETS = tuple(4**power for power in range(14))
+_OPERATION_BUCKETS = tuple(0.01 * 2**power for power in range(14))
 _REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _RUN_BUCKETS = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 _LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
@@ -159,6 +167,13 @@ schedule_ticks = Counter(
     ["result"],
     registry=REGISTRY,
 )
+otlp_exports = Counter(
+    "stepiq_otlp_exports",
+    "Runs whose traces were exported, and exports of metrics: `sent`, `incomplete` if the collector rejected a part, or dropped "
+    "because it `refused` them or they have waited a day (`expired`). `retried` counts failed attempts that are repeated.",
+    ["signal", "result"],
+    registry=REGISTRY,
+)
 egress_blocked = Counter(
     "stepiq_egress_blocked",
     "Requests of pipelines to addresses that they may not call.",
@@ -201,6 +216,30 @@ for _work in ("run", "delivery"):
     tickets_in_hand.labels(_work)
 build_info.labels(__version__, platform.python_version()).set(1)
 ProcessCollector(registry=REGISTRY)
+
+
+gen_ai_token_usage = Histogram(
+    "gen_ai_client_token_usage",
+    "Number of input and output tokens of a call.",
+    ["provider", "model", "token_type"],
+    buckets=_TOKEN_BUCKETS,
+    registry=GEN_AI,
+)
+gen_ai_duration = Histogram(
+    "gen_ai_client_operation_duration",
+    "Duration of a call of a model.",
+    ["provider", "model", "error_type"],
+    buckets=_OPERATION_BUCKETS,
+    registry=GEN_AI,
+)
+_models: set[str] = set()
+
+
+def model_label(model: str) -> str:
+    """The label of a model: its name, or `_OTHER` if too many models have been called."""
+    if len(_models) < _MOST_MODELS:
+        _models.add(model)
+    return model if model in _models else _OTHER_MODEL
 
 
 def render() -> bytes:

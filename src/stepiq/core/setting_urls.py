@@ -3,6 +3,8 @@
 import re
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 
 def checked_base(url: str) -> str:
     """The URL of a model provider, unchanged.
@@ -19,6 +21,24 @@ def checked_base(url: str) -> str:
         raise ValueError(
             "use a complete URL that begins with `http://` or `https://`, such as `http://127.0.0.1:11434`"
         )
+    return url
+
+
+def checked_mail_server(url: SecretStr | None) -> SecretStr | None:
+    """The URL of a mail server, unchanged.
+
+    Raises:
+        ValueError: it is not one. The message does not contain it.
+    """
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url.get_secret_value())
+        usable = parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("use `smtp://USER:PASSWORD@HOST:587` or `smtps://USER:PASSWORD@HOST:465`")
     return url
 
 

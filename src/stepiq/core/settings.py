@@ -18,7 +18,9 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
+    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -27,12 +29,13 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from stepiq.core import addresses
+from stepiq.core import addresses, otlp_settings
 from stepiq.core import setting_urls as urls
 from stepiq.core.config_file import CONFIG_FILE_TABLES, EndpointSettings, read_config_file
 from stepiq.core.environment import variable
 from stepiq.core.errors import Issue
 from stepiq.core.oidc_settings import OidcSettings, read_variable
+from stepiq.core.otlp_settings import OtlpSignal
 from stepiq.core.setting_errors import invalid, of_validation, spellings
 
 Network = IPv4Network | IPv6Network
@@ -161,7 +164,7 @@ class Settings(BaseSettings):
     """Connections of one client address whose request is not complete, but at most half of its connections. If a client opens more,
     its oldest one is closed."""
 
-    smtp_url: SecretStr | None = None
+    smtp_url: Annotated[SecretStr | None, AfterValidator(urls.checked_mail_server)] = None
     """Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…:465`. Write characters such as `@` in the user and
     password as `%40`. On other ports, `smtp://` encrypts if the server offers it, and sends a password to another machine only
     encrypted. Default: emails are written as `.eml` files to `mail` in the data folder."""
@@ -181,6 +184,22 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """TCP port of 127.0.0.1 on which `stepiq serve` and `stepiq worker` answer `/metrics` without a token. 0 uses a free port, which
     the log shows (`metrics_ready`). Default: none."""
+
+    otlp_endpoint: Annotated[str | None, AfterValidator(otlp_settings.checked_endpoint)] = None
+    """URL of an OpenTelemetry collector or backend that accepts OTLP over HTTP, such as `http://127.0.0.1:4318`. `/v1/traces` and
+    `/v1/metrics` are added to it. Default: none, so that nothing is [exported](../observability.md)."""
+
+    otlp_headers: Annotated[SecretStr | None, AfterValidator(otlp_settings.checked_headers)] = None
+    """Headers of these requests, `NAME=VALUE` separated by commas, such as `Authorization=Bearer%20TOKEN`. Write special characters
+    of values as in URLs. Default: none."""
+
+    otlp_signals: Annotated[
+        tuple[OtlpSignal, ...], NoDecode, BeforeValidator(otlp_settings.read_signals)
+    ] = (OtlpSignal.TRACES, OtlpSignal.METRICS)
+    """What is exported: `traces`, `metrics` or `traces,metrics`. Default: both."""
+
+    otlp_content: bool = False
+    """`true` also exports prompts, answers, URLs and error messages, with secrets masked and at most 8,192 characters of each."""
 
     log_format: Literal["auto", "console", "json"] = "auto"
     """`console` is text for people, `json` is one object per line for log collectors. `auto` is `console` on a terminal, else `json`."""
@@ -249,7 +268,7 @@ class Settings(BaseSettings):
                 "use address ranges separated by commas, such as `10.1.0.0/16`. The bits after the prefix must be 0"
             ) from None
 
-    @field_validator("allow_unsafe_store", mode="before")
+    @field_validator("allow_unsafe_store", "otlp_content", mode="before")
     @classmethod
     def _flag(cls, value: object) -> object:
         if isinstance(value, str) and value.lower() not in ("true", "false"):
@@ -288,22 +307,6 @@ class Settings(BaseSettings):
     def _provider(cls, value: str | None) -> str | None:
         return None if value is None else urls.checked_base(value)
 
-    @field_validator("smtp_url")
-    @classmethod
-    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value.get_secret_value())
-            usable = parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable:
-            raise ValueError(
-                "use `smtp://USER:PASSWORD@HOST:587` or `smtps://USER:PASSWORD@HOST:465`"
-            )
-        return value
-
     @field_validator("mail_from")
     @classmethod
     def _mailbox(cls, value: str) -> str:
@@ -341,6 +344,10 @@ class Settings(BaseSettings):
         """The providers for single sign-on by name. The variable has precedence over the config file."""
         given = self.oidc_providers
         return {**self.oidc, **({} if given is None else read_variable(given.get_secret_value()))}
+
+    def exports(self, signal: OtlpSignal) -> bool:
+        """Whether this signal is sent to an OpenTelemetry collector."""
+        return self.otlp_endpoint is not None and signal in self.otlp_signals
 
     @cached_property
     def base_url(self) -> str:

@@ -26,6 +26,7 @@ from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.events import Event
 from stepiq.execution.limits import PlanBook, PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.execution.records import NewRun
+from stepiq.execution.trace_queue import TraceQueue
 from stepiq.execution.usage import Tally
 from stepiq.store import faults
 from stepiq.store.database import Session, StoreUnavailable
@@ -129,10 +130,12 @@ def count_end(status: RunStatus, trigger: str, started: datetime | None, ended: 
 class Admission:
     """Accepts and cancels runs inside the caller's transaction."""
 
-    def __init__(self, changes: Changes, tickets: Tickets, plans: PlanBook) -> None:
+    def __init__(
+        self, changes: Changes, tickets: Tickets, plans: PlanBook, traces: TraceQueue
+    ) -> None:
         self._changes = changes
         self._tickets = tickets
-        self.plans = plans
+        self.plans, self.traces = plans, traces
 
     async def accept(self, session: Session, run: NewRun) -> None:
         """Insert a run, its first event and, below the limit, its ticket. A refused run is not counted.
@@ -193,6 +196,7 @@ class Admission:
                 "only_step": run.only_step,
                 "caller_type": run.caller and run.caller.type,
                 "caller_id": run.caller and run.caller.id,
+                "traceparent": run.parent and str(run.parent),
                 "ticket": ticket,
                 "last_seq": 1,
                 "deadline_at": now + run.timeout,
@@ -327,6 +331,7 @@ class Admission:
             raise RunNotCancellable(run_id)
         log = RunLog(run_id, workspace_id, row.last_seq - len(new_events), new_events)
         await self.append_many(session, [log])
+        await self.traces.add_cancelled(session, run_id, now)
         tally, release = Tally(), Release()
         if not is_draft_version(row.pipeline_version):
             tally.add_run(RunStatus.CANCELLED)

@@ -39,3 +39,5 @@ class Dependencies:
     maskers: Maskers = field(default_factory=Maskers)
     stubs: Stubs | None = None
     """Given results for steps, in tests of pipelines."""
+    exports_traces: bool = False
+    """Whether spans of the calls are exported later."""

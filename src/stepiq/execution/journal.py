@@ -234,6 +234,8 @@ class Journal:
         await self._count(session, ours)
         if done := ending + parking:
             await tickets.finish(session, [Ticket(each.run.id, each.ticket) for each in done])
+        if ending:
+            await self._admission.traces.add(session, [each.run.id for each in ending])
         asked = await reviews.open_many(
             session, [(each.run, each.entry.parking) for each in parking if each.entry.parking]
         )

@@ -142,6 +142,8 @@ def _changing(operation: Operation) -> dict[str, Any]:
         "response_is_omitted": operation.response_is_omitted,
         "recorded_bytes": operation.recorded_bytes,
         "error": operation.error,
+        "outcome": operation.outcome,
+        "reported_model": operation.reported_model,
         "model": operation.model,
         "paid_by": operation.paid_by,
         "started_at": operation.started_at,

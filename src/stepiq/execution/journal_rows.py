@@ -6,7 +6,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.core import json
+from stepiq.core import json, trace_context
 from stepiq.core.json import Json
 from stepiq.execution.records import ClaimedRun, Meter, Reservation, StepRecord
 from stepiq.store.states import StepStatus, TriggerType
@@ -28,6 +28,7 @@ CLAIMED = (
     runs.c.crashes,
     runs.c.caller_id,
     runs.c.only_step,
+    runs.c.traceparent,
 )
 """Columns of a run that `claimed` reads."""
 
@@ -51,6 +52,7 @@ def claimed(row: sa.Row[Any]) -> ClaimedRun:
         crashes=row.crashes,
         caller_id=row.caller_id,
         only_step=row.only_step,
+        parent=trace_context.parse(row.traceparent),
     )
 
 

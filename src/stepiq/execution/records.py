@@ -7,6 +7,7 @@ from uuid import UUID
 
 from stepiq.core import clock
 from stepiq.core.json import Json, SerializedJson
+from stepiq.core.trace_context import TraceParent
 from stepiq.execution.limits import RunLimits
 from stepiq.providers.base import Usage
 from stepiq.store.states import (
@@ -59,6 +60,8 @@ class NewRun:
     """The steps that it reuses from `retry_of`."""
     only_step: str | None = None
     """Id of the only step to execute; None for all steps."""
+    parent: TraceParent | None = None
+    """The span of the request that starts it."""
 
 
 StepKey = tuple[str, str, int]
@@ -95,6 +98,8 @@ class ClaimedRun:
     """Id of the only step to execute; None for all steps."""
     caller_id: UUID | None = None
     """Id of what started it; None if it is unknown."""
+    parent: TraceParent | None = None
+    """The span of the request that started it."""
     last_ordinal: int = 0
     """Highest `ordinal` of its steps."""
 
@@ -275,6 +280,10 @@ class Operation:
     starts: int = 0
     """How often it was performed. A crash makes it more than 1."""
     error: dict[str, Json] | None = None
+    outcome: str | None = None
+    """The status of the HTTP response, or why the model stopped."""
+    reported_model: str | None = None
+    """The model that the provider reports. Masked."""
     model: str | None = None
     paid_by: str | None = None
     meter: Meter = field(default_factory=Meter)
@@ -306,6 +315,7 @@ class Operation:
     def begin(self, now: datetime, *, counts: bool = True) -> None:
         """It is about to be performed. `counts` is false if it may only continue to wait for an answer."""
         self.status, self.error, self.ended_at = OperationStatus.RUNNING, None, None
+        self.outcome = self.reported_model = None
         self.queued_at = self.queued_at or now
         if counts or self.starts == 0:
             self.starts += 1

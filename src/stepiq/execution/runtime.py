@@ -24,6 +24,7 @@ from stepiq.execution.protocols import Outbox, SecretReader
 from stepiq.execution.records import NewDelivery, NewRun, Reuse
 from stepiq.execution.retention import sweep_for_ever
 from stepiq.execution.stubs import Stubs
+from stepiq.execution.trace_queue import TraceQueue
 from stepiq.execution.waking import wake_for_ever
 from stepiq.language.definition import Definition
 from stepiq.providers.registry import Providers
@@ -50,7 +51,8 @@ Done = TypeVar("Done")
 class Engine:
     """Executes the runs of one database in this process.
 
-    A run fails after `crash_limit` consecutive crashes without progress; 0 means no limit.
+    A run fails after `crash_limit` consecutive crashes without progress; 0 means no limit. With `exports_traces`, ended runs
+    are queued for the export of their traces.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Engine:
         secrets: SecretReader | None = None,
         stubs: Stubs | None = None,
         crash_limit: int = 0,
+        exports_traces: bool = False,
     ) -> None:
         self.definitions = definitions or Definitions()
         """Compiled versions, shared with the validation of input."""
@@ -75,12 +78,18 @@ class Engine:
         self._presence = presence_of(database)
         self._tickets = TicketQueue(database, changes)
         self._recovery = Recovery(database, changes, self._tickets, self._presence)
-        self._admission = Admission(changes, self._tickets, plans)
+        self._admission = Admission(changes, self._tickets, plans, TraceQueue(exports_traces))
         self._outbox = outbox
         self._secrets = secrets
         self._journal = Journal(database, self._admission, self._tickets, outbox)
         self._dependencies = Dependencies(
-            database, providers, http, Sandbox(), changes, stubs=stubs
+            database,
+            providers,
+            http,
+            Sandbox(),
+            changes,
+            stubs=stubs,
+            exports_traces=exports_traces,
         )
         self._executor = Executor(
             database,

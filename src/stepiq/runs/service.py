@@ -7,6 +7,7 @@ from stepiq.accounts.secrets import service as secrets
 from stepiq.billing.plans import Plan
 from stepiq.core import ids
 from stepiq.core.json import Json
+from stepiq.core.trace_context import TraceParent
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.records import NOTHING, NewRun, Reuse, RunCaller
 from stepiq.execution.runtime import Engine
@@ -24,6 +25,7 @@ from stepiq.runs.errors import (
 from stepiq.runs.records import Outline, Progress, Run, RunRetry, Started
 from stepiq.store.database import Session
 from stepiq.store.states import CallerType, TriggerType, is_draft_version
+from stepiq.web import requests
 
 _LINKED_STEPS = 200
 """Maximum number of steps shown to the holder of a link."""
@@ -75,6 +77,7 @@ async def start(
         input_data=definition.input.validate(input_data),
         caller=caller_of(actor),
         schedule_id=schedule_id,
+        parent=requests.trace_parent(),
     )
     await engine.accept(session, run)
     return Started(run.id, target.id)
@@ -97,6 +100,7 @@ async def new_run(
     retry_of: UUID | None = None,
     reuse: Reuse = NOTHING,
     only_step: str | None = None,
+    parent: TraceParent | None = None,
 ) -> NewRun:
     """Build a run to accept. The caller has validated the input."""
     own_keys, spends_credits = frozenset[str](), engine.spends_credits(definition)
@@ -120,6 +124,7 @@ async def new_run(
         schedule_id=schedule_id,
         reuse=reuse,
         only_step=only_step,
+        parent=parent,
     )
 
 
@@ -213,6 +218,7 @@ async def retry(
         retry_of=run_id,
         reuse=reuse,
         only_step=only_step,
+        parent=requests.trace_parent(),
     )
     await engine.accept(session, run)
     return await get(session, actor, run.id)

@@ -14,6 +14,7 @@ from stepiq.core import data_folder
 from stepiq.core.encryption import Keyring
 from stepiq.core.http import guarded_client
 from stepiq.core.mail import Mailer
+from stepiq.core.otlp_settings import OtlpSignal
 from stepiq.core.settings import Settings
 from stepiq.execution.definitions import Definitions
 from stepiq.execution.runtime import Engine
@@ -75,6 +76,7 @@ async def build(
         secrets=secrets,
         stubs=stubs,
         crash_limit=settings.run_crash_limit,
+        exports_traces=sends and settings.exports(OtlpSignal.TRACES),
     )
     return BillingServices(
         settings,

@@ -7,12 +7,16 @@ trust loopback addresses, because a reverse proxy connects from loopback too.
 import asyncio
 import hmac
 import math
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
-from stepiq.core import metrics
+from stepiq.core import metrics, tasks
 from stepiq.core.errors import Forbidden, Unauthenticated
+from stepiq.core.otlp_settings import OtlpSignal
 from stepiq.queue import backlog
 from stepiq.queue.backlog import Backlog
 from stepiq.queue.tickets import Queue
@@ -86,11 +90,34 @@ def create_metrics(services: Services) -> FastAPI:
     return app
 
 
-async def _render(services: Services) -> Response:
+@asynccontextmanager
+async def metrics_export(services: Services) -> AsyncGenerator[None]:
+    """Send the metrics to the operator's OpenTelemetry collector until the block ends, if there is one."""
+    settings = services.settings
+    if not settings.exports(OtlpSignal.METRICS):
+        yield
+        return
+    # A server without the export starts faster without its libraries.
+    from stepiq.telemetry.metrics_exporter import MetricsExporter  # noqa: PLC0415
+
+    exporter = MetricsExporter(settings, partial(_refresh, services))
+    task = asyncio.create_task(exporter.run_for_ever())
+    try:
+        yield
+    finally:
+        await tasks.cancel([task])
+
+
+async def _refresh(services: Services) -> None:
+    """Set the metrics that are read at each export."""
     metrics.worker_ready.set(services.engine.is_ready)
     for pool, used in services.database.connections().items():
         metrics.store_connections.labels(pool).set(used)
     _set_backlog(await _look(services))
+
+
+async def _render(services: Services) -> Response:
+    await _refresh(services)
     return Response(metrics.render(), media_type=metrics.CONTENT_TYPE)
 
 

@@ -26,7 +26,7 @@ from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
 from stepiq.server.connections import Connections, Limits
 from stepiq.server.listening import bind
-from stepiq.server.metrics import create_metrics
+from stepiq.server.metrics import create_metrics, metrics_export
 from stepiq.server.protocol import Clients, GuardedProtocol
 from stepiq.server.welcome import welcome
 from stepiq.server.worker import Worker
@@ -102,7 +102,7 @@ async def _serve(
     has_worker: bool,
 ) -> None:
     await before_start(settings, announce)
-    async with built(settings) as services, metrics_listener(services):
+    async with built(settings) as services, metrics_listener(services), metrics_export(services):
         app = create_app()
         equip(app, services, has_worker=has_worker)
         server = HttpServer(settings, app)

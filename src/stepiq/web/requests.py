@@ -6,7 +6,9 @@ from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
+from stepiq.core import trace_context
 from stepiq.core.errors import StepIQError
+from stepiq.core.trace_context import TraceParent
 
 _ID = "stepiq.request_id"
 _FACTS = "stepiq.facts"
@@ -20,12 +22,17 @@ _PATH_REFUSAL = "stepiq.path_refusal"
 
 
 _client: ContextVar[str | None] = ContextVar("client_address", default=None)
+_traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
+_TRACEPARENT = trace_context.TRACEPARENT.encode()
 
 
 def act_from(scope: Mapping[str, Any]) -> None:
-    """Set the client address of the current task, and of the tasks it creates, to the one that sent this request."""
+    """Set the client address and the `traceparent` of the current task, and of the tasks it creates, to those of a request."""
     client = scope.get("client")
     _client.set(_plain(client[0]) if client else None)
+    sent = [value for name, value in scope["headers"] if name == _TRACEPARENT]
+    # Several headers are invalid, as an invalid one is.
+    _traceparent.set(sent[0].decode("latin-1") if len(sent) == 1 else None)
 
 
 def client_address() -> str | None:
@@ -34,6 +41,14 @@ def client_address() -> str | None:
     Behind a proxy that the operator trusts, it is the address that the proxy forwards.
     """
     return _client.get()
+
+
+def trace_parent() -> TraceParent | None:
+    """The span of the client for which the current task acts; None outside of requests, and of requests without one.
+
+    Call it in the task of the request: a task that serves several requests has the span of the one that created it.
+    """
+    return trace_context.parse(_traceparent.get())
 
 
 def _plain(host: str) -> str:

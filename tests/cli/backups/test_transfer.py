@@ -27,6 +27,7 @@ from stepiq.store.tables import (
     pipelines,
     runs,
     spent_sign_ins,
+    trace_exports,
 )
 from tests.cli.backups.conftest import (
     FILE,
@@ -81,6 +82,7 @@ def fill_every_table(kept: Kept, path: Path) -> None:
         values: list[tuple[sa.Table, dict[str, Any]]] = [
             (asked_addresses, {"email": "a@example.com", "day": "2026-11-27", "asked": 2}),
             (spent_sign_ins, {"digest": bytes(range(32)), "expires_at": now}),
+            (trace_exports, {"run_id": kept.run_id, "due_at": now, "created_at": now}),
             (known_clients, {"digest": b"\xff" * 32, "user_id": member.id, "last_seen_at": now}),
         ]
         async with database.transaction() as session:

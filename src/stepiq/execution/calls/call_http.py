@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from stepiq.core import trace_context
 from stepiq.core.http import (
     EgressBlocked,
     FailureKind,
@@ -32,7 +33,11 @@ async def call_http(call: Call, request: CallHttp) -> HttpReply:
         reply = await call.dependencies.http.send(
             request.method,
             request.url,
-            headers={**request.headers, "Idempotency-Key": call.key},
+            headers={
+                **request.headers,
+                "Idempotency-Key": call.key,
+                **_trace_context(call, request),
+            },
             content=request.content,
             timeouts=Timeouts(connect=min(_CONNECT, limit), read=limit, total=limit),
             max_bytes=request.max_bytes,
@@ -47,4 +52,14 @@ async def call_http(call: Call, request: CallHttp) -> HttpReply:
     if isinstance(reply, NetworkFailure):
         message = f"{reply.message} {_ADVICE[reply.kind]}"
         raise OperationFailed(Failed(FailureCode.HTTP_ERROR, message, is_retryable=True))
+    call.operation.outcome = str(reply.status_code)
     return HttpReply(reply.status_code, dict(reply.headers), reply.body, reply.is_cut)
+
+
+def _trace_context(call: Call, request: CallHttp) -> dict[str, str]:
+    """The span of the call, in which the called server can continue the trace, if the server exports traces."""
+    is_given = any(name.lower() == trace_context.TRACEPARENT for name in request.headers)
+    if is_given or not call.dependencies.exports_traces:
+        return {}
+    header = trace_context.header(call.run.id, call.run.parent, call.operation.id)
+    return {trace_context.TRACEPARENT: header}

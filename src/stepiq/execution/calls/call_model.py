@@ -1,5 +1,7 @@
 """Calls a model, streams its answer, and counts its tokens."""
 
+import time
+
 from stepiq.core import clock, metrics
 from stepiq.core.control_characters import storable
 from stepiq.execution.calls import budget
@@ -14,6 +16,9 @@ from stepiq.providers.base import (
     ModelRequest,
     ProviderError,
 )
+
+_REPORTED_CHARACTERS = 200
+"""Longest name of a model that is recorded. The provider can send any text."""
 
 
 async def call_model(call: Call, request: CallModel) -> ModelReply:
@@ -43,20 +48,27 @@ async def call_model(call: Call, request: CallModel) -> ModelReply:
 
 async def _stream(call: Call, model: Model, request: ModelRequest) -> Finished:
     progress = CallProgress()
-    result = "cancelled"
+    result, error_type = "cancelled", "cancelled"
+    started = time.perf_counter()
     try:
         async for item in model.stream(request, progress):
             call.operation.first_piece_at = call.operation.first_piece_at or clock.now()
             if isinstance(item, Finished):
-                result = "ok"
+                result, error_type = "ok", ""
+                call.operation.outcome = item.finish_reason
+                reported = call.secrets.recorded(item.model[:_REPORTED_CHARACTERS])
+                call.operation.reported_model = reported
                 return item
             call.stream_text(item.text)
     except ProviderError as error:
-        result = "failed"
+        result, error_type = "failed", str(error.code)
         failed = Failed(FailureCode(error.code), error.message, error.retryable, error.retry_after)
         raise OperationFailed(failed) from error
     finally:
         metrics.model_calls.labels(model.provider, result).inc()
+        label = metrics.model_label(model.name)
+        seconds = time.perf_counter() - started
+        metrics.gen_ai_duration.labels(model.provider, label, error_type).observe(seconds)
         # Tokens used so far are paid for, even if the call fails or is cancelled.
         _count(call, model, progress)
     raise RuntimeError(
@@ -68,8 +80,10 @@ def _count(call: Call, model: Model, progress: CallProgress) -> None:
     usage = progress.usage()
     if not usage.input_tokens and not usage.output_tokens:
         return
-    metrics.model_tokens.labels(model.provider, "input").inc(usage.input_tokens)
-    metrics.model_tokens.labels(model.provider, "output").inc(usage.output_tokens)
+    label = metrics.model_label(model.name)
+    for kind, tokens in (("input", usage.input_tokens), ("output", usage.output_tokens)):
+        metrics.model_tokens.labels(model.provider, kind).inc(tokens)
+        metrics.gen_ai_token_usage.labels(model.provider, label, kind).observe(tokens)
     credit_tokens = 0
     if model.is_paid_by_server:
         credit_tokens = budget.charged(call.record, usage.input_tokens + usage.output_tokens)

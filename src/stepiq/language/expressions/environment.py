@@ -4,7 +4,9 @@ CEL refuses `1 + 1.5`, and types `input.price * 1.19` as an operation on doubles
 fraction is an integer. The operators are declared here for every pair of number types, as `operators` evaluates them.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import permutations
 
 from cel_expr_python import cel  # pyright: ignore[reportMissingTypeStubs]
@@ -17,6 +19,7 @@ _NUMBERS = ("int", "uint", "double")
 MIXED = tuple(permutations(_NUMBERS, 2))
 """The pairs of different number types."""
 _TIMES = ("timestamp", "duration")
+_PROTOBUF = "google.protobuf.descriptor_pool"
 _Overload = tuple[str, str]
 """Argument types and result type, in the library's notation: `list<~A>` is a list of any one type."""
 
@@ -99,13 +102,31 @@ def new_engine(implementations: Mapping[str, Callable[..., object]] | None = Non
     Args:
         implementations: functions by overload id, such as `_+_(int,double)`; only needed to evaluate with the library.
     """
-    return cel.NewEnv(
-        # JSON is YAML.
-        config=cel.NewEnvConfigFromYaml(dumps(_configuration())),
-        variables=dict.fromkeys(ROOTS, cel.Type.DYN),
-        extensions=[ext_optional.ExtOptional()],
-        function_impls=implementations,
-    )
+    with _without_protobuf():
+        return cel.NewEnv(
+            # JSON is YAML.
+            config=cel.NewEnvConfigFromYaml(dumps(_configuration())),
+            variables=dict.fromkeys(ROOTS, cel.Type.DYN),
+            extensions=[ext_optional.ExtOptional()],
+            function_impls=implementations,
+        )
+
+
+@contextmanager
+def _without_protobuf() -> Generator[None]:
+    """Prevent the library from importing protobuf if it is installed.
+
+    The import slows down each start, and is only needed for messages, which JSON does not have.
+    """
+    if _PROTOBUF in sys.modules:
+        yield
+        return
+    # The import system reads this as a module that does not exist.
+    sys.modules[_PROTOBUF] = None  # pyright: ignore[reportArgumentType]
+    try:
+        yield
+    finally:
+        del sys.modules[_PROTOBUF]
 
 
 ENGINE = new_engine()

@@ -23,6 +23,7 @@ from stepiq.runs import service as runs
 from stepiq.runs.errors import RunNotFound
 from stepiq.runs.records import Run
 from stepiq.store.database import Session
+from stepiq.web import requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ async def start(
         caller=runs.caller_of(actor),
         reuse=reuse,
         only_step=only_step,
+        parent=requests.trace_parent(),
     )
     await engine.accept(session, run)
     return await runs.get(session, actor, run.id)

@@ -9,6 +9,7 @@ from stepiq.core.setting_errors import SettingsInvalid
 from stepiq.core.settings import Settings
 from stepiq.server.checks.accounts import check_accounts
 from stepiq.server.checks.check import Check, Status
+from stepiq.server.checks.collector import check_collector
 from stepiq.server.checks.configuration import check_settings, check_step_types
 from stepiq.server.checks.identity_providers import check_identity_providers
 from stepiq.server.checks.machine import check_descriptors, check_sandbox
@@ -48,6 +49,7 @@ _CHECKS = (
     _Listed(check_accounts),
     _Listed(check_port, is_for_start=False),
     _Listed(check_mail, is_for_start=False),
+    _Listed(check_collector, is_for_start=False),
     _Listed(check_identity_providers, is_for_start=False),
 )
 

@@ -33,6 +33,7 @@ from stepiq.store.tables.pipelines import drafts, pipeline_versions, pipelines
 from stepiq.store.tables.reviews import reviews
 from stepiq.store.tables.runs import LARGE_VALUE_BYTES, large_values, run_events, run_steps, runs
 from stepiq.store.tables.schedules import schedule_ticks, schedules
+from stepiq.store.tables.traces import trace_exports
 from stepiq.store.tables.two_factor import recovery_codes, totp_secrets
 from stepiq.store.tables.usage import idempotent_requests, usage_caller_days, usage_days
 
@@ -75,6 +76,7 @@ __all__ = [
     "sessions",
     "spent_sign_ins",
     "totp_secrets",
+    "trace_exports",
     "usage_caller_days",
     "usage_days",
     "users",

@@ -34,6 +34,8 @@ run_operations = sa.Table(
     sa.Column("response_is_omitted", sa.Boolean(), nullable=False, server_default=sa.false()),
     count("recorded_bytes"),  # of request and response
     sa.Column("error", JsonText()),
+    sa.Column("outcome", sa.Text()),  # status of an HTTP response, or why a model stopped
+    sa.Column("reported_model", sa.Text()),  # by the provider, such as a dated version of `model`
     sa.Column("model", sa.Text()),
     sa.Column("paid_by", sa.Text()),  # as in run_steps
     count("input_tokens"),

@@ -43,6 +43,9 @@ runs = sa.Table(
     # accepted the run.
     sa.Column("caller_type", sa.Text()),
     sa.Column("caller_id", sa.Uuid()),
+    sa.Column(
+        "traceparent", sa.Text()
+    ),  # of the request that started the run, if it had a valid one
     sa.Column("error_code", sa.Text()),  # `code` of the error
     sa.Column("own_keys", JsonText()),  # names of secrets that were provider keys at acceptance
     sa.Column("claim", sa.Integer(), nullable=False, server_default="0"),

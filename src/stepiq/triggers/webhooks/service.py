@@ -10,6 +10,7 @@ from stepiq.billing.plans import Plan
 from stepiq.core import ids
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
+from stepiq.core.trace_context import TraceParent
 from stepiq.execution.records import NewRun, RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.language.data import is_object
@@ -20,6 +21,7 @@ from stepiq.store.database import Session
 from stepiq.store.states import CallerType, TriggerType
 from stepiq.triggers.webhooks.errors import PayloadInvalid
 from stepiq.triggers.webhooks.inbox import Inbox
+from stepiq.web import requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Checked:
     target: Target
     definition: Definition
     input_data: dict[str, Json]
+    parent: TraceParent | None
+    """The span of the sender. Kept here, because several webhooks are accepted in one task."""
 
 
 async def check(
@@ -68,7 +72,8 @@ async def check(
         raise arrived.content
     definition = pipeline.definition
     payload = definition.input.validate(payload_of(arrived.content))
-    return Checked(ids.uuid7(), pipeline.target, definition, payload)
+    parent = requests.trace_parent()
+    return Checked(ids.uuid7(), pipeline.target, definition, payload, parent)
 
 
 async def run_of(
@@ -87,6 +92,7 @@ async def run_of(
         trigger=TriggerType.WEBHOOK,
         input_data=checked.input_data,
         caller=RunCaller(CallerType.WEBHOOK, actor.key_id),
+        parent=checked.parent,
     )
 
 

@@ -1,0 +1,1 @@
+"""Sends traces and metrics to an OpenTelemetry collector. Loaded only if the operator has set one."""
