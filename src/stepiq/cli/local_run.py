@@ -150,9 +150,7 @@ def _asking(part: Json, asking: set[str], model: str) -> Json:
 def _rewritten(draft: Draft, document: dict[str, Json]) -> Draft:
     # Issues about secrets keep their lines in the file.
     loaded = replace(load_document(document), secrets=draft.loaded.secrets)
-    return replace(
-        draft, loaded=loaded, source=json.dumps(document), source_format=SourceFormat.JSON
-    )
+    return replace(draft, loaded=loaded, text=json.dumps(document), source_format=SourceFormat.JSON)
 
 
 def read_secrets(names: Sequence[str]) -> dict[str, str]:

@@ -29,6 +29,7 @@ _REASONING_ON_REQUEST = re.compile(
     r"gpt-5-chat|gpt-5\.1(?!-(codex|chat))|gpt-5\.2(?!-(pro|chat))|gpt-5\.3(?!-chat)|gpt-5\.4(?!-pro)"
 )
 """Those that reason only on request."""
+_PATH = "/chat/completions"
 _FIRST_ERROR_STATUS = 300
 _NO_STREAMS = frozenset({"text/html", "application/json"})
 """Other types are accepted, because some servers name the type of a stream wrongly."""
@@ -62,7 +63,7 @@ class ChatConnection(ProviderConnection):
             headers["idempotency-key"] = request.idempotency_key
         sent = self.http.build_request(
             "POST",
-            f"{self.endpoint.base_url}/chat/completions",
+            f"{self.endpoint.base_url}{_PATH}",
             content=json.dumps(self.body(name, request)),
             headers=headers,
         )

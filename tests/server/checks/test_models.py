@@ -93,7 +93,9 @@ class TestCheckProviders:
         monkeypatch.setattr(registry, "_load", load_slowly)
         monkeypatch.setattr(registry, "PROBE_SECONDS", 0)
 
-        await check_providers(load(openai_base_url=provider.url, openai_api_key="sk-ours-123456"))
+        await check_providers(
+            load(anthropic_base_url=provider.url, anthropic_api_key="sk-ours-123456")
+        )
 
         assert loaded
 
