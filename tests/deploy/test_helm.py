@@ -204,6 +204,29 @@ class TestPods:
             "Job/x-stepiq-migration": "stepiq:2.0.0",
         }
 
+    def test_a_new_version_of_the_chart_alone_does_not_replace_pods(self, rendered: Rendered):
+        for item in rendered["all"]:
+            if item["kind"] == "Deployment":
+                assert set(item["spec"]["template"]["metadata"]["labels"]) == {
+                    "app.kubernetes.io/name",
+                    "app.kubernetes.io/instance",
+                    "app.kubernetes.io/component",
+                    "team",
+                }
+
+
+def test_each_secret_setting_is_refused_as_a_value():
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    refused = {each["required"][0] for each in schema["properties"]["settings"]["not"]["anyOf"]}
+
+    secret = {
+        variable_name(name)
+        for name, field in Settings.model_fields.items()
+        if "SecretStr" in str(field.annotation) and variable_name(name).startswith("STEPIQ_")
+    }
+
+    assert secret - refused == set()
+
 
 @pytest.mark.slow
 class TestRefusals:

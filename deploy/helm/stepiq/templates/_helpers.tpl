@@ -68,8 +68,9 @@ capabilities:
 {{/* The pod of a Deployment. Takes root, component, args, port, values (api or worker), claim (of a volume for the data) and tag. */}}
 {{- define "stepiq.pod" -}}
 metadata:
+  # No version: with `api.tag`, the pods of the APIs must stay as they are, because an old API cannot start any more.
   labels:
-    {{- include "stepiq.labels" . | nindent 4 }}
+    {{- include "stepiq.selector" . | nindent 4 }}
     {{- with .root.Values.podLabels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
