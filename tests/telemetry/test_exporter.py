@@ -297,6 +297,17 @@ class TestFailures:
         assert pauses[0] < pauses[1] < pauses[2]
         assert pauses[3] == 0
 
+    async def test_pauses_stay_limited_in_a_long_outage(
+        self, world: World, exporter: TraceExporter, collector: CollectorServer
+    ):
+        exporter._failures = 5_000
+        collector.receiver.reply_with(503)
+        await run_some(world)
+
+        await exporter.export()
+
+        assert timedelta() < exporter._pause <= timedelta(seconds=75)
+
     async def test_the_collector_decides_how_long_to_wait(
         self,
         world: World,
@@ -350,19 +361,26 @@ class TestFailures:
         assert await queued(database) == []
         assert (counted("sent"), counted("refused")) == (sent + 2, refused + 1)
 
-    async def test_a_partial_success_is_counted_and_not_repeated(
-        self, world: World, database: Database, exporter: TraceExporter, collector: CollectorServer
+    async def test_a_partial_success_is_counted_and_only_the_other_requests_follow(
+        self,
+        world: World,
+        database: Database,
+        exporter: TraceExporter,
+        collector: CollectorServer,
+        monkeypatch: pytest.MonkeyPatch,
     ):
+        monkeypatch.setattr(exporters, "_SPANS_OF_REQUEST", 1)
         incomplete = counted("incomplete")
         partial = ExportTracePartialSuccess(rejected_spans=1, error_message="too old")
         body = ExportTraceServiceResponse(partial_success=partial).SerializeToString()
-        collector.receiver.reply_with(Reply(body=body))
-        await run_some(world)
+        collector.receiver.reply_with(Reply(body=body), ACCEPTED)
+        await run_some(world, 2)
 
         await exporter.export()
 
         assert await queued(database) == []
-        assert counted("incomplete") == incomplete + 1
+        assert counted("incomplete") == incomplete + 2
+        assert len(collector.of("traces")) == len({span.id for span in collector.spans}) == 4
 
     async def test_an_answer_in_json_is_an_acceptance(
         self, world: World, database: Database, exporter: TraceExporter, collector: CollectorServer

@@ -40,6 +40,7 @@ _KEPT = timedelta(hours=24)
 _LAST_SECONDS = 2.0
 """Time limit of the last export, when the process stops."""
 _FIRST_PAUSE_SECONDS = 1.0
+_MOST_DOUBLINGS = 16
 _LONGEST_PAUSE_SECONDS = 60.0
 
 log = logging.get(__name__)
@@ -152,17 +153,23 @@ class TraceExporter:
                 yield group
 
     async def _send(self, group: Sequence[TracedRun]) -> ExportVerdict:
-        """Send the traces of runs; returns the first verdict that is not a success."""
+        """Send the traces of runs; returns the first verdict that is not a success.
+
+        If the collector rejects a part of a request, the other requests are still sent.
+        """
+        incomplete: ExportVerdict | None = None
         try:
             for body in _requests(group, content=self._content):
                 verdict = await self._collector.send(OtlpSignal.TRACES, body)
-                if verdict.result is not ExportResult.SENT:
+                if verdict.result is ExportResult.INCOMPLETE:
+                    incomplete = incomplete or verdict
+                elif verdict.result is not ExportResult.SENT:
                     return verdict
         except Exception:
             # Another attempt would fail, too.
             log.exception("trace_broke", run_ids=[str(run.id) for run in group])
             return ExportVerdict(ExportResult.REFUSED, "an internal error")
-        return ExportVerdict(ExportResult.SENT)
+        return incomplete or ExportVerdict(ExportResult.SENT)
 
     async def _send_each(self, batch: "_ClaimedBatch", group: Sequence[TracedRun]) -> ExportVerdict:
         for run in group:
@@ -185,7 +192,9 @@ class TraceExporter:
 
     def _back_off(self, verdict: ExportVerdict) -> None:
         """Pause after a failed attempt, each time longer, or as long as the collector asks."""
-        seconds = min(_FIRST_PAUSE_SECONDS * 2**self._failures, _LONGEST_PAUSE_SECONDS)
+        # In a long outage, the power would exceed the largest number.
+        growth = 2 ** min(self._failures, _MOST_DOUBLINGS)
+        seconds = min(_FIRST_PAUSE_SECONDS * growth, _LONGEST_PAUSE_SECONDS)
         # Processes that failed together try again at different times.
         own = timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311 - not a secret
         self._failures += 1
