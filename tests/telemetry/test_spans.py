@@ -153,6 +153,20 @@ class TestSpansOf:
         assert found["url.scheme"] == "http"
         assert "url.full" not in found
 
+    async def test_a_large_request_names_the_server(
+        self, world: World, exporter: TraceExporter, collector: CollectorServer, receiver: Receiver
+    ):
+        ended = await world.run(
+            "name: Large\nsteps:\n"
+            f"  - {{id: call, type: webhook, method: PUT, url: '{receiver.url}/x', body: {'z' * 70_000}}}\n"
+        )
+
+        spans = await traced(world, exporter, collector, ended.run.id)
+
+        call = named(spans, "PUT").attributes
+        assert call["http.request.method"] == "PUT"
+        assert call["server.address"] == "127.0.0.1"
+
     async def test_no_content_is_exported_by_default(
         self, everything: list[ReceivedSpan], collector: CollectorServer
     ):
@@ -215,6 +229,30 @@ class TestContent:
         assert prompt == "x" * 8192 + "…"
         assert len(answer) == 8193
         assert answer.endswith("yyy…")
+
+    async def test_a_long_earlier_answer_is_cut_off(
+        self,
+        world: World,
+        exporter: TraceExporter,
+        collector: CollectorServer,
+        fake_provider: RunningFakeProvider,
+    ):
+        fake_provider.configure(
+            json_answers="valid", replies=['"' + "y" * 100_000 + '"', '{"name": "Tom"}']
+        )
+        ended = await world.run(
+            "name: Corrected\nsteps:\n  - {id: ask, model: openai/gpt-4o-mini, prompt: Who,"
+            " output_schema: {type: object, required: [name], properties: {name: {type: string}}}}\n"
+        )
+
+        spans = await traced(world, exporter, collector, ended.run.id)
+
+        first = min(
+            (span for span in spans if span.name == "chat gpt-4o-mini"),
+            key=lambda span: span.attributes["stepiq.operation.number"],
+        )
+        (answer,) = json.loads(first.attributes["gen_ai.output.messages"])
+        assert answer["parts"][0]["content"] == '"' + "y" * 8191 + "…"
 
     async def test_the_turns_of_a_corrected_answer_are_exported(
         self,

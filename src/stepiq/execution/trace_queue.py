@@ -6,14 +6,18 @@ from uuid import UUID
 
 from stepiq.core import clock
 from stepiq.store.database import Session
+from stepiq.store.sweeping import delete_oldest
 from stepiq.store.tables import trace_exports
 
+KEPT = timedelta(hours=24)
+"""Traces that cannot be sent for this time are dropped."""
 TRACES_QUEUED = "traces:queued"
 """Signal of sessions that have queued traces. Only this process hears it: other workers look from time to time."""
 
 _AFTER_CANCEL = timedelta(seconds=5)
 """A cancelled run is exported later, because the tokens of its aborted calls are counted after the cancel."""
 
+_BATCH = 100
 _INSERT = trace_exports.insert()
 
 
@@ -40,3 +44,9 @@ class TraceQueue:
     ) -> None:
         rows = [{"run_id": run_id, "due_at": due_at, "created_at": now} for run_id in run_ids]
         await session.execute(_INSERT, rows)
+
+
+async def sweep(session: Session, now: datetime) -> int:
+    """Delete a batch of runs that no process has exported, such as after the export was turned off."""
+    # A process that tries to export a run moves this time, and drops the run itself after `KEPT`.
+    return await delete_oldest(session, trace_exports.c.due_at, now - KEPT, _BATCH)

@@ -10,6 +10,7 @@ from stepiq.accounts import housekeeping as accounts
 from stepiq.accounts.audit import housekeeping as audit
 from stepiq.core import clock, logging
 from stepiq.core.settings import Settings
+from stepiq.execution import trace_queue
 from stepiq.notify import housekeeping as deliveries
 from stepiq.runs import housekeeping as runs
 from stepiq.store.database import Database, Session, StoreUnavailable
@@ -33,6 +34,7 @@ def sweeps(settings: Settings) -> tuple[Sweep, ...]:
         idempotency.sweep,
         schedules.sweep,
         deliveries.sweep_recipients,
+        trace_queue.sweep,
     )
     if settings.audit_retention_days:
         always = (*always, partial(audit.sweep, kept=timedelta(days=settings.audit_retention_days)))

@@ -17,7 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from stepiq.core import clock, logging, metrics
 from stepiq.core.otlp_settings import OtlpSignal
 from stepiq.core.settings import Settings
-from stepiq.execution.trace_queue import TRACES_QUEUED
+from stepiq.execution import trace_queue
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.telemetry import queries
 from stepiq.telemetry.records import ClaimedExport, TracedRun
@@ -35,8 +35,6 @@ _POLL_SECONDS = 5.0
 """For cancelled runs, runs of processes that died, and retries."""
 GATHER_SECONDS = 1.0
 """Pause before a batch, in which more runs can end."""
-_KEPT = timedelta(hours=24)
-"""Traces that cannot be sent for this time are dropped."""
 _LAST_SECONDS = 2.0
 """Time limit of the last export, when the process stops."""
 _FIRST_PAUSE_SECONDS = 1.0
@@ -56,7 +54,7 @@ class TraceExporter:
         self._awake = asyncio.Event()
         self._failures = 0
         self._pause = timedelta()
-        database.on_signal(TRACES_QUEUED, self._awake.set)
+        database.on_signal(trace_queue.TRACES_QUEUED, self._awake.set)
 
     async def run_for_ever(self) -> None:
         """Export ended runs until cancelled, and once more then."""
@@ -69,6 +67,8 @@ class TraceExporter:
                     log.warning("trace_export_waits_for_store")
                 except Exception:
                     log.exception("trace_export_broke")
+                    # It probably fails again.
+                    self._pause = timedelta(seconds=_LONGEST_PAUSE_SECONDS)
                 if not has_more:
                     await self._wait()
         finally:
@@ -105,9 +105,10 @@ class TraceExporter:
             if not await queries.is_due(session, clock.now()):
                 self._pause = timedelta()
                 return False
+        now = clock.now()
         async with self._database.transaction() as session:
-            claimed = await queries.claim(session, clock.now(), BATCH)
-        batch = _ClaimedBatch(claimed)
+            claimed = await queries.claim(session, now, BATCH)
+        batch = _ClaimedBatch(claimed, now)
         try:
             await self._send_all(batch)
         finally:
@@ -118,27 +119,30 @@ class TraceExporter:
     async def _settle(self, batch: "_ClaimedBatch") -> None:
         async with self._database.transaction() as session:
             if batch.done:
-                await queries.finish(session, batch.done)
+                await queries.finish(session, batch.done, batch.until)
             if batch.left:
-                await queries.postpone(session, batch.left, clock.now() + self._pause)
+                due_at = clock.now() + self._pause
+                await queries.postpone(session, batch.left, batch.until, due_at)
 
     async def _send_all(self, batch: "_ClaimedBatch") -> None:
-        if expired := batch.older_than(clock.now() - _KEPT):
+        if expired := batch.older_than(clock.now() - trace_queue.KEPT):
             log.warning("traces_dropped", reason="expired", runs=len(expired))
             _count("expired", expired)
             batch.end(expired)
         async for group in self._groups(batch):
             verdict = await self._send(group)
-            if verdict.result is ExportResult.REFUSED and len(group) > 1:
-                # One run may be the reason, so each is sent alone.
-                verdict = await self._send_each(batch, group)
-            if verdict.is_retryable:
-                self._back_off(verdict)
-                return
-            self._failures, self._pause = 0, timedelta()
-            batch.end(self._finished(group, verdict, batch))
-            if batch.is_late:
-                return
+            # One run may be the reason of a refusal, so each is sent alone.
+            is_divided = verdict.result is ExportResult.REFUSED and len(group) > 1
+            for part in ([run] for run in group) if is_divided else [group]:
+                if is_divided:
+                    verdict = await self._send(part)
+                if verdict.is_retryable:
+                    self._back_off(verdict)
+                    return
+                self._failures, self._pause = 0, timedelta()
+                batch.end(self._report(part, verdict, batch))
+                if batch.is_late:
+                    return
 
     async def _groups(self, batch: "_ClaimedBatch") -> AsyncGenerator[list[TracedRun]]:
         async with self._database.reading() as session:
@@ -171,15 +175,7 @@ class TraceExporter:
             return ExportVerdict(ExportResult.REFUSED, "an internal error")
         return incomplete or ExportVerdict(ExportResult.SENT)
 
-    async def _send_each(self, batch: "_ClaimedBatch", group: Sequence[TracedRun]) -> ExportVerdict:
-        for run in group:
-            verdict = await self._send([run])
-            if verdict.is_retryable:
-                return verdict
-            batch.end(self._finished([run], verdict, batch))
-        return ExportVerdict(ExportResult.SENT)
-
-    def _finished(
+    def _report(
         self, group: Sequence[TracedRun], verdict: ExportVerdict, batch: "_ClaimedBatch"
     ) -> Collection[UUID]:
         """Count and log the runs of a group that are not exported again; returns their ids."""
@@ -207,9 +203,10 @@ class TraceExporter:
 class _ClaimedBatch:
     """Claimed runs, and which of them are done."""
 
-    def __init__(self, claimed: Sequence[ClaimedExport]) -> None:
+    def __init__(self, claimed: Sequence[ClaimedExport], now: datetime) -> None:
         self._claimed = claimed
-        self._claimed_at = clock.now()
+        self.until = now + queries.LEASE
+        """When other processes may claim the runs that are left."""
         self.left = {each.run_id for each in claimed}
         self.done: set[UUID] = set()
 
@@ -226,7 +223,7 @@ class _ClaimedBatch:
     @property
     def is_late(self) -> bool:
         """Whether other processes may soon claim the runs that are left."""
-        return clock.now() > self._claimed_at + queries.LEASE / 2
+        return clock.now() > self.until - queries.LEASE / 2
 
 
 def _grouped(sizes: Iterable[tuple[UUID, int]]) -> Generator[list[UUID]]:

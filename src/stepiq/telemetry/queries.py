@@ -23,6 +23,7 @@ from stepiq.store.tables import (
 )
 from stepiq.telemetry.records import (
     CONTENT_CHARACTERS,
+    MESSAGES_CHARACTERS,
     ClaimedExport,
     TracedOperation,
     TracedRun,
@@ -34,10 +35,14 @@ LEASE = timedelta(seconds=60)
 
 _MEMBERS = ("method", "url", "temperature", "max_tokens")
 """Members of recorded requests that are read without the rest."""
+_TEXTS = {
+    "prompt": ("request", "prompt"),
+    "system_prompt": ("request", "system_prompt"),
+    "answer": ("response", "text"),
+}
+"""Fields of content, each with the recorded value and its member."""
 _PLAIN = tuple(
-    run_operations.c[each.name]
-    for each in fields(TracedOperation)
-    if each.name in run_operations.c and each.name not in ("request", "response")
+    run_operations.c[each.name] for each in fields(TracedOperation) if each.name in run_operations.c
 )
 _STEP = tuple(
     run_steps.c[each.name]
@@ -53,7 +58,7 @@ async def is_due(session: Session, now: datetime) -> bool:
 
 
 async def claim(session: Session, now: datetime, limit: int) -> list[ClaimedExport]:
-    """Take runs that are due, the longest due first, for the time of `LEASE`."""
+    """Take runs that are due, the longest due first, until `now + LEASE`."""
     # SKIP LOCKED lets several processes take different runs at the same time.
     due = (
         sa.select(trace_exports.c.run_id, trace_exports.c.created_at)
@@ -63,21 +68,29 @@ async def claim(session: Session, now: datetime, limit: int) -> list[ClaimedExpo
         .with_for_update(skip_locked=True)
     )
     found = [ClaimedExport(*row) for row in await session.execute(due)]
-    if found:
-        await postpone(session, [each.run_id for each in found], now + LEASE)
+    await session.execute(
+        trace_exports.update()
+        .where(trace_exports.c.run_id.in_([each.run_id for each in found]))
+        .values(due_at=now + LEASE)
+    )
     return found
 
 
-async def postpone(session: Session, run_ids: Collection[UUID], until: datetime) -> None:
-    """Export these runs later."""
-    await session.execute(
-        trace_exports.update().where(trace_exports.c.run_id.in_(run_ids)).values(due_at=until)
-    )
+async def postpone(
+    session: Session, run_ids: Collection[UUID], claimed_until: datetime, until: datetime
+) -> None:
+    """Export claimed runs later, except those that another process has claimed meanwhile."""
+    ours = _claimed(run_ids, claimed_until)
+    await session.execute(trace_exports.update().where(ours).values(due_at=until))
 
 
-async def finish(session: Session, run_ids: Collection[UUID]) -> None:
-    """Remove runs from the queue."""
-    await session.execute(sa.delete(trace_exports).where(trace_exports.c.run_id.in_(run_ids)))
+async def finish(session: Session, run_ids: Collection[UUID], claimed_until: datetime) -> None:
+    """Remove claimed runs from the queue, except those that another process has claimed meanwhile."""
+    await session.execute(sa.delete(trace_exports).where(_claimed(run_ids, claimed_until)))
+
+
+def _claimed(run_ids: Collection[UUID], until: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(trace_exports.c.run_id.in_(run_ids), trace_exports.c.due_at == until)
 
 
 async def sizes(session: Session, run_ids: Collection[UUID]) -> dict[UUID, int]:
@@ -138,30 +151,49 @@ def _steps(run_ids: Sequence[UUID], *, content: bool) -> sa.Select[Any]:
 
 def _operations(run_ids: Sequence[UUID], *, is_sqlite: bool, content: bool) -> sa.Select[Any]:
     columns = run_operations.c
-    members = [_member(columns.request, name, is_sqlite=is_sqlite) for name in _MEMBERS]
-    statement = (
-        sa.select(*_PLAIN, *members)
-        # Through the steps, whose runs have an index.
-        .join(run_steps, run_steps.c.id == columns.step_row_id)
-        .where(run_steps.c.run_id.in_(run_ids))
-    )
+    # A large request or response is in a table of its own.
+    large = {part: operation_payloads.alias(part) for part in ("request", "response")}
+    values = {
+        part: sa.func.coalesce(_text(columns[part]), _text(payload.c.value), type_=sa.Text())
+        for part, payload in large.items()
+    }
+
+    def member(part: str, name: str) -> sa.ColumnElement[Any]:
+        return _member(values[part], name, is_sqlite=is_sqlite)
+
+    statement = sa.select(*_PLAIN, *(member("request", each).label(each) for each in _MEMBERS))
     if content:
-        for part in ("request", "response"):
-            payload = operation_payloads.alias(part)
-            value = sa.func.coalesce(_beginning(columns[part]), _beginning(payload.c.value))
-            joined = sa.and_(payload.c.operation_id == columns.id, payload.c.part == part)
-            statement = statement.add_columns(value.label(part)).outerjoin(payload, joined)
+        statement = statement.add_columns(
+            *(
+                _beginning(member(part, name)).label(field)
+                for field, (part, name) in _TEXTS.items()
+            ),
+            sa.func.substr(_text(member("request", "messages")), 1, MESSAGES_CHARACTERS).label(
+                "messages"
+            ),
+        )
+    # Through the steps, whose runs have an index.
+    statement = statement.join_from(
+        run_operations, run_steps, run_steps.c.id == columns.step_row_id
+    ).where(run_steps.c.run_id.in_(run_ids))
+    for part in ("request", "response") if content else ("request",):
+        payload = large[part].c
+        joined = sa.and_(payload.operation_id == columns.id, payload.part == part)
+        statement = statement.outerjoin(large[part], joined)
     return statement.order_by(columns.step_row_id, columns.attempt, columns.number)
 
 
-def _beginning(column: sa.Column[Any]) -> sa.ColumnElement[str]:
+def _text(value: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
+    return sa.type_coerce(value, sa.Text())
+
+
+def _beginning(value: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
     # One more character than is exported, so that a text that was cut off can be recognized.
-    text = sa.type_coerce(column, sa.Text())
-    return sa.func.substr(text, 1, CONTENT_CHARACTERS + 1, type_=sa.Text())
+    return sa.func.substr(_text(value), 1, CONTENT_CHARACTERS + 1, type_=sa.Text())
 
 
-def _member(column: sa.Column[Any], name: str, *, is_sqlite: bool) -> sa.ColumnElement[Any]:
-    text = sa.type_coerce(column, sa.Text())
+def _member(value: sa.ColumnElement[str], name: str, *, is_sqlite: bool) -> sa.ColumnElement[Any]:
+    """A member of an object: a string as it is, an array as JSON."""
     if is_sqlite:
-        return sa.func.json_extract(text, f"$.{name}").label(name)
-    return sa.cast(text, postgresql.JSON())[name].astext.label(name)
+        return sa.func.json_extract(value, f"$.{name}")
+    return sa.cast(value, postgresql.JSON())[name].astext

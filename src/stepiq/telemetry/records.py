@@ -10,6 +10,8 @@ from stepiq.core.trace_context import TraceParent
 
 CONTENT_CHARACTERS = 8_192
 """Longest text of content that is exported. The rest is cut off, and also not read from the database."""
+MESSAGES_CHARACTERS = 65_536
+"""Longest JSON of the earlier turns of a call that is exported. Longer ones are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,14 @@ class TracedOperation:
     temperature: Any
     max_tokens: Any
     """This and the three before it are members of the request, which another version can have recorded."""
-    request: str | None = None
-    """The beginning of its JSON text; None without content."""
-    response: str | None = None
-    """As `request`. Also None if it is the output of the step."""
+    prompt: str | None = None
+    """The beginning of the text; None without content, and if it is the prompt of the step."""
+    system_prompt: str | None = None
+    """As `prompt`."""
+    messages: str | None = None
+    """The earlier turns as JSON; None without content. Longer ones than `MESSAGES_CHARACTERS` are cut off."""
+    answer: str | None = None
+    """The beginning of the text; None without content, and if it is the output of the step."""
 
 
 @dataclass(frozen=True, slots=True)

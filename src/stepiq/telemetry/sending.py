@@ -48,6 +48,8 @@ class ExportVerdict:
     reason: str = ""
     wait: timedelta | None = None
     """How long the collector asks to wait."""
+    has_response: bool = True
+    """Whether the collector responded."""
 
     @property
     def is_retryable(self) -> bool:
@@ -72,8 +74,11 @@ class Collector:
                 self._client.stream("POST", url, content=body, timeout=_SECONDS) as response,
             ):
                 return await _verdict(signal, response)
-        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
-            return ExportVerdict(ExportResult.RETRIED, type(error).__name__)
+        except (TimeoutError, httpx2.TimeoutException):
+            reason = f"no response within {_SECONDS} seconds"
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            reason = f"no connection ({type(error).__name__})"
+        return ExportVerdict(ExportResult.RETRIED, reason, has_response=False)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -8,7 +8,7 @@ read from rows in which secrets are masked.
 import json
 from collections.abc import Generator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
@@ -255,16 +255,12 @@ def _of_http(operation: TracedOperation, method: str, *, content: bool) -> dict[
 
 def _messages(step: TracedStep, operation: TracedOperation) -> dict[str, Value]:
     """What was sent to a model and what it answered, in the JSON format of the conventions."""
-    request = _object(operation.request)
-    response = _object(operation.response)
-    turns: list[dict[str, str]] = request.get("messages") or []
-    sent = [("user", request.get("prompt") or step.prompt)]
-    sent += [(turn["role"], turn["text"]) for turn in turns]
-    answer = response.get("text")
-    if answer is None and operation.response is None and operation is step.operations[-1]:
+    sent = [("user", operation.prompt or step.prompt), *_turns(operation.messages)]
+    answer = operation.answer
+    if answer is None and operation is step.operations[-1]:
         # The reply to the last call is the output of the step.
         answer = _text_of(step.output)
-    system_prompt = request.get("system_prompt") or step.system_prompt
+    system_prompt = operation.system_prompt or step.system_prompt
     reason = operation.outcome or "stop"
     return {
         "gen_ai.system_instructions": None
@@ -308,13 +304,13 @@ def _split(url: Any) -> SplitResult | None:
         return None
 
 
-def _object(text: str | None) -> dict[str, Any]:
-    """A recorded JSON object; empty if it was cut off, or is another value."""
+def _turns(messages: str | None) -> list[tuple[str, str]]:
+    """The earlier turns of a call; none if their JSON was cut off."""
     try:
-        found = json.loads(text or "null")
+        turns: list[dict[str, str]] = json.loads(messages or "[]")
     except ValueError:
-        return {}
-    return cast(dict[str, Any], found) if isinstance(found, dict) else {}
+        return []
+    return [(turn["role"], turn["text"]) for turn in turns]
 
 
 def _text_of(output: str | None) -> str | None:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from stepiq.core.otlp_settings import OtlpSignal
 from stepiq.core.settings import Settings
 from stepiq.server.checks import Status
 from stepiq.server.checks.collector import check_collector
@@ -57,11 +56,14 @@ class TestCheckCollector:
         here = {
             "otlp_endpoint": f"http://127.0.0.1:{free_port()}",
             "otlp_headers": SecretStr(f"x-token={TOKEN}"),
-            "otlp_signals": (OtlpSignal.TRACES,),
         }
 
         (check,) = await check_collector(settings.model_copy(update=here))
 
         assert check.status is Status.FAILED
-        assert "ConnectError" in check.detail
+        assert (
+            check.detail
+            == f"{here['otlp_endpoint']} does not respond: no connection (ConnectError)."
+        )
+        assert check.advice.startswith("Start the collector, or correct STEPIQ_OTLP_ENDPOINT.")
         assert TOKEN not in f"{check.detail}{check.advice}"

@@ -8,6 +8,7 @@ from stepiq.server.checks.check import Check, failed, ok, warning
 
 _NAME = "collector"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_HARMLESS = "Runs are not affected."
 _EMPTY = b""
 """A request without spans or metrics, which the specification allows."""
 
@@ -23,6 +24,10 @@ async def check_collector(settings: Settings) -> list[Check]:
     try:
         for signal in settings.otlp_signals:
             verdict = await collector.send(signal, _EMPTY)
+            if not verdict.has_response:
+                detail = f"{settings.otlp_endpoint} does not respond: {verdict.reason}."
+                advice = "Start the collector, or correct STEPIQ_OTLP_ENDPOINT."
+                return [failed(_NAME, detail, f"{advice} {_HARMLESS}")]
             if verdict.result is not ExportResult.SENT:
                 found.append(_failed(settings, signal, verdict.reason))
     finally:
@@ -46,4 +51,4 @@ def _failed(settings: Settings, signal: OtlpSignal, reason: str) -> Check:
     if others:
         advice += f", or set STEPIQ_OTLP_SIGNALS to `{others[0]}` if it does not support {signal}"
     detail = f"{settings.otlp_endpoint}/v1/{signal} does not accept {signal}: {reason}."
-    return failed(_NAME, detail, f"{advice}. Runs are not affected.")
+    return failed(_NAME, detail, f"{advice}. {_HARMLESS}")
