@@ -206,7 +206,7 @@ def timed_out(place: FailurePlace) -> ProviderError:
 
 
 def unreachable(place: FailurePlace) -> ProviderError:
-    """There is no connection to the provider."""
+    """The provider cannot be reached, or closed the connection."""
     return _unreachable(place, "could not be reached, or closed the connection")
 
 

@@ -30,7 +30,6 @@ _REASONING_ON_REQUEST = re.compile(
 )
 """Those that reason only on request."""
 _PATH = "/chat/completions"
-_FIRST_ERROR_STATUS = 300
 _NO_STREAMS = frozenset({"text/html", "application/json"})
 """Other types are accepted, because some servers name the type of a stream wrongly."""
 
@@ -69,7 +68,7 @@ class ChatConnection(ProviderConnection):
         )
         response = await self.http.send(sent, stream=True)
         try:
-            if response.status_code >= _FIRST_ERROR_STATUS:
+            if not response.is_success:
                 said = (await response.aread()).decode(errors="replace")
                 reply = ProviderReply.read(response.status_code, response.headers, said)
                 raise explain_reply(reply, place, hide)

@@ -65,24 +65,31 @@ def _take_back_some(statement: sa.TextClause) -> sa.TextClause:
     )
 
 
-INSERTS = {dialect: _inserts(dialect, schema) for dialect, schema in _SCHEMAS.items()}
-TAKES_BACK = {dialect: _take_back(dialect, schema) for dialect, schema in _SCHEMAS.items()}
-TAKES_BACK_SOME = {dialect: _take_back_some(all_) for dialect, all_ in TAKES_BACK.items()}
-ASKS_FOR_CLAIMED = {
+INSERT = {dialect: _inserts(dialect, schema) for dialect, schema in _SCHEMAS.items()}
+"""Both rows of a ticket."""
+TAKE_BACK = {dialect: _take_back(dialect, schema) for dialect, schema in _SCHEMAS.items()}
+"""Return the tickets of `:executors` in the lane `:queue` to that lane."""
+TAKE_BACK_SOME = {dialect: _take_back_some(all_) for dialect, all_ in TAKE_BACK.items()}
+"""The same, only for the tickets `:ids`."""
+SELECT_CLAIMED = {
     dialect: sa.text(f"SELECT {_CLAIMED.format(schema=schema)}")
     for dialect, schema in _SCHEMAS.items()
 }
-DELETES = {
+"""Tickets that `:executor` has claimed."""
+DELETE = {
     dialect: tuple(
         sa.text(f"DELETE FROM {schema}{rows}").bindparams(sa.bindparam("ids", expanding=True))  # noqa: S608 - constants
         for rows in (_STATUSES_OF, _INPUTS_OF)
     )
     for dialect, schema in _SCHEMAS.items()
 }
-ASK_FOR_LOST = sa.text(f"SELECT workflow_uuid FROM dbos.{_LOST}").bindparams(  # noqa: S608 - a constant
+"""Both rows of the tickets `:ids`."""
+SELECT_LOST = sa.text(f"SELECT workflow_uuid FROM dbos.{_LOST}").bindparams(  # noqa: S608 - a constant
     sa.bindparam("ids", expanding=True)
 )
-ASKS_FOR_HOLDERS = {
+"""Those of the tickets `:ids` that `:executor` no longer holds. On PostgreSQL only."""
+SELECT_HOLDERS = {
     dialect: sa.text(f"SELECT DISTINCT executor_id FROM {schema}{_HOLDERS}")  # noqa: S608 - constants
     for dialect, schema in _SCHEMAS.items()
 }
+"""Executors that hold tickets."""

@@ -297,14 +297,14 @@ class TicketQueue:
             for subject_id, number, position in tickets
         ]
         # Writes the same rows as the library's `enqueue_in_transaction`, which compiles two statements for each ticket.
-        for statement in ticket_statements.INSERTS[session.connection.dialect.name]:
+        for statement in ticket_statements.INSERT[session.connection.dialect.name]:
             await session.execute(statement, rows)
         for lane in {str(row["queue"]) for row in rows}:
             session.after_commit(partial(self._changes.publish, TICKETS_WAITING, lane))
 
     async def holders(self, session: Session) -> set[str]:
         """Ids of the executors that hold tickets."""
-        statement = ticket_statements.ASKS_FOR_HOLDERS[session.connection.dialect.name]
+        statement = ticket_statements.SELECT_HOLDERS[session.connection.dialect.name]
         return set((await session.execute(statement)).scalars())
 
     async def take_back(self, executors: Collection[str], patience: float = PATIENT_SECONDS) -> int:
@@ -313,7 +313,7 @@ class TicketQueue:
         A later outcome from such an executor is ignored.
         """
         return await self._take_back(
-            ticket_statements.TAKES_BACK, {"executors": list(executors)}, patience
+            ticket_statements.TAKE_BACK, {"executors": list(executors)}, patience
         )
 
     async def unstarted(self) -> set[str]:
@@ -323,14 +323,14 @@ class TicketQueue:
         response to its commit was lost: the library does not start such a ticket.
         """
         async with self._database.reading() as session:
-            statement = ticket_statements.ASKS_FOR_CLAIMED[session.connection.dialect.name]
+            statement = ticket_statements.SELECT_CLAIMED[session.connection.dialect.name]
             claimed = await session.execute(statement, {"executor": _executor_id})
             return {ticket for ticket in claimed.scalars() if ticket not in _started}
 
     async def take_back_unstarted(self, tickets: Collection[str]) -> int:
         """Return tickets that this process has claimed to their lanes. Returns the number of tickets."""
         values = {"executors": [_executor_id], "ids": list(tickets)}
-        return await self._take_back(ticket_statements.TAKES_BACK_SOME, values, PATIENT_SECONDS)
+        return await self._take_back(ticket_statements.TAKE_BACK_SOME, values, PATIENT_SECONDS)
 
     async def _take_back(
         self, statements: Mapping[str, sa.TextClause], values: Mapping[str, Any], patience: float
@@ -388,7 +388,7 @@ class TicketQueue:
 async def finish(session: Session, tickets: Sequence[Ticket]) -> None:
     """Delete tickets in the transaction that ends their runs or deliveries. They are not executed again."""
     ids = [str(ticket) for ticket in tickets]
-    for statement in ticket_statements.DELETES[session.connection.dialect.name]:
+    for statement in ticket_statements.DELETE[session.connection.dialect.name]:
         await session.execute(statement, {"ids": ids})
     if _handlers:
         session.after_commit(partial(_finished.update, ids))
@@ -402,7 +402,7 @@ async def lost(session: Session, tickets: Sequence[Ticket]) -> set[Ticket]:
     if not tickets or not _executor_id or session.connection.dialect.name == "sqlite":
         return set()  # No other worker can reclaim one.
     values = {"ids": [str(ticket) for ticket in tickets], "executor": _executor_id}
-    found = await session.execute(ticket_statements.ASK_FOR_LOST, values)
+    found = await session.execute(ticket_statements.SELECT_LOST, values)
     return set(map(Ticket.parse, found.scalars()))
 
 

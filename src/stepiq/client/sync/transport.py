@@ -106,7 +106,7 @@ class Transport:
         Raises:
             ApiError: the server returned an error.
             ResponseInvalidError: the response is not a stream of events.
-            ServerUnreachableError: there is no connection, it was lost, or it is silent.
+            ServerUnreachableError: the server cannot be reached, closed the connection, or did not respond in time.
         """
         headers = {**request.headers, "accept": _EVENTS}
         with self._open(replace(request, headers=headers), timeout=timeout) as response:
