@@ -131,6 +131,32 @@ class TestWhatIsSent:
 
         assert "temperature" not in body
 
+    @pytest.mark.parametrize(
+        ("name", "takes_it"),
+        [
+            ("gpt-4o", True),
+            ("gpt-5", False),
+            ("gpt-5-mini", False),
+            ("gpt-5-chat-latest", True),
+            ("gpt-5.1", True),
+            ("gpt-5.1-codex", False),
+            ("gpt-5.2-pro", False),
+            ("gpt-5.3-chat-latest", False),
+            ("gpt-5.4-mini", True),
+            ("gpt-5.5", False),
+            ("gpt-6-sol", False),
+            ("o4-mini", False),
+        ],
+    )
+    async def test_models_that_reason_only_on_request_get_a_temperature(
+        self, configured: Configure, fake_provider: RunningFakeProvider, name: str, takes_it: bool
+    ):
+        providers = configured(openai_api_key=KEY, openai_base_url=fake_provider.url)
+
+        body = await self.sent(providers.resolve(f"openai/{name}"), fake_provider, temperature=0.5)
+
+        assert ("temperature" in body) == takes_it
+
     async def test_a_schema_that_openai_guarantees_is_sent_strict(
         self, openai: Model, fake_provider: RunningFakeProvider
     ):
@@ -265,7 +291,18 @@ class TestKeys:
         headers = fake_provider.requests[0].headers
         assert fake_provider.requests[0].authorization == f"Bearer {KEY}"
         assert headers["openai-organization"] == "org-secret"
+        assert headers["openai-project"] == "proj-secret"
         assert "x-mine" not in headers
+
+    async def test_organisation_and_project_do_not_go_with_an_accounts_own_key(
+        self, configured: Configure, fake_provider: RunningFakeProvider
+    ):
+        providers = configured(openai_base_url=fake_provider.url)
+
+        await ask(providers.resolve("gpt-4o", {"OPENAI_API_KEY": "sk-own"}))
+
+        assert fake_provider.requests[0].authorization == "Bearer sk-own"
+        assert "secret" not in str(fake_provider.requests[0].headers)
 
 
 class TestUsage:
