@@ -297,6 +297,23 @@ class TestWait:
 
         assert script.script
 
+    async def test_a_requested_pause_does_not_exceed_it(self, twin, script):
+        script.script = [Answer(429, {"code": "slow_down"}, {"Retry-After": "50"})] * 9
+        started = monotonic()
+
+        with pytest.raises(RunTimeoutError):
+            await twin.call(lambda client: client.runs.wait("r", timeout=0.3))
+
+        assert monotonic() - started < 25
+
+    async def test_a_run_that_cannot_be_read_is_not_read_again_after_it(self, twin, script):
+        script.script = [stream(), *[SILENCE] * 9]
+
+        with pytest.raises(RunTimeoutError):
+            await twin.call(lambda client: client.runs.wait("r", timeout=0.5))
+
+        assert [each.target for each in script.received][1:] == ["/api/runs/r?steps=false"]
+
 
 class TestListStream:
     async def test_it_has_typed_changes_and_connects_again(self, twin, script):

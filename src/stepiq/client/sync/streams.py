@@ -51,9 +51,13 @@ class _Progress:
 
     def silence(self) -> float:
         """Seconds without a byte that are accepted."""
+        return max(_LEAST, self.limited(_SILENCE))
+
+    def limited(self, seconds: float) -> float:
+        """These seconds, or those until the deadline if they are fewer."""
         if self.deadline is None:
-            return _SILENCE
-        return min(_SILENCE, max(_LEAST, self.deadline - monotonic()))
+            return seconds
+        return max(0.0, min(seconds, self.deadline - monotonic()))
 
     def check(self) -> None:
         """Raise `RunTimeoutError` after the deadline."""
@@ -138,18 +142,21 @@ def _connections(
             if wanted is None:
                 raise
             pause = wanted
-        time.sleep(pause)
+        time.sleep(progress.limited(pause))
 
 
 def _has_ended(transport: Transport, run_path: str, progress: _Progress) -> bool:
-    """Whether a run has ended with an event that the caller knows: its stream is then empty."""
+    """Whether a run has ended with an event that the caller knows: its stream is then empty.
+
+    The requests are not repeated here, because the caller does so until its deadline.
+    """
     get = ApiRequest("GET", run_path, query={"steps": False}, timeout=progress.silence())
-    run = transport.fetch(_RunState, get)
+    run = (transport.send_once(get)).parse(adapter_of(_RunState))
     if run.status not in ENDED:
         return False
     query = {"after": progress.last, "limit": 1}
     events = ApiRequest("GET", f"{run_path}/events", query=query, timeout=progress.silence())
-    found: ListPage[Json] = transport.fetch(page_of(Json), events)
+    found: ListPage[Json] = (transport.send_once(events)).parse(adapter_of(page_of(Json)))
     return not found.data
 
 

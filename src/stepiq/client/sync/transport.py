@@ -73,7 +73,7 @@ class Transport:
         repeats = 0
         while True:
             try:
-                return self._attempt(request, is_redirect=is_redirect)
+                return self.send_once(request, is_redirect=is_redirect)
             except ClientError as failure:
                 pause = retries.pause_before_repeating(
                     request,
@@ -86,7 +86,8 @@ class Transport:
             time.sleep(pause)
             repeats += 1
 
-    def _attempt(self, request: ApiRequest, *, is_redirect: bool) -> ApiResponse:
+    def send_once(self, request: ApiRequest, *, is_redirect: bool = False) -> ApiResponse:
+        """Send a request without repeating it. Arguments and errors are those of `send`."""
         timeout = (request.timeout or self.connection.timeout) + (request.wait or 0)
         with self._open(request, timeout=timeout) as response:
             found = _received(response, response.read())
