@@ -19,7 +19,7 @@ RUN python -m venv /opt/stepiq
 # Dependencies first: they change less often, so that builds reuse this layer.
 COPY requirements.lock /src/
 RUN /opt/stepiq/bin/pip install --require-hashes --only-binary :all: --requirement /src/requirements.lock
-COPY pyproject.toml README.md LICENSE SECURITY.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md /src/
+COPY pyproject.toml LICENSE SECURITY.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md /src/
 COPY distributions /src/distributions
 COPY scripts/build_ui.py /src/scripts/
 COPY src /src/src

@@ -2,8 +2,9 @@
 
 Usage: python scripts/build_release.py [FOLDER]    FOLDER must not contain packages; the default is dist
 
-First it checks that the version, the changelog and a tag of the commit agree. The wheels are built from the sdists, so
-both have the same files. Building again gives the same bytes: the files have the time of the commit.
+First it checks that the version, the changelog and a tag of the commit agree, and that all files are committed. The
+wheels are built from the sdists, so both have the same files. Building again gives the same bytes: the files have the
+time of the commit. It also writes constraints.txt: the locked version of each package that a server needs.
 """
 
 import os
@@ -13,6 +14,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+CONSTRAINTS = "constraints.txt"
 PROJECTS = (ROOT, ROOT / "distributions" / "stepiq")
 
 
@@ -23,19 +25,22 @@ def version() -> str:
     return found
 
 
-def problems(wanted: str, changelog: str, tags: list[str]) -> list[str]:
+def problems(wanted: str, changelog: str, tags: list[str], changed: str = "") -> list[str]:
     """Why the source tree is not one of this release.
 
     Args:
         wanted: the version.
         changelog: the text of CHANGELOG.md.
         tags: the tags of the commit that name a version.
+        changed: the files that differ from the commit, as git lists them. The sdist would contain new ones.
     """
     found: list[str] = []
     newest = re.search(r"^## \[(\d[^\]]*)\] - (\d{4}-\d{2}-\d{2})$", changelog, re.MULTILINE)
     if newest is None or newest[1] != wanted:
         found.append(f"CHANGELOG.md: the newest section must be `## [{wanted}] - YYYY-MM-DD`.")
     found += [f"The commit has the tag {tag}, but the version is {wanted}." for tag in tags if tag != f"v{wanted}"]  # fmt: skip
+    if changed:
+        found.append(f"Files differ from the commit. Commit or remove them first:\n{changed}")
     return found
 
 
@@ -53,6 +58,12 @@ def build(folder: Path) -> list[Path]:
     return [*sdists, *sorted(folder.glob("*.whl"))]
 
 
+def constraints() -> str:
+    """The locked versions as a constraints file of pip, without hashes."""
+    locked = (ROOT / "requirements.lock").read_text("utf-8")
+    return "".join(f"{each}\n" for each in re.findall(r"^[a-z0-9][\w.-]*==\S+", locked, re.MULTILINE))  # fmt: skip
+
+
 def _git(*arguments: str) -> str:
     done = subprocess.run(
         ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
@@ -65,14 +76,16 @@ def main() -> int:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "dist")
     changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
     tags = _git("tag", "--points-at", "HEAD", "--list", "v*").splitlines()
-    if found := problems(version(), changelog, tags):
+    changed = _git("status", "--porcelain")
+    if found := problems(version(), changelog, tags, changed):
         print("\n".join(found), file=sys.stderr)
         return 1
-    if folder.exists() and any(folder.glob("*.whl")):
+    if any((*folder.glob("*.whl"), *folder.glob("*.tar.gz"))):
         print(f"{folder} already contains packages. Delete them first.", file=sys.stderr)
         return 1
     for path in build(folder):
         print(f"{path}  {path.stat().st_size / 1_000_000:.1f} MB")
+    (folder / CONSTRAINTS).write_text(constraints(), "utf-8")
     return 0
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import build_ui
 from build_release import version
 
-_COMMAND = ("sbom", "--package-lock-only", "--sbom-format=cyclonedx", "--omit=dev")
+_COMMAND = ("sbom", "--package-lock-only", "--sbom-format=cyclonedx")
+_DEVELOPMENT = {"name": "cdx:npm:package:development", "value": "true"}
 
 
 def document() -> dict[str, object]:
@@ -30,6 +31,16 @@ def document() -> dict[str, object]:
     found = json.loads(made)
     del found["serialNumber"], found["metadata"]["timestamp"]
     found["metadata"]["component"]["version"] = version()
+    # `--omit=dev` would also omit packages that a development tool needs too, such as react.
+    found["components"] = [
+        each for each in found["components"] if _DEVELOPMENT not in each.get("properties", ())
+    ]
+    kept = {each["bom-ref"] for each in (found["metadata"]["component"], *found["components"])}
+    found["dependencies"] = [
+        {**each, "dependsOn": [name for name in each.get("dependsOn", ()) if name in kept]}
+        for each in found["dependencies"]
+        if each["ref"] in kept
+    ]
     for component in found["components"]:
         # The addresses are those of the registry that this machine uses.
         references = component.get("externalReferences", [])

@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 IS_SDIST = (HERE / "PKG-INFO").is_file()
 DIST = Path("src/stepiq/server/ui/dist")
-_COPIED = ("authors", "classifiers", "description", "keywords", "license", "requires-python")
+_COPIED = ("authors", "classifiers", "keywords", "license", "requires-python")
 _GROUPS = ("server", "local")
 """Dependency groups of the repository that an installation of the server needs."""
 
@@ -38,7 +38,7 @@ class Metadata(MetadataHookInterface):
         source = (REPOSITORY / configuration["tool"]["hatch"]["version"]["path"]).read_text("utf-8")
         (version,) = re.findall(r'^__version__ = "(.+)"$', source, re.MULTILINE)
         metadata["version"] = version
-        readme = (REPOSITORY / project["readme"]).read_text("utf-8")
+        readme = (HERE / "README.md").read_text("utf-8")
         metadata["readme"] = {"content-type": "text/markdown", "text": readme}
         groups = configuration["dependency-groups"]
         needed = [each for group in _GROUPS for each in groups[group]]

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email import message_from_string
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,7 @@ class Environment:
 def install(folder: Path, *wheels: Path, compiled: bool = False) -> Environment:
     """Install wheels with the versions of the lock file. Uses uv if it is there, since it takes a tenth of the time."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    locked = re.findall(r"^[a-z0-9][\w.-]*==\S+", (ROOT / "requirements.lock").read_text(), re.MULTILINE)  # fmt: skip
-    (folder / "constraints.txt").write_text("\n".join(locked))
+    (folder / "constraints.txt").write_text(build_release.constraints())
     uv = next(filter(os.path.exists, [str(Path(sys.executable).with_name("uv")), shutil.which("uv") or ""]), None)  # fmt: skip
     python = folder / "bin" / "python"
     if uv:
@@ -121,6 +121,13 @@ def contents(built: Path, name: str) -> set[str]:
     return {each for each in zipfile.ZipFile(wheel).namelist() if each.startswith("stepiq/")}
 
 
+def metadata(built: Path, name: str) -> str:
+    (wheel,) = built.glob(f"{name}-*.whl")
+    packed = zipfile.ZipFile(wheel)
+    (found,) = (each for each in packed.namelist() if each.endswith(".dist-info/METADATA"))
+    return packed.read(found).decode()
+
+
 # Few tests, because each process that runs some of them builds and installs the packages.
 pytestmark = [pytest.mark.slow, pytest.mark.one_store]
 
@@ -154,6 +161,16 @@ class TestContents:
         }
 
         assert shared == SHARED
+
+    def test_each_has_its_own_description_without_relative_links(self, built: Path):
+        """PyPI shows the descriptions. Relative links would not work there."""
+        described = [message_from_string(metadata(built, name)) for name in ("stepiq", "stepiq_slim")]  # fmt: skip
+
+        assert len({each["Summary"] for each in described}) == 2
+        for each in described:
+            text = str(each.get_payload())
+            assert text.startswith(f"# {'stepIQ' if each['Name'] == 'stepiq' else each['Name']}\n")
+            assert re.findall(r"\]\((?!https://)[^)]*\)", text) == []
 
     def test_building_again_gives_the_same_bytes(self, built: Path, tmp_path: Path):
         again = build_release.build(tmp_path)

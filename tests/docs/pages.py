@@ -10,6 +10,7 @@ PAGES = sorted(
         *ROOT.glob("docs/**/*.md"),
         *ROOT.glob("bench/*.md"),
         *ROOT.glob("examples/*.md"),
+        *ROOT.glob("distributions/**/*.md"),
     ]
 )
 

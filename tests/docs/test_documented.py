@@ -11,6 +11,7 @@ import pytest
 import typer
 
 from stepiq.accounts.audit.actions import Action, ActorKind
+from stepiq.cli.command_line import ServerCommand
 from stepiq.cli.main import app as command_line
 from stepiq.core.config_file import CONFIG_FILE_TABLES, EndpointSettings
 from stepiq.core.enum_docs import described
@@ -154,6 +155,13 @@ class TestCommands:
             r"(?:`|^)(?:\.venv/bin/)?stepiq ([a-z-]+)", page.read_text(), re.MULTILINE
         ):
             assert called in first_words
+
+    def test_the_page_of_packages_says_which_need_the_server(self):
+        table = section(read("docs/installation.md"), "## The package stepiq-slim")
+        rows = re.findall(r"^\| (`.+`) \| (yes|no)\b.* \|$", table, re.MULTILINE)
+        listed = [(name, answer == "no") for names, answer in rows for name in re.findall(r"`([a-z-]+)`", names)]  # fmt: skip
+
+        assert sorted(listed) == sorted({(words.split()[1], isinstance(each, ServerCommand)) for words, each in COMMANDS.items()})  # fmt: skip
 
 
 KNOWN_ROUTES = {
