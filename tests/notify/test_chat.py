@@ -124,9 +124,8 @@ class TestSlack:
         )
 
     def test_text_of_users_mentions_nobody_and_hides_no_link(self):
-        hostile = replace(
-            FAILED, pipeline_name=HOSTILE, error={"code": "step_failed", "message": HOSTILE}
-        )
+        error = {"code": "step_failed", "message": HOSTILE, "step_id": "<!here>"}
+        hostile = replace(FAILED, pipeline_name=HOSTILE, error=error)
         message: Any = chat.message(ChatService.SLACK, DELIVERY, hostile, LINK)
 
         for text in (message["text"], slack_text(hostile).replace(f"<{LINK}|Open in stepIQ>", "")):
@@ -247,7 +246,8 @@ class TestDelivery:
         assert link_of(service, request.json) == f"{settings.base_url}/runs/{delivery['run_id']}"
         shown = (await request_of(sender, delivery["id"])).json()
         assert shown["body"].encode() == request.body
-        assert (delivery["target"]["url"], shown["url"]) == ("[secret:CHAT_URL]",) * 2
+        assert delivery["target"] == {"type": "webhook", "url": "[secret:CHAT_URL]", "to": None}
+        assert shown["url"] == "[secret:CHAT_URL]"
         assert "abcdef0123456789" not in json.dumps([delivery, shown])
 
     async def test_a_failed_run_is_repeated_until_it_is_delivered(

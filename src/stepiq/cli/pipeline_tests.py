@@ -20,9 +20,9 @@ from stepiq.cli.console import (
 )
 from stepiq.cli.documents import read_draft, show_findings
 from stepiq.cli.pipeline_files import SUFFIXES, tested_in
-from stepiq.cli.progress import duration
 from stepiq.cli.workbench import Workbench, workbench
 from stepiq.core import log_output, settings
+from stepiq.core.amounts import duration
 from stepiq.core.control_characters import escape_line
 from stepiq.core.errors import Issue
 from stepiq.execution.stubs import Stubs

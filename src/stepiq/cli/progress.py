@@ -11,6 +11,7 @@ from rich.spinner import Spinner
 from stepiq.cli.console import say
 from stepiq.cli.labels import Labels
 from stepiq.cli.terminal import Terminal, styled, to_stderr
+from stepiq.core.amounts import duration, money
 from stepiq.core.control_characters import escape_line
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 _TAIL_LINES = 8
 _MOST_AT_ONCE = 8
-_MICROS = 1_000_000
 _MARKS = {"completed": ("✓", "green"), "failed": ("✗", "red"), "cancelled": ("■", "yellow")}
 
 
@@ -225,21 +225,3 @@ def _ending(labels: Labels, data: Mapping[str, Any]) -> str:
 def tokens(count: int) -> str:
     """Such as `1,204 tokens`."""
     return f"{count:,} {'token' if count == 1 else 'tokens'}"
-
-
-def money(micros: int | None, *, is_complete: bool = True) -> str:
-    """Micro-dollars as dollars. None is an unknown price."""
-    if micros is None:
-        return "cost unknown"
-    shown = f"${micros / _MICROS:.6f}" if micros else "$0"
-    return shown if is_complete else f"{shown} plus calls of unknown price"
-
-
-def duration(milliseconds: float) -> str:
-    """Such as `35 ms`, `1.2 s` or `3 min 5 s`."""
-    if milliseconds < 1_000:
-        return f"{milliseconds:.0f} ms"
-    seconds = milliseconds / 1_000
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    return f"{int(seconds // 60)} min {int(seconds % 60)} s"

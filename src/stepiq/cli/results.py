@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from stepiq.cli.console import complain, json_text, print_output, say
-from stepiq.cli.progress import duration, money, tokens
+from stepiq.cli.progress import tokens
+from stepiq.core.amounts import duration, money
 
 
 def show_result(run: Mapping[str, Any]) -> bool:

@@ -6,6 +6,7 @@ Names and errors are text of users or of models. It cannot mention people, or hi
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from stepiq.core.amounts import duration, money
 from stepiq.core.json import Json
 from stepiq.language.targets import ChatService
 from stepiq.notify.records import Delivery, EventName, Occasion
@@ -14,7 +15,6 @@ from stepiq.store.states import RunStatus
 _LONGEST_NAME = 150
 _LONGEST_ERROR = 500
 """Slack refuses texts of more than 3,000 characters, and `&` is sent as five."""
-_MICROS = 1_000_000
 _COLOURS = {RunStatus.COMPLETED: "Good", RunStatus.FAILED: "Attention"}
 _CARD = "application/vnd.microsoft.card.adaptive"
 
@@ -28,7 +28,7 @@ class ChatContent:
     """Such as `failed`."""
     colour: str
     facts: Sequence[tuple[str, str]]
-    """Labels and values, without text of users."""
+    """Labels and values. The only text of users in them is the id of a step."""
     note: str
     """The error of a failed run, or the text of a test. Empty for a completed run."""
     link: str
@@ -54,7 +54,7 @@ def _content(delivery: Delivery, occasion: Occasion, link: str) -> ChatContent:
     error = occasion.error or {}
     facts = [
         ("Duration", _duration(occasion)),
-        ("Cost", _cost(occasion)),
+        ("Cost", money(occasion.cost_usd_micros, is_complete=occasion.cost_complete)),
         ("Version", str(delivery.pipeline_version)),
         ("Step", str(error.get("step_id") or "")),
     ]
@@ -71,7 +71,7 @@ def _content(delivery: Delivery, occasion: Occasion, link: str) -> ChatContent:
 
 def _slack(content: ChatContent) -> Json:
     title = f"*{_escaped(content.pipeline)}*: {content.result}"
-    details = " · ".join(f"{label}: {value}" for label, value in content.facts)
+    details = _escaped(" · ".join(f"{label}: {value}" for label, value in content.facts))
     lines = [title, _escaped(content.note), details, f"<{content.link}|Open in stepIQ>"]
     text = "\n".join(line for line in lines if line)
     # `verbatim`: names such as @here in the text stay text.
@@ -129,15 +129,5 @@ def _one_line(text: str, longest: int) -> str:
 def _duration(occasion: Occasion) -> str:
     if occasion.started_at is None or occasion.completed_at is None:
         return ""
-    seconds = (occasion.completed_at - occasion.started_at).total_seconds()
-    if seconds < 1:
-        return f"{seconds * 1_000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
-
-
-def _cost(occasion: Occasion) -> str:
-    micros = occasion.cost_usd_micros
-    shown = f"${micros / _MICROS:.6f}" if micros else "$0"
-    return shown if occasion.cost_complete else f"{shown} plus calls of unknown price"
+    took = occasion.completed_at - occasion.started_at
+    return duration(took.total_seconds() * 1_000)

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stepiq.cli.console import UsageError, print_json, print_text, say, stderr_is_terminal
-from stepiq.cli.progress import PlainProgress, ProgressLine, duration, make_progress, money, tokens
+from stepiq.cli.progress import PlainProgress, ProgressLine, make_progress, tokens
 from stepiq.cli.remote import following
 from stepiq.cli.remote.calling import everything, new_key, pipeline_path, run_path
 from stepiq.cli.remote.tables import local_time, print_rows
 from stepiq.cli.remote.triggering import started
 from stepiq.cli.results import as_text, failure, summary
+from stepiq.core.amounts import duration, money
 from stepiq.core.control_characters import escape_line
 
 if TYPE_CHECKING:
