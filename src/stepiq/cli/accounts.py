@@ -23,6 +23,7 @@ from stepiq.billing.plans import Plans
 from stepiq.billing.workspaces import service as workspaces
 from stepiq.cli import database
 from stepiq.cli.console import UsageError, ask_password, print_text, say
+from stepiq.cli.links import warn_about_address
 from stepiq.core import clock, keys
 from stepiq.core.control_characters import escape_line
 from stepiq.core.json import Json
@@ -78,7 +79,7 @@ def invite(email: str) -> None:
         f"{address} can register once with this invitation, within seven days. It is not shown again. {sent}"
     )
     if is_mailed:
-        database.say_address(configured)
+        warn_about_address(configured)
 
 
 def show_setup_token() -> None:
@@ -105,7 +106,7 @@ This token creates the first account. Open this link:
   {setup_link(configured, token)}
 
 Or send the token as `setup_token` to POST /api/auth/register.""")
-    database.say_address(configured)
+    warn_about_address(configured)
 
 
 async def _needs_setup(configured: Settings) -> bool:

@@ -7,9 +7,9 @@ from uuid import UUID
 import typer
 
 from stepiq.accounts.audit.actions import Action
-from stepiq.cli.command_line import commands
+from stepiq.cli.command_line import server_commands
 
-app = commands("Show, export and check the audit log.")
+app = server_commands("Show, export and check the audit log.")
 
 _Workspace = Annotated[
     UUID | None,

@@ -66,7 +66,7 @@ class ServerApp(App):
     command_class = ServerCommand
 
 
-def commands(help_text: str) -> App:
+def server_commands(help_text: str) -> App:
     """A new group of commands below `stepiq`, which need the server's code."""
     return ServerApp(help=help_text, no_args_is_help=True)
 

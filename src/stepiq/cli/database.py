@@ -1,6 +1,6 @@
-"""`stepiq migrate`, and what the other commands that use the database share: their settings, and a note about links."""
+"""`stepiq migrate`, and the settings of the other commands that use the database."""
 
-from stepiq.cli.console import print_text, say
+from stepiq.cli.console import print_text
 from stepiq.core import data_folder, settings
 from stepiq.core.settings import Settings
 from stepiq.queue import tickets
@@ -46,15 +46,3 @@ def load_settings() -> Settings:
     configured = settings.load()
     migrations.require(Database(configured).url)
     return configured
-
-
-def say_address(configured: Settings) -> None:
-    """Say which address a printed link has, if it may not be that of the server.
-
-    This process does not know the options of `stepiq serve`, such as `--port`, or a proxy in front of the server.
-    """
-    if not configured.public_url:
-        say(
-            f"The link opens a server at {configured.base_url}. If yours has another address, set STEPIQ_PUBLIC_URL to it"
-            " and create the link again."
-        )

@@ -10,7 +10,7 @@ import typer
 
 from stepiq import __version__
 from stepiq.cli import audit, members, users, workspaces
-from stepiq.cli.command_line import App, Commands, ServerCommand, commands
+from stepiq.cli.command_line import App, Commands, ServerCommand, server_commands
 from stepiq.cli.console import (
     ExitCode,
     UsageError,
@@ -40,9 +40,9 @@ app = App(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 server_command = partial(app.command, rich_help_panel=MACHINE_PANEL, cls=ServerCommand)
-keys = commands("Change the master key that encrypts stored secrets.")
-mail = commands("Check the mail server that stepIQ sends email with.")
-dev = commands("Tools for the development of pipelines and of stepIQ.")
+keys = server_commands("Change the master key that encrypts stored secrets.")
+mail = server_commands("Check the mail server that stepIQ sends email with.")
+dev = server_commands("Tools for the development of pipelines and of stepIQ.")
 for name, group in {
     "users": users.app,
     "members": members.app,

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from stepiq.cli.command_line import commands
+from stepiq.cli.command_line import server_commands
 from stepiq.store.states import Role
 
-app = commands("List, invite, change and remove the members of a workspace.")
+app = server_commands("List, invite, change and remove the members of a workspace.")
 
 _Workspace = Annotated[
     str | None,

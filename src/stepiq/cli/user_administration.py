@@ -14,6 +14,7 @@ from stepiq.accounts.errors import AccountNotFound
 from stepiq.cli import database
 from stepiq.cli.accounts import address_of
 from stepiq.cli.console import UsageError, confirm, print_json, print_text, say
+from stepiq.cli.links import warn_about_address
 from stepiq.core import clock
 from stepiq.core.control_characters import escape_line
 from stepiq.core.settings import Settings
@@ -125,7 +126,7 @@ def reset(email: str) -> None:
     print_text(made.link)
     sent = f"It was emailed to {address}." if is_mailed else "It was not emailed: send it."
     say(f"{address} can set a new password once with this link, within 24 hours. {sent}")
-    database.say_address(configured)
+    warn_about_address(configured)
 
 
 async def make_reset(configured: Settings, email: str) -> tuple[Reset, bool]:

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from stepiq.cli.command_line import commands
+from stepiq.cli.command_line import server_commands
 
-app = commands("Create and change the accounts of this server.")
+app = server_commands("Create and change the accounts of this server.")
 
 _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]

@@ -12,6 +12,7 @@ from stepiq.accounts.workspaces import invitations, recorded, service
 from stepiq.cli import database
 from stepiq.cli.accounts import address_of
 from stepiq.cli.console import UsageError, print_text, say
+from stepiq.cli.links import warn_about_address
 from stepiq.core import ids
 from stepiq.core.mail import MailUnsent
 from stepiq.core.settings import Settings
@@ -54,7 +55,7 @@ def invite(email: str, role: Role, workspace: str | None) -> None:
     print_text(url)
     sent = f"It was emailed to {address}." if is_mailed else "It was not emailed: send it yourself."
     say(f"{address} can join with this link once, within seven days. It is not shown again. {sent}")
-    database.say_address(configured)
+    warn_about_address(configured)
 
 
 async def _invite(

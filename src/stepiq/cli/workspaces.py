@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from stepiq.cli.command_line import commands
+from stepiq.cli.command_line import server_commands
 
-app = commands("List the workspaces of this server, and change their plans and limits.")
+app = server_commands("List the workspaces of this server, and change their plans and limits.")
 
 _Workspace = Annotated[
     str, typer.Argument(metavar="ID", help="Id of the workspace.", show_default=False)

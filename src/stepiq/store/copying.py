@@ -8,12 +8,12 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
+from stepiq.store.rights import QUEUE_SCHEMA
 from stepiq.store.tables import metadata
 from stepiq.store.types import JsonText
 
-_QUEUE_SCHEMA = "dbos"
-_VERSIONS = frozenset({"alembic_version", "dbos_migrations"})
-"""Tables with versions of the schema, which the migrations of PostgreSQL fill."""
+QUEUE_VERSIONS = "dbos_migrations"
+"""The table with the version of the queue's schema, which its migrations fill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +60,18 @@ def _tables(
     for table in metadata.sorted_tables:
         yield table, sql.Identifier(table.name)
     queue = sa.MetaData()
-    queue.reflect(target, schema=_QUEUE_SCHEMA)
+    queue.reflect(target, schema=QUEUE_SCHEMA)
     found = sa.inspect(source)
     names = set(found.get_table_names())
     for table in queue.sorted_tables:
-        if table.name in names - _VERSIONS:
+        if table.name in names and table.name != QUEUE_VERSIONS:
             columns = [column["name"] for column in found.get_columns(table.name)]
             own = sa.Table(
                 table.name,
                 sa.MetaData(),
                 *(sa.Column(name, _read_as(table.columns[name])) for name in columns),
             )
-            yield own, sql.Identifier(_QUEUE_SCHEMA, table.name)
+            yield own, sql.Identifier(QUEUE_SCHEMA, table.name)
 
 
 def _copy(

@@ -9,7 +9,8 @@ from stepiq.cli.console import UsageError
 from stepiq.cli.remote.deploy_files import json_schema
 from stepiq.cli.remote.folder import Folder, pipeline_files, read_folder
 from stepiq.cli.remote.sources import repository_name, source_of
-from stepiq.cli.remote.state import PipelineSettings, ScheduleSettings, TextFormat, digest_of
+from stepiq.cli.remote.state import PipelineSettings, ScheduleSettings, digest_of
+from stepiq.language.source import SourceFormat
 from tests.cli.conftest import Cli
 
 TEXT = "name: T\ninput: {schema: {n: {type: integer, required: true}}}\nsteps: [{id: a, type: transform, template: x}]\n"
@@ -41,8 +42,8 @@ class TestFiles:
         found = read(folder)
 
         assert [(each.slug, each.file, each.format) for each in found.pipelines] == [
-            ("flow", "flow.yaml", TextFormat.YAML),
-            ("other", "other.json", TextFormat.JSON),
+            ("flow", "flow.yaml", SourceFormat.YAML),
+            ("other", "other.json", SourceFormat.JSON),
         ]
         assert found.errors == ()
         assert found.pipelines[0].digest == digest_of(TEXT)

@@ -13,10 +13,10 @@ from stepiq.cli.remote.state import (
     RemotePipeline,
     RemoteSchedule,
     ScheduleSettings,
-    TextFormat,
     canonical,
     digest_of,
 )
+from stepiq.language.source import SourceFormat
 from stepiq.store.states import PipelineStatus
 
 SOURCE = "github.com/acme/flows"
@@ -38,7 +38,7 @@ _settings = st.builds(
     | st.lists(_schedules, max_size=3, unique_by=lambda each: each.name).map(tuple),
 )
 _texts = st.sampled_from(("one", "two"))
-_formats = st.sampled_from(TextFormat)
+_formats = st.sampled_from(SourceFormat)
 
 
 @st.composite

@@ -20,10 +20,12 @@ from stepiq.cli.backups.archive import BackupFailed, Reader, RestoreRefused, Wri
 from stepiq.cli.backups.survey import Survey, survey
 from stepiq.core.environment import environment
 from stepiq.store import migrate
+from stepiq.store.copying import QUEUE_VERSIONS
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.refusals import StoreRefused, explaining
+from stepiq.store.rights import QUEUE_SCHEMA
 
-_SCHEMAS = ("public", "dbos")
+_SCHEMAS = ("public", QUEUE_SCHEMA)
 _CHUNK_BYTES = 1024 * 1024
 _STDERR_LINES = 3
 _CONNECT_SECONDS = 10
@@ -43,14 +45,12 @@ BEGIN
     END LOOP;
 END $$;
 """
-_DROP_QUEUE = """
-DROP SCHEMA IF EXISTS dbos CASCADE;
-CREATE SCHEMA dbos;
+_DROP_QUEUE = f"""
+DROP SCHEMA IF EXISTS {QUEUE_SCHEMA} CASCADE;
+CREATE SCHEMA {QUEUE_SCHEMA};
 """
 _TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
-_QUEUE_TABLES = """
-SELECT tablename FROM pg_tables WHERE schemaname = 'dbos' AND tablename <> 'dbos_migrations'
-"""
+_QUEUE_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = %s AND tablename <> %s"
 _OTHERS = """
 SELECT coalesce(nullif(regexp_replace(application_name, '^stepiq( .*)?$', 'stepIQ'), ''), 'a client without a name')
     || coalesce(' at ' || host(client_addr), '') FROM pg_stat_activity
@@ -146,9 +146,9 @@ def empty_for_restore(connection: psycopg.Connection[Any], *, may_replace: bool)
     if not may_replace and _has_data(connection):
         raise _not_empty(f"database {connection.info.dbname}")
     connection.execute(_DROP_TABLES)
-    names = [row[0] for row in connection.execute(_QUEUE_TABLES)]
+    names = [row[0] for row in connection.execute(_QUEUE_TABLES, [QUEUE_SCHEMA, QUEUE_VERSIONS])]
     if names:
-        tables = sql.SQL(", ").join(sql.Identifier("dbos", name) for name in names)
+        tables = sql.SQL(", ").join(sql.Identifier(QUEUE_SCHEMA, name) for name in names)
         connection.execute(sql.SQL("TRUNCATE {}").format(tables))
 
 
@@ -157,10 +157,12 @@ def _has_data(connection: psycopg.Connection[Any]) -> bool:
     if tables:
         return True
     # An interrupted restore of a backup of SQLite leaves the tables of the queue without rows.
-    has_queue = _has_table(connection, "dbos.workflow_status")
-    return has_queue and bool(
-        connection.execute("SELECT 1 FROM dbos.workflow_status LIMIT 1").fetchone()
+    if not _has_table(connection, f"{QUEUE_SCHEMA}.workflow_status"):
+        return False
+    queued = sql.SQL("SELECT 1 FROM {} LIMIT 1").format(
+        sql.Identifier(QUEUE_SCHEMA, "workflow_status")
     )
+    return connection.execute(queued).fetchone() is not None
 
 
 def _not_empty(name: str) -> RestoreRefused:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from stepiq.cli.console import UsageError
 from stepiq.cli.pipeline_files import DEPLOY, files_of, kind_of
-from stepiq.cli.remote.state import LocalPipeline, PipelineSettings, TextFormat, digest_of
+from stepiq.cli.remote.state import LocalPipeline, PipelineSettings, digest_of
 from stepiq.core import slugs
 from stepiq.core.control_characters import escape_line
 from stepiq.core.errors import Issue
+from stepiq.language.source import SourceFormat
 
 if TYPE_CHECKING:
     from stepiq.language.definition import Definition
@@ -119,16 +120,15 @@ def _read(found: _Found, accepted: str | None) -> tuple[LocalPipeline | None, li
     definition = None
     if found.settings is not None or digest_of(text) != accepted:
         from stepiq.language.loading import load
-        from stepiq.language.source import SourceFormat
 
-        loaded = load(text, SourceFormat(_format(found.definition)))
+        loaded = load(text, format_of(found.definition))
         definition = loaded.definition
         errors += [FileIssue(str(found.definition), issue) for issue in loaded.errors]
     settings = PipelineSettings()
     if found.settings is not None:
         settings, issues = _settings(found.settings, definition)
         errors += issues
-    name, text_format = found.definition.name, _format(found.definition)
+    name, text_format = found.definition.name, format_of(found.definition)
     return LocalPipeline(found.slug, name, text, text_format, settings), errors
 
 
@@ -136,17 +136,17 @@ def _settings(
     file: Path, definition: "Definition | None"
 ) -> tuple[PipelineSettings, list[FileIssue]]:
     from stepiq.cli.remote.deploy_files import read_settings
-    from stepiq.language.source import SourceFormat
 
     text, errors = _text(file)
     if text is None:
         return PipelineSettings(), errors
-    settings, issues = read_settings(text, SourceFormat(_format(file)), definition)
+    settings, issues = read_settings(text, format_of(file), definition)
     return settings, [FileIssue(str(file), issue) for issue in issues]
 
 
-def _format(file: Path) -> TextFormat:
-    return TextFormat.JSON if file.suffix.lower() == ".json" else TextFormat.YAML
+def format_of(file: Path) -> SourceFormat:
+    """The format that the suffix of a file names."""
+    return SourceFormat.JSON if file.suffix.lower() == ".json" else SourceFormat.YAML
 
 
 def _text(file: Path) -> tuple[str | None, list[FileIssue]]:

@@ -18,12 +18,13 @@ from stepiq.cli.console import (
 from stepiq.cli.pipeline_files import DEPLOY, SUFFIXES
 from stepiq.cli.remote.deploying import AT_ONCE
 from stepiq.cli.remote.failures import ReportedFailure, fail
-from stepiq.cli.remote.folder import pipeline_files, slug_problem
+from stepiq.cli.remote.folder import format_of, pipeline_files, slug_problem
 from stepiq.cli.remote.server_reading import read_pipelines, read_text
 from stepiq.cli.remote.showing import ShownLine, settings_document, settings_of, show
-from stepiq.cli.remote.state import RemotePipeline, TextFormat
+from stepiq.cli.remote.state import RemotePipeline
 from stepiq.core.control_characters import escape_line
 from stepiq.core.errors import NotFound
+from stepiq.language.source import SourceFormat
 
 if TYPE_CHECKING:
     from stepiq.client import AsyncClient
@@ -103,7 +104,7 @@ async def _chosen(client: "AsyncClient", slugs: Sequence[str]) -> list[RemotePip
 
 
 def _file_changes(folder: Path, pipeline: RemotePipeline, text: str) -> Iterator[FileChange]:
-    suffixes = (".json",) if pipeline.format is TextFormat.JSON else (".yaml", ".yml")
+    suffixes = (".json",) if pipeline.format is SourceFormat.JSON else (".yaml", ".yml")
     yield from _replaced(folder, pipeline.slug, suffixes, text.encode())
     document = _settings(pipeline)
     content = None
@@ -140,10 +141,9 @@ def _settings(pipeline: RemotePipeline) -> dict[str, Any]:
 def _says(file: Path, content: bytes, document: Mapping[str, Any]) -> bool:
     """Whether a deploy file already says this, for example with comments or in another order."""
     from stepiq.cli.remote.deploy_files import read_settings
-    from stepiq.language.source import SourceFormat
 
-    source_format = SourceFormat.JSON if file.suffix == ".json" else SourceFormat.YAML
-    settings, issues = read_settings(content.decode(errors="replace"), source_format, None)
+    text = content.decode(errors="replace")
+    settings, issues = read_settings(text, format_of(file), None)
     said = {name: value for name, value in settings_document(settings).items() if value}
     return not issues and _ordered(said) == _ordered(document)
 

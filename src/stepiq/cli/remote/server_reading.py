@@ -9,9 +9,9 @@ from stepiq.cli.remote.state import (
     RemotePipeline,
     RemoteSchedule,
     ScheduleSettings,
-    TextFormat,
     canonical,
 )
+from stepiq.language.source import SourceFormat
 from stepiq.store.states import PipelineStatus
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _pipeline(found: Mapping[str, Any], schedules: Iterable[Mapping[str, Any]]) 
         slug=found["slug"],
         version=found["version"],
         digest=found["text_sha256"],
-        format=TextFormat(found["source_format"]),
+        format=SourceFormat(found["source_format"]),
         status=PipelineStatus(found["status"]),
         tags=tuple(found["tags"]),
         managed_by=found["managed_by"],

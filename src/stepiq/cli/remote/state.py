@@ -2,18 +2,11 @@
 
 import json
 from dataclasses import dataclass, field
-from enum import StrEnum
 from hashlib import sha256
 from typing import Any, cast
 
+from stepiq.language.source import SourceFormat
 from stepiq.store.states import PipelineStatus
-
-
-class TextFormat(StrEnum):
-    """The format of a definition."""
-
-    YAML = "yaml"
-    JSON = "json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +45,7 @@ class LocalPipeline:
     file: str
     """Name of the file of the definition."""
     text: str = field(repr=False)
-    format: TextFormat = TextFormat.YAML
+    format: SourceFormat = SourceFormat.YAML
     settings: PipelineSettings = PipelineSettings()
 
     @property
@@ -79,7 +72,7 @@ class RemotePipeline:
     version: int
     digest: str
     """The SHA-256 of the text of the newest version."""
-    format: TextFormat = TextFormat.YAML
+    format: SourceFormat = SourceFormat.YAML
     status: PipelineStatus = PipelineStatus.ACTIVE
     tags: tuple[str, ...] = ()
     managed_by: str | None = None
