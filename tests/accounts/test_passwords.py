@@ -62,7 +62,7 @@ class Hashes:
 @pytest.fixture
 def hashes(monkeypatch):
     hashes = Hashes()
-    monkeypatch.setattr(module, "_hashes", hashes)
+    monkeypatch.setattr(module, "_hashes", lambda: hashes)
     yield hashes
     hashes.done.set()
 

@@ -11,6 +11,7 @@ from stepiq.core.ids import uuid7
 from stepiq.core.settings import Settings
 from stepiq.execution.retention import sweep
 from stepiq.queue import tickets as tickets_module
+from stepiq.queue.library_threads import Lanes
 from stepiq.queue.tickets import Queue, Ticket, TicketQueue
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.pubsub import TICKETS_WAITING, LocalChanges
@@ -195,7 +196,7 @@ class TestStop:
     async def test_a_wake_without_a_worker_is_of_no_consequence(
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr("stepiq.queue.tickets._wakes", {})
+        monkeypatch.setattr("stepiq.queue.tickets.LANES", Lanes())
 
         changes = LocalChanges()
         TicketQueue(database, changes)

@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from fastapi import Depends, Response
 from starlette.responses import JSONResponse, StreamingResponse
 
@@ -453,3 +455,9 @@ def test_every_server_has_its_own(app, services):
     equip(app, services)
 
     assert app.state.idempotency is not before
+
+
+def test_its_keys_are_those_of_hkdf():
+    expected = HKDF(hashes.SHA256(), 32, salt=None, info=b"purpose").derive(b"secret")
+
+    assert idempotency._derived(b"secret", b"purpose") == expected

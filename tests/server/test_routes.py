@@ -7,7 +7,7 @@ from stepiq.accounts.actor import Scope
 from stepiq.accounts.http import Caller, authenticated
 from stepiq.core import ids
 from stepiq.server import app as server_app
-from stepiq.server.app import PUBLIC_PATHS, create_app
+from stepiq.server.app import PUBLIC_PATHS, check_closed
 from stepiq.server.routes import Access, routes_of
 from stepiq.store.states import Role
 from stepiq.web.bodies import router as new_router
@@ -62,11 +62,11 @@ class TestAccess:
 
         assert not next(r for r in routes_of(app) if r.path == "/api/silent").access.is_declared
 
-    def test_a_server_does_not_start_with_an_open_route_that_is_not_listed(self, monkeypatch):
+    async def test_a_server_stops_if_an_open_route_is_not_listed(self, app, monkeypatch):
         monkeypatch.setattr(server_app, "PUBLIC_PATHS", PUBLIC_PATHS - {"/ready"})
 
         with pytest.raises(RuntimeError, match="/ready"):
-            create_app()
+            await check_closed(app)
 
 
 class TestIdempotencyKeys:

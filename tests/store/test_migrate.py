@@ -1,8 +1,11 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import URL, make_url
 
@@ -193,6 +196,15 @@ class TestUpgrade:
 
         assert ended == [0, 0, 0]
         migrate.check(url)
+
+
+class TestKnownRevisions:
+    def test_they_are_those_that_alembic_finds_newest_first(self):
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+        scripts = ScriptDirectory.from_config(config).walk_revisions()
+
+        assert list(migrate.known_revisions()) == [script.revision for script in scripts]
 
 
 class TestCheck:

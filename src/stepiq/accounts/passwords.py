@@ -8,19 +8,19 @@ so that attackers cannot lock them out.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
-
-from pwdlib import PasswordHash
-from pwdlib.hashers.argon2 import Argon2Hasher
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
 
 from stepiq.accounts.errors import Busy
 from stepiq.core.fairness import FairSemaphore, TooManyWaiting
+
+if TYPE_CHECKING:
+    from pwdlib import PasswordHash
 
 _PLACES = 2
 _PLACES_OF_KNOWN = 1
 _WAITING = 256
 _WAITING_OF_CLIENT = 64
-_hashes = PasswordHash([Argon2Hasher(memory_cost=19_456, time_cost=2, parallelism=1)])
 
 NO_PASSWORD = ""
 """The hash of an account without a password. No password matches it."""
@@ -55,7 +55,7 @@ class Passwords:
         Raises:
             Busy: Too many calls are waiting.
         """
-        return await self._run(client, lambda: _hashes.hash(password), is_known=is_known)
+        return await self._run(client, lambda: _hashes().hash(password), is_known=is_known)
 
     async def verify(
         self, password: str, stored: str | None, *, client: str = "", is_known: bool = False
@@ -72,7 +72,7 @@ class Passwords:
             Busy: Too many calls are waiting.
         """
         matches = await self._run(
-            client, lambda: _hashes.verify(password, stored or _NOBODY), is_known=is_known
+            client, lambda: _hashes().verify(password, stored or _NOBODY), is_known=is_known
         )
         return matches and bool(stored)
 
@@ -87,6 +87,15 @@ class Passwords:
                 return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except TooManyWaiting:
             raise Busy from None
+
+
+@cache
+def _hashes() -> "PasswordHash":
+    # In the thread of the first password, because many servers see only API keys.
+    from pwdlib import PasswordHash
+    from pwdlib.hashers.argon2 import Argon2Hasher
+
+    return PasswordHash([Argon2Hasher(memory_cost=19_456, time_cost=2, parallelism=1)])
 
 
 def _places(count: int) -> FairSemaphore:

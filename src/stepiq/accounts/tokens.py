@@ -9,8 +9,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import jwt
-
 from stepiq.accounts.errors import CredentialInvalid
 from stepiq.core import clock, ids
 
@@ -40,6 +38,8 @@ class AccessTokens:
 
     def issue(self, user_id: UUID, session_id: UUID) -> str:
         """Issue a token for one session, valid for `ACCESS_LIFETIME`."""
+        import jwt
+
         now = clock.now()
         claims = {
             "iss": _ISSUER,
@@ -57,6 +57,8 @@ class AccessTokens:
         Raises:
             CredentialInvalid: the token is not valid.
         """
+        import jwt
+
         try:
             claims = self._decode(token)
             user_id, session_id = ids.parse(claims["sub"]), ids.parse(claims["sid"])
@@ -69,6 +71,8 @@ class AccessTokens:
         return AccessClaims(user_id, session_id)
 
     def _decode(self, token: str) -> dict[str, Any]:
+        import jwt
+
         if len(token) > _MAX_LENGTH:
             raise jwt.InvalidTokenError
         complete = jwt.decode_complete(

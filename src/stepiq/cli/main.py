@@ -143,6 +143,9 @@ def serve(
     ] = True,
 ) -> None:
     """Start the server: API and worker in one process. Migrates the database first."""
+    from stepiq.core import gc_pause
+
+    gc_pause.pause_during_start()
     from stepiq.cli.server_output import configured_log, to_people_at_once
     from stepiq.core import settings
 
@@ -175,6 +178,9 @@ def worker(
     ] = None,
 ) -> None:
     """Execute runs without an API (PostgreSQL only). You can start any number of workers."""
+    from stepiq.core import gc_pause
+
+    gc_pause.pause_during_start()
     from stepiq.cli.server_output import configured_log
     from stepiq.core import settings
 

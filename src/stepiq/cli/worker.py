@@ -5,7 +5,7 @@ from datetime import timedelta
 from stepiq import __version__
 from stepiq.cli.console import UsageError
 from stepiq.cli.server_output import Announce, to_people
-from stepiq.core import logging
+from stepiq.core import gc_pause, logging
 from stepiq.core.settings import Settings
 from stepiq.core.watchdog import Watchdog
 from stepiq.server import descriptors
@@ -47,6 +47,7 @@ async def _work(configured: Settings, announce: Announce | None) -> None:
     ):
         worker = Worker(services)
         await worker.start()
+        gc_pause.resume_after_start()
         with Watchdog():
             try:
                 _report(announce, address)

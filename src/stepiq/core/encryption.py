@@ -8,15 +8,15 @@ rows with the old and the new key can coexist during a key rotation.
 import hashlib
 import os
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from stepiq.core import keys
 from stepiq.core.errors import Unavailable
 from stepiq.core.settings import Settings
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _NONCE_BYTES = 12
 _DATA_KEY_BYTES = 32
@@ -26,6 +26,10 @@ class SecretUnreadable(Unavailable):
     """The server does not have the master key of a stored secret, or the stored value is damaged."""
 
     code = "secret_unreadable"
+
+
+class DecryptionFailed(Exception):
+    """The key or the bound data is different, or the encrypted data was changed."""
 
 
 class Binding(Protocol):
@@ -140,7 +144,7 @@ class Keyring:
         return Sealed(
             key_id=key_id,
             wrapped_key=encrypt(self._known[key_id], data_key, _of_key(owner, key_id)),
-            ciphertext=encrypt(AESGCM(data_key), value.encode(), owner.bound),
+            ciphertext=encrypt(cipher(data_key), value.encode(), owner.bound),
         )
 
     def open(self, sealed: Sealed, owner: Binding) -> str:
@@ -151,8 +155,8 @@ class Keyring:
         """
         data_key = self._unwrap(sealed, owner)
         try:
-            return decrypt(AESGCM(data_key), sealed.ciphertext, owner.bound).decode()
-        except InvalidTag:
+            return decrypt(cipher(data_key), sealed.ciphertext, owner.bound).decode()
+        except DecryptionFailed:
             raise _damaged(owner) from None
 
     def rewrap(self, sealed: Sealed, owner: Binding) -> Sealed:
@@ -177,7 +181,7 @@ class Keyring:
         key = self._known[sealed.key_id]
         try:
             return decrypt(key, sealed.wrapped_key, _of_key(owner, sealed.key_id))
-        except InvalidTag:
+        except DecryptionFailed:
             raise _damaged(owner) from None
 
     def _for_encryption(self) -> str:
@@ -190,7 +194,7 @@ class Keyring:
         # Reading a missing key would create a new one, which decrypts nothing.
         current = [keys.master_key(settings)] if keys.has_master_key(settings) else []
         found = [*current, *keys.previous_master_keys(settings)]
-        self._known = {fingerprint(key): AESGCM(key) for key in found}
+        self._known = {fingerprint(key): cipher(key) for key in found}
         self._current = fingerprint(current[0]) if current else None
 
 
@@ -199,19 +203,32 @@ def fingerprint(master_key: bytes) -> str:
     return hashlib.sha256(b"stepiq master key 1\0" + master_key).hexdigest()[:16]
 
 
-def encrypt(key: AESGCM, data: bytes, bound: bytes) -> bytes:
+def cipher(key: bytes) -> "AESGCM":
+    """AES-GCM with that key."""
+    # A server that stores no secrets does without the library, which needs 8 MB and a twentieth of the start.
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return AESGCM(key)
+
+
+def encrypt(key: "AESGCM", data: bytes, bound: bytes) -> bytes:
     """Encrypt with a random nonce, which precedes the ciphertext. Decryption needs the same `bound`."""
     nonce = os.urandom(_NONCE_BYTES)
     return nonce + key.encrypt(nonce, data, bound)
 
 
-def decrypt(key: AESGCM, data: bytes, bound: bytes) -> bytes:
+def decrypt(key: "AESGCM", data: bytes, bound: bytes) -> bytes:
     """Decrypt the result of `encrypt`.
 
     Raises:
-        InvalidTag: the key or `bound` is different, or the data was changed.
+        DecryptionFailed: the key or `bound` is different, or the data was changed.
     """
-    return key.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], bound)
+    from cryptography.exceptions import InvalidTag
+
+    try:
+        return key.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], bound)
+    except InvalidTag:
+        raise DecryptionFailed from None
 
 
 def _of_key(owner: Binding, key_id: str) -> bytes:

@@ -2,8 +2,10 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, cast
+
+from stepiq.core.lean_imports import hidden
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
@@ -22,18 +24,23 @@ class _LateLogger:
 
     @cached_property
     def _logger(self) -> "BoundLogger":
-        import structlog
-
-        return structlog.stdlib.get_logger(self._name)
+        return _library().stdlib.get_logger(self._name)
 
     def __getattr__(self, method: str) -> Any:
         return getattr(self._logger, method)
 
 
+@cache
+def _library() -> Any:
+    # It would use rich for tracebacks that show values of variables.
+    with hidden("rich"):
+        import structlog
+
+    return structlog
+
+
 @contextmanager
 def bound(**facts: Any) -> Generator[None]:
     """Add fields to every line logged in the block, in this task and the tasks that it starts."""
-    import structlog
-
-    with structlog.contextvars.bound_contextvars(**facts):
+    with _library().contextvars.bound_contextvars(**facts):
         yield

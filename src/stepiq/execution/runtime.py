@@ -43,7 +43,7 @@ _SETTLE_SECONDS = 0.5
 _STORE_RETRY_SECONDS = 1.0
 _LAST_SECONDS = 2.0
 _WARM_AFTER_SECONDS = 1.0
-"""Provider libraries load after this delay: they would slow down the start, and short commands don't need them."""
+"""The price list of models loads after this delay: it would slow down the start, and short commands don't need it."""
 
 Done = TypeVar("Done")
 

@@ -135,6 +135,11 @@ def load() -> None:
     entries()
 
 
+def is_loaded() -> bool:
+    """Whether `load` has been called in this process."""
+    return entries.cache_info().currsize > 0
+
+
 @cache
 def _snapshot() -> "DataSnapshot":
     # The import takes half a second, so only processes that use models do it.

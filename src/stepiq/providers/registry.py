@@ -167,14 +167,11 @@ class Providers:
         self._sources = build_sources(settings)
 
     async def warm(self) -> None:
-        """Load the price list and the libraries of all usable providers in a thread, so that the first call is faster.
+        """Load the price list in a thread, so that the first look-up of a model does not block the event loop.
 
-        It takes one to three seconds. The local model's library is loaded only if there is no other usable provider.
-        Libraries for accounts' own keys are loaded at their first call.
+        The libraries of Anthropic and Google are loaded at the first call, which takes one to three seconds longer.
         """
-        usable = [source for source in self._sources.values() if source.reason is None]
-        asked = [source for source in usable if source.id != "local"] or usable
-        await _load(name for source in asked for name in source.connects.libraries)
+        await _load(())
 
     async def close(self) -> None:
         """Close all connections and end the local model's processes."""
@@ -436,7 +433,7 @@ def _short(model_id: str) -> str:
 async def _load(libraries: Iterable[str]) -> None:
     """Import libraries, each once, without blocking the event loop."""
     missing = [name for name in libraries if name not in _imported]
-    if missing or not _imported:
+    if missing or not catalogue.is_loaded():
         await asyncio.to_thread(_import, missing)
 
 

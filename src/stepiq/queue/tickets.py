@@ -3,14 +3,13 @@
 A ticket is a request to continue a run or a delivery. Its argument is the id of that run or delivery, its result is
 null, and progress is stored in stepIQ's own tables. The transaction that ends the run or delivery deletes its ticket.
 Each queue has two lanes: one for the first few tickets of each workspace, so that a workspace with thousands of tickets
-cannot block the others, and one for the rest. A commit wakes the lanes; each also polls once a second as a fallback.
+cannot block the others, and one for the rest. A commit wakes the lanes; each also polls as a fallback.
 
 Lanes use start-time fair queueing. A ticket's priority is its position in the backlog of its workspace, plus the lowest
 priority that waits in the lane. New tickets therefore never overtake a waiting ticket for long.
 """
 
 import asyncio
-import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +22,6 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig
-from dbos import _queue as dbos_queue  # pyright: ignore[reportPrivateUsage] - see _woken_queue_worker
 from dbos._serialization import DBOSPortableJSON
 from dbos._sys_db import SystemDatabase
 from sqlalchemy import event
@@ -33,6 +31,7 @@ from sqlalchemy.exc import DBAPIError
 from stepiq.core import logging
 from stepiq.core.json import Json
 from stepiq.queue import ticket_statements
+from stepiq.queue.library_threads import LANES, POLL_SECONDS
 from stepiq.store import migrate
 from stepiq.store.database import PATIENT_SECONDS, Database, Session, prepare_sqlite
 from stepiq.store.pubsub import TICKETS_WAITING, Changes
@@ -47,7 +46,6 @@ FIRST = 3
 
 # Constant, because tickets contain no code: any version of stepIQ can execute the tickets of another.
 _APPLICATION_VERSION = "1"
-_POLL_SECONDS = 1.0
 _THREADS = 8
 _WAKE_SECONDS = 0.02
 _RECOVERIES = 1_000_000
@@ -91,35 +89,6 @@ class Ticket:
         """Parse the output of `str`."""
         subject_id, _, number = text.partition(":")
         return cls(UUID(subject_id), int(number))
-
-
-class _Wake:
-    """Replaces the stop event of a queue thread, so that a commit can end the thread's pause."""
-
-    def __init__(self, stop: threading.Event) -> None:
-        self._stop = stop
-        self.event = threading.Event()
-
-    def is_set(self) -> bool:
-        return self._stop.is_set()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.event.wait(timeout)
-        self.event.clear()
-        return self._stop.is_set()
-
-
-_wakes: dict[str, _Wake] = {}
-_queue_worker = dbos_queue.queue_worker_thread
-
-
-def _woken_queue_worker(stop: threading.Event, instance: DBOS, queue: Any) -> None:
-    _wakes[queue.name] = wake = _Wake(stop)
-    _queue_worker(wake, instance, queue)  # pyright: ignore[reportArgumentType] - the two methods it calls
-
-
-# The library has no public API to wake a queue. Without waking, a run would start up to a second late.
-dbos_queue.queue_worker_thread = _woken_queue_worker
 
 
 _finished: set[str] = set()
@@ -199,6 +168,8 @@ class TicketQueue:
         global _executor_id
         _handlers.update(handlers)
         _executor_id = executor_id
+        is_only_process = self._database.is_sqlite
+        LANES.may_rest = lambda: is_only_process and not _started
         with self._failing_at_once():
             client = self._connect()
         config: DBOSConfig = {
@@ -211,7 +182,6 @@ class TicketQueue:
             "max_executor_threads": _THREADS,
             "enable_otlp": False,
             "log_level": "WARNING",
-            "notification_listener_polling_interval_sec": 0.05 if self._database.is_sqlite else 1.0,
         }
         self._is_working = True
         with self._failing_at_once():
@@ -219,7 +189,7 @@ class TicketQueue:
             # Queues registered after the launch start up to a second late.
             for lane in (lane for queue in handlers for lane in queue.lanes):
                 await client.register_queue_async(
-                    lane, worker_concurrency=CONCURRENCY, polling_interval_sec=_POLL_SECONDS
+                    lane, worker_concurrency=CONCURRENCY, polling_interval_sec=POLL_SECONDS
                 )
             DBOS.launch()
 
@@ -368,8 +338,7 @@ class TicketQueue:
             stopping = asyncio.create_task(asyncio.to_thread(DBOS.destroy))
             while not stopping.done():
                 # A queue thread checks for the stop only when its pause ends. The library has a queue of its own, too.
-                for wake in _wakes.values():
-                    wake.event.set()
+                LANES.wake()
                 await asyncio.wait({stopping}, timeout=_WAKE_SECONDS)
             await stopping
             _executor_id = ""
@@ -407,10 +376,7 @@ async def lost(session: Session, tickets: Sequence[Ticket]) -> set[Ticket]:
 
 
 def _wake(lane: Json) -> None:
-    """Poll a lane immediately; None means all lanes."""
-    for name, wake in list(_wakes.items()):
-        if lane is None or name == lane:
-            wake.event.set()
+    LANES.wake(None if lane is None else str(lane))
 
 
 def prepare(url: URL) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import functools
-import gc
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
@@ -15,13 +14,13 @@ import uvloop
 
 from stepiq.accounts.http import DOORS
 from stepiq.accounts.oidc.http import OIDC
-from stepiq.core import logging
+from stepiq.core import gc_pause, logging
 from stepiq.core.settings import Settings
 from stepiq.core.watchdog import Watchdog
 from stepiq.runs.endpoints import STREAMS
 from stepiq.server import descriptors
 from stepiq.server.accepting import Acceptor
-from stepiq.server.app import create_app, equip
+from stepiq.server.app import check_closed, create_app, equip
 from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
 from stepiq.server.connections import Connections, Limits
@@ -44,12 +43,6 @@ close after 5 to 60 seconds.
 """
 _OF_MONITORS = Limits.fitted(64, 64, 64)
 """Limits of listeners that serve only health checks and metrics."""
-
-_THRESHOLDS = (20_000, 20, 50)
-"""Thresholds of the garbage collector of a server or worker.
-
-The default of 700 new objects would use a tenth of the CPU, because a model's response creates thousands of objects.
-"""
 
 log = logging.get(__name__)
 
@@ -86,9 +79,12 @@ def serve(
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run the event loop of a server or worker until `main` returns, with the limit of open files raised."""
+    """Run the event loop of a server or worker until `main` returns, with the limit of open files raised.
+
+    `main` must call `gc_pause.resume_after_start` when it has started.
+    """
+    gc_pause.pause_during_start()
     descriptors.raise_limit()
-    gc.set_threshold(*_THRESHOLDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main)
 
@@ -115,8 +111,10 @@ async def _serve(
                 # Read before the first request, so that a later failure of the store does not end the process.
                 secret = DOORS.get(app).jwt_secret
                 ready = await welcome(services, secret if shows_secrets else None)
+                gc_pause.resume_after_start()
                 serving = asyncio.create_task(server.serve([listener]))
                 ready.show(announce)
+                await check_closed(app)
                 asked = asyncio.create_task(stopping.wait())
                 # Not during the start, which blocks the loop while no client waits. During a stop, clients wait.
                 watched.enter_context(Watchdog())

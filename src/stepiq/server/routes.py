@@ -84,22 +84,23 @@ def _singular(word: str) -> str:
 
 def routes_of(app: FastAPI) -> list[Route]:
     """Every route of an app, sorted by path and method."""
-    found: list[Route] = []
+    return sorted(each_route(app), key=lambda route: (route.path, route.method))
+
+
+def each_route(app: FastAPI) -> Iterator[Route]:
+    """Every route of an app, prepared one after the other."""
     for context in iter_route_contexts(app.routes):
         dependant: Dependant = context.dependant
         calls = frozenset(_calls(dependant))
         for method in context.methods or ():
-            found.append(
-                Route(
-                    method=method,
-                    path=str(context.path_format or context.path),
-                    summary=_summary(context.endpoint),
-                    operation_id=context.unique_id if context.include_in_schema else None,
-                    access=_access(calls),
-                    takes_key=method == "POST" and not calls.isdisjoint(TAKES_KEYS),
-                )
+            yield Route(
+                method=method,
+                path=str(context.path_format or context.path),
+                summary=_summary(context.endpoint),
+                operation_id=context.unique_id if context.include_in_schema else None,
+                access=_access(calls),
+                takes_key=method == "POST" and not calls.isdisjoint(TAKES_KEYS),
             )
-    return sorted(found, key=lambda route: (route.path, route.method))
 
 
 def _calls(dependant: Dependant) -> Iterator[Any]:

@@ -11,13 +11,10 @@ from collections.abc import Generator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from fastapi import Request, Response
 from starlette._utils import get_route_path
 
@@ -33,6 +30,9 @@ from stepiq.web.errors import (
 )
 from stepiq.web.queries import RequestName
 from stepiq.web.services import AppKey
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)
@@ -73,9 +73,13 @@ class Idempotency:
     """The keys in use in this process, and the encryption of responses."""
 
     def __init__(self, secret: bytes) -> None:
-        self._cipher = AESGCM(_derived(secret, b"stepiq idempotent answers"))
+        self._answer_key = _derived(secret, b"stepiq idempotent answers")
         self._hash_key = _derived(secret, b"stepiq idempotent requests")
         self._running: set[RequestName] = set()
+
+    @cached_property
+    def _cipher(self) -> "AESGCM":
+        return encryption.cipher(self._answer_key)
 
     @contextmanager
     def running(self, name: RequestName) -> Generator[None]:
@@ -115,7 +119,7 @@ class Idempotency:
         """
         try:
             return encryption.decrypt(self._cipher, sealed, _bound(name))
-        except InvalidTag:
+        except encryption.DecryptionFailed:
             raise IdempotentAnswerLost from None
 
 
@@ -243,7 +247,9 @@ async def sweep(session: Session, now: datetime) -> int:
 
 
 def _derived(secret: bytes, purpose: bytes) -> bytes:
-    return HKDF(hashes.SHA256(), 32, salt=None, info=purpose).derive(secret)
+    # HKDF with SHA-256 (RFC 5869), without a salt, and with one block of output.
+    extracted = hmac.digest(bytes(hashlib.sha256().digest_size), secret, hashlib.sha256)
+    return hmac.digest(extracted, purpose + b"\x01", hashlib.sha256)
 
 
 def _bound(name: RequestName) -> bytes:

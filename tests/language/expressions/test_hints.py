@@ -4,7 +4,7 @@ from contextlib import suppress
 import pytest
 
 from stepiq.language.expressions import Expression, ExpressionSyntaxError, hints
-from stepiq.language.expressions.environment import ENGINE
+from stepiq.language.expressions.environment import engine
 from stepiq.language.expressions.functions import FUNCTIONS
 from stepiq.language.expressions.source import read
 from stepiq.language.expressions.wire import Foreign, decode
@@ -191,7 +191,7 @@ class TestRefusals:
         assert refused("1 + size(input.a)").message == "`size` is not supported."
 
     def test_a_loop_of_another_shape_is_refused(self):
-        compiled = ENGINE.compile("optional.of(1).optMap(x, x)")
+        compiled = engine().compile("optional.of(1).optMap(x, x)")
 
         with pytest.raises(Foreign):
             decode(compiled.serialize())

@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-import jwt
 
 from stepiq.accounts.oidc.failures import SignInFailed, SignInFailure
 from stepiq.core import json
 from stepiq.core.http import GuardedClient, NetworkFailure, RequestInvalid, Timeouts
 from stepiq.core.json import Json, MalformedJson
+
+if TYPE_CHECKING:
+    from jwt import PyJWK
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 MAX_BYTES = 256 * 1024
@@ -106,7 +107,7 @@ async def fetch_keys(http: GuardedClient, url: str) -> list[dict[str, Any]]:
     return usable
 
 
-def key_of(keys: list[dict[str, Any]], key_id: object, algorithm: str) -> jwt.PyJWK | None:
+def key_of(keys: list[dict[str, Any]], key_id: object, algorithm: str) -> "PyJWK | None":
     """The key with an id, for an algorithm. Without an id, the only key for the algorithm."""
     found = [
         each
@@ -117,6 +118,8 @@ def key_of(keys: list[dict[str, Any]], key_id: object, algorithm: str) -> jwt.Py
     ]
     if len(found) != 1:
         return None
+    import jwt
+
     try:
         return jwt.PyJWK(found[0], algorithm)
     except jwt.PyJWTError:

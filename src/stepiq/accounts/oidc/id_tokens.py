@@ -5,12 +5,13 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, NoReturn, cast
-
-import jwt
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from stepiq.accounts.oidc.failures import SignInFailed, SignInFailure
 from stepiq.core import clock
+
+if TYPE_CHECKING:
+    from jwt import PyJWK
 
 ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})  # fmt: skip
 """Accepted signatures. With a symmetric one, everyone who knows the client secret could sign tokens."""
@@ -58,6 +59,8 @@ def header_of(token: str) -> Header:
     Raises:
         SignInFailed: it is not a signed token of an accepted kind.
     """
+    import jwt
+
     if len(token) > _MAX_CHARACTERS:
         _refuse("the ID token is too long")
     try:
@@ -75,7 +78,7 @@ def header_of(token: str) -> Header:
 
 
 def verify(
-    token: str, key: jwt.PyJWK, expected: ExpectedToken, access_token: str | None
+    token: str, key: "PyJWK", expected: ExpectedToken, access_token: str | None
 ) -> dict[str, Any]:
     """The claims of an ID token.
 
@@ -88,6 +91,8 @@ def verify(
     Raises:
         SignInFailed: the token is not valid.
     """
+    import jwt
+
     try:
         claims: dict[str, Any] = jwt.decode(
             token, key, algorithms=[str(key.algorithm_name)], options=_SIGNATURE_ONLY
@@ -136,7 +141,7 @@ def _number(value: object) -> float | None:
     return float(value) if is_number else None  # pyright: ignore[reportArgumentType]
 
 
-def _check_hash(given: object, key: jwt.PyJWK, access_token: str | None) -> None:
+def _check_hash(given: object, key: "PyJWK", access_token: str | None) -> None:
     if given is None or access_token is None:
         return
     algorithm = str(key.algorithm_name)

@@ -5,10 +5,8 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote_plus, urlencode, urlsplit
-
-import jwt
 
 from stepiq.accounts.oidc import documents, id_tokens
 from stepiq.accounts.oidc.cached import Cached
@@ -18,6 +16,9 @@ from stepiq.accounts.oidc.id_tokens import ExpectedToken
 from stepiq.accounts.schemas import normalise_email
 from stepiq.core.http import GuardedClient
 from stepiq.core.oidc_settings import OidcSettings
+
+if TYPE_CHECKING:
+    from jwt import PyJWK
 
 _MAX_CODE = 4_096
 _MAX_GROUPS = 2_000
@@ -131,7 +132,7 @@ class IdentityProvider:
     async def _fetch_keys(self) -> list[dict[str, Any]]:
         return await documents.fetch_keys(self._http, (await self._metadata.get()).jwks_uri)
 
-    async def _key(self, key_id: str | None, algorithm: str) -> jwt.PyJWK:
+    async def _key(self, key_id: str | None, algorithm: str) -> "PyJWK":
         found = documents.key_of(await self._keys.get(), key_id, algorithm)
         if found is None:
             # The provider may have begun to sign with a new key.

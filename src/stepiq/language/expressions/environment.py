@@ -4,16 +4,17 @@ CEL refuses `1 + 1.5`, and types `input.price * 1.19` as an operation on doubles
 fraction is an integer. The operators are declared here for every pair of number types, as `operators` evaluates them.
 """
 
-import sys
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from itertools import permutations
-
-from cel_expr_python import cel  # pyright: ignore[reportMissingTypeStubs]
-from cel_expr_python.ext import ext_optional  # pyright: ignore[reportMissingTypeStubs]
+from typing import TYPE_CHECKING
 
 from stepiq.core.json import Json, dumps
+from stepiq.core.lean_imports import hidden
 from stepiq.language.expressions.references import ROOTS
+
+if TYPE_CHECKING:
+    from cel_expr_python import cel  # pyright: ignore[reportMissingTypeStubs]
 
 _NUMBERS = ("int", "uint", "double")
 MIXED = tuple(permutations(_NUMBERS, 2))
@@ -96,13 +97,18 @@ def _configuration() -> Json:
     return {"stdlib": {"exclude_functions": excluded}, "functions": functions}
 
 
-def new_engine(implementations: Mapping[str, Callable[..., object]] | None = None) -> cel.Env:
+def new_engine(implementations: Mapping[str, Callable[..., object]] | None = None) -> "cel.Env":
     """Create the library's engine with the declarations of this language.
 
     Args:
         implementations: functions by overload id, such as `_+_(int,double)`; only needed to evaluate with the library.
     """
-    with _without_protobuf():
+    # Many definitions have no expressions, and the library needs 7 MB.
+    from cel_expr_python import cel  # pyright: ignore[reportMissingTypeStubs]
+    from cel_expr_python.ext import ext_optional  # pyright: ignore[reportMissingTypeStubs]
+
+    # Importing protobuf is slow, and only needed for messages, which JSON does not have.
+    with hidden(_PROTOBUF):
         return cel.NewEnv(
             # JSON is YAML.
             config=cel.NewEnvConfigFromYaml(dumps(_configuration())),
@@ -112,21 +118,7 @@ def new_engine(implementations: Mapping[str, Callable[..., object]] | None = Non
         )
 
 
-@contextmanager
-def _without_protobuf() -> Generator[None]:
-    """Prevent the library from importing protobuf if it is installed.
-
-    The import slows down each start, and is only needed for messages, which JSON does not have.
-    """
-    if _PROTOBUF in sys.modules:
-        yield
-        return
-    # The import system reads this as a module that does not exist.
-    sys.modules[_PROTOBUF] = None  # pyright: ignore[reportArgumentType]
-    try:
-        yield
-    finally:
-        del sys.modules[_PROTOBUF]
-
-
-ENGINE = new_engine()
+@cache
+def engine() -> "cel.Env":
+    """The engine of this process, which only parses and checks."""
+    return new_engine()

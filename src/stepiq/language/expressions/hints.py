@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from stepiq.language.expressions.environment import ENGINE
+from stepiq.language.expressions.environment import engine
 from stepiq.language.expressions.functions import FUNCTIONS
 from stepiq.language.expressions.nodes import FoldKind
 from stepiq.language.expressions.source import SECRETS_REFUSED, ExpressionSource, ExpressionToken
@@ -244,7 +244,7 @@ def _on_value(source: ExpressionSource, place: int, name: str) -> str:
 
 def _is_valid(text: str) -> bool:
     try:
-        ENGINE.compile(text)
+        engine().compile(text)
     except RuntimeError:
         return False
     return True

@@ -8,7 +8,7 @@ a reference to `None` for every null that it returns, which ends the process.
 from dataclasses import dataclass
 
 from stepiq.language.expressions import hints, source, wire
-from stepiq.language.expressions.environment import ENGINE
+from stepiq.language.expressions.environment import engine
 from stepiq.language.expressions.nodes import Constant, FunctionCall, Node, children
 from stepiq.language.expressions.program import Program, UnknownFunction
 from stepiq.language.expressions.references import UnknownName, collect
@@ -39,7 +39,7 @@ def read(text: str) -> ParseResult:
     """
     found = source.read(text)
     try:
-        compiled = ENGINE.compile(found.text)
+        compiled = engine().compile(found.text)
         result_type = str(compiled.return_type())
     except RuntimeError as error:
         found.fail(*hints.explain(found, str(error)))

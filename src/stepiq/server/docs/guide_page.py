@@ -1,24 +1,23 @@
 """`/docs/NAME`: a page of the documentation as HTML."""
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from html import escape
-
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+from typing import TYPE_CHECKING
 
 from stepiq.server.docs.guides import INDEX, Guide, HeadingAnchors, anchor, guides, read
 from stepiq.server.docs.html import page
 
-# Raw HTML of a page is shown as text.
-_READER = MarkdownIt("commonmark", {"html": False}).enable("table")
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 
 def render(guide: Guide) -> str:
     """The whole page. Links lead to other pages of this server, or outside."""
-    tokens = list(_finished(_READER.parse(read(guide, path_of))))
-    return page(
-        guide.title, _navigation(guide), _READER.renderer.render(tokens, _READER.options, {})
-    )
+    reader = _reader()
+    tokens = list(_finished(reader.parse(read(guide, path_of))))
+    return page(guide.title, _navigation(guide), reader.renderer.render(tokens, reader.options, {}))
 
 
 def path_of(name: str, place: str = "") -> str:
@@ -26,8 +25,18 @@ def path_of(name: str, place: str = "") -> str:
     return f"/docs/{name}{place}"
 
 
-def _finished(tokens: Iterable[Token]) -> Iterator[Token]:
+@cache
+def _reader() -> "MarkdownIt":
+    from markdown_it import MarkdownIt
+
+    # Raw HTML of a page is shown as text.
+    return MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+def _finished(tokens: "Iterable[Token]") -> "Iterator[Token]":
     """The tokens, with anchors of headings, and tables that scroll."""
+    from markdown_it.token import Token
+
     before: Token | None = None
     anchors = HeadingAnchors()
     for token in tokens:

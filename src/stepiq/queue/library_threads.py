@@ -1,0 +1,84 @@
+"""Changes what the threads of the library (DBOS) do: a commit wakes its queues, and loops without a use do not poll.
+
+The library starts these threads when it is launched, finds their functions by name, and has no settings for them.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from dbos import DBOS
+from dbos import _dbos as library  # pyright: ignore[reportPrivateUsage] - see the module
+from dbos import _queue as library_queues  # pyright: ignore[reportPrivateUsage] - see the module
+from dbos._sys_db import SystemDatabase
+from dbos._utils import INTERNAL_QUEUE_NAME
+
+POLL_SECONDS = 1.0
+"""How often a lane is polled while tickets run, and always on PostgreSQL, where another process can die between its
+commit and its notification."""
+_IDLE_POLL_SECONDS = 5.0
+"""How often a lane is polled while nothing runs and all commits are those of this process, which wake the lane. For polls
+that have failed, such as on a full disk."""
+
+
+class Lanes:
+    """The pauses of the queue threads of this process."""
+
+    def __init__(self) -> None:
+        self.may_rest: Callable[[], bool] = lambda: False
+        """Whether nothing runs, and only commits of this process can enqueue tickets."""
+        self._wakes: dict[str, _Wake] = {}
+
+    def wake(self, lane: str | None = None) -> None:
+        """Poll a lane immediately; None means all lanes."""
+        for name, wake in list(self._wakes.items()):
+            if lane is None or name == lane:
+                wake.event.set()
+
+    def run(self, stop: threading.Event, instance: DBOS, queue: Any) -> None:
+        """The thread of a queue. It does nothing for the library's own queue, which stays empty."""
+        if queue.name == INTERNAL_QUEUE_NAME:
+            stop.wait()
+            return
+        self._wakes[queue.name] = wake = _Wake(stop, self)
+        _queue_worker(wake, instance, queue)  # pyright: ignore[reportArgumentType] - the two methods it calls
+
+
+class _Wake:
+    """Replaces the stop event of a queue thread, so that a commit can end the thread's pause."""
+
+    def __init__(self, stop: threading.Event, lanes: Lanes) -> None:
+        self._stop = stop
+        self._lanes = lanes
+        self.event = threading.Event()
+        # The first poll is immediate: tickets may have waited since the last stop.
+        self.event.set()
+
+    def is_set(self) -> bool:
+        return self._stop.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.event.wait(_IDLE_POLL_SECONDS if self._lanes.may_rest() else timeout)
+        self.event.clear()
+        return self._stop.is_set()
+
+
+LANES = Lanes()
+_queue_worker = library_queues.queue_worker_thread
+
+
+def _wait(stop: threading.Event, *_: Any) -> None:
+    stop.wait()
+
+
+def _return(_: SystemDatabase) -> None:
+    pass
+
+
+# Without waking, a run would start up to a second late.
+library_queues.queue_worker_thread = LANES.run
+# stepIQ uses neither delayed or timed-out workflows, nor schedules, nor messages of the library. Each of these loops
+# queries the database once a second or more often, and on PostgreSQL the last one holds a connection.
+library.background_jobs_thread = _wait  # pyright: ignore[reportPrivateImportUsage]
+library.dynamic_scheduler_loop = _wait  # pyright: ignore[reportPrivateImportUsage]
+SystemDatabase.run_notification_listener = _return  # pyright: ignore[reportAttributeAccessIssue]

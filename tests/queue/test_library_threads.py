@@ -1,0 +1,93 @@
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from dbos._utils import INTERNAL_QUEUE_NAME
+
+from stepiq.queue import library_threads
+from stepiq.queue.library_threads import Lanes
+
+_PATIENCE = 20
+_REPLACED = """
+from dbos import _dbos, _queue
+from dbos._sys_db import SystemDatabase
+
+print(_dbos.background_jobs_thread.__name__, _dbos.dynamic_scheduler_loop.__name__)
+print(_queue.queue_worker_thread.__name__, SystemDatabase.run_notification_listener.__name__)
+"""
+
+
+@pytest.fixture
+def polls(monkeypatch: pytest.MonkeyPatch) -> queue.Queue[str]:
+    """The polls of a queue thread whose own pause is too long for a test."""
+    polls: queue.Queue[str] = queue.Queue()
+
+    def work(stop: Any, _: object, lane: Any) -> None:
+        while not stop.wait(timeout=10 * _PATIENCE):
+            polls.put(lane.name)
+
+    monkeypatch.setattr(library_threads, "_queue_worker", work)
+    return polls
+
+
+@contextmanager
+def running(lanes: Lanes, name: str) -> Generator[None]:
+    stop, lane = threading.Event(), SimpleNamespace(name=name)
+    thread = threading.Thread(target=lanes.run, args=(stop, cast(Any, None), lane))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        lanes.wake()
+        thread.join(_PATIENCE)
+    assert not thread.is_alive()
+
+
+class TestLanes:
+    def test_the_first_poll_is_immediate(self, polls: queue.Queue[str]):
+        with running(Lanes(), "runs"):
+            assert polls.get(timeout=_PATIENCE) == "runs"
+
+    def test_a_wake_ends_a_pause(self, polls: queue.Queue[str]):
+        lanes = Lanes()
+        with running(lanes, "runs"):
+            polls.get(timeout=_PATIENCE)
+            lanes.wake("runs")
+
+            assert polls.get(timeout=_PATIENCE) == "runs"
+
+    def test_at_rest_it_polls_without_a_wake_too(
+        self, polls: queue.Queue[str], monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(library_threads, "_IDLE_POLL_SECONDS", 0.01)
+        lanes = Lanes()
+        lanes.may_rest = lambda: True
+        with running(lanes, "runs"):
+            for _ in range(3):
+                polls.get(timeout=_PATIENCE)
+
+    def test_the_queue_of_the_library_is_not_polled(self, polls: queue.Queue[str]):
+        with running(Lanes(), INTERNAL_QUEUE_NAME):
+            pass
+
+        assert polls.empty()
+
+
+def test_the_library_still_has_the_functions_that_are_replaced():
+    names = subprocess.run(
+        [sys.executable, "-c", _REPLACED], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert names == [
+        "background_jobs_thread",
+        "dynamic_scheduler_loop",
+        "queue_worker_thread",
+        "run_notification_listener",
+    ]
