@@ -28,7 +28,8 @@ def text_of_servers(command: Command) -> None:
 def demo(command: Command, provider: RunningFakeProvider) -> Command:
     """The command, with a provider that knows the answer."""
     command.use(provider)
-    provider.configure(text=json.dumps(ANSWER))
+    # Text that arrives before the command listens is not shown.
+    provider.configure(text=json.dumps(ANSWER), latency_ms=1_000)
     return command
 
 

@@ -207,7 +207,13 @@ class TestTogether:
 
         assert paused.json()["status"] == "paused"
         assert await started() == at_the_answer
-        assert found <= {(202, None), (409, "pipeline_paused"), (404, "pipeline_not_active")}
+        # On a busy machine, the thirty calls may also wait too long for a connection.
+        refused = {
+            (409, "pipeline_paused"),
+            (404, "pipeline_not_active"),
+            (503, "store_unavailable"),
+        }
+        assert found <= {(202, None), *refused}
 
     @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
     async def test_a_pause_waits_for_a_run_that_is_being_started(

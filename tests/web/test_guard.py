@@ -103,7 +103,7 @@ class TestBodySize:
 
         assert (status, problem["code"]) == (413, "body_too_large")
         assert headers["connection"] == "close"
-        assert time.perf_counter() - started < 1
+        assert time.perf_counter() - started < 5
         writer.close()
 
     async def test_a_caller_who_asks_before_sending_is_told_without_sending(self, server):

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -29,6 +30,8 @@ _SCHEMAS = ("public", QUEUE_SCHEMA)
 _CHUNK_BYTES = 1024 * 1024
 _STDERR_LINES = 3
 _CONNECT_SECONDS = 10
+_CLOSING_SECONDS = 2
+_LOOK_SECONDS = 0.1
 
 # Drops only tables, because objects of extensions must stay.
 _DROP_TABLES = """
@@ -122,7 +125,7 @@ def refuse_in_use(url: URL, *, may_replace: bool) -> bool:
         BackupFailed: it does not respond.
     """
     with _connect(url) as connection:
-        others = [row[0] for row in connection.execute(_OTHERS)]
+        others = _others(connection)
         has_data = _has_data(connection)
     if others:
         raise RestoreRefused(
@@ -132,6 +135,16 @@ def refuse_in_use(url: URL, *, may_replace: bool) -> bool:
     if has_data and not may_replace:
         raise _not_empty(_shown(url))
     return not has_data
+
+
+def _others(connection: psycopg.Connection[Any]) -> list[str]:
+    # PostgreSQL ends the sessions of a process that has just stopped a moment later.
+    deadline = time.monotonic() + _CLOSING_SECONDS
+    while others := [row[0] for row in connection.execute(_OTHERS)]:
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(_LOOK_SECONDS)
+    return others
 
 
 def empty_for_restore(connection: psycopg.Connection[Any], *, may_replace: bool) -> None:
