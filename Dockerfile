@@ -30,13 +30,7 @@ COPY skills /src/skills
 RUN /opt/stepiq/bin/pip install --no-deps --no-build-isolation /src /src/distributions/stepiq
 
 FROM ${BASE}
-# For `stepiq backup` and `restore`, of the same version as the server in compose.yaml. Debian keeps only the newest build of
-# it, so that naming one would fail at the next.
-# hadolint ignore=DL3008
-RUN apt-get update \
-    && apt-get install --yes --no-install-recommends postgresql-client-17 \
-    && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --no-create-home --home-dir /var/lib/stepiq stepiq \
+RUN useradd --system --uid 10001 --no-create-home --home-dir /var/lib/stepiq stepiq \
     && install --directory --mode 0700 --owner stepiq --group stepiq /var/lib/stepiq \
     && install -D --mode 0644 /dev/null /etc/stepiq/stepiq.toml
 COPY --from=build /opt/stepiq /opt/stepiq

@@ -165,12 +165,6 @@ class TestCompose:
             grace = compose(GIVEN)["services"][name]["stop_grace_period"]
             assert seconds(grace) >= DRAIN.total_seconds() + 10
 
-    def test_the_clients_in_the_image_are_as_new_as_the_database(self):
-        (client,) = re.findall(r"postgresql-client-(\d+)", (ROOT / "Dockerfile").read_text())
-        server = compose(GIVEN)["services"]["postgres"]["image"]
-
-        assert server.partition(".")[0] == f"postgres:{client}"
-
     def test_every_command_that_docs_show_is_there(self):
         services = set(compose(GIVEN)["services"])
         shown = section(read("docs/docker.md"), "## Backups")

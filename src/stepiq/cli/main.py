@@ -222,7 +222,7 @@ def backup(
         ),
     ] = False,
 ) -> None:
-    """Write a consistent copy of the database to one file. The server can keep running."""
+    """Write a consistent copy of an SQLite database to one file. The server can keep running."""
     from stepiq.cli.backups import commands
 
     commands.backup(file, with_keys=with_keys)

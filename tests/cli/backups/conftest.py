@@ -2,7 +2,7 @@
 
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,9 @@ from stepiq.store.tables import runs
 from tests.cli.conftest import within
 from tests.support.make import Make
 from tests.support.make_two_factor import Phone
-from tests.support.stores import PostgresStores
 
 FILE = "backup.zip"
 VALUE = "a secret of an account"
-
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
 @dataclass(frozen=True)
@@ -60,26 +56,15 @@ def kept(folder: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Ke
 
 
 @pytest.fixture
-def move(
-    database_url: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
-) -> Iterator[Callable[[], None]]:
-    """Go on another machine: an empty database, a data folder with nothing in it."""
-    url, stores = f"sqlite:///{tmp_path / 'elsewhere' / 'stepiq.db'}", None
-    if not database_url.startswith("sqlite"):
-        stores = request.getfixturevalue("postgres_stores")
-        assert isinstance(stores, PostgresStores)
-        url = stores.create_empty()
+def move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Go on another machine: no database, a data folder with nothing in it."""
 
     def go() -> None:
-        monkeypatch.setenv("STEPIQ_DATABASE_URL", url)
-        monkeypatch.setenv("STEPIQ_DATA_DIR", str(tmp_path / "elsewhere"))
+        elsewhere = tmp_path / "elsewhere"
+        monkeypatch.setenv("STEPIQ_DATABASE_URL", f"sqlite:///{elsewhere / 'stepiq.db'}")
+        monkeypatch.setenv("STEPIQ_DATA_DIR", str(elsewhere))
 
-    yield go
-    if stores is not None:
-        stores.drop(url)
+    return go
 
 
 def secret_of(kept: Kept) -> str:

@@ -1,4 +1,4 @@
-"""`stepiq backup`, on both stores."""
+"""`stepiq backup`."""
 
 import base64
 import json
@@ -13,12 +13,14 @@ from stepiq.core import keys
 from stepiq.core.encryption import fingerprint
 from stepiq.core.settings import load
 from stepiq.store.migrate import known_revisions
-from tests.cli.backups.conftest import FILE, Kept, only_sqlite
+from tests.cli.backups.conftest import FILE, Kept
 from tests.cli.conftest import Cli
+
+pytestmark = pytest.mark.one_store
 
 
 class TestBackup:
-    def test_it_says_what_it_holds_but_not_the_key(self, cli: Cli, kept: Kept, database_url: str):
+    def test_it_says_what_it_holds_but_not_the_key(self, cli: Cli, kept: Kept):
         said = cli("backup", FILE)
 
         with zipfile.ZipFile(FILE) as archive:
@@ -26,9 +28,7 @@ class TestBackup:
             everything = b"".join(archive.read(name) for name in archive.namelist())
         in_force = keys.master_key(load())
         assert said.code == 0
-        assert manifest["store"] == (
-            "sqlite" if database_url.startswith("sqlite") else "postgresql"
-        )
+        assert manifest["store"] == "sqlite"
         assert manifest["schema_revision"] == known_revisions()[0]
         assert manifest["master_key"] == fingerprint(in_force)
         assert manifest["secrets"] == {fingerprint(in_force): 2}
@@ -56,7 +56,7 @@ class TestBackup:
         assert said.code == 2
         assert "nowhere" in said.err
 
-    def test_nothing_is_no_backup(self, cli: Cli, database_url: str, move: Callable[[], None]):
+    def test_nothing_is_no_backup(self, cli: Cli, folder: Path, move: Callable[[], None]):
         move()
 
         said = cli("backup", FILE)
@@ -76,7 +76,6 @@ class TestBackup:
         assert "Neither the backup nor this machine has the master key." in said.err
         assert not (tmp_path / "without" / "master.key").exists()
 
-    @only_sqlite
     def test_a_damaged_database_is_not_copied(self, cli: Cli, kept: Kept, tmp_path: Path):
         with (tmp_path / "stepiq.db").open("r+b") as file:
             file.seek(8192)
@@ -85,4 +84,21 @@ class TestBackup:
         said = cli("backup", FILE)
 
         assert said.code == 1
+        assert not Path(FILE).exists()
+
+    def test_postgresql_is_refused_with_the_command_to_use(
+        self, cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv(
+            "STEPIQ_DATABASE_URL", "postgresql://me:geheim@db.example.com:5433/flows"
+        )
+
+        said = cli("backup", FILE)
+
+        assert said.code == 2
+        assert (
+            f"pg_dump --format=custom --file={FILE} postgresql://me@db.example.com:5433/flows"
+            in said.err
+        )
+        assert "geheim" not in said.err
         assert not Path(FILE).exists()

@@ -1,4 +1,4 @@
-"""`stepiq restore`, on both stores."""
+"""`stepiq restore`."""
 
 import asyncio
 import base64
@@ -24,13 +24,14 @@ from tests.cli.backups.conftest import (
     Kept,
     add_run,
     is_code_accepted,
-    only_postgresql,
     rewrite,
     run_ids,
     secret_of,
 )
 from tests.cli.conftest import Cli, within
 from tests.support.make import Make
+
+pytestmark = pytest.mark.one_store
 
 
 class TestRestore:
@@ -256,18 +257,28 @@ class TestRefused:
         assert "299901010000" in said.err
         assert "Install stepIQ 9.1.0 or newer" in said.err
 
-    @only_postgresql
-    def test_one_of_postgresql_on_sqlite(
-        self, cli: Cli, kept: Kept, folder: Path, monkeypatch: pytest.MonkeyPatch
-    ):
+    def test_one_of_postgresql(self, cli: Cli, kept: Kept, move: Callable[[], None]):
         cli("backup", FILE)
-        monkeypatch.setenv("STEPIQ_DATABASE_URL", f"sqlite:///{folder / 'new.db'}")
+        rewrite(lambda manifest: manifest.update(store="postgresql"), **{"stepiq.dump": b"PGDMP"})
+        move()
 
         said = cli("restore", FILE)
 
         assert said.code == 1
-        assert "is a backup of PostgreSQL, which cannot be restored into SQLite." in said.err
-        assert not (folder / "new.db").exists()
+        assert (
+            f"{FILE} is a backup of PostgreSQL, which `pg_restore` restores. Extract it with `unzip {FILE} stepiq.dump`"
+            in said.err
+        )
+        assert not Path("elsewhere").exists()
+
+    def test_a_dump_of_pg_dump(self, cli: Cli, kept: Kept):
+        Path(FILE).write_bytes(b"PGDMP\x01\x0e")
+
+        said = cli("restore", FILE, "--force")
+
+        assert said.code == 1
+        assert f"{FILE} is a dump of PostgreSQL, which `pg_restore` restores." in said.err
+        assert run_ids() == [kept.run_id]
 
     @pytest.mark.parametrize("content", [b"", b"not a backup", b"PK\x05\x06" + 18 * b"\0"])
     def test_what_is_no_backup(self, cli: Cli, kept: Kept, content: bytes):

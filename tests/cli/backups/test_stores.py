@@ -1,9 +1,7 @@
-"""What a restore meets in one kind of store only."""
+"""What a restore meets in the files of a server."""
 
 import asyncio
 import os
-import re
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -11,18 +9,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
-from tests.cli.backups.conftest import (
-    FILE,
-    Kept,
-    add_run,
-    only_postgresql,
-    only_sqlite,
-    run_ids,
-)
+from tests.cli.backups.conftest import FILE, Kept, add_run, run_ids
 from tests.cli.conftest import Cli, Command
+
+pytestmark = pytest.mark.one_store
 
 # Ends as a kill would, at the so manieth call of a function, before that does anything.
 _KILLED = """
@@ -39,8 +31,7 @@ main()
 """
 
 
-@only_sqlite
-class TestSqlite:
+class TestRestore:
     async def test_while_a_server_has_the_file_it_stays(self, command: Command, kept: Kept):
         command.environment |= {"STEPIQ_DATABASE_URL": os.environ["STEPIQ_DATABASE_URL"]}
         # For people, the command says on standard output that it is ready.
@@ -132,97 +123,3 @@ class TestSqlite:
         assert "No space left on device" in said.err
         assert run_ids() == [kept.run_id]
         assert {path.name for path in tmp_path.iterdir()} - before <= {"stepiq.db.lock"}
-
-
-@only_postgresql
-class TestPostgres:
-    def test_while_somebody_is_connected_it_stays(self, cli: Cli, kept: Kept, database_url: str):
-        cli("backup", FILE)
-        with (
-            psycopg.connect(database_url, application_name="stepiq"),
-            psycopg.connect(database_url, application_name="stepiq worker"),
-            psycopg.connect(database_url, application_name="other 2.0"),
-        ):
-            said = cli("restore", FILE, "--force")
-
-        assert said.code == 1
-        assert re.search(
-            r"is in use by other 2\.0( at [\d.]+)?, stepIQ( at [\d.]+)?\. Stop every", said.err
-        )
-
-    def test_a_failure_in_the_middle_changes_nothing(self, cli: Cli, kept: Kept, database_url: str):
-        cli("backup", FILE)
-        with psycopg.connect(database_url) as connection:
-            connection.execute(
-                "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
-                " IF tg_tag = 'CREATE INDEX' THEN RAISE 'no index here'; END IF; END $$"
-            )
-            connection.execute("CREATE EVENT TRIGGER refusing ON ddl_command_end EXECUTE FUNCTION refuse()")  # fmt: skip
-
-        said = cli("restore", FILE, "--force")
-
-        assert said.code == 1
-        assert "no index here" in said.err
-        assert run_ids() == [kept.run_id]
-
-    def test_killed_in_the_middle_it_changes_nothing(
-        self, cli: Cli, kept: Kept, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ):
-        cli("backup", FILE)
-        programs = tmp_path / "programs"
-        programs.mkdir()
-        real = shutil.which("pg_restore")
-        killing = programs / "pg_restore"
-        killing.write_text(f'#!/bin/sh\n{real} "$@" | head -c 30000\nkill -9 $PPID\n')
-        killing.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-
-        killed = subprocess.run([sys.executable, "-m", "stepiq", "restore", FILE, "--force"])
-
-        assert killed.returncode == -9
-        assert run_ids() == [kept.run_id]
-
-    def test_tables_of_an_extension_stay(self, cli: Cli, kept: Kept, database_url: str):
-        with psycopg.connect(database_url) as connection:
-            connection.execute("CREATE TABLE noted (id int)")
-            connection.execute("CREATE EXTENSION IF NOT EXISTS plpgsql")
-            connection.execute("ALTER EXTENSION plpgsql ADD TABLE noted")
-        cli("backup", FILE)
-
-        assert cli("restore", FILE, "--force").code == 0
-        with psycopg.connect(database_url) as connection:
-            assert connection.execute("SELECT count(*) FROM noted").fetchone() == (0,)
-
-    def test_without_the_programs_it_is_told_what_to_install(
-        self, cli: Cli, kept: Kept, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ):
-        monkeypatch.setenv("PATH", str(tmp_path))
-
-        said = cli("backup", FILE)
-
-        assert said.code == 1
-        assert "need pg_dump, which is not installed" in said.err
-        assert "postgresql-client" in said.err
-
-    def test_the_password_goes_by_the_environment_alone(
-        self,
-        cli: Cli,
-        kept: Kept,
-        database_url: str,
-        monkeypatch: pytest.MonkeyPatch,
-        tmp_path: Path,
-    ):
-        programs = tmp_path / "programs"
-        programs.mkdir()
-        spy = programs / "pg_dump"
-        spy.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\nprintf %s "$PGPASSWORD" > {tmp_path}/given\nexit 3\n')  # fmt: skip
-        spy.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-        with_password = database_url.replace("postgres@", "postgres:geheim%40@")
-        monkeypatch.setenv("STEPIQ_DATABASE_URL", with_password)
-
-        said = cli("backup", FILE)
-
-        assert said.code == 1
-        assert (tmp_path / "given").read_text() == "geheim@"
-        assert "geheim" not in (tmp_path / "arguments").read_text() + said.out + said.err

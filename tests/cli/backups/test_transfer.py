@@ -33,7 +33,6 @@ from tests.cli.backups.conftest import (
     FILE,
     Kept,
     is_code_accepted,
-    only_sqlite,
     run_ids,
     secret_of,
 )
@@ -43,6 +42,8 @@ from tests.support.make import Make
 from tests.support.old_runs import OldRuns
 from tests.support.stores import PostgresStores
 from tests.support.whole_workspace import fill
+
+pytestmark = pytest.mark.one_store
 
 _VERSIONS = frozenset({"alembic_version", "dbos_migrations"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -164,7 +165,6 @@ def sorted_rows(rows: list[dict[str, Any]]) -> list[str]:
     return sorted(repr(sorted(row.items())) for row in rows)
 
 
-@only_sqlite
 class TestTransfer:
     def test_every_row_of_every_table_is_the_same(
         self, cli: Cli, kept: Kept, tmp_path: Path, target: str, use_target: Callable[[], None]
@@ -238,7 +238,6 @@ class TestTransfer:
         assert run_ids() == [kept.run_id]
 
 
-@only_sqlite
 class TestRefuse:
     def test_a_database_with_data_is_replaced_only_with_force(
         self, cli: Cli, kept: Kept, target: str, use_target: Callable[[], None]

@@ -11,9 +11,8 @@ import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -24,8 +23,13 @@ from stepiq.core.errors import Conflict, Invalid, Unavailable
 FORMAT = 1
 """Incremented when older versions cannot restore newer backups."""
 MANIFEST = "manifest.json"
+DATABASE = "stepiq.db"
+DUMP = "stepiq.dump"
+"""The database in a backup of PostgreSQL, which earlier versions made with `pg_dump`."""
 KEYS = ("keys/master.key", "keys/previous-master.keys", "keys/jwt.key")
 
+_MAGIC = b"PGDMP"
+"""The start of a file of `pg_dump --format=custom`."""
 _MANIFEST_BYTES = 64 * 1024
 _KEY_BYTES = 64 * 1024
 _CHUNK_BYTES = 1024 * 1024
@@ -49,23 +53,6 @@ class RestoreRefused(Conflict):
     code = "restore_refused"
 
 
-class Store(StrEnum):
-    """The kind of database. A backup of PostgreSQL can be restored only into PostgreSQL."""
-
-    SQLITE = "sqlite"
-    POSTGRESQL = "postgresql"
-
-    @property
-    def product(self) -> str:
-        """Name of the product."""
-        return "SQLite" if self is Store.SQLITE else "PostgreSQL"
-
-    @property
-    def member(self) -> str:
-        """Name of the database in the archive."""
-        return "stepiq.db" if self is Store.SQLITE else "stepiq.dump"
-
-
 class Content(BaseModel):
     """Description of a member in the manifest."""
 
@@ -83,7 +70,7 @@ class Manifest(BaseModel):
     format: int = FORMAT
     stepiq: str = __version__
     schema_revision: str
-    store: Store
+    store: Literal["sqlite"] = "sqlite"
     created_at: datetime
     master_key: str | None
     """Fingerprint of the current master key at the time of the backup. The key itself is optional, under `KEYS`."""
@@ -99,11 +86,10 @@ class Writer:
         self._archive = archive
         self.contents: dict[str, Content] = {}
 
-    def add(self, name: str, source: BinaryIO, *, is_packed: bool = False) -> None:
-        """Add all data of `source`. Data that `is_packed` is not compressed again."""
-        method = zipfile.ZIP_STORED if is_packed else zipfile.ZIP_DEFLATED
+    def add(self, name: str, source: BinaryIO) -> None:
+        """Add all data of `source`."""
         info = zipfile.ZipInfo(name)
-        info.compress_type = method
+        info.compress_type = zipfile.ZIP_DEFLATED
         digest, size = hashlib.sha256(), 0
         with self._archive.open(info, "w", force_zip64=True) as member:
             while chunk := source.read(_CHUNK_BYTES):
@@ -151,8 +137,8 @@ class Reader:
         self.manifest = manifest
 
     def copy_database(self, target: BinaryIO) -> None:
-        """Write the database, or its dump, to a file."""
-        with self._archive.open(self.manifest.store.member) as member:
+        """Write the database to a file."""
+        with self._archive.open(DATABASE) as member:
             while chunk := member.read(_CHUNK_BYTES):
                 target.write(chunk)
 
@@ -176,7 +162,7 @@ def reading(path: Path) -> Generator[Reader]:
                 _check(archive, name, content, path)
             yield Reader(archive, manifest)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError) as error:
-        raise _damaged(path) from error
+        raise (_of_pg_dump(path) or _damaged(path)) from error
     except FileNotFoundError:
         raise UsageError(
             f"File {path} does not exist. Give a file that `stepiq backup` created."
@@ -196,6 +182,11 @@ def sync_folder(folder: Path) -> None:
 
 def _manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
     names = archive.namelist()
+    if DUMP in names:
+        raise BackupUnusable(
+            f"{path} is a backup of PostgreSQL, which `pg_restore` restores. Extract it with `unzip {path} {DUMP}`, and see"
+            " `stepiq docs backups#postgresql`."
+        )
     if MANIFEST not in names:
         raise BackupUnusable(f"{path} is not a backup of stepIQ: it has no {MANIFEST}.")
     if archive.getinfo(MANIFEST).file_size > _MANIFEST_BYTES:
@@ -207,11 +198,11 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
     except ValidationError:
         raise _damaged(path) from None
     listed = {MANIFEST, *manifest.contents}
-    known = {MANIFEST, manifest.store.member, *KEYS}
+    known = {MANIFEST, DATABASE, *KEYS}
     foreign = sorted({*names, *listed} - known)
     if foreign:
         raise BackupUnusable(f"{path} is not a backup of stepIQ: it contains {foreign[0]!r}.")
-    if len(names) != len(listed) or set(names) != listed or manifest.store.member not in listed:
+    if len(names) != len(listed) or set(names) != listed or DATABASE not in listed:
         raise _damaged(path)
     return manifest
 
@@ -245,6 +236,15 @@ def _check(archive: zipfile.ZipFile, name: str, content: Content, path: Path) ->
         raise _damaged(path) from error
     if digest.hexdigest() != content.sha256:
         raise _damaged(path)
+
+
+def _of_pg_dump(path: Path) -> BackupUnusable | None:
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            return None
+    return BackupUnusable(
+        f"{path} is a dump of PostgreSQL, which `pg_restore` restores. See `stepiq docs backups#postgresql`."
+    )
 
 
 def _damaged(path: Path) -> BackupUnusable:

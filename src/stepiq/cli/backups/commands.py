@@ -1,22 +1,20 @@
 """`stepiq backup` and `stepiq restore`."""
 
 import asyncio
+import shlex
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from stepiq import __version__
-from stepiq.cli.backups import archive, keys, postgres, sqlite, transfer
+from stepiq.cli.backups import archive, keys, sqlite, transfer
 from stepiq.cli.backups.archive import (
     BackupUnusable,
     Manifest,
     Reader,
     RestoreRefused,
-    Store,
-    Writer,
 )
-from stepiq.cli.backups.survey import Survey
 from stepiq.cli.console import UsageError, print_text, say
 from stepiq.core import clock, data_folder, settings
 from stepiq.core.keys import KeyUnusable
@@ -28,24 +26,30 @@ from stepiq.store.migrate import known_revisions
 
 
 def backup(file: Path, *, with_keys: bool) -> None:
-    """Copy all data of the server into a new file. The server can keep running.
+    """Copy all data of a server with SQLite into a new file. The server can keep running.
 
     Raises:
-        UsageError: the file exists, or its folder does not.
+        UsageError: the file exists, its folder does not, or the server uses PostgreSQL.
         BackupFailed: the database cannot be copied, or the file cannot be written.
         KeyUnusable: a key is damaged or readable by other users.
     """
     _refuse_bad_name(file)
     configured = settings.load()
-    store = _store(configured)
+    path = configured.sqlite_path
+    if path is None:
+        raise _for_pg_dump(configured, file)
     created_at, in_force = clock.now(), keys.current(configured)
     with archive.writing(file) as writer:
-        found = _copy(configured, store, writer, file.parent)
+        # In the folder of the backup, which needs the space anyway. Only the owner can read it.
+        with tempfile.TemporaryDirectory(prefix=".stepiq-backup-", dir=file.parent) as beside:
+            copied = Path(beside) / archive.DATABASE
+            found = sqlite.copy(path, copied)
+            with copied.open("rb") as source:
+                writer.add(archive.DATABASE, source)
         if with_keys:
             keys.add(writer, configured)
         manifest = Manifest(
             schema_revision=found.schema_revision,
-            store=store,
             created_at=created_at,
             master_key=in_force,
             secrets=found.secrets,
@@ -62,20 +66,19 @@ def restore(file: Path, *, force: bool) -> None:
 
     Raises:
         UsageError: the file does not exist.
-        BackupUnusable: the file is damaged, newer than this version, or of PostgreSQL while the database is SQLite.
+        BackupUnusable: the file is damaged, newer than this version, or a backup of PostgreSQL.
         RestoreRefused, WorkerRunning: a database exists, or a process uses it.
         BackupFailed: the database cannot be written. Nothing was changed.
     """
     configured = settings.load()
     with archive.reading(file) as reader:
         manifest = reader.manifest
-        _refuse_other(manifest, _store(configured), file)
+        _refuse_newer(manifest, file)
         restored = _put(configured, reader, force=force)
         _take_keys(configured, reader, file)
     made = f"created {clock.iso(manifest.created_at)} by stepIQ {manifest.stepiq}"
     print_text(f"{restored} from {file}, {made}.")
-    is_as_copied = manifest.store is _store(configured)
-    if is_as_copied and manifest.schema_revision != known_revisions()[0]:
+    if configured.sqlite_path is not None and manifest.schema_revision != known_revisions()[0]:
         say("The schema is from an older version. `stepiq serve` or `stepiq migrate` upgrades it.")
     say(
         "When the server starts, unfinished runs continue from their last recorded step. Deliveries that were in progress at the "
@@ -93,28 +96,17 @@ def _refuse_bad_name(file: Path) -> None:
         )
 
 
-def _store(configured: Settings) -> Store:
-    return Store.POSTGRESQL if configured.sqlite_path is None else Store.SQLITE
+def _for_pg_dump(configured: Settings, file: Path) -> UsageError:
+    url = Database(configured).url.difference_update_query(["password"])
+    address = url._replace(drivername="postgresql", password=None).render_as_string()
+    dump = shlex.join(["pg_dump", "--format=custom", f"--file={file}", address])
+    return UsageError(
+        "`stepiq backup` copies SQLite, but this server uses PostgreSQL. Use PostgreSQL's own program, and see"
+        f" `stepiq docs backups#postgresql`: {dump}"
+    )
 
 
-def _copy(configured: Settings, store: Store, writer: Writer, folder: Path) -> Survey:
-    if configured.sqlite_path is None:
-        return postgres.dump(Database(configured).url, writer, store.member)
-    # In the folder of the backup, which needs the space anyway. Only the owner can read it.
-    with tempfile.TemporaryDirectory(prefix=".stepiq-backup-", dir=folder) as beside:
-        copied = Path(beside) / store.member
-        found = sqlite.copy(configured.sqlite_path, copied)
-        with copied.open("rb") as source:
-            writer.add(store.member, source)
-    return found
-
-
-def _refuse_other(manifest: Manifest, store: Store, file: Path) -> None:
-    if manifest.store is Store.POSTGRESQL and store is Store.SQLITE:
-        raise BackupUnusable(
-            f"{file} is a backup of PostgreSQL, which cannot be restored into SQLite. Set STEPIQ_DATABASE_URL to a PostgreSQL"
-            " database."
-        )
+def _refuse_newer(manifest: Manifest, file: Path) -> None:
     if manifest.schema_revision not in known_revisions():
         raise BackupUnusable(
             f"{file} was created by stepIQ {manifest.stepiq} and has a schema ({manifest.schema_revision}) that this version "
@@ -127,12 +119,9 @@ def _put(configured: Settings, reader: Reader, *, force: bool) -> str:
     database = Database(configured)
     path = configured.sqlite_path
     if path is None:
-        if reader.manifest.store is Store.SQLITE:
-            safety.check(database.url, allow_unsafe=configured.allow_unsafe_store)
-            copied = transfer.restore(reader, database.url, may_replace=force)
-            say(f"Copied {copied.rows:,} rows of {copied.tables} tables from SQLite to PostgreSQL.")
-        else:
-            postgres.load(reader, database.url, may_replace=force)
+        safety.check(database.url, allow_unsafe=configured.allow_unsafe_store)
+        copied = transfer.restore(reader, database.url, may_replace=force)
+        say(f"Copied {copied.rows:,} rows of {copied.tables} tables from SQLite to PostgreSQL.")
         return f"Restored the database {database.url.database}"
     data_folder.prepare(configured)
     path.parent.mkdir(parents=True, exist_ok=True)

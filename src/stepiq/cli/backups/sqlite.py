@@ -2,15 +2,27 @@
 
 import os
 import sqlite3
+from collections import Counter
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from stepiq.cli.backups.archive import BackupFailed, Reader, sync_folder
-from stepiq.cli.backups.survey import Survey, survey
 from stepiq.core import clock
 
 _LOG, _INDEX = "-wal", "-shm"
 _WAIT_SECONDS = 30
+_SEALED = ("secrets", "totp_secrets")
+"""The tables with values that the master key decrypts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Facts about a database that restoring it depends on."""
+
+    schema_revision: str
+    secrets: dict[str, int]
+    """Number of stored secrets that each master key decrypts, by fingerprint."""
 
 
 def copy(source: Path, target: Path) -> Survey:
@@ -110,15 +122,19 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _survey(connection: sqlite3.Connection, path: Path) -> Survey:
-    def ask(statement: str) -> list[tuple[object, ...]]:
-        return connection.execute(statement).fetchall()
-
-    tables = {row[0] for row in ask("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    """Read the facts. The database can be one of an earlier version."""
+    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    tables = {name for (name,) in names}
     if "alembic_version" not in tables:
         raise BackupFailed(
             f"{path} is not a database of stepIQ, or is empty. Check STEPIQ_DATA_DIR and STEPIQ_DATABASE_URL."
         )
-    return survey(ask, tables.__contains__)
+    (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    secrets: Counter[str] = Counter()
+    for table in tables.intersection(_SEALED):
+        counted = f"SELECT key_id, count(*) FROM {table} GROUP BY key_id"  # noqa: S608 - our own name
+        secrets.update(dict(connection.execute(counted).fetchall()))
+    return Survey(revision, dict(secrets))
 
 
 def _remove(draft: Path) -> None:
