@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 import pytest
 
 from stepiq.sandbox import child, frames, javascript, limits
-from stepiq.sandbox.jobs import Job
+from stepiq.sandbox.frames import Job
 from tests.sandbox.conftest import Unconfined
 
 
@@ -74,7 +74,7 @@ def alive(script: str) -> subprocess.CompletedProcess[str]:
         "import json, os, resource, socket, sys\n"
         "from pydantic_monty._binary import find_monty_binary\n"
         "from stepiq.sandbox import child, frames, limits, seccomp\n"
-        "from stepiq.sandbox.jobs import Job\n"
+        "from stepiq.sandbox.frames import Job\n"
         "from stepiq.sandbox.walls import Walls\n"
         "ours, theirs = socket.socketpair()\n"
         "lifeline, held = os.pipe()\n"

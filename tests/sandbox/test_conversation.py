@@ -8,7 +8,7 @@ import pytest
 
 from stepiq.sandbox import conversation, frames, limits
 from stepiq.sandbox.conversation import Conversation, SpawnFailed
-from stepiq.sandbox.jobs import Job
+from stepiq.sandbox.frames import Job
 from stepiq.sandbox.outcomes import CodeFailed, Outcome, Ran
 
 JOB = Job("python", "def main(input): pass", 0.2, 0)
@@ -73,19 +73,27 @@ class TestHold:
             b"",
             b"nonsense",
             frames.pack(b"?"),
-            frames.pack(frames.RESULT, b"[1"),
-            frames.pack(frames.RESULT, b"NaN"),
-            frames.pack(frames.RESULT, b'{"a":1,"a":2}'),
-            frames.pack(frames.RESULT, b'"\\ud800"'),
-            frames.pack(frames.RESULT, b'"\\u0000"'),
-            frames.pack(frames.RESULT, b"[" * 300 + b"]" * 300),
-            frames.pack(frames.RESULT, b"9" * 5_000),
             frames.pack(frames.RESULT, b"x" * (limits.MAX_OUTPUT_BYTES + 1)),
             frames.pack(frames.LINES, b"half")[:-1],
         ],
     )
     async def test_a_child_that_ends_or_lies_fails_the_run(self, child: Child, answer: bytes):
         assert await child.says(STARTED + answer) == CodeFailed("code_limit", limits.DIED)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            b"", b"[1", b"NaN", b"1e999", b'"\\ud800"', b'"\\u0000"', b"1" * 401, b"[" * 101 + b"]" * 101,
+            b'{"a":1,"a":2}', b"[" * 300 + b"]" * 300, b'{"%b":1,"%b":2}' % (b"a" * 5_000, b"a" * 5_000), b"\xff",
+        ],
+    )  # fmt: skip
+    async def test_a_result_that_cannot_be_stored_is_an_error(self, child: Child, text: bytes):
+        outcome = await child.says(STARTED + frames.pack(frames.RESULT, text))
+
+        assert isinstance(outcome, CodeFailed)
+        assert outcome.code == "code_error"
+        assert outcome.message.startswith("The result of `main` cannot be stored. ")
+        assert len(outcome.message) <= limits.MAX_MESSAGE_CHARACTERS
 
     async def test_a_process_that_collects_no_garbage_is_left_so(self, child: Child):
         collected = gc.isenabled()

@@ -1,5 +1,3 @@
-import pytest
-
 from stepiq.sandbox import endings, frames, limits
 
 
@@ -13,16 +11,6 @@ class TestResult:
         ending = endings.result(f'"{"é" * (limits.MAX_OUTPUT_BYTES // 2)}"')
 
         assert (ending.kind, ending.text) == (frames.LIMIT, limits.OUTPUT_TOO_LARGE)
-
-    @pytest.mark.parametrize(
-        "text",
-        ["", "[1", "NaN", "1e999", '"\\ud800"', '"\\u0000"', "1" * 401, "[" * 101 + "]" * 101, '{"a":1,"a":2}'],
-    )  # fmt: skip
-    def test_what_cannot_be_kept_is_an_error(self, text: str):
-        ending = endings.result(text)
-
-        assert ending.kind == frames.ERROR
-        assert ending.text.startswith("The result of `main` cannot be stored. ")
 
 
 class TestError:

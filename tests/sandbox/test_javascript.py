@@ -6,7 +6,7 @@ import pytest
 from stepiq.language.code_source import NO_JAVASCRIPT_MAIN
 from stepiq.sandbox import frames, javascript, limits
 from stepiq.sandbox.endings import ProcessEnding
-from stepiq.sandbox.jobs import Job
+from stepiq.sandbox.frames import Job
 from stepiq.sandbox.printed import Printed
 
 NOW = 1_764_067_000.123

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stepiq.language.code_source import CodeLanguage
-from stepiq.sandbox.outcomes import Ran
+from stepiq.sandbox.outcomes import CodeFailed, Ran
 from stepiq.sandbox.sandbox import Sandbox
 
 SOURCES = {
@@ -64,3 +64,23 @@ def test_it_comes_back(sandbox: Sandbox, language: CodeLanguage, value: Any):
 
     assert isinstance(outcome, Ran), outcome
     assert shape(outcome.output) == shape(value)
+
+
+@pytest.mark.parametrize("levels", [100, 101])
+async def test_a_result_of_python_has_at_most_a_hundred_levels(sandbox: Sandbox, levels: int):
+    source = (
+        "def deep(levels):\n  return [deep(levels - 1)] if levels else 1\n"
+        f"def main(input): return deep({levels})"
+    )
+
+    outcome = await sandbox.run(
+        CodeLanguage.PYTHON, source, None, timeout=timedelta(seconds=10), log=print
+    )
+
+    if levels == 100:
+        assert isinstance(outcome, Ran), outcome
+    else:
+        assert outcome == CodeFailed(
+            "code_error",
+            "The result of `main` cannot be stored. The JSON exceeds the maximum depth of 100 levels.",
+        )

@@ -56,7 +56,7 @@ import json, os, signal, socket, sys, threading
 from pathlib import Path
 from pydantic_monty._binary import find_monty_binary
 from stepiq.sandbox import child, confinement, endings, frames, javascript, seccomp, walls
-from stepiq.sandbox.jobs import Job
+from stepiq.sandbox.frames import Job
 from stepiq.sandbox.syscalls import STARTING
 from tests.support import attempts
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from stepiq.sandbox import endings, frames, javascript, limits, python
 from stepiq.sandbox.confinement import detach
 from stepiq.sandbox.endings import ProcessEnding
-from stepiq.sandbox.jobs import Job
+from stepiq.sandbox.frames import Job
 from stepiq.sandbox.printed import Printed
 from stepiq.sandbox.walls import Confinement, WallMissing, Walls
 

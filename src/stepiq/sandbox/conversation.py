@@ -7,10 +7,9 @@ from contextlib import asynccontextmanager
 from enum import Enum
 
 from stepiq.core import json
-from stepiq.core.json import Json
 from stepiq.language import offload
 from stepiq.sandbox import frames, limits
-from stepiq.sandbox.jobs import Job
+from stepiq.sandbox.frames import Job
 from stepiq.sandbox.outcomes import CodeFailed, Outcome, Ran
 
 START_SECONDS = 10
@@ -44,7 +43,7 @@ class Conversation:
             async with asyncio.timeout(START_SECONDS) as deadline:
                 ending = await self._talk(connection, deadline)
             # Outside of the timeout, because parsing may wait for its turn.
-            return ending if isinstance(ending, CodeFailed) else Ran(await _read(ending))
+            return ending if isinstance(ending, CodeFailed) else await _read(ending)
         except TimeoutError:
             told, otherwise = limits.too_long(self._job.timeout_seconds), SpawnFailed.SILENT
         except (asyncio.IncompleteReadError, OSError, frames.BrokenFrame):
@@ -108,9 +107,9 @@ def _text(payload: bytes) -> str:
     return payload.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-async def _read(payload: bytes) -> Json:
+async def _read(payload: bytes) -> Outcome:
     try:
-        return await offload.read(json.loads, payload)
-    except json.MalformedJson:
-        # The child validates its result and reports errors itself.
-        raise frames.BrokenFrame from None
+        return Ran(await offload.read(json.loads, payload))
+    except json.MalformedJson as malformed:
+        message = f"The result of `main` cannot be stored. {malformed}"
+        return CodeFailed("code_error", message[: limits.MAX_MESSAGE_CHARACTERS])

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from stepiq.core import json
 from stepiq.sandbox import frames
 from stepiq.sandbox.limits import MAX_MESSAGE_CHARACTERS, MAX_OUTPUT_BYTES, OUTPUT_TOO_LARGE
 
@@ -30,14 +29,9 @@ def limit(message: str, line: int | None = None) -> ProcessEnding:
 
 
 def result(text: str) -> ProcessEnding:
-    """The JSON that `main` returned, or an error if it is too large or cannot be stored."""
-    data = text.encode(errors="replace")
-    if len(data) > MAX_OUTPUT_BYTES:
+    """The JSON that `main` returned, or an error if it is too large. The server checks whether it can be stored."""
+    if len(text.encode(errors="replace")) > MAX_OUTPUT_BYTES:
         return limit(OUTPUT_TOO_LARGE)
-    try:
-        json.loads(data)
-    except json.MalformedJson as malformed:
-        return error(f"The result of `main` cannot be stored. {malformed}")
     return ProcessEnding(frames.RESULT, text)
 
 

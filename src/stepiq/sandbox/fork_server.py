@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pydantic_monty._binary import find_monty_binary
 
 from stepiq.sandbox import child, confinement
-from stepiq.sandbox.orders import DEMOTE, FORK, KILL, Order
+from stepiq.sandbox.frames import DEMOTE, FORK, KILL, Order
 from stepiq.sandbox.walls import Walls
 
 _MAX_DESCRIPTORS = 256

@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 
-from stepiq.sandbox.orders import DEMOTE, FORK, KILL, Order
+from stepiq.sandbox.frames import DEMOTE, FORK, KILL, Order
 
 ENVIRONMENT = {"TZ": "UTC", "MALLOC_ARENA_MAX": "1"}
 """The complete environment of the processes. The server's environment is not passed on, because it contains secrets."""

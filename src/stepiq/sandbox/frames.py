@@ -1,11 +1,15 @@
-"""Frames between the server and a child: one byte for the kind, four for the length (big-endian), then the payload.
+"""Messages of the server, the fork server and a child.
 
-The child's side uses plain blocking sockets, because a child has no event loop.
+The server sends orders to the fork server. Between the server and a child are frames: one byte for the kind, four for
+the length (big-endian), then the payload. The child's side uses plain blocking sockets, because it has no event loop.
 """
 
 import asyncio
+import json
 import socket
 import struct
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Self
 
 JOB = b"J"
 """Server to child: what to run, as JSON, without the input."""
@@ -22,7 +26,15 @@ ERROR = b"E"
 LIMIT = b"X"
 """Child to server: the code exceeded a limit; the last frame."""
 
+FORK = b"F"
+"""Order: fork a child. Its connection is passed with the order."""
+KILL = b"K"
+"""Order: kill the child with this number, if it is still running."""
+DEMOTE = b"D"
+"""Order: lower the priority of the child with this number, if it is still running."""
+
 _HEAD = struct.Struct(">cI")
+_ORDER = struct.Struct(">cQ")
 
 
 class BrokenFrame(Exception):
@@ -65,3 +77,43 @@ def _receive(connection: socket.socket, length: int) -> bytes:
             raise BrokenFrame
         received += part
     return bytes(received)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order. All orders have the same size."""
+
+    verb: bytes
+    number: int
+    """The server's number for the child. A process id could have been reused."""
+
+    SIZE: ClassVar[int] = _ORDER.size
+
+    def pack(self) -> bytes:
+        """Encode the order."""
+        return _ORDER.pack(self.verb, self.number)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Self:
+        """Decode the output of `pack`."""
+        return cls(*_ORDER.unpack(data))
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One call of `main`."""
+
+    language: str
+    source: str
+    timeout_seconds: float
+    now: float
+    """Unix time in seconds. The code's clock is fixed at this time."""
+
+    def pack(self) -> bytes:
+        """Encode the job for the child."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Self:
+        """Decode the output of `pack`."""
+        return cls(**json.loads(data))

@@ -1,15 +1,53 @@
 """Runs JavaScript with QuickJS inside this process, which runs nothing else and ends afterwards."""
 
 import contextlib
+import importlib
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
 from stepiq.language.code_source import NO_JAVASCRIPT_MAIN
 from stepiq.sandbox import endings, limits
 from stepiq.sandbox.endings import ProcessEnding
-from stepiq.sandbox.jobs import Job
+from stepiq.sandbox.frames import Job
 from stepiq.sandbox.printed import Printed
-from stepiq.sandbox.quickjs_engine import Context, Drive, JSException, StackOverflow, new_context
+
+# Not its wrapper `quickjs`, which starts a thread when it is imported: this process forks.
+_engine = importlib.import_module("_quickjs")
+
+JSException: type[Exception] = _engine.JSException
+"""A thrown value. Its text is the error, followed by the stack."""
+StackOverflow: type[Exception] = _engine.StackOverflow
+
+
+class Context(Protocol):
+    """An interpreter with its own heap and only the built-in objects of the language."""
+
+    def eval(self, source: str) -> Any:
+        """Run a script. Returns functions and objects as callables, and other values as Python values."""
+        ...
+
+    def execute_pending_job(self) -> bool:
+        """Run one pending promise job. Returns False if there was none."""
+        ...
+
+    def set_memory_limit(self, limit: int) -> None:
+        """Limit the heap, in bytes."""
+        ...
+
+    def set_max_stack_size(self, limit: int) -> None:
+        """Limit the stack, in bytes."""
+        ...
+
+    def add_callable(self, name: str, function: Callable[[str], None]) -> None:
+        """Define a global JavaScript function that calls a Python function."""
+        ...
+
+
+Drive = Callable[..., Any]
+
+new_context: Callable[[], Context] = _engine.Context
 
 # The prelude starts after the last line that a source can have, so line numbers separate its errors from the source's.
 _PRELUDE = "\n" * limits.MAX_SOURCE_BYTES + Path(__file__).with_name("prelude.js").read_text()

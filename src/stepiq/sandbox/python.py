@@ -16,7 +16,7 @@ from pydantic_monty import (
 from stepiq.language.code_source import NO_PYTHON_MAIN
 from stepiq.sandbox import endings, limits
 from stepiq.sandbox.endings import ProcessEnding
-from stepiq.sandbox.jobs import Job
+from stepiq.sandbox.frames import Job
 from stepiq.sandbox.printed import Printed
 from stepiq.sandbox.python_prelude import CALL, INPUT_NAME, PRELUDE
 from stepiq.sandbox.walls import Confinement

@@ -13,8 +13,8 @@ from stepiq.language.code_source import CodeLanguage
 from stepiq.sandbox import limits
 from stepiq.sandbox.conversation import Conversation, SpawnFailed
 from stepiq.sandbox.fork_server_client import Child, ForkServerClient
+from stepiq.sandbox.frames import Job
 from stepiq.sandbox.inputs import InputTooLarge, encode
-from stepiq.sandbox.jobs import Job
 from stepiq.sandbox.outcomes import CodeFailed, Outcome
 
 _STARTS = 2
