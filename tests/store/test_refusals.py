@@ -131,7 +131,6 @@ class TestConnect:
         [
             ({"database": "none"}, "CREATE DATABASE none OWNER postgres ENCODING 'UTF8'"),
             ({"username": "nobody"}, "CREATE ROLE nobody LOGIN PASSWORD '…';"),
-            ({"query": {"sslmode": "require"}}, "Remove `sslmode`"),
             ({"query": {"colour": "red"}}, "Correct STEPIQ_DATABASE_URL."),
         ],
     )
@@ -139,6 +138,15 @@ class TestConnect:
         self, database_url: str, change: dict[str, str], advice: str
     ):
         assert advice in message_of(make_url(database_url).set(**change))  # pyright: ignore[reportArgumentType]
+
+    @only_postgresql
+    def test_an_option_that_the_server_does_not_have_is_named(self, database_url: str):
+        url = make_url(database_url).set(query={"sslmode": "require"})
+
+        message = message_of(url, StoreUnavailable)
+
+        assert "server does not support SSL, but SSL was required" in message
+        assert "correct the host, port and options in STEPIQ_DATABASE_URL" in message
 
     @only_postgresql
     def test_a_role_that_may_not_log_in_is_told_how_it_may(self, database_url: str):

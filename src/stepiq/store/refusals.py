@@ -38,7 +38,6 @@ _FILE_ADVICE = {
 _PREAMBLE = re.compile(
     r"^(connection failed: |connection is bad: |connection to server .*? failed: |\S+:  )+"
 )
-_RELATION = re.compile(r"relation \"([^\"]+)\"")
 
 
 class StoreRefused(Unavailable):
@@ -97,42 +96,10 @@ _REFUSALS = {
 _OTHER_REFUSAL = _Cause("Correct STEPIQ_DATABASE_URL, or the configuration of the server.")
 # The code 28000 has several causes; the server function that reports it distinguishes them.
 _REFUSED_ROLE = {"InitializeSessionUserId": _NO_ROLE, "ClientAuthentication": _NO_HBA_LINE}
-# Messages of libpq, which has no codes. They are in English, because Python keeps the message locale at C.
-_TEXTS = (
-    (re.compile("no password supplied", re.IGNORECASE), _NO_PASSWORD),
-    (
-        re.compile("does not support SSL", re.IGNORECASE),
-        _Cause(
-            "Remove `sslmode` from STEPIQ_DATABASE_URL, or turn on `ssl` in the server's postgresql.conf."
-        ),
-    ),
-    (
-        re.compile("certificate", re.IGNORECASE),
-        _Cause(
-            "Add `sslrootcert=FILE` with the certificate of your authority to the query of STEPIQ_DATABASE_URL."
-        ),
-    ),
-    (
-        re.compile(
-            "invalid (URI query parameter|connection option|port|sslmode)|missing .* in URI",
-            re.IGNORECASE,
-        ),
-        _Cause("Correct STEPIQ_DATABASE_URL."),
-    ),
-    (
-        re.compile("resolve host|translate host name", re.IGNORECASE),
-        _Cause("Correct the host in STEPIQ_DATABASE_URL.", is_temporary=True),
-    ),
-    (
-        re.compile("time(d )?out", re.IGNORECASE),
-        _Cause(
-            "Check the host and port in STEPIQ_DATABASE_URL, and that no firewall blocks the connection.",
-            is_temporary=True,
-        ),
-    ),
-)
+_INVALID_URL = _Cause("Correct STEPIQ_DATABASE_URL.")
 _NO_SERVER = _Cause(
-    "Start PostgreSQL, or correct the host and port in STEPIQ_DATABASE_URL.", is_temporary=True
+    "Start PostgreSQL, or correct the host, port and options in STEPIQ_DATABASE_URL.",
+    is_temporary=True,
 )
 
 
@@ -205,9 +172,12 @@ def _cause(url: URL, error: BaseException) -> _Cause:
     if refusal is not None:
         cause = _REFUSALS.get(refusal.code, _OTHER_REFUSAL)
         return _REFUSED_ROLE.get(refusal.function, cause) if refusal.code == "28000" else cause
-    text = str(error)
-    found = (cause for words, cause in _TEXTS if words.search(text))
-    return next(found, _NO_SERVER)
+    if isinstance(error, psycopg.ProgrammingError):
+        return _INVALID_URL
+    needs_password = (
+        isinstance(error, psycopg.Error) and error.pgconn and error.pgconn.needs_password
+    )
+    return _NO_PASSWORD if needs_password else _NO_SERVER
 
 
 def _statement_advice(error: psycopg.Error, url: URL) -> str:
@@ -219,10 +189,8 @@ def _statement_advice(error: psycopg.Error, url: URL) -> str:
     if isinstance(error, errors.ReadOnlySqlTransaction):
         return READ_ONLY_ADVICE
     if isinstance(error, errors.DuplicateTable):
-        found = _RELATION.search(str(error))
-        name = f"`{found[1]}`" if found else "it"
         return (
-            f"Another program created {name}. Give stepIQ its own database:"
+            "Another program created it. Give stepIQ its own database:"
             f" {another_database(_role(url), _database(url))}"
         )
     return "See the log of the database server."
