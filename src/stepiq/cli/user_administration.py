@@ -1,4 +1,4 @@
-"""The implementation of `stepiq users list`, `delete`, `reset`, `admin` and `verify`."""
+"""The implementation of `stepiq users list`, `delete`, `reset`, `admin`, `verify` and `disconnect`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,8 @@ from stepiq.accounts.administration import queries, recorded, service
 from stepiq.accounts.administration.records import Data, Deletion, UserFilter
 from stepiq.accounts.administration.service import Reset
 from stepiq.accounts.audit.records import OPERATOR
-from stepiq.accounts.errors import AccountNotFound
+from stepiq.accounts.oidc import service as identities
+from stepiq.accounts.service import user_named
 from stepiq.cli import database
 from stepiq.cli.accounts import address_of
 from stepiq.cli.console import UsageError, confirm, print_json, print_text, say
@@ -171,6 +172,24 @@ def verify(email: str) -> None:
     print_text(f"{address} is verified.")
 
 
+def disconnect(email: str) -> None:
+    """Disconnect all identities of an account.
+
+    Raises:
+        UsageError: the address is not valid.
+        StoreMissing: the configured database does not exist.
+        AccountNotFound: see the class.
+    """
+    address, configured = address_of(email), database.load_settings()
+    count = asyncio.run(_disconnect(configured, address))
+    print_text(f"Disconnected {address}. Identities: {count}.")
+
+
+async def _disconnect(configured: Settings, email: str) -> int:
+    async with built(configured) as services, services.database.transaction() as session:
+        return await identities.disconnect_all(session, OPERATOR, await _id_of(session, email))
+
+
 async def _changing(
     configured: Settings, email: str, change: Callable[[Session, UUID], Awaitable[None]]
 ) -> None:
@@ -183,7 +202,4 @@ async def _changing(
 
 
 async def _id_of(session: Session, email: str) -> UUID:
-    user_id = await queries.id_of(session, email)
-    if user_id is None:
-        raise AccountNotFound(email)
-    return user_id
+    return (await user_named(session, email)).id

@@ -145,9 +145,9 @@ def enable(email: _AccountEmail) -> None:
 @app.command()
 def disconnect(email: _AccountEmail) -> None:
     """Disconnect all identities of single sign-on from an account, and end the memberships that they give."""
-    from stepiq.cli import identities
+    from stepiq.cli import user_administration
 
-    identities.disconnect(email)
+    user_administration.disconnect(email)
 
 
 @app.command()

@@ -80,11 +80,6 @@ async def find(session: Session, user_id: UUID) -> Row | None:
     return (await session.execute(_select.where(users.c.id == user_id))).one_or_none()
 
 
-async def id_of(session: Session, email: str) -> UUID | None:
-    """The user with an address."""
-    return await session.scalar(sa.select(users.c.id).where(users.c.email == email))
-
-
 async def lock(session: Session, user_id: UUID) -> Row | None:
     """Lock and return a user. Opening a session waits for this lock."""
     statement = sa.select(users.c.id, users.c.email, users.c.is_admin, users.c.disabled_at).where(
