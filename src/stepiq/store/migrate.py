@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -200,7 +201,8 @@ def _act(connection: sa.Connection, action: Action) -> None:
 
     _wait_for_others(connection)
     _refuse_newer(connection)
-    config = Config()
+    # By default, Alembic writes to what was the standard output when it was imported.
+    config = Config(stdout=StringIO())
     config.set_main_option("script_location", str(_SCRIPTS))
     config.attributes["connection"] = connection
     action(config)
