@@ -1,0 +1,8 @@
+"""Editors go on offering what they offered."""
+
+from tests.language.json_schema.completions import PAGE, page
+
+
+class TestCompletions:
+    def test_editors_offer_what_the_page_shows(self):
+        assert page() == PAGE.read_text(encoding="utf-8")
