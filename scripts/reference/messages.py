@@ -28,7 +28,8 @@ _AREAS = {
 """The sections, and the packages that each lists; the longest name counts. What belongs to none is in the first."""
 _OTHER_PAGES = (
     # Descriptions: on `/docs`, in editors, on the page of metrics.
-    "server.docs", "server.openapi", "language.json_schema", "steps.*.schema", "core.metrics",
+    "server.docs", "server.openapi", "language.json_schema", "language.schema_nodes", "language.schema_keywords",
+    "core.metrics",
     # Imitations of other systems, code for the sandbox, and SQL.
     "cli.fake_provider", "cli.fake_json", "sandbox.python_prelude", "store.tables", "store.migrations",
 )  # fmt: skip
@@ -57,6 +58,13 @@ _NOT_SHOWN = frozenset({
     "require", "startswith", "text",
 })  # fmt: skip
 """Functions that take SQL, patterns, types, examples, or text to search for."""
+_FIELDS = frozenset({
+    "addresses", "array", "boolean", "by_name", "choice", "computed", "condition", "described", "either", "expression",
+    "goto", "headers", "if_object", "input_value", "integer", "json_schema", "mapping", "matching", "milliseconds",
+    "model", "nothing", "number", "object_of", "objects", "one_line", "required", "seconds", "signing_secret",
+    "simple_jump", "StepType", "targets", "template", "url", "words",
+})  # fmt: skip
+"""Functions that describe fields for editors, in `language` and in the specs of step types."""
 _NOT_MESSAGES = frozenset({
     "accounts.service.name_of", "core.encryption.bound", "core.encryption.name",
 })  # fmt: skip
@@ -293,6 +301,8 @@ class _Module:
                 return False
             if isinstance(outer, ast.keyword) and outer.arg in _DESCRIPTIONS:
                 return False
+            if _is_in(self.name, ("language", "steps.*.spec")) and _describes_field(outer):
+                return False
             is_function = isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef)
             if is_function and f"{self.name}.{outer.name}" in _NOT_MESSAGES:
                 return False
@@ -344,6 +354,16 @@ class _Module:
                 case _:
                     pass
         return next((code for each, code in _CODES.items() if _is_in(self.name, (each,))), "")
+
+
+def _describes_field(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=function):
+            return source_texts.name_of(function).removeprefix("_") in _FIELDS
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            return name in ("words", "description", "FIELD_TYPES")
+        case _:
+            return False
 
 
 def _is_description(node: ast.AST, keys: list[ast.expr | None], values: list[ast.expr]) -> bool:

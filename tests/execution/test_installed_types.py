@@ -12,7 +12,7 @@ SPEC = """
 from stepiq.language.specs import StepSpec
 from stepiq.language.step_types import StepType
 
-STEP_TYPE = StepType(fields=frozenset(), read=lambda fields, _: StepSpec())
+STEP_TYPE = StepType(StepSpec, "Sings.")
 """
 HANDLER = """
 from stepiq.execution.outcomes import Completed

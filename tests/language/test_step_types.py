@@ -8,9 +8,10 @@ import structlog
 from stepiq import steps
 from stepiq.language import step_types as types
 from stepiq.language.json_schema.document import document
-from stepiq.language.json_schema.steps import unusable_schemas
 from stepiq.language.loading import load_document
 from stepiq.language.outputs import output_issues
+from stepiq.language.reports import FieldReader
+from stepiq.language.specs import StepSpec
 from stepiq.language.step_types import (
     GROUP,
     InstallationIncomplete,
@@ -25,10 +26,19 @@ from stepiq.server.docs.steps import render
 from tests.support.plugins import installed, write_package
 
 SPEC = """
+from dataclasses import dataclass
+
+from stepiq.language.fields import integer
 from stepiq.language.specs import StepSpec
 from stepiq.language.step_types import StepType
 
-STEP_TYPE = StepType(fields=frozenset({"volume"}), read=lambda fields, _: StepSpec())
+
+@dataclass(frozen=True)
+class SingSpec(StepSpec):
+    volume: int | None = integer("Volume", "How loud.", 0, 9).optional()
+
+
+STEP_TYPE = StepType(SingSpec, "Sings.")
 """
 
 
@@ -96,24 +106,16 @@ class TestInstalled:
         with installed(tmp_path):
             assert added_packages(["llm", "sing", "sing"]) == {"sing": "stepiq-sing 1.0"}
 
-    def test_editors_know_the_names_of_its_fields_without_a_schema(self, tmp_path: Path):
+    def test_editors_know_it_and_its_fields(self, tmp_path: Path):
         write_package(tmp_path, "stepiq-sing", "sing", spec=SPEC)
 
         with installed(tmp_path):
-            made = document()["$defs"]
+            made, page = document()["$defs"], render()
 
         assert "sing" in made["step"]["properties"]["type"]["enum"]
-        assert "volume" in made["sing_step"]["properties"]
-        assert made["sing_step"]["description"] == "A step of the package stepiq-sing."
-
-    def test_a_schema_that_cannot_be_imported_leaves_the_names_and_a_reason(self, tmp_path: Path):
-        write_package(tmp_path, "stepiq-sing", "sing", spec=SPEC, schema="import no_such_library")
-
-        with installed(tmp_path):
-            assert "volume" in document()["$defs"]["sing_step"]["properties"]
-            assert unusable_schemas() == {
-                "sing": "ModuleNotFoundError: No module named 'no_such_library'"
-            }
+        assert made["sing_step"]["properties"]["volume"]["description"] == "How loud."
+        assert made["sing_step"]["description"] == "Sings."
+        assert "<code>volume</code>" in page
 
     @pytest.mark.parametrize(
         ("source", "reason"),
@@ -121,8 +123,9 @@ class TestInstalled:
             ("import no_such_library", "ModuleNotFoundError: No module named 'no_such_library'"),
             ("x = 1", "AttributeError: module 'stepiq_sing.spec' has no attribute 'STEP_TYPE'"),
             ("STEP_TYPE = 1", "TypeError: STEP_TYPE is not a StepType."),
+            (SPEC.replace('"Sings."', '"Sings.", {"volume": {1}}'), "TypeError: Object of type set is not JSON serializable"),
         ],
-    )
+    )  # fmt: skip
     def test_one_that_cannot_be_imported_is_refused_where_it_is_used(
         self, tmp_path: Path, source: str, reason: str
     ):
@@ -148,39 +151,29 @@ class TestInstalled:
             step_types()
 
 
-SCHEMA = """
-from stepiq.language.json_schema.nodes import TypeSchema
-
-
-def schema():
-    return {value}
-"""
-
-
 class TestExceptions:
     """A package raises exceptions after it was imported."""
 
     @pytest.mark.parametrize(
-        "read",
+        "body",
         [
-            "lambda fields, _: {}['x']",
-            "lambda fields, _: 'text'",
-            "lambda fields, _: Broken()",
+            "def check(cls, fields): fields['x']",
+            "def read(cls, fields): return 'text'",
+            "makes_json = property(lambda self: {}['x'])",
         ],
     )
-    def test_one_while_a_step_is_read_is_a_problem_of_the_step(self, tmp_path: Path, read: str):
+    def test_one_while_a_step_is_read_is_a_problem_of_the_step(self, tmp_path: Path, body: str):
         spec = f"""
 from stepiq.language.specs import StepSpec
 from stepiq.language.step_types import StepType
 
 
 class Broken(StepSpec):
-    @property
-    def makes_json(self):
-        raise KeyError("x")
+    {"@classmethod" if body.startswith("def") else ""}
+    {body}
 
 
-STEP_TYPE = StepType(fields=frozenset(), read={read})
+STEP_TYPE = StepType(Broken, "Breaks.")
 """
         write_package(tmp_path, "stepiq-sing", "sing", spec=spec)
         steps = [{"id": "a", "type": "sing"}, {"id": "b", "prompt": 3}]
@@ -200,43 +193,22 @@ STEP_TYPE = StepType(fields=frozenset(), read={read})
         assert (line["event"], line["package"]) == ("step_type_failed", "stepiq-sing 1.0")
 
     def test_one_of_stepiq_itself_is_a_bug(self, monkeypatch: pytest.MonkeyPatch):
-        def broken(*_: object) -> None:
-            raise ZeroDivisionError
+        class Broken(StepSpec):
+            @classmethod
+            def read(cls, reader: FieldReader) -> None:
+                raise ZeroDivisionError
 
         monkeypatch.setitem(
-            cast("dict[str, StepType]", step_types()), "wait", StepType(frozenset(), broken)
+            cast("dict[str, StepType]", step_types()),
+            "wait",
+            StepType(Broken, "Breaks."),
         )
 
         with pytest.raises(ZeroDivisionError):
             messages("wait")
 
-    @pytest.mark.parametrize(
-        ("value", "reason"),
-        [
-            ("{}['x']", "KeyError: 'x'"),
-            ("3", "TypeError: It returned int, not a TypeSchema."),
-            ("TypeSchema('', {'a': 3})", "TypeError: A part of the TypeSchema is not a dict."),
-            ("TypeSchema('', {'a': {'b': {1}}})", "TypeError: Object of type set is not JSON ser"),
-        ],
-    )
-    def test_one_while_the_schema_is_made_leaves_the_names_of_the_fields(
-        self, tmp_path: Path, value: str, reason: str
-    ):
-        source = SCHEMA.format(value=value)
-        write_package(tmp_path, "stepiq-sing", "sing", spec=SPEC, schema=source)
-
-        with installed(tmp_path):
-            made, page = document()["$defs"], render()
-            reasons = unusable_schemas()
-
-        assert made["sing_step"]["description"] == "A step of the package stepiq-sing."
-        assert "volume" in made["sing_step"]["properties"]
-        assert "prompt" in made["llm_step"]["properties"]
-        assert "<code>volume</code>" in page
-        assert reasons["sing"].startswith(f"`schema` failed with {reason}")
-
     def test_one_while_an_output_is_checked_allows_any_output(self, tmp_path: Path):
-        spec = SPEC.replace("StepSpec())", "StepSpec(), output=lambda step: {}['x'])")
+        spec = SPEC.replace('"Sings."', "'', output=lambda step: {}['x']")
         write_package(tmp_path, "stepiq-sing", "sing", spec=spec)
 
         with installed(tmp_path):

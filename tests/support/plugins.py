@@ -11,12 +11,11 @@ import pytest
 
 from stepiq.execution.handlers import handlers
 from stepiq.language import step_fields
-from stepiq.language.json_schema import steps
 from stepiq.language.json_schema.document import document_text
 from stepiq.language.step_types import imported, packages
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plugin"
-_CACHES = (packages, imported, handlers, step_fields.homes, steps._made, document_text)
+_CACHES = (packages, imported, handlers, step_fields.homes, document_text)
 
 
 def build_example(folder: Path) -> Path:

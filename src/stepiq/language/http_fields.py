@@ -1,11 +1,14 @@
-"""Reads fields that several parts of a document share: URLs, headers and email addresses."""
+"""Fields that several parts of a document share: URLs, headers and email addresses."""
 
 import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from stepiq.core.json import Json
+from stepiq.language import schema_nodes as nodes
+from stepiq.language.fields import Field, described, matching, template
 from stepiq.language.reports import FieldReader
+from stepiq.language.schema_nodes import Node
 from stepiq.language.templates import Template
 from stepiq.language.templates.nodes import Text
 
@@ -31,20 +34,27 @@ CONNECTION_HEADERS = frozenset(
 )  # fmt: skip
 
 
-def read_url(fields: FieldReader, example: str) -> Template | None:
-    """Read the required field `url`: a template whose literal beginning is checked."""
-    if not fields.require("url", f"url: {example}"):
-        return None
-    url = one_line(fields, "url")
-    if url is not None:
-        _check_url(fields, url)
-    return url
+# Less strict than the reader.
+_SHOWN_EMAIL: Node = {"maxLength": MAX_EMAIL} | matching(
+    r"[^@ ]{1,64}@[A-Za-z0-9.-]+", "an email address such as team@example.com"
+)
 
 
-def _check_url(fields: FieldReader, url: Template) -> None:
+def url(description: str) -> Field[Template]:
+    """A template of a URL, whose literal beginning is checked."""
+    shown: Node = {
+        "maxLength": MAX_URL,
+        "pattern": r"[Hh][Tt][Tt][Pp][Ss]?://|\{\{",
+        "patternErrorMessage": "This must begin with https:// or http://.",
+    }
+    field = one_line("URL", f"{description} It must begin with https:// or http://.")
+    return field.shown(shown).checked(_check_url)
+
+
+def _check_url(fields: FieldReader, name: str, url: Template) -> None:
     if len(url.source) > MAX_URL:
-        message = f"`url` must have at most {MAX_URL:,} characters; it has {len(url.source):,}."
-        fields.refuse("url", "too_long", message)
+        message = f"`{name}` must have at most {MAX_URL:,} characters; it has {len(url.source):,}."
+        fields.refuse(name, "too_long", message)
         return
     first = url.nodes[0]
     if not isinstance(first, Text):
@@ -56,10 +66,10 @@ def _check_url(fields: FieldReader, url: Template) -> None:
         not is_whole and any(scheme.startswith(head) for scheme in _SCHEMES)
     )
     if not begins_well:
-        fields.refuse("url", "invalid_format", "`url` must begin with `https://` or `http://`.")
+        fields.refuse(name, "invalid_format", f"`{name}` must begin with `https://` or `http://`.")
     elif is_whole and not _has_host(first.value):
-        message = "`url` must be a URL without spaces, such as `https://example.com/hooks`."
-        fields.refuse("url", "invalid_format", message)
+        message = f"`{name}` must be a URL without spaces, such as `https://example.com/hooks`."
+        fields.refuse(name, "invalid_format", message)
 
 
 def _has_host(url: str) -> bool:
@@ -71,15 +81,27 @@ def _has_host(url: str) -> bool:
         return False
 
 
-def read_headers(fields: FieldReader, refuse: HeaderProblem) -> dict[str, Template]:
-    """Read `headers`: literal names, and a template for each."""
-    data = fields.mapping("headers") or {}
-    if len(data) > MAX_HEADERS:
-        message = f"`headers` must have at most {MAX_HEADERS} headers; it has {len(data):,}."
-        fields.refuse("headers", "too_long", message)
-        return {}
-    inner = FieldReader(fields.draft, (*fields.path, "headers"), data, data)
-    headers: dict[str, Template] = {}
+def headers(description: str, refuse: HeaderProblem) -> Field[dict[str, Template]]:
+    """Headers: literal names, and a template for each."""
+    value = one_line("Header", "A single line.")
+
+    def read(fields: FieldReader, name: str) -> dict[str, Template] | None:
+        data = fields.mapping(name) or {}
+        if len(data) > MAX_HEADERS:
+            message = f"`{name}` must have at most {MAX_HEADERS} headers; it has {len(data):,}."
+            fields.refuse(name, "too_long", message)
+            return None
+        inner = FieldReader(fields.draft, (*fields.path, name), data, data)
+        return _read_headers(inner, data, value, refuse)
+
+    shown = nodes.or_null(value.node)
+    return Field(nodes.by_name("Headers", description, HEADER_NAME, shown, MAX_HEADERS), read)
+
+
+def _read_headers(
+    fields: FieldReader, data: dict[str, Json], value: Field[Template], refuse: HeaderProblem
+) -> dict[str, Template]:
+    found: dict[str, Template] = {}
     seen: set[str] = set()
     for name in data:
         problem = _malformed(name) or refuse(name)
@@ -90,10 +112,10 @@ def read_headers(fields: FieldReader, refuse: HeaderProblem) -> dict[str, Templa
             )
         seen.add(name.lower())
         if problem is not None:
-            inner.refuse(name, *problem)
-        elif (value := one_line(inner, name)) is not None:
-            headers[name] = value
-    return headers
+            fields.refuse(name, *problem)
+        elif (written := value.read(fields, name)) is not None:
+            found[name] = written
+    return found
 
 
 def _malformed(name: str) -> tuple[str, str] | None:
@@ -105,21 +127,28 @@ def _malformed(name: str) -> tuple[str, str] | None:
     )
 
 
-def read_addresses(fields: FieldReader, name: str, maximum: int) -> tuple[str, ...]:
-    """Read one email address or a list of them; invalid ones are reported."""
-    written = fields.raw(name)
-    if isinstance(written, str):
-        addresses: list[Json] = [written]
-    else:
-        addresses = fields.items(name, 1, maximum) or []
-    for index, address in enumerate(addresses):
-        if not _is_email(address):
-            path = (*fields.path, name) if written is address else (*fields.path, name, index)
-            message = (
-                f"`{name}` must be an email address such as `team@example.com`, or a list of them."
-            )
-            fields.draft.refuse(path, "invalid_format", message)
-    return tuple(address for address in addresses if isinstance(address, str))
+def addresses(title: str, description: str, maximum: int) -> Field[tuple[str, ...]]:
+    """One email address or a list of them; invalid ones are reported."""
+    node: Node = {
+        "type": ["string", "array"],
+        **_SHOWN_EMAIL,
+        "items": {"type": "string", **_SHOWN_EMAIL},
+        "minItems": 1,
+        "maxItems": maximum,
+    }
+
+    def read(fields: FieldReader, name: str) -> tuple[str, ...]:
+        written = fields.raw(name)
+        is_one = isinstance(written, str)
+        found = [written] if is_one else fields.items(name, 1, maximum) or []
+        for index, address in enumerate(found):
+            if not _is_email(address):
+                path = (*fields.path, name) if is_one else (*fields.path, name, index)
+                message = f"`{name}` must be an email address such as `team@example.com`, or a list of them."
+                fields.draft.refuse(path, "invalid_format", message)
+        return tuple(address for address in found if isinstance(address, str))
+
+    return described(title, description, node, read)
 
 
 def _is_email(address: Json) -> bool:
@@ -130,13 +159,14 @@ def _is_email(address: Json) -> bool:
     )
 
 
-def one_line(fields: FieldReader, name: str) -> Template | None:
+def one_line(title: str, description: str) -> Field[Template]:
     """A template without line breaks."""
-    template = fields.template(name)
-    if template is not None and not re.fullmatch(ONE_LINE, template.source):
-        message = (
-            f"`{name[:60]}` contains a line break or a control character. Write it on one line."
-        )
-        fields.refuse(name, "invalid_format", message)
-        return None
-    return template
+    return template(title, description).then(_one_line).shown(matching(ONE_LINE, "a single line"))
+
+
+def _one_line(fields: FieldReader, name: str, found: Template) -> Template | None:
+    if re.fullmatch(ONE_LINE, found.source):
+        return found
+    message = f"`{name[:60]}` contains a line break or a control character. Write it on one line."
+    fields.refuse(name, "invalid_format", message)
+    return None

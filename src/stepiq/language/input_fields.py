@@ -1,21 +1,47 @@
-"""Reads `input.schema`, in either form."""
+"""`input` of a document: the schema of the input, in either form."""
+
+from functools import cache
 
 from stepiq.core.json import Json
+from stepiq.language import fields, schema_keywords
+from stepiq.language import schema_nodes as nodes
 from stepiq.language.data import is_array, is_number, is_object, kind_of
-from stepiq.language.inputs import InputSchema, is_long_form
+from stepiq.language.fields import Field, described
+from stepiq.language.inputs import (
+    LIST_KEYWORDS,
+    MAP_KEYWORDS,
+    SWITCH_KEYWORD,
+    TEXT_KEYWORDS,
+    InputSchema,
+    is_long_form,
+)
 from stepiq.language.reports import MAX_PATTERNS, FieldReader, PathProblem
 from stepiq.language.schema_cost import SchemaProblem
+from stepiq.language.schema_nodes import Node, nothing, reference, words
 from stepiq.language.schemas import compile_schema
 from stepiq.language.words import nearest
 
-FIELD_TYPES = ("string", "integer", "number", "boolean", "array", "object")
-MAX_DESCRIPTION = 2_000
+FIELD_TYPES = {
+    "string": "Text.",
+    "integer": "A whole number.",
+    "number": "A number.",
+    "boolean": "True or false.",
+    "array": "A list.",
+    "object": "An object.",
+}
+"""The types of the fields of the short form, each with a description."""
 MAX_OPTIONS = 1_000
 """Most values in an `enum`."""
 MAX_LENGTH = 1_000_000
-_MAX_NUMBER = 1e300
 MAX_PATTERN = 2_000
 
+# `${1:word}` is a placeholder.
+SNIPPET: Node = {
+    "label": "field",
+    "description": "A field of the input.",
+    "body": {"${1:topic}": {"type": "${2:string}", "required": True}},
+}
+"""A field of `input.schema` that editors insert."""
 # The types that each option is allowed for.
 _NUMBERS = ("integer", "number")
 TYPED_OPTIONS: dict[str, tuple[str, ...]] = {
@@ -25,31 +51,148 @@ TYPED_OPTIONS: dict[str, tuple[str, ...]] = {
     "max_length": ("string", "array"),
     "pattern": ("string",),
 }
-OPTIONS = ("type", "required", "description", "default", "enum", *TYPED_OPTIONS)
-INPUT_FIELDS = ("schema",)
+_KIND = fields.choice("Type", "The type of the field.", FIELD_TYPES)
+_REQUIRED = fields.boolean("Required", "Whether the input must contain the field.").shown(
+    {"default": False}
+)
+_BOUND = fields.number("Bound", "", -1e300, 1e300)
 
 
-def read_input(fields: FieldReader) -> InputSchema:
-    """Read the document's `input`."""
-    data = fields.mapping("input")
-    if data is None:
-        return InputSchema()
-    if data and "schema" not in data:
+def _read_bound(field: FieldReader, name: str) -> Json:
+    """The number as written."""
+    value = _BOUND.read(field, name)
+    return None if value is None else field.raw(name)
+
+
+def _check_pattern(field: FieldReader, name: str, pattern: str) -> str | None:
+    return None if field.draft.compile(field.path, {name: pattern}) is None else pattern
+
+
+@cache
+def options(kind: str) -> dict[str, Field[Json]]:
+    """What may be written in a field of the short form of a type; an option for other types is refused."""
+    counted = "items" if kind == "array" else "characters"
+    found: dict[str, Field[Json]] = {
+        "type": Field({}, _KIND.read),
+        "required": _REQUIRED,
+        "description": fields.text(
+            "Description", "A description of the field.", minimum=0, maximum=2_000
+        ),
+        "default": described(
+            "Default",
+            "The value if the input does not contain it.",
+            {"type": kind},
+            FieldReader.raw,
+        ),
+        "enum": described(
+            "Values",
+            "The allowed values.",
+            {"type": "array", "items": {"type": kind}, "minItems": 1, "maxItems": MAX_OPTIONS},
+            lambda field, name: field.items(name, 1, MAX_OPTIONS),
+        ),
+        "minimum": described(
+            "Minimum", "The smallest allowed value.", {"type": "number"}, _read_bound
+        ),
+        "maximum": described(
+            "Maximum", "The largest allowed value.", {"type": "number"}, _read_bound
+        ),
+        "min_length": fields.integer(
+            "Minimum length", f"Minimum number of {counted}.", 0, MAX_LENGTH
+        ),
+        "max_length": fields.integer(
+            "Maximum length", f"Maximum number of {counted}.", 0, MAX_LENGTH
+        ),
+        "pattern": fields.text(
+            "Pattern",
+            "Regular expression that must match a part of the text. `^` and `$` are the ends of the text.",
+            maximum=MAX_PATTERN,
+        ).then(_check_pattern),
+    }
+
+    def refuse(field: FieldReader, name: str) -> None:
+        types = " or ".join(TYPED_OPTIONS[name])
+        message = (
+            f"`{name}` is only for fields of type {types}; this one is of type {kind}. Remove it."
+        )
+        field.refuse(name, "conflict", message)
+
+    for name, types in TYPED_OPTIONS.items():
+        if kind not in types:
+            found[name] = Field(nothing(f"Only for {' and '.join(types)} fields."), refuse)
+    return found
+
+
+OPTIONS = tuple(options("string"))
+
+
+def definitions() -> dict[str, Node]:
+    """The definitions that `input` refers to."""
+    typed = {
+        f"{kind}_field": nodes.mapping(
+            f"Field of type {kind}",
+            says,
+            {name: option.node for name, option in options(kind).items()},
+        )
+        for kind, says in FIELD_TYPES.items()
+    }
+    field: Node = {
+        **words("Field", "A field of the input, such as `{type: string, required: true}`."),
+        "type": "object",
+        "properties": {"type": _KIND.node},
+        "required": ["type"],
+        **nodes.by_type({kind: reference(f"{kind}_field") for kind in FIELD_TYPES}),
+    }
+    return {"input_field": field, **typed, "json_schema": schema_keywords.node()}
+
+
+def input_field() -> Field[InputSchema]:
+    """`input` of a document."""
+    description = (
+        "The fields of the input by name, as in `topic: {type: string, required: true}`, or a JSON Schema "
+        "(2020-12) of type `object`."
+    )
+    is_object_schema: Node = {"properties": {"type": {"enum": ["object"], "doNotSuggest": True}}}
+    schema: Node = {
+        **words("Schema", description),
+        "type": "object",
+        "if": _long_form(),
+        "then": {"allOf": [reference("json_schema"), is_object_schema]},
+        "else": {"additionalProperties": reference("input_field")},
+        "defaultSnippets": [SNIPPET],
+    }
+    return Field(nodes.mapping("Input", "The input of the pipeline.", {"schema": schema}), _read)
+
+
+def _long_form() -> Node:
+    """The rule of `inputs.is_long_form`."""
+    ways = [_has(name, {"type": "string"}) for name in TEXT_KEYWORDS]
+    ways += [_has(name, {"type": "array"}) for name in LIST_KEYWORDS]
+    ways.append(_has(SWITCH_KEYWORD, {"type": "boolean"}))
+    schemas: Node = {"type": "object", "additionalProperties": {"type": ["object", "boolean"]}}
+    ways += [_has(name, schemas) for name in MAP_KEYWORDS]
+    return {"type": "object", "anyOf": ways}
+
+
+def _has(name: str, value: Node) -> Node:
+    return {"properties": {name: {**value, "doNotSuggest": True}}, "required": [name]}
+
+
+def _read(fields: FieldReader, field: str) -> InputSchema | None:
+    data = fields.raw(field)
+    if is_object(data) and data and "schema" not in data:
         name = next(iter(data))
         message = (
             f"Input fields belong under `schema`. Write `input: {{schema: {{{name[:60]}: …}}}}`."
         )
         fields.draft.problems.append(
-            PathProblem((*fields.path, "input", name), "unknown_field", message, at_key=True)
+            PathProblem((*fields.path, field, name), "unknown_field", message, at_key=True)
         )
-        return InputSchema()
-    inner = FieldReader(fields.draft, (*fields.path, "input"), data, INPUT_FIELDS)
-    schema = inner.mapping("schema")
-    if not schema:
-        return InputSchema()
-    if is_long_form(schema):
-        return _read_long(inner, schema)
-    return _read_short(inner, schema)
+        return None
+    inner = fields.inner(field, ("schema",))
+    schema = None if inner is None else inner.mapping("schema")
+    if inner is None or not schema:
+        return None
+    return _read_long(inner, schema) if is_long_form(schema) else _read_short(inner, schema)
 
 
 def _read_long(fields: FieldReader, document: dict[str, Json]) -> InputSchema:
@@ -63,7 +206,7 @@ def _read_long(fields: FieldReader, document: dict[str, Json]) -> InputSchema:
         )
         return InputSchema()
     # Payloads are objects even if the schema does not say so.
-    compiled = fields.schema("schema")
+    compiled = fields.draft.compile((*fields.path, "schema"), document)
     return InputSchema() if compiled is None else InputSchema(compiled)
 
 
@@ -83,7 +226,7 @@ def _read_short(fields: FieldReader, schema: dict[str, Json]) -> InputSchema:
             continue
         field = FieldReader(fields.draft, (*path, name), options, OPTIONS)
         properties[name] = _read_field(field, name)
-        if field.boolean("required"):
+        if field.has("required") and _REQUIRED.read(field, "required"):
             required.append(name)
     document: dict[str, Json] = {
         "type": "object",
@@ -109,49 +252,24 @@ def _read_field(field: FieldReader, name: str) -> dict[str, Json]:
     """The JSON Schema of one field. Only valid options are included, so that it always compiles."""
     kind = None
     if field.require("type", "type: string"):
-        kind = field.choice("type", FIELD_TYPES)
-    field.text("description", maximum=MAX_DESCRIPTION)
+        kind = _KIND.read(field, "type")
+    known = options(kind or "string")
+    if field.has("description"):
+        known["description"].read(field, "description")
     if kind is None:
         return {}
     document: dict[str, Json] = {"type": kind}
-    for option, types in TYPED_OPTIONS.items():
-        if field.has(option) and kind not in types:
-            field.refuse(
-                option,
-                "conflict",
-                f"`{option}` is only for fields of type {' or '.join(types)}; this one is of type {kind}. Remove it.",
-            )
-        elif field.has(option):
-            document |= _read_option(field, option, kind)
-    _refuse_empty_range(field, document)
-    options = field.items("enum", 1, MAX_OPTIONS)
-    if options is not None:
-        document["enum"] = options
+    noun = "Items" if kind == "array" else "Length"
+    for option in (*TYPED_OPTIONS, "enum"):
+        if option == "enum":
+            _refuse_empty_range(field, document)
+        value = known[option].read(field, option) if field.has(option) else None
+        if value is not None:
+            document[f"{option[:3]}{noun}" if option.endswith("length") else option] = value
     _check_values(field, name, document)
     if field.has("default"):
         document["default"] = field.raw("default")
     return document
-
-
-def _read_option(field: FieldReader, option: str, kind: str) -> dict[str, Json]:
-    value: Json
-    if option == "pattern":
-        keyword, value = option, _read_pattern(field)
-    elif option in ("minimum", "maximum"):
-        keyword, value = option, field.number(option, -_MAX_NUMBER, _MAX_NUMBER)
-        if value is not None:
-            value = field.raw(option)
-    else:
-        noun = "Items" if kind == "array" else "Length"
-        keyword, value = option[:3] + noun, field.integer(option, 0, MAX_LENGTH)
-    return {} if value is None else {keyword: value}
-
-
-def _read_pattern(field: FieldReader) -> str | None:
-    pattern = field.text("pattern", minimum=1, maximum=MAX_PATTERN)
-    if pattern is None:
-        return None
-    return None if field.draft.compile(field.path, {"pattern": pattern}) is None else pattern
 
 
 def _refuse_empty_range(field: FieldReader, document: dict[str, Json]) -> None:

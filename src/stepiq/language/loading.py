@@ -1,27 +1,23 @@
 """Compiles a document into a definition, or reports all of its errors."""
 
-import re
 from dataclasses import dataclass
 from datetime import timedelta
 
 from stepiq.core.errors import Invalid, Issue
 from stepiq.core.json import Json, is_deeper
-from stepiq.language import places
+from stepiq.language import fields, places
 from stepiq.language.data import is_object, kind_of
-from stepiq.language.definition import Definition, Scalar, every_step
-from stepiq.language.delivery_fields import read_deliver, read_notifications
-from stepiq.language.input_fields import read_input
-from stepiq.language.inputs import InputSchema
+from stepiq.language.definition import Definition, every_step
+from stepiq.language.document_fields import MAX_SECONDS, DocumentFields
+from stepiq.language.fields import nodes_of
 from stepiq.language.layout import Layout
 from stepiq.language.names import KnownNames, check_names
 from stepiq.language.placing import MAX_ERRORS, Placer
 from stepiq.language.reports import FieldReader, PathProblem, Report
 from stepiq.language.source import Source, SourceFormat, read
 from stepiq.language.specs import Step
-from stepiq.language.step_fields import homes, read_steps
+from stepiq.language.step_fields import homes
 from stepiq.language.step_types import step_types
-from stepiq.language.targets import DeliveryTarget, NotificationTarget
-from stepiq.language.trigger_fields import read_schedule, read_webhook
 from stepiq.language.words import suggest
 from stepiq.language.yaml.scanner import MAX_DEPTH
 
@@ -30,19 +26,10 @@ QUICK_BYTES = 2_048
 MAX_SECRETS = 100
 """Most secrets that one definition may name: everything that a run records is searched for each of them."""
 _UNREADABLE = frozenset({"syntax", "invalid_character"})
-FIELDS = (
-    "name", "description", "version", "variables", "input", "steps", "timeout_seconds", "output",
-    "notifications", "schedule", "webhook",
-)  # fmt: skip
 _LATER = ("agent_defaults", "budget")
-OUTPUT_FIELDS = ("from", "deliver")
-NOTIFICATION_FIELDS = ("on_success", "on_failure")
-MAX_NAME = 200
-MAX_DESCRIPTION = 2_000
 DEFAULT_SECONDS = 86_400
 """Default time limit of a run that does not wait. With a `human_review` or a `wait`, the default is `MAX_SECONDS`."""
-MAX_SECONDS = 30 * 86_400
-VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
+FIELDS = tuple(nodes_of(DocumentFields))
 
 
 class InvalidDefinition(Invalid):
@@ -126,59 +113,39 @@ def _no_mapping(data: Json) -> str:
 
 
 def _read_document(draft: Report, document: dict[str, Json]) -> Definition | None:
-    fields = FieldReader(draft, (), document, FIELDS, _LATER)
-    _check_version(fields)
-    name = None
-    if fields.require("name", "name: Daily digest"):
-        name = fields.text("name", minimum=1, maximum=MAX_NAME)
-    description = fields.text("description", maximum=MAX_DESCRIPTION)
-    variables = _read_variables(fields)
-    schema = read_input(fields)
+    reader = FieldReader(draft, (), document, FIELDS, _LATER)
     layout = Layout.of(document)
     draft.step_ids = frozenset(layout.ids)
-    steps = read_steps(fields)
-    seconds = fields.integer("timeout_seconds", 1, MAX_SECONDS)
-    output_from, deliver = _read_output(fields, layout)
-    on_success, on_failure = _read_notifications(fields)
-    schedule = read_schedule(fields)
-    webhook_verify = read_webhook(fields)
-    if seconds is None:
-        seconds = _default_seconds(steps)
-    _warn_of_waits(draft, steps, seconds)
-    check_names(draft, _known_names(variables, schema, layout, steps))
+    written = fields.read(DocumentFields, reader)
+    assert written is not None  # noqa: S101 - all of its attributes have a value
+    _check_output(draft, written.output.step_id, layout)
+    seconds = written.seconds or _default_seconds(written.steps)
+    _warn_of_waits(draft, written.steps, seconds)
+    check_names(draft, _known_names(written, layout))
     _check_secrets(draft)
-    if draft.problems or name is None:
+    if draft.problems:
         return None
     secrets = [name for placed in draft.templates for name in placed.template.secret_names]
     return Definition(
-        name=name,
-        description=description or "",
-        variables=variables,
-        input=schema,
-        steps=steps,
+        name=written.name,
+        description=written.description,
+        variables=written.variables,
+        input=written.input,
+        steps=written.steps,
         timeout=timedelta(seconds=seconds),
-        output_from=output_from,
+        output_from=written.output.step_id,
         secret_names=frozenset(secrets),
-        deliver=deliver,
-        on_success=on_success,
-        on_failure=on_failure,
-        schedule=schedule,
-        webhook_verify=webhook_verify,
+        deliver=written.output.deliver,
+        on_success=written.notifications.on_success,
+        on_failure=written.notifications.on_failure,
+        schedule=written.schedule,
+        webhook_verify=written.webhook.verify,
     )
 
 
 def _default_seconds(steps: tuple[Step, ...]) -> int:
     waits = any(step.spec.can_wait for step in every_step(steps))
     return MAX_SECONDS if waits else DEFAULT_SECONDS
-
-
-def _check_version(fields: FieldReader) -> None:
-    version = fields.raw("version")
-    if version is not None and (isinstance(version, bool) or version != 1):
-        message = (
-            "`version` is the version of the pipeline language and must be 1. Remove the field."
-        )
-        fields.refuse("version", "not_allowed", message)
 
 
 def _warn_of_waits(draft: Report, steps: tuple[Step, ...], run_seconds: int) -> None:
@@ -202,61 +169,22 @@ def _check_secrets(draft: Report) -> None:
         draft.refuse((), "too_many_secrets", message)
 
 
-def _read_variables(fields: FieldReader) -> dict[str, Scalar]:
-    found = fields.mapping("variables") or {}
-    inner = FieldReader(fields.draft, (*fields.path, "variables"), found, found)
-    variables: dict[str, Scalar] = {}
-    for name, value in found.items():
-        if fields.draft.is_full:
-            break
-        if isinstance(value, dict | list):
-            message = f"A variable must be a string, a number or a boolean; `{name[:60]}` is {kind_of(value)}."
-            inner.refuse(name, "wrong_type", message)
-        else:
-            variables[name] = value
-        if not re.fullmatch(VARIABLE_NAME, name):
-            message = (
-                f"`{name[:60]}` is not a valid name of a variable. Use up to 100 letters, digits and _, "
-                "not starting with a digit."
-            )
-            inner.refuse(name, "invalid_format", message)
-    return variables
-
-
-def _read_output(
-    fields: FieldReader, layout: Layout
-) -> tuple[str | None, tuple[DeliveryTarget, ...]]:
-    data = fields.mapping("output")
-    if data is None:
-        return None, ()
-    inner = FieldReader(fields.draft, (*fields.path, "output"), data, OUTPUT_FIELDS)
+def _check_output(draft: Report, step_id: str | None, layout: Layout) -> None:
     known = layout.seen_by(None)
-    step_id = inner.text("from", maximum=64)
-    if step_id is not None and step_id not in known:
-        inside = "is inside a `parallel`" if step_id in layout.ids else "does not exist"
-        inner.refuse("from", "not_allowed", f"Step `{step_id}` {inside}. {suggest(step_id, known)}")
-    return step_id, read_deliver(inner)
+    if step_id is None or step_id in known:
+        return
+    inside = "is inside a `parallel`" if step_id in layout.ids else "does not exist"
+    draft.refuse(
+        ("output", "from"), "not_allowed", f"Step `{step_id}` {inside}. {suggest(step_id, known)}"
+    )
 
 
-def _read_notifications(
-    fields: FieldReader,
-) -> tuple[tuple[NotificationTarget, ...], tuple[NotificationTarget, ...]]:
-    data = fields.mapping("notifications")
-    if data is None:
-        return (), ()
-    path = (*fields.path, "notifications")
-    inner = FieldReader(fields.draft, path, data, NOTIFICATION_FIELDS)
-    return read_notifications(inner, "on_success"), read_notifications(inner, "on_failure")
-
-
-def _known_names(
-    variables: dict[str, Scalar], schema: InputSchema, layout: Layout, steps: tuple[Step, ...]
-) -> KnownNames:
-    every = list(every_step(steps))
+def _known_names(written: DocumentFields, layout: Layout) -> KnownNames:
+    every = list(every_step(written.steps))
     return KnownNames(
-        inputs=schema.declared,
-        input_types=schema.field_types,
-        variables=frozenset(variables),
+        inputs=written.input.declared,
+        input_types=written.input.field_types,
+        variables=frozenset(written.variables),
         layout=layout,
         text_steps=frozenset(step.id for step in every if step.gives_text),
         output_fields={

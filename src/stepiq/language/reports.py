@@ -1,28 +1,18 @@
 """Reads a document field by field. Readers record each problem and continue, so that one pass finds all of them."""
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from stepiq.core.json import Json, dumps
-from stepiq.language.corrections import (
-    INTEGER,
-    LIST,
-    MAPPING,
-    NUMBER,
-    STRING,
-    TRUE_OR_FALSE,
-    correction,
-    entry_correction,
-)
-from stepiq.language.data import as_integer, is_array, is_object, kind_of
+from stepiq.core.json import Json
+from stepiq.language.corrections import LIST, MAPPING, correction
+from stepiq.language.data import is_array, is_object, kind_of
 from stepiq.language.expressions import Expression, ExpressionSyntaxError
-from stepiq.language.places import Path, write_path
+from stepiq.language.places import Path
 from stepiq.language.schema_cost import SchemaProblem
 from stepiq.language.schemas import Schema, compile_schema
 from stepiq.language.templates import Template, TemplateSyntaxError
-from stepiq.language.words import Note, nearest, note, same_word, slug, suggest, wrapper
+from stepiq.language.words import Note, nearest, note, same_word, suggest, wrapper
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +149,10 @@ class Report:
         """Register an expression for the check of its names."""
         self.expressions.append(PlacedExpression(path, expression, is_after))
 
+    def add_jump(self, path: Path, target: str) -> None:
+        """Register a `goto`, so that its target is checked after all steps are read."""
+        self.jumps.append(PlacedJump(path, target))
+
     def refuse_inside(self, path: Path, text: str, error: TextProblem) -> None:
         """Record a problem inside a text at a path."""
         inside = (text, error.line, error.column)
@@ -198,6 +192,7 @@ class FieldReader:
         data: Mapping[str, Json],
         known: Collection[str],
         later: Collection[str] = (),
+        example: str = "",
     ) -> None:
         self.draft = draft
         self.path = path
@@ -205,6 +200,8 @@ class FieldReader:
         self._data = {name: value for name, value in data.items() if name in known}
         """The allowed fields. Problems inside other fields are not reported."""
         self._is_step = "on_error" in known
+        self._example = example
+        """Shown for a missing field instead of the field's own example."""
         self._announced: set[str] = set()
         """Fields that messages about unknown ones suggest. Their absence is not reported again."""
         unknown = [name for name in data if name not in known and name not in later]
@@ -279,139 +276,25 @@ class FieldReader:
         if name in announced or ("type" in announced and name != "id"):
             return False
         # The field has no place of its own, so the error is reported at the mapping.
-        message = f"`{name}` is required. Add it, as in `{example}`."
+        message = f"`{name}` is required. Add it, as in `{self._example or example}`."
         self.draft.refuse((*self.path, name), "required", message)
         return False
 
-    def note_secret(self, name: str, secret: str | None) -> None:
+    def note_secret(self, name: str, secret: str) -> None:
         """Record that a field names a secret, so that a missing secret can be reported."""
-        if secret is not None:
-            self.draft.signing_secrets.append(((*self.path, name), secret))
-
-    def text(
-        self, name: str, *, minimum: int = 0, maximum: int, pattern: str = "", rule: str = ""
-    ) -> str | None:
-        """A text with a length in bounds that matches a pattern; `rule` describes the pattern."""
-        value = self._typed(name, str, STRING)
-        if value is None:
-            return None
-        if not minimum <= len(value) <= maximum:
-            code = "too_short" if len(value) < minimum else "too_long"
-            bounds = f"at most {maximum:,}" if not minimum else f"{minimum} to {maximum:,}"
-            self.refuse(
-                name, code, f"`{name}` must have {bounds} characters; it has {len(value):,}."
-            )
-            return None
-        if pattern and not re.fullmatch(pattern, value):
-            self.refuse(name, "invalid_format", f"`{name}` must be {rule}.")
-            return None
-        return value
-
-    def step_id(self) -> str | None:
-        """The `id` of a step or of a branch, which must be unique in the document."""
-        if not self.require("id", "id: summary"):
-            return None
-        step_id = self.text("id", minimum=1, maximum=64)
-        if step_id is None:
-            return None
-        if not re.fullmatch(ID_PATTERN, step_id):
-            better = slug(step_id)
-            example = f" Write `{better}`." if better else ""
-            self.refuse("id", "invalid_format", f"`id` must have {ID_RULE}.{example}")
-            return None
-        earlier = self.draft.ids.setdefault(step_id, self.path)
-        if earlier != self.path:
-            self.refuse(
-                "id",
-                "duplicate",
-                f"The id `{step_id}` is already used at `{write_path(earlier)}`. Use another id.",
-            )
-        return step_id
-
-    def integer(self, name: str, low: int, high: int) -> int | None:
-        value = self.raw(name)
-        if value is None:
-            return None
-        number = as_integer(value)
-        if number is None:
-            self._refuse_type(name, INTEGER)
-            return None
-        return number if self._in_range(name, number, low, high) else None
-
-    def number(self, name: str, low: float, high: float) -> float | None:
-        value = self.raw(name)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            self._refuse_type(name, NUMBER)
-            return None
-        return float(value) if self._in_range(name, value, low, high) else None
-
-    def boolean(self, name: str) -> bool | None:
-        return self._typed(name, bool, TRUE_OR_FALSE)
-
-    def choice(
-        self, name: str, options: Collection[str], *, offered: Collection[str] | None = None
-    ) -> str | None:
-        """One of several words. `offered` are the ones that messages name, if not all."""
-        value = self.raw(name)
-        if value is None or is_array(value) or is_object(value):
-            return self._typed(name, str, STRING)
-        if isinstance(value, str) and value in options:
-            return value
-        # A number or a boolean would be refused in quotes too, so the message is about the value.
-        written = value if isinstance(value, str) else dumps(value)
-        hint = suggest(written, options if offered is None else offered)
-        message = f"`{name}` cannot be `{written[:60]}`. {hint}"
-        self.refuse(name, "not_allowed" if isinstance(value, str) else "wrong_type", message)
-        return None
+        self.draft.signing_secrets.append(((*self.path, name), secret))
 
     def mapping(self, name: str) -> dict[str, Json] | None:
-        return self._typed(name, dict, MAPPING)
+        return self.typed(name, dict, MAPPING)
 
     def items(self, name: str, minimum: int, maximum: int) -> list[Json] | None:
-        value: list[Any] | None = self._typed(name, list, LIST)
+        value: list[Any] | None = self.typed(name, list, LIST)
         if value is not None and not minimum <= len(value) <= maximum:
             code = "too_short" if len(value) < minimum else "too_long"
-            self.refuse(
-                name,
-                code,
-                f"`{name}` must have {minimum} to {maximum} items; it has {len(value):,}.",
-            )
+            message = f"`{name}` must have {minimum} to {maximum} items; it has {len(value):,}."
+            self.refuse(name, code, message)
             return None
         return value
-
-    def template(self, name: str) -> Template | None:
-        """A template."""
-        value = self._typed(name, str, STRING)
-        if value is None:
-            return None
-        if not value.strip():
-            self.refuse(name, "too_short", f"`{name}` must not be empty.")
-            return None
-        return self.draft.template((*self.path, name), value)
-
-    def condition(self, name: str, *, is_after: bool = False) -> Expression | None:
-        """An expression that can be true or false, as far as its type is known; `is_after` as for `expression`."""
-        found = self.expression(name, is_after=is_after)
-        if found is not None and not found.may_decide:
-            message = f"The result of `{name}` must be true or false. Compare the value, as in `input.score > 5`."
-            self.refuse(name, "wrong_type", message)
-            return None
-        return found
-
-    def expression(self, name: str, *, is_after: bool = False) -> Expression | None:
-        """An expression; with `is_after`, it can read the output of its own step."""
-        value = self.raw(name)
-        if isinstance(value, bool):
-            # `if: true` is useful while a pipeline is being written.
-            value = "true" if value else "false"
-        if value is None:
-            return None
-        if not isinstance(value, str):
-            self._refuse_type(name, "a string with an expression")
-            return None
-        return self.draft.expression((*self.path, name), value, is_after=is_after)
 
     def spend_expressions(self, name: str) -> bool:
         """Count the texts of a field as expressions; returns whether the limit allows them."""
@@ -419,56 +302,27 @@ class FieldReader:
             (*self.path, name), sum(map(len, _texts(self.raw(name))))
         )
 
-    def goto(self, name: str) -> str | None:
-        """A step id, `next` or `end`. Whether the step exists is checked when all are read."""
-        value = self.text(name, minimum=1, maximum=64)
-        if value is not None:
-            self.draft.jumps.append(PlacedJump((*self.path, name), value))
-        return value
-
-    def inner(self, name: str, known: Collection[str]) -> "FieldReader | None":
+    def inner(
+        self, name: str, known: Collection[str], *, example: str = ""
+    ) -> "FieldReader | None":
         """The fields of a mapping inside this one; None if there is none."""
         data = self.mapping(name)
-        return None if data is None else FieldReader(self.draft, (*self.path, name), data, known)
+        path = (*self.path, name)
+        return None if data is None else FieldReader(self.draft, path, data, known, example=example)
 
-    def entries(
-        self, name: str, minimum: int, maximum: int, known: Collection[str], example: str
-    ) -> "list[FieldReader] | None":
-        """The fields of each mapping of a list."""
-        found: list[FieldReader] = []
-        items = self.items(name, minimum, maximum)
-        for index, item in enumerate(items or ()):
-            path = (*self.path, name, index)
-            if is_object(item):
-                found.append(FieldReader(self.draft, path, item, known))
-            else:
-                message = f"Each item of `{name}` must be an object; this one is {kind_of(item)}.{entry_correction(item, example)}"
-                self.draft.refuse(path, "wrong_type", message)
-        return None if items is None else found
-
-    def schema(self, name: str) -> Schema | None:
-        """A JSON Schema."""
-        value = self.mapping(name)
-        return None if value is None else self.draft.compile((*self.path, name), value)
-
-    def _typed(self, name: str, kind: type[Any], words: str) -> Any:
+    def typed(self, name: str, kind: type[Any], words: str) -> Any:
+        """The value, if it is of a type; `words` describe the type. Refuses other values, except null."""
         value = self.raw(name)
         if value is None:
             return None
         if not isinstance(value, kind):
-            self._refuse_type(name, words)
+            self.refuse_type(name, words)
             return None
         return value
 
-    def _refuse_type(self, name: str, words: str) -> None:
+    def refuse_type(self, name: str, words: str) -> None:
+        """Refuse a value of the wrong type; `words` describe the right one."""
         value = self.raw(name)
         hint = correction(name, value, words)
-        self.refuse(
-            name, "wrong_type", f"`{name[:60]}` must be {words}; it is {kind_of(value)}.{hint}"
-        )
-
-    def _in_range(self, name: str, value: float, low: float, high: float) -> bool:
-        if low <= value <= high:
-            return True
-        self.refuse(name, "out_of_range", f"`{name}` must be between {low:,} and {high:,}.")
-        return False
+        message = f"`{name[:60]}` must be {words}; it is {kind_of(value)}.{hint}"
+        self.refuse(name, "wrong_type", message)

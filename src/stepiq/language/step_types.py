@@ -1,12 +1,12 @@
 """What the language needs to know of a step type, and the types that are installed.
 
 A type is a package that an entry point of the group `stepiq.steps` names. Its module `spec` contains the constant
-`STEP_TYPE`, `schema` describes the fields for editors (`json_schema.steps`), and `handler` executes steps
-(`execution.handlers`).
+`STEP_TYPE`, and `handler` executes steps (`execution.handlers`).
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from importlib import import_module
@@ -18,8 +18,8 @@ from typing import Any
 from stepiq.core import logging
 from stepiq.core.errors import Invalid
 from stepiq.core.json import Json
-from stepiq.language.places import Path
-from stepiq.language.reports import FieldReader, Report
+from stepiq.language.fields import nodes_of
+from stepiq.language.schema_nodes import Node
 from stepiq.language.schemas import Schema
 from stepiq.language.shapes import ANY
 from stepiq.language.specs import Step, StepSpec
@@ -33,23 +33,8 @@ DEFAULT = "llm"
 """The type of a step without `type`."""
 LATER = frozenset({"pipeline"})
 """Types that this version does not support yet."""
-_ORDER = (
-    "llm",
-    "transform",
-    "condition",
-    "parallel",
-    "webhook",
-    "human_review",
-    "wait",
-    "code",
-)
+_ORDER = ("llm", "transform", "condition", "parallel", "webhook", "human_review", "wait", "code")
 """The order in messages and editors. Other types follow by name."""
-
-Entry = tuple[Path, Json]
-"""The data of a step, not yet validated, and its path."""
-ReadSteps = Callable[[Report, Sequence[Entry]], tuple[Step, ...]]
-"""Reads steps inside another one."""
-Read = Callable[[FieldReader, ReadSteps], StepSpec | None]
 
 
 class InstallationIncomplete(Invalid):
@@ -80,14 +65,20 @@ class StepTypeConflict(Invalid):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class StepType:
     """What may be written for a step type. Its name is that of its entry point."""
 
-    fields: frozenset[str]
-    """Its own fields, in addition to the common ones."""
-    read: Read
-    """Reads its own fields; returns None if the step cannot be built."""
+    spec: type[StepSpec]
+    """Describes its own fields, in addition to the common ones."""
+    description: str
+    """What a step of this type does, in a sentence."""
+    snippet: Mapping[str, Json] | None = None
+    """A step that editors insert. `${1:word}` is a placeholder."""
+    schema: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    """Other keywords of the JSON Schema of a step."""
+    definitions: Mapping[str, Node] = field(default_factory=dict[str, Node])
+    """JSON Schemas that the fields refer to."""
     later: frozenset[str] = frozenset()
     """Fields of the language that this version does not support yet."""
     timeout: timedelta | None = timedelta(seconds=60)
@@ -105,6 +96,20 @@ class StepType:
     """The shape of its output."""
     decisive_fields: frozenset[str] = frozenset()
     """Fields of its output that determine the next step."""
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be written into the JSON Schema.
+
+        Raises:
+            TypeError: a part of the description is not JSON data.
+        """
+        parts = (nodes_of(self.spec), self.snippet or {}, self.schema, self.definitions)
+        json.dumps([self.description, *parts])
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The names of its own fields."""
+        return frozenset(nodes_of(self.spec))
 
 
 @dataclass(frozen=True, slots=True)

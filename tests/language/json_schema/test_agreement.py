@@ -8,7 +8,6 @@ import jsonschema_rs
 import pytest
 
 from stepiq.language.inputs import is_long_form
-from stepiq.language.json_schema.nodes import choice
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
 from tests.language.json_schema.conftest import SCHEMA, judge
@@ -304,9 +303,3 @@ class TestInputForms:
         condition = SCHEMA["properties"]["input"]["properties"]["schema"]["if"]
 
         assert jsonschema_rs.is_valid(condition, fields) == is_long_form(fields)
-
-
-class TestChoice:
-    def test_a_word_without_a_meaning_is_a_mistake_of_ours(self):
-        with pytest.raises(KeyError, match="b"):
-            choice("Title", "Says what it is.", {"a": "One."}, ["a", "b"])

@@ -66,7 +66,6 @@ class TestCheckStepTypes:
             "stepiq-sing",
             "sing",
             spec="from stepiq.steps.wait.spec import STEP_TYPE",
-            schema="from stepiq.steps.wait.schema import schema",
             handler="from stepiq.steps.wait.handler import run",
         )
 

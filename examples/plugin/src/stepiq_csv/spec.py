@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 
 from stepiq.language.expressions import Expression
+from stepiq.language.fields import boolean, input_value, text
 from stepiq.language.reports import FieldReader
 from stepiq.language.shapes import LIST
 from stepiq.language.specs import StepSpec
-from stepiq.language.step_types import ReadSteps, StepType
+from stepiq.language.step_types import StepType
 
-DEFAULT_DELIMITER = ","
+
+def _check_delimiter(fields: FieldReader, name: str, delimiter: str) -> None:
+    if delimiter in '"\r\n':
+        fields.refuse(name, "not_allowed", "`delimiter` cannot be a quote or a line break.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,24 +21,22 @@ class CsvSpec(StepSpec):
 
     is_pure = True
 
-    input: Expression | None
-    """None for the output of the step before."""
-    delimiter: str
-    has_header: bool
-
-
-def _read(fields: FieldReader, _: ReadSteps) -> CsvSpec | None:
-    source = fields.expression("input")
-    delimiter = fields.text("delimiter", minimum=1, maximum=1)
-    if delimiter is not None and delimiter in '"\r\n':
-        fields.refuse("delimiter", "not_allowed", "`delimiter` cannot be a quote or a line break.")
-        return None
-    has_header = fields.boolean("header")
-    return CsvSpec(source, delimiter or DEFAULT_DELIMITER, has_header is not False)
+    input: Expression | None = input_value(
+        "The CSV text. Default: the output of the step before."
+    ).optional()
+    delimiter: str = (
+        text("Delimiter", "The character between values.", maximum=1)
+        .checked(_check_delimiter)
+        .default(",")
+    )
+    has_header: bool = boolean(
+        "Header", "Whether the first line has the names of the columns."
+    ).default(True, name="header")
 
 
 STEP_TYPE = StepType(
-    fields=frozenset({"input", "delimiter", "header"}),
-    read=_read,
+    CsvSpec,
+    "Reads CSV text.",
+    snippet={"id": "${1:rows}", "type": "csv", "input": "${2:input.file}"},
     output=lambda _: LIST,
 )

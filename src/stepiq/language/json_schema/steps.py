@@ -1,114 +1,91 @@
-"""The schema of `steps`, by step type."""
+"""The schema of `steps`: a step of each type, and the fields that every step has."""
 
-import json
+from collections import Counter
 from collections.abc import Mapping
-from functools import cache
 
-from stepiq.language.json_schema import snippets
-from stepiq.language.json_schema.common import step_fields
-from stepiq.language.json_schema.nodes import (
+from stepiq.language import step_fields
+from stepiq.language.fields import choice, needed_by, nodes_of
+from stepiq.language.schema_nodes import (
     Node,
-    TypeSchema,
-    array,
     by_type,
-    choice,
     mapping,
+    nothing,
     or_null,
     reference,
     words,
 )
-from stepiq.language.step_fields import MAX_STEPS
-from stepiq.language.step_types import (
-    DEFAULT,
-    StepType,
-    imported,
-    packages,
-    report_failure,
-    step_types,
-)
+from stepiq.language.specs import Step
+from stepiq.language.step_types import DEFAULT, StepType, step_types
+
+# The other common fields have the names of their definitions.
+_NAMES = {"id": "step_id", "name": "step_name", "if": "step_if"}
 
 
-def definitions(types: Mapping[str, StepType]) -> dict[str, Node]:
-    """The definitions that steps of these types refer to."""
-    own = {name: type_schema(name) for name in types}
-    nested = {name: part for name, part in own.items() if types[name].can_be_nested}
+def definitions() -> dict[str, Node]:
+    """The definitions that steps refer to."""
+    types = step_types()
+    nested = {name: each for name, each in types.items() if each.can_be_nested}
+    required = needed_by(Step)
+    common = {**nodes_of(Step), "retry": _retry(types)}
     return {
-        "step": _step(own),
+        "step": _step(types),
         "inner_step": _step(nested),
-        **{_name(name): _of_type(name, types[name], part) for name, part in own.items()},
-        **{name: node for part in own.values() for name, node in part.definitions.items()},
+        **{_name(name): _of_type(name, each) for name, each in types.items()},
+        **{name: dict(node) for each in types.values() for name, node in each.definitions.items()},
+        **{
+            _NAMES.get(name, name): node if name in required else or_null(node)
+            for name, node in common.items()
+        },
     }
-
-
-def type_schema(step_type: str) -> TypeSchema:
-    """The fields of a type for editors. Without a usable module `schema` in its package, only their names are known."""
-    made = _made(step_type)
-    if isinstance(made, TypeSchema):
-        return made
-    package = packages()[step_type].distribution
-    names = sorted(step_types()[step_type].fields)
-    return TypeSchema(f"A step of the package {package}.", {name: {} for name in names})
-
-
-def unusable_schemas() -> Mapping[str, str]:
-    """Why schemas cannot be used, by step type."""
-    made = {name: _made(name) for name in imported("schema", "schema").found}
-    broken = {name: reason for name, reason in made.items() if isinstance(reason, str)}
-    return {**imported("schema", "schema").failed, **broken}
-
-
-@cache
-def _made(step_type: str) -> TypeSchema | str | None:
-    """What a package's `schema` returns; why it cannot be used; None if it cannot be imported."""
-    function = imported("schema", "schema").found.get(step_type)
-    if function is None:
-        return None
-    try:
-        made = function()
-        _check(made)
-    except Exception as error:
-        report_failure(step_type, "schema")
-        return f"`schema` failed with {type(error).__name__}: {error}"
-    return made
-
-
-def _check(made: object) -> None:
-    """Raise an error if the document could not be made with this schema."""
-    if not isinstance(made, TypeSchema):
-        raise TypeError(f"It returned {type(made).__name__}, not a TypeSchema.")
-    parts = (made.fields, made.rest, made.definitions, made.snippet or {})
-    nodes = (*made.fields.values(), *made.definitions.values())
-    if not all(isinstance(each, dict) for each in (*parts, *nodes)):
-        raise TypeError("A part of the TypeSchema is not a dict.")
-    json.dumps([made.description, list(made.required), *parts])
-
-
-def steps() -> Node:
-    """`steps` of a document."""
-    description = "The steps of the pipeline. They run in this order, except for jumps."
-    return array("Steps", description, reference("step"), 1, MAX_STEPS)
 
 
 def _name(step_type: str) -> str:
     return f"{step_type}_step"
 
 
-def _step(own: Mapping[str, TypeSchema]) -> Node:
-    meanings = {name: part.description for name, part in own.items()}
-    kind = choice("Type", "The type of the step.", meanings, list(own), default=DEFAULT)
-    ways = {name: reference(_name(name)) for name in own}
+def _step(types: Mapping[str, StepType]) -> Node:
+    meanings = {name: each.description for name, each in types.items()}
+    kind = choice("Type", "The type of the step.", meanings).node | {"default": DEFAULT}
+    ways = {name: reference(_name(name)) for name in types}
     return {
         **words("Step", "One step of the pipeline."),
         "type": "object",
         "properties": {"id": reference("step_id"), "type": or_null(kind)},
         "required": ["id"],
         **by_type(ways, default=DEFAULT),
-        "defaultSnippets": snippets.steps(own),
+        "defaultSnippets": [
+            {"label": f"{name} step", "description": each.description, "body": dict(each.snippet)}
+            for name, each in types.items()
+            if each.snippet is not None
+        ],
     }
 
 
-def _of_type(name: str, step_type: StepType, own: TypeSchema) -> Node:
-    fields = step_fields(step_type) | {
-        each: node if each in own.required else or_null(node) for each, node in own.fields.items()
-    }
-    return mapping(name, own.description, fields, own.required) | dict(own.rest)
+def _of_type(name: str, step_type: StepType) -> Node:
+    common: dict[str, Node] = {each: reference(_NAMES.get(each, each)) for each in nodes_of(Step)}
+    # The schema of the step lists the types.
+    common["type"] = {}
+    common["timeout_seconds"] = _timeout(step_type)
+    own = common | dict(nodes_of(step_type.spec))
+    made = mapping(name, step_type.description, own, needed_by(step_type.spec))
+    return made | dict(step_type.schema)
+
+
+def _timeout(step_type: StepType) -> Node:
+    if step_type.timeout is None:
+        return nothing(
+            "This type does not have a time limit. Its inner steps and the pipeline have one."
+        )
+    default = int(step_type.timeout.total_seconds())
+    return {**step_fields.timeout(step_type).node, "default": default}
+
+
+def _retry(types: Mapping[str, StepType]) -> Node:
+    """`retry`, with the default of each type."""
+    node = nodes_of(Step)["retry"]
+    attempts = {name: each.max_attempts for name, each in types.items()}
+    usual = Counter(attempts.values()).most_common(1)[0][0]
+    others = [f"{each} for `{name}`" for name, each in attempts.items() if each != usual]
+    default = ", ".join([*others, f"else {usual}" if others else f"{usual}"])
+    count = node["properties"]["max_attempts"] | words("Attempts", f"Default {default}.")
+    return {**node, "properties": {**node["properties"], "max_attempts": count}}

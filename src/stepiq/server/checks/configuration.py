@@ -3,7 +3,6 @@
 from stepiq.core import settings
 from stepiq.core.settings import Settings
 from stepiq.execution.handlers import unusable_handlers
-from stepiq.language.json_schema.steps import unusable_schemas
 from stepiq.language.step_types import (
     InstallationIncomplete,
     StepTypeConflict,
@@ -38,7 +37,7 @@ async def check_step_types(_: Settings) -> list[Check]:
         return [fatal("step types", error)]
     failures = {
         name: reason
-        for module in (unusable_handlers(), unusable_schemas(), unusable_types())
+        for module in (unusable_handlers(), unusable_types())
         for name, reason in module.items()
     }
     usable = [

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from stepiq.language.json_schema.steps import type_schema
+from stepiq.language.fields import needed_by, nodes_of
 from stepiq.language.step_types import TypePackage, packages, step_types
 from stepiq.server.docs.html import inline, page, table
 
@@ -20,20 +20,21 @@ def render() -> str:
 
 
 def _section(name: str, package: TypePackage) -> str:
-    described = type_schema(name)
+    step_type = step_types()[name]
+    required = needed_by(step_type.spec)
     rows = [
         (
             f"<code>{escape(field)}</code>",
-            "required" if field in described.required else "optional",
+            "required" if field in required else "optional",
             inline(str(node.get("markdownDescription") or node.get("description") or "")),
         )
-        for field, node in described.fields.items()
+        for field, node in nodes_of(step_type.spec).items()
     ]
     origin = (
         "" if package.is_built_in else f"<p>From the package {escape(package.distribution)}.</p>"
     )
     return (
-        f'<article id="{escape(name)}"><h2><code>{escape(name)}</code></h2><p>{inline(described.description)}</p>{origin}'
+        f'<article id="{escape(name)}"><h2><code>{escape(name)}</code></h2><p>{inline(step_type.description)}</p>{origin}'
         + table(("field", "use", "means"), rows)
         + "</article>"
     )

@@ -3,14 +3,40 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from stepiq.language import schema_nodes as nodes
 from stepiq.language.code_source import CodeLanguage, check_javascript, check_python
 from stepiq.language.expressions import Expression
+from stepiq.language.fields import choice, described, input_value, text
 from stepiq.language.reports import FieldReader, PathProblem
 from stepiq.language.specs import StepSpec
-from stepiq.language.step_types import ReadSteps, StepType
+from stepiq.language.step_types import StepType
 
 MAX_SOURCE = 65_536
 MAX_INPUTS = 50
+_CHECKS = {"python": check_python, "javascript": check_javascript}
+_INPUT = input_value("A field of the input of `main`.")
+
+
+def _check_source(fields: FieldReader, name: str, source: str) -> None:
+    check = _CHECKS.get(str(fields.raw("language")))
+    if check is None or (found := check(source)) is None:
+        return
+    line, column, message = found
+    path = (*fields.path, name)
+    fields.draft.problems.append(
+        PathProblem(path, "code_syntax", message, inside=(source, line, column))
+    )
+
+
+def _read_inputs(fields: FieldReader, name: str) -> tuple[tuple[str, Expression], ...] | None:
+    data = fields.mapping(name) or {}
+    if len(data) > MAX_INPUTS:
+        message = f"`input` must have at most {MAX_INPUTS} fields; it has {len(data)}."
+        fields.refuse(name, "too_long", message)
+        return None
+    inner = FieldReader(fields.draft, (*fields.path, name), data, data)
+    read = [(each, _INPUT.read(inner, each)) for each in data]
+    return tuple((each, expression) for each, expression in read if expression is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +45,33 @@ class CodeSpec(StepSpec):
 
     limits_itself = True
 
-    language: CodeLanguage
-    source: str
-    input: tuple[tuple[str, Expression], ...] | None
+    language: CodeLanguage = choice(
+        "Language",
+        "The programming language of the source.",
+        {
+            CodeLanguage.PYTHON: "def main(input): …",
+            CodeLanguage.JAVASCRIPT: "function main(input) { … }",
+        },
+    ).required("language: python")
+    source: str = (
+        text(
+            "Source",
+            "Code with a function `main(input)`. Its result is the step's output.",
+            maximum=MAX_SOURCE,
+        )
+        .checked(_check_source)
+        .required("source: 'def main(input): return input'")
+    )
+    input: tuple[tuple[str, Expression], ...] | None = described(
+        "Input",
+        "Expressions by name. Default: `{input, vars, steps}`.",
+        {
+            "type": "object",
+            "additionalProperties": nodes.or_null(_INPUT.node),
+            "maxProperties": MAX_INPUTS,
+        },
+        _read_inputs,
+    ).optional()
     """None: `{input, vars, steps}`."""
 
     @property
@@ -29,53 +79,15 @@ class CodeSpec(StepSpec):
         return True
 
 
-def _read(fields: FieldReader, _: ReadSteps) -> CodeSpec | None:
-    language = None
-    if fields.require("language", "language: python"):
-        language = fields.choice("language", [option.value for option in CodeLanguage])
-    fields.require("source", "source: 'def main(input): return input'")
-    source = fields.text("source", minimum=1, maximum=MAX_SOURCE)
-    inputs = _read_inputs(fields)
-    if language is None or source is None:
-        return None
-    _check_source(fields, CodeLanguage(language), source)
-    return CodeSpec(CodeLanguage(language), source, inputs)
-
-
-def _check_source(fields: FieldReader, language: CodeLanguage, source: str) -> None:
-    check = check_python if language is CodeLanguage.PYTHON else check_javascript
-    if (found := check(source)) is None:
-        return
-    line, column, message = found
-    path = (*fields.path, "source")
-    fields.draft.problems.append(
-        PathProblem(path, "code_syntax", message, inside=(source, line, column))
-    )
-
-
-def _read_inputs(fields: FieldReader) -> tuple[tuple[str, Expression], ...] | None:
-    data = fields.mapping("input")
-    if data is None:
-        return None
-    if len(data) > MAX_INPUTS:
-        fields.refuse(
-            "input",
-            "too_long",
-            f"`input` must have at most {MAX_INPUTS} fields; it has {len(data)}.",
-        )
-        return None
-    inner = FieldReader(fields.draft, (*fields.path, "input"), data, data)
-    found: list[tuple[str, Expression]] = []
-    for name in data:
-        expression = inner.expression(name)
-        if expression is not None:
-            found.append((name, expression))
-    return tuple(found)
-
-
 STEP_TYPE = StepType(
-    fields=frozenset({"language", "source", "input"}),
-    read=_read,
+    CodeSpec,
+    "Runs your function in a sandbox.",
+    snippet={
+        "id": "${1:compute}",
+        "type": "code",
+        "language": "javascript",
+        "source": "function main(input) { return input }",
+    },
     timeout=timedelta(seconds=10),
     longest_timeout=timedelta(seconds=30),
 )

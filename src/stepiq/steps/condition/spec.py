@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 
 from stepiq.core.json import Json, as_object
-from stepiq.language.jumps import MAX_CASES, read_case
-from stepiq.language.reports import FieldReader
+from stepiq.language.fields import objects
 from stepiq.language.schemas import Schema
 from stepiq.language.shapes import STRING_FIELD, record
-from stepiq.language.specs import NEXT, Case, Jump, Step, StepSpec
-from stepiq.language.step_types import ReadSteps, StepType
+from stepiq.language.specs import MAX_CASES, NEXT, Case, Jump, Step, StepSpec, simple_jump
+from stepiq.language.step_types import StepType
 
-CASE_FIELDS = ("if", "goto")
 _EXAMPLE = "{if: input.urgent, goto: escalate}"
 
 
@@ -20,8 +18,12 @@ class ConditionSpec(StepSpec):
 
     is_pure = True
 
-    cases: tuple[Case, ...]
-    otherwise: Jump
+    cases: tuple[Case, ...] = objects(
+        "Cases", "The first case that is true is used.", Case, 1, MAX_CASES, _EXAMPLE
+    ).required(f"cases: [{_EXAMPLE}]")
+    otherwise: Jump = simple_jump("The next step if no case is true.", "else").default(
+        Jump(NEXT, "else"), name="else", shown=NEXT
+    )
 
     @property
     def own_jumps(self) -> tuple[Jump, ...]:
@@ -32,28 +34,20 @@ class ConditionSpec(StepSpec):
         return self.cases[matched].jump if isinstance(matched, int) else self.otherwise
 
 
-def _read(fields: FieldReader, _: ReadSteps) -> ConditionSpec | None:
-    fields.require("cases", f"cases: [{_EXAMPLE}]")
-    entries = fields.entries("cases", 1, MAX_CASES, CASE_FIELDS, _EXAMPLE)
-    cases: list[Case] = []
-    for index, entry in enumerate(entries or ()):
-        case = read_case(entry, f"cases[{index}]")
-        if case is not None:
-            cases.append(case)
-    otherwise = fields.goto("else") or NEXT
-    if entries is None or len(cases) != len(entries):
-        return None
-    return ConditionSpec(tuple(cases), Jump(otherwise, "else"))
-
-
 def _output(step: Step) -> Schema:
     cases = step.spec.cases if isinstance(step.spec, ConditionSpec) else ()
     return record(matched={"enum": [None, *range(len(cases))]}, goto=STRING_FIELD)
 
 
 STEP_TYPE = StepType(
-    fields=frozenset({"cases", "else"}),
-    read=_read,
+    ConditionSpec,
+    "Chooses the next step.",
+    snippet={
+        "id": "${1:route}",
+        "type": "condition",
+        "cases": [{"if": "${2:1 < 2}", "goto": "${3:end}"}],
+        "else": "${4:next}",
+    },
     output_fields=frozenset({"matched", "goto"}),
     output=_output,
     decisive_fields=frozenset({"matched", "goto"}),

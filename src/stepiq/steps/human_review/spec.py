@@ -5,19 +5,26 @@ from datetime import timedelta
 from enum import StrEnum
 
 from stepiq.core.json import Json, as_object
+from stepiq.language import http_fields
 from stepiq.language.expressions import Expression
-from stepiq.language.http_fields import read_addresses
-from stepiq.language.jumps import GOTO, JUMP_FIELDS, read_jump
+from stepiq.language.fields import (
+    boolean,
+    choice,
+    either,
+    input_value,
+    object_of,
+    seconds,
+    template,
+)
 from stepiq.language.reports import FieldReader
 from stepiq.language.shapes import OPTIONAL_STRING_FIELD, STRING_FIELD, record
-from stepiq.language.specs import Jump, StepSpec
-from stepiq.language.step_types import ReadSteps, StepType
+from stepiq.language.specs import GOTO, Jump, StepSpec
+from stepiq.language.step_types import StepType
 from stepiq.language.templates import Template
 
 MAX_ASSIGNEES = 20
 DEFAULT_SECONDS = 3 * 86_400
 MAX_SECONDS = 30 * 86_400
-ON_REJECT = ("fail",)
 
 
 class ReviewTimeout(StrEnum):
@@ -35,16 +42,59 @@ class ReviewSpec(StepSpec):
     can_wait = True
     external_action = "ask a person"
 
-    message: Template
-    input: Expression | None
+    message: Template = template("Message", "What the reviewer must know, as Markdown.").required(
+        "message: Please check this answer before it is sent."
+    )
+    input: Expression | None = input_value(
+        "The value to review. Default: the output of the step before."
+    ).optional()
     """The value to review; None for the output of the step before."""
-    editable: bool
-    assignees: tuple[str, ...]
+    editable: bool = boolean("Editable", "If true, the reviewer can change the value.").default(
+        False
+    )
+    assignees: tuple[str, ...] = http_fields.addresses(
+        "Assignees",
+        f"The email addresses of the reviewers: one address, or a list of up to {MAX_ASSIGNEES}.",
+        MAX_ASSIGNEES,
+    ).default(())
     """Email addresses to notify."""
-    wait: timedelta
-    on_timeout: ReviewTimeout
-    on_reject: Jump | None
+    wait: timedelta = seconds(
+        "Time limit",
+        "How long to wait for a decision, in seconds. At most 30 days.",
+        1,
+        MAX_SECONDS,
+    ).default(timedelta(seconds=DEFAULT_SECONDS), name="timeout_seconds", shown=DEFAULT_SECONDS)
+    on_timeout: ReviewTimeout = choice(
+        "On timeout",
+        "What happens if nobody decides in time.",
+        {
+            ReviewTimeout.FAIL: "The run fails with `review_timeout`.",
+            ReviewTimeout.APPROVE: "The review counts as approved.",
+            ReviewTimeout.REJECT: "The review counts as rejected.",
+        },
+    ).default(ReviewTimeout.FAIL)
+    on_reject: Jump | None = (
+        either(
+            "On reject",
+            "What happens after a rejection.",
+            choice(
+                "On reject",
+                "What happens after a rejection.",
+                {"fail": "The run fails with `review_rejected`."},
+                others=[GOTO],
+            ),
+            object_of(Jump, example="on_reject: {goto: draft}"),
+        )
+        .converted(lambda written: written if isinstance(written, Jump) else None)
+        .default(None, shown="fail")
+    )
     """None: the run fails."""
+
+    @classmethod
+    def check(cls, fields: FieldReader) -> None:
+        if fields.draft.nesting:
+            message = "`parallel` cannot contain a `human_review` yet. Move the step before or after the `parallel`."
+            fields.draft.refuse((*fields.path, "type"), "not_supported_yet", message)
 
     @property
     def own_jumps(self) -> tuple[Jump, ...]:
@@ -62,41 +112,6 @@ class ReviewSpec(StepSpec):
         return bool(self.assignees)
 
 
-def _read(fields: FieldReader, _: ReadSteps) -> ReviewSpec | None:
-    if fields.draft.nesting:
-        message = "`parallel` cannot contain a `human_review` yet. Move the step before or after the `parallel`."
-        fields.draft.refuse((*fields.path, "type"), "not_supported_yet", message)
-    fields.require("message", "message: Please check this answer before it is sent.")
-    message_template = fields.template("message")
-    under_review = fields.expression("input")
-    editable = fields.boolean("editable")
-    assignees = read_addresses(fields, "assignees", MAX_ASSIGNEES)
-    seconds = fields.integer("timeout_seconds", 1, MAX_SECONDS)
-    on_timeout = fields.choice("on_timeout", [option.value for option in ReviewTimeout])
-    on_reject = _read_on_reject(fields)
-    if message_template is None:
-        return None
-    return ReviewSpec(
-        message=message_template,
-        input=under_review,
-        editable=bool(editable),
-        assignees=assignees,
-        wait=timedelta(seconds=DEFAULT_SECONDS if seconds is None else seconds),
-        on_timeout=ReviewTimeout(on_timeout or ReviewTimeout.FAIL),
-        on_reject=on_reject,
-    )
-
-
-def _read_on_reject(fields: FieldReader) -> Jump | None:
-    if not isinstance(fields.raw("on_reject"), dict):
-        fields.choice("on_reject", ON_REJECT, offered=(*ON_REJECT, GOTO))
-        return None
-    inner = fields.inner("on_reject", JUMP_FIELDS)
-    if inner is None or not inner.require("goto", "on_reject: {goto: draft}"):
-        return None
-    return read_jump(inner, "on_reject")
-
-
 _OUTPUT = record(
     decision={"enum": ["approve", "reject"]},
     comment=OPTIONAL_STRING_FIELD,
@@ -107,10 +122,13 @@ _OUTPUT = record(
 
 
 STEP_TYPE = StepType(
-    fields=frozenset(
-        {"message", "input", "editable", "assignees", "timeout_seconds", "on_timeout", "on_reject"}
-    ),
-    read=_read,
+    ReviewSpec,
+    "Waits until a person approves or rejects.",
+    snippet={
+        "id": "${1:approve}",
+        "type": "human_review",
+        "message": "${2:Please check this before it is sent.}",
+    },
     timeout=None,
     can_be_nested=False,
     output_fields=frozenset({"decision", "comment", "output", "reviewer", "decided_at"}),

@@ -5,20 +5,44 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from stepiq.core.json import Json
+from stepiq.language import fields
 from stepiq.language.data import kind_of
+from stepiq.language.fields import Field
+from stepiq.language.places import Path
 from stepiq.language.reports import FieldReader
 from stepiq.language.schemas import Schema
 from stepiq.language.shapes import ANY, TEXT
 from stepiq.language.specs import Step, StepSpec
-from stepiq.language.step_types import ReadSteps, StepType
+from stepiq.language.step_types import StepType
 from stepiq.language.templates import Template, secret_names_of
 
-MAX_TOKENS = 1_000_000
-MAX_FALLBACKS = 5
 MAX_MODEL = 200
-MAX_TEMPERATURE = 2
 _MODEL = r"\S+"
-MODEL_RULE = "a model id without spaces"
+_RULE = "a model id without spaces"
+
+
+def _model(description: str) -> Field[str]:
+    # White space differs between engines; the reader checks the rest.
+    shown = fields.matching(r"[^ \t\r\n]+", _RULE)
+    model = fields.text("Model", description, maximum=MAX_MODEL, pattern=_MODEL, rule=_RULE)
+    return model.shown(shown).checked(_note)
+
+
+def _note(reader: FieldReader, name: str, model: str) -> None:
+    reader.draft.models.append(((*reader.path, name), model))
+
+
+def _read_fallback(reader: FieldReader, path: Path, model: Json) -> str | None:
+    if not isinstance(model, str):
+        message = f"A model id must be a string; it is {kind_of(model)}."
+        reader.draft.refuse(path, "wrong_type", message)
+        return None
+    if len(model) > MAX_MODEL or not re.fullmatch(_MODEL, model):
+        message = f"A model id must have 1 to {MAX_MODEL} characters and no spaces."
+        reader.draft.refuse(path, "invalid_format", message)
+        return None
+    reader.draft.models.append((path, model))
+    return model
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +51,49 @@ class LlmSpec(StepSpec):
 
     external_action = "call a model"
 
-    prompt: Template
-    system_prompt: Template | None = None
-    model: str | None = None
+    prompt: Template = fields.template("Prompt", "The question or task for the model.").required(
+        "prompt: Summarize {{input.topic}}"
+    )
+    system_prompt: Template | None = fields.template(
+        "System prompt", "The role of the model, and how it must answer."
+    ).optional()
+    model: str | None = _model(
+        "A model such as `gpt-4o-mini` or `ollama/llama3`. Default: the server's default model."
+    ).optional()
     """As written; None for the server's default model."""
-    fallback_models: tuple[str, ...] = ()
+    fallback_models: tuple[str, ...] = fields.array(
+        "Fallback models",
+        "Models to use, in this order, if the model before fails.",
+        _model("The id of a model.").node,
+        1,
+        5,
+        _read_fallback,
+    ).default(())
     """Called in this order, each if the call to the one before failed."""
-    temperature: float | None = None
-    max_tokens: int | None = None
-    output_schema: dict[str, Json] | None = None
-    """As written, for the provider."""
-    output_validator: Schema | None = None
-    """Present with `output_schema`: validates the model's output."""
+    temperature: float | None = fields.number(
+        "Temperature",
+        "How much the answers vary. With 0, the model chooses the most likely words.",
+        0,
+        2,
+    ).optional()
+    max_tokens: int | None = fields.integer(
+        "Most tokens", "Maximum length of the answer, in tokens.", 1, 1_000_000
+    ).optional()
+    output_validator: Schema | None = fields.json_schema(
+        "Output schema", "JSON Schema for the answer. The step's output is then data."
+    ).optional(name="output_schema")
+    """Validates the model's output."""
+
+    @classmethod
+    def check(cls, fields: FieldReader) -> None:
+        if fields.has("output_schema") and fields.raw("output_format") in ("text", "markdown"):
+            message = "With `output_schema`, the output is JSON. Remove `output_format` or `output_schema`."
+            fields.refuse("output_format", "conflict", message)
+
+    @property
+    def output_schema(self) -> dict[str, Json] | None:
+        """As written, for the provider."""
+        return None if self.output_validator is None else self.output_validator.document
 
     @property
     def asked_models(self) -> tuple[str | None, ...]:
@@ -50,62 +105,12 @@ class LlmSpec(StepSpec):
 
     @property
     def makes_json(self) -> bool:
-        return self.output_schema is not None
+        return self.output_validator is not None
 
     @property
     def secret_names(self) -> frozenset[str]:
         """Every secret that the prompts may send."""
         return secret_names_of(self.prompt, self.system_prompt)
-
-
-def _read(fields: FieldReader, _: ReadSteps) -> LlmSpec | None:
-    fields.require("prompt", "prompt: Summarize {{input.topic}}")
-    prompt = fields.template("prompt")
-    system_prompt = fields.template("system_prompt")
-    model = fields.text("model", minimum=1, maximum=MAX_MODEL, pattern=_MODEL, rule=MODEL_RULE)
-    if model is not None:
-        fields.draft.models.append(((*fields.path, "model"), model))
-    fallbacks = _read_fallbacks(fields)
-    temperature = fields.number("temperature", 0, MAX_TEMPERATURE)
-    max_tokens = fields.integer("max_tokens", 1, MAX_TOKENS)
-    schema = fields.schema("output_schema")
-    if fields.raw("output_schema") is not None and fields.raw("output_format") in (
-        "text",
-        "markdown",
-    ):
-        fields.refuse(
-            "output_format",
-            "conflict",
-            "With `output_schema`, the output is JSON. Remove `output_format` or `output_schema`.",
-        )
-    if prompt is None:
-        return None
-    return LlmSpec(
-        prompt=prompt,
-        system_prompt=system_prompt,
-        model=model,
-        fallback_models=fallbacks,
-        temperature=temperature,
-        max_tokens=max_tokens,
-        output_schema=None if schema is None else schema.document,
-        output_validator=schema,
-    )
-
-
-def _read_fallbacks(fields: FieldReader) -> tuple[str, ...]:
-    found: list[str] = []
-    for index, model in enumerate(fields.items("fallback_models", 1, MAX_FALLBACKS) or ()):
-        path = (*fields.path, "fallback_models", index)
-        if not isinstance(model, str):
-            message = f"A model id must be a string; it is {kind_of(model)}."
-            fields.draft.refuse(path, "wrong_type", message)
-        elif len(model) > MAX_MODEL or not re.fullmatch(_MODEL, model):
-            message = f"A model id must have 1 to {MAX_MODEL} characters and no spaces."
-            fields.draft.refuse(path, "invalid_format", message)
-        else:
-            fields.draft.models.append((path, model))
-            found.append(model)
-    return tuple(found)
 
 
 def _output(step: Step) -> Schema:
@@ -117,19 +122,10 @@ def _output(step: Step) -> Schema:
 
 
 STEP_TYPE = StepType(
-    fields=frozenset(
-        {
-            "prompt",
-            "system_prompt",
-            "model",
-            "fallback_models",
-            "temperature",
-            "max_tokens",
-            "output_schema",
-        }
-    ),
+    LlmSpec,
+    "Calls a model.",
+    snippet={"id": "${1:draft}", "prompt": "${2:Write two sentences about moss.}"},
     later=frozenset({"agent"}),
-    read=_read,
     timeout=timedelta(seconds=120),
     max_attempts=3,
     output=_output,

@@ -3,22 +3,26 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from stepiq.core.json import Json
+from stepiq.language import fields
+from stepiq.language import schema_nodes as nodes
 from stepiq.language.expressions import Expression
+from stepiq.language.fields import FieldObject, computed
 from stepiq.language.layout import is_sequence
+from stepiq.language.places import Path
 from stepiq.language.reports import FieldReader
+from stepiq.language.schema_nodes import Node, reference, words
 from stepiq.language.schemas import Schema
 from stepiq.language.shapes import LIST, OBJECT, TEXT
-from stepiq.language.specs import Branch, Step, StepSpec
-from stepiq.language.step_types import ReadSteps, StepType
+from stepiq.language.specs import Branch, Step, StepSpec, step_id
+from stepiq.language.step_fields import read_entries
+from stepiq.language.step_types import StepType
 
 MAX_NESTING = 3
 """Deepest nesting of `parallel` steps."""
 MAX_BRANCHES = 50
 MAX_STEPS_IN_BRANCH = 50
 MAX_CONCURRENCY = 50
-DEFAULT_CONCURRENCY = 5
-MAX_NAME = 200
-SEQUENCE_FIELDS = frozenset({"id", "name", "steps"})
 
 
 class Merge(StrEnum):
@@ -36,18 +40,134 @@ class BranchError(StrEnum):
     CONTINUE = "continue"
 
 
-@dataclass(frozen=True, slots=True)
+_STEP = reference("inner_step")
+
+
+def _read_list(reader: FieldReader, name: str) -> tuple[Step, ...]:
+    entries = reader.items(name, 1, MAX_STEPS_IN_BRANCH) or []
+    path = (*reader.path, name)
+    steps = read_entries(
+        reader.draft, [((*path, index), entry) for index, entry in enumerate(entries)]
+    )
+    return steps if len(steps) == len(entries) else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sequence(FieldObject):
+    """A branch of several steps."""
+
+    words = ("Branch", "Several steps that run one after the other.")
+
+    id: str = step_id().required("id: summary")
+    name: str | None = fields.text("Name", "A description of the field.", maximum=200).optional()
+    steps: tuple[Step, ...] = fields.Field(
+        nodes.array(
+            "Steps",
+            "The steps of the branch. They run one after the other.",
+            _STEP,
+            1,
+            MAX_STEPS_IN_BRANCH,
+        ),
+        _read_list,
+    ).required("steps: [{id: idea, prompt: ...}]")
+
+
+def _read_branches(reader: FieldReader) -> tuple[Branch, ...]:
+    if reader.has("for_each"):
+        return ()
+    entries = reader.items("steps", 1, MAX_BRANCHES) or []
+    found = [
+        _read_branch(reader, (*reader.path, "steps", index), entry)
+        for index, entry in enumerate(entries)
+    ]
+    branches = tuple(branch for branch in found if branch is not None)
+    return branches if len(branches) == len(entries) else ()
+
+
+def _read_branch(reader: FieldReader, path: Path, entry: Json) -> Branch | None:
+    if not is_sequence(entry):
+        steps = read_entries(reader.draft, [(path, entry)])
+        return Branch(steps[0].id, steps) if steps else None
+    inner = FieldReader(reader.draft, path, entry, fields.nodes_of(_Sequence))
+    sequence = fields.read(_Sequence, inner)
+    return Branch(sequence.id, sequence.steps) if sequence and sequence.steps else None
+
+
+def _read_body(reader: FieldReader) -> tuple[Step, ...]:
+    if not reader.has("for_each"):
+        if reader.has("step"):
+            message = "`step` is only allowed with `for_each`. Write branches as `steps: [...]`."
+            reader.refuse("step", "conflict", message)
+        else:
+            reader.require("steps", "steps: [{id: a, prompt: ...}, {id: b, prompt: ...}]")
+        return ()
+    if reader.has("step") and reader.has("steps"):
+        message = "With `for_each`, write `step` or `steps`, not both."
+        reader.refuse("steps", "conflict", message)
+    if reader.has("step"):
+        return read_entries(reader.draft, [((*reader.path, "step"), reader.raw("step"))])
+    if not reader.has("steps"):
+        reader.require("step", "step: {id: translate, prompt: 'Translate {{item}}'}")
+    return _read_list(reader, "steps")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParallelSpec(StepSpec):
     """Sequences of steps that run concurrently: named branches, or one for each item of a list."""
 
-    branches: tuple[Branch, ...]
+    branches: tuple[Branch, ...] = computed(
+        _read_branches,
+        # What `steps` contains depends on `for_each`: see `_CONTENT`.
+        {"steps": {**words("Steps", "The branches. With `for_each`, the steps for each item."), "type": "array"}},
+    )  # fmt: skip
     """Empty with `for_each`."""
-    for_each: Expression | None
-    body: tuple["Step", ...]
+    for_each: Expression | None = fields.expression(
+        "For each", "Gives a list. The steps run for each `item` of it."
+    ).optional()
+    body: tuple["Step", ...] = computed(
+        _read_body,
+        {"step": nodes.if_object("Step", "With `for_each`: the step for each item.", _STEP)},
+    )
     """The steps for each item."""
-    max_concurrency: int
-    on_branch_error: BranchError
-    merge: Merge
+    max_concurrency: int = fields.integer(
+        "At the same time", "How many branches or items run at the same time.", 1, MAX_CONCURRENCY
+    ).default(5)
+    on_branch_error: BranchError = fields.choice(
+        "On branch error",
+        "What happens to the other branches when one fails.",
+        {
+            BranchError.FAIL: "The first failure stops the other branches and fails the step.",
+            BranchError.CONTINUE: "The output of the branch is null, and the other branches continue.",
+        },
+    ).default(BranchError.FAIL)
+    written_merge: Merge | None = fields.choice(
+        "Merge",
+        "How the outputs are combined.",
+        {
+            Merge.OBJECT: "The outputs by branch id. The default with branches.",
+            Merge.ARRAY: "The outputs as a list. The default with `for_each`.",
+            Merge.TEXT: "The outputs as one text, joined by blank lines.",
+        },
+    ).optional(name="merge")
+
+    @classmethod
+    def read(cls, reader: FieldReader) -> "ParallelSpec | None":
+        draft = reader.draft
+        if draft.nesting == MAX_NESTING:
+            message = f"`parallel` steps can be nested at most {MAX_NESTING} levels deep. Move this one to an outer level."
+            draft.refuse(reader.path, "too_deep", message)
+            return None
+        draft.nesting += 1
+        spec = fields.read(cls, reader)
+        draft.nesting -= 1
+        # Problems in the branches are reported even if this step is invalid.
+        is_usable = spec is not None and (spec.branches or (spec.for_each and spec.body))
+        return spec if is_usable else None
+
+    @property
+    def merge(self) -> Merge:
+        """How the outputs are combined."""
+        return self.written_merge or (Merge.OBJECT if self.for_each is None else Merge.ARRAY)
 
     @property
     def sequences(self) -> tuple[tuple["Step", ...], ...]:
@@ -56,92 +176,6 @@ class ParallelSpec(StepSpec):
     @property
     def named_branches(self) -> tuple[Branch, ...]:
         return self.branches
-
-
-def _read(fields: FieldReader, read_steps: ReadSteps) -> ParallelSpec | None:
-    draft = fields.draft
-    if draft.nesting == MAX_NESTING:
-        message = f"`parallel` steps can be nested at most {MAX_NESTING} levels deep. Move this one to an outer level."
-        draft.refuse(fields.path, "too_deep", message)
-        return None
-    draft.nesting += 1
-    spec = _read_fields(fields, read_steps)
-    draft.nesting -= 1
-    return spec
-
-
-def _read_fields(fields: FieldReader, read_steps: ReadSteps) -> ParallelSpec | None:
-    # Problems in the branches are reported even if this step is invalid.
-    branches = _read_branches(fields, read_steps) if not fields.has("for_each") else ()
-    for_each = fields.expression("for_each")
-    body = _read_body(fields, read_steps) if fields.has("for_each") else ()
-    if not fields.has("for_each"):
-        if fields.has("step"):
-            fields.refuse(
-                "step",
-                "conflict",
-                "`step` is only allowed with `for_each`. Write branches as `steps: [...]`.",
-            )
-        elif not fields.has("steps"):
-            fields.require("steps", "steps: [{id: a, prompt: ...}, {id: b, prompt: ...}]")
-    concurrency = fields.integer("max_concurrency", 1, MAX_CONCURRENCY)
-    on_error = fields.choice("on_branch_error", [option.value for option in BranchError])
-    merge = fields.choice("merge", [option.value for option in Merge])
-    default = Merge.ARRAY if fields.has("for_each") else Merge.OBJECT
-    if not branches and (for_each is None or not body):
-        return None
-    return ParallelSpec(
-        branches=branches,
-        for_each=for_each,
-        body=body,
-        max_concurrency=DEFAULT_CONCURRENCY if concurrency is None else concurrency,
-        on_branch_error=BranchError(on_error or BranchError.FAIL),
-        merge=Merge(merge or default),
-    )
-
-
-def _read_branches(fields: FieldReader, read_steps: ReadSteps) -> tuple[Branch, ...]:
-    entries = fields.items("steps", 1, MAX_BRANCHES) or []
-    branches: list[Branch] = []
-    for index, entry in enumerate(entries):
-        path = (*fields.path, "steps", index)
-        if is_sequence(entry):
-            branch = _read_sequence(
-                FieldReader(fields.draft, path, entry, SEQUENCE_FIELDS), read_steps
-            )
-        else:
-            steps = read_steps(fields.draft, [(path, entry)])
-            branch = Branch(steps[0].id, steps) if steps else None
-        if branch is not None:
-            branches.append(branch)
-    return tuple(branches) if len(branches) == len(entries) else ()
-
-
-def _read_sequence(fields: FieldReader, read_steps: ReadSteps) -> Branch | None:
-    branch_id = fields.step_id()
-    fields.text("name", minimum=1, maximum=MAX_NAME)
-    fields.require("steps", "steps: [{id: idea, prompt: ...}]")
-    steps = _read_list(fields, read_steps)
-    return Branch(branch_id, steps) if branch_id is not None and steps else None
-
-
-def _read_body(fields: FieldReader, read_steps: ReadSteps) -> tuple[Step, ...]:
-    if fields.has("step") and fields.has("steps"):
-        fields.refuse("steps", "conflict", "With `for_each`, write `step` or `steps`, not both.")
-    if fields.has("step"):
-        return read_steps(fields.draft, [((*fields.path, "step"), fields.raw("step"))])
-    if not fields.has("steps"):
-        fields.require("step", "step: {id: translate, prompt: 'Translate {{item}}'}")
-    return _read_list(fields, read_steps)
-
-
-def _read_list(fields: FieldReader, read_steps: ReadSteps) -> tuple[Step, ...]:
-    entries = fields.items("steps", 1, MAX_STEPS_IN_BRANCH) or []
-    path = (*fields.path, "steps")
-    steps = read_steps(
-        fields.draft, [((*path, index), entry) for index, entry in enumerate(entries)]
-    )
-    return steps if len(steps) == len(entries) else ()
 
 
 def _output(step: Step) -> Schema:
@@ -154,9 +188,56 @@ def _output(step: Step) -> Schema:
             return OBJECT
 
 
+_CONTENT: Node = {
+    "if": {
+        "properties": {"for_each": {"type": ["string", "boolean"], "doNotSuggest": True}},
+        "required": ["for_each"],
+    },
+    "then": {
+        "properties": {
+            "steps": {
+                "items": _STEP,
+                "minItems": 1,
+                "maxItems": MAX_STEPS_IN_BRANCH,
+                "doNotSuggest": True,
+            }
+        },
+        "anyOf": [{"required": ["step"]}, {"required": ["steps"]}],
+    },
+    "else": {
+        "properties": {
+            "steps": {
+                "items": reference("branch"),
+                "minItems": 1,
+                "maxItems": MAX_BRANCHES,
+                "type": "array",
+                "doNotSuggest": True,
+            }
+        },
+        "required": ["steps"],
+    },
+}
+_BRANCH: Node = {
+    **words("Branch", "A step, or several steps as `{id, steps: [...]}`."),
+    "type": "object",
+    # The rule of `is_sequence`.
+    "if": {"required": ["steps"], "not": {"required": ["type"]}},
+    "then": reference("sequence"),
+    "else": _STEP,
+}
 STEP_TYPE = StepType(
-    fields=frozenset({"steps", "for_each", "step", "max_concurrency", "on_branch_error", "merge"}),
-    read=_read,
+    ParallelSpec,
+    "Runs branches at the same time, or steps for each item of a list.",
+    snippet={
+        "id": "${1:both}",
+        "type": "parallel",
+        "steps": [
+            {"id": "${2:left}", "prompt": "${3:What are the arguments for it?}"},
+            {"id": "${4:right}", "prompt": "${5:What are the arguments against it?}"},
+        ],
+    },
+    schema=_CONTENT,
+    definitions={"branch": _BRANCH, "sequence": fields.node_of(_Sequence)},
     timeout=None,
     contains_steps=True,
     output=_output,

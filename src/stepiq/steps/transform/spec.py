@@ -1,28 +1,39 @@
 """`transform`: derives data from data, without a model."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from stepiq.language import extracting, fields
 from stepiq.language.data import is_object
-from stepiq.language.expressions import Expression
+from stepiq.language.expressions import Expression, source
 from stepiq.language.extracting import Query, QuerySyntaxError
+from stepiq.language.fields import (
+    Field,
+    FieldObject,
+    boolean,
+    computed,
+    described,
+    input_value,
+    integer,
+    template,
+    text,
+)
 from stepiq.language.patterns import (
     MAX_PATTERN_LENGTH,
+    MAX_REPLACEMENT_LENGTH,
     Pattern,
     PatternSyntaxError,
     Replacement,
 )
 from stepiq.language.reports import FieldReader
+from stepiq.language.schema_nodes import Node, reference, words
 from stepiq.language.schemas import Schema
 from stepiq.language.set_values import Setting, SettingInvalid
 from stepiq.language.shapes import ANY, LIST, OPTIONAL_STRING_FIELD, TEXT, shape
 from stepiq.language.specs import Step, StepSpec
-from stepiq.language.step_types import ReadSteps, StepType
+from stepiq.language.step_types import StepType
 from stepiq.language.templates import Template
 
-WAYS = ("template", "prompt", "extract", "regex", "set")
-MAX_GROUP = 100
-MAX_GROUP_NAME = 100
-REGEX_FIELDS = ("pattern", "group", "all", "replace")
 _FOUND = shape(OPTIONAL_STRING_FIELD)
 
 
@@ -35,15 +46,162 @@ class Extract:
     """Whether the result is the first value, or null if there is none, instead of a list."""
 
 
+def _pattern(reader: FieldReader, name: str, written: str) -> Pattern | None:
+    try:
+        return Pattern.compile(written)
+    except PatternSyntaxError as error:
+        reader.refuse(name, error.code, error.message)
+        return None
+
+
+_NUMBER = integer("Group", "Number of a group.", 0, 100)
+_NAME = text("Group", "Name of a group.", maximum=100)
+
+
+def _read_group(reader: FieldReader, name: str) -> int | str | None:
+    return (_NAME if isinstance(reader.raw(name), str) else _NUMBER).read(reader, name)
+
+
 @dataclass(frozen=True, slots=True)
-class Match:
+class Match(FieldObject):
     """The matches of a pattern in a text."""
 
-    pattern: Pattern
-    group: int | str = 0
+    words = ("Regex", "Matches of a pattern in text.")
+
+    pattern: Pattern = (
+        text(
+            "Pattern",
+            "Regular expression, without look-around and back-references.",
+            maximum=MAX_PATTERN_LENGTH,
+        )
+        .then(_pattern)
+        .required("regex: {pattern: 'order (\\d+)', group: 1}")
+    )
+    group: int | str = described(
+        "Group",
+        "Number or name of a group in the first match. Default: 0, the whole match.",
+        {
+            "type": ["integer", "string"],
+            "minimum": 0,
+            "maximum": 100,
+            "minLength": 1,
+            "maxLength": 100,
+        },
+        _read_group,
+    ).default(0, shown=None)
     """Group of the first match. Not used with `all` or `replace`."""
-    all: bool = False
+    all: bool = boolean("All", "If true, all matches.").default(False)
+    written: str | None = text(
+        "Replace",
+        r"Text that replaces each match. `\1` is the first group.",
+        minimum=0,
+        maximum=MAX_REPLACEMENT_LENGTH,
+    ).optional(name="replace")
     replace: Replacement | None = None
+    """`written`, compiled."""
+
+    @classmethod
+    def check(cls, fields: FieldReader) -> None:
+        chosen = [name for name in ("group", "all", "replace") if fields.has(name)]
+        for extra in chosen[1:]:
+            message = f"`regex` already has `{chosen[0]}`. Remove one of the two."
+            fields.refuse(extra, "conflict", message)
+
+
+def _read_regex(reader: FieldReader, name: str) -> Match | None:
+    inner = reader.inner(name, fields.nodes_of(Match))
+    match = None if inner is None else fields.read(Match, inner)
+    if inner is None or match is None:
+        return None
+    if not match.pattern.has_group(match.group):
+        inner.refuse("group", "not_allowed", f"The pattern has no group `{match.group}`.")
+    if match.written is None:
+        return match
+    try:
+        return replace(match, replace=match.pattern.replacement(match.written))
+    except PatternSyntaxError as error:
+        inner.refuse("replace", error.code, error.message)
+        return match
+
+
+def _extract(reader: FieldReader, name: str, path: str) -> Extract | None:
+    try:
+        query = Query.compile(path)
+    except QuerySyntaxError as error:
+        reader.draft.refuse_inside((*reader.path, name), path, error)
+        return None
+    return Extract(query, reader.raw("first") is True)
+
+
+def _read_set(reader: FieldReader, name: str) -> Setting | None:
+    path = (*reader.path, name)
+    if not reader.spend_expressions(name):
+        return None
+    try:
+        setting = Setting.compile(reader.raw(name))
+    except SettingInvalid as invalid:
+        for problem in invalid.problems:
+            at = (*path, *problem.path)
+            reader.draft.refuse_inside(at, problem.source, problem.error)
+        return None
+    for inner, expression in setting.expressions.items():
+        reader.draft.add_expression((*path, *inner), expression)
+    return setting
+
+
+_INNER = reference("set_value")
+_WAYS: Mapping[str, Field[Template] | Field[Extract] | Field[Match] | Field[Setting]] = {
+    "template": template("Template", "The text of the output."),
+    "prompt": template("Template", "Another name for `template`."),
+    "extract": text(
+        "Extract",
+        "JSONPath (RFC 9535), such as `$.items[0].name`. Gives a list of all matches.",
+        maximum=extracting.MAX_LENGTH,
+    ).then(_extract),
+    "regex": Field(fields.node_of(Match), _read_regex),
+    "set": described(
+        "Set",
+        "An object or a list. Its strings are expressions.",
+        {"type": ["object", "array"], "additionalProperties": _INNER, "items": _INNER},
+        _read_set,
+    ),
+}
+
+
+def _read_ways(reader: FieldReader) -> Template | Extract | Match | Setting | None:
+    if reader.has("template") and reader.has("prompt"):
+        message = "`prompt` is another name for `template`. Remove one of the two."
+        reader.refuse("prompt", "conflict", message)
+        return None
+    ways = [name for name in _WAYS if reader.has(name)]
+    if not ways:
+        reader.require("template", "template: Hello {{input.name}}")
+        return None
+    for extra in ways[1:]:
+        message = f"A `transform` does one thing, and this one already has `{ways[0]}`. Move `{extra}` to a separate step."
+        reader.refuse(extra, "conflict", message)
+    made = [_WAYS[name].read(reader, name) for name in ways]
+    return made[0]
+
+
+_FIRST = boolean(
+    "First", "With `extract`: if true, the first match, or null if there is none."
+).shown({"default": False})
+
+
+def _read_first(reader: FieldReader) -> bool:
+    if not reader.has("first"):
+        return False
+    if _way(reader) in ("extract", ""):
+        return _FIRST.read(reader, "first") is True
+    message = "`first` is only allowed with `extract`. Remove it."
+    reader.refuse("first", "conflict", message)
+    return False
+
+
+def _way(reader: FieldReader) -> str:
+    """The field that decides what the step does; empty without one."""
+    return next((name for name in _WAYS if reader.has(name)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,118 +210,35 @@ class TransformSpec(StepSpec):
 
     is_pure = True
 
-    make: Template | Extract | Match | Setting
-    input: Expression | None = None
+    make: Template | Extract | Match | Setting = computed(
+        _read_ways, {name: way.node for name, way in _WAYS.items()}
+    )
+    first: bool = computed(_read_first, {"first": _FIRST.node})
+    """Part of `make`."""
+    input: Expression | None = input_value(
+        "With `extract` and `regex`: the value to search. Default: the output of the step before."
+    ).optional()
     """The value that `Extract` and `Match` search; None for the output of the step before."""
+
+    @classmethod
+    def check(cls, fields: FieldReader) -> None:
+        if fields.has("input") and _way(fields) not in ("extract", "regex", ""):
+            message = "`input` is only allowed with `extract` or `regex`. Remove it."
+            fields.refuse("input", "conflict", message)
 
     @property
     def makes_text(self) -> bool:
         return isinstance(self.make, Template)
 
 
-def _read(fields: FieldReader, _: ReadSteps) -> TransformSpec | None:
-    if fields.has("template") and fields.has("prompt"):
-        fields.refuse(
-            "prompt", "conflict", "`prompt` is another name for `template`. Remove one of the two."
-        )
-        return None
-    ways = [name for name in WAYS if fields.has(name)]
-    if not ways:
-        fields.require("template", "template: Hello {{input.name}}")
-        return None
-    for extra in ways[1:]:
-        fields.refuse(
-            extra,
-            "conflict",
-            f"A `transform` does one thing, and this one already has `{ways[0]}`. Move `{extra}` to a separate step.",
-        )
-    makes = [_read_way(fields, name) for name in ways]
-    source = fields.expression("input")
-    if source is not None and ways[0] not in ("extract", "regex"):
-        fields.refuse(
-            "input", "conflict", "`input` is only allowed with `extract` or `regex`. Remove it."
-        )
-    if fields.has("first") and ways[0] != "extract":
-        fields.refuse("first", "conflict", "`first` is only allowed with `extract`. Remove it.")
-    return None if makes[0] is None else TransformSpec(makes[0], source)
-
-
-def _read_way(fields: FieldReader, name: str) -> Template | Extract | Match | Setting | None:
-    match name:
-        case "extract":
-            return _read_extract(fields)
-        case "regex":
-            return _read_regex(fields)
-        case "set":
-            return _read_set(fields)
-        case _:
-            return fields.template(name)
-
-
-def _read_extract(fields: FieldReader) -> Extract | None:
-    first = fields.boolean("first")
-    text = fields.text("extract", minimum=1, maximum=1_000)
-    if text is None:
-        return None
-    try:
-        return Extract(Query.compile(text), bool(first))
-    except QuerySyntaxError as error:
-        fields.draft.refuse_inside((*fields.path, "extract"), text, error)
-        return None
-
-
-def _read_regex(fields: FieldReader) -> Match | None:
-    inner = fields.inner("regex", REGEX_FIELDS)
-    if inner is None:
-        return None
-    inner.require("pattern", "regex: {pattern: 'order (\\d+)', group: 1}")
-    text = inner.text("pattern", minimum=1, maximum=MAX_PATTERN_LENGTH)
-    everything = inner.boolean("all")
-    replacement = inner.text("replace", maximum=10_000)
-    group = _read_group(inner)
-    chosen = [name for name in ("group", "all", "replace") if inner.has(name)]
-    for extra in chosen[1:]:
-        inner.refuse(
-            extra, "conflict", f"`regex` already has `{chosen[0]}`. Remove one of the two."
-        )
-    if text is None:
-        return None
-    try:
-        pattern = Pattern.compile(text)
-    except PatternSyntaxError as error:
-        inner.refuse("pattern", error.code, error.message)
-        return None
-    if group is not None and not pattern.has_group(group):
-        inner.refuse("group", "not_allowed", f"The pattern has no group `{group}`.")
-    made = None
-    if replacement is not None:
-        try:
-            made = pattern.replacement(replacement)
-        except PatternSyntaxError as error:
-            inner.refuse("replace", error.code, error.message)
-    return Match(pattern, 0 if group is None else group, bool(everything), made)
-
-
-def _read_group(fields: FieldReader) -> int | str | None:
-    if isinstance(fields.raw("group"), str):
-        return fields.text("group", minimum=1, maximum=MAX_GROUP_NAME)
-    return fields.integer("group", 0, MAX_GROUP)
-
-
-def _read_set(fields: FieldReader) -> Setting | None:
-    path = (*fields.path, "set")
-    if not fields.spend_expressions("set"):
-        return None
-    try:
-        setting = Setting.compile(fields.raw("set"))
-    except SettingInvalid as invalid:
-        for problem in invalid.problems:
-            at = (*path, *problem.path)
-            fields.draft.refuse_inside(at, problem.source, problem.error)
-        return None
-    for inner, expression in setting.expressions.items():
-        fields.draft.add_expression((*path, *inner), expression)
-    return setting
+_VALUE: Node = {
+    **words("Value", "A text is an expression. Other values are used as they are."),
+    "minLength": 1,
+    "maxLength": source.MAX_LENGTH,
+    "additionalProperties": _INNER,
+    "items": _INNER,
+}
+"""A value inside `set`: its texts are expressions."""
 
 
 def _output(step: Step) -> Schema:
@@ -185,7 +260,10 @@ def _output(step: Step) -> Schema:
 
 
 STEP_TYPE = StepType(
-    fields=frozenset({*WAYS, "input", "first"}),
-    read=_read,
+    TransformSpec,
+    "Makes new data with a template, a JSONPath, a pattern or expressions, without a model.",
+    snippet={"id": "${1:text}", "type": "transform", "template": "${2:Hello}"},
+    schema={"anyOf": [{"required": [way]} for way in _WAYS]},
+    definitions={"set_value": _VALUE},
     output=_output,
 )

@@ -5,8 +5,6 @@ Only keywords that editors support are used: those of draft 7 that 2020-12 has n
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from stepiq.core.json import Json
@@ -17,22 +15,6 @@ Node = dict[str, Any]
 _ABSENT = "The same as a missing field."
 
 
-@dataclass(frozen=True, slots=True)
-class TypeSchema:
-    """The JSON Schema of a type's own fields, for editors."""
-
-    description: str
-    """What a step of this type does, in a sentence."""
-    fields: Mapping[str, Node]
-    required: Sequence[str] = ()
-    rest: Mapping[str, Json] = field(default_factory=dict[str, Json])
-    """Other keywords of the schema of the step."""
-    definitions: Mapping[str, Node] = field(default_factory=dict[str, Node])
-    """Schemas that the fields refer to."""
-    snippet: Mapping[str, Json] | None = None
-    """A step that editors insert. `${1:word}` is a placeholder."""
-
-
 def words(title: str, description: str) -> Node:
     """Title and description that an editor shows; the description may contain `code`."""
     made: Node = {"title": title, "description": _plain(description)}
@@ -41,88 +23,15 @@ def words(title: str, description: str) -> Node:
     return made
 
 
-def text(
-    title: str,
-    description: str,
-    *,
-    minimum: int = 1,
-    maximum: int | None = None,
-    pattern: str = "",
-    rule: str = "",
-    default: str | None = None,
-    examples: Sequence[str] = (),
-) -> Node:
-    """A text; `pattern` must match all of it, and `rule` describes the pattern."""
-    made: Node = {**words(title, description), "type": "string"}
-    if minimum:
-        made["minLength"] = minimum
-    if maximum is not None:
-        made["maxLength"] = maximum
-    if pattern:
-        made |= {"pattern": whole(pattern), "patternErrorMessage": f"This must be {rule}."}
-    return made | _hints(default, examples)
-
-
-def template(title: str, description: str, *, maximum: int | None = None) -> Node:
-    """A template."""
-    return text(title, f"Template. {description}", maximum=maximum)
-
-
-def expression(title: str, description: str, maximum: int) -> Node:
-    """An expression: a text, or a boolean, since `true` and `false` are booleans in YAML."""
-    return {
-        **words(title, f"Expression. {description}"),
-        "type": ["string", "boolean"],
-        "minLength": 1,
-        "maxLength": maximum,
-    }
-
-
-def integer(
-    title: str, description: str, low: int, high: int, *, default: int | None = None
-) -> Node:
-    """A whole number from `low` to `high`."""
-    made = {**words(title, description), "type": "integer", "minimum": low, "maximum": high}
-    return made | _hints(default)
-
-
-def number(
-    title: str, description: str, low: float, high: float, *, default: float | None = None
-) -> Node:
-    """A number from `low` to `high`."""
-    made = {**words(title, description), "type": "number", "minimum": low, "maximum": high}
-    return made | _hints(default)
-
-
-def boolean(title: str, description: str, *, default: bool | None = None) -> Node:
-    """True or false."""
-    return {**words(title, description), "type": "boolean"} | _hints(default)
-
-
-def choice(
-    title: str,
-    description: str,
-    meanings: Mapping[str, str],
-    options: type[StrEnum] | Sequence[str],
-    *,
-    default: str | None = None,
-) -> Node:
-    """One of several words, each with a description.
-
-    Raises:
-        KeyError: an option has no description.
-    """
-    values = [str(option) for option in options]
-    says = [meanings[value] for value in values]
+def words_of(meanings: Mapping[str, str]) -> Node:
+    """The keywords of a field that is one of several words, each with a description."""
+    says = [*meanings.values()]
     made: Node = {
-        **words(title, description),
         "type": "string",
-        "enum": values,
+        "enum": [*map(str, meanings)],
         "enumDescriptions": [_plain(each) for each in says],
     }
-    if any("`" in each for each in says):
-        made["markdownEnumDescriptions"] = says
-    return made | _hints(default)
+    return made | ({"markdownEnumDescriptions": says} if any("`" in each for each in says) else {})
 
 
 def array(title: str, description: str, items: Node, minimum: int, maximum: int) -> Node:
@@ -167,12 +76,7 @@ def reference(name: str) -> Node:
 
 def if_object(title: str, description: str, then: Node) -> Node:
     """A mapping that matches another schema, which does not cover null."""
-    return {
-        **words(title, description),
-        "type": "object",
-        "if": {"type": "object"},
-        "then": then,
-    }
+    return {**words(title, description), "type": "object", "if": {"type": "object"}, "then": then}
 
 
 def nothing(description: str) -> Node:
@@ -183,11 +87,6 @@ def nothing(description: str) -> Node:
         "errorMessage": description,
         "doNotSuggest": True,
     }
-
-
-def either(title: str, description: str, *ways: Node) -> Node:
-    """One of several shapes."""
-    return {**words(title, description), "anyOf": list(ways)}
 
 
 def by_type(ways: Mapping[str, Node], *, default: str | None = None) -> Node:
@@ -229,8 +128,3 @@ def whole(pattern: str) -> str:
 
 def _plain(description: str) -> str:
     return description.replace("`", "")
-
-
-def _hints(default: Json, examples: Sequence[str] = ()) -> Node:
-    made: Node = {} if default is None else {"default": default}
-    return made | ({"examples": list(examples)} if examples else {})
