@@ -17,7 +17,6 @@ from stepiq.core.http import urls
 from stepiq.core.http.errors import HeaderInvalid, RequestInvalid, UrlInvalid
 from stepiq.core.http.operator import USER_AGENT, Client, NoCookies
 from stepiq.core.http.resolver import Resolver, SystemResolver
-from stepiq.core.http.sharded_pool import SpreadTransport
 from stepiq.core.http.transport import GuardedTransport, NameUnknown
 from stepiq.core.settings import Network, Settings
 
@@ -108,14 +107,13 @@ class GuardedClient:
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._allowed = allowed
-        transport = functools.partial(
-            GuardedTransport,
+        transport = GuardedTransport(
             allowed=allowed,
             resolver=resolver or SystemResolver(),
             ssl_context=ssl_context or _trusted(),
         )
         self.http: Client = Client(
-            transport=SpreadTransport(transport),
+            transport=transport,
             headers={"User-Agent": USER_AGENT},
             follow_redirects=False,
             trust_env=False,

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 
 from stepiq import __version__
-from stepiq.core.http.sharded_pool import MOST_OF_A_POOL, SpreadTransport
+from stepiq.core.http.connection_pool import PooledTransport, system_addresses
 
 Client = httpx2.AsyncClient
 """The type of clients, for annotations."""
@@ -16,11 +16,6 @@ USER_AGENT = f"stepiq/{__version__}"
 
 _TIMEOUT = httpx2.Timeout(connect=10, write=60, read=3600, pool=3600)
 """Short only for connecting, because the step's `timeout_seconds` limits the time for a response."""
-
-LIMITS = httpx2.Limits(
-    max_connections=None, max_keepalive_connections=MOST_OF_A_POOL, keepalive_expiry=30
-)
-"""Limits of one pool. The number of connections is unlimited, so that no run waits for the connection of another."""
 
 
 class NoCookies(CookieJar):
@@ -41,7 +36,7 @@ def operator_client(headers: Mapping[str, str] | None = None) -> Client:
     """
     trusted = httpx2.create_ssl_context(trust_env=False)
     return Client(
-        transport=SpreadTransport(lambda: httpx2.AsyncHTTPTransport(trusted, limits=LIMITS)),
+        transport=PooledTransport(trusted, system_addresses),
         headers={"User-Agent": USER_AGENT, **(headers or {})},
         timeout=_TIMEOUT,
         follow_redirects=False,
