@@ -63,6 +63,8 @@ from stepiq.web.idempotency import IDEMPOTENCY, Idempotency
 from stepiq.web.services import SERVICES
 
 ROUTERS: tuple[APIRouter, ...] = (
+    # Requests are compared with the routes in this order, so the route with the most requests is first.
+    webhooks.router,
     accounts.auth,
     browser_sessions.router,
     accounts.users,
@@ -90,7 +92,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     operations.router,
     reviews.router,
     bulk.router,
-    webhooks.router,
     schedules.router,
     catalogue.router,
     examples.router,
