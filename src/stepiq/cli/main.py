@@ -24,6 +24,7 @@ from stepiq.cli.console import (
 )
 from stepiq.cli.remote import account_commands
 from stepiq.cli.remote import commands as remote
+from stepiq.core import gc_pause
 from stepiq.core.errors import StepIQError
 from stepiq.store.states import ReviewDecision
 
@@ -143,8 +144,6 @@ def serve(
     ] = True,
 ) -> None:
     """Start the server: API and worker in one process. Migrates the database first."""
-    from stepiq.core import gc_pause
-
     gc_pause.pause_during_start()
     from stepiq.cli.server_output import configured_log, to_people_at_once
     from stepiq.core import settings
@@ -178,8 +177,6 @@ def worker(
     ] = None,
 ) -> None:
     """Execute runs without an API (PostgreSQL only). You can start any number of workers."""
-    from stepiq.core import gc_pause
-
     gc_pause.pause_during_start()
     from stepiq.cli.server_output import configured_log
     from stepiq.core import settings
