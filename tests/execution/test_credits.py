@@ -32,7 +32,9 @@ steps:
     max_concurrency: 10
     steps: [{id: ask, model: openai/gpt-4o-mini, prompt: x, retry: {max_attempts: 1}}]
 """
-BOUND = budget.bound(CallModel("openai/gpt-4o-mini", (Message("user", "x"),), max_tokens=1_000))
+BOUND = budget.bound(
+    CallModel("openai/gpt-4o-mini", (Message.of_text("user", "x"),), max_tokens=1_000)
+)
 
 
 async def run(world: World, source: str, plan: Limits, input_data: Any = None) -> Ended:
@@ -377,17 +379,17 @@ class TestBound:
         "text", ["hello world " * 50, "日本語のテキスト" * 50, "🎉" * 200, "\x00\ud800" * 100]
     )
     def test_a_text_counts_a_token_for_each_of_its_bytes(self, text: str):
-        request = CallModel(None, (Message("user", text),), max_tokens=10)
+        request = CallModel(None, (Message.of_text("user", text),), max_tokens=10)
 
         found = budget.bound(request)
 
         assert found >= len(text.encode(errors="replace")) + 10
 
     def test_the_schema_and_the_system_prompt_count(self):
-        plain = CallModel(None, (Message("user", "x"),))
+        plain = CallModel(None, (Message.of_text("user", "x"),))
         full = CallModel(
             None,
-            (Message("user", "x"),),
+            (Message.of_text("user", "x"),),
             system_prompt="y" * 1_000,
             json_schema={"description": "z" * 1_000},
         )

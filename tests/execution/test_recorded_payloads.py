@@ -48,7 +48,11 @@ class TestTexts:
         async def run(spec: WebhookSpec, context: StepContext) -> Outcome:
             await context.http(call(spec, ODD.encode("utf-8", "surrogatepass")))
             context.note("info", ODD)
-            messages = (Message("user", ODD), Message("assistant", ODD), Message("user", ODD))
+            messages = (
+                Message.of_text("user", ODD),
+                Message.of_text("assistant", ODD),
+                Message.of_text("user", ODD),
+            )
             await context.model(CallModel("openai/gpt-4o-mini", messages, system_prompt=ODD))
             return Completed({"text": ODD, ODD: [ODD]})
 
@@ -138,7 +142,9 @@ class TestLargePayloads:
         assert len(request_hash) == 64
 
     async def test_the_hash_is_that_of_the_request_and_the_prompts_as_json(self):
-        request = CallModel("m", (Message("user", "p"), Message("user", "q")), system_prompt="s")
+        request = CallModel(
+            "m", (Message.of_text("user", "p"), Message.of_text("user", "q")), system_prompt="s"
+        )
 
         text, found = await payloads.of_request(request, Masker({}), ("p", "s"), {"prompt": "p"})
 

@@ -1,4 +1,4 @@
-"""Libraries of providers are loaded when the start is over: not by commands that soon end."""
+"""The price list of models is loaded when the start is over: not by commands that soon end."""
 
 import asyncio
 

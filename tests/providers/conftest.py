@@ -68,7 +68,7 @@ def openai(configured: Configure, fake_provider: RunningFakeProvider) -> Model:
 
 
 def request(prompt: str = "Say hello.", **fields: Any) -> ModelRequest:
-    return ModelRequest(messages=(Message("user", prompt),), **fields)
+    return ModelRequest(messages=(Message.of_text("user", prompt),), **fields)
 
 
 @dataclass

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from stepiq.providers.base import CallProgress, Delta, Finished, Message, ModelRequest, Usage
+from stepiq.providers.parts import TextPart
 from tests.providers.conftest import KEY, Spoken, ask, failure, request
 from tests.support.network import only_loopback
 from tests.support.vendor_server import Refusal, event
@@ -23,7 +24,9 @@ class TestStream:
         items = [item async for item in spoken.model.stream(request())]
 
         assert items[:-1] == [Delta("echo:"), Delta(" hello")]
-        assert items[-1] == Finished("echo: hello", TOKENS, spoken.model.name, "stop")
+        assert items[-1] == Finished(
+            "echo: hello", TOKENS, spoken.model.name, "stop", (TextPart("echo: hello"),)
+        )
 
     async def test_a_piece_is_given_before_the_next_one_exists(self, spoken: Spoken):
         spoken.server.hangs_at = FIRST_PIECE[spoken.vendor]
@@ -362,7 +365,11 @@ class TestWhatIsSent:
         assert "temperature" not in str(spoken.server.last.body)
 
     async def test_the_conversation_in_its_order(self, spoken: Spoken):
-        turns = (Message("user", "aa"), Message("assistant", "bb"), Message("user", "cc"))
+        turns = (
+            Message.of_text("user", "aa"),
+            Message.of_text("assistant", "bb"),
+            Message.of_text("user", "cc"),
+        )
 
         async for _ in spoken.model.stream(ModelRequest(turns, system_prompt="be brief")):
             pass

@@ -92,7 +92,11 @@ class TestWhatIsSent:
     async def test_the_conversation_in_its_order(
         self, openai: Model, fake_provider: RunningFakeProvider
     ):
-        turns = (Message("user", "a"), Message("assistant", "b"), Message("user", "c"))
+        turns = (
+            Message.of_text("user", "a"),
+            Message.of_text("assistant", "b"),
+            Message.of_text("user", "c"),
+        )
 
         async for _ in openai.stream(ModelRequest(turns, system_prompt="be brief")):
             pass

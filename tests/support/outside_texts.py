@@ -181,7 +181,7 @@ def event(text: str) -> None:
             async for _ in events:
                 pass
 
-    asyncio.run(read(ChatAnswer(reply(), PLACE, str, {}).texts()))
+    asyncio.run(read(ChatAnswer(reply(), PLACE, str, {}).pieces()))
     asyncio.run(read(anthropic_stream.SSEDecoder().aiter_bytes(reply().aiter_bytes())))
 
 

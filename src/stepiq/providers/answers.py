@@ -1,8 +1,41 @@
 """A streamed answer, in the same form for all protocols."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from stepiq.providers.parts import ReasoningPart
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningPiece:
+    """A piece of the model's thoughts, never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OtherPiece:
+    """A piece of a tool call or a refusal, which is only counted: the ending contains the whole."""
+
+    text: str
+
+
+Piece = str | ReasoningPiece | OtherPiece
+"""A piece of an answer; a string is a piece of its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedCall:
+    """A tool call as the provider has sent it, which may be incomplete or invalid."""
+
+    id: str
+    name: str
+    arguments: str
+    """JSON, or what should be JSON."""
+    details: Mapping[str, Any]
+    """See `ToolCall.details`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +55,17 @@ class AnswerEnding:
     input_tokens: int
     cached_tokens: int
     output_tokens: int
+    reasoning: tuple[ReasoningPart, ...] = ()
+    calls: tuple[ReceivedCall, ...] = ()
 
 
 class StreamedAnswer(ABC):
     """An answer that streams."""
 
     @abstractmethod
-    def texts(self) -> AsyncGenerator[str]:
-        """Yield the pieces of the text as the provider sends them. A piece is never empty."""
+    def pieces(self) -> AsyncGenerator[Piece]:
+        """Yield the pieces as the provider sends them. Pieces of text and of thoughts are never empty."""
 
     @abstractmethod
     def ending(self) -> AnswerEnding:
-        """What was reported until now. Call it after `texts` has ended."""
+        """What was reported until now. Call it after `pieces` has ended."""

@@ -26,6 +26,7 @@ class AnthropicConnection(LibraryConnection):
         "pydantic_ai.providers.anthropic",
     )
     listing_path = "/v1/models?limit=1000"
+    fetches_files = True
 
     def credentials(self) -> dict[str, str]:
         key = self.endpoint.api_key
@@ -62,24 +63,24 @@ class AnthropicConnection(LibraryConnection):
         schema = request.json_schema
         if schema is None:
             messages = library_questions.turns(request, questions.object_in_words(request))
-            return Question(messages, settings, library_questions.plain())
+            return Question(messages, settings, library_questions.plain(request))
         if profile.get("supports_json_schema_output", False):
-            shaped = _shaped(model, settings, schema)
+            shaped = _shaped(model, settings, request, schema)
             if shaped is not None:
                 return Question(library_questions.turns(request), settings, shaped)
         messages = library_questions.turns(request, questions.fits(schema))
-        return Question(messages, settings, library_questions.plain())
+        return Question(messages, settings, library_questions.plain(request))
 
 
 def _shaped(
-    model: "Model[Any]", settings: "ModelSettings", schema: dict[str, Any]
+    model: "Model[Any]", settings: "ModelSettings", request: ModelRequest, schema: dict[str, Any]
 ) -> "ModelRequestParameters | None":
     from pydantic_ai.exceptions import ModelRequestRejectedError
 
     closed = guaranteed(schema)
     if closed is None:
         return None
-    shaped = library_questions.shaped(closed)
+    shaped = library_questions.shaped(request, closed)
     try:
         # Checks Anthropic's limits on optional fields and unions, and rejects recursion.
         model.prepare_request(settings, shaped)

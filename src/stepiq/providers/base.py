@@ -3,18 +3,12 @@
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
+
+from stepiq.providers.parts import AnswerPart, Message, Tool
 
 CHARS_PER_TOKEN = 4
 """Characters per token in estimates: the usual figure for English."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn of the conversation sent to the model."""
-
-    role: Literal["user", "assistant"]
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +25,8 @@ class ModelRequest:
     """JSON Schema of the answer. The model may still not follow it, so validate the answer."""
     json_object: bool = False
     """Requests a JSON object; `json_schema` takes precedence."""
+    tools: tuple[Tool, ...] = ()
+    """The tools that the model can call. Needed also if only earlier messages contain calls of them."""
     idempotency_key: str | None = None
     """Sent as `Idempotency-Key`; the same for every attempt of the same step."""
     redact: Callable[[str], str] = field(default=str, repr=False)
@@ -52,7 +48,14 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of the answer, never empty."""
+    """A piece of the answer's text, never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """A piece of the model's thoughts, never empty. They are not part of the answer's text."""
 
     text: str
 
@@ -68,6 +71,11 @@ class Finished:
     """The model that the provider reports, which may be a dated version of the requested one."""
     finish_reason: str | None
     """`stop`, `length` (`max_tokens` or the context was used up), `content_filter` or `tool_call`."""
+    parts: tuple[AnswerPart, ...] = ()
+    """The whole answer: thoughts, text and calls of tools. They can be sent back as a message of the assistant."""
+
+
+StreamItem = Delta | ReasoningDelta | Finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,32 +137,37 @@ class CallProgress:
     """Characters sent; 0 before the request is sent, and after the provider refused it."""
     chunks: int = 0
     size_bytes: int = 0
-    """Length of the answer so far, in UTF-8."""
+    """Length of the answer so far, in UTF-8, with thoughts and calls of tools."""
     reported: Usage | None = None
     """The provider's numbers; None until it reports them."""
     _text: list[str] = field(default_factory=list[str])
+    _chars: int = 0
 
     @property
     def text(self) -> str:
-        """The answer so far."""
+        """The text of the answer so far."""
         return "".join(self._text)
 
     def add(self, text: str) -> None:
-        """Add a piece of the answer."""
-        self.chunks += 1
-        self.size_bytes += len(text) if text.isascii() else len(text.encode())
+        """Add a piece of the text."""
         self._text.append(text)
+        self.count(text)
+
+    def count(self, text: str) -> None:
+        """Count a piece of the answer that is not part of its text."""
+        self.chunks += 1
+        self._chars += len(text)
+        self.size_bytes += len(text) if text.isascii() else len(text.encode(errors="replace"))
 
     def usage(self) -> Usage:
         """The provider's numbers if it reported any, otherwise an estimate, marked as such."""
         if self.reported is not None:
             return self.reported
-        written = sum(map(len, self._text))
         return Usage(
             input_tokens=tokens_in(self.input_chars),
             cached_tokens=0,
             # Providers send about one token per chunk, but may send many.
-            output_tokens=max(self.chunks, tokens_in(written)),
+            output_tokens=max(self.chunks, tokens_in(self._chars)),
             estimated=True,
         )
 
@@ -197,7 +210,7 @@ class Model(Protocol):
 
     def stream(
         self, request: ModelRequest, progress: CallProgress | None = None
-    ) -> AsyncGenerator[Delta | Finished]:
+    ) -> AsyncGenerator[StreamItem]:
         """Call the model once and yield the answer in pieces. The last item is `Finished`.
 
         There are no retries. Cancelling the task that iterates, or closing the iterator, closes the connection to the

@@ -9,11 +9,27 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
+from stepiq.core.control_characters import storable
 from stepiq.providers import bounds
-from stepiq.providers.answers import AnswerEnding, StreamedAnswer
+from stepiq.providers.answers import (
+    AnswerEnding,
+    OtherPiece,
+    Piece,
+    ReasoningPiece,
+    StreamedAnswer,
+)
 from stepiq.providers.base import ProviderError
+from stepiq.providers.chat_calls import MAX_CALLS, CallReader
 from stepiq.providers.events import EventReader
-from stepiq.providers.failures import Hide, broken_off, explain_reply, stopped, unreadable
+from stepiq.providers.failures import (
+    Hide,
+    broken_off,
+    explain_reply,
+    stopped,
+    too_many_calls,
+    unreadable,
+)
+from stepiq.providers.parts import ReasoningPart
 from stepiq.providers.places import FailurePlace
 from stepiq.providers.replies import ProviderReply
 
@@ -62,25 +78,27 @@ class ChatAnswer(StreamedAnswer):
         self._reason: str | None = None
         self._refusal: list[str] = []
         self._is_thinking = False
+        self._thoughts: list[str] = []
+        self._calls = CallReader()
         self._chunks = 0
 
-    async def texts(self) -> AsyncGenerator[str]:
+    async def pieces(self) -> AsyncGenerator[Piece]:
         reader = EventReader()
-        pieces = self._response.aiter_raw()
-        async for piece in pieces:
-            for data in reader.feed(piece):
+        received = self._response.aiter_raw()
+        async for part in received:
+            for data in reader.feed(part):
                 if data == _LAST:
-                    await _read_end(pieces)
+                    await _read_end(received)
                     return
-                for text in self._texts_in(data):
-                    yield text
+                for piece in self._pieces_in(data):
+                    yield piece
         if (data := reader.rest()) is not None and data != _LAST:
             try:
                 chunk = _parsed(data)
             except (ValueError, RecursionError):
                 raise broken_off(self._place) from None
-            for text in self._take(chunk):
-                yield text
+            for piece in self._take(chunk):
+                yield piece
         if not self._chunks:
             raise unreadable("It contains no events.", self._place, self._hide)
 
@@ -95,9 +113,11 @@ class ChatAnswer(StreamedAnswer):
             input_tokens=self._number("input tokens", self._usage.get("prompt_tokens")),
             cached_tokens=self._number("cached tokens", details.get("cached_tokens")),
             output_tokens=self._number("output tokens", self._usage.get("completion_tokens")),
+            reasoning=(ReasoningPart(storable("".join(self._thoughts))),) if self._thoughts else (),
+            calls=self._calls.calls(),
         )
 
-    def _texts_in(self, data: bytes) -> Iterator[str]:
+    def _pieces_in(self, data: bytes) -> Iterator[Piece]:
         try:
             chunk = _parsed(data)
         except (ValueError, RecursionError) as error:
@@ -106,7 +126,7 @@ class ChatAnswer(StreamedAnswer):
             ) from None
         return self._take(chunk)
 
-    def _take(self, chunk: dict[str, Any]) -> Iterator[str]:
+    def _take(self, chunk: dict[str, Any]) -> Iterator[Piece]:
         self._chunks += 1
         if chunk.get("error"):
             raise self._failure(chunk)
@@ -116,29 +136,47 @@ class ChatAnswer(StreamedAnswer):
             self._usage = cast("dict[str, Any]", usage)
         choices = chunk.get("choices")
         if not isinstance(choices, list) or not choices:
-            return
+            return iter(())
         choice = _object(cast("list[object]", choices)[0])
         if isinstance(reason := choice.get("finish_reason"), str) and reason:
             self._reason = reason
-        delta = _object(choice.get("delta"))
+        return self._pieces_of(_object(choice.get("delta")))
+
+    def _pieces_of(self, delta: dict[str, Any]) -> Iterator[Piece]:
         if isinstance(refusal := delta.get("refusal"), str) and refusal:
             self._refusal.append(refusal)
-        for text in _texts_of(delta.get("content")):
-            if self._is_answer(text):
-                yield text
+            yield OtherPiece(refusal)
+        # Some servers send the same thoughts in both fields.
+        thoughts = delta.get("reasoning_content") or delta.get("reasoning")
+        if isinstance(thoughts, str) and thoughts:
+            yield self._thought(thoughts)
+        for text, is_thought in _texts_of(delta.get("content")):
+            piece = self._thought(text) if is_thought else self._text(text)
+            if piece is not None:
+                yield piece
+        for call in _objects(delta.get("tool_calls")):
+            yield OtherPiece(self._calls.take(call))
+            if self._calls.is_full:
+                raise too_many_calls(self._place, MAX_CALLS)
 
-    def _is_answer(self, text: str) -> bool:
-        """Whether a text belongs to the answer. Some models send their thoughts before it, between two tags.
+    def _text(self, text: str) -> Piece | None:
+        """A piece of the answer or of thoughts, which some models send before it, between two tags.
 
         Each tag is one token, so it is always a piece of its own.
         """
         if text == _THOUGHTS_BEGIN:
             self._is_thinking = True
-            return False
-        was_thinking = self._is_thinking
-        if was_thinking and text == _THOUGHTS_END:
+            return None
+        if not self._is_thinking:
+            return text
+        if text == _THOUGHTS_END:
             self._is_thinking = False
-        return not was_thinking
+            return None
+        return self._thought(text)
+
+    def _thought(self, text: str) -> ReasoningPiece:
+        self._thoughts.append(text)
+        return ReasoningPiece(text)
 
     def _failure(self, chunk: dict[str, Any]) -> ProviderError:
         reply = ProviderReply.read(200, {}, chunk)
@@ -181,16 +219,22 @@ def _parsed(data: bytes) -> dict[str, Any]:
     return cast("dict[str, Any]", chunk)
 
 
-def _texts_of(content: object) -> Iterator[str]:
-    """The texts of a piece: Mistral sends a list of parts, some of which are thoughts."""
+def _texts_of(content: object) -> Iterator[tuple[str, bool]]:
+    """The texts of a piece, and whether they are thoughts: Mistral sends a list of parts if the model reasons."""
     if isinstance(content, str):
         if content:
-            yield content
-    elif isinstance(content, list):
-        for part in map(_object, cast("list[object]", content)):
-            text = part.get("text")
-            if part.get("type") == "text" and isinstance(text, str) and text:
-                yield text
+            yield content, False
+        return
+    for part in _objects(content):
+        is_thought = part.get("type") == "thinking"
+        for each in _objects(part.get("thinking")) if is_thought else (part,):
+            text = each.get("text")
+            if each.get("type") == "text" and isinstance(text, str) and text:
+                yield text, is_thought
+
+
+def _objects(value: object) -> Iterator[dict[str, Any]]:
+    return map(_object, cast("list[object]", value)) if isinstance(value, list) else iter(())
 
 
 def _object(value: object) -> dict[str, Any]:

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from stepiq.core.http import USER_AGENT, Client, operator_client
 from stepiq.providers import bounds, questions, streams
-from stepiq.providers.answers import StreamedAnswer
-from stepiq.providers.base import CallProgress, Delta, Finished, ModelRequest, ProviderError
+from stepiq.providers.answers import ReasoningPiece, StreamedAnswer
+from stepiq.providers.base import (
+    CallProgress,
+    Delta,
+    ModelRequest,
+    ProviderError,
+    ReasoningDelta,
+    StreamItem,
+)
 from stepiq.providers.failures import Hide, explain, explain_reply, hiding, key_unsendable
 from stepiq.providers.places import Endpoint, FailurePlace
 from stepiq.providers.replies import ProviderReply
@@ -89,7 +96,7 @@ class ProviderConnection(ABC):
 
     async def stream(
         self, name: str, request: ModelRequest, progress: CallProgress
-    ) -> AsyncGenerator[Delta | Finished]:
+    ) -> AsyncGenerator[StreamItem]:
         """One streamed call; see `base.Model.stream`."""
         place = self.endpoint.place.of(name)
         hide = hiding(self.endpoint.api_key, request.redact)
@@ -104,12 +111,18 @@ class ProviderConnection(ABC):
                     # The call failed before the answer, so no tokens are charged.
                     progress.input_chars = 0
                     raise
-                async with aclosing(streams.texts(answer)) as pieces:
-                    async for text in pieces:
-                        progress.add(text)
+                async with aclosing(streams.pieces(answer)) as pieces:
+                    async for piece in pieces:
+                        if isinstance(piece, str):
+                            progress.add(piece)
+                        else:
+                            progress.count(piece.text)
                         if progress.size_bytes > bounds.MAX_ANSWER_BYTES:
                             raise bounds.answer_too_large(place)
-                        yield Delta(text)
+                        if isinstance(piece, str):
+                            yield Delta(piece)
+                        elif isinstance(piece, ReasoningPiece):
+                            yield ReasoningDelta(piece.text)
                 whole = streams.finished(
                     answer.ending(), progress, place, hide, says_why=self.says_why
                 )

@@ -12,6 +12,7 @@ from stepiq.providers.replies import ProviderReply
 from stepiq.redaction.masking import EXCERPT_CHARACTERS
 
 _MAX_QUOTED = 300
+_MAX_NAME = 100
 _USED_UP = (
     "credit_balance_exhausted",
     "insufficient_quota",
@@ -230,6 +231,49 @@ def unreadable(why: str, place: FailurePlace, hide: Hide) -> ProviderError:
         # The cause may be temporary, such as an error page of a proxy or a truncated line.
         retryable=True,
     )
+
+
+def call_unusable(name: str, problem: str, place: FailurePlace, hide: Hide) -> ProviderError:
+    """The model called a tool in a way that cannot be read."""
+    return ProviderError(
+        "provider_error",
+        f"{place.subject} sent an invalid call of the tool `{_shown(name, hide)}`. {hide(problem)} Simplify the tool's"
+        " parameters, or use another `model`.",
+        # Another answer may be valid.
+        retryable=True,
+        status=200,
+    )
+
+
+def call_cut_off(name: str, place: FailurePlace, hide: Hide) -> ProviderError:
+    """A call of a tool ended at the limit of tokens."""
+    return ProviderError(
+        "provider_error",
+        f"{place.subject} reached the limit of tokens within its call of the tool `{_shown(name, hide)}`. Set a higher"
+        " `max_tokens`.",
+        status=200,
+    )
+
+
+def too_many_calls(place: FailurePlace, most: int) -> ProviderError:
+    """One answer calls too many tools."""
+    return ProviderError(
+        "provider_error",
+        f"{place.subject} called more than {most} tools in one answer. Use another `model`, or ask it to call fewer.",
+        retryable=True,
+        status=200,
+    )
+
+
+def file_refused(media_type: str, place: FailurePlace, problem: str) -> ProviderError:
+    """A file cannot be sent to this provider."""
+    return ProviderError(
+        "provider_error", f"{place.subject} cannot get a file of type `{media_type}`. {problem}"
+    )
+
+
+def _shown(name: str, hide: Hide) -> str:
+    return hide(name)[:_MAX_NAME]
 
 
 def _quote(text: str, hide: Hide) -> str:

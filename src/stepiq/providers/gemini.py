@@ -73,9 +73,11 @@ class GeminiConnection(LibraryConnection):
         can_shape = bool(model.profile.get("supports_json_schema_output", False))
         if schema is not None and can_shape:
             return Question(
-                library_questions.turns(request), settings, library_questions.shaped(schema)
+                library_questions.turns(request),
+                settings,
+                library_questions.shaped(request, schema),
             )
-        parameters = library_questions.plain()
+        parameters = library_questions.plain(request)
         if schema is not None:
             return Question(
                 library_questions.turns(request, questions.fits(schema)), settings, parameters

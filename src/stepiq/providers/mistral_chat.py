@@ -1,10 +1,12 @@
 """Speaks Mistral's Chat Completions API, which rejects unknown fields with status 422."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from stepiq.providers.chat_answer import ENDINGS
 from stepiq.providers.openai_chat import ChatConnection
+from stepiq.providers.parts import FilePart
+from stepiq.providers.places import FailurePlace
 
 
 class MistralConnection(ChatConnection):
@@ -15,3 +17,6 @@ class MistralConnection(ChatConnection):
     # It rejects the field, and reports tokens without it.
     asks_for_usage = False
     knows_strict = True
+
+    def file(self, part: FilePart, place: FailurePlace) -> dict[str, Any]:
+        return {"type": "document_url", "document_url": part.url, "document_name": part.name}

@@ -4,7 +4,7 @@ https://platform.openai.com/docs/api-reference/chat/create
 """
 
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +14,8 @@ from stepiq.providers.answers import StreamedAnswer
 from stepiq.providers.base import ModelRequest
 from stepiq.providers.chat_answer import ENDINGS, ChatAnswer
 from stepiq.providers.connection import ProviderConnection
-from stepiq.providers.failures import Hide, explain_reply, unreadable
+from stepiq.providers.failures import Hide, explain_reply, file_refused, unreadable
+from stepiq.providers.parts import FilePart, Message, TextPart, Tool, ToolCall, ToolResult
 from stepiq.providers.places import FailurePlace
 from stepiq.providers.replies import ProviderReply
 
@@ -98,12 +99,51 @@ class ChatConnection(ProviderConnection):
             body["response_format"] = {"type": "json_object"}
             # OpenAI returns 400 for that unless the conversation contains the word "JSON".
             added = questions.object_in_words(request)
-        body["messages"] = _turns(request, added)
+        place = self.endpoint.place.of(name)
+        body["messages"] = list(self._turns(request, added, place))
+        if request.tools:
+            body["tools"] = [_tool(tool) for tool in request.tools]
         return body
+
+    def file(self, part: FilePart, place: FailurePlace) -> dict[str, Any]:
+        """A file other than an image, as a part of a message.
+
+        Raises:
+            ProviderError: the provider does not accept it.
+        """
+        raise file_refused(part.media_type, place, "Send images, or use another `model`.")
 
     def takes_schema(self, name: str, schema: dict[str, Any]) -> bool:
         """Whether the model accepts this schema in its own field."""
         return True
+
+    def _turns(
+        self, request: ModelRequest, added: str | None, place: FailurePlace
+    ) -> Iterator[dict[str, Any]]:
+        if system_prompt := questions.system_prompt(request, added):
+            yield {"role": "system", "content": system_prompt}
+        for message in request.messages:
+            if message.role == "assistant":
+                yield _answer(message)
+                continue
+            for part in message.parts:
+                if isinstance(part, ToolResult):
+                    yield _result(part)
+            if any(not isinstance(part, ToolResult) for part in message.parts):
+                yield {"role": "user", "content": self._content(message, place)}
+
+    def _content(self, message: Message, place: FailurePlace) -> str | list[dict[str, Any]]:
+        if not any(isinstance(part, FilePart) for part in message.parts):
+            return message.text
+        content: list[dict[str, Any]] = []
+        for part in message.parts:
+            if isinstance(part, TextPart):
+                content.append({"type": "text", "text": part.text})
+            elif isinstance(part, FilePart) and part.is_image:
+                content.append({"type": "image_url", "image_url": {"url": part.url}})
+            elif isinstance(part, FilePart):
+                content.append(self.file(part, place))
+        return content
 
     def _shape(self, schema: dict[str, Any]) -> dict[str, Any]:
         shape: dict[str, Any] = {"name": "output", "schema": schema}
@@ -122,6 +162,11 @@ class OpenAIConnection(ChatConnection):
         # Only objects, and not with the oldest models. The caller validates the answer in any case.
         return schema.get("type") == "object" and not _WITHOUT_SCHEMAS.match(name)
 
+    def file(self, part: FilePart, place: FailurePlace) -> dict[str, Any]:
+        if not part.is_embedded:
+            raise file_refused(part.media_type, place, "Send its content instead of an address.")
+        return {"type": "file", "file": {"filename": part.name, "file_data": part.url}}
+
 
 def _media_type(response: "httpx2.Response") -> str:
     return response.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -131,9 +176,33 @@ def _takes_temperature(name: str) -> bool:
     return not _REASONING.match(name) or bool(_REASONING_ON_REQUEST.match(name))
 
 
-def _turns(request: ModelRequest, added: str | None) -> list[dict[str, str]]:
-    turns: list[dict[str, str]] = []
-    if system_prompt := questions.system_prompt(request, added):
-        turns.append({"role": "system", "content": system_prompt})
-    turns.extend({"role": each.role, "content": each.text} for each in request.messages)
-    return turns
+def _answer(message: Message) -> dict[str, Any]:
+    """An answer of the model. Thoughts are not sent back: these servers do not need them."""
+    turn: dict[str, Any] = {"role": "assistant", "content": message.text}
+    calls = [part for part in message.parts if isinstance(part, ToolCall)]
+    if calls:
+        turn["content"] = message.text or None
+        turn["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": json.dumps(call.arguments)},
+            }
+            for call in calls
+        ]
+    return turn
+
+
+def _result(result: ToolResult) -> dict[str, Any]:
+    # The protocol has no field for failures.
+    text = f"Error: {result.text}" if result.is_error else result.text
+    return {"role": "tool", "tool_call_id": result.call_id, "content": text}
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    function = {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.input_schema,
+    }
+    return {"type": "function", "function": function}

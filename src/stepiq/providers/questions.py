@@ -4,6 +4,7 @@ from typing import Any
 
 from stepiq.core import json
 from stepiq.providers.base import ModelRequest
+from stepiq.providers.parts import TextPart, ToolCall, ToolResult
 
 
 def system_prompt(request: ModelRequest, *added: str | None) -> str:
@@ -25,5 +26,17 @@ def object_in_words(request: ModelRequest) -> str | None:
 
 
 def size(request: ModelRequest) -> int:
-    """The number of characters in the request's texts."""
-    return len(request.system_prompt or "") + sum(len(message.text) for message in request.messages)
+    """The number of characters in the request's texts, with calls of tools and their results. Without files."""
+    size = len(request.system_prompt or "")
+    for message in request.messages:
+        for part in message.parts:
+            match part:
+                case TextPart(text) | ToolResult(text=text):
+                    size += len(text)
+                case ToolCall(name=name, arguments=arguments):
+                    size += len(name) + len(json.dumps(arguments))
+                case _:
+                    pass
+    for tool in request.tools:
+        size += len(tool.name) + len(tool.description) + len(json.dumps(tool.input_schema))
+    return size

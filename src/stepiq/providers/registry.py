@@ -11,7 +11,7 @@ from typing import Literal
 from stepiq.core.errors import Invalid
 from stepiq.core.settings import Settings
 from stepiq.providers import catalogue
-from stepiq.providers.base import CallProgress, Cost, Delta, Finished, ModelRequest, Usage
+from stepiq.providers.base import CallProgress, Cost, ModelRequest, StreamItem, Usage
 from stepiq.providers.sources import EndpointSource, LocalSource, ModelSource, build_sources
 
 NO_KEYS: Mapping[str, str] = MappingProxyType({})
@@ -138,7 +138,7 @@ class ResolvedModel:
 
     async def stream(
         self, request: ModelRequest, progress: CallProgress | None = None
-    ) -> AsyncGenerator[Delta | Finished]:
+    ) -> AsyncGenerator[StreamItem]:
         await _load(self.source.connects.libraries)
         async with self.source.lease(self.key) as connection:
             # Closing this iterator closes the inner one immediately instead of at garbage collection.

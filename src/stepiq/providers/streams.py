@@ -3,26 +3,64 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from stepiq.core import json
 from stepiq.core.control_characters import storable
+from stepiq.core.json import MalformedJson
 from stepiq.providers import bounds
-from stepiq.providers.answers import AnswerEnding, StreamedAnswer
+from stepiq.providers.answers import (
+    AnswerEnding,
+    Piece,
+    ReasoningPiece,
+    ReceivedCall,
+    StreamedAnswer,
+)
 from stepiq.providers.base import CallProgress, Finished, Usage
-from stepiq.providers.failures import Hide, broken_off, refused, stopped
+from stepiq.providers.failures import (
+    Hide,
+    broken_off,
+    call_cut_off,
+    call_unusable,
+    refused,
+    stopped,
+)
+from stepiq.providers.parts import AnswerPart, TextPart, ToolCall
 from stepiq.providers.places import FailurePlace
 
 
-async def texts(answer: StreamedAnswer) -> AsyncGenerator[str]:
+class _Characters:
+    """Makes the pieces of a text storable. Some servers split a surrogate pair."""
+
+    def __init__(self) -> None:
+        self._rest = ""
+
+    def whole(self, piece: str) -> str:
+        """The text that is complete with this piece; may be empty."""
+        text = self._rest + piece
+        self._rest = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+        return storable(text.removesuffix(self._rest))
+
+    def end(self) -> str:
+        """What no piece has completed."""
+        return storable(self._rest)
+
+
+async def pieces(answer: StreamedAnswer) -> AsyncGenerator[Piece]:
     """Yield the pieces of the answer, without characters that cannot be stored or sent."""
-    rest = ""
-    async with aclosing(answer.texts()) as pieces:
-        async for piece in pieces:
-            text = rest + piece
-            # Some servers split a surrogate pair.
-            rest = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
-            if whole := storable(text.removesuffix(rest)):
-                yield whole
-    if rest:
-        yield storable(rest)
+    text, thoughts = _Characters(), _Characters()
+    async with aclosing(answer.pieces()) as given:
+        async for piece in given:
+            if isinstance(piece, str):
+                if whole := text.whole(piece):
+                    yield whole
+            elif isinstance(piece, ReasoningPiece):
+                if whole := thoughts.whole(piece.text):
+                    yield ReasoningPiece(whole)
+            else:
+                yield piece
+    if rest := thoughts.end():
+        yield ReasoningPiece(rest)
+    if rest := text.end():
+        yield rest
 
 
 def finished(
@@ -57,13 +95,42 @@ def finished(
             output_tokens=ending.output_tokens,
         )
     is_filtered = ending.finish_reason == "content_filter"
-    if ending.has_refused or (is_filtered and not progress.chunks):
+    if ending.has_refused or (is_filtered and not progress.text):
         raise refused(place, str(ending.refusal or ending.reason), hide)
     if ending.finish_reason == "error":
         raise stopped(place, str(ending.reason), hide)
+    text = progress.text
+    parts: list[AnswerPart] = [*ending.reasoning]
+    if text:
+        parts.append(TextPart(text))
+    is_cut = ending.finish_reason == "length"
+    parts += [_call(call, place, hide, is_cut=is_cut) for call in ending.calls]
     return Finished(
-        text=progress.text,
+        text=text,
         usage=progress.usage(),
         model=ending.model or str(place.model),
         finish_reason=ending.finish_reason,
+        parts=tuple(parts),
     )
+
+
+def _call(call: ReceivedCall, place: FailurePlace, hide: Hide, *, is_cut: bool) -> ToolCall:
+    """A complete tool call.
+
+    Raises:
+        ProviderError: it has no name, or its arguments are not a JSON object.
+    """
+    name = storable(call.name)
+    problem = "" if name else "The name of the tool is missing."
+    try:
+        # Some servers send nothing for a tool without parameters.
+        value = json.loads(storable(call.arguments).encode() or b"{}")
+    except MalformedJson as error:
+        value, problem = None, problem or str(error)
+    if not isinstance(value, dict):
+        problem = problem or "The arguments are not a JSON object."
+    if isinstance(value, dict) and not problem:
+        return ToolCall(storable(call.id), name, value, call.details)
+    if is_cut:
+        raise call_cut_off(name, place, hide)
+    raise call_unusable(name, problem, place, hide)

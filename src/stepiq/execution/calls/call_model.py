@@ -11,10 +11,10 @@ from stepiq.execution.outcomes import Failed, FailureCode
 from stepiq.providers.base import (
     CallProgress,
     Finished,
-    Message,
     Model,
     ModelRequest,
     ProviderError,
+    ReasoningDelta,
 )
 
 _REPORTED_CHARACTERS = 200
@@ -28,7 +28,7 @@ async def call_model(call: Call, request: CallModel) -> ModelReply:
     is_limited = model.is_paid_by_server and not call.record.reservation.is_unlimited
     max_tokens = budget.max_tokens(model, request.max_tokens, is_limited=is_limited)
     sent = ModelRequest(
-        messages=tuple(Message(each.role, storable(each.text)) for each in request.messages),
+        messages=tuple(each.with_texts(storable) for each in request.messages),
         system_prompt=None if request.system_prompt is None else storable(request.system_prompt),
         temperature=request.temperature,
         max_tokens=max_tokens,
@@ -52,6 +52,8 @@ async def _stream(call: Call, model: Model, request: ModelRequest) -> Finished:
     started = time.perf_counter()
     try:
         async for item in model.stream(request, progress):
+            if isinstance(item, ReasoningDelta):
+                continue
             call.operation.first_piece_at = call.operation.first_piece_at or clock.now()
             if isinstance(item, Finished):
                 result, error_type = "ok", ""

@@ -11,7 +11,7 @@ from stepiq.core.http.waits import retry_after
 from stepiq.core.json import Json
 from stepiq.execution.outcomes import Failed, ReviewResult
 from stepiq.language.code_source import CodeLanguage
-from stepiq.providers.base import Message
+from stepiq.providers.parts import Message
 from stepiq.store.states import OperationKind, ReviewDecision
 
 __all__ = [

@@ -71,7 +71,7 @@ async def _request(context: StepContext, spec: LlmSpec) -> CallModel | Failed:
         return Failed(FailureCode(error.code), error.message, field=name)
     return CallModel(
         model=spec.model,
-        messages=(Message("user", prompt),),
+        messages=(Message.of_text("user", prompt),),
         system_prompt=system_prompt,
         temperature=spec.temperature,
         max_tokens=spec.max_tokens,
@@ -107,7 +107,10 @@ async def _answer(context: StepContext, spec: LlmSpec, request: CallModel) -> Ou
 
 
 def _repair(request: CallModel, reply: ModelReply, problem: str) -> CallModel:
-    turns = (Message("assistant", reply.text), Message("user", _REPAIR.format(problem=problem)))
+    turns = (
+        Message.of_text("assistant", reply.text),
+        Message.of_text("user", _REPAIR.format(problem=problem)),
+    )
     return replace(request, messages=request.messages + turns)
 
 
