@@ -215,7 +215,7 @@ class TestReplace:
         async def load() -> None:
             while not stop.is_set():
                 begun.append(await cluster.run())
-                await asyncio.sleep(0.3)
+                await asyncio.sleep(0.1)
 
         loading = asyncio.create_task(load())
         for worker in cluster.workers:

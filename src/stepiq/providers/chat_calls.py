@@ -14,7 +14,7 @@ MAX_CALLS = 200
 """Most calls of one answer."""
 
 
-class _Call:
+class _ArrivingCall:
     def __init__(self) -> None:
         self.id = ""
         self.name = ""
@@ -25,8 +25,8 @@ class CallReader:
     """The tool calls of one answer."""
 
     def __init__(self) -> None:
-        self._calls: list[_Call] = []
-        self._by_position: dict[int, _Call] = {}
+        self._calls: list[_ArrivingCall] = []
+        self._by_position: dict[int, _ArrivingCall] = {}
 
     @property
     def is_full(self) -> bool:
@@ -56,7 +56,7 @@ class CallReader:
             for number, call in enumerate(self._calls, 1)
         )
 
-    def _of(self, call_id: str, position: object, *, is_new: bool) -> _Call:
+    def _of(self, call_id: str, position: object, *, is_new: bool) -> _ArrivingCall:
         """The call that a piece belongs to."""
         known = next((call for call in self._calls if call_id and call.id == call_id), None)
         if known is not None:
@@ -66,7 +66,7 @@ class CallReader:
                 return placed
         elif position is None and self._calls and not call_id and not is_new:
             return self._calls[-1]
-        call = _Call()
+        call = _ArrivingCall()
         self._calls.append(call)
         if isinstance(position, int):
             self._by_position[position] = call
