@@ -74,19 +74,20 @@ class TestGetAttemptRequest:
     async def test_secrets_are_masked_and_long_headers_are_cut(
         self, sender: Sender, receiver: Receiver, vault: Vault
     ):
-        vault.values["TOKEN"] = "abc"
+        vault.values["TOKEN"] = "xyz"
         delivery = await sender.sent(TEMPLATED.format(url=receiver.url), long="x" * 3_000)
 
         shown = (await request_of(sender, delivery["id"])).json()
 
         [request] = receiver.received
-        assert request.headers["authorization"] == "Bearer abc"
+        assert request.headers["authorization"] == "Bearer xyz"
         assert shown["method"] == "PUT"
         assert shown["url"] == f"{receiver.url}/[secret:TOKEN]"
         assert shown["headers"]["Authorization"] == "Bearer [secret:TOKEN]"
         assert shown["headers"]["X-Long"] == "x" * 2_000 + "…"
         assert shown["headers"]["X-StepIQ-Signature"] == request.headers["x-stepiq-signature"]
-        assert "abc" not in json.dumps({**shown, "headers": {**shown["headers"], "X": SECRET[:3]}})
+        # Not hexadecimal, because signatures and ids are.
+        assert "xyz" not in json.dumps(shown)
 
     async def test_a_body_that_would_differ_is_not_shown(
         self, sender: Sender, receiver: Receiver, database: Database
