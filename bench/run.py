@@ -131,15 +131,7 @@ async def server(
     environment: dict[str, str] | None = None,
 ) -> AsyncIterator[Server]:
     port = free_port()
-    environment = {
-        **(environment or {}),
-        "STEPIQ_PORT": str(port),
-        "STEPIQ_DATA_DIR": str(folder),
-        "STEPIQ_DATABASE_URL": database_url,
-        "STEPIQ_LOG_FORMAT": "json",
-        "OPENAI_API_KEY": "sk-bench",
-        "OPENAI_BASE_URL": provider_url,
-    }
+    environment = (environment or {}) | configured(port, folder, database_url, provider_url)
     started = time.perf_counter()
     process = await start(*command, **environment)
     url = f"http://127.0.0.1:{port}"
@@ -150,6 +142,18 @@ async def server(
     finally:
         process.terminate()
         await process.wait()
+
+
+def configured(port: int, folder: Path, database_url: str, provider_url: str) -> dict[str, str]:
+    """The environment variables of a server with a model of that provider."""
+    return {
+        "STEPIQ_PORT": str(port),
+        "STEPIQ_DATA_DIR": str(folder),
+        "STEPIQ_DATABASE_URL": database_url,
+        "STEPIQ_LOG_FORMAT": "json",
+        "OPENAI_API_KEY": "sk-bench",
+        "OPENAI_BASE_URL": provider_url,
+    }
 
 
 async def start(*arguments: str, **environment: str) -> asyncio.subprocess.Process:

@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from run import Server as Process
-from run import answering, drained, first_key, free_port, pipeline, provider, trigger
+from run import answering, configured, drained, first_key, free_port, pipeline, provider, trigger
 
 HERE = Path(__file__).resolve().parent.parent
 ROWS = (
@@ -130,15 +130,7 @@ async def served(
 ) -> AsyncIterator[tuple[Tree, float]]:
     """A server of that checkout, and the seconds from its start until `/ready` answered 200."""
     port = free_port()
-    environment = {
-        **os.environ,
-        "STEPIQ_PORT": str(port),
-        "STEPIQ_DATA_DIR": str(folder),
-        "STEPIQ_DATABASE_URL": database_url,
-        "STEPIQ_LOG_FORMAT": "json",
-        "OPENAI_API_KEY": "sk-bench",
-        "OPENAI_BASE_URL": provider_url,
-    }
+    environment = os.environ | configured(port, folder, database_url, provider_url)
     # Without stored bytecode, each start would compile stepIQ. Packages of a release have it.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     begun = time.perf_counter()

@@ -22,7 +22,7 @@ from stepiq.providers.base import (
 from stepiq.providers.registry import Providers
 from tests.execution.conftest import fake_provider
 from tests.support.anthropic_server import AnthropicServer
-from tests.support.chat_server import MistralServer, ZaiServer
+from tests.support.chat_server import CompatibleServer, MistralServer, ZaiServer
 from tests.support.fake_provider import RunningFakeProvider
 from tests.support.gemini_server import GeminiServer
 from tests.support.vendor_server import VendorServer
@@ -121,3 +121,15 @@ async def ask(model: Model, progress: CallProgress | None = None, **fields: Any)
     assert isinstance(last, Finished)
     assert last.text == "".join(item.text for item in items if isinstance(item, Delta))
     return last
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[CompatibleServer]:
+    server = CompatibleServer()
+    async with server.running():
+        yield server
+
+
+@pytest.fixture
+def model(configured: Configure, server: CompatibleServer) -> Model:
+    return configured(endpoints={"mine": {"base_url": server.url}}).resolve("mine/llama")

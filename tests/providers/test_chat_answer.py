@@ -1,39 +1,11 @@
 """Answers of servers that differ from OpenAI's."""
 
-from collections.abc import AsyncIterator
-from typing import Any
-
 import pytest
 
 from stepiq.providers.base import Model
-from tests.providers.conftest import Configure, ask, failure
-from tests.support.chat_server import ChatServer
+from tests.providers.conftest import ask, failure
+from tests.support.chat_server import CompatibleServer, chunk_event
 from tests.support.vendor_server import Refusal, event
-
-
-class CompatibleServer(ChatServer):
-    """A server that accepts any field."""
-
-    def wrong_key(self) -> Refusal:
-        return Refusal(401, {})
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[CompatibleServer]:
-    server = CompatibleServer()
-    async with server.running():
-        yield server
-
-
-@pytest.fixture
-def model(configured: Configure, server: CompatibleServer) -> Model:
-    return configured(endpoints={"mine": {"base_url": server.url}}).resolve("mine/llama")
-
-
-def chunk(content: Any = None, ending: str | None = None, **fields: Any) -> bytes:
-    delta = {} if content is None else {"content": content}
-    choice = {"index": 0, "delta": delta, "finish_reason": ending}
-    return event({"model": "llama", "choices": [choice], **fields})
 
 
 class TestTexts:
@@ -41,7 +13,7 @@ class TestTexts:
         self, server: CompatibleServer, model: Model
     ):
         texts = ["<think>", "Hm. ", "<b>", "</think>", "4", " is <think> it."]
-        server.events = [*map(chunk, texts), chunk(ending="stop")]
+        server.events = [*map(chunk_event, texts), chunk_event(ending="stop")]
 
         assert (await ask(model)).text == "4 is <think> it."
 
@@ -53,7 +25,7 @@ class TestTexts:
             event({"choices": [{"delta": None}]}),
             event({"choices": [{"delta": {"content": {"text": "no"}}}]}),
             b": ping\n\n",
-            chunk("yes", "stop"),
+            chunk_event("yes", "stop"),
         ]
 
         finished = await ask(model)
@@ -61,30 +33,35 @@ class TestTexts:
         assert (finished.text, finished.model, finished.finish_reason) == ("yes", "llama", "stop")
 
     async def test_an_unknown_reason_is_not_passed_on(self, server: CompatibleServer, model: Model):
-        server.events = [chunk("yes", "eos_token")]
+        server.events = [chunk_event("yes", "eos_token")]
 
         assert (await ask(model)).finish_reason is None
 
     async def test_the_last_event_needs_no_empty_line(self, server: CompatibleServer, model: Model):
-        server.events = [chunk("yes"), chunk(" sir", "stop").rstrip(b"\n")]
+        server.events = [chunk_event("yes"), chunk_event(" sir", "stop").rstrip(b"\n")]
 
         assert (await ask(model)).text == "yes sir"
 
     async def test_a_last_event_that_was_cut_off(self, server: CompatibleServer, model: Model):
-        server.events = [chunk("yes", "stop"), chunk(" sir")[:-9]]
+        server.events = [chunk_event("yes", "stop"), chunk_event(" sir")[:-9]]
 
         assert "closed the connection in the middle" in (await failure(model)).message
 
     async def test_a_server_that_leaves_the_connection_open_is_not_waited_for(
         self, server: CompatibleServer, model: Model
     ):
-        server.events = [chunk("yes", "stop"), event("[DONE]"), chunk("never sent")]
+        server.events = [chunk_event("yes", "stop"), event("[DONE]"), chunk_event("never sent")]
         server.hangs_at = 2
 
         assert (await ask(model)).text == "yes"
 
     async def test_what_follows_the_end_is_ignored(self, server: CompatibleServer, model: Model):
-        server.events = [chunk("yes", "stop"), event("[DONE]"), chunk("no"), b"data: {\n\n"]
+        server.events = [
+            chunk_event("yes", "stop"),
+            event("[DONE]"),
+            chunk_event("no"),
+            b"data: {\n\n",
+        ]
 
         assert (await ask(model)).text == "yes"
 
@@ -94,7 +71,7 @@ class TestTexts:
     async def test_an_event_that_is_not_an_object(
         self, server: CompatibleServer, model: Model, data: str
     ):
-        server.events = [chunk("yes"), event(data)]
+        server.events = [chunk_event("yes"), event(data)]
 
         error = await failure(model)
 
@@ -130,7 +107,7 @@ class TestErrors:
         self, server: CompatibleServer, model: Model, code: str, expected: str, retryable: bool
     ):
         error = {"error": {"message": "The model says no.", "code": code}}
-        server.events = [chunk("yes"), event(error)]
+        server.events = [chunk_event("yes"), event(error)]
 
         raised = await failure(model)
 

@@ -23,23 +23,11 @@ from stepiq.providers.chat_answer import ENDINGS, ChatAnswer
 from stepiq.providers.chat_calls import MAX_CALLS, CallReader
 from stepiq.providers.parts import ReasoningPart, TextPart, ToolCall
 from stepiq.providers.places import FailurePlace
-from tests.providers.conftest import Configure, ask, failure, request
-from tests.providers.test_chat_answer import CompatibleServer, chunk
+from tests.providers.conftest import ask, failure, request
+from tests.support.chat_server import CompatibleServer, chunk_event
 from tests.support.vendor_server import event
 
 PLACE = FailurePlace("mine", "Mine", "http://127.0.0.1", None, "url", protocol="p", usual_end="")
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[CompatibleServer]:
-    server = CompatibleServer()
-    async with server.running():
-        yield server
-
-
-@pytest.fixture
-def model(configured: Configure, server: CompatibleServer) -> Model:
-    return configured(endpoints={"mine": {"base_url": server.url}}).resolve("mine/llama")
 
 
 def call(
@@ -129,7 +117,7 @@ class TestCallReader:
 class TestAnswers:
     async def test_calls_are_parts_of_the_answer(self, server: CompatibleServer, model: Model):
         server.events = [
-            chunk("I look it up."),
+            chunk_event("I look it up."),
             *calls(
                 call('{"id": "', index=0, call_id="a", name="get"),
                 call('7 \\u00e9"}', index=0),
@@ -229,7 +217,7 @@ class TestReasoning:
     async def test_it_is_kept_apart_from_the_text(
         self, server: CompatibleServer, model: Model, thoughts: list[dict[str, Any]]
     ):
-        server.events = [*(delta(**each) for each in thoughts), chunk("4", "stop")]
+        server.events = [*(delta(**each) for each in thoughts), chunk_event("4", "stop")]
 
         items = [item async for item in model.stream(request())]
 
@@ -243,7 +231,11 @@ class TestReasoning:
     async def test_a_character_cut_in_two_becomes_whole(
         self, server: CompatibleServer, model: Model
     ):
-        server.events = [delta(reasoning="a\ud83d"), delta(reasoning="\ude00"), chunk("4", "stop")]
+        server.events = [
+            delta(reasoning="a\ud83d"),
+            delta(reasoning="\ude00"),
+            chunk_event("4", "stop"),
+        ]
 
         items = [item async for item in model.stream(request())]
 
@@ -279,10 +271,10 @@ STREAM = b"".join(
     [
         b": ping\r\n\r\n",
         delta(reasoning_content="Hm, \u00e9\U0001f600."),
-        chunk("<think>"),
-        chunk("so"),
-        chunk("</think>"),
-        chunk("I look it up: \U0001f600").replace(b"\n\n", b"\r\n\r\n"),
+        chunk_event("<think>"),
+        chunk_event("so"),
+        chunk_event("</think>"),
+        chunk_event("I look it up: \U0001f600").replace(b"\n\n", b"\r\n\r\n"),
         *calls(
             call('{"id": "', index=0, call_id="a", name="get"),
             call("{}", index=1, call_id="b", name="now"),

@@ -1,4 +1,4 @@
-"""The Chat Completions APIs of Mistral and Z.ai, each with its own errors and fields."""
+"""The Chat Completions APIs of Mistral and Z.ai, each with its own errors and fields, and one that accepts any."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -81,3 +81,17 @@ class ZaiServer(ChatServer):
 def zai_refusal(status: int, code: str, message: str) -> Refusal:
     """An error in Z.ai's format."""
     return Refusal(status, {"error": {"code": code, "message": message}})
+
+
+class CompatibleServer(ChatServer):
+    """A server that accepts any field."""
+
+    def wrong_key(self) -> Refusal:
+        return Refusal(401, {})
+
+
+def chunk_event(content: Any = None, ending: str | None = None, **fields: Any) -> bytes:
+    """One chunk of a response of a `CompatibleServer`, as an event."""
+    delta = {} if content is None else {"content": content}
+    choice = {"index": 0, "delta": delta, "finish_reason": ending}
+    return event({"model": "llama", "choices": [choice], **fields})

@@ -1,4 +1,4 @@
-"""Describes the fields of the objects in a document. One description reads a field, and is its JSON Schema.
+"""Describes the fields of the objects in a document. One description gives the reader and the JSON Schema of a field.
 
 An object is a dataclass that inherits `FieldObject`. Its attributes are the compiled values, and each is described
 where it is declared:
@@ -113,7 +113,7 @@ class _Attribute:
     """How an attribute of a `FieldObject` is read."""
 
     nodes: Mapping[str, Node]
-    """The JSON Schema of each field that it is read from. An empty name stands for that of the attribute."""
+    """The JSON Schema of each field that the attribute is read from. An empty key means the name of the attribute."""
     needed: tuple[str, ...]
     """The fields that are required."""
     read: Callable[[FieldReader, str], Any]
@@ -145,7 +145,7 @@ def computed(
     """Describe an attribute that is read from several fields, or from the place of the object.
 
     Args:
-        read: reads the fields, which may be absent. If it returns None, there is no object.
+        read: reads the fields, any of which may be absent. If it returns None, the object is invalid.
         fields: the JSON Schema of the fields that no other attribute describes.
         needed: the names of the required ones.
     """

@@ -51,7 +51,7 @@ class PooledTransport(httpx2.AsyncBaseTransport):
 
         Raises:
             httpx2.LocalProtocolError: the request is not valid HTTP; nothing was sent.
-            httpx2.TransportError: there is no response.
+            httpx2.TransportError: the connection failed, or no valid response arrived.
         """
         url = request.url
         if url.scheme not in _PORTS:
