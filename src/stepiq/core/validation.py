@@ -57,7 +57,7 @@ def sentence(entry: Mapping[str, Any]) -> str:
         return _INSTANT
     if kind in ("enum", "literal_error"):
         return _choice(str(facts["expected"]), entry.get("input"))
-    message = str(entry["msg"]).removeprefix("Value error, ")
+    message = str(facts["error"] if kind == "value_error" else entry["msg"])
     end = "" if message.endswith((".", "?")) else "."
     return f"{message[:1].upper()}{message[1:]}{end}"
 

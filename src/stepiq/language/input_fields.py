@@ -289,12 +289,12 @@ def _check_values(field: FieldReader, name: str, document: dict[str, Json]) -> N
     if not field.has("default") and "enum" not in document:
         return
     compiled = compile_schema(document, max_patterns=1)
-    if field.has("default") and (issues := compiled.issues(field.raw("default"))):
-        field.refuse("default", "conflict", issues[0].message.replace("The value", "`default`", 1))
+    if field.has("default"):
+        for issue in compiled.issues(field.raw("default"), subject="`default`")[:1]:
+            field.refuse("default", "conflict", issue.message)
     without_enum = {key: value for key, value in document.items() if key != "enum"}
     of_its_kind = compile_schema(without_enum, max_patterns=1)
     options = document.get("enum")
     for index, option in enumerate(options if is_array(options) else ()):
-        if issues := of_its_kind.issues(option):
-            message = issues[0].message.replace("The value", f"An option of `{name[:60]}`", 1)
-            field.draft.refuse((*field.path, "enum", index), "conflict", message)
+        for issue in of_its_kind.issues(option, subject=f"An option of `{name[:60]}`")[:1]:
+            field.draft.refuse((*field.path, "enum", index), "conflict", issue.message)

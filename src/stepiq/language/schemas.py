@@ -34,20 +34,21 @@ class Schema:
     validator: jsonschema_rs.Draft202012Validator
     cost: SchemaCost
 
-    def issues(self, value: Json, at: Path = ()) -> tuple[Issue, ...]:
+    def issues(self, value: Json, at: Path = (), subject: str = "The value") -> tuple[Issue, ...]:
         """The problems of a value, at most one per field; empty if it is valid. Messages do not repeat the value.
 
         Args:
             value: the value to check.
             at: path of the value, for the paths of the issues.
+            subject: what messages call the value if `at` is empty.
         """
         size = _size(value)
         if size * self.cost.weight > _MAX_WORK:
-            message = "The value and the schema are too large to check. Make one of them smaller."
+            message = f"{subject} and the schema are too large to check. Make one of them smaller."
             return (Issue(write_path(at), "too_large", message),)
         found: dict[str, Issue] = {}
         for error in self._errors(value, size):
-            for issue in _issues(error, at):
+            for issue in _issues(error, at, subject):
                 found.setdefault(issue.path, issue)
             if len(found) >= _MAX_ISSUES:
                 break
@@ -155,7 +156,7 @@ _TYPES = {
 }  # fmt: skip
 
 
-def _issues(error: jsonschema_rs.ValidationError, at: Path) -> Iterator[Issue]:
+def _issues(error: jsonschema_rs.ValidationError, at: Path, subject: str) -> Iterator[Issue]:
     path: Path = (*at, *error.instance_path)
     kind = error.kind
     match kind:
@@ -172,7 +173,7 @@ def _issues(error: jsonschema_rs.ValidationError, at: Path) -> Iterator[Issue]:
         case _:
             name = write_path(path)
             code, predicate = _predicate(error)
-            yield Issue(name, code, f"{f'`{name}`' if name else 'The value'} {predicate}.")
+            yield Issue(name, code, f"{f'`{name}`' if name else subject} {predicate}.")
 
 
 def _predicate(error: jsonschema_rs.ValidationError) -> tuple[str, str]:

@@ -153,8 +153,8 @@ class _CaseReader:
                 expression = Expression.compile(text)
             except ExpressionSyntaxError as error:
                 message = error.message
-                if " is unknown. Write " in message:
-                    message = message.partition(". ")[0] + f". {_KNOWN}"
+                if error.unknown_name is not None:
+                    message = f"`{error.unknown_name}` is unknown. {_KNOWN}"
                 inside = (text, error.line, error.column)
                 self._refuse(path, "invalid_expression", message, inside)
                 continue

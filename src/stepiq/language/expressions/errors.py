@@ -8,12 +8,16 @@ class ExpressionSyntaxError(Invalid):
 
     code = "expression_syntax"
 
-    def __init__(self, message: str, line: int, column: int) -> None:
+    def __init__(
+        self, message: str, line: int, column: int, unknown_name: str | None = None
+    ) -> None:
         super().__init__(message, line=line, column=column)
         self.line = line
         """Line inside the expression's own text, counted from 1."""
         self.column = column
         """Column inside that line in characters, counted from 1."""
+        self.unknown_name = unknown_name
+        """The name, if the text reads one that does not exist; at most 60 characters."""
 
 
 class ExpressionError(Invalid):

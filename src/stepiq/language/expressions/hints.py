@@ -1,9 +1,12 @@
-"""Turns the errors of CEL's parser into messages that say what to write instead."""
+"""Explains why an expression is refused: sentences that say what to write instead."""
 
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import NamedTuple
 
+from stepiq.language.expressions import complaints
+from stepiq.language.expressions.complaints import ComplaintKind
 from stepiq.language.expressions.environment import engine
 from stepiq.language.expressions.functions import FUNCTIONS
 from stepiq.language.expressions.nodes import FoldKind
@@ -11,14 +14,6 @@ from stepiq.language.expressions.source import SECRETS_REFUSED, ExpressionSource
 
 MACROS = ("has", *(kind.value for kind in FoldKind), "filter")
 
-_FIRST_ERROR = re.compile(r"ERROR: <input>:(-?[0-9]+):(-?[0-9]+): ([^\n]*)")
-_STATUS = re.compile(r"\A[A-Z_]+: | \[[A-Z_]+\]\Z")
-_QUOTED = re.compile(r"'(.*)'")
-_OVERLOAD = re.compile(r"found no matching overload for '(.*?)' applied to '\((.*)\)'")
-_UNDECLARED = re.compile(r"undeclared reference to '(.*?)' \(in container")
-_UNDECLARED_MACRO = re.compile(
-    rf"ERROR: <input>:([0-9]+):([0-9]+): undeclared reference to '({'|'.join(MACROS)})'"
-)
 _OPERATOR = re.compile(r"[@!_-]*([^_@A-Za-z]+|in)[_-]*")
 
 CALLABLE = sorted({name for name in FUNCTIONS if name[0].isalpha()} | {"or", "orValue", *MACROS})
@@ -107,17 +102,22 @@ _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 _OPERATORS = frozenset(
     ("==", "!=", "<", "<=", ">", ">=", "in", "&&", "||", "!", ":", "+", "-", "*", "/", "%")
 )
-_REFUSALS = {
-    "has() argument": "`has` needs a field: `has(input.topic)`. For other keys, write `'topic' in input`.",
-    "reserved identifier": "This word is reserved in CEL, so it cannot be a name.",
-    "invalid int literal": "This number is too large for an integer of 64 bits. Write it with a fraction: `1.0e19`.",
-    "invalid hex int literal": "This number is too large for an integer of 64 bits.",
-    "invalid uint literal": "This number is too large for an integer of 64 bits.",
-    "invalid hex uint literal": "This number is too large for an integer of 64 bits.",
-    "Invalid string literal": "This string has an escape sequence for a character that does not exist.",
-    "Invalid bytes literal": "This string has an escape sequence for a character that does not exist.",
-    "operand of a select": "A value of this type has no fields.",
-    "range of a comprehension": "A macro needs a list or an object.",
+_BEFORE_OPTIONAL = frozenset((".", "[", "{", ","))
+_RESERVED = frozenset(
+    ("as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "namespace", "package",
+     "return", "var", "void", "while")
+)  # fmt: skip
+_INTEGER = re.compile(r"(?:-[ \t\n\r\f]*)?(0[xX][0-9a-fA-F]+[uU]?|[0-9]+[uU]?)")
+_REFUSALS: dict[ComplaintKind | str, str] = {
+    "has": "`has` needs a field: `has(input.topic)`. For other keys, write `'topic' in input`.",
+    "variable": "The first argument of a macro must be a name: `list.map(x, x.name)`.",
+    "reserved": "This word is reserved in CEL, so it cannot be a name.",
+    "integer": "This number is too large for an integer of 64 bits. Write it with a fraction: `1.0e19`.",
+    "hexadecimal or unsigned": "This number is too large for an integer of 64 bits.",
+    "escape": "This string has an escape sequence for a character that does not exist.",
+    ComplaintKind.WITHOUT_FIELDS: "A value of this type has no fields.",
+    ComplaintKind.NOT_ITERABLE: "A macro needs a list or an object.",
+    ComplaintKind.NOT_OPTIONAL: "`?` needs an optional value, such as `input.?topic`.",
 }
 _TOO_DEEP = (
     "The expression is nested more than 32 levels deep. In a long chain, each `+` or `.` is a level. "
@@ -131,70 +131,80 @@ _KINDS = {"int": "an integer", "uint": "an unsigned integer", "double": "a doubl
           "type": "a type", "optional_type": "an optional value"}  # fmt: skip
 
 
-def explain(source: ExpressionSource, complaint: str) -> tuple[int, str]:
-    """The offset of an error in `source.text`, and a message."""
-    found = _FIRST_ERROR.search(complaint)
-    if found is None:
-        return 0, _explain_refusal(complaint)
-    if "recursion" in found[3] or int(found[1]) < 1:
-        return 0, _TOO_DEEP
-    offset = _offset(source.text, int(found[1]), int(found[2]))
-    reason = found[3].removeprefix("Syntax error: ")
-    is_syntax = reason != found[3]
-    if overload := _OVERLOAD.match(reason):
-        return offset, _explain_overload(overload[1], _split_types(overload[2]))
-    if undeclared := _UNDECLARED.match(reason):
-        if macro := _UNDECLARED_MACRO.search(complaint):
-            return _offset(source.text, int(macro[1]), int(macro[2])), _explain_macro(macro[3])
-        return _explain_undeclared(source, offset, undeclared[1])
-    if (foreign := _find_foreign(source.tokens)) is not None:
-        return foreign
-    return offset, _explain_syntax(source, offset, reason) if is_syntax else _explain_other(reason)
+class Explanation(NamedTuple):
+    """Why an expression is refused."""
+
+    offset: int
+    """In `ExpressionSource.text`."""
+    message: str
+    unknown_name: str | None = None
+    """The name, if the expression reads one that does not exist; at most 60 characters."""
 
 
-def _offset(text: str, line: int, column: int) -> int:
-    start = 0
-    for _ in range(line - 1):
-        start = text.find("\n", start) + 1
-    return start + column - 1
+def explain(source: ExpressionSource, message: str) -> Explanation:
+    """Explain an error of the library.
+
+    Args:
+        source: the expression.
+        message: the message of CEL's parser or type checker.
+    """
+    found = complaints.read(source.text, message)
+    offset, subject = found[0].offset, found[0].subject
+    if offset is None:
+        return Explanation(0, _TOO_DEEP)
+    match found[0].kind:
+        case ComplaintKind.UNKNOWN_REFERENCE:
+            # An argument of a macro with wrong arguments is reported before the macro.
+            for each in found:
+                if each.kind is ComplaintKind.UNKNOWN_REFERENCE and each.subject in MACROS:
+                    return Explanation(each.offset or 0, _explain_macro(each.subject))
+            return _explain_undeclared(source, offset, subject)
+        case ComplaintKind.WRONG_TYPES:
+            return Explanation(offset, _explain_overload(subject, found[0].types))
+        case kind:
+            return _find_foreign(source.tokens) or Explanation(
+                offset, _explain_other(source, offset, kind, subject)
+            )
 
 
 # -- words and marks of other languages --
 
 
-def _find_foreign(tokens: list[ExpressionToken]) -> tuple[int, str] | None:
+def _find_foreign(tokens: list[ExpressionToken]) -> Explanation | None:
     for index, token in enumerate(tokens):
         before = tokens[index - 1].text if index else ""
         if token.kind == "word" and before != "." and token.text in _WORDS:
-            return token.offset, _WORDS[token.text]
+            return Explanation(token.offset, _WORDS[token.text])
         if token.kind == "mark" and token.text in _MARKS:
-            return token.offset, _MARKS[token.text]
+            return Explanation(token.offset, _MARKS[token.text])
     return None
 
 
 # -- kinds of errors --
 
 
-def _explain_undeclared(source: ExpressionSource, offset: int, name: str) -> tuple[int, str]:
+def _explain_undeclared(source: ExpressionSource, offset: int, name: str) -> Explanation:
     root, _, rest = name.partition(".")
     # CEL reports the last dot of a path, or the bracket of a call.
     tokens = [token for token in source.tokens if token.offset <= offset and token.text == root]
     place = tokens[-1].offset if tokens else offset
     if root == "env":
-        return place, SECRETS_REFUSED
+        return Explanation(place, SECRETS_REFUSED)
     if not rest and _is_called(source.tokens, place):
-        return place, _explain_function(source, place, name)
+        return Explanation(place, _explain_function(source, place, name))
     if root in _WORDS:
-        return place, _WORDS[root]
-    return place, (
-        f"`{root[:60]}` is unknown. Write `input.{root[:60]}` for an input, `vars.{root[:60]}` for a variable, "
-        f"`steps.{root[:60]}.output` for a step, or `'{root[:60]}'` for a string."
+        return Explanation(place, _WORDS[root])
+    shown = root[:60]
+    message = (
+        f"`{shown}` is unknown. Write `input.{shown}` for an input, `vars.{shown}` for a variable, "
+        f"`steps.{shown}.output` for a step, or `'{shown}'` for a string."
     )
+    return Explanation(place, message, shown)
 
 
 def _explain_macro(name: str) -> str:
     if name == "has":
-        return _REFUSALS["has() argument"]
+        return _REFUSALS["has"]
     return f"`{name}` needs a name and an expression: `list.{name}(x, x.ready)`."
 
 
@@ -262,19 +272,7 @@ def _argument_bounds(tokens: list[ExpressionToken]) -> list[int]:
     return bounds
 
 
-def _split_types(text: str) -> list[str]:
-    """Split `int, map(string, dyn)` into the outermost types, without their parameters."""
-    types, depth = [""], 0
-    for character in text:
-        depth += (character == "(") - (character == ")")
-        if character == "," and not depth:
-            types.append("")
-        elif not depth and character != ")":
-            types[-1] += character
-    return [name.strip() for name in types]
-
-
-def _explain_overload(function: str, types: list[str]) -> str:
+def _explain_overload(function: str, types: tuple[str, ...]) -> str:
     kinds = [_KINDS.get(name, f"`{name[:60]}`") for name in types if name]
     if function == "_?_:_":
         if types[0] not in ("bool", "dyn"):
@@ -320,39 +318,90 @@ def _join(kinds: Iterable[str]) -> str:
     return " and ".join(kinds)
 
 
-def _explain_syntax(source: ExpressionSource, offset: int, reason: str) -> str:
-    quoted = _QUOTED.search(reason.partition(" expecting ")[0])
-    shown = quoted[1] if quoted else ""
-    if reason.startswith("missing ')'") or "expecting {']'" in reason or "expecting {')'" in reason:
-        return "A bracket is not closed. Add the closing bracket."
-    if reason.startswith("token recognition error"):
+# -- what the tokens show --
+
+
+def _explain_other(source: ExpressionSource, offset: int, kind: ComplaintKind, reason: str) -> str:
+    match kind:
+        case ComplaintKind.SYNTAX:
+            return _explain_syntax(source, offset)
+        case ComplaintKind.OTHER:
+            return _explain_refusal(source, offset) or f"The expression is invalid: {reason[:200]}."
+        case _:
+            return _REFUSALS[kind]
+
+
+def _explain_syntax(source: ExpressionSource, offset: int) -> str:
+    before = [token for token in source.tokens if token.offset < offset]
+    token = next(
+        (token for token in source.tokens if offset < token.offset + len(token.text)), None
+    )
+    if token is not None and token.kind == "string" and not _is_valid(token.text):
         return "This string cannot be read. Write `\\\\` for a backslash."
-    if "expecting ':'" in reason and not any(token.text == "?" for token in source.tokens):
-        return "An object needs a value after each key: `{'name': 1}`."
-    if "expecting ':'" in reason:
-        return "`?` needs two results: `condition ? this : that`."
-    if shown == "<EOF>" or offset >= len(source.text.rstrip()):
+    last, opened = (before[-1] if before else None), _find_open(source.tokens, offset)
+    needs_value = last is not None and (
+        last.text == "in" or (last.kind == "mark" and last.text not in _CLOSING)
+    )
+    if token is None and (needs_value or not opened):
         return _ENDS_EARLY
+    shown = source.text[offset : token.offset + len(token.text)] if token is not None else ""
+    if last is not None and last.text == ".":
+        shown = f".{shown}"
     if shown.startswith("."):
         return f"`{shown[:60]}` is not valid here. Write `input.topic` for a field, `input['two words']` for other names, and `input.list[0]` for an item."
-    return f"`{shown[:60]}` is not expected here. An operator, a comma or a bracket is missing before it."
+    match opened:
+        case [*_, "?"]:
+            return "`?` needs two results: `condition ? this : that`."
+        case [*_, "{"]:
+            return "An object needs a value after each key: `{'name': 1}`."
+        case _ if token is None:
+            return "A bracket is not closed. Add the closing bracket."
+        case _:
+            return f"`{shown[:60]}` is not expected here. An operator, a comma or a bracket is missing before it."
 
 
-def _explain_other(reason: str) -> str:
-    for start, sentence in _REFUSALS.items():
-        if start in reason:
-            return sentence
-    if "variable name must be" in reason:
-        return "The first argument of a macro must be a name: `list.map(x, x.name)`."
-    if "expected type 'optional_type" in reason:
-        return "`?` needs an optional value, such as `input.?topic`."
-    return f"The expression is invalid: {reason[:200]}."
+def _find_open(tokens: list[ExpressionToken], offset: int) -> list[str]:
+    """What is open at an offset, outermost first.
+
+    Brackets are open, with the word before a `(`; a `?` without its `:`; and `{:` instead of `{` after the colon of a key.
+    """
+    opened, before = list[str](), ""
+    for token in tokens:
+        if token.offset >= offset:
+            break
+        top = opened[-1] if opened else ""
+        match token.text:
+            case "(":
+                opened.append(f"{before}(")
+            case "[" | "{":
+                opened.append(token.text)
+            case "?" if before not in _BEFORE_OPTIONAL:
+                opened.append("?")
+            case ":" if top == "{":
+                opened[-1] = "{:"
+            case "," if top == "{:":
+                opened[-1] = "{"
+            case ":" | ")" | "]" | "}" if opened:
+                opened.pop()
+            case _:
+                pass
+        before = token.text
+    return opened
 
 
-def _explain_refusal(complaint: str) -> str:
-    reason = _STATUS.sub("", complaint)
-    if "recursion limit" in reason:
-        return _TOO_DEEP
-    if "map key type" in reason:
-        return "The keys of an object must be strings: `{'name': 1}`."
-    return f"The expression is invalid: {reason[:200]}."
+def _explain_refusal(source: ExpressionSource, offset: int) -> str | None:
+    """The problem of an expression that the parser refuses although it follows the grammar; None if it is unknown."""
+    number = _INTEGER.match(source.text, offset)
+    if number is not None and not _is_valid(number[0]):
+        return _REFUSALS["integer" if number[1].isdigit() else "hexadecimal or unsigned"]
+    token = next((token for token in source.tokens if token.offset >= offset), source.tokens[-1])
+    if token.kind == "string" and not _is_valid(token.text):
+        return _REFUSALS["escape"]
+    if token.text in _RESERVED:
+        return _REFUSALS["reserved"]
+    for opened in reversed(_find_open(source.tokens, offset)):
+        if opened == "has(":
+            return _REFUSALS["has"]
+        if opened[:-1] in MACROS:
+            return _REFUSALS["variable"]
+    return None

@@ -40,9 +40,13 @@ def read(text: str) -> ParseResult:
     found = source.read(text)
     try:
         compiled = engine().compile(found.text)
-        result_type = str(compiled.return_type())
     except RuntimeError as error:
         found.fail(*hints.explain(found, str(error)))
+    try:
+        result_type = str(compiled.return_type())
+    except RuntimeError:
+        # The library has types for objects with these keys, but cannot return them.
+        found.fail(0, "The keys of an object must be strings: `{'name': 1}`.")
     try:
         node = wire.decode(compiled.serialize())
         references = collect(node)

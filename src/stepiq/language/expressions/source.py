@@ -64,14 +64,14 @@ class ExpressionSource:
         """The offset in `written` for an offset in `text`."""
         return self.origins[offset] if offset < len(self.origins) else len(self.written)
 
-    def fail(self, offset: int, message: str) -> NoReturn:
+    def fail(self, offset: int, message: str, unknown_name: str | None = None) -> NoReturn:
         """Refuse the expression at an offset in `text`."""
-        fail(self.written, self.origin(offset), message)
+        fail(self.written, self.origin(offset), message, unknown_name)
 
 
-def fail(written: str, offset: int, message: str) -> NoReturn:
+def fail(written: str, offset: int, message: str, unknown_name: str | None = None) -> NoReturn:
     """Refuse the expression at an offset in the text as written."""
-    raise ExpressionSyntaxError(message, *position(written, offset))
+    raise ExpressionSyntaxError(message, *position(written, offset), unknown_name)
 
 
 def read(written: str) -> ExpressionSource:
@@ -160,11 +160,8 @@ def _read_placeholder(written: str, at: int) -> tuple[str, int]:
         fail(written, at, f"These braces are not closed. Write `{braces}` after the path.")
     root, *rest = _read_path(written, at, written[at + len(braces) : close])
     if not _PLAIN_NAME.fullmatch(root) or root in _KEYWORDS:
-        fail(
-            written,
-            at,
-            f"`{root[:60]}` is unknown. Write a path such as `{{{{input.topic}}}}`.",
-        )
+        message = f"`{root[:60]}` is unknown. Write a path such as `{{{{input.topic}}}}`."
+        fail(written, at, message, root[:60])
     # In parentheses, so that it is one value in any context.
     return f"({root}{''.join(map(_write_part, rest))})", close + len(braces)
 

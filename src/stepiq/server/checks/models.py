@@ -17,7 +17,7 @@ async def check_providers(settings: Settings) -> list[Check]:
     try:
         async with _providers(settings) as providers:
             asked = [_check(providers, settings, info) for info in providers.describe()]
-            return [check for check in await asyncio.gather(*asked) if check is not None]
+            return await asyncio.gather(*asked)
     except SettingsInvalid:
         # The next check reports it.
         return []
@@ -45,13 +45,12 @@ async def _providers(settings: Settings) -> AsyncGenerator[Providers]:
         await providers.close()
 
 
-async def _check(providers: Providers, settings: Settings, info: ProviderInfo) -> Check | None:
+async def _check(providers: Providers, settings: Settings, info: ProviderInfo) -> Check:
     name = f"provider {info.id}"
     if info.id == "local":
         return _check_local(name, settings, info)
     if not info.usable:
-        # The operator cannot configure a vendor that this version does not support.
-        return note(name, "not configured", info.reason or "") if _can_be_set(info) else None
+        return note(name, "not configured", info.reason or "")
     try:
         models = await providers.probe(info.id)
     except TimeoutError:
@@ -60,10 +59,6 @@ async def _check(providers: Providers, settings: Settings, info: ProviderInfo) -
     except ProviderError as error:
         return failed(name, error.message, "Until you fix this, steps that use its models fail.")
     return ok(name, f"{info.name} responds and offers {len(models)} models")
-
-
-def _can_be_set(info: ProviderInfo) -> bool:
-    return "not supported" not in (info.reason or "")
 
 
 def _check_local(name: str, settings: Settings, info: ProviderInfo) -> Check:
