@@ -33,6 +33,8 @@ _OURS = frozenset(
 _KEPT_ACROSS = frozenset({b"accept", b"accept-language", b"user-agent"})
 """The only headers that are sent to another origin, because any other header can be a credential."""
 _OF_BODIES = frozenset({b"content-type", b"content-encoding", b"content-language"})
+_ANSWERS_WITHOUT_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})
+"""OpenSSL's reasons if the response to the handshake is not TLS; the reason depends on its version."""
 _DECODED = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 
 
@@ -73,7 +75,11 @@ class FailureKind(StrEnum):
     CONNECT = "connect"
     """The connection was refused, or the host cannot be reached."""
     TLS = "tls"
-    """A trusted TLS connection failed, often because the certificate has expired or is for another host."""
+    """The TLS certificate is not trusted, often because it has expired or is for another host."""
+    NO_TLS = "no_tls"
+    """The server does not use TLS on this port."""
+    HANDSHAKE = "handshake"
+    """The TLS handshake failed for another reason, such as no common version of TLS."""
     TIMEOUT = "timeout"
     """A time limit was exceeded."""
     PROTOCOL = "protocol"
@@ -344,17 +350,20 @@ def _failure(hop: _Hop, error: Exception) -> NetworkFailure:
     if isinstance(error, httpx2.TimeoutException):
         return hop.failure(FailureKind.TIMEOUT, "did not answer in time")
     if isinstance(error, httpx2.ConnectError):
-        if _has_cause(error, ssl.SSLError):
-            return hop.failure(FailureKind.TLS, "does not have a trusted TLS certificate")
-        return hop.failure(FailureKind.CONNECT, "refused the connection or cannot be reached")
+        return _connect_failure(hop, error)
     return hop.failure(
         FailureKind.PROTOCOL, "closed the connection early, or did not answer in HTTP"
     )
 
 
-def _has_cause(error: BaseException | None, kind: type[BaseException]) -> bool:
-    while error is not None:
-        if isinstance(error, kind):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+def _connect_failure(hop: _Hop, error: httpx2.ConnectError) -> NetworkFailure:
+    match error.__cause__:
+        case ssl.SSLCertVerificationError():
+            return hop.failure(FailureKind.TLS, "does not have a trusted TLS certificate")
+        case ssl.SSLError(reason=reason) if reason in _ANSWERS_WITHOUT_TLS:
+            port = hop.url.port or 443
+            return hop.failure(FailureKind.NO_TLS, f"does not use TLS on port {port}")
+        case ssl.SSLError():
+            return hop.failure(FailureKind.HANDSHAKE, "failed the TLS handshake")
+        case _:
+            return hop.failure(FailureKind.CONNECT, "refused the connection or cannot be reached")

@@ -20,6 +20,8 @@ _ADVICE = {
     FailureKind.NAME: "Check the host in `url`.",
     FailureKind.CONNECT: "Check `url`, and that the server is running.",
     FailureKind.TLS: "Renew the certificate of the server, or correct the host in `url`.",
+    FailureKind.NO_TLS: "Write `http://` instead of `https://` in `url`, or correct the port.",
+    FailureKind.HANDSHAKE: "The server must support TLS 1.2 or 1.3, and must not demand a client certificate.",
     FailureKind.TIMEOUT: "Raise `timeout_seconds`, or try again later.",
     FailureKind.PROTOCOL: "Check that `url` is the address of an HTTP server, or try again later.",
     FailureKind.REDIRECTS: "Set `url` to the final address.",
