@@ -1,9 +1,11 @@
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable
 
 import pytest
+import uvloop
 from structlog.testing import capture_logs
 
 from stepiq.core import log_output, logging, metrics, watchdog
@@ -13,21 +15,22 @@ from stepiq.core.watchdog import Watchdog
 def hold_the_loop(dog: Watchdog, until: Callable[[], bool] = lambda: True) -> None:
     """Hold it until the watchdog's thread has found it here, and the condition is met, however slow the machine is."""
     while not (is_found_here(dog) and until()):
-        if dog._stack_beat == dog._beat and not is_found_here(dog):
+        if dog._stack_since == dog._held_since and not is_found_here(dog):
             # Something else held it before, or it was in one of the calls of this loop.
-            dog._stack_beat = 0.0
+            dog._stack_since = None
         time.sleep(0.005)
 
 
 def is_found_here(dog: Watchdog) -> bool:
-    return dog._stack_beat == dog._beat and dog._stack[-1].endswith(" hold_the_loop")
+    is_found = dog._held_since is not None and dog._stack_since == dog._held_since
+    return is_found and dog._stack[-1].endswith(" hold_the_loop")
 
 
-async def beats(dog: Watchdog, number: int = 2) -> None:
-    """Wait until the loop has noted the time so often."""
+async def free(dog: Watchdog, number: int = 2) -> None:
+    """Wait until the loop has been found free so often."""
     for _ in range(number):
-        before = dog._beat
-        while dog._beat == before:  # noqa: ASYNC110 - nothing else says so
+        before = dog._free_at
+        while dog._free_at == before:  # noqa: ASYNC110 - nothing else says so
             await asyncio.sleep(0)
 
 
@@ -45,16 +48,16 @@ class TestWatchdog:
         with Watchdog() as dog:
             hold_the_loop(dog)
             while measured("count") == count:
-                await beats(dog, 1)
+                await free(dog, 1)
 
         assert measured("sum") - seconds >= 0.1
 
     async def test_what_holds_the_loop_is_logged_with_its_stack(self):
         with capture_logs() as logs, Watchdog() as dog:
-            await beats(dog)
+            await free(dog)
             dog._next_report = 0.0
             hold_the_loop(dog)
-            await beats(dog)
+            await free(dog)
 
         [event] = [each for each in logs if "hold_the_loop" in each["stack"]]
         assert (event["event"], event["log_level"]) == ("event_loop_held", "warning")
@@ -79,10 +82,10 @@ class TestWatchdog:
     ):
         monkeypatch.setattr(watchdog, "_LONG_SECONDS", 0.2)
         with capture_logs() as logs, Watchdog() as dog:
-            await beats(dog)
+            await free(dog)
             hold_the_loop(dog, until=lambda: any(not each["is_over"] for each in logs))
             held = len(logs)
-            await beats(dog)
+            await free(dog)
 
         assert logs[held]["is_over"]
         assert logs[held]["seconds"] >= 0.2
@@ -92,11 +95,11 @@ class TestWatchdog:
             dog._next_report = 0.0
             for _ in range(3):
                 hold_the_loop(dog)
-                await beats(dog)
+                await free(dog)
             reported = len(logs)
             dog._next_report = 0.0
             hold_the_loop(dog)
-            await beats(dog)
+            await free(dog)
 
         assert reported == 1
         assert logs[0]["unreported"] == 0
@@ -104,7 +107,7 @@ class TestWatchdog:
 
     async def test_the_turn_that_ends_the_block_is_logged(self):
         with capture_logs() as logs, Watchdog() as dog:
-            await beats(dog)
+            await free(dog)
             dog._next_report = 0.0
             hold_the_loop(dog)
 
@@ -112,21 +115,65 @@ class TestWatchdog:
 
     async def test_the_stack_of_an_earlier_time_is_not_logged(self):
         with capture_logs() as logs, Watchdog() as dog:
-            await beats(dog)
+            await free(dog)
             hold_the_loop(dog)
-            await beats(dog)
+            await free(dog)
             dog._stopping.set()
             dog._thread.join()
             dog._next_report = 0.0
-            dog._beat -= 1.0
-            await beats(dog)
+            dog._held_since = time.monotonic() - 1.0
+            dog._note()
 
         assert logs[-1]["stack"] == ""
 
     async def test_it_ends_with_its_block(self):
         with Watchdog() as dog:
-            await beats(dog)
+            await free(dog)
 
         assert dog._thread not in threading.enumerate()
-        assert dog._timer is not None
-        assert dog._timer.cancelled()
+        assert dog._held_since is None
+
+    def test_a_loop_that_waits_is_not_woken(self):
+        def rest(dog: Watchdog) -> bool:
+            """Whether a check would not wake the loop, after it has executed what began this thread."""
+            dog._check()
+            while dog._held_since is not None:
+                time.sleep(0.001)
+            return dog._suspect(time.monotonic()) is None
+
+        async def watch() -> bool:
+            dog = Watchdog()
+            dog._next_measurement = math.inf
+            while not await asyncio.to_thread(rest, dog):
+                pass
+            return True
+
+        assert uvloop.run(asyncio.wait_for(watch(), 10))
+
+    def test_a_process_without_cpu_time_is_logged(self):
+        async def watch() -> None:
+            dog = Watchdog()
+            dog._note()
+            dog._free_at -= 1.0
+            dog._checked_at -= 1.0
+            await asyncio.to_thread(dog._check)
+            dog._note()
+
+        with capture_logs() as logs:
+            uvloop.run(watch())
+
+        assert [each["event"] for each in logs] == ["event_loop_held"]
+        assert logs[0]["seconds"] >= 0.9
+        assert logs[0]["stack"]
+
+    def test_a_loop_that_waits_is_measured(self):
+        async def watch() -> None:
+            dog = Watchdog()
+            dog._next_measurement = 0.0
+            await asyncio.to_thread(dog._check)
+            dog._note()
+
+        count = measured("count")
+        uvloop.run(watch())
+
+        assert measured("count") == count + 1

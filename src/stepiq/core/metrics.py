@@ -197,7 +197,7 @@ store_connections = Gauge(
 )
 event_loop_lag = Histogram(
     "stepiq_event_loop_lag_seconds",
-    "Longest delay of the event loop in each half second: how much later than planned a timer fired.",
+    "Longest delay of the event loop in each half second: how long it took until a new callback was called.",
     buckets=_LAG_BUCKETS,
     registry=REGISTRY,
 )

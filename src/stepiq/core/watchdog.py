@@ -1,7 +1,8 @@
 """Measures the delay of a process's event loop, and reports what blocks it.
 
-The loop records the time every 20 ms, and a thread checks it. If it is too old, the thread captures the stack of the
-loop's thread, so that the log shows the function that did not return. Both use less than a thousandth of a core.
+A thread looks at the loop's thread every 50 ms. If that thread executes Python code, the loop may be blocked, so the
+watchdog's thread schedules a callback. If the callback is late, the thread captures the stack of the loop's thread, so
+that the log shows the function that did not return. A loop that waits for events is not woken, except twice a second.
 """
 
 import asyncio
@@ -9,14 +10,16 @@ import sys
 import threading
 import time
 import traceback
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Self
 
 from stepiq.core import logging, metrics
 
 HELD_SECONDS = 0.1
 """A loop that is blocked for longer is reported."""
-_BEAT_SECONDS = 0.02
+_CHECK_SECONDS = 0.05
+_CHECK_SOON_SECONDS = 0.02
+"""While the callback has not been called."""
 _LONG_SECONDS = 5.0
 """A loop that is blocked for longer is reported while it is blocked: the process may be killed before it ends."""
 _REPORT_EVERY_SECONDS = 10.0
@@ -32,24 +35,30 @@ class Watchdog:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._thread_id = threading.get_ident()
-        self._beat = time.monotonic()
+        self._waiting_frame: FrameType | None = None
+        """The frame that is the innermost one of the loop's thread while uvloop waits for events.
+
+        The loop of the standard library has no such frame, so its callback is scheduled at every check."""
+        self._free_at = time.monotonic()
+        """When the loop last waited for events, or called the callback."""
+        self._checked_at = self._free_at
+        self._held_since: float | None = None
+        """The time since which the loop may be blocked; None if the callback is not scheduled."""
         self._longest_delay = 0.0
         """In seconds, since the last measurement."""
-        self._next_measurement = self._beat + _MEASURE_EVERY_SECONDS
-        self._timer: asyncio.TimerHandle | None = None
+        self._next_measurement = self._free_at + _MEASURE_EVERY_SECONDS
         self._stack: list[str] = []
         """Stack of the loop when it was found blocked, outermost call first."""
-        self._stack_beat = 0.0
-        """The beat after which `_stack` was captured. After a later beat, `_stack` is outdated."""
-        self._reported_beat = 0.0
-        """The beat after which the loop was last reported while it was blocked."""
+        self._stack_since: float | None = None
+        """The value of `_held_since` when `_stack` was captured. If it has changed, `_stack` is outdated."""
+        self._reported_since: float | None = None
+        """The value of `_held_since` when the loop was last reported while it was blocked."""
         self._next_report = 0.0
         self._unreported = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def __enter__(self) -> Self:
-        self._schedule()
         self._thread.start()
         return self
 
@@ -60,46 +69,73 @@ class Watchdog:
         where: TracebackType | None,
     ) -> None:
         self._stopping.set()
+        self._thread.join()
         # The `with` block may end in the iteration that blocked the loop.
         self._note()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._thread.join()
+        self._waiting_frame = None
 
-    def _schedule(self) -> None:
-        self._timer = self._loop.call_later(_BEAT_SECONDS, self._note)
-
-    def _note(self) -> None:
-        now, before = time.monotonic(), self._beat
-        held = now - before - _BEAT_SECONDS
-        self._beat = now
-        self._measure(held)
-        if held > HELD_SECONDS:
-            stack = self._stack if self._stack_beat == before else []
-            self._report(held, stack, is_repeated=self._reported_beat == before)
-        self._schedule()
-
-    def _measure(self, delay: float) -> None:
-        self._longest_delay = max(self._longest_delay, delay)
-        if self._beat >= self._next_measurement:
-            metrics.event_loop_lag.observe(self._longest_delay)
-            self._longest_delay = 0.0
-            self._next_measurement = self._beat + _MEASURE_EVERY_SECONDS
+    # -- in the watchdog's thread --
 
     def _watch(self) -> None:
-        while not self._stopping.wait(_BEAT_SECONDS):
-            # The loop can continue at any time, so the stack belongs to the beat that was read before.
-            beat = self._beat
-            held = time.monotonic() - beat - _BEAT_SECONDS
-            if held > HELD_SECONDS and self._stack_beat != beat:
-                self._stack = _stack(self._thread_id)
-                self._stack_beat = beat
-            if held > _LONG_SECONDS and self._reported_beat != beat:
-                self._reported_beat = beat
-                _write(held, self._stack, is_over=False)
+        while not self._stopping.wait(
+            _CHECK_SECONDS if self._held_since is None else _CHECK_SOON_SECONDS
+        ):
+            self._check()
 
-    def _report(self, held: float, stack: list[str], *, is_repeated: bool) -> None:
-        now = self._beat
+    def _check(self) -> None:
+        now = time.monotonic()
+        # The loop can continue at any time, so the stack belongs to the time that was read before.
+        asked_since = self._held_since
+        since = asked_since or self._suspect(now)
+        self._checked_at = now
+        if since is None:
+            return
+        held = now - since
+        if held > HELD_SECONDS and self._stack_since != since:
+            self._stack = _stack(self._thread_id)
+            self._stack_since = since
+        if held > _LONG_SECONDS and self._reported_since != since:
+            self._reported_since = since
+            _write(held, self._stack, is_over=False)
+        if asked_since is None:
+            self._held_since = since
+            self._loop.call_soon_threadsafe(self._note)
+
+    def _suspect(self, now: float) -> float | None:
+        """Since when the loop may be blocked; None if it is not. Also now, if it is time for a measurement."""
+        # This thread is late if the process gets no CPU time, or if the function that blocks the loop keeps the GIL.
+        due = min(now, self._checked_at + _CHECK_SECONDS)
+        is_late = now - due > HELD_SECONDS / 2
+        is_waiting = _frame(self._thread_id) is self._waiting_frame
+        if is_waiting and not is_late:
+            self._free_at = now
+            return now if now >= self._next_measurement else None
+        # The loop was blocked at an unknown time after it was last free, and before this check was due.
+        return (self._free_at + max(due, self._free_at)) / 2
+
+    # -- in the loop's thread --
+
+    def _note(self) -> None:
+        self._waiting_frame = sys._getframe(1)
+        since, now = self._held_since, time.monotonic()
+        if since is None:
+            return
+        self._free_at = now
+        self._held_since = None
+        held = now - since
+        self._measure(held, now)
+        if held > HELD_SECONDS:
+            stack = self._stack if self._stack_since == since else []
+            self._report(held, stack, now, is_repeated=self._reported_since == since)
+
+    def _measure(self, delay: float, now: float) -> None:
+        self._longest_delay = max(self._longest_delay, delay)
+        if now >= self._next_measurement:
+            metrics.event_loop_lag.observe(self._longest_delay)
+            self._longest_delay = 0.0
+            self._next_measurement = now + _MEASURE_EVERY_SECONDS
+
+    def _report(self, held: float, stack: list[str], now: float, *, is_repeated: bool) -> None:
         if now < self._next_report and not is_repeated:
             self._unreported += 1
             return
@@ -113,11 +149,13 @@ def _write(held: float, stack: list[str], **facts: object) -> None:
     log.warning("event_loop_held", seconds=round(held, 3), stack="\n".join(stack), **facts)
 
 
+def _frame(thread_id: int) -> FrameType:
+    """The innermost frame of a thread."""
+    return sys._current_frames()[thread_id]  # pyright: ignore[reportPrivateUsage] - a documented function
+
+
 def _stack(thread_id: int) -> list[str]:
     """Calls of a thread, outermost first: file, line and function, without source and values."""
-    frame = sys._current_frames().get(thread_id)  # pyright: ignore[reportPrivateUsage] - a documented function
-    if frame is None:
-        return []
-    calls = traceback.walk_stack(frame)
+    calls = traceback.walk_stack(_frame(thread_id))
     found = traceback.StackSummary.extract(calls, limit=_MAX_FRAMES, lookup_lines=False)
     return [f"{each.filename}:{each.lineno} {each.name}" for each in reversed(found)]
