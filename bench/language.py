@@ -40,14 +40,26 @@ HOSTILE = {
     "numbers": "type: code, language: javascript, source: 'function main(i) { return Array(260000).fill(1.5) }'",
 }
 LARGE = 250_000
+VALUES = ", ".join(
+    f"v{n}: 'input.a + {n} > 2 && input.b != null ? [1, 2].map(x, x * 2) : [0]'" for n in range(200)
+)
 DEFINITIONS = {
-    "templates": "type: transform, template: '" + "{{#if input.a}}{{/if}}" * (LARGE // 22) + "'",
-    "lists": "type: webhook, url: 'https://example.com', body: [" + "[]," * (LARGE // 3) + "]",
-    "expressions": "type: transform, set: ["
-    + "input.a + 1 > 2 ? [1, 2].map(x, x * 2) : {}," * 900
-    + "]",
-    "unknown fields": ", ".join(f"f{n}: 1" for n in range(LARGE // 12)),
+    # At most 10,000 tags in a template.
+    "templates": [
+        "type: transform, template: '"
+        + "{{#if input.a}}one of many pieces of text{{/if}}" * 5_000
+        + "'"
+    ],
+    "lists": ["type: webhook, url: 'https://example.com', body: [" + "[]," * (LARGE // 3) + "]"],
+    # At most 40,000 characters in the expressions of a definition.
+    "expressions": [f"type: transform, set: {{{VALUES}}}"] * 3,
+    "unknown fields": [
+        "type: wait, seconds: 1, " + ", ".join(f"f{n}: 1" for n in range(LARGE // 12))
+    ],
 }
+"""The steps of each definition."""
+ERRORS = {"unknown fields": {"unknown_field"}}
+"""The codes of the errors of a definition; the others must be valid."""
 AT_ONCE = 3
 
 
@@ -66,9 +78,12 @@ async def main(items: int, database_url: str) -> None:
                 pipeline_id = await saved(target, f"name: {kind}\nsteps: [{{id: s, {step}}}]\n")
                 work = hostile(target, pipeline_id, figures, kind)
                 figures[f"/health, hostile {kind}"] = await health(target, work)
-            for kind, step in DEFINITIONS.items():
-                source = f"name: {kind}\nsteps: [{{id: s, {step}}}]\n"
-                work = checked(target, source)
+            for kind, steps in DEFINITIONS.items():
+                listed = ", ".join(
+                    f"{{id: s{number}, {step}}}" for number, step in enumerate(steps)
+                )
+                source = f"name: {kind}\ninput: {{schema: {{a: {{type: integer}}, b: {{type: string}}}}}}\nsteps: [{listed}]\n"
+                work = checked(target, source, ERRORS.get(kind, set()))
                 figures[f"/health, checking {kind}"] = await health(target, work)
     width = max(map(len, figures))
     for name, value in figures.items():
@@ -105,8 +120,11 @@ async def hostile(target: Server, pipeline_id: str, figures: dict[str, Any], kin
     figures[f"ends of hostile {kind}"] = sorted(codes)
 
 
-async def checked(target: Server, source: str) -> None:
-    """Several checks of a large definition at once, again and again for some seconds."""
+async def checked(target: Server, source: str, codes: set[str]) -> None:
+    """Several checks of a large definition at once, again and again for some seconds.
+
+    It must have errors with these codes, and no others: a definition that the reader gives up early measures little.
+    """
     until = time.perf_counter() + 8
 
     async def one() -> None:
@@ -115,7 +133,9 @@ async def checked(target: Server, source: str) -> None:
             status, answer = await connection.request(
                 "POST", "/api/pipelines/validate", source, "application/yaml"
             )
-            assert status == 200, answer
+            found = {issue["code"] for issue in answer["errors"]} if status == 200 else set()
+            if status != 200 or found != codes:
+                raise SystemExit(f"A definition was not checked as expected: {str(answer)[:1000]}")
 
     await asyncio.gather(*(one() for _ in range(AT_ONCE)))
 
