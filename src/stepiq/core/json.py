@@ -94,7 +94,7 @@ _REASONS = {
     "lone leading surrogate": "an escape such as \\ud83d is half of a character. The other half is missing.",
     "trailing characters": "there is more text after the end of the value.",
 }
-"""By the start of the parser's message."""
+"""By the start of the parser's message: it raises `ValueError` with a text only, which the tests pin."""
 _Container = list[Json] | dict[str, Json]
 _CONTAINERS = frozenset({list, dict})
 _TOO_DEEP = f"The JSON exceeds the maximum depth of {MAX_DEPTH} levels."

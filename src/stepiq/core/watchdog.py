@@ -116,7 +116,7 @@ class Watchdog:
     # -- in the loop's thread --
 
     def _note(self) -> None:
-        self._waiting_frame = sys._getframe(1)
+        self._waiting_frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - a documented function
         since, now = self._held_since, time.monotonic()
         if since is None:
             return
