@@ -12,14 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from stepiq.accounts.service import setup_token
-from stepiq.cli.api import Api, ApiRefused
 from stepiq.cli.console import UsageError, say, shown_path, this_command
 from stepiq.cli.demo_server import demo_server
 from stepiq.cli.progress import make_progress
+from stepiq.cli.remote import following
 from stepiq.cli.results import show_result
 from stepiq.cli.weights import fetch_weights, uses_local_model
+from stepiq.client import (
+    AsyncClient,
+    AuthenticationError,
+    ClientError,
+    ConflictError,
+    PermissionDeniedError,
+)
+from stepiq.client.models import Session
 from stepiq.core import data_folder, json, keys, settings
-from stepiq.core.errors import Invalid
+from stepiq.core.errors import Invalid, Unavailable
 from stepiq.core.settings import Settings
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
@@ -31,14 +39,18 @@ _EMAIL = "demo@example.com"
 _SHOWN = "customer_message"
 _NEXT_INPUT = 'message="This is Tom Baker. Order A-60212 came without its lid."'
 _TERMINATED = 128 + signal.SIGTERM
-_UNAUTHORIZED = 401
-_REGISTRATION_REFUSED = (403, 409)
 
 
 class DemoLoginUnreadable(Invalid):
     """The file with the demo's account is damaged."""
 
     code = "demo_login_unreadable"
+
+
+class DemoCallFailed(Unavailable):
+    """The server of the demo refused a request, or did not respond."""
+
+    code = "demo_call_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +65,8 @@ def run(port: int) -> bool:
     """Run the demo, and return whether its run completed.
 
     Raises:
-        StepIQError: the server does not start, the local model cannot be fetched, or the API refuses a request.
+        DemoCallFailed: the API refuses a request.
+        StepIQError: the server does not start, or the local model cannot be fetched.
         UsageError: the store is PostgreSQL, which may hold data that the demo must not change.
     """
     configured = settings.load()
@@ -69,6 +82,8 @@ def run(port: int) -> bool:
         return asyncio.run(_demo(configured, folder, port, examples, chosen))
     except asyncio.CancelledError:
         sys.exit(_TERMINATED)
+    except ClientError as error:
+        raise DemoCallFailed(f"The demo cannot use its server: {error}") from error
 
 
 def _choose_model(configured: Settings, example: Example) -> None:
@@ -93,12 +108,12 @@ async def _demo(
     if (task := asyncio.current_task()) is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     say("Starting a server ...")
-    async with demo_server(port, folder / "demo.log") as api:
-        say(f"Server: {api.base_url}, with its data in {configured.sqlite_path}")
-        login = await _sign_in(api, configured)
-        saved = {example.name: await _save(api, example) for example in examples}
+    async with demo_server(port, folder / "demo.log") as visitor:
+        say(f"Server: {visitor.url}, with its data in {configured.sqlite_path}")
+        login, client = await _sign_in(visitor, configured)
+        saved = {example.name: await _save(client, example) for example in examples}
         say(f"Pipelines: {len(saved)} examples, from {shown_path(chosen.path.parent)}")
-        run = await _show(api, saved[_SHOWN], chosen)
+        run = await _show(client, saved[_SHOWN], chosen)
     say()
     completed = show_result(run)
     if completed:
@@ -106,47 +121,49 @@ async def _demo(
     return completed
 
 
-async def _sign_in(api: Api, configured: Settings) -> DemoLogin:
-    """Log in to the demo's account. Create it if necessary. On a new server it is the administrator."""
+async def _sign_in(visitor: AsyncClient, configured: Settings) -> tuple[DemoLogin, AsyncClient]:
+    """Log in to the demo's account. Create it if necessary. On a new server it is the administrator.
+
+    Returns the account and a client that uses it.
+    """
     file = demo_login_file(configured)
     login = _read_login(file)
-    token = login and await _log_in(api, login)
+    session = login and await _log_in(visitor, login)
     role = ""
-    if login is None or token is None:
-        login, token, role = await _create_account(api, configured)
+    if login is None or session is None:
+        login, session, role = await _create_account(visitor, configured)
         _keep(login, file)
-    api.use_token(token)
     say(f"Account: {login.email}{role} (password in {shown_path(file)})")
-    return login
+    return login, visitor.with_session(session.token)
 
 
-async def _log_in(api: Api, login: DemoLogin) -> str | None:
-    """An access token, or None if the server refuses the login, for example after its database was replaced."""
+async def _log_in(visitor: AsyncClient, login: DemoLogin) -> Session | None:
+    """None if the server refuses the login, for example after its database was replaced."""
     try:
-        return str((await api.post("auth/login", asdict(login)))["token"])
-    except ApiRefused as error:
-        if error.status != _UNAUTHORIZED:
-            raise
+        return await visitor.auth.login(email=login.email, password=login.password)
+    except AuthenticationError:
         return None
 
 
-async def _create_account(api: Api, configured: Settings) -> tuple[DemoLogin, str, str]:
-    """A new account, its access token, and its role as the end of a line."""
+async def _create_account(
+    visitor: AsyncClient, configured: Settings
+) -> tuple[DemoLogin, Session, str]:
+    """A new account, its session, and its role as the end of a line."""
     login = DemoLogin(_EMAIL, secrets.token_urlsafe(12))
     # The token has an effect only if the server has no account.
-    proof = {"setup_token": setup_token(keys.jwt_secret(configured))}
+    proof = setup_token(keys.jwt_secret(configured))
     try:
-        signed_in = await api.post("auth/register", {**asdict(login), **proof})
-    except ApiRefused as error:
-        if error.status not in _REGISTRATION_REFUSED:
-            raise
+        session = await visitor.auth.register(
+            email=login.email, password=login.password, setup_token=proof
+        )
+    except (PermissionDeniedError, ConflictError):
         login = DemoLogin(f"demo-{secrets.token_hex(3)}@example.com", login.password)
         await _add_account(configured, login)
-        signed_in = await api.post("auth/login", asdict(login))
-    if signed_in["user"]["is_admin"]:
-        return login, str(signed_in["token"]), ", administrator"
+        session = await visitor.auth.login(email=login.email, password=login.password)
+    if session.user.is_admin:
+        return login, session, ", administrator"
     await _lift_limits(configured, login)
-    return login, str(signed_in["token"]), ", not an administrator: the server already has one"
+    return login, session, ", not an administrator: the server already has one"
 
 
 # The next two functions change the database directly. They are needed only if the server already has accounts, so the
@@ -185,37 +202,30 @@ def _keep(login: DemoLogin, file: Path) -> None:
         handle.write(json.dumps(asdict(login)))
 
 
-async def _save(api: Api, example: Example) -> str:
+async def _save(client: AsyncClient, example: Example) -> str:
     """Create or update the example's pipeline on the server, and return its id."""
     definition = load(example.source, SourceFormat.YAML).definition
     name = definition.name if definition is not None else example.name
-    found = await api.get("pipelines", q=name, limit="100")
-    for pipeline in found["data"]:
-        if pipeline["name"] == name:
-            path = f"pipelines/{pipeline['id']}"
-            if await api.get_yaml(path) != example.source:
-                await api.send_yaml("PUT", path, example.source)
-            return str(pipeline["id"])
-    return str((await api.send_yaml("POST", "pipelines", example.source))["id"])
+    async for pipeline in client.pipelines.list(q=name):
+        if pipeline.name == name:
+            if await client.pipelines.get_yaml(pipeline.id) != example.source:
+                await client.pipelines.update(pipeline.id, example.source)
+            return str(pipeline.id)
+    return str((await client.pipelines.create(example.source)).id)
 
 
-async def _show(api: Api, pipeline_id: str, example: Example) -> dict[str, Any]:
+async def _show(client: AsyncClient, pipeline_id: str, example: Example) -> dict[str, Any]:
     """Start a run, show its events as they happen, and return the finished run."""
-    path = f"pipelines/{pipeline_id}/run"
-    run = await api.post(path, {"input_data": example.input_data})
-    say(f"Run: POST {api.base_url}/api/{path}")
+    run = await client.runs.start(pipeline_id, input_data=example.input_data)
+    say(f"Run: POST {client.url}/api/pipelines/{pipeline_id}/run")
     say(f"     {json.dumps(example.input_data)}\n")
-    progress = make_progress()
     try:
-        async for kind, data in api.stream(f"runs/{run['id']}/stream"):
-            progress.event(kind, data)
+        await following.show_events(client, str(run.id), make_progress())
     except asyncio.CancelledError:
         # Otherwise a stopping server would wait for the calls of the run.
-        await api.post(f"runs/{run['id']}/cancel", {})
+        await client.runs.cancel(run.id)
         raise
-    finally:
-        progress.close()
-    return await api.get(f"runs/{run['id']}")
+    return await following.run_of(client, str(run.id))
 
 
 def _say_next(configured: Settings, example: Example, login: DemoLogin, run_id: str) -> None:

@@ -10,7 +10,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
 
-from stepiq.cli.api import Api
+from stepiq.client import AsyncClient
+from stepiq.client.aio.transport import AsyncTransport
+from stepiq.client.connection import DEFAULT_TIMEOUT, ServerConnection
+from stepiq.core import http
 from stepiq.core.environment import environment
 from stepiq.core.errors import Unavailable
 
@@ -26,7 +29,7 @@ class DemoServerFailed(Unavailable):
 
 
 @asynccontextmanager
-async def demo_server(port: int, log: Path) -> AsyncGenerator[Api]:
+async def demo_server(port: int, log: Path) -> AsyncGenerator[AsyncClient]:
     """Run a server until the block ends, and yield a client of it.
 
     Args:
@@ -39,11 +42,17 @@ async def demo_server(port: int, log: Path) -> AsyncGenerator[Api]:
     _require_free(port)
     process = await _start(port, log)
     try:
-        api = Api(await _address(process, log))
-        try:
-            yield api
-        finally:
-            await api.close()
+        url = await _address(process, log)
+        connection = ServerConnection(
+            url,
+            api_key=None,
+            access_token=None,
+            workspace=None,
+            timeout=DEFAULT_TIMEOUT,
+            max_retries=0,
+        )
+        async with AsyncClient.over(AsyncTransport(connection, http.operator_client())) as client:
+            yield client
     finally:
         await _stop(process)
 

@@ -24,14 +24,15 @@ async def follow(
     The stream connects again after an interruption. If this is cancelled, for example with Ctrl-C, the run continues.
     """
     try:
-        await _show_events(client, run_id, progress)
+        await show_events(client, run_id, progress)
         return await run_of(client, run_id)
     except asyncio.CancelledError:
         say(f"The run continues on the server. To see it: {this_command()} runs logs -f {run_id}")
         raise
 
 
-async def _show_events(client: "AsyncClient", run_id: str, progress: ProgressLine | None) -> None:
+async def show_events(client: "AsyncClient", run_id: str, progress: ProgressLine | None) -> None:
+    """Show the events of a run until it ends."""
     try:
         async for event in client.runs.stream(run_id):
             if progress is not None:

@@ -47,6 +47,13 @@ class AsyncClient(AsyncTopics):
         )
         self._use(AsyncTransport(connection))
 
+    @classmethod
+    def over(cls, transport: AsyncTransport) -> Self:
+        """A client that uses existing connections, and no environment variables."""
+        client = object.__new__(cls)
+        client._use(transport)
+        return client
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -73,9 +80,7 @@ class AsyncClient(AsyncTopics):
             ConfigurationError: the token or the workspace cannot be used.
         """
         connection = self._transport.connection.with_token(access_token, workspace)
-        other = object.__new__(AsyncClient)
-        other._use(self._transport.connected_as(connection))
-        return other
+        return AsyncClient.over(self._transport.connected_as(connection))
 
     async def request(
         self,

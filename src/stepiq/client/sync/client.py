@@ -49,6 +49,13 @@ class Client(Topics):
         )
         self._use(Transport(connection))
 
+    @classmethod
+    def over(cls, transport: Transport) -> Self:
+        """A client that uses existing connections, and no environment variables."""
+        client = object.__new__(cls)
+        client._use(transport)
+        return client
+
     def __enter__(self) -> Self:
         return self
 
@@ -75,9 +82,7 @@ class Client(Topics):
             ConfigurationError: the token or the workspace cannot be used.
         """
         connection = self._transport.connection.with_token(access_token, workspace)
-        other = object.__new__(Client)
-        other._use(self._transport.connected_as(connection))
-        return other
+        return Client.over(self._transport.connected_as(connection))
 
     def request(
         self,
