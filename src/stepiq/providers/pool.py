@@ -22,9 +22,8 @@ class _Held:
 class ConnectionPool:
     """The connections of the most recently used keys."""
 
-    def __init__(self, make: "Callable[[str], ProviderConnection]", kept: int = KEPT) -> None:
+    def __init__(self, make: "Callable[[str], ProviderConnection]") -> None:
         self._make = make
-        self._kept = kept
         self._held: OrderedDict[str, _Held] = OrderedDict()
 
     @asynccontextmanager
@@ -41,7 +40,7 @@ class ConnectionPool:
 
     async def _trim(self) -> None:
         idle = [key for key, held in self._held.items() if not held.users]
-        for key in idle[: max(0, len(self._held) - self._kept)]:
+        for key in idle[: max(0, len(self._held) - KEPT)]:
             await self._held.pop(key).connection.close()
 
     async def close(self) -> None:

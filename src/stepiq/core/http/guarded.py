@@ -257,14 +257,9 @@ def _trusted() -> ssl.SSLContext:
     return httpx2.create_ssl_context(trust_env=False)
 
 
-def guarded_client(settings: Settings, resolver: Resolver | None = None) -> GuardedClient:
-    """The client for URLs from tenants. It can also call the addresses in `allowed_private_networks`.
-
-    Args:
-        settings: the settings of the server.
-        resolver: finds the addresses of names; by default, the operating system.
-    """
-    return GuardedClient(allowed=settings.allowed_private_networks, resolver=resolver)
+def guarded_client(settings: Settings) -> GuardedClient:
+    """The client for URLs from tenants. It can also call the addresses in `allowed_private_networks`."""
+    return GuardedClient(allowed=settings.allowed_private_networks)
 
 
 @dataclass(slots=True)

@@ -228,12 +228,10 @@ async def execute(sequence: SequenceState, step: Step, record: StepRecord) -> Re
     return await _Attempts(sequence, step, record).run()
 
 
-async def record_start(
-    run_context: RunContext, record: StepRecord, status: StepStatus = StepStatus.RUNNING
-) -> None:
+async def record_start(run_context: RunContext, record: StepRecord) -> None:
     """Record that an attempt begins, and wait until the record is written."""
     record.attempts += 1
-    note_start(run_context, record, status)
+    note_start(run_context, record)
     await run_context.buffer.write()
 
 
