@@ -1,7 +1,8 @@
 """Fixtures of all tests: new stores of both kinds, a movable clock, rows, the app, and a blocked network.
 
-Tests that use `settings`, `database` or fixtures that depend on them run twice, on SQLite and on PostgreSQL. Tests
-marked with `one_store` run only on SQLite.
+Tests that use `settings`, `database` or fixtures that depend on them run on SQLite. In the folders of `_BOTH_STORES`, and
+with the mark `both_stores`, they also run on PostgreSQL. With STEPIQ_TEST_STORES=both, all of them do, except tests with
+the mark `one_store`.
 """
 
 import gc
@@ -39,11 +40,13 @@ from tests.support.make import Make
 from tests.support.network import only_loopback
 from tests.support.order import slow_first
 from tests.support.statements import kept_statements
+from tests.support.store_calls import StoreComparison
 from tests.support.stores import PostgresStores, SqliteStores
 
-_RUN_FOLDER = "STEPIQ_TEST_RUN_FOLDER"
+_STORES = "STEPIQ_TEST_STORES"
 _TEST_VARIABLES = (
-    _RUN_FOLDER,
+    run_folders.VARIABLE,
+    _STORES,
     "STEPIQ_TEST_POSTGRES_URL",
     "STEPIQ_TEST_CYCLES",
     "STEPIQ_TEST_CHROMIUM",
@@ -87,8 +90,10 @@ def pytest_configure(config: pytest.Config) -> None:
         for parent in {_MEMORY, Path(tempfile.gettempdir())}:
             run_folders.sweep(parent)
     _keep_files_in_memory()
+    if config.getoption("compare_stores"):
+        config.pluginmanager.register(StoreComparison(config))
     if is_controller:
-        os.environ[_RUN_FOLDER] = str(run_folders.create(Path(tempfile.gettempdir())))
+        os.environ[run_folders.VARIABLE] = str(run_folders.create(Path(tempfile.gettempdir())))
         config.pluginmanager.register(_FailuresAtOnce(config))
     # Libraries may log after the end of a test, when its output stream is closed.
     logging.raiseExceptions = False
@@ -143,7 +148,7 @@ def _keep_files_in_memory() -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
-        run_folders.remove(Path(os.environ.pop(_RUN_FOLDER)))
+        run_folders.remove(Path(os.environ.pop(run_folders.VARIABLE)))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -220,7 +225,7 @@ def sqlite_stores(tmp_path_factory: pytest.TempPathFactory) -> SqliteStores:
 
 @pytest.fixture(scope="session")
 def postgres_stores() -> Iterator[PostgresStores]:
-    stores = PostgresStores(Path(os.environ[_RUN_FOLDER]))
+    stores = PostgresStores(Path(os.environ[run_folders.VARIABLE]))
     yield stores
     stores.close()
 
@@ -228,6 +233,10 @@ def postgres_stores() -> Iterator[PostgresStores]:
 _TESTS = Path(__file__).parent
 _MEASURED = (_TESTS / "language", _TESTS / "steps")
 """The folders whose tests CI runs with coverage: they test all of the language."""
+
+
+_BOTH_STORES = tuple(_TESTS / name for name in ("durability", "execution", "queue", "store"))
+"""The folders whose tests run on both stores: what they test depends on transactions, locks and SQL."""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -242,6 +251,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--only-measured",
         action="store_true",
         help="collect only the tests that CI measures; collecting the others takes 14 s of CPU",
+    )
+    parser.addoption(
+        "--compare-stores",
+        action="store_true",
+        help="fail if a line of stepIQ executes SQL on SQLite only; for all tests together",
     )
 
 
@@ -274,10 +288,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marks = metafunc.definition.iter_markers("parametrize")
     if "database_url" in metafunc.fixturenames and all(m.args[0] != "database_url" for m in marks):
-        is_one = metafunc.definition.get_closest_marker("one_store") is not None
-        on_postgresql = pytest.param("postgresql", marks=pytest.mark.postgresql)
-        stores = ["sqlite"] if is_one else ["sqlite", on_postgresql]
+        stores: list[object] = ["sqlite"]
+        if _needs_both_stores(metafunc.definition):
+            stores.append(pytest.param("postgresql", marks=pytest.mark.postgresql))
         metafunc.parametrize("database_url", stores, indirect=True)
+
+
+def _needs_both_stores(test: pytest.Item) -> bool:
+    if test.get_closest_marker("one_store") is not None:
+        return False
+    return (
+        os.environ.get(_STORES) == "both"
+        or test.get_closest_marker("both_stores") is not None
+        or any(test.path.is_relative_to(folder) for folder in _BOTH_STORES)
+    )
 
 
 @pytest.fixture

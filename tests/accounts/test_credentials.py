@@ -21,6 +21,7 @@ async def works(app, key):
 
 
 class TestSessions:
+    @pytest.mark.both_stores
     async def test_own_sessions_are_listed_and_one_is_ended(self, owner, login, account, stranger):
         other = await login(account)
         await login(stranger)
@@ -111,6 +112,7 @@ class TestSessions:
 
 
 class TestRoll:
+    @pytest.mark.both_stores
     async def test_both_keys_work_during_the_overlap(self, app, owner, make, account):
         old = await make.api_key(account, name="CI", scopes=[Scope.PIPELINES_READ])
 

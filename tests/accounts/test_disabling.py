@@ -16,6 +16,9 @@ __all__ = ["login", "login_key"]
 USERS = "/api/admin/users"
 
 
+pytestmark = pytest.mark.both_stores
+
+
 @pytest.fixture
 async def admin(make, login):
     """A client with the session of an administrator."""

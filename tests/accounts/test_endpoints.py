@@ -94,6 +94,7 @@ class TestRegister:
         assert response.status_code == 403
         assert response.json()["code"] == code
 
+    @pytest.mark.both_stores
     async def test_of_one_address_registered_at_once_one_is_made(self, client, make):
         await make.user()
 
@@ -149,6 +150,7 @@ class TestFirstAccount:
 
         assert response.status_code == 201
 
+    @pytest.mark.both_stores
     async def test_of_several_at_once_exactly_one_is_administrator(self, app, client):
         proof = {"setup_token": setup_token(app)}
         bodies = [{**NEW, **proof, "email": f"a{number}@example.com"} for number in range(6)]
@@ -278,6 +280,7 @@ class TestApiKeys:
         assert (made.status_code, made.json()["code"]) == (403, "session_required")
         assert (revoked.status_code, revoked.json()["code"]) == (403, "session_required")
 
+    @pytest.mark.both_stores
     async def test_a_revoked_key_is_refused_at_once_and_listed_no_more(
         self, owner, client, make, account
     ):

@@ -1,11 +1,14 @@
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from stepiq.accounts import housekeeping, service, sessions
 from stepiq.store.tables import invitations, password_resets, refresh_tokens
 from stepiq.store.tables import sessions as session_rows
 from tests.support.make_accounts import actor
+
+pytestmark = pytest.mark.both_stores
 
 
 async def sweep(database, clock):

@@ -78,6 +78,7 @@ class TestKnownClients:
             assert await housekeeping.sweep(session, clock.now()) == 1
         assert await digests(database) == set()
 
+    @pytest.mark.both_stores
     async def test_an_account_has_a_limited_number(
         self, database, known, account, make, clock, monkeypatch
     ):
@@ -97,6 +98,7 @@ class TestKnownClients:
         assert found == {"first", "third"}
         assert await knows(database, known, other.email)
 
+    @pytest.mark.both_stores
     async def test_processes_can_store_the_same_client_at_once(self, database, known, account):
         await asyncio.gather(*(remember(database, known, account) for _ in range(8)))
 

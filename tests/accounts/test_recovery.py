@@ -155,6 +155,7 @@ class TestAsk:
 
         assert box.recipients == [account.email]
 
+    @pytest.mark.both_stores
     async def test_what_could_not_be_sent_does_not_count_and_is_logged_without_the_token(
         self, forget, app, account, services
     ):
@@ -182,6 +183,7 @@ class TestAsk:
         assert not any(token in json.dumps(logs, default=str) for token in seen)
         assert len(await forget(account.email)) == 1
 
+    @pytest.mark.both_stores
     async def test_a_store_that_is_away_is_logged(self, forget, app, account, monkeypatch):
         from stepiq.store.database import StoreUnavailable
 
@@ -331,6 +333,7 @@ class TestReset:
 
         assert (await reset(token)).json()["code"] == "reset_invalid"
 
+    @pytest.mark.both_stores
     async def test_of_many_at_once_one_wins(self, forget, reset, account, clock):
         outcomes = Counter()
         for _ in range(RACES):

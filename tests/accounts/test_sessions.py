@@ -72,6 +72,7 @@ class TestRefresh:
 
         assert await is_let_in(client, third["token"])
 
+    @pytest.mark.both_stores
     async def test_a_spent_token_ends_the_session_at_once(self, client, log_in):
         first = (await log_in()).json()
         second = (await refresh(client, first["refresh_token"])).json()
@@ -117,6 +118,7 @@ class TestRefresh:
 
         assert (response.status_code, response.json()["code"]) == (401, "session_ended")
 
+    @pytest.mark.both_stores
     async def test_of_many_at_once_one_wins_and_the_family_ends(self, client, make, account):
         outcomes = Counter()
         for _ in range(RACES):
@@ -165,6 +167,7 @@ class TestEnd:
 
         assert (response.status_code, response.json()["code"]) == (403, "session_required")
 
+    @pytest.mark.both_stores
     async def test_a_read_under_way_does_not_bring_the_session_back(
         self, client, app, log_in, database, monkeypatch
     ):
@@ -236,6 +239,7 @@ class TestChangePassword:
 
         assert (response.status_code, response.json()["code"]) == (403, "session_required")
 
+    @pytest.mark.both_stores
     async def test_no_session_of_the_old_password_outlives_it(self, database, make, account):
         """Whatever a login, a refresh and a change do to each other."""
         survivors = Counter()
@@ -268,6 +272,7 @@ class TestChangePassword:
 
         assert survivors == {"mine": RACES}
 
+    @pytest.mark.both_stores
     async def test_of_two_changes_at_once_one_counts(self, database, make, account):
         old = await stored_hash(database, account)
 

@@ -190,6 +190,7 @@ class TestLogin:
 
         assert statuses == [429, 401]
 
+    @pytest.mark.both_stores
     async def test_a_burst_gets_no_more_than_ten(self, client, account):
         answers = await asyncio.gather(*(try_to_log_in(client, account.email) for _ in range(40)))
 

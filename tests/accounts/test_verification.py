@@ -144,6 +144,7 @@ class TestWithoutMailServer:
     def settings(self, settings):
         return settings.model_copy(update={"smtp_url": None})
 
+    @pytest.mark.both_stores
     async def test_an_account_is_verified_at_once(self, register):
         assert (await register())["user"]["email_verified"]
 

@@ -65,6 +65,7 @@ async def move(database: Database, account: Account, plan: str) -> None:
         )
 
 
+@pytest.mark.both_stores
 class TestApiKeys:
     async def test_no_more_than_the_plan_allows_are_created_at_once(self, login: Login, make: Make):
         client = await login(await make.user(plan="keys"))
@@ -113,6 +114,7 @@ class TestApiKeys:
         assert "ix_api_keys_not_revoked" in plan
 
 
+@pytest.mark.both_stores
 class TestVersions:
     async def test_no_more_than_the_plan_allows_are_saved_at_once(self, login: Login, make: Make):
         client = await login(await make.user(plan="versions"))
@@ -200,6 +202,7 @@ class TestDefinitionBytes:
         assert "the workspace has 0." in refused.json()["detail"]
 
 
+@pytest.mark.both_stores
 class TestSchedules:
     async def test_no_more_than_the_plan_allows_are_created_at_once(self, login: Login, make: Make):
         client = await login(await make.user(plan="schedules"))
@@ -321,6 +324,7 @@ class TestTake:
             return False
         return True
 
+    @pytest.mark.both_stores
     async def test_it_never_gives_more_than_the_limit(self, services: Services, make: Make):
         account = await make.user()
 

@@ -96,6 +96,7 @@ class TestGetUsage:
             ("2026-03-05", 0, 0),
         ]
 
+    @pytest.mark.both_stores
     async def test_by_caller_it_names_what_started_the_runs(self, owner, account, make):
         key = await make.api_key(account, name="Production")
         unknown = uuid4()
@@ -112,6 +113,7 @@ class TestGetUsage:
         ]  # fmt: skip
         assert series[0]["cost_usd_micros"] == 7
 
+    @pytest.mark.both_stores
     async def test_usage_by_day_adds_up_to_the_series(self, owner, used, monkeypatch):
         monkeypatch.setattr(service, "DAILY_LIMIT", 1)
 
@@ -136,6 +138,7 @@ class TestGetUsage:
         ]
         assert [day["cost_complete"] for day in found["daily"]] == [True, False, True]
 
+    @pytest.mark.both_stores
     async def test_limits_of_the_plan_show_what_is_left(self, login, make, clock):
         account = await make.user(plan="free")
         client = await login(account)
@@ -162,6 +165,7 @@ class TestGetUsage:
         assert found["runs_per_day"]["resets_at"].startswith(tomorrow)
         assert found["credits_per_month"]["resets_at"][8:10] == "01"
 
+    @pytest.mark.both_stores
     async def test_only_the_days_asked_for_count(self, owner, used):
         found = await usage(owner, "from=2026-03-01&to=2026-03-03")
 
@@ -236,6 +240,7 @@ class TestGetUsage:
         assert found["series"] == []
         assert found["runs"]["total"] == 0
 
+    @pytest.mark.both_stores
     async def test_of_more_than_a_hundred_the_largest_are_listed(self, owner, account, make):
         pipeline_id = await make.pipeline(account)
         for number in range(102):
@@ -310,6 +315,7 @@ class TestPeriod:
         assert service.period(None, date.max).days == 31
 
 
+@pytest.mark.both_stores
 @pytest.mark.new_store
 class TestStatements:
     @pytest.mark.parametrize("group_by", GroupBy)

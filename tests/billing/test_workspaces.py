@@ -40,6 +40,7 @@ async def url(account, make):
 
 
 class TestList:
+    @pytest.mark.both_stores
     async def test_it_shows_plan_members_and_the_usage_of_this_month(
         self, admin, account, make, clock
     ):
@@ -72,6 +73,7 @@ class TestList:
             "deleted_at": None,
         }
 
+    @pytest.mark.both_stores
     async def test_filters_and_pages(self, admin, make):
         ada = await make.user(name="Ada Löve", plan="starter")
         alone = await make.workspace(name="Left 100%")
@@ -121,6 +123,7 @@ class TestList:
 
 
 class TestChange:
+    @pytest.mark.both_stores
     async def test_limits_replace_those_of_the_plan_until_they_are_restored(self, change, account):
         first = (await change(plan="free", limits={"runs_per_day": 5, "cron": True})).json()
         second = (await change(limits={"runs_per_day": None, "steps": "unlimited"})).json()
@@ -259,6 +262,7 @@ class TestEffect:
 
         assert found == [200, 200, 429]
 
+    @pytest.mark.both_stores
     async def test_held_runs_start_when_the_limit_is_raised(
         self, change, owner, account, url, database, clock
     ):
@@ -296,6 +300,7 @@ class TestEffect:
         assert "of_the_future" not in limits
 
 
+@pytest.mark.both_stores
 class TestErase:
     async def test_only_workspaces_without_members_can_be_erased(
         self, admin, account, make, database
@@ -326,6 +331,7 @@ class TestErase:
         assert erased.status_code == 200
 
 
+@pytest.mark.both_stores
 class TestPlan:
     @pytest.mark.parametrize(("stored", "overrides"), [(None, ""), ({"steps": 3}, '{"steps":3}')])
     async def test_every_query_reads_the_name_with_the_limits(

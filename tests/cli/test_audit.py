@@ -76,6 +76,7 @@ class TestVerify:
         assert cli("audit", "verify", "--expect-head", head).code == 2
         assert cli(*chosen, "--server").code == 2
 
+    @pytest.mark.both_stores
     def test_a_changed_entry(self, cli, workspace_id):
         execute(sa.update(audit_entries).where(at(2)).values(target_name="innocent"))
 
@@ -85,6 +86,7 @@ class TestVerify:
         assert f"workspace {workspace_id}: entry 2 was changed, replaced or moved." in found.out
         assert "server: 1 entry, no fault." in found.out
 
+    @pytest.mark.both_stores
     def test_a_removed_entry(self, cli, workspace_id):
         execute(sa.delete(audit_entries).where(at(2)))
 
@@ -92,6 +94,7 @@ class TestVerify:
 
         assert (found.code, "entry 2 is missing." in found.out) == (1, True)
 
+    @pytest.mark.both_stores
     def test_moved_entries(self, cli, workspace_id):
         execute(move(2, to=99), move(3, to=2), move(99, to=3))
 
@@ -101,6 +104,7 @@ class TestVerify:
 
 
 class TestExport:
+    @pytest.mark.both_stores
     def test_each_log_in_its_order(self, cli, workspace_id):
         lines = [json.loads(line) for line in cli("audit", "export").out.splitlines()]
 
@@ -116,6 +120,7 @@ class TestExport:
         assert [row["target_name"] for row in rows] == ["first", "second", "third"]
         assert rows[0]["after"] == '{"plan":"first"}'
 
+    @pytest.mark.both_stores
     def test_a_filter(self, cli, workspace_id):
         lines = cli("audit", "export", "--action", "user.enabled").out.splitlines()
 

@@ -16,9 +16,9 @@ from tests.support.ports import free_port
 from tests.support.process import ServerProcess, first_account, running_server
 from tests.support.receiver import Receiver, Reply, running_receiver
 
-KILLS = int(os.environ.get("STEPIQ_TEST_CYCLES", "20"))
+KILLS = int(os.environ.get("STEPIQ_TEST_CYCLES", "10"))
 # Longer than all kills take.
-ITEMS = 12 * KILLS
+ITEMS = 12 * KILLS + 50
 LONG = f"""\
 name: Long
 steps:

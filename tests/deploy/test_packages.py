@@ -26,6 +26,7 @@ from tests.support.containers import ROOT
 from tests.support.local_model import CACHE, needs_local_model
 from tests.support.pace import slowness
 from tests.support.ports import free_port
+from tests.support.run_folders import shared
 
 PIPELINE = "name: Greeting\nsteps: [{id: greet, type: transform, template: Hello}]\n"
 SHARED = {
@@ -80,7 +81,7 @@ class Environment:
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 
-def install(folder: Path, *wheels: Path, compiled: bool = False) -> Environment:
+def install(folder: Path, *wheels: Path, compiled: bool = False) -> None:
     """Install wheels with the versions of the lock file. Uses uv if it is there, since it takes a tenth of the time."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     (folder / "constraints.txt").write_text(build_release.constraints())
@@ -93,28 +94,30 @@ def install(folder: Path, *wheels: Path, compiled: bool = False) -> Environment:
     else:
         command = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--disable-pip-version-check"]  # fmt: skip
     subprocess.run([*command, "--constraint", folder / "constraints.txt", *wheels], check=True)
-    return Environment(folder)
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the sdists and wheels. An npm that is called for the wheels fails."""
-    folder = tmp_path_factory.mktemp("dist")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("npm_config_offline", "true")
-        patch.setenv("npm_config_cache", str(folder / "npm"))
-        build_release.build(folder)
-    return folder
+@pytest.fixture(scope="session")
+def built() -> Path:
+    """The folder with the sdists and wheels, built once for all test processes. An npm that is called for them fails."""
+
+    def build(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("npm_config_offline", "true")
+            patch.setenv("npm_config_cache", str(folder / "npm"))
+            build_release.build(folder)
+
+    return shared("packages", build)
 
 
-@pytest.fixture(scope="module")
-def slim(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return install(tmp_path_factory.mktemp("slim"), *built.glob("stepiq_slim-*.whl"), compiled=True)
+@pytest.fixture(scope="session")
+def slim(built: Path) -> Environment:
+    wheels = built.glob("stepiq_slim-*.whl")
+    return Environment(shared("slim", lambda folder: install(folder, *wheels, compiled=True)))
 
 
-@pytest.fixture(scope="module")
-def whole(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return install(tmp_path_factory.mktemp("whole"), *built.glob("*.whl"))
+@pytest.fixture(scope="session")
+def whole(built: Path) -> Environment:
+    return Environment(shared("whole", lambda folder: install(folder, *built.glob("*.whl"))))
 
 
 def contents(built: Path, name: str) -> set[str]:
@@ -129,7 +132,6 @@ def metadata(built: Path, name: str) -> str:
     return packed.read(found).decode()
 
 
-# Few tests, because each process that runs some of them builds and installs the packages.
 pytestmark = [pytest.mark.slow, pytest.mark.one_store]
 
 

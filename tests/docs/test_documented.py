@@ -31,6 +31,7 @@ DEVELOPER_VARIABLES = {
     "STEPIQ_TEST_CHROMIUM",
     "STEPIQ_TEST_CYCLES",
     "STEPIQ_TEST_HEADED",
+    "STEPIQ_TEST_STORES",
 }
 DEVELOPER_PAGES = {"CONTRIBUTING.md", "releasing.md"}
 """Variables of scripts and tests, which the server does not read."""

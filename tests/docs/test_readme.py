@@ -29,7 +29,7 @@ PIPELINE = blocks(section(README, "## A pipeline"), "yaml")[0]
 RUN = blocks(section(README, "## A pipeline"), "sh")[0]
 COMMANDS, PROGRAM = (block.rstrip() for block in blocks(section(README, "## Quick start"), "sh"))
 MESSAGES = 200
-SAMPLE = min(MESSAGES, int(os.environ.get("STEPIQ_TEST_CYCLES", "20")))
+SAMPLE = min(MESSAGES, int(os.environ.get("STEPIQ_TEST_CYCLES", "10")))
 """How many of the messages the local model reads: all before a release. Each takes a second of CPU."""
 OUTPUT = "Order A-48213: My order A-48213 arrived with a broken lid."
 

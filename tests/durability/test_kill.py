@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.support.fake_provider import RunningFakeProvider, running_fake_provid
 from tests.support.ports import free_port
 from tests.support.process import ServerProcess, first_account, running_server
 
-KILLS = 8
+KILLS = int(os.environ.get("STEPIQ_TEST_CYCLES", "5"))
 STEPS = 4
 PIPELINE = "name: Chain\nsteps:\n" + "".join(
     f"  - {{id: s{n}, model: openai/gpt-4o-mini, prompt: 'Step {n}', retry: {{max_attempts: 10, backoff_ms: 50}}}}\n"
@@ -44,7 +45,7 @@ async def server(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(400 + 10 * KILLS)
 class TestKill:
     async def test_runs_go_on_by_themselves_without_repeating_what_is_recorded(
         self, server: ServerProcess, provider: RunningFakeProvider

@@ -3,6 +3,7 @@
 import json
 
 import httpx2
+import pytest
 import sqlalchemy as sa
 from standardwebhooks import Webhook
 
@@ -89,6 +90,7 @@ class TestGetAttemptRequest:
         # Not hexadecimal, because signatures and ids are.
         assert "xyz" not in json.dumps(shown)
 
+    @pytest.mark.both_stores
     async def test_a_body_that_would_differ_is_not_shown(
         self, sender: Sender, receiver: Receiver, database: Database
     ):
@@ -101,6 +103,7 @@ class TestGetAttemptRequest:
         assert shown["body"] is None
         assert shown["body_bytes"] == len(receiver.received[0].body)
 
+    @pytest.mark.both_stores
     async def test_an_attempt_of_an_earlier_version_has_none(
         self, sender: Sender, receiver: Receiver, database: Database
     ):

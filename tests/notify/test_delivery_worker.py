@@ -33,6 +33,9 @@ output: {{deliver: [{TARGET}, {TARGET}, {TARGET}]}}
 """
 
 
+pytestmark = pytest.mark.both_stores
+
+
 async def started(sender: Sender, receiver: Receiver) -> str:
     """A run whose delivery is at its receiver."""
     run_id = await sender.run(await sender.pipeline(PIPELINE.format(url=receiver.url)))

@@ -50,6 +50,7 @@ class TestListRunDeliveries:
 
         assert answer.json() == {"data": [], "next_cursor": None}
 
+    @pytest.mark.both_stores
     async def test_it_goes_page_by_page(self, sender: Sender, receiver: Receiver):
         target = '    - {type: webhook, url: "%s/%d", signing_secret_name: SIGNING}\n'
         more = "".join(target % (receiver.url, number) for number in range(2))
@@ -87,6 +88,7 @@ class TestListPipelineDeliveries:
         assert only_failed == [delivery]
         assert delivered == every[:1]
 
+    @pytest.mark.both_stores
     @pytest.mark.parametrize("status", [None, *DeliveryStatus])
     @pytest.mark.new_store
     async def test_each_list_walks_an_index_of_its_own(
@@ -175,6 +177,7 @@ class TestRedeliver:
 
         assert (answer.status_code, answer.json()["code"]) == (409, "delivery_pending")
 
+    @pytest.mark.both_stores
     async def test_of_many_at_once_one_is_taken(self, sender: Sender, receiver: Receiver):
         delivery = await failed(sender, receiver)
         receiver.reply_with(Reply(delay=1))
@@ -186,6 +189,7 @@ class TestRedeliver:
         await sender.deliveries(str(delivery["run_id"]))
         assert len(receiver.received) == 1
 
+    @pytest.mark.both_stores
     async def test_a_plan_without_webhooks_refuses(
         self, sender: Sender, receiver: Receiver, database: Database, clock: ModuleType
     ):
@@ -214,6 +218,7 @@ class TestPlan:
 
 
 class TestTestDeliveries:
+    @pytest.mark.both_stores
     async def test_every_target_gets_a_marked_sample(self, sender: Sender, receiver: Receiver):
         pipeline_id = await sender.pipeline(BOTH.format(url=receiver.url))
 

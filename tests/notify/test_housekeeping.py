@@ -1,5 +1,6 @@
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from stepiq.notify import housekeeping
@@ -7,6 +8,9 @@ from stepiq.store.states import DeliveryStatus
 from stepiq.store.tables import deliveries
 
 KEPT = timedelta(days=30)
+
+
+pytestmark = pytest.mark.both_stores
 
 
 async def sweep(database, clock):

@@ -159,6 +159,7 @@ class TestToken:
         # Also not the part that proves it.
         assert not [text for text in [*seen, out, err] if token[24:40] in text]
 
+    @pytest.mark.both_stores
     async def test_a_server_that_quotes_the_mail_does_not_bring_it_into_the_row(
         self, sender: Sender, settings: Settings, mail_box: Mailbox, database
     ):

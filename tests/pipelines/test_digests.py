@@ -1,5 +1,6 @@
 import hashlib
 
+import pytest
 import sqlalchemy as sa
 
 from stepiq.store.tables import pipeline_versions
@@ -25,6 +26,7 @@ class TestTextSha256:
         assert found == [(second["id"], sha256(changed)), (first["id"], sha256(YAML))]
         assert {each["source_format"] for each in listed.json()["data"]} == {"yaml"}
 
+    @pytest.mark.both_stores
     async def test_versions_of_earlier_servers_have_one_too(self, owner, database):
         created = (await owner.post("/api/pipelines", content=YAML, headers=AS_YAML)).json()
         async with database.transaction() as session:

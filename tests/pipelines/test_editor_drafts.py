@@ -72,6 +72,7 @@ class TestDraft:
         merged = await write(made["id"], "both", second["revision"])
         assert merged.json()["text"] == "both"
 
+    @pytest.mark.both_stores
     async def test_two_first_texts_do_not_replace_each_other(self, owner, create, write):
         made = await create()
 
@@ -95,6 +96,7 @@ class TestDraft:
         assert (late.status_code, late.json()["current"]) == (412, None)
         assert again.json()["text"] == "two"
 
+    @pytest.mark.both_stores
     async def test_deleting_can_name_the_state(self, owner, create, write):
         made = await create()
         url = f"/api/pipelines/{made['id']}/draft"
@@ -114,6 +116,7 @@ class TestDraft:
 
         assert (answer.status_code, answer.json()["code"]) == (404, "pipeline_not_found")
 
+    @pytest.mark.both_stores
     async def test_drafts_of_others_are_named_without_their_text(
         self, make, create, write, account, keep
     ):
@@ -125,6 +128,7 @@ class TestDraft:
         assert [(each["name"], each["base_version"]) for each in draft["others"]] == [("Grace", 1)]
         assert draft["text"] == "mine"
 
+    @pytest.mark.both_stores
     async def test_drafts_of_others_are_named_before_the_first_own_change(
         self, owner, make, create, write, account, login, keep
     ):
@@ -154,6 +158,7 @@ class TestDraft:
 
 
 class TestNewPipeline:
+    @pytest.mark.both_stores
     async def test_it_is_saved_under_the_reserved_id(self, owner):
         draft = (await owner.post("/api/drafts", json={"text": YAML})).json()
         url = f"/api/pipelines/{draft['pipeline_id']}"
@@ -193,6 +198,7 @@ class TestNewPipeline:
         assert [answer.status_code for answer in answers] == [404] * 4
         assert (await theirs.get("/api/drafts")).json()["data"] == []
 
+    @pytest.mark.both_stores
     async def test_own_drafts_are_listed_the_last_changed_first(self, owner, create, write):
         made = await create()
         first = (await owner.post("/api/drafts", json={"text": '{"name": "A"}'})).json()
@@ -206,6 +212,7 @@ class TestNewPipeline:
         assert [each["name"] for each in found] == ["B", "Greeting"]
         assert "text" not in found[0]
 
+    @pytest.mark.both_stores
     async def test_the_plan_limits_their_number(self, owner, services):
         services.plans = Plans.load({"enterprise": {"drafts": 1}})
         first = await owner.post("/api/drafts", json={})

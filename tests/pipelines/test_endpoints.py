@@ -71,6 +71,7 @@ class TestUpdate:
         assert response.json()["slug"] == made["slug"]
         assert first.json()["definition"] == DEFINITION
 
+    @pytest.mark.both_stores
     async def test_tags_and_slug_stay_unless_given(self, owner, create):
         made = await create(tags=["a"], slug="mine")
         url = f"/api/pipelines/{made['id']}"
@@ -118,6 +119,7 @@ class TestUpdate:
         assert response.json()["code"] == "precondition_failed"
         assert '"v1"' in response.json()["detail"]
 
+    @pytest.mark.both_stores
     async def test_many_at_once_get_distinct_versions(self, owner, create):
         made = await create()
         url = f"/api/pipelines/{made['id']}"
@@ -148,6 +150,7 @@ class TestUpdate:
 
 
 class TestPatch:
+    @pytest.mark.both_stores
     async def test_it_changes_what_is_given_and_makes_no_version(self, owner, create):
         made = await create(tags=["a"])
         url = f"/api/pipelines/{made['id']}"
@@ -215,6 +218,7 @@ class TestArchive:
         assert response.json()["status"] == "active"
         assert len((await owner.get("/api/pipelines")).json()["data"]) == 1
 
+    @pytest.mark.both_stores
     async def test_restore_needs_room_on_the_plan(self, login, make):
         account = await make.user(plan="free")
         client = await login(account)
@@ -231,6 +235,7 @@ class TestArchive:
 
 
 class TestList:
+    @pytest.mark.both_stores
     async def test_pages_hold_every_pipeline_once_newest_first(self, owner, create):
         made = [(await create())["id"] for _ in range(5)]
 
@@ -243,6 +248,7 @@ class TestList:
 
         assert seen == made[::-1]
 
+    @pytest.mark.both_stores
     async def test_it_filters_by_status_tag_and_part_of_the_name(self, owner, create):
         red = await create(name="Red Fox", tags=["animal", "x-y"])
         blue = await create(name="Blue 100%_", tags=["Animal"])

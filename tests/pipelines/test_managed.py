@@ -25,6 +25,7 @@ class TestManagedBy:
     async def test_others_have_none(self, create):
         assert manager(await create()) == (None, None)
 
+    @pytest.mark.both_stores
     async def test_a_new_version_keeps_it_unless_it_is_given(self, owner, create):
         url = f"/api/pipelines/{(await create(**MANAGED))['id']}"
 
@@ -34,6 +35,7 @@ class TestManagedBy:
         assert manager(kept.json()) == ("git", REPOSITORY)
         assert manager(given.json()) == ("git", "here")
 
+    @pytest.mark.both_stores
     async def test_patch_sets_and_removes_it(self, owner, create):
         url = f"/api/pipelines/{(await create())['id']}"
 
@@ -48,6 +50,7 @@ class TestManagedBy:
         assert manager(removed.json()) == (None, None)
         assert removed.json()["version"] == 1
 
+    @pytest.mark.both_stores
     async def test_the_audit_log_has_the_change(self, owner, create, database):
         url = f"/api/pipelines/{(await create(**MANAGED))['id']}"
 

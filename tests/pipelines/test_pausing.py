@@ -16,6 +16,9 @@ from tests.support.make_pipelines import GREETING
 INPUT = {"input_data": {"name": "Ada"}}
 
 
+pytestmark = pytest.mark.both_stores
+
+
 @pytest.fixture
 async def url(account, make):
     return f"/api/pipelines/{await make.pipeline(account)}"

@@ -9,6 +9,8 @@ from stepiq.pipelines import queries, statistics_queries
 from stepiq.store.states import RunStatus
 from tests.support.query_plans import query_plan, statements, walked_whole
 
+pytestmark = pytest.mark.both_stores
+
 
 @pytest.fixture
 def day():

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import httpx2
+import pytest
 import sqlalchemy as sa
 
 from stepiq.execution.runtime import Engine
@@ -37,6 +38,7 @@ class TestVersions:
             "package stepiq-sing 1.0. Ask the operator to install it, then start the run again."
         )
 
+    @pytest.mark.both_stores
     async def test_a_version_with_built_in_types_stores_no_package(
         self, owner: httpx2.AsyncClient, database: Database
     ):

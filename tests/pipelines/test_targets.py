@@ -72,6 +72,7 @@ class TestActive:
         with pytest.raises(PipelineNotFound):
             await targets.active(account.workspace_id, pipeline_id)
 
+    @pytest.mark.both_stores
     async def test_a_change_is_heard_at_once(self, targets, make, account, archive, changes):
         pipeline_id = await make.pipeline(account)
         await targets.active(account.workspace_id, pipeline_id)

@@ -187,6 +187,7 @@ class TestDelete:
         assert "has runs" in refused.json()["detail"]
         assert (await owner.get(f"{url}/versions/1")).status_code == 200
 
+    @pytest.mark.both_stores
     async def test_it_works_for_archived_pipelines(self, owner, url):
         await owner.delete(url)
 

@@ -110,6 +110,7 @@ class TestStart:
         assert response.status_code == 404
         assert response.json()["code"] == "version_not_found"
 
+    @pytest.mark.both_stores
     async def test_a_saved_version_that_compares_a_secret_says_what_to_change(
         self, owner, account, make, database
     ):
@@ -262,6 +263,7 @@ class TestGet:
         assert [step["step_id"] for step in run["steps"]] == ["s1", "s2"]
         assert run["steps"][0]["duration_ms"] == 250
 
+    @pytest.mark.both_stores
     async def test_a_cost_is_given_in_whole_and_by_part(self, owner, account, make, add_step):
         run_id = await make.run(account, await make.pipeline(account))
         parts = {"input": 5, "cached": 1, "output": 20}
@@ -272,6 +274,7 @@ class TestGet:
         assert step["cost_usd_micros"] == 26
         assert step["cost_usd_micros_by_part"] == parts
 
+    @pytest.mark.both_stores
     async def test_an_unknown_price_is_null_and_nothing_bought_is_zero(
         self, owner, account, make, add_step
     ):
@@ -283,6 +286,7 @@ class TestGet:
 
         assert (unknown["cost_usd_micros"], free["cost_usd_micros"]) == (None, 0)
 
+    @pytest.mark.both_stores
     async def test_large_outputs_are_read_from_where_they_are_kept(
         self, owner, account, make, add_step, database
     ):
@@ -304,6 +308,7 @@ class TestGet:
         assert detail["steps"][0]["output"] == "big step"
         assert (listed["output"], listed["output_is_large"]) == (None, True)
 
+    @pytest.mark.both_stores
     async def test_credits_are_thousands_of_tokens(self, owner, account, make, database):
         run_id = await make.run(account, await make.pipeline(account))
         async with database.transaction() as session:
@@ -319,6 +324,7 @@ class TestGet:
 
 
 class TestCancel:
+    @pytest.mark.both_stores
     async def test_a_pending_run_is_cancelled_at_once(self, owner, account, make):
         pipeline_id = await make.pipeline(account)
         started = await owner.post(f"/api/pipelines/{pipeline_id}/run", json={})
@@ -354,6 +360,7 @@ class TestCancel:
         ended = "been cancelled" if status is RunStatus.CANCELLED else status
         assert response.json()["detail"] == f"Run {run_id} has already {ended}."
 
+    @pytest.mark.both_stores
     async def test_of_many_at_once_one_cancels(self, owner, account, make):
         pipeline_id = await make.pipeline(account)
         started = await owner.post(f"/api/pipelines/{pipeline_id}/run", json={})

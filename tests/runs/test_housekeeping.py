@@ -28,6 +28,9 @@ COMPLETED = RunStatus.COMPLETED
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
+pytestmark = pytest.mark.both_stores
+
+
 @pytest.fixture
 async def pipeline_id(make, account):
     return await make.pipeline(account)

@@ -132,6 +132,7 @@ class TestOpen:
         assert shown["steps"][0]["duration_ms"] == 1_234
         assert not re.search(r'"(in|out|prompt|output|input_data)"', answer.text)
 
+    @pytest.mark.both_stores
     async def test_many_steps_are_cut(self, client, failed_id, add_step, token, monkeypatch):
         monkeypatch.setattr(service, "_LINKED_STEPS", 2)
         for ordinal in (1, 2, 3):

@@ -56,6 +56,7 @@ class TestList:
         listed = [run["id"] for run in first["data"] + rest["data"]]
         assert listed == made[::-1]
 
+    @pytest.mark.both_stores
     async def test_it_filters_by_when_runs_were_made(self, owner, account, make, database):
         pipeline_id = await make.pipeline(account)
         old, new = [await make.run(account, pipeline_id) for _ in range(2)]
@@ -92,6 +93,7 @@ class TestList:
         assert set(await self.found(owner, f"q={a[:8]}")) >= {a}
         assert await self.found(owner, "q=") == [b, a]
 
+    @pytest.mark.both_stores
     async def test_it_filters_by_version_tag_error_and_caller(self, owner, account, make):
         tagged, other = await make.pipeline(account, tags=["a"]), await make.pipeline(account)
         caller = {"caller_type": "api_key", "caller_id": ids.uuid7()}

@@ -42,6 +42,9 @@ FILTERS = [
 ]
 
 
+pytestmark = pytest.mark.both_stores
+
+
 def statement(database, wanted, before=None):
     return list_queries.page_statement(
         ids.uuid7(), wanted, before=before, limit=51, is_sqlite=database.is_sqlite

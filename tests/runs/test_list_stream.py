@@ -61,6 +61,7 @@ async def next_events(frames):
 
 
 class TestListFollower:
+    @pytest.mark.both_stores
     async def test_a_change_shows_the_run_as_the_list_does(
         self, follow, teller, owner, account, make, pipeline_id
     ):
@@ -77,6 +78,7 @@ class TestListFollower:
         assert event.data == listed
         assert (listed["status"], listed["input_tokens"]) == ("running", 7)
 
+    @pytest.mark.both_stores
     async def test_several_changes_become_one_event(
         self, follow, changes, teller, account, make, pipeline_id, database
     ):
@@ -148,6 +150,7 @@ class TestListFollower:
             # The generator of the slow listener has not waited for an event before.
             assert await anext(slow) == STALE
 
+    @pytest.mark.both_stores
     async def test_a_store_that_is_away_makes_the_list_stale(
         self, follow, changes, teller, account, make, pipeline_id, monkeypatch
     ):
@@ -169,6 +172,7 @@ class TestListFollower:
 
         assert event.data["id"] == str(run_id)
 
+    @pytest.mark.both_stores
     async def test_a_quiet_stream_is_kept_open_and_then_stale(self, follow):
         # Without a timeout, because the clock is moved.
         async with aclosing(follow()) as frames:
@@ -187,6 +191,7 @@ class TestListFollower:
 
             assert [each async for each in frames] == []
 
+    @pytest.mark.both_stores
     async def test_what_is_told_leads_to_the_list(
         self, follow, teller, account, make, database, pipeline_id
     ):

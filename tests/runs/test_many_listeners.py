@@ -113,6 +113,7 @@ class TestSlowListeners:
         assert numbers(slow) + numbers(again) == list(range(1, last + 1))
 
 
+@pytest.mark.both_stores
 class TestReconnects:
     async def test_five_hundred_leave_no_gap_no_repeat_and_nothing_injected(
         self, server, headers, database, teller, run_id

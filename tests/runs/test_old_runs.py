@@ -14,7 +14,7 @@ from tests.support import old_runs
 from tests.support.make_accounts import actor
 from tests.support.old_runs import OldRuns
 
-pytestmark = pytest.mark.new_store
+pytestmark = [pytest.mark.both_stores, pytest.mark.new_store]
 
 BEFORE = "202611261546"
 """The last revision without operations."""

@@ -58,6 +58,7 @@ async def reads(client: httpx2.AsyncClient) -> list[tuple[str, str, str]]:
     return [(each["actor"]["id"], each["actor"]["name"], each["target"]["name"]) for each in found]
 
 
+@pytest.mark.both_stores
 async def test_a_run_that_is_claimed_twice_has_one_entry_for_each_secret(owner, until):
     await owner.post("/api/user/secrets", json={"name": "TOKEN", "value": "a value of it"})
     run_id = await start(owner, SOURCE)

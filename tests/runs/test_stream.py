@@ -42,6 +42,7 @@ class TestFollower:
 
         assert [event.seq for event in told] == [3, 4]
 
+    @pytest.mark.both_stores
     async def test_with_nothing_left_to_tell_it_ends_at_once(self, follow, teller, run_id):
         await teller.end(run_id)
 
@@ -56,6 +57,7 @@ class TestFollower:
 
         assert [event.seq for event in told] == list(range(1, 8))
 
+    @pytest.mark.both_stores
     async def test_after_the_log_it_tells_what_comes(self, follow, teller, run_id):
         await teller.log(run_id, 1)
         async with aclosing(follow(run_id)) as frames:
@@ -80,6 +82,7 @@ class TestFollower:
 
         assert [event.seq for event in [*first, *rest]] == [1, 2, 3, 4, 5]
 
+    @pytest.mark.both_stores
     async def test_no_interleaving_leaves_a_gap_or_a_repeat(self, follow, teller, account, make):
         pipeline_id = await make.pipeline(account)
         for seed in range(8):
@@ -126,6 +129,7 @@ class TestFollower:
         assert [event.seq for event in rest] == [2, 3]
         assert rest[0].data["message"] == "lost"
 
+    @pytest.mark.both_stores
     async def test_it_waits_for_a_store_that_is_away(self, follow, teller, run_id, monkeypatch):
         monkeypatch.setattr(stream, "_OUTAGE_SECONDS", 0)
         await teller.log(run_id, 1)
@@ -145,6 +149,7 @@ class TestFollower:
         assert heard == [KEEPALIVE_COMMENT] * 2
         assert [event.seq for event in rest] == [1, 2]
 
+    @pytest.mark.both_stores
     async def test_a_server_that_stops_waits_for_no_store(
         self, follow, streams, run_id, monkeypatch
     ):

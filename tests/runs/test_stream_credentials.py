@@ -110,6 +110,7 @@ class TestSessions:
             "Authorization": f"Bearer {app.state.doors.tokens.issue(account.id, opened.session_id)}"
         }
 
+    @pytest.mark.both_stores
     async def test_when_the_session_ends(self, server, run_id, headers, account, database):
         async with streaming(server, run_id, headers) as frames:
             async with database.transaction() as session:
@@ -151,6 +152,7 @@ class TestMembers:
 
             assert b"run.status" not in await ended(frames)
 
+    @pytest.mark.both_stores
     async def test_when_only_the_membership_ends(
         self, app, server, run_id, account, make, database
     ):
@@ -233,6 +235,7 @@ class WaitedFor(Streams):
         self.entered.set()
 
 
+@pytest.mark.both_stores
 class TestWaitingRequests:
     @pytest.mark.parametrize(("is_revoked", "status"), [(False, 200), (True, 202)])
     async def test_the_answer_shows_no_result_to_a_key_that_was_revoked_meanwhile(

@@ -13,6 +13,8 @@ from stepiq.runs.waiting import Waited, until_ended
 from stepiq.store.pubsub import run_topic
 from stepiq.store.states import RunStatus
 
+pytestmark = pytest.mark.both_stores
+
 
 async def connected() -> Any:
     """A caller who stays."""

@@ -31,6 +31,7 @@ class TestAccess:
             assert (await key.get(f"/api/admin/{path}")).json()["code"] == "session_required"
 
 
+@pytest.mark.both_stores
 class TestWorkers:
     @pytest.fixture
     async def engine(self, database, changes, providers, http):
@@ -59,6 +60,7 @@ class TestQueues:
         assert (found["held_runs"], found["counted_up_to"]) == (0, 10_000)
 
 
+@pytest.mark.both_stores
 class TestStuckRuns:
     async def test_each_has_a_reason(self, admin, owner, make, account, database):
         pipeline_id = await make.pipeline(account)
@@ -92,6 +94,7 @@ class TestStuckRuns:
         assert {each["pipeline_name"] for each in found} == {"Greeting"}
 
 
+@pytest.mark.both_stores
 class TestFailingDeliveries:
     async def test_failed_and_repeated_ones_are_listed(self, admin, make, account, database):
         pipeline_id = await make.pipeline(account)

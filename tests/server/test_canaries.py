@@ -32,6 +32,9 @@ steps:
 """
 
 
+pytestmark = pytest.mark.both_stores
+
+
 def ways(secret):
     """What the secret looks like, and its parts that no chance explains."""
     data = secret.encode()

@@ -14,6 +14,8 @@ from stepiq.server import housekeeping
 from stepiq.store.database import StoreUnavailable
 from tests.support.audit_log import recorded
 
+pytestmark = pytest.mark.both_stores
+
 
 class TestSweeps:
     @pytest.mark.parametrize(

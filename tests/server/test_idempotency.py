@@ -29,6 +29,9 @@ KEY = {"Idempotency-Key": "b7c1a6e0-order-17"}
 PIPELINE = {"name": "X", "steps": [{"id": "a", "type": "transform", "template": "x"}]}
 
 
+pytestmark = pytest.mark.both_stores
+
+
 @pytest.fixture
 def rows(database):
     """How many rows a table has."""

@@ -10,6 +10,9 @@ __all__ = ["login", "login_key", "login_service_key"]
 KEY = {"Idempotency-Key": "b7c1a6e0-order-17"}
 
 
+pytestmark = pytest.mark.both_stores
+
+
 @pytest.fixture
 async def run_url(account, make):
     return f"/api/pipelines/{await make.pipeline(account)}/run"

@@ -53,6 +53,9 @@ GROUPS = ("day", "model", "pipeline", "caller")
 PARTS = ("", "?steps=false", "/steps", "/events", "/stream", "/deliveries")
 
 
+pytestmark = pytest.mark.both_stores
+
+
 @pytest.fixture
 async def pipeline_id(database, sender, receiver: Receiver, account):
     """A pipeline with a long history, on a plan where everything is counted."""

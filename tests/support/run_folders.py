@@ -2,11 +2,15 @@
 
 import fcntl
 import os
+import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.support import postgres
 
+VARIABLE = "STEPIQ_TEST_RUN_FOLDER"
+"""The environment variable that gives the folder to all processes of the run."""
 _PREFIX = "stepiq-test-run-"
 _locks: dict[Path, int] = {}
 """The open file of each folder that this process has locked. The system releases the lock when the process ends."""
@@ -25,6 +29,21 @@ def remove(folder: Path) -> None:
     """Remove a folder, and the server or databases of its run."""
     postgres.stop(folder)
     os.close(_locks.pop(folder))
+
+
+def shared(name: str, fill: Callable[[Path], object]) -> Path:
+    """A folder of this run that the first process to ask for it fills. Others wait until it is complete."""
+    folder = Path(os.environ[VARIABLE]) / name
+    content, complete = folder / "content", folder / "complete"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if not complete.exists():
+            shutil.rmtree(content, ignore_errors=True)
+            content.mkdir()
+            fill(content)
+            complete.touch()
+    return content
 
 
 def sweep(parent: Path) -> None:

@@ -76,6 +76,32 @@ class TestSweep:
             psycopg.connect(f"{url}/postgres")
 
 
+class TestShared:
+    @pytest.fixture(autouse=True)
+    def run_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(run_folders.VARIABLE, str(tmp_path))
+
+    def test_only_the_first_fills_it(self):
+        filled = run_folders.shared("thing", lambda folder: (folder / "a").write_text("first"))
+
+        again = run_folders.shared("thing", lambda folder: (folder / "a").write_text("second"))
+
+        assert again == filled
+        assert (again / "a").read_text() == "first"
+
+    def test_after_a_failure_the_next_one_starts_anew(self):
+        def fail(folder: Path) -> None:
+            (folder / "half").touch()
+            raise OSError
+
+        with pytest.raises(OSError):  # noqa: PT011 - raised above
+            run_folders.shared("thing", fail)
+
+        filled = run_folders.shared("thing", lambda folder: (folder / "whole").touch())
+
+        assert [path.name for path in filled.iterdir()] == ["whole"]
+
+
 class TestStop:
     def test_databases_on_a_server_of_somebody_else_are_dropped(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

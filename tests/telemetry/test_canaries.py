@@ -44,6 +44,9 @@ steps:
 """
 
 
+pytestmark = pytest.mark.both_stores
+
+
 def ways(secret: str) -> list[bytes]:
     """Forms of a secret, and parts of them that do not occur by chance."""
     data = secret.encode()

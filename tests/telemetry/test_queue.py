@@ -3,6 +3,8 @@
 from datetime import timedelta
 from types import ModuleType
 
+import pytest
+
 from stepiq.core.settings import Settings
 from stepiq.execution import trace_queue
 from stepiq.server import housekeeping
@@ -33,6 +35,7 @@ class TestClaim:
         assert len(await queued(database)) == 2
 
 
+@pytest.mark.both_stores
 class TestSweep:
     async def test_runs_that_no_process_exports_are_removed_after_a_day(
         self, world: World, database: Database, settings: Settings, clock: ModuleType

@@ -20,6 +20,9 @@ SIMPLE = "name: Simple\nsteps:\n  - {id: t, type: transform, template: x}\n"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
+pytestmark = pytest.mark.both_stores
+
+
 def parent(number: int) -> dict[str, str]:
     return {"traceparent": f"00-{TRACE}-{number:016x}-01"}
 

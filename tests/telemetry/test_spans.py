@@ -38,6 +38,9 @@ steps:
 """
 
 
+pytestmark = pytest.mark.both_stores
+
+
 async def traced(
     world: World, exporter: TraceExporter, collector: CollectorServer, run_id: Any
 ) -> list[ReceivedSpan]:

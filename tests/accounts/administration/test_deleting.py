@@ -11,6 +11,8 @@ from tests.accounts.administration.conftest import USERS
 from tests.support.clients import outcome
 from tests.support.make_accounts import PASSWORD
 
+pytestmark = pytest.mark.both_stores
+
 
 @pytest.fixture
 def delete(admin):

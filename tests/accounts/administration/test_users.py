@@ -9,6 +9,7 @@ from tests.support.make_accounts import PASSWORD
 
 
 class TestList:
+    @pytest.mark.both_stores
     async def test_filters_find_users_by_text_and_state(self, admin, make):
         ada = await make.user(email="ada@example.com", name="Ada Löve")
         bob = await make.user(email="bob_b@example.com", name="Bob", is_disabled=True)
@@ -28,6 +29,7 @@ class TestList:
         assert await found("is_admin=true&q=root") == {"root@example.com"}
         assert await found("email=ada@example.com") == {ada.email}
 
+    @pytest.mark.both_stores
     async def test_it_comes_in_pages(self, admin, make):
         for _ in range(3):
             await make.user()
@@ -104,6 +106,7 @@ class TestChange:
 
         assert outcome(refused) == (409, "own_account")
 
+    @pytest.mark.both_stores
     async def test_of_two_that_dismiss_each_other_one_remains(
         self, admin, administrator, make, login
     ):

@@ -40,6 +40,7 @@ class TestList:
 
         assert (await client.get("/api/audit")).json()["data"] == []
 
+    @pytest.mark.both_stores
     async def test_filters_and_pages(self, owner, account, key):
         for name in "abc":
             await owner.post("/api/user/api-keys", json={"name": name})
@@ -113,6 +114,7 @@ class TestVerify:
 
 
 class TestListServer:
+    @pytest.mark.both_stores
     async def test_an_administrator_sees_all_workspaces(self, login, make, account, key):
         admin = await login(await make.user(is_admin=True))
 

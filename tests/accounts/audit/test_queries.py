@@ -18,6 +18,9 @@ OURS = 300
 THEIRS = 3_000
 
 
+pytestmark = pytest.mark.both_stores
+
+
 def row(workspace_id, number):
     return {
         "id": ids.uuid7(),

@@ -10,6 +10,8 @@ from stepiq.accounts.audit.service import check
 from stepiq.core.errors import Unavailable
 from stepiq.store.pubsub import AUDIT_RECORDED
 
+pytestmark = pytest.mark.both_stores
+
 
 async def record(database, number=1):
     async with database.transaction() as session:

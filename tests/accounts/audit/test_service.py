@@ -84,6 +84,7 @@ class TestCheck:
 
         assert (found.fault, found.entries, found.head) == (None, 0, None)
 
+    @pytest.mark.both_stores
     @pytest.mark.parametrize(
         "values",
         [
@@ -125,6 +126,7 @@ class TestCheck:
 
         assert (found.fault, found.fault_at) == (Fault.CHANGED, 2)
 
+    @pytest.mark.both_stores
     async def test_a_swap_with_exchanged_hashes_is_found(self, database, chain_id):
         async with database.reading() as session:
             statement = sa.select(audit_entries.c.hash).order_by(audit_entries.c.sequence)
@@ -140,6 +142,7 @@ class TestCheck:
 
         assert (await service.check(database, chain_id)).fault is not None
 
+    @pytest.mark.both_stores
     async def test_a_whole_new_end_is_found_by_the_expected_head(self, database, chain_id):
         _, head = await intact(database, chain_id)
         await remove(database, audit_entries.c.sequence > 3)
@@ -191,6 +194,7 @@ class TestSweep:
         found = await service.check(database, chain_id, expected=older)
         assert found.fault is Fault.HEAD_DELETED
 
+    @pytest.mark.both_stores
     async def test_the_rest_of_a_shortened_chain_is_still_protected(
         self, database, account, chain_id, clock
     ):

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from stepiq.store.tables import api_keys
 from tests.accounts.device_login.conftest import decide
 from tests.support.clients import outcome
+
+pytestmark = pytest.mark.both_stores
 
 
 async def keys_of(database, account) -> int:

@@ -106,6 +106,7 @@ class TestRedeem:
         me = await client.get("/api/user/me", headers={"X-API-Key": found["key"]})
         assert me.json()["email"] == account.email
 
+    @pytest.mark.both_stores
     async def test_the_key_expires_after_ninety_days(self, started, owner, ask, clock):
         await decide(owner, started)
 
@@ -159,6 +160,7 @@ class TestRedeem:
 
         assert outcome(response) == (400, "expired_token")
 
+    @pytest.mark.both_stores
     async def test_if_the_session_ends_before_it_gets_none(
         self, started, owner, account, ask, database
     ):
@@ -241,6 +243,7 @@ class TestOpen:
 
         assert response.json()["scopes"] == ["account:read", "pipelines:read"]
 
+    @pytest.mark.both_stores
     async def test_an_expired_code_is_unknown(self, started, login, account, clock):
         clock.advance(timedelta(minutes=10))
         response = await (await login(account)).post(
@@ -323,6 +326,7 @@ class TestDecide:
         assert (entry.action, entry.after["host_name"]) == ("device_login.denied", "laptop")
 
 
+@pytest.mark.both_stores
 class TestHousekeeping:
     async def test_expired_logins_are_deleted(self, begin, database, clock):
         await begin()
@@ -336,6 +340,7 @@ class TestHousekeeping:
 
 
 class TestCurrentKey:
+    @pytest.mark.both_stores
     async def test_a_key_shows_and_revokes_itself(self, started, owner, ask, client):
         await decide(owner, started)
         made = (await ask(started)).json()

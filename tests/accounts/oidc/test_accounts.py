@@ -214,6 +214,7 @@ class TestConnect:
 
         assert failure(await browser.client.get(path)) == "signed_out"
 
+    @pytest.mark.both_stores
     async def test_nor_one_that_ends_while_the_person_comes_back(
         self, false_provider, browser, account, database
     ):
@@ -241,6 +242,7 @@ class TestConnect:
         assert failure(await other_browser.sign_in(connect="true")) == "connected_elsewhere"
 
 
+@pytest.mark.both_stores
 class TestReset:
     async def test_a_sign_in_that_waits_for_the_reset_is_refused(
         self, false_provider, browser, account, database, make
@@ -366,6 +368,7 @@ class TestIdentities:
 
         assert outcome(answer) == (409, "last_sign_in_method")
 
+    @pytest.mark.both_stores
     async def test_with_a_password_one_can_be_disconnected_with_what_it_gives(
         self, false_provider, configure, browser, make, accounts
     ):

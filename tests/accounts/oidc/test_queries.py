@@ -1,9 +1,13 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from stepiq.accounts import housekeeping
 from stepiq.accounts.oidc import queries
 from stepiq.accounts.oidc.pending import LIFETIME
+
+pytestmark = pytest.mark.both_stores
 
 
 class TestSpend:

@@ -107,6 +107,7 @@ class TestRoles:
 
         assert await accounts.roles(EMAIL) == {workspace: "owner"}
 
+    @pytest.mark.both_stores
     async def test_another_owner_keeps_the_role_and_goes_with_the_group(
         self, with_groups, workspace, accounts, make_owners, make
     ):
@@ -133,6 +134,7 @@ class TestRoles:
 
         assert failure(await with_groups(workspace=missing)) == "no_role"
 
+    @pytest.mark.both_stores
     async def test_a_group_can_make_an_administrator_and_its_end_undoes_that(
         self, with_groups, accounts, make
     ):

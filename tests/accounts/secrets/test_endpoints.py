@@ -130,6 +130,7 @@ class TestStore:
         assert refused.json()["code"] == "too_many_secrets"
         assert changed.status_code == 200
 
+    @pytest.mark.both_stores
     async def test_several_at_once_do_not_exceed_it(self, owner, url, monkeypatch):
         monkeypatch.setattr(service, "MAX_SECRETS", 2)
 
@@ -139,6 +140,7 @@ class TestStore:
 
         assert sorted(answer.status_code for answer in answers) == [201] * 2 + [409] * 4
 
+    @pytest.mark.both_stores
     async def test_of_several_at_once_one_creates_it(self, owner, url):
         responses = await asyncio.gather(
             *(owner.post(url, json=new(value=f"value number {number}")) for number in range(8))
@@ -253,6 +255,7 @@ class TestHosts:
 
 
 class TestList:
+    @pytest.mark.both_stores
     async def test_names_and_dates_are_listed_newest_first(self, owner, url):
         for name in ("A", "B", "C"):
             await owner.post(url, json=new(name))
@@ -311,6 +314,7 @@ class TestDelete:
 
         assert response.status_code == 404
 
+    @pytest.mark.both_stores
     async def test_only_in_its_own_place(self, owner, account, make):
         pipeline = f"/api/pipelines/{await make.pipeline(account)}/secrets"
         ours = (await owner.post("/api/user/secrets", json=new("OURS"))).json()
@@ -327,6 +331,7 @@ class TestDelete:
         assert (await client.delete(f"{url}/TOKEN")).status_code == 403
 
 
+@pytest.mark.both_stores
 class TestNothingShows:
     async def test_no_answer_and_no_log_has_a_value(self, owner, url, capfd):
         canary = f"canary-{os.urandom(8).hex()}"

@@ -16,6 +16,9 @@ OLD_KEY = str(OLD.current)
 VALUES = {"S0": "its own", "S1": "value 1", "S2": "value 2", "S3": "value 3"}
 
 
+pytestmark = pytest.mark.both_stores
+
+
 @pytest.fixture
 def small_batches(monkeypatch):
     monkeypatch.setattr(rotation, "BATCH", 3)

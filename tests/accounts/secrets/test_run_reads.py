@@ -49,12 +49,14 @@ class TestRecord:
         assert row.client is None
         assert "value of" not in str(rows)
 
+    @pytest.mark.both_stores
     async def test_it_takes_one_statement(self, database, run, found):
         with statements(database) as seen:
             await RunReads(EntryBatcher(database)).record(run, found)
 
         assert len([each for each in seen if "audit_entries" in str(each)]) == 1
 
+    @pytest.mark.both_stores
     async def test_runs_share_statements(self, database, run, found):
         reads = RunReads(EntryBatcher(database))
         other = {name: SecretValue("x", None, ids.uuid7()) for name in ("C", "D", "E")}

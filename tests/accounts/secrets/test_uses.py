@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
 import sqlalchemy as sa
 
 from stepiq.accounts.secrets.reader import StoredSecrets
@@ -99,6 +100,7 @@ class TestUses:
         assert listed["used_by_count"] == 0
 
 
+@pytest.mark.both_stores
 class TestLastUse:
     async def test_reading_is_recorded_once_a_minute(self, database, make, account):
         secret_id = await make.secret(account, "TOKEN")

@@ -52,6 +52,7 @@ class TestStatus:
 
         assert (await owner.get(TOTP)).json() == OFF
 
+    @pytest.mark.both_stores
     async def test_it_shows_since_when_it_is_on(self, owner, phone, clock):
         found = (await owner.get(TOTP)).json()
 
@@ -187,6 +188,7 @@ class TestTurnOff:
     async def test_a_recovery_code_is_enough(self, owner, phone):
         assert (await turn_off(owner, phone.recovery_codes[0])).status_code == 200
 
+    @pytest.mark.both_stores
     async def test_without_a_password_a_recent_login_is_enough(self, owner, phone, database, age):
         async with database.transaction() as session:
             await accounts.update_password(session, phone.account.id, NO_PASSWORD)
@@ -380,6 +382,7 @@ class TestSecrecy:
         assert phone.secret.encode() not in stored
         assert len(row.ciphertext) == 12 + 32 + 16
 
+    @pytest.mark.both_stores
     async def test_a_secret_of_another_account_cannot_be_used(
         self, database, phone, login, stranger, enrol, sign_in
     ):
@@ -395,6 +398,7 @@ class TestSecrecy:
 
         assert outcome(await sign_in(theirs.next_code())) == (503, "secret_unreadable")
 
+    @pytest.mark.both_stores
     async def test_nothing_that_is_stored_contains_it(
         self, owner, database, phone, sign_in, app, settings
     ):

@@ -77,6 +77,7 @@ class TestCode:
 
         assert (await sign_in(f" {code[:3]} {code[3:]}")).status_code == 200
 
+    @pytest.mark.both_stores
     async def test_of_concurrent_logins_with_one_code_one_succeeds(self, settings, phone, services):
         # Two processes have two connections to the database.
         code, other = phone.next_code(), Database(settings)
@@ -148,6 +149,7 @@ class TestRecoveryCode:
         assert (first.status_code, outcome(second)) == (200, WRONG)
         assert (await owner.get(TOTP)).json()["recovery_codes_left"] == 9
 
+    @pytest.mark.both_stores
     async def test_of_concurrent_logins_one_succeeds(self, settings, phone, services):
         code, other = phone.recovery_codes[0], Database(settings)
 

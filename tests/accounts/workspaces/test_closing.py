@@ -19,6 +19,9 @@ __all__ = ["login", "login_key", "login_service_key"]
 PATH = "/api/workspace"
 
 
+pytestmark = pytest.mark.both_stores
+
+
 @pytest.fixture
 async def elsewhere(make, account, stranger):
     """Makes the owner a member of another workspace too."""

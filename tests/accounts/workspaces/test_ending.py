@@ -59,6 +59,7 @@ class TestRoleOfTheTransaction:
             with pytest.raises(RoleMissing):
                 await service.remove(session, actor(admin), other.id)
 
+    @pytest.mark.both_stores
     async def test_and_creates_no_service_key(self, database, admin, remove, login, monkeypatch):
         client = await login(admin)
         assert (await client.get("/api/workspace/service-keys")).status_code == 200
@@ -71,6 +72,7 @@ class TestRoleOfTheTransaction:
         assert (refused.status_code, refused.json()["code"]) == (403, "role_missing")
 
 
+@pytest.mark.both_stores
 class TestWhatEnds:
     async def test_open_invitations_by_and_for_the_person(
         self, database, make, account, admin, remove
@@ -175,6 +177,7 @@ class TestIsRemoved:
 
         assert not await self.is_removed(database, account, admin.email)
 
+    @pytest.mark.both_stores
     async def test_someone_who_joins_again_is_not(self, database, make, account, admin, remove):
         await remove(admin)
 

@@ -80,6 +80,7 @@ class TestWorkspaces:
         assert [each.status_code for each in made] == [201, 201, 201, 201, 409]
         assert made[-1].json()["code"] == "too_many_workspaces"
 
+    @pytest.mark.both_stores
     async def test_admins_rename_it(self, login, member, owner):
         editor = await login(await member())
         refused = await editor.patch("/api/workspace", json={"name": "Ours"})
@@ -151,6 +152,7 @@ class TestRoles:
 
 
 class TestMembers:
+    @pytest.mark.both_stores
     async def test_the_list_shows_them(self, login, member):
         viewer = await member(Role.VIEWER, email="eve@example.com", name="Eve")
         client = await login(viewer)
@@ -197,6 +199,7 @@ class TestMembers:
         ):
             assert outcome(response) == (404, "member_not_found")
 
+    @pytest.mark.both_stores
     async def test_holdings_list_what_a_member_leaves(self, owner, login, member, login_key):
         someone = await member()
         client = await login(someone)
@@ -346,6 +349,7 @@ class TestInvitations:
 
         assert [outcome(each) for each in (by_other, by_new)] == [(422, "invitation_invalid")] * 2
 
+    @pytest.mark.both_stores
     async def test_it_can_be_withdrawn(self, owner, client):
         body, token = await self.invite(owner)
         listed = (await owner.get("/api/workspace/invitations")).json()["data"]

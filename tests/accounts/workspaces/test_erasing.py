@@ -18,6 +18,8 @@ from stepiq.store.states import RunStatus
 from stepiq.store.tables import audit_chains, metadata, runs, workspaces
 from tests.support.whole_workspace import CHILDREN, fill
 
+pytestmark = pytest.mark.both_stores
+
 
 @pytest.fixture
 def rows_of(database):

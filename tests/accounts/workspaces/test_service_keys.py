@@ -44,6 +44,7 @@ class TestPersonalThings:
         assert outcome(response) == (403, "member_required")
 
 
+@pytest.mark.both_stores
 class TestReviews:
     async def test_it_decides_under_its_own_name_also_without_its_creator(
         self, client, make, account, owner, remove

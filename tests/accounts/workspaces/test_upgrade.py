@@ -8,7 +8,7 @@ from stepiq.store import migrate
 from stepiq.store.states import RunStatus
 from tests.support.clients import login_key
 
-pytestmark = pytest.mark.new_store
+pytestmark = [pytest.mark.both_stores, pytest.mark.new_store]
 
 __all__ = ["login_key"]
 

@@ -60,6 +60,7 @@ async def caller(server: Live, make: Make, account: Account):
 
 
 class TestAtTheSameTime:
+    @pytest.mark.both_stores
     async def test_two_deployments_of_the_same_files_make_each_version_once(
         self, caller: AsyncClient
     ):
@@ -73,6 +74,7 @@ class TestAtTheSameTime:
         assert [each.error for found in outcomes for each in found if each.error] == []
         assert await state(caller) == wanted
 
+    @pytest.mark.both_stores
     async def test_two_changes_to_the_same_text_make_one_version(self, caller: AsyncClient):
         await deploy(caller, files(6))
         local = files(6, "Good morning")

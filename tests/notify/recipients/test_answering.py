@@ -107,6 +107,7 @@ class TestConfirm:
             assert list(still_held) == [max(copy["id"] for copy in copies)]
         assert response.json()["released"] == 100
 
+    @pytest.mark.both_stores
     @pytest.mark.parametrize("other", ["redeliver", "drop"])
     async def test_what_another_transaction_takes_meanwhile_is_not_released(
         self, sender: Sender, box: Mailbox, database: Database, other: str
@@ -306,6 +307,7 @@ class TestLinks:
         assert (await send(sender))["status"] == "delivered"
 
 
+@pytest.mark.both_stores
 async def test_housekeeping_keeps_recipients_and_refusals(
     sender: Sender, box: Mailbox, database: Database, clock: ModuleType
 ):

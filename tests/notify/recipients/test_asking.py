@@ -66,6 +66,7 @@ class TestAsk:
         assert len(box.taken) == 1
         assert "has not confirmed" in again["error"]
 
+    @pytest.mark.both_stores
     async def test_emails_at_the_same_time_ask_once(self, sender: Sender, box: Mailbox):
         pipeline = await sender.pipeline(REPORT.format(to=BOB))
         runs = await asyncio.gather(*(sender.run(pipeline) for _ in range(4)))

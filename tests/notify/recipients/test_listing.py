@@ -13,6 +13,8 @@ from tests.support.clients import LoginKey
 from tests.support.mail import Mailbox
 from tests.support.make import Make
 
+pytestmark = pytest.mark.both_stores
+
 
 async def listed(sender: Sender, **query: Any) -> list[dict[str, Any]]:
     response = await sender.client.get("/api/recipients", params=query)

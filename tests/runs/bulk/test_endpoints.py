@@ -46,6 +46,7 @@ class TestCreate:
             "started_at": None, "completed_at": None,
         }  # fmt: skip
 
+    @pytest.mark.both_stores
     async def test_a_filter_selects_the_runs_that_the_action_can_change(
         self, created, runs_of, account, make, pipeline_id
     ):
@@ -66,6 +67,7 @@ class TestCreate:
         assert await runs_of(failed) == [made["failed"]]
         assert (none["total"], retry["name"]) == (0, "Again")
 
+    @pytest.mark.both_stores
     async def test_the_newest_runs_are_taken_if_there_are_too_many(
         self, created, runs_of, account, make, pipeline_id, monkeypatch
     ):
@@ -118,6 +120,7 @@ class TestCreate:
 
 
 class TestRead:
+    @pytest.mark.both_stores
     async def test_jobs_are_listed_newest_first(self, owner, created):
         made = [(await created(action="cancel", filter={}))["id"] for _ in range(3)]
 
@@ -126,6 +129,7 @@ class TestRead:
 
         assert [job["id"] for job in first["data"] + rest["data"]] == made[::-1]
 
+    @pytest.mark.both_stores
     async def test_items_are_paged_in_order(self, owner, created):
         wanted = [str(ids.uuid7()) for _ in range(3)]
         job = await created(action="cancel", run_ids=wanted)

@@ -25,6 +25,8 @@ from stepiq.store.tables import bulk_items, bulk_jobs, runs
 from tests.support.make_accounts import actor
 from tests.support.query_plans import query_plan, walked_whole
 
+pytestmark = pytest.mark.both_stores
+
 
 @pytest.fixture
 def worker(database, services):

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
 import sqlalchemy as sa
 
 from stepiq.core import clock
@@ -64,6 +65,7 @@ class TestDraft:
         assert pipeline["last_run"]["id"] != ended["id"]
         assert usage["runs"]["total"] == 1
 
+    @pytest.mark.both_stores
     async def test_the_stored_draft_is_the_default(self, browser):
         draft = (await browser.post("/api/drafts", json={"text": DRAFT})).json()
         url = f"/api/pipelines/{draft['pipeline_id']}"
@@ -118,6 +120,7 @@ class TestDraft:
 
         assert first["pipeline_version"] == second["pipeline_version"] != third["pipeline_version"]
 
+    @pytest.mark.both_stores
     async def test_the_text_is_deleted_with_its_last_run(self, browser, database):
         ended = await draft_run(browser)
         again = await finished(browser, await browser.post(f"/api/runs/{ended['id']}/retry"))
@@ -241,6 +244,7 @@ class TestOneStep:
         executed = {step["step_id"] for step in ended["steps"] if not step["is_reused"]}
         assert executed == {"fork", "a", "b"}
 
+    @pytest.mark.both_stores
     async def test_a_transform_sees_the_output_before_it(self, browser):
         text = DRAFT.replace(
             "output: {from: first}", "  - {id: pick, type: transform, regex: {pattern: '[a-z]+'}}"

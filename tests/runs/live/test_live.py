@@ -67,6 +67,7 @@ class TestStream:
             range(1, 1 + len([event for event in told if event.seq]))
         )
 
+    @pytest.mark.both_stores
     async def test_cancelling_ends_the_stream_and_the_call(
         self, browser, account, make, fake_provider
     ):
@@ -100,6 +101,7 @@ class TestStream:
         assert f"run:{run_id}" not in changes._listeners
         await browser.post(f"/api/runs/{run_id}/cancel")
 
+    @pytest.mark.both_stores
     async def test_open_streams_hold_no_connection_to_the_store(
         self, browser, account, make, fake_provider
     ):
@@ -159,6 +161,7 @@ class TestWait:
         assert response.json()["status"] == "failed"
         assert response.json()["error"]["code"] == "template_unresolved"
 
+    @pytest.mark.both_stores
     async def test_and_one_that_is_cancelled(self, browser, account, make, fake_provider):
         fake_provider.configure(latency_ms=30_000)
         pipeline_id = await make.pipeline(account, source=ASKING)
@@ -230,6 +233,7 @@ class TestWait:
 
         assert response.status_code == 202
 
+    @pytest.mark.both_stores
     async def test_whoever_hangs_up_is_counted_out_and_the_run_goes_on(
         self, browser, account, make, app, fake_provider
     ):
@@ -247,6 +251,7 @@ class TestWait:
         assert not call.ended.is_set()
         await browser.post(f"/api/runs/{run['id']}/cancel")
 
+    @pytest.mark.both_stores
     async def test_a_stopping_server_answers_early(
         self, browser, account, make, app, fake_provider
     ):
@@ -261,6 +266,7 @@ class TestWait:
         assert response.status_code == 202
         await browser.post(f"/api/runs/{response.json()['id']}/cancel")
 
+    @pytest.mark.both_stores
     async def test_requests_that_wait_use_no_connection_to_the_store(
         self, browser, database, account, make, fake_provider
     ):

@@ -196,6 +196,7 @@ class TestRetry:
         assert latest["output"] == "echo: Now echo: Hi Ada!"
         assert latest["pipeline_version"] == 2
 
+    @pytest.mark.both_stores
     async def test_a_large_output_is_taken_over(self, browser, account, make):
         source = CHAIN.replace("Hi {{input.who}}", "{{input.who}}").replace("max_length", "")
         earlier = await run(

@@ -30,6 +30,7 @@ class TestStep:
         assert (await shown(run_id))["iteration"] == 3
         assert (await shown(run_id, iteration=2))["iteration"] == 2
 
+    @pytest.mark.both_stores
     async def test_the_branch_that_began_last_is_the_default(self, make, run_id, shown):
         for ordinal, branch in ((1, "0"), (3, "1"), (2, "2")):
             await make.step(run_id, branch=branch, ordinal=ordinal)
@@ -70,6 +71,7 @@ class TestStep:
 
         assert (answer.status_code, answer.json()["code"]) == (404, "run_not_found")
 
+    @pytest.mark.both_stores
     async def test_a_key_that_cannot_read_gets_neither_the_step_nor_its_operations(
         self, login_key, account, make, run_id
     ):
@@ -85,6 +87,7 @@ class TestStep:
 
 
 class TestOperations:
+    @pytest.mark.both_stores
     async def test_one_is_shown_with_all_that_was_recorded(self, make, run_id, shown):
         now = clock.now()
         step = await make.step(run_id)
@@ -141,6 +144,7 @@ class TestOperations:
             "is_summary": False,
         }
 
+    @pytest.mark.both_stores
     async def test_an_unknown_price_is_null(self, make, run_id, shown):
         await make.operation(run_id, await make.step(run_id), input_tokens=1)
 
@@ -186,6 +190,7 @@ class TestOperations:
 class TestSummaries:
     """Steps of versions without operations."""
 
+    @pytest.mark.both_stores
     async def test_a_model_call_has_the_data_of_its_step(self, make, run_id, shown, operation):
         step = await make.step(
             run_id,
@@ -273,6 +278,7 @@ class TestSummaries:
         assert (found["status"], found["error"]) == (status, step["error"])
         assert (found["completed_at"], found["response"]) == (step["completed_at"], None)
 
+    @pytest.mark.both_stores
     async def test_a_call_completed_if_the_step_failed_after_it(
         self, make, run_id, shown, operation
     ):
@@ -310,6 +316,7 @@ class TestSummaries:
         assert (answer.status_code, answer.json()["code"]) == (404, "operation_not_found")
 
 
+@pytest.mark.both_stores
 class TestReusedSteps:
     async def test_they_show_the_operations_of_the_run_that_executed_them(
         self, make, run_id, retry_of, shown, operation

@@ -1,5 +1,6 @@
 """What an operation sent and received, from rows as a worker writes them."""
 
+import pytest
 import sqlalchemy as sa
 
 from stepiq.core import ids
@@ -10,6 +11,7 @@ FAILURE = {"code": "provider_error", "message": "The provider failed."}
 
 
 class TestPayloads:
+    @pytest.mark.both_stores
     async def test_the_messages_begin_with_the_prompts_of_the_step(
         self, make, run_id, shown, operation
     ):
@@ -46,6 +48,7 @@ class TestPayloads:
 
         assert (await operation(await shown(run_id)))["request"] is None
 
+    @pytest.mark.both_stores
     async def test_a_missing_response_of_a_completed_one_is_the_output_of_the_step(
         self, make, run_id, shown, operation, database
     ):
@@ -98,6 +101,7 @@ class TestPayloads:
             answer = await owner.get(f"/api/runs/{run}/operations/{operation}")
             assert (answer.status_code, answer.json()["code"]) == (404, code)
 
+    @pytest.mark.both_stores
     async def test_a_step_with_operations_has_no_summary(self, owner, make, run_id):
         step = await make.step(run_id, model="m")
         await make.operation(run_id, step)

@@ -39,6 +39,7 @@ class TestListSteps:
         listed = [step["step_id"] for page in found for step in page["data"]]
         assert listed == ["s1", "s2", "s3", "s4", "s5"]
 
+    @pytest.mark.both_stores
     async def test_a_step_has_what_a_row_shows(self, owner, make, run_id):
         at = clock.now()
         step = await make.step(
@@ -99,6 +100,7 @@ class TestListSteps:
         assert (await owner.get(f"/api/runs/{run_id}/steps?{query}")).status_code == 422
 
 
+@pytest.mark.both_stores
 @pytest.mark.new_store
 class TestStatements:
     async def test_a_page_walks_an_index_in_its_order(self, database):

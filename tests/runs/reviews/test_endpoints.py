@@ -160,6 +160,7 @@ class TestDecide:
 
         assert (await row(review)).output == ["Edited", 1.5]
 
+    @pytest.mark.both_stores
     async def test_an_edit_may_be_null(self, owner, ask, row):
         review = await ask(under_review={"text": "Draft"})
 
@@ -276,6 +277,7 @@ class TestDecide:
         assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
         assert (done.status_code, (await row(review)).reviewer) == (200, account.email)
 
+    @pytest.mark.both_stores
     async def test_reviews_of_archived_pipelines_can_be_decided(
         self, owner, ask, row, pipeline_id, database
     ):
@@ -287,6 +289,7 @@ class TestDecide:
         assert len((await owner.get("/api/reviews")).json()["data"]) == 1
         assert (await owner.post(review.url, json=APPROVE)).status_code == 200
 
+    @pytest.mark.both_stores
     async def test_at_its_cap_the_workspace_lets_the_run_wait_for_a_slot(
         self, login, make, database
     ):

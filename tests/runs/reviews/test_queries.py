@@ -13,6 +13,9 @@ CLOSED = 3_000
 OPEN_ELSEWHERE = 1_000
 
 
+pytestmark = pytest.mark.both_stores
+
+
 @pytest.fixture
 async def grown(database, account, stranger, make, ask, pipeline_id):
     """One open review of ours among many."""

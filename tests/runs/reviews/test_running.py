@@ -91,6 +91,7 @@ def decide(sender):
 
 
 class TestWaiting:
+    @pytest.mark.both_stores
     async def test_it_holds_no_ticket_and_no_slot(self, asked, database, account):
         await asked()
 
@@ -238,6 +239,7 @@ class TestNobody:
         assert (await decide(run_id)).status_code == 409
 
 
+@pytest.mark.both_stores
 class TestRace:
     async def test_of_several_who_decide_one_does(self, asked, sender, app, client, database):
         for _ in range(RACES):

@@ -45,6 +45,7 @@ class TestCheckServer:
 
         assert found.error is not None
 
+    @pytest.mark.both_stores
     async def test_on_postgresql_any_stepiq_server_can_be_this_one(
         self, folder: Path, server, engine
     ):

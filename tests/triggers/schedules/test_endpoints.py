@@ -152,6 +152,7 @@ class TestCreate:
         assert (await client.post(url, json=WEEKDAYS)).status_code == 403
 
 
+@pytest.mark.both_stores
 class TestList:
     async def test_pages_go_from_new_to_old(self, owner, account, make, pipeline_id, url):
         made = [str(await make.schedule(account, pipeline_id)) for _ in range(3)]
@@ -175,6 +176,7 @@ class TestPatch:
         assert after == {**before, "name": "New"}
         assert (await owner.get(f"/api/schedules/{schedule_id}")).json()["name"] == "New"
 
+    @pytest.mark.both_stores
     async def test_other_times_move_the_next_one(self, owner, schedule_id):
         patch = {"cron_expression": "30 17 * * *", "timezone": "Asia/Kathmandu"}
 
@@ -183,6 +185,7 @@ class TestPatch:
         assert after["next_run_at"].endswith("T11:45:00.000Z")
         assert after["description"] == "At 17:30"
 
+    @pytest.mark.both_stores
     async def test_a_tick_that_is_due_is_not_passed_over(
         self, owner, account, make, pipeline_id, clock
     ):
@@ -204,6 +207,7 @@ class TestPatch:
 
         assert response.status_code == 422
 
+    @pytest.mark.both_stores
     async def test_times_of_a_definition_are_changed_there(self, owner, account, make, pipeline_id):
         schedule_id = await make.schedule(account, pipeline_id, from_definition=True)
         url = f"/api/schedules/{schedule_id}"
@@ -216,6 +220,7 @@ class TestPatch:
 
 
 class TestDelete:
+    @pytest.mark.both_stores
     async def test_it_is_gone_with_its_ticks(self, owner, database, url, schedule_id):
         await _tick(database, schedule_id, 1)
 
@@ -233,6 +238,7 @@ class TestDelete:
 
 
 class TestEnable:
+    @pytest.mark.both_stores
     async def test_it_fires_at_its_next_time_from_now_on(
         self, owner, account, make, pipeline_id, clock
     ):
@@ -298,6 +304,7 @@ class TestRunNow:
 
         assert run["trigger_type"] == "api"
 
+    @pytest.mark.both_stores
     async def test_a_key_that_cannot_read_runs_does_not_see_the_input(
         self, login_key, account, schedule_id
     ):
@@ -314,6 +321,7 @@ class TestRunNow:
         assert (await owner.post(f"/api/schedules/{schedule_id}/run-now")).status_code == 404
 
 
+@pytest.mark.both_stores
 class TestAll:
     async def test_schedules_of_all_pipelines_come_in_pages(
         self, owner, account, make, pipeline_id
@@ -417,6 +425,7 @@ class TestTicks:
             "recorded_at": "2026-01-01T09:00:00.000Z",
         }
 
+    @pytest.mark.both_stores
     async def test_a_made_up_cursor_breaks_nothing(self, owner, schedule_id):
         cursor = encode_cursor(ids.uuid7())
 

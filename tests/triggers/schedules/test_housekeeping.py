@@ -13,6 +13,9 @@ NINE = datetime(2030, 1, 7, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
+pytestmark = pytest.mark.both_stores
+
+
 @pytest.fixture
 async def ticks(database, make, account):
     """Outcomes of three days."""

@@ -17,6 +17,9 @@ from tests.triggers.schedules.conftest import NINE
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 
 
+pytestmark = pytest.mark.both_stores
+
+
 @pytest.fixture
 def url(pipeline_id):
     return f"/api/pipelines/{pipeline_id}"

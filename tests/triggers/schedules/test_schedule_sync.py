@@ -57,6 +57,7 @@ class TestVersionSaved:
 
         assert await schedules(url.rpartition("/")[2]) == before
 
+    @pytest.mark.both_stores
     async def test_one_that_switches_it_off_keeps_it(self, owner, schedules, url):
         off = {**DAILY["schedule"], "enabled": False}
 

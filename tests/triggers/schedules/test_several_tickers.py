@@ -21,6 +21,9 @@ from tests.triggers.schedules.conftest import NINE
 SECOND = timedelta(seconds=1)
 
 
+pytestmark = pytest.mark.both_stores
+
+
 class TestSeveralTickers:
     async def test_each_tick_fires_once(self, settings, database, engine, schedule, rows):
         other_database = Database(settings)

@@ -18,6 +18,9 @@ steps: [{id: a, type: transform, template: "{{input.topic}}"}]
 """
 
 
+pytestmark = pytest.mark.both_stores
+
+
 @pytest.fixture
 def started(rows):
     async def started(schedule_id):

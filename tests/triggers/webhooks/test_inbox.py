@@ -16,6 +16,8 @@ from stepiq.store.tables import runs, workspaces
 from stepiq.triggers.webhooks.inbox import Inbox
 from tests.support.make_secrets import keyring
 
+pytestmark = pytest.mark.both_stores
+
 
 @pytest.fixture
 async def accept(database, changes, engine, account):
