@@ -205,6 +205,21 @@ class TestCancel:
 
 
 class TestReplace:
+    async def test_runs_do_not_wait_for_a_worker_that_lets_its_calls_end(self, cluster: Cluster):
+        cluster.provider.configure(token_ms=20_000)
+        held = await cluster.run()
+        leaving = await cluster.holder(held)
+        await cluster.called(1)
+        cluster.provider.configure(token_ms=20)
+        stopping = asyncio.create_task(leaving.terminate())
+
+        others = [await cluster.run() for _ in range(20)]
+        await asyncio.gather(*(cluster.check(run_id, repeated=0) for run_id in others))
+
+        assert not stopping.done()
+        assert '"tickets_not_started"' not in leaving.log.read_text()
+        assert await stopping == 0
+
     async def test_workers_replaced_one_after_the_other_under_load_lose_nothing(
         self, cluster: Cluster
     ):

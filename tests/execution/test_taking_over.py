@@ -14,7 +14,10 @@ from sqlalchemy.exc import OperationalError
 from stepiq.core.ids import uuid7
 from stepiq.execution.records import ClaimedRun, StepRecord
 from stepiq.queue import recovery
+from stepiq.queue.backlog import oldest_runs
+from stepiq.queue.library_threads import LANES
 from stepiq.queue.recovery import Recovery
+from stepiq.queue.tickets import TicketQueue
 from stepiq.queue.worker_lease import presence_of
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.pubsub import GAP, LocalChanges
@@ -387,3 +390,39 @@ class TestStop:
 
         async with world.database.reading() as session:
             assert await world.engine._tickets.holders(session) == set()
+
+    async def test_a_worker_that_lets_its_work_end_claims_no_other_run(self, world: World):
+        await world.engine._tickets.close(20)
+
+        run_id, _ = await world.start(await world.pipeline(TRANSFORM))
+        LANES.wake()
+
+        async with world.database.reading() as session:
+            assert list(await oldest_runs(session, 10)) == [run_id]
+            assert await world.engine._tickets.holders(session) == set()
+
+    async def test_it_returns_a_ticket_that_it_claimed_and_does_not_execute(
+        self, world: World, lost_claims: list[str]
+    ):
+        run_id, _ = await world.start(await world.pipeline(TRANSFORM))
+        while not lost_claims:  # noqa: ASYNC110 - the library tells nobody
+            await asyncio.sleep(0.01)
+
+        await world.engine._tickets.close(20)
+
+        assert lost_claims == [f"{run_id}:1"]
+        async with world.database.reading() as session:
+            assert await world.engine._tickets.holders(session) == set()
+
+    async def test_without_a_database_it_stops_all_the_same(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(TicketQueue, "unstarted", _unavailable)
+
+        await world.engine.stop()
+
+        assert not world.engine.is_ready
+
+
+async def _unavailable(_: TicketQueue) -> set[str]:
+    raise StoreUnavailable("The database cannot be reached.")

@@ -73,6 +73,48 @@ class TestLanes:
             for _ in range(3):
                 polls.get(timeout=_PATIENCE)
 
+    def test_a_closed_lane_is_not_polled_again(self, polls: queue.Queue[str]):
+        lanes = Lanes()
+        with running(lanes, "runs"):
+            polls.get(timeout=_PATIENCE)
+
+            assert lanes.close(_PATIENCE)
+
+            lanes.wake()
+        assert polls.empty()
+
+    def test_a_poll_in_progress_ends_before_the_lane_is_closed(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        begun, may_end, claimed = threading.Event(), threading.Event(), list[str]()
+
+        def work(stop: Any, _: object, lane: Any) -> None:
+            while not stop.wait(timeout=10 * _PATIENCE):
+                begun.set()
+                may_end.wait(_PATIENCE)
+                claimed.append(lane.name)
+
+        monkeypatch.setattr(library_threads, "_queue_worker", work)
+        lanes = Lanes()
+        with running(lanes, "runs"):
+            assert begun.wait(_PATIENCE)
+            assert not lanes.close(0)
+            may_end.set()
+
+            assert lanes.close(_PATIENCE)
+            assert claimed == ["runs"]
+
+    def test_threads_of_the_next_launch_poll_again(self, polls: queue.Queue[str]):
+        lanes = Lanes()
+        with running(lanes, "runs"):
+            polls.get(timeout=_PATIENCE)
+            lanes.close(_PATIENCE)
+
+        lanes.open()
+
+        with running(lanes, "runs"):
+            assert polls.get(timeout=_PATIENCE) == "runs"
+
     def test_the_queue_of_the_library_is_not_polled(self, polls: queue.Queue[str]):
         with running(Lanes(), INTERNAL_QUEUE_NAME):
             pass

@@ -157,8 +157,10 @@ class Engine:
         """Finish what can be finished within `drain`; the rest continues on another worker or after the next start."""
         self.is_ready = False
         self._stopping.set()
+        closing = asyncio.create_task(self._close_queue())
         if tasks := self._in_hand():
             await asyncio.wait(tasks, timeout=drain.total_seconds())
+        await closing
         unfinished = dict(self._claims)
         for task in self._in_hand():
             _cancel(task)
@@ -177,6 +179,10 @@ class Engine:
         self._background = []
         await self._dependencies.sandbox.close()
         await self._presence.release()
+
+    async def _close_queue(self) -> None:
+        with suppress(StoreUnavailable):
+            await self._tickets.close(_LAST_SECONDS)
 
     async def accept(self, session: Session, run: NewRun) -> None:
         """Insert a run in the caller's transaction. If a slot is free, it starts within milliseconds of the commit.

@@ -4,6 +4,7 @@ The library starts these threads when it is launched, finds their functions by n
 """
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,27 @@ class Lanes:
     def __init__(self) -> None:
         self.may_rest: Callable[[], bool] = lambda: False
         """Whether nothing runs, and only commits of this process can enqueue tickets."""
+        self.is_closed = False
+        """Whether the queue threads claim no more tickets."""
         self._wakes: dict[str, _Wake] = {}
+
+    def open(self) -> None:
+        """Allow queue threads that start from now on to claim tickets."""
+        self.is_closed = False
+        self._wakes.clear()
+
+    def close(self, seconds: float) -> bool:
+        """Let no queue thread claim tickets until it is stopped. Blocks for at most `seconds`.
+
+        Returns whether the polls in progress have ended.
+        """
+        self.is_closed = True
+        self.wake()
+        deadline = time.monotonic() + seconds
+        return all(
+            wake.has_paused.wait(max(0.0, deadline - time.monotonic()))
+            for wake in list(self._wakes.values())
+        )
 
     def wake(self, lane: str | None = None) -> None:
         """Poll a lane immediately; None means all lanes."""
@@ -53,6 +74,8 @@ class _Wake:
         self.event = threading.Event()
         # The first poll is immediate: tickets may have waited since the last stop.
         self.event.set()
+        self.has_paused = threading.Event()
+        """Set when the thread waits to be stopped."""
 
     def is_set(self) -> bool:
         return self._stop.is_set()
@@ -60,6 +83,9 @@ class _Wake:
     def wait(self, timeout: float | None = None) -> bool:
         self.event.wait(_IDLE_POLL_SECONDS if self._lanes.may_rest() else timeout)
         self.event.clear()
+        if self._lanes.is_closed:
+            self.has_paused.set()
+            self._stop.wait()
         return self._stop.is_set()
 
 

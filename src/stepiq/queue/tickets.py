@@ -169,6 +169,7 @@ class TicketQueue:
         _handlers.update(handlers)
         _executor_id = executor_id
         is_only_process = self._database.is_sqlite
+        LANES.open()
         LANES.may_rest = lambda: is_only_process and not _started
         with self._failing_at_once():
             client = self._connect()
@@ -297,10 +298,12 @@ class TicketQueue:
             claimed = await session.execute(statement, {"executor": _executor_id})
             return {ticket for ticket in claimed.scalars() if ticket not in _started}
 
-    async def take_back_unstarted(self, tickets: Collection[str]) -> int:
+    async def take_back_unstarted(
+        self, tickets: Collection[str], patience: float = PATIENT_SECONDS
+    ) -> int:
         """Return tickets that this process has claimed to their lanes. Returns the number of tickets."""
         values = {"executors": [_executor_id], "ids": list(tickets)}
-        return await self._take_back(ticket_statements.TAKE_BACK_SOME, values, PATIENT_SECONDS)
+        return await self._take_back(ticket_statements.TAKE_BACK_SOME, values, patience)
 
     async def _take_back(
         self, statements: Mapping[str, sa.TextClause], values: Mapping[str, Any], patience: float
@@ -328,6 +331,23 @@ class TicketQueue:
     async def delete(self, tickets: list[Ticket]) -> None:
         """Delete finished tickets."""
         await self._connect().delete_workflows_async([str(ticket) for ticket in tickets])
+
+    async def close(self, patience: float) -> None:
+        """Claim no more tickets, and return those to their lanes that no handler executes yet.
+
+        Without it, a worker that finishes its work before it stops would claim tickets that it refuses to execute, and
+        no other worker could have them until it has stopped.
+
+        Args:
+            patience: seconds to wait for the database.
+
+        Raises:
+            StoreUnavailable: no ticket was returned.
+        """
+        if self._is_working:
+            await asyncio.to_thread(LANES.close, patience)
+            if refused := await self.unstarted():
+                await self.take_back_unstarted(refused, patience)
 
     async def stop(self) -> None:
         """Stop executing tickets. All tickets in progress must have been drained before."""
