@@ -3,6 +3,7 @@ import asyncio
 import pytest
 import sqlalchemy as sa
 
+from stepiq.store import answer_time
 from stepiq.store import database as stores
 from stepiq.store.database import Database, StoreUnavailable
 from tests.support.silent_proxy import proxied
@@ -140,3 +141,25 @@ class TestPatience:
 
         async with database.transaction(10) as session:
             await session.execute(sa.text("SELECT pg_sleep(0.4)"))
+
+
+class TestTimeOfARequest:
+    async def test_all_its_transactions_share_one_limit(self, silent, monkeypatch):
+        monkeypatch.setattr(answer_time, "_ANSWER_SECONDS", 0.6)
+        monkeypatch.setattr(answer_time, "_LEAST_SECONDS", 0.01)
+        proxy, database = silent
+        with answer_time.answering() as request:
+            async with database.reading() as session:
+                await session.execute(sa.text("SELECT pg_sleep(0.2)"))
+            left = request.left
+            proxy.silence()
+            with pytest.raises(StoreUnavailable):
+                await ask_for_two_rows(database)
+
+            assert 0 < left <= 0.4
+            assert request.left == 0.01
+
+
+async def ask_for_two_rows(database):
+    async with database.reading() as session:
+        await session.execute(sa.text("SELECT 2"))

@@ -7,6 +7,7 @@ is confirmed only after it is durable, even if the server's default differs.
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
@@ -21,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from stepiq.core import logging, metrics
 from stepiq.core.errors import Unavailable
 from stepiq.core.settings import Settings
-from stepiq.store import faults, postgres_driver, sqlite_driver
+from stepiq.store import answer_time, faults, postgres_driver, sqlite_driver
 from stepiq.store.faults import StoreFull, StoreUnavailable
 
 log = logging.get(__name__)
@@ -33,8 +34,6 @@ _BUSY_TIMEOUT_MILLISECONDS = 30_000
 _READERS = 4
 # SQLite always answers, so this limits only the wait for a connection.
 _POOL_TIMEOUT_SECONDS = 30
-# Of a transaction on PostgreSQL, including the wait for a connection: the API reports an outage within five seconds.
-_ANSWER_SECONDS = 4.0
 _WRITERS = 1
 # Of one process on PostgreSQL. With more, transactions would wait for each other in the server instead of here.
 _CONNECTIONS = 15
@@ -164,11 +163,12 @@ class Database:
         return self.path is not None
 
     @asynccontextmanager
-    async def transaction(self, patience: float = _ANSWER_SECONDS) -> AsyncGenerator[Session]:
+    async def transaction(self, patience: float | None = None) -> AsyncGenerator[Session]:
         """A transaction that may write: committed at the end, rolled back on any exception.
 
         Args:
-            patience: time limit in seconds for the whole transaction on PostgreSQL. SQLite ignores it.
+            patience: time limit in seconds for the whole transaction on PostgreSQL, by default four seconds for all
+                transactions of a request. SQLite ignores it.
 
         Raises:
             StoreUnavailable: the database cannot be reached, or it is unknown whether the transaction was committed.
@@ -183,11 +183,24 @@ class Database:
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        async with self._open(self._reader, _ANSWER_SECONDS) as session:
+        async with self._open(self._reader, None) as session:
             yield session
 
     @asynccontextmanager
-    async def _open(self, engine: AsyncEngine, patience: float) -> AsyncGenerator[Session]:
+    async def _open(self, engine: AsyncEngine, patience: float | None) -> AsyncGenerator[Session]:
+        if patience is not None or self.is_sqlite:
+            async with self._open_within(engine, patience or PATIENT_SECONDS) as session:
+                yield session
+            return
+        request, started = answer_time.current(), time.monotonic()
+        try:
+            async with self._open_within(engine, request.left) as session:
+                yield session
+        finally:
+            request.spend(time.monotonic() - started)
+
+    @asynccontextmanager
+    async def _open_within(self, engine: AsyncEngine, patience: float) -> AsyncGenerator[Session]:
         try:
             with postgres_driver.answering_within(patience):
                 connection = await self._connection(engine, patience)

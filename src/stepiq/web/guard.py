@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stepiq.core import ids, logging, metrics
 from stepiq.core.errors import StepIQError
+from stepiq.store.answer_time import AnswerTime, answering
 from stepiq.web import problems, requests
 from stepiq.web.errors import (
     BodyTooLarge,
@@ -67,8 +68,8 @@ class Guard:
         request_id = _request_id(scope)
         scope = requests.open_scope(scope, request_id)
         requests.act_from(scope)
-        answer = _GuardedSend(send, scope)
-        with logging.bound(request_id=request_id):
+        with logging.bound(request_id=request_id), answering() as answer_time:
+            answer = _GuardedSend(send, scope, answer_time)
             async with _logged(scope, answer):
                 await self._handle(scope, receive, answer)
 
@@ -140,14 +141,16 @@ class Guard:
 class _GuardedSend:
     """Sends the response with the request's id and other added headers, and records its status. HEAD gets no body."""
 
-    def __init__(self, send: Send, scope: Scope) -> None:
+    def __init__(self, send: Send, scope: Scope, answer_time: AnswerTime) -> None:
         self._send = send
         self._scope = scope
+        self._answer_time = answer_time
         self.status = 0
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self._answer_time.end()
             own = (b"x-request-id", requests.id_of(self._scope).encode())
             added = requests.added_headers(self._scope)
             headers = [*message.get("headers", ()), own, *added]
