@@ -259,6 +259,24 @@ class TestTake:
         assert callers.places.take("b")
 
 
+class TestUsesLittle:
+    async def test_use_counts_while_it_lasts_and_is_forgotten_later(self):
+        now = Time()
+        places = FairSemaphore(2, little_use_seconds=5, now=now)
+        assert places.uses_little("a")
+
+        assert places.take("a")
+        assert places.uses_little("a")
+        now.seconds += 6
+        assert not places.uses_little("a")
+        assert places.uses_little("b")
+        places.release("a")
+        assert not places.uses_little("a")
+
+        now.seconds += 60
+        assert places.uses_little("a")
+
+
 class TestOwner:
     async def test_tasks_act_for_the_owner_of_the_task_that_created_them(self):
         act_for("a")

@@ -188,7 +188,24 @@ class TestWorkspaces:
             # The forking process executes orders in sequence, so it has lowered the priority before this code runs.
             await identity(sandbox, language, 1)
 
-            assert min(os.getpriority(os.PRIO_PROCESS, pid) for pid in code.pids) >= 10
+            assert min(os.getpriority(os.PRIO_PROCESS, pid) for pid in code.pids) >= 19
+
+    @languages
+    async def test_new_code_of_a_workspace_that_uses_much_gives_way_at_once(
+        self, sandbox: Sandbox, language: CodeLanguage, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(sandbox._places, "_little_use", -1)
+        async with running(sandbox, language) as code:
+            await identity(sandbox, language, 1)
+
+            assert min(os.getpriority(os.PRIO_PROCESS, pid) for pid in code.pids) >= 19
+
+    @languages
+    async def test_new_code_of_others_does_not(self, sandbox: Sandbox, language: CodeLanguage):
+        async with running(sandbox, language) as code:
+            await identity(sandbox, language, 1)
+
+            assert min(os.getpriority(os.PRIO_PROCESS, pid) for pid in code.pids) < 19
 
 
 class TestCancel:

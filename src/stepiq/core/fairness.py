@@ -133,6 +133,11 @@ class FairSemaphore:
         share = self._shares.get(owner)
         return 0 if share is None else share.held
 
+    def uses_little(self, owner: Owner) -> bool:
+        """Whether an owner has at most `little_use_seconds` of recent use, by its places together."""
+        share = self._shares.get(owner)
+        return share is None or share.recent_use(self._now()) <= self._little_use
+
     def take(self, owner: Owner) -> bool:
         """Take a place if the owner can have one now. Returns whether it did; if so, the caller must `release` it."""
         share = self._activate(owner)

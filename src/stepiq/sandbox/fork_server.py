@@ -21,8 +21,9 @@ from stepiq.sandbox.walls import Walls
 
 _MAX_DESCRIPTORS = 256
 """Upper bound of the number of descriptors of this process."""
-_LOW_PRIORITY = 10
-"""Nice value of code that has run for a while. New code has 5, and the server 0."""
+_LOW_PRIORITY = 19
+"""Nice value of code that gives way. Other code has 5, and the server 0. With 10, a few endless programs would take a
+third of the processors from the server."""
 
 
 @dataclass

@@ -26,7 +26,7 @@ _PART_OF_MEMORY = 4
 """All executions together use at most this fraction of the memory: one in four bytes."""
 _CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")
 _LITTLE_USE_SECONDS = 5.0
-"""Recent use that still counts as little, for the reserve."""
+"""Recent use of a workspace that still counts as little, for the reserve and for the priority of new code."""
 _DEMOTE_SECONDS = 1.0
 """Code that runs longer than this gives way to code that has just started."""
 
@@ -35,8 +35,8 @@ class Sandbox:
     """Executes code for all workspaces. There is one in each server process. It starts no process before the first run.
 
     A workspace can use as many places as there are processors, but only half of all places. The other half is for
-    workspaces that use little, so these find a free place. The system shares the processors: code that has just started
-    goes first.
+    workspaces that use little, so these find a free place. The system shares the processors: new code of a workspace
+    that uses little goes first.
     """
 
     def __init__(self, places: int | None = None) -> None:
@@ -113,8 +113,9 @@ class Sandbox:
         return outcome
 
     async def _hold(self, conversation: Conversation, child: Child) -> Outcome | SpawnFailed:
+        uses_little = self._places.uses_little(current_owner())
         demotion = asyncio.get_running_loop().call_later(
-            _DEMOTE_SECONDS, self._nursery.demote, child
+            _DEMOTE_SECONDS if uses_little else 0, self._nursery.demote, child
         )
         try:
             return await conversation.hold(child.connection)
