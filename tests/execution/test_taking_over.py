@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from stepiq.core.ids import uuid7
 from stepiq.execution.records import ClaimedRun, StepRecord
 from stepiq.queue import recovery
+from stepiq.queue import tickets as tickets_module
 from stepiq.queue.backlog import oldest_runs
 from stepiq.queue.library_threads import LANES
 from stepiq.queue.recovery import Recovery
@@ -46,6 +48,19 @@ async def asking(world: World):
     return run_id, heard
 
 
+async def say_that_this_worker_has_another(world: World) -> None:
+    """Write a ticket to this worker, which has not claimed it."""
+    schema = "" if world.database.is_sqlite else "dbos."
+    async with world.database.transaction() as session:
+        await world.engine._tickets.enqueue(session, uuid7(), 1, 1)
+        await session.execute(
+            sa.text(
+                f"UPDATE {schema}workflow_status SET status = 'PENDING', executor_id = :executor"  # noqa: S608
+            ),
+            {"executor": world.engine._presence.executor_id},
+        )
+
+
 async def say_that_somebody_else_has_it(world: World) -> None:
     """Write the tickets in hand to a worker that is not there."""
     schema = "" if world.database.is_sqlite else "dbos."
@@ -71,12 +86,7 @@ def another(world: World, changes: LocalChanges | None = None) -> Recovery:
     )
 
 
-@pytest.fixture
-def lost_claims(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The tickets of the library's next claim: it is committed, but the connection is lost before the response."""
-    lost: list[str] = []
-    claim = SystemDatabase.start_queued_workflows
-
+def _losing(claim: Callable[..., Any], lost: list[str]) -> Callable[..., Any]:
     def claim_and_lose_the_response(*arguments: Any, **options: Any) -> Any:
         claimed = claim(*arguments, **options)
         if claimed[0] and not lost:
@@ -84,7 +94,14 @@ def lost_claims(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise OperationalError("COMMIT", {}, Exception("server closed the connection"))
         return claimed
 
-    monkeypatch.setattr(SystemDatabase, "start_queued_workflows", claim_and_lose_the_response)
+    return claim_and_lose_the_response
+
+
+@pytest.fixture
+def lost_claims(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tickets of the library's next claim: it is committed, but the connection is lost before the response."""
+    lost: list[str] = []
+    monkeypatch.setattr(tickets_module, "_claim", _losing(tickets_module._claim, lost))
     return lost
 
 
@@ -92,7 +109,7 @@ class TestTakeBackUnstarted:
     async def test_a_ticket_is_executed_although_the_response_to_its_claim_was_lost(
         self, world: World, lost_claims: list[str], monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(recovery, "_UNSTARTED_SECONDS", 0.1)
+        monkeypatch.setattr(recovery, "_UNSTARTED_TURNS", 1_000)
         run_id, heard = await world.start(await world.pipeline(TRANSFORM))
 
         await asyncio.wait_for(heard.until_ended(), 60)
@@ -100,6 +117,31 @@ class TestTakeBackUnstarted:
         ended = await world.ended(run_id, heard)
         assert lost_claims == [f"{run_id}:1"]
         assert (ended.run.status, ended.run.claim, ended.run.crashes) == ("completed", 1, 0)
+
+    async def test_so_is_one_that_the_library_knows_and_does_not_start(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(recovery, "_UNSTARTED_TURNS", 1)
+        lost: list[str] = []
+        losing = _losing(SystemDatabase.start_queued_workflows, lost)
+        monkeypatch.setattr(SystemDatabase, "start_queued_workflows", losing)
+        run_id, heard = await world.start(await world.pipeline(TRANSFORM))
+
+        await asyncio.wait_for(heard.until_ended(), 60)
+
+        ended = await world.ended(run_id, heard)
+        assert lost == [f"{run_id}:1"]
+        assert (ended.run.status, ended.run.claim, ended.run.crashes) == ("completed", 1, 0)
+
+    async def test_without_a_failed_claim_no_ticket_counts_as_lost(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(token_ms=10_000)
+        await asking(world)
+        await say_that_this_worker_has_another(world)
+
+        assert len(await world.engine._tickets.unstarted()) == 1
+        assert await world.engine._tickets.unreceived() == set()
 
     async def test_a_ticket_in_execution_stays_where_it_is(
         self, world: World, fake_provider: RunningFakeProvider

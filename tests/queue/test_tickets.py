@@ -180,6 +180,30 @@ class TestFinish:
         await world.engine.start()
 
 
+class TestClaim:
+    async def test_a_worker_claims_a_few_tickets_at_once_and_soon_the_next(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        claim, claimed = tickets_module._claim, list[int]()
+
+        def count(*arguments: Any, **options: Any) -> Any:
+            found = claim(*arguments, **options)
+            if found[0]:
+                claimed.append(len(found[0]))
+            return found
+
+        monkeypatch.setattr(tickets_module, "_claim", count)
+        monkeypatch.setattr(tickets_module, "_CLAIMED_AT_ONCE", 2)
+
+        async with world.database.transaction() as session:
+            await world.engine._tickets.enqueue_many(session, [(uuid7(), 1, 9) for _ in range(7)])
+
+        while len(await world.engine._tickets.finished(10)) < 7:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+        assert sum(claimed) == 7
+        assert max(claimed) == 2
+
+
 class TestStop:
     async def test_a_queue_that_was_never_used_has_nothing_to_stop(self, database: Database):
         await TicketQueue(database, LocalChanges()).stop()

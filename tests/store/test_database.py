@@ -295,7 +295,7 @@ class TestIdleInTransaction:
         async with database.reading() as session:
             limit = await session.scalar(sa.text("SHOW idle_in_transaction_session_timeout"))
 
-        assert limit == "5s"
+        assert limit == "3s"
 
     @only_postgresql
     @pytest.mark.parametrize("goes_on", [True, False], ids=["in_mid_transaction", "at_its_commit"])
@@ -364,7 +364,7 @@ class TestPreparePostgres:
             assert connection.exec_driver_sql("SHOW synchronous_commit").scalar_one() == found
         engine.dispose()
 
-    @pytest.mark.parametrize(("may_idle", "found"), [(True, "0"), (False, "5s")])
+    @pytest.mark.parametrize(("may_idle", "found"), [(True, "0"), (False, "3s")])
     def test_a_migration_may_be_silent_for_long(
         self, database: Database, may_idle: bool, found: str
     ):

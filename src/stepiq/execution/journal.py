@@ -10,6 +10,7 @@ Rows are locked in this order: runs, their workspaces, usage rollups; rows of on
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -110,7 +111,10 @@ class Journal:
         self._admission = admission
         self._queue = queue
         self._outbox = outbox
-        self._claiming = WriteBatcher(database, self._claim_together)
+        self._claiming = WriteBatcher(database, partial(self._claim_together, statements.CLAIM))
+        self._claiming_again = WriteBatcher(
+            database, partial(self._claim_together, statements.CLAIM_AGAIN)
+        )
         self._writing = WriteBatcher(database, self._write_together)
 
     async def claim(
@@ -126,15 +130,12 @@ class Journal:
         Raises:
             StoreUnavailable: it is unknown whether the claim was committed; claim the run again.
         """
-        if held is None and not again:
-            return await self._claiming.add(run_id, run_id)
-        statement, parameters = (
-            (statements.CLAIM_AGAIN, {})
-            if held is None
-            else (statements.CLAIM_HELD, {"held": held})
-        )
-        found = await self._claim_held(statement, [run_id], parameters)
-        return found.get(run_id)
+        if held is not None:
+            found = await self._claim_held(statements.CLAIM_HELD, [run_id], {"held": held})
+            return found.get(run_id)
+        # After an outage of the store, all runs of this process are claimed again at once.
+        claiming = self._claiming_again if again else self._claiming
+        return await claiming.add(run_id, run_id)
 
     async def release(self, claims: Mapping[UUID, int], patience: float) -> None:
         """Record that this process gives up these claims, so that they do not count as crashes.
@@ -151,8 +152,10 @@ class Journal:
             async with self._database.transaction(patience) as session:
                 await session.execute(statements.RELEASE, rows)
 
-    async def _claim_together(self, wanted: Sequence[UUID]) -> list[ClaimedRun | None]:
-        found = await self._claim_held(statements.CLAIM, wanted, {})
+    async def _claim_together(
+        self, statement: sa.Executable, wanted: Sequence[UUID]
+    ) -> list[ClaimedRun | None]:
+        found = await self._claim_held(statement, wanted, {})
         return [found.get(run_id) for run_id in wanted]
 
     async def _claim_held(

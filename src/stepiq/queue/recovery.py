@@ -17,8 +17,9 @@ from stepiq.store.tables import runs
 log = logging.get(__name__)
 
 _EVERY_SECONDS = 1.0
-_UNSTARTED_SECONDS = 5.0
-"""How long a claimed ticket may take to start, at least. Up to twice as long if the check has just been made."""
+_UNSTARTED_TURNS = 5
+"""Number of seconds that a claimed ticket may take to start, at least. Up to twice as many if the check has just been
+made."""
 # After a restart of the database, no worker holds its lease for a moment, although all still work.
 GRACE_SECONDS = 2.0
 _HELD_SECONDS = LEASE_SECONDS / 2
@@ -55,6 +56,7 @@ class Recovery:
         self._to_take_back: set[tuple[UUID, int]] = set()
         """Runs, and this worker's lost claims to them, for which another worker has counted a crash."""
         self._unstarted: set[str] = set()
+        self._unreceived: set[str] = set()
         self._turned_at: float | None = None
         self._held_until = 0.0
 
@@ -95,9 +97,25 @@ class Recovery:
         unstarted = await self._tickets.unstarted()
         stranded = self._unstarted & unstarted
         self._unstarted = unstarted - stranded
-        if not stranded:
+        return await self._take_back_stranded(stranded)
+
+    async def take_back_unreceived(self) -> int:
+        """Do the same for tickets that the library cannot start, because the response to its claim was lost.
+
+        Returns their number.
+
+        Raises:
+            StoreUnavailable: the tickets cannot be read.
+        """
+        unreceived = await self._tickets.unreceived()
+        stranded = self._unreceived & unreceived
+        self._unreceived = unreceived - stranded
+        return await self._take_back_stranded(stranded)
+
+    async def _take_back_stranded(self, tickets: set[str]) -> int:
+        if not tickets:
             return 0
-        taken = await self._tickets.take_back_unstarted(stranded)
+        taken = await self._tickets.take_back_unstarted(tickets)
         log.warning("tickets_not_started", tickets=taken)
         return taken
 
@@ -159,11 +177,15 @@ class Recovery:
         return now < self._held_until
 
     async def take_back_unstarted_for_ever(self) -> None:
-        """Call `take_back_unstarted` every 5 seconds until cancelled."""
+        """Call `take_back_unreceived` every second, and `take_back_unstarted` every 5 seconds, until cancelled."""
+        turns = 0
         while True:
-            await asyncio.sleep(_UNSTARTED_SECONDS)
+            await asyncio.sleep(_EVERY_SECONDS)
+            turns += 1
             try:
-                await self.take_back_unstarted()
+                await self.take_back_unreceived()
+                if turns % _UNSTARTED_TURNS == 0:
+                    await self.take_back_unstarted()
             except StoreUnavailable:
                 log.warning("recovery_waits_for_store")
             except Exception:

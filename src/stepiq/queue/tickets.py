@@ -10,6 +10,8 @@ priority that waits in the lane. New tickets therefore never overtake a waiting 
 """
 
 import asyncio
+import math
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +43,8 @@ log = logging.get(__name__)
 
 CONCURRENCY = 500
 """Tickets of one lane that a worker process executes at the same time. It is the only limit on slow receivers."""
+_CLAIMED_AT_ONCE = 50
+"""Maximum number of tickets of one lane that a process claims before others have a turn."""
 FIRST = 3
 """Highest position of the tickets in the first lane."""
 
@@ -48,6 +52,8 @@ FIRST = 3
 _APPLICATION_VERSION = "1"
 _THREADS = 8
 _WAKE_SECONDS = 0.02
+_FAILED_LATELY_SECONDS = 15.0
+"""How long after a failed claim its COMMIT may still arrive at the database. Keep-alives end a dead connection before."""
 _RECOVERIES = 1_000_000
 
 TicketHandler = Callable[[UUID], Awaitable[None]]
@@ -112,6 +118,41 @@ def _note_outcome(
 SystemDatabase.update_workflow_outcome = _note_outcome  # pyright: ignore[reportAttributeAccessIssue] - called by position and name
 
 
+_received: set[str] = set()
+"""Tickets that the library has claimed, and that no handler has executed yet."""
+_claim_failed_at = -math.inf
+"""When a claim of the library last failed, in seconds of the monotonic clock."""
+_claim = SystemDatabase.start_queued_workflows
+
+
+def _claim_some(
+    system: SystemDatabase,
+    queue: Any,
+    executor_id: str,
+    version: str,
+    partition: str | None,
+    running: int = 0,
+    **options: Any,
+) -> Any:
+    global _claim_failed_at
+    # The library claims what there is room for, as if more tickets were running.
+    running = max(running, CONCURRENCY - _CLAIMED_AT_ONCE)
+    try:
+        claimed = _claim(system, queue, executor_id, version, partition, running, **options)
+    except BaseException:
+        _claim_failed_at = time.monotonic()
+        raise
+    _received.update(claimed[0])
+    if len(claimed[0]) == _CLAIMED_AT_ONCE:
+        LANES.wake(queue.name)
+    return claimed
+
+
+# One worker would claim hundreds of tickets at once, and the others would have nothing to do. Also, if the response to
+# the COMMIT of a claim is lost, the tickets are claimed, but the library does not know about them.
+SystemDatabase.start_queued_workflows = _claim_some  # pyright: ignore[reportAttributeAccessIssue] - called by position
+
+
 # The library calls workflows by name, so the handlers of this process are global.
 _handlers: dict[Queue, TicketHandler] = {}
 _executor_id = ""
@@ -132,6 +173,7 @@ async def _deliver(delivery_id: str) -> None:
 async def _handle(queue: Queue, subject_id: str) -> None:
     ticket = DBOS.workflow_id or ""
     _started[ticket] += 1
+    _received.discard(ticket)
     try:
         await _handlers[queue](UUID(subject_id))
     finally:
@@ -290,19 +332,28 @@ class TicketQueue:
     async def unstarted(self) -> set[str]:
         """Tickets that this process has claimed, and that no handler executes.
 
-        A ticket is among them for a moment when it starts or ends. It stays there if the library claimed it, but the
-        response to its commit was lost: the library does not start such a ticket.
+        A ticket is among them for a moment when it starts or ends.
         """
         async with self._database.reading() as session:
             statement = ticket_statements.SELECT_CLAIMED[session.connection.dialect.name]
             claimed = await session.execute(statement, {"executor": _executor_id})
             return {ticket for ticket in claimed.scalars() if ticket not in _started}
 
+    async def unreceived(self) -> set[str]:
+        """Tickets that this process has claimed, and that the library does not know about: the response was lost.
+
+        A ticket is also among them for a moment when it is claimed or ends. Reads nothing if no claim has failed lately.
+        """
+        if time.monotonic() - _claim_failed_at > _FAILED_LATELY_SECONDS:
+            return set()
+        return {ticket for ticket in await self.unstarted() if ticket not in _received}
+
     async def take_back_unstarted(
         self, tickets: Collection[str], patience: float = PATIENT_SECONDS
     ) -> int:
         """Return tickets that this process has claimed to their lanes. Returns the number of tickets."""
         values = {"executors": [_executor_id], "ids": list(tickets)}
+        _received.difference_update(tickets)
         return await self._take_back(ticket_statements.TAKE_BACK_SOME, values, patience)
 
     async def _take_back(
@@ -351,7 +402,7 @@ class TicketQueue:
 
     async def stop(self) -> None:
         """Stop executing tickets. All tickets in progress must have been drained before."""
-        global _executor_id
+        global _executor_id, _claim_failed_at
         if self._is_working:
             self._is_working = False
             # Its own wait for workflows in flight, in whole seconds, is not used: they are already drained.
@@ -365,6 +416,8 @@ class TicketQueue:
             _handlers.clear()
             _finished.clear()
             _started.clear()
+            _received.clear()
+            _claim_failed_at = -math.inf
             # The library shuts down the loop's default executor.
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4))
         if self._client is not None:

@@ -39,7 +39,7 @@ _WRITERS = 1
 _CONNECTIONS = 15
 _CONNECT_SECONDS = 3
 _UNHEARD_MILLISECONDS = 10_000
-_IDLE_IN_TRANSACTION = "5s"
+_IDLE_IN_TRANSACTION = "3s"
 # Deadlock, serialization failure, unavailable lock, cancelled statement.
 _ROLLED_BACK = frozenset({"40P01", "40001", "55P03", "57014"})
 

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import waiting
 from psycopg.abc import PQGen
 
-_LEAST_SECONDS = 1.0
+_LEAST_SECONDS = 0.5
 
 Answer = TypeVar("Answer")
 
