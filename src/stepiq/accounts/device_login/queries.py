@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from stepiq.core import ids
-from stepiq.store import sweeping
 from stepiq.store.database import Session
 from stepiq.store.states import DeviceLoginStatus
 from stepiq.store.tables import device_logins
@@ -99,8 +98,3 @@ async def _update(session: Session, login_id: UUID, **values: Any) -> None:
     await session.execute(
         sa.update(device_logins).where(device_logins.c.id == login_id).values(**values)
     )
-
-
-async def delete_expired(session: Session, before: datetime, limit: int) -> int:
-    """Delete a batch of logins that expired before an instant."""
-    return await sweeping.delete_oldest(session, device_logins.c.expires_at, before, limit)

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from stepiq.core import ids
-from stepiq.store import sweeping
 from stepiq.store.database import Session
 from stepiq.store.states import Role
 from stepiq.store.tables import identities, identity_roles, spent_sign_ins, users, workspaces
@@ -27,11 +26,6 @@ async def spend(session: Session, digest: bytes, expires_at: datetime) -> bool:
     except IntegrityError:
         return False
     return True
-
-
-async def delete_spent(session: Session, before: datetime, limit: int) -> int:
-    """Delete a batch of sign-ins that expired before an instant."""
-    return await sweeping.delete_oldest(session, spent_sign_ins.c.expires_at, before, limit)
 
 
 async def find(session: Session, issuer: str, subject: str) -> Row | None:

@@ -1,41 +1,47 @@
 """Deletes credentials that can no longer be used."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from stepiq.store import sweeping
 from stepiq.store.database import Session
 from stepiq.store.tables import (
+    device_logins,
     invitations,
     known_clients,
     password_resets,
     refresh_tokens,
     sessions,
+    spent_sign_ins,
 )
 
-
-async def delete_tokens(session: Session, before: datetime, limit: int) -> int:
-    """Delete a batch of refresh tokens that expired before an instant."""
-    return await sweeping.delete_oldest(session, refresh_tokens.c.expires_at, before, limit)
+_LATE = timedelta(days=1)
+"""How long sessions and their tokens are kept after their end, so that a late client gets the specific error."""
 
 
-async def delete_resets(session: Session, before: datetime, limit: int) -> int:
-    """Delete a batch of reset tokens that expired before an instant."""
-    return await sweeping.delete_oldest(session, password_resets.c.expires_at, before, limit)
+async def delete_expired(session: Session, now: datetime, limit: int, *, known: timedelta) -> int:
+    """Delete a batch of expired rows of each kind; returns the number deleted.
+
+    Args:
+        session: the transaction.
+        now: the time.
+        limit: maximum number of rows of each kind.
+        known: how long clients stay known after they last authenticated.
+    """
+    expired = (
+        (refresh_tokens.c.expires_at, now - _LATE),
+        (password_resets.c.expires_at, now),
+        (invitations.c.expires_at, now),
+        (spent_sign_ins.c.expires_at, now),
+        (device_logins.c.expires_at, now),
+        (known_clients.c.last_seen_at, now - known),
+    )
+    deleted = [await sweeping.delete_oldest(session, *each, limit) for each in expired]
+    return sum(deleted) + await _delete_sessions(session, now - _LATE, limit)
 
 
-async def delete_invitations(session: Session, before: datetime, limit: int) -> int:
-    """Delete a batch of invitations that expired before an instant, used or not."""
-    return await sweeping.delete_oldest(session, invitations.c.expires_at, before, limit)
-
-
-async def delete_known_clients(session: Session, before: datetime, limit: int) -> int:
-    """Delete a batch of clients that have not authenticated since an instant."""
-    return await sweeping.delete_oldest(session, known_clients.c.last_seen_at, before, limit)
-
-
-async def delete_sessions(session: Session, before: datetime, limit: int) -> int:
+async def _delete_sessions(session: Session, before: datetime, limit: int) -> int:
     """Delete a batch of sessions that ended before an instant, after their refresh tokens."""
     of_ended = (
         sa.select(refresh_tokens.c.id)
