@@ -57,7 +57,7 @@ test-all: test-tools ## run all tests, and check the coverage of the language, a
 	@rm -f .coverage .coverage.*
 	$(PYTEST) --only-measured -m "measured and not slow and not postgresql" --cov --cov-report=
 	@$(BIN)/python scripts/coverage_floor.py
-	$(PYTEST) -m "not measured or slow or postgresql"
+	$(PYTEST) --without-measured --compare-stores -m "not measured or slow or postgresql"
 
 coverage: ## run the tests on SQLite, except the slow ones, and check the coverage of all packages
 	@scripts/bootstrap.sh dev

@@ -84,6 +84,7 @@ class TestUpdate:
         assert (kept["tags"], kept["slug"]) == (["a"], "mine")
         assert (moved["tags"], moved["slug"]) == ([], "other")
 
+    @pytest.mark.both_stores
     async def test_a_slug_that_is_taken_changes_nothing(self, owner, create):
         await create(slug="taken")
         made = await create(slug="mine")

@@ -160,7 +160,7 @@ class TestAsk:
 
         assert "try again" in held[4]["error"]
 
-    @pytest.mark.one_store
+    @pytest.mark.both_stores
     async def test_an_email_that_the_mail_server_refuses_does_not_count_as_sent(
         self, sender: Sender, box: Mailbox, clock: ModuleType
     ):

@@ -80,6 +80,7 @@ class TestPayloads:
 
         assert (await operation(await shown(run_id)))["response"] is None
 
+    @pytest.mark.both_stores
     async def test_large_ones_are_read_from_where_they_are_stored(
         self, make, run_id, shown, operation
     ):
