@@ -10,28 +10,31 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
 
 sys.path.insert(0, str(Path(__file__).parent))
-import psycopg
 import run as bench
-import sqlalchemy as sa
 from client import Connection
 from login_attacks import five_addresses, half_sent, many_addresses
-from psycopg import sql
+from workspaces import (
+    PASSWORD,
+    Workspace,
+    add_schedules,
+    address,
+    new_database,
+    register,
+    until_none_is_due,
+    until_started,
+)
 
-from stepiq.accounts.service import setup_token
-from stepiq.core import ids, settings
+from stepiq.core import settings
 from stepiq.providers.local import local_unavailable
 from stepiq.providers.local_weights import weights_present
 from stepiq.store.database import Database
-from stepiq.store.tables import memberships, schedules, workspaces
 
 # Names that end with `.hang.test` behave like names whose name server never answers. `receiver.test` is this machine.
 SERVE = """\
@@ -66,46 +69,9 @@ BYSTANDER = {
     "wait": "{id: a, type: wait, seconds: 120}",
 }
 LOCAL = "{id: a, type: llm, model: local/smollm2-135m, prompt: 'x', max_tokens: 3}"
-STARTED = {"completed", "failed", "waiting"}
-PASSWORD = "only for this run"
 LIMIT_SECONDS = 2.0
 LIMIT_HEALTH_MS = 150.0
 SCHEDULES = 500
-
-
-@dataclass
-class Workspace:
-    """An account, the pipelines it needs, and the client address that it appears to have."""
-
-    url: str
-    number: int
-    token: str
-    id: UUID
-    user_id: UUID
-
-    def connection(self) -> Connection:
-        bearer, client = f"Bearer {self.token}", address(self.number)
-        return Connection(self.url, authorization=bearer, x_forwarded_for=client)
-
-    async def pipeline(self, name: str, step: str) -> str:
-        source = f"name: '{name}'\ninput: {{schema: {{items: {{type: array, default: []}}}}}}\nsteps:\n  - {step}\n"
-        status, saved = await self.connection().request(
-            "POST", "/api/pipelines", source, "application/yaml"
-        )
-        if status != 201:
-            raise SystemExit(f"Pipeline {name} was refused: {json.dumps(saved)}")
-        return saved["id"]
-
-    async def run(self, pipeline_id: str, items: list[str] | None = None) -> tuple[int, str]:
-        body = {"input_data": {"items": items or []}}
-        status, answer = await self.connection().request(
-            "POST", f"/api/pipelines/{pipeline_id}/run", body
-        )
-        return status, answer.get("id", "")
-
-
-def address(number: int) -> str:
-    return f"198.51.100.{number}"
 
 
 async def main(hostile: int, seconds: float, only: set[str], database_url: str) -> None:
@@ -125,7 +91,7 @@ async def main(hostile: int, seconds: float, only: set[str], database_url: str) 
                 if (only and what not in only) or (what == "local model" and not _has_model()):
                     continue
                 data = folder / what.replace(" ", "-")
-                with _new_database(database_url) as url:
+                with new_database(database_url) as url:
                     async with bench.server(
                         data,
                         url,
@@ -137,7 +103,7 @@ async def main(hostile: int, seconds: float, only: set[str], database_url: str) 
                     ) as target:
                         store = Database(settings.load(data_dir=data, database_url=url))
                         crowd = [
-                            await _register(target.url, store, data, number)
+                            await register(target.url, store, data, number)
                             for number in range(hostile + 1)
                         ]
                         rows.append(
@@ -148,46 +114,11 @@ async def main(hostile: int, seconds: float, only: set[str], database_url: str) 
     _show(rows)
 
 
-@contextmanager
-def _new_database(database_url: str) -> Iterator[str]:
-    """URL of an empty database on the PostgreSQL server of `database_url`, deleted afterwards. Empty for SQLite."""
-    if not database_url:
-        yield ""
-        return
-    name = f"stepiq_hostile_{uuid4().hex}"
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        try:
-            yield sa.make_url(database_url).set(database=name).render_as_string(hide_password=False)
-        finally:
-            statement = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-            connection.execute(statement)
-
-
 def _has_model() -> bool:
     if local_unavailable() is None and weights_present(settings.load().cache_path):
         return True
     print("local model: skipped, because it is not installed", flush=True)
     return False
-
-
-async def _register(url: str, store: Database, folder: Path, number: int) -> Workspace:
-    login = {"email": f"w{number}@example.com", "password": PASSWORD}
-    if number == 0:
-        login["setup_token"] = setup_token((folder / "jwt.key").read_bytes().strip())
-    connection = Connection(url, x_forwarded_for=address(number))
-    status, account = await connection.request("POST", "/api/auth/register", login)
-    if status != 201:
-        raise SystemExit(f"Account {number} was refused: {account}")
-    connection.close()
-    user_id = UUID(account["user"]["id"])
-    async with store.transaction() as session:
-        statement = memberships.select().where(memberships.c.user_id == user_id)
-        workspace_id = (await session.execute(statement)).one().workspace_id
-        await session.execute(
-            workspaces.update().where(workspaces.c.id == workspace_id).values(plan="unlimited")
-        )
-    return Workspace(url, number, account["token"], workspace_id, user_id)
 
 
 async def _measure(
@@ -208,7 +139,7 @@ async def _measure(
         for name, step in steps.items()
     }
     # Everything is loaded once, also the sandbox and the libraries of models.
-    await asyncio.gather(*(_until_started(bystander, each) for each in pipelines.values()))
+    await asyncio.gather(*(until_started(bystander, each) for each in pipelines.values()))
     await _log_in(bystander)
     async with attack(hostile, store, bystander) as extra:
         async with _health(bystander.url, seconds) as health:
@@ -234,27 +165,8 @@ async def _wait_times(
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
         for name, pipeline_id in pipelines.items():
-            waits[name].append(await _until_started(bystander, pipeline_id))
+            waits[name].append(await until_started(bystander, pipeline_id))
     return waits
-
-
-async def _until_started(workspace: Workspace, pipeline_id: str) -> float:
-    """Seconds until the only step has done its work, or waits for a person or a time."""
-    connection = workspace.connection()
-    begun = time.perf_counter()
-    _, accepted = await connection.request(
-        "POST", f"/api/pipelines/{pipeline_id}/run", {"input_data": {}}
-    )
-    while True:
-        _, run = await connection.request("GET", f"/api/runs/{accepted['id']}")
-        if run["status"] in STARTED:
-            break
-        await asyncio.sleep(0.02)
-    took = time.perf_counter() - begun
-    if run["status"] == "failed":
-        raise SystemExit(f"A run of the bystander failed: {run['error']}")
-    connection.close()
-    return took
 
 
 async def _log_in(workspace: Workspace) -> float:
@@ -393,12 +305,14 @@ async def _schedules(
     """Many schedules of each workspace are due, and then one of the bystander."""
     due = datetime.now(UTC) + timedelta(seconds=8)
     for each in hostile:
-        await _schedule(store, each, await each.pipeline("quick", BYSTANDER["transform"]), due)
+        await add_schedules(
+            store, each, await each.pipeline("quick", BYSTANDER["transform"]), due, SCHEDULES
+        )
     late = due + timedelta(seconds=1)
     pipeline_id = await bystander.pipeline("scheduled", BYSTANDER["transform"])
-    await _schedule(store, bystander, pipeline_id, late, count=1)
+    await add_schedules(store, bystander, pipeline_id, late, count=1)
     await asyncio.sleep(max(0.0, (due - datetime.now(UTC)).total_seconds()))
-    all_started = asyncio.create_task(_until_none_is_due(store, due))
+    all_started = asyncio.create_task(until_none_is_due(store, due))
 
     async def started() -> dict[str, float]:
         connection = bystander.connection()
@@ -414,40 +328,6 @@ async def _schedules(
         return {"schedule": float("inf")}
 
     yield started
-
-
-async def _until_none_is_due(store: Database, due: datetime) -> float:
-    """Seconds from `due` until all schedules that were due then have started their runs."""
-    statement = sa.select(schedules.c.id).where(schedules.c.next_run_at == due).limit(1)
-    while True:
-        async with store.reading() as session:
-            if await session.scalar(statement) is None:
-                return (datetime.now(UTC) - due).total_seconds()
-        await asyncio.sleep(0.2)
-
-
-async def _schedule(
-    store: Database, workspace: Workspace, pipeline_id: str, due: datetime, count: int = SCHEDULES
-) -> None:
-    row = {
-        "workspace_id": workspace.id,
-        "pipeline_id": UUID(pipeline_id),
-        "created_by": workspace.user_id,
-        "name": "Scheduled",
-        "cron_expression": "0 0 1 1 *",
-        "timezone": "UTC",
-        "input_data": {},
-        "enabled": True,
-        "overlap": "allow",
-        "catch_up": "none",
-        "next_run_at": due,
-        "created_at": due,
-        "updated_at": due,
-    }
-    async with store.transaction() as session:
-        await session.execute(
-            schedules.insert(), [{**row, "id": ids.uuid7()} for _ in range(count)]
-        )
 
 
 ATTACKS: dict[str, Attack] = {

@@ -115,6 +115,75 @@ class TestLanes:
         with running(lanes, "runs"):
             assert polls.get(timeout=_PATIENCE) == "runs"
 
+    def test_a_held_lane_is_not_polled_until_it_is_released(self, polls: queue.Queue[str]):
+        lanes = Lanes()
+        with running(lanes, "runs"), running(lanes, "runs-first"):
+            assert {polls.get(timeout=_PATIENCE) for _ in range(2)} == {"runs", "runs-first"}
+            lanes.hold("runs", 10 * _PATIENCE)
+
+            lanes.wake("runs")
+            lanes.wake("runs-first")
+            assert polls.get(timeout=_PATIENCE) == "runs-first"
+            lanes.release("runs")
+
+            assert polls.get(timeout=_PATIENCE) == "runs"
+
+    def test_a_hold_ends_after_its_time(self, polls: queue.Queue[str]):
+        lanes = Lanes()
+        lanes.hold("runs", 0.05)
+        with running(lanes, "runs"):
+            lanes.wake("runs")
+
+            assert polls.get(timeout=_PATIENCE) == "runs"
+            assert lanes.held_for("runs") == 0
+
+    def test_a_thread_with_a_held_lane_stops(self, polls: queue.Queue[str]):
+        lanes = Lanes()
+        lanes.hold("runs", 10 * _PATIENCE)
+        with running(lanes, "runs"):
+            pass
+
+        assert polls.empty()
+
+    def test_a_held_lane_can_be_closed(self, polls: queue.Queue[str]):
+        lanes = Lanes()
+        lanes.hold("runs", 10 * _PATIENCE)
+        with running(lanes, "runs"):
+            assert lanes.close(_PATIENCE)
+
+        assert polls.empty()
+
+    def test_a_lane_is_held_for_half_of_the_time_at_most(self, monkeypatch: pytest.MonkeyPatch):
+        now = 1_000.0
+        monkeypatch.setattr(library_threads.time, "monotonic", lambda: now)
+        lanes, held = Lanes(), 0
+        for second in range(100):
+            now = 1_000.0 + second
+            lanes.hold("runs", 10)
+            held += lanes.held_for("runs") > 0
+            now += 0.9
+            lanes.release("runs")
+
+        assert 40 <= held <= 50
+
+    def test_after_a_hold_that_has_ended_by_itself_the_lane_is_free_for_as_long(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        now = 1_000.0
+        monkeypatch.setattr(library_threads.time, "monotonic", lambda: now)
+        lanes = Lanes()
+        lanes.hold("runs", 10)
+        now += 30
+        assert lanes.held_for("runs") == 0
+        lanes.release("runs")
+
+        lanes.hold("runs", 10)
+        assert lanes.held_for("runs") == 0
+        now += 10
+        lanes.hold("runs", 10)
+
+        assert lanes.held_for("runs") == 10
+
     def test_the_queue_of_the_library_is_not_polled(self, polls: queue.Queue[str]):
         with running(Lanes(), INTERNAL_QUEUE_NAME):
             pass

@@ -1,7 +1,7 @@
 """Query plans, and the queries that were executed."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -60,11 +60,29 @@ def statements(database: Database) -> Iterator[dict[str, Any]]:
             is_many = rest[-1]
             seen.setdefault(text, parameters[0] if is_many else parameters)
 
+    with _noted(database, note):
+        yield seen
+
+
+@contextmanager
+def executions(database: Database) -> Iterator[list[str]]:
+    """All statements executed in the block, in order. One that is executed for several rows together counts once."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, text: str, *_rest: Any) -> None:
+        seen.append(text)
+
+    with _noted(database, note):
+        yield seen
+
+
+@contextmanager
+def _noted(database: Database, note: Callable[..., None]) -> Iterator[None]:
     engines = {database._writer.sync_engine, database._reader.sync_engine}
     for engine in engines:
         event.listen(engine, "before_cursor_execute", note)
     try:
-        yield seen
+        yield
     finally:
         for engine in engines:
             event.remove(engine, "before_cursor_execute", note)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
@@ -28,7 +29,7 @@ from stepiq.execution.limits import PlanBook, PlanCreditsExhausted, PlanRunsExha
 from stepiq.execution.records import NewRun
 from stepiq.execution.trace_queue import TraceQueue
 from stepiq.execution.usage import Tally
-from stepiq.store import faults
+from stepiq.store import faults, many_rows
 from stepiq.store.database import Session, StoreUnavailable
 from stepiq.store.pubsub import RUN_CANCELLED, Changes, run_topic, runs_topic
 from stepiq.store.states import FINAL_RUN_STATUSES, RunStatus, StepStatus, is_draft_version
@@ -44,8 +45,6 @@ HELD = 0
 """Ticket number of a run that waits for a slot."""
 PARKED = -1
 """Ticket number of a run that waits for a time or a person, and has no slot."""
-
-_INSERT_RUN, _INSERT_EVENT = runs.insert(), run_events.insert()
 
 
 class RunNotCancellable(Conflict):
@@ -205,15 +204,15 @@ class Admission:
             for run, ticket in accepted
         ]
         try:
-            await session.execute(_INSERT_RUN, rows)
+            await many_rows.insert(session, runs, rows)
         except IntegrityError as error:
             if faults.refers_to_nothing(error):
                 raise _VersionDeleted from error
             raise
         for run, _ in accepted:
             await retries.copy(session, run.id, run.reuse)
-        for run, _ in accepted:
-            session.after_commit(metrics.runs_accepted.labels(run.trigger_type).inc)
+        for trigger, number in Counter(run.trigger_type for run, _ in accepted).items():
+            session.after_commit(partial(metrics.runs_accepted.labels(trigger).inc, number))
         new_events = [events.run_status(RunStatus.PENDING)]
         logs = [RunLog(run.id, run.workspace_id, 0, new_events) for run, _ in accepted]
         await self.append_many(session, logs)
@@ -472,19 +471,17 @@ class Admission:
             for log in logs
             for seq, event in enumerate(log.events, start=log.last_seq + 1)
         ]
-        await session.execute(
-            _INSERT_EVENT,
-            [
-                {
-                    "run_id": run_id,
-                    "seq": seq,
-                    "type": event.type,
-                    "data": event.data,
-                    "created_at": now,
-                }
-                for run_id, seq, event in numbered
-            ],
-        )
+        rows = [
+            {
+                "run_id": run_id,
+                "seq": seq,
+                "type": event.type,
+                "data": event.data,
+                "created_at": now,
+            }
+            for run_id, seq, event in numbered
+        ]
+        await many_rows.insert(session, run_events, rows)
 
         def publish() -> None:
             for run_id, seq, event in numbered:

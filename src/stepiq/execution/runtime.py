@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
@@ -202,6 +202,10 @@ class Engine:
         Much cheaper than separate calls. Refusals are returned per run; a failure of the store is raised for all.
         """
         return await self._admission.accept_many(session, wanted)
+
+    def holding_backlog(self) -> AbstractContextManager[None]:
+        """While in this block, runs of backlogs do not begin in this process; see `TicketQueue.holding_backlog`."""
+        return self._tickets.holding_backlog()
 
     async def plan_retry(
         self,

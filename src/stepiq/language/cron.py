@@ -176,6 +176,8 @@ def compiled(expression: str, timezone: str) -> Cron:
 _compiled = lru_cache(4096)(compiled)
 
 
+# Many schedules with the same expression become due at the same moment.
+@lru_cache(4096)
 def next_after(expression: str, timezone: str, after: datetime) -> datetime | None:
     """The first moment after `after` at which the expression fires, in UTC; None beyond the end of the calendar.
 

@@ -6,6 +6,7 @@ The library starts these threads when it is launched, finds their functions by n
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from dbos import DBOS
@@ -22,6 +23,14 @@ _IDLE_POLL_SECONDS = 5.0
 that have failed, such as on a full disk."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    """When a lane is not polled, in monotonic time."""
+
+    since: float
+    until: float
+
+
 class Lanes:
     """The pauses of the queue threads of this process."""
 
@@ -31,6 +40,8 @@ class Lanes:
         self.is_closed = False
         """Whether the queue threads claim no more tickets."""
         self._wakes: dict[str, _Wake] = {}
+        self._holds: dict[str, _Hold] = {}
+        self._free_until: dict[str, float] = {}
 
     def open(self) -> None:
         """Allow queue threads that start from now on to claim tickets."""
@@ -56,21 +67,43 @@ class Lanes:
             if lane is None or name == lane:
                 wake.event.set()
 
+    def hold(self, lane: str, seconds: float) -> None:
+        """Do not poll a lane until `release`, and at most for some seconds.
+
+        Does nothing if the last hold is so recent that the lane would be held for more than half of the time.
+        """
+        now = time.monotonic()
+        if now >= self._free_until.get(lane, now):
+            self._holds[lane] = _Hold(now, now + seconds)
+
+    def release(self, lane: str) -> None:
+        """End a hold, and poll the lane immediately."""
+        if (hold := self._holds.pop(lane, None)) is not None:
+            now = time.monotonic()
+            self._free_until[lane] = now + min(now, hold.until) - hold.since
+            self.wake(lane)
+
+    def held_for(self, lane: str) -> float:
+        """The seconds until the hold of a lane ends; 0 if it is not held."""
+        hold = self._holds.get(lane)
+        return 0.0 if hold is None else max(0.0, hold.until - time.monotonic())
+
     def run(self, stop: threading.Event, instance: DBOS, queue: Any) -> None:
         """The thread of a queue. It does nothing for the library's own queue, which stays empty."""
         if queue.name == INTERNAL_QUEUE_NAME:
             stop.wait()
             return
-        self._wakes[queue.name] = wake = _Wake(stop, self)
+        self._wakes[queue.name] = wake = _Wake(stop, self, queue.name)
         _queue_worker(wake, instance, queue)  # pyright: ignore[reportArgumentType] - the two methods it calls
 
 
 class _Wake:
     """Replaces the stop event of a queue thread, so that a commit can end the thread's pause."""
 
-    def __init__(self, stop: threading.Event, lanes: Lanes) -> None:
+    def __init__(self, stop: threading.Event, lanes: Lanes, lane: str) -> None:
         self._stop = stop
         self._lanes = lanes
+        self._lane = lane
         self.event = threading.Event()
         # The first poll is immediate: tickets may have waited since the last stop.
         self.event.set()
@@ -80,9 +113,16 @@ class _Wake:
     def is_set(self) -> bool:
         return self._stop.is_set()
 
+    @property
+    def _is_ending(self) -> bool:
+        return self._stop.is_set() or self._lanes.is_closed
+
     def wait(self, timeout: float | None = None) -> bool:
         self.event.wait(_IDLE_POLL_SECONDS if self._lanes.may_rest() else timeout)
         self.event.clear()
+        while not self._is_ending and (held := self._lanes.held_for(self._lane)):
+            self.event.wait(held)
+            self.event.clear()
         if self._lanes.is_closed:
             self.has_paused.set()
             self._stop.wait()

@@ -1,5 +1,7 @@
 """The SQL of tickets in the tables of the durable queue (DBOS Transact), by dialect."""
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 
 # On PostgreSQL the library has its own schema; on SQLite it shares the database with stepIQ's tables.
@@ -11,10 +13,10 @@ _GREATEST = {"sqlite": "max", "postgresql": "GREATEST"}
 _LOWEST = """\
 COALESCE((
     SELECT waiting.priority FROM {schema}workflow_status AS waiting
-    WHERE waiting.queue_name = :queue
+    WHERE waiting.queue_name = {queue}
     AND waiting.status = 'ENQUEUED' AND waiting.status IN ('ENQUEUED', 'PENDING')
     ORDER BY waiting.priority LIMIT 1
-), 0)"""
+), {otherwise})"""
 # If a lane is never empty, priorities may reach the limit of the column. Then the oldest tickets go first.
 _LIMIT = 2_147_483_647
 # Other columns have defaults.
@@ -22,11 +24,12 @@ _STATUS = """\
 (
     workflow_uuid, name, queue_name, priority, creator_xid, application_version,
     status, serialization, recovery_attempts, attributes, is_debounced
-) VALUES (
-    :id, :name, :queue, {priority}, :creator, :version,
-    'ENQUEUED', 'portable_json', 0, 'null', false
-) ON CONFLICT (workflow_uuid) DO NOTHING"""
-_INPUT = "(workflow_uuid, inputs) VALUES (:id, :inputs) ON CONFLICT (workflow_uuid) DO NOTHING"
+) {rows} ON CONFLICT (workflow_uuid) DO NOTHING"""
+_STATUS_VALUES = """\
+{id}, {name}, {queue}, {priority}, {creator}, {version}, 'ENQUEUED', 'portable_json', 0, 'null', false"""
+_INPUT = "(workflow_uuid, inputs) {rows} ON CONFLICT (workflow_uuid) DO NOTHING"
+_INPUT_VALUES = "{id}, {inputs}"
+_FIELDS = ("id", "name", "queue", "position", "otherwise", "creator", "version", "inputs")
 
 # The update that the library makes to recover a ticket, for all tickets of a lane in one statement. With a priority below
 # all waiting tickets, they would let new tickets overtake these. With the same priority, they go first by their age.
@@ -44,16 +47,40 @@ _HOLDERS = "workflow_status WHERE status = 'PENDING' AND executor_id IS NOT NULL
 
 
 def _inserts(dialect: str, schema: str) -> tuple[sa.TextClause, sa.TextClause]:
-    lowest = f"CAST({_LOWEST.format(schema=schema)} AS BIGINT)"
-    priority = f"{_LEAST[dialect]}({lowest} + CAST(:position AS BIGINT), {_LIMIT})"
+    """Insert the ticket in the parameters."""
+    fields = {name: f":{name}" for name in _FIELDS}
+    return _insert(dialect, schema, fields, "VALUES ({values})")
+
+
+def _inserts_together(schema: str) -> tuple[sa.TextClause, sa.TextClause]:
+    """Insert all tickets, whose fields are in arrays; see `store.many_rows`.
+
+    None of them sees the others: `otherwise` is what the lowest priority is if the lane was empty.
+    """
+    fields = {name: f"given.{name}" for name in _FIELDS}
+    arrays = ", ".join(f"CAST(:all_{name} AS text[])" for name in _FIELDS)
+    rows = f"SELECT {{values}} FROM unnest({arrays}) AS given ({', '.join(_FIELDS)})"  # noqa: S608 - constants
+    return _insert("postgresql", schema, fields, rows)
+
+
+def _insert(
+    dialect: str, schema: str, fields: Mapping[str, str], rows: str
+) -> tuple[sa.TextClause, sa.TextClause]:
+    position, otherwise = (f"CAST({fields[name]} AS BIGINT)" for name in ("position", "otherwise"))
+    lowest = _LOWEST.format(schema=schema, queue=fields["queue"], otherwise=otherwise)
+    priority = f"{_LEAST[dialect]}(CAST({lowest} AS BIGINT) + {position}, {_LIMIT})"
+    statuses, inputs = (
+        rows.format(values=values.format(priority=priority, **fields))
+        for values in (_STATUS_VALUES, _INPUT_VALUES)
+    )
     return (
-        sa.text(f"INSERT INTO {schema}workflow_status {_STATUS.format(priority=priority)}"),
-        sa.text(f"INSERT INTO {schema}workflow_input {_INPUT}"),
+        sa.text(f"INSERT INTO {schema}workflow_status {_STATUS.format(rows=statuses)}"),
+        sa.text(f"INSERT INTO {schema}workflow_input {_INPUT.format(rows=inputs)}"),
     )
 
 
 def _take_back(dialect: str, schema: str) -> sa.TextClause:
-    priority = f"{_GREATEST[dialect]}(priority, {_LOWEST.format(schema=schema)})"
+    priority = f"{_GREATEST[dialect]}(priority, {_LOWEST.format(schema=schema, queue=':queue', otherwise='0')})"
     return sa.text(f"UPDATE {schema}{_TAKE_BACK.format(priority=priority)}").bindparams(
         sa.bindparam("executors", expanding=True)
     )
@@ -67,6 +94,8 @@ def _take_back_some(statement: sa.TextClause) -> sa.TextClause:
 
 INSERT = {dialect: _inserts(dialect, schema) for dialect, schema in _SCHEMAS.items()}
 """Both rows of a ticket."""
+INSERT_TOGETHER = _inserts_together(_SCHEMAS["postgresql"])
+"""Both rows of several tickets. On PostgreSQL only."""
 TAKE_BACK = {dialect: _take_back(dialect, schema) for dialect, schema in _SCHEMAS.items()}
 """Return the tickets of `:executors` in the lane `:queue` to that lane."""
 TAKE_BACK_SOME = {dialect: _take_back_some(all_) for dialect, all_ in TAKE_BACK.items()}

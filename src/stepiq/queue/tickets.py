@@ -34,7 +34,7 @@ from stepiq.core import logging
 from stepiq.core.json import Json
 from stepiq.queue import ticket_statements
 from stepiq.queue.library_threads import LANES, POLL_SECONDS
-from stepiq.store import migrate
+from stepiq.store import many_rows, migrate
 from stepiq.store.database import PATIENT_SECONDS, Database, Session, prepare_sqlite
 from stepiq.store.pubsub import TICKETS_WAITING, Changes
 from stepiq.store.refusals import explaining
@@ -54,6 +54,7 @@ _THREADS = 8
 _WAKE_SECONDS = 0.02
 _FAILED_LATELY_SECONDS = 15.0
 """How long after a failed claim its COMMIT may still arrive at the database. Keep-alives end a dead connection before."""
+_HELD_SECONDS = 30.0
 _RECOVERIES = 1_000_000
 
 TicketHandler = Callable[[UUID], Awaitable[None]]
@@ -297,12 +298,17 @@ class TicketQueue:
                 positions go first among tickets that are enqueued at the same time.
             queue: the queue of all of them.
         """
+        # In an empty lane, the first of these tickets is the lowest for the others.
+        firsts: dict[str, tuple[UUID, int]] = {}
+        for subject_id, _, position in tickets:
+            firsts.setdefault(queue.lane(position), (subject_id, position))
         rows = [
             {
                 "id": str(Ticket(subject_id, number)),
                 "name": queue.workflow,
                 "queue": queue.lane(position),
-                "position": position,
+                "position": str(position),
+                "otherwise": _otherwise(subject_id, *firsts[queue.lane(position)]),
                 "creator": str(uuid4()),
                 "version": _APPLICATION_VERSION,
                 "inputs": f'{{"namedArgs":{{}},"positionalArgs":["{subject_id}"]}}',
@@ -310,10 +316,26 @@ class TicketQueue:
             for subject_id, number, position in tickets
         ]
         # Writes the same rows as the library's `enqueue_in_transaction`, which compiles two statements for each ticket.
-        for statement in ticket_statements.INSERT[session.connection.dialect.name]:
-            await session.execute(statement, rows)
+        dialect = session.connection.dialect.name
+        for each, together in zip(
+            ticket_statements.INSERT[dialect], ticket_statements.INSERT_TOGETHER, strict=True
+        ):
+            await many_rows.execute(session, each, together, rows)
         for lane in {str(row["queue"]) for row in rows}:
             session.after_commit(partial(self._changes.publish, TICKETS_WAITING, lane))
+
+    @contextmanager
+    def holding_backlog(self) -> Generator[None]:
+        """While in this block, this process does not claim tickets of runs that wait behind others of their workspace.
+
+        It lasts at most 30 seconds, and at most half of the time. The first tickets of each workspace do not wait.
+        """
+        backlog = Queue.RUNS.lanes[1]
+        LANES.hold(backlog, _HELD_SECONDS)
+        try:
+            yield
+        finally:
+            LANES.release(backlog)
 
     async def holders(self, session: Session) -> set[str]:
         """Ids of the executors that hold tickets."""
@@ -425,6 +447,10 @@ class TicketQueue:
         if self._engine is not None:
             self._engine.dispose()
         self._client = self._engine = None
+
+
+def _otherwise(subject_id: UUID, first_id: UUID, first_position: int) -> str:
+    return "0" if subject_id == first_id else str(first_position)
 
 
 async def finish(session: Session, tickets: Sequence[Ticket]) -> None:

@@ -1,5 +1,6 @@
 """Operations on runs."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor, Credential
@@ -29,6 +30,16 @@ from stepiq.web import requests
 
 _LINKED_STEPS = 200
 """Maximum number of steps shown to the holder of a link."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """Who pays for the models of a run."""
+
+    spends_credits: bool
+    """Whether it may call a model that the server pays for."""
+    own_keys: frozenset[str]
+    """Names of the secrets that hold the workspace's own provider keys."""
 
 
 def trigger_type(actor: Actor) -> TriggerType:
@@ -103,11 +114,7 @@ async def new_run(
     parent: TraceParent | None = None,
 ) -> NewRun:
     """Build a run to accept. The caller has validated the input."""
-    own_keys, spends_credits = frozenset[str](), engine.spends_credits(definition)
-    if spends_credits:
-        # The account's keys matter only if the server would pay for a model.
-        own_keys = await secrets.stored_names(session, workspace_id, engine.key_names, pipeline_id)
-        spends_credits = engine.spends_credits(definition, own_keys)
+    paid = await payment(session, definition, workspace_id, pipeline_id, engine=engine)
     return NewRun(
         id=run_id,
         workspace_id=workspace_id,
@@ -117,8 +124,8 @@ async def new_run(
         input_data=input_data,
         timeout=definition.timeout,
         plan=plan,
-        spends_credits=spends_credits,
-        own_keys=own_keys,
+        spends_credits=paid.spends_credits,
+        own_keys=paid.own_keys,
         caller=caller,
         retry_of=retry_of,
         schedule_id=schedule_id,
@@ -126,6 +133,22 @@ async def new_run(
         only_step=only_step,
         parent=parent,
     )
+
+
+async def payment(
+    session: Session,
+    definition: Definition,
+    workspace_id: UUID,
+    pipeline_id: UUID,
+    *,
+    engine: Engine,
+) -> Payment:
+    """Who pays for the models of a run that starts now."""
+    if not engine.spends_credits(definition):
+        # The account's keys matter only if the server would pay for a model.
+        return Payment(spends_credits=False, own_keys=frozenset())
+    own_keys = await secrets.stored_names(session, workspace_id, engine.key_names, pipeline_id)
+    return Payment(engine.spends_credits(definition, own_keys), own_keys)
 
 
 async def start_pipeline(

@@ -14,8 +14,7 @@ from stepiq.execution import quotas
 from stepiq.execution.quotas import Quota
 from stepiq.pipelines import queries as pipeline_queries
 from stepiq.store.database import Database
-from stepiq.triggers.schedules import queries
-from stepiq.triggers.schedules.ticker import Ticker
+from stepiq.triggers.schedules import firing, queries
 from tests.support.locks import until_one_waits
 from tests.triggers.schedules.conftest import NINE
 
@@ -37,13 +36,12 @@ async def test_a_run_started_by_hand_waits_for_the_ticker_that_has_the_schedule(
     another, database, engine, owner, schedule
 ):
     schedule_id = await schedule()
-    ticker = Ticker(another, engine, Plans.load({}))
 
     async with another.transaction(30) as session:
         taken = await queries.take_due(session, NINE, [schedule_id])
         starting = asyncio.create_task(owner.post(f"/api/schedules/{schedule_id}/run-now"))
         await until_one_waits(database)
-        await ticker._fire(session, taken, NINE)
+        await firing.fire(session, taken, NINE, engine, Plans.load({}))
 
     assert (await starting).status_code == 202
 

@@ -9,7 +9,7 @@ from stepiq.pipelines import queries as pipelines
 from stepiq.store.database import Database
 from stepiq.store.states import CatchUp
 from stepiq.store.tables import runs
-from stepiq.triggers.schedules import queries
+from stepiq.triggers.schedules import firing, queries
 from stepiq.triggers.schedules.ticker import Ticker
 from tests.support.locks import until_one_waits
 from tests.triggers.schedules.conftest import NINE
@@ -173,7 +173,7 @@ class TestTogether:
             taken = await queries.take_due(session, NINE, [schedule_id])
             resuming = asyncio.create_task(owner.post(f"{url}/resume"))
             await until_one_waits(database)
-            await second._fire(session, taken, NINE)
+            await firing.fire(session, taken, NINE, engine, Plans.load({}))
 
         assert (await resuming).status_code == 200
         await second.tick()

@@ -116,38 +116,76 @@ class TestBurst:
         assert computed < 3
         assert took < 10
 
-    async def test_a_process_that_is_killed_in_its_middle_leaves_and_doubles_nothing(
-        self, settings, database, engine, thousand, each_started_once, rows
-    ):
+    @pytest.fixture
+    async def process(self, settings):
+        """Starts a ticker in another process; it begins to fire when a line is written to it."""
+        started = []
+
+        async def process():
+            new = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "tests.support.ticker_process",
+                str(settings.data_dir),
+                settings.database_url,
+                NINE.isoformat(),
+                cwd=Path(__file__).parents[3],
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+            started.append(new)
+            assert new.stdout is not None
+            assert await new.stdout.readline() == b"ready\n"
+            return new
+
+        yield process
+        for each in started:
+            if each.returncode is None:
+                each.kill()
+            await each.wait()
+
+    @pytest.fixture
+    def at_least(self, rows):
         async def at_least(number):
             while (found := len(await rows(sa.select(runs.c.id)))) < number:  # noqa: ASYNC110 - another process tells nobody
                 await asyncio.sleep(0)
             return found
 
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tests.support.ticker_process",
-            str(settings.data_dir),
-            settings.database_url,
-            NINE.isoformat(),
-            cwd=Path(__file__).parents[3],
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert await process.stdout.readline() == b"ready\n"
-        process.stdin.write(b"go\n")
+        return at_least
+
+    async def test_a_process_that_is_killed_in_its_middle_leaves_and_doubles_nothing(
+        self, database, engine, thousand, each_started_once, process, at_least
+    ):
+        killed = await process()
+        killed.stdin.write(b"go\n")
         by_it = await at_least(50)
         living = asyncio.create_task(Ticker(database, engine, Plans.load({})).tick(NINE))
         by_both = await at_least(by_it + 150)
 
-        process.kill()
-        await process.wait()
+        killed.kill()
+        await killed.wait()
         await living
         await Ticker(database, engine, Plans.load({})).tick(NINE + SECOND)
 
-        assert process.returncode == -9
+        assert killed.returncode == -9
         assert 50 <= by_it < by_both < 1_000
+        await each_started_once()
+
+    async def test_three_processes_that_are_killed_one_after_the_other_double_nothing(
+        self, database, engine, thousand, each_started_once, process, at_least
+    ):
+        tickers = [await process() for _ in range(3)]
+        for each in tickers:
+            each.stdin.write(b"go\n")
+        killed_at = []
+        for each in tickers:
+            killed_at.append(await at_least((killed_at or [0])[-1] + 40))
+            each.kill()
+            await each.wait()
+        left = await at_least(0)
+
+        handled = await Ticker(database, engine, Plans.load({})).tick(NINE + SECOND)
+
+        assert killed_at[0] < killed_at[1] < killed_at[2] <= left < 1_000
+        assert left + handled == 1_000
         await each_started_once()

@@ -5,6 +5,7 @@ import sqlalchemy as sa
 
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus
 from stepiq.store.tables import runs, schedule_ticks, schedules, workspaces
+from stepiq.triggers.schedules import firing
 from stepiq.triggers.schedules import ticker as module
 from tests.support.query_plans import plan_of, statements, walked_whole
 from tests.triggers.schedules.conftest import NINE
@@ -27,6 +28,23 @@ def started(rows):
         return await rows(sa.select(runs).where(runs.c.schedule_id == schedule_id))
 
     return started
+
+
+@pytest.fixture
+def break_schedule(monkeypatch):
+    """Makes the ticks of a schedule raise an unforeseen error."""
+
+    def break_schedule(bad):
+        run_id = firing.run_id
+
+        def breaking(schedule_id, due_at, now):
+            if schedule_id == bad:
+                raise RuntimeError("unforeseen")
+            return run_id(schedule_id, due_at, now)
+
+        monkeypatch.setattr(firing, "run_id", breaking)
+
+    return break_schedule
 
 
 @pytest.fixture
@@ -161,20 +179,13 @@ class TestTick:
         assert plan.count("ix_schedules_workspace_id") == 4
 
     async def test_a_broken_one_among_many_delays_only_its_own_workspace(
-        self, ticker, schedule, make, rows, outcomes, monkeypatch
+        self, ticker, schedule, make, rows, outcomes, monkeypatch, break_schedule
     ):
         monkeypatch.setattr(module, "BATCH", 2)
         for _ in range(4):
             await schedule()
         bad = await schedule()
-        new_run = module.runs.new_run
-
-        async def breaking(*arguments, schedule_id, **options):
-            if schedule_id == bad:
-                raise RuntimeError("unforeseen")
-            return await new_run(*arguments, schedule_id=schedule_id, **options)
-
-        monkeypatch.setattr(module.runs, "new_run", breaking)
+        break_schedule(bad)
         while await ticker.tick(NINE):
             pass
 
@@ -295,17 +306,10 @@ class TestSkipped:
         assert tickets == [0, 0, 0, 1, 1, 1, 1, 1]
 
     async def test_one_that_breaks_lets_the_others_pass(
-        self, ticker, schedule, started, outcomes, stored, monkeypatch
+        self, ticker, schedule, started, outcomes, stored, break_schedule
     ):
         good, bad, better = [await schedule() for _ in range(3)]
-        new_run = module.runs.new_run
-
-        async def breaking(*arguments, schedule_id, **options):
-            if schedule_id == bad:
-                raise RuntimeError("unforeseen")
-            return await new_run(*arguments, schedule_id=schedule_id, **options)
-
-        monkeypatch.setattr(module.runs, "new_run", breaking)
+        break_schedule(bad)
 
         assert await ticker.tick(NINE) == 3
         assert [len(await started(one)) for one in (good, bad, better)] == [1, 0, 1]

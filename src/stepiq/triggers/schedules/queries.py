@@ -1,6 +1,6 @@
 """Queries of schedules. Finding due schedules takes one index seek, independent of their number."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,19 +8,46 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.store import sweeping
+from stepiq.store import many_rows, sweeping
 from stepiq.store.database import Session
 from stepiq.store.membership import has_enabled_member
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus, TickOutcome
 from stepiq.store.tables import pipelines, runs, schedule_ticks, schedules, workspaces
 from stepiq.store.workspace_order import belongs_to, newest_first
 from stepiq.store.workspace_plan import PLAN
-from stepiq.triggers.schedules.records import Due, ListedSchedule, Schedule, Tick, Upcoming
+from stepiq.triggers.schedules.records import (
+    Candidate,
+    Due,
+    ListedSchedule,
+    Schedule,
+    Tick,
+    Upcoming,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FIELDS = tuple(field.name for field in fields(Schedule))
 _TICK_FIELDS = tuple(field.name for field in fields(Tick))
+
+
+def _advance(values: Mapping[str, sa.ColumnElement[Any]]) -> sa.Executable:
+    return (
+        schedules.update()
+        .where(schedules.c.id == values["schedule_id"])
+        .values(
+            next_run_at=values["next_at"],
+            last_run_at=sa.func.coalesce(values["started_at"], schedules.c.last_run_at),
+        )
+    )
+
+
+_MOVE_TYPES = {
+    "schedule_id": schedules.c.id.type,
+    "next_at": schedules.c.next_run_at.type,
+    "started_at": schedules.c.last_run_at.type,
+}
+_ADVANCE = _advance({name: sa.bindparam(name, type_=kind) for name, kind in _MOVE_TYPES.items()})
+_ADVANCE_TOGETHER = _advance(dict(many_rows.given(_MOVE_TYPES).c.items()))
 
 
 async def insert(session: Session, schedule: Schedule) -> None:
@@ -164,30 +191,42 @@ async def first_upcoming(
     return [(_schedule(row), row.pipeline_name) for row in rows]
 
 
-async def due_ids(session: Session, now: datetime, limit: int) -> list[UUID]:
-    """Ids of due schedules, longest due first."""
-    statement = sa.select(schedules.c.id).where(schedules.c.next_run_at <= now)
-    rows = await session.execute(statement.order_by(schedules.c.next_run_at).limit(limit))
-    return list(rows.scalars())
+async def due(session: Session, now: datetime, limit: int) -> list[Candidate]:
+    """Due schedules, longest due first."""
+    rows = await session.execute(_candidates(session, now).limit(limit))
+    return [Candidate(*row) for row in rows]
 
 
-async def due_ids_of_each(
+async def due_of_each(
     session: Session, now: datetime, limit: int, workspaces: Sequence[UUID]
-) -> list[UUID]:
-    """Ids of due schedules, at most `limit` of each of these workspaces, longest due first in each workspace."""
+) -> list[Candidate]:
+    """Lock due schedules until this transaction ends, at most `limit` of each of these workspaces; returns them.
+
+    Of each workspace, those that have been due longest. Skips schedules that another ticker has locked.
+    """
     parts = [
-        sa.select(schedules.c.id)
-        .where(schedules.c.workspace_id == workspace_id, schedules.c.next_run_at <= now)
-        .order_by(schedules.c.next_run_at)
+        _candidates(session, now)
+        .where(schedules.c.workspace_id == workspace_id)
         .limit(limit)
+        .with_for_update(skip_locked=True)
         .subquery()
         for workspace_id in workspaces
     ]
-    if not parts:
-        return []
     # One statement, because each one waits for a turn of the event loop, which is busy when many schedules are due.
-    rows = await session.execute(sa.union_all(*(sa.select(part.c.id) for part in parts)))
-    return list(rows.scalars())
+    rows = await session.execute(sa.union_all(*(sa.select(*part.c) for part in parts)))
+    return [Candidate(*row) for row in rows]
+
+
+def _candidates(session: Session, now: datetime) -> sa.Select[Any, Any, Any]:
+    if session.connection.dialect.name == "sqlite":
+        size = sa.func.length(sa.cast(schedules.c.input_data, sa.LargeBinary))
+    else:
+        size = sa.func.octet_length(schedules.c.input_data)
+    return (
+        sa.select(schedules.c.id, schedules.c.workspace_id, size.label("size_bytes"))
+        .where(schedules.c.next_run_at <= now)
+        .order_by(schedules.c.next_run_at)
+    )
 
 
 async def due_workspaces(session: Session, now: datetime, limit: int, *, after: UUID) -> list[UUID]:
@@ -288,30 +327,17 @@ async def advance(
 
     A move is `(schedule_id, next_run_at, last_run_at)`.
     """
-    statement = (
-        schedules.update()
-        .where(schedules.c.id == sa.bindparam("schedule_id"))
-        .values(
-            next_run_at=sa.bindparam("next_at"),
-            last_run_at=sa.func.coalesce(
-                sa.bindparam("started_at", type_=schedules.c.last_run_at.type),
-                schedules.c.last_run_at,
-            ),
-        )
-    )
-    parameters = [
+    rows = [
         {"schedule_id": schedule_id, "next_at": next_at, "started_at": started_at}
         for schedule_id, next_at, started_at in moves
     ]
-    if parameters:
-        await session.execute(statement, parameters)
+    await many_rows.execute(session, _ADVANCE, _ADVANCE_TOGETHER, rows)
 
 
 async def record(session: Session, ticks: Sequence[Tick]) -> None:
     """Store outcomes of ticks. An outcome that is already stored does not change."""
-    if ticks:
-        rows = [{name: getattr(tick, name) for name in _TICK_FIELDS} for tick in ticks]
-        await session.execute(session.insert(schedule_ticks).on_conflict_do_nothing(), rows)
+    rows = [{name: getattr(tick, name) for name in _TICK_FIELDS} for tick in ticks]
+    await many_rows.insert(session, schedule_ticks, rows, keeps_existing=True)
 
 
 async def ticks(

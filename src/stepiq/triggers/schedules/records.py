@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from stepiq.core.json import Json
@@ -76,6 +77,15 @@ class ListedSchedule(Schedule):
     pipeline_name: str
     is_paused: bool
     """Whether its pipeline is paused."""
+
+
+class Candidate(NamedTuple):
+    """A due schedule that is not read yet."""
+
+    id: UUID
+    workspace_id: UUID
+    size_bytes: int
+    """Of its input."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,51 +1,41 @@
 """Starts the runs of due schedules. Checks once a second with one index seek, independent of the number of schedules.
 
 If more schedules are due than one transaction can start, workspaces take turns. A workspace whose schedules become due
-meanwhile is part of the next transaction.
+meanwhile is part of the next transaction. Until all have started, runs of the backlog wait; see
+`TicketQueue.holding_backlog`.
 
 A tick's outcome, its run and the schedule's next time are written in one transaction that locks the schedule's row.
 After a crash, a tick has all of them or none, and another ticker handles it.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
 from datetime import datetime
+from itertools import accumulate, zip_longest
 from uuid import UUID
 
-from stepiq.billing import service as billing
 from stepiq.billing.plans import Plans
-from stepiq.core import clock, logging, metrics
-from stepiq.core.errors import StepIQError
-from stepiq.execution.records import NewRun, RunCaller
+from stepiq.core import clock, logging
 from stepiq.execution.runtime import Engine
-from stepiq.pipelines import pausing
-from stepiq.runs import service as runs
-from stepiq.store.database import Database, Session, StoreUnavailable
-from stepiq.store.states import CallerType, PipelineStatus, TickOutcome, TriggerType
-from stepiq.triggers.schedules import queries
-from stepiq.triggers.schedules.records import Due, Tick, TickReason
-from stepiq.triggers.schedules.ticks import Look, look, run_id
+from stepiq.store.database import PATIENT_SECONDS, Database, Session, StoreUnavailable
+from stepiq.triggers.schedules import firing, queries
+from stepiq.triggers.schedules.records import Candidate
 
 log = logging.get(__name__)
 
-BATCH = 40
+BATCH = 200
 """Maximum schedules fired by one transaction, so that other transactions do not wait long."""
+_BATCH_BYTES = 8 * 1024 * 1024
+"""Maximum input of a batch. Each workspace of a batch can have one schedule with the largest input."""
+_PAUSE_SECONDS = 0.02
+"""Pause between batches for other tasks. On SQLite, threads of the queue's library try to get the write lock at growing
+intervals, so they would often miss a shorter pause."""
 _WORKSPACES_OF_BATCH = 20
 _BEFORE_ALL = UUID(int=0)
 
 _A_MOMENT_SECONDS = 0.001
-
-
-@dataclass(frozen=True, slots=True)
-class _Firing:
-    """One due schedule, and what to do about it."""
-
-    due: Due
-    look: Look
-    run: NewRun | None = None
-    reason: str | None = None
-    """Why a due tick starts no run."""
 
 
 class Ticker:
@@ -59,6 +49,8 @@ class Ticker:
         """The last workspace that had its turn in the current round."""
         self._looked_at: datetime | None = None
         """The time of the last batch."""
+        self._is_crowded = False
+        """Whether more schedules are due than fit into one batch, as far as known."""
 
     async def run_for_ever(self) -> None:
         """Tick at the start of every second until cancelled. Retries the next second if the store is unavailable."""
@@ -84,8 +76,13 @@ class Ticker:
             StoreUnavailable: schedules without an outcome stay due.
         """
         handled = 0
-        while number := await self.turn(now or clock.now()):
-            handled += number
+        with ExitStack() as stack:
+            is_held = False
+            while number := await self.turn(now or clock.now()):
+                handled += number
+                if self._is_crowded and not is_held:
+                    is_held = True
+                    stack.enter_context(self._engine.holding_backlog())
         return handled
 
     async def turn(self, now: datetime) -> int:
@@ -97,26 +94,42 @@ class Ticker:
         Raises:
             StoreUnavailable: schedules without an outcome stay due.
         """
-        # Schedules that cannot be handled stay due. They must not block the workspaces after them.
-        handled = ends_of_round = 0
-        while not handled and ends_of_round < 2:
+        if not self._is_crowded:
             # Read-only, so that other transactions do not wait for the write lock.
             async with self._database.reading() as session:
-                found = await queries.due_ids(session, now, BATCH)
-                if is_crowded := len(found) == BATCH:
-                    found = await self._in_turn(session, now)
-            if not is_crowded:
+                due = await queries.due(session, now, BATCH)
+            self._is_crowded = len(due) == BATCH
+            if not self._is_crowded:
                 self._looked_at = now
-                return await self._batch(now, found)
-            ends_of_round += not found
-            handled = await self._batch(now, found)
-        return handled
+                return await self._batch(now, _fitting(due))
+        # Schedules that cannot be handled stay due. They must not block the workspaces after them.
+        ends_of_round = 0
+        while ends_of_round < 2:
+            if handled := await self._batch_in_turn(now):
+                return handled
+            ends_of_round += handled is None
+        self._is_crowded = False
+        return 0
 
-    async def _in_turn(self, session: Session, now: datetime) -> list[UUID]:
-        """Due schedules, the same number of each workspace of the next batch; empty at the end of a round."""
-        workspaces = await self._next_workspaces(session, now)
-        each = max(1, BATCH // max(1, len(workspaces)))
-        return await queries.due_ids_of_each(session, now, each, workspaces)
+    async def _batch_in_turn(self, now: datetime) -> int | None:
+        """Fire a batch of the workspaces whose turn it is; returns the number handled, or None at the end of a round."""
+        found: Sequence[UUID] = ()
+        try:
+            # One transaction, because on a busy event loop, each one takes long.
+            async with self._database.transaction(PATIENT_SECONDS) as session:
+                workspaces = await self._next_workspaces(session, now)
+                if not workspaces:
+                    return None
+                each = max(1, BATCH // len(workspaces))
+                found = _fitting(await queries.due_of_each(session, now, each, workspaces))
+                handled = await self._fire(session, now, found)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("ticks_broke")
+            return await self._one_by_one(now, found) if found else None
+        await asyncio.sleep(_PAUSE_SECONDS)
+        return handled
 
     async def _next_workspaces(self, session: Session, now: datetime) -> list[UUID]:
         """The workspaces of the next batch; empty at the end of a round.
@@ -139,9 +152,8 @@ class Ticker:
         if not found:
             return 0
         try:
-            async with self._database.transaction() as session:
-                taken = await queries.take_due(session, now, found)
-                await self._fire(session, taken, now)
+            async with self._database.transaction(PATIENT_SECONDS) as session:
+                handled = await self._fire(session, now, found)
         except StoreUnavailable:
             raise
         except Exception:
@@ -149,6 +161,11 @@ class Ticker:
             return await self._one_by_one(now, found)
         # Lets other tasks run between batches.
         await asyncio.sleep(0)
+        return handled
+
+    async def _fire(self, session: Session, now: datetime, found: Sequence[UUID]) -> int:
+        taken = await queries.take_due(session, now, found) if found else []
+        await firing.fire(session, taken, now, self._engine, self._plans)
         return len(taken)
 
     async def _one_by_one(self, now: datetime, found: Sequence[UUID]) -> int:
@@ -157,22 +174,19 @@ class Ticker:
         for schedule_id in found:
             try:
                 async with self._database.transaction() as session:
-                    taken = await queries.take_due(session, now, [schedule_id])
-                    await self._fire(session, taken, now)
+                    handled += await self._fire(session, now, [schedule_id])
             except StoreUnavailable:
                 raise
             except Exception:
                 log.exception("tick_broke", schedule_id=str(schedule_id))
                 handled += await self._pass_over(schedule_id, now)
-            else:
-                handled += len(taken)
         return handled
 
     async def _pass_over(self, schedule_id: UUID, now: datetime) -> int:
         try:
             async with self._database.transaction() as session:
                 taken = await queries.take_due(session, now, [schedule_id])
-                await self._write(session, [_give_up(due, now) for due in taken], now)
+                await firing.give_up(session, taken, now)
         except StoreUnavailable:
             raise
         except Exception:
@@ -181,115 +195,16 @@ class Ticker:
             return 0
         return len(taken)
 
-    async def _fire(self, session: Session, taken: Sequence[Due], now: datetime) -> None:
-        if not taken:
-            return
-        # A later statement than the one that locked the schedules, so that it sees a pause that was committed meanwhile.
-        paused = await pausing.lock_paused(session, {due.schedule.pipeline_id for due in taken})
-        firings = [
-            await self._decide(session, due, now, is_paused=due.schedule.pipeline_id in paused)
-            for due in taken
-        ]
-        wanted = [firing.run for firing in firings if firing.run is not None]
-        refusals = await self._engine.accept_many(session, wanted)
-        refused = {
-            run.id: refusal.code
-            for run, refusal in zip(wanted, refusals, strict=True)
-            if refusal is not None
-        }
-        await self._write(session, firings, now, refused)
 
-    async def _decide(
-        self, session: Session, due: Due, now: datetime, *, is_paused: bool
-    ) -> _Firing:
-        schedule = due.schedule
-        if due.pipeline_status is not PipelineStatus.ACTIVE:
-            stopped = Look(due.due_at, (), None, None)
-            return _Firing(due, stopped, reason=TickReason.PIPELINE_ARCHIVED)
-        try:
-            seen = look(schedule, due.due_at, now)
-        except StepIQError as error:
-            log.warning("schedule_unreadable", schedule_id=str(schedule.id), code=error.code)
-            return _Firing(due, Look(due.due_at, (), None, None), reason=error.code)
-        if seen.due is None or (due.is_recorded and seen.due == due.due_at):
-            return _Firing(due, seen)
-        if is_paused:
-            return _Firing(due, seen, reason=TickReason.PIPELINE_PAUSED)
-        if due.is_disabled:
-            return _Firing(due, seen, reason=TickReason.ACCOUNT_DISABLED)
-        try:
-            plan = self._plans.get(due.plan)
-            billing.require_cron(plan)
-            if due.last_run is not None and not due.last_run.is_final:
-                return _Firing(due, seen, reason=TickReason.OVERLAP)
-            definition = await self._engine.definitions.get(
-                session, schedule.pipeline_id, due.version
-            )
-            run = await runs.new_run(
-                session,
-                run_id(schedule.id, seen.due, now),
-                definition,
-                engine=self._engine,
-                plan=plan,
-                workspace_id=schedule.workspace_id,
-                pipeline_id=schedule.pipeline_id,
-                version=due.version,
-                trigger=TriggerType.CRON,
-                input_data=definition.input.validate(schedule.input_data),
-                caller=RunCaller(CallerType.SCHEDULE, schedule.id),
-                schedule_id=schedule.id,
-            )
-        except StoreUnavailable:
-            raise
-        except StepIQError as error:
-            return _Firing(due, seen, reason=error.code)
-        return _Firing(due, seen, run)
-
-    async def _write(
-        self,
-        session: Session,
-        firings: Sequence[_Firing],
-        now: datetime,
-        refused: dict[UUID, str] | None = None,
-    ) -> None:
-        recorded: list[Tick] = []
-        moves: list[tuple[UUID, datetime | None, datetime | None]] = []
-        for firing in firings:
-            outcomes = _outcomes(firing, now, refused or {})
-            started = any(tick.outcome is TickOutcome.STARTED for tick in outcomes)
-            recorded += outcomes
-            moves.append((firing.due.schedule.id, firing.look.next_at, now if started else None))
-        for tick in recorded:
-            session.after_commit(metrics.schedule_ticks.labels(tick.outcome).inc)
-        await queries.record(session, recorded)
-        await queries.advance(session, moves)
-
-
-def _outcomes(firing: _Firing, now: datetime, refused: dict[UUID, str]) -> list[Tick]:
-    schedule_id, seen = firing.due.schedule.id, firing.look
-
-    def tick(due_at: datetime, outcome: TickOutcome, reason: str | None) -> Tick:
-        started = firing.run.id if firing.run and outcome is TickOutcome.STARTED else None
-        return Tick(schedule_id, due_at, outcome, reason, started, now)
-
-    ticks = [tick(at, TickOutcome.MISSED, TickReason.NOT_RUNNING) for at in seen.missed]
-    if seen.missed_from is not None:
-        reason = TickReason.NOT_RUNNING_FOR_LONG
-        ticks.append(tick(seen.missed_from, TickOutcome.MISSED, reason))
-    if seen.due is None:
-        return ticks
-    if firing.run is not None and firing.run.id not in refused:
-        ticks.append(tick(seen.due, TickOutcome.STARTED, None))
-    elif firing.run is not None or firing.reason is not None:
-        reason = firing.reason if firing.run is None else refused[firing.run.id]
-        ticks.append(tick(seen.due, TickOutcome.SKIPPED, reason))
-    return ticks
-
-
-def _give_up(due: Due, now: datetime) -> _Firing:
-    try:
-        next_at = due.schedule.next_after(max(due.due_at, now))
-    except Exception:
-        # The expression itself may be the cause. The schedule then stops firing until it is changed.
-        next_at = None
-    return _Firing(due, Look(due.due_at, (), None, next_at), reason=TickReason.INTERNAL)
+def _fitting(due: Sequence[Candidate]) -> list[UUID]:
+    """Those that fit into a batch by the size of their inputs: one of each workspace in turn, and at least one."""
+    by_workspace: defaultdict[UUID, list[Candidate]] = defaultdict(list)
+    for candidate in due:
+        by_workspace[candidate.workspace_id].append(candidate)
+    in_turn = [each for turn in zip_longest(*by_workspace.values()) for each in turn if each]
+    sizes = accumulate(candidate.size_bytes for candidate in in_turn)
+    return [
+        candidate.id
+        for place, (candidate, size) in enumerate(zip(in_turn, sizes, strict=True))
+        if not place or size <= _BATCH_BYTES
+    ]

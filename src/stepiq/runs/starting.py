@@ -1,0 +1,93 @@
+"""Starts many runs in one transaction. What is the same for all runs of a version is read once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from stepiq.billing.plans import Plan
+from stepiq.core.errors import StepIQError
+from stepiq.core.json import Json
+from stepiq.execution.records import NewRun, RunCaller
+from stepiq.execution.runtime import Engine
+from stepiq.language.definition import Definition
+from stepiq.runs import service
+from stepiq.runs.service import Payment
+from stepiq.store.database import Session, StoreUnavailable
+from stepiq.store.states import TriggerType
+
+
+@dataclass(frozen=True, slots=True)
+class WantedRun:
+    """A run that a trigger wants to start."""
+
+    id: UUID
+    workspace_id: UUID
+    pipeline_id: UUID
+    version: int
+    plan: Plan
+    """The workspace's plan."""
+    trigger: TriggerType
+    input_data: dict[str, Json]
+    """Not validated yet."""
+    caller: RunCaller
+    schedule_id: UUID | None = None
+
+
+async def start_many(
+    session: Session, wanted: Sequence[WantedRun], *, engine: Engine
+) -> list[StepIQError | None]:
+    """Accept runs of any workspaces and pipelines; returns the refusal of each, or None if it was accepted.
+
+    The caller has checked access to the pipelines and locked them. The refusals are those of `service.start`.
+
+    Raises:
+        StoreUnavailable: no run was accepted.
+    """
+    versions: dict[tuple[UUID, int], tuple[Definition, Payment] | StepIQError] = {}
+    refusals: list[StepIQError | None] = []
+    new: list[NewRun] = []
+    for each in wanted:
+        key = (each.pipeline_id, each.version)
+        if (found := versions.get(key)) is None:
+            found = versions[key] = await _version(session, each, engine)
+        refusals.append(None)
+        if isinstance(found, StepIQError):
+            refusals[-1] = found
+            continue
+        try:
+            new.append(_new_run(each, *found))
+        except StepIQError as error:
+            refusals[-1] = error
+    decided = iter(await engine.accept_many(session, new))
+    return [next(decided) if refusal is None else refusal for refusal in refusals]
+
+
+async def _version(
+    session: Session, wanted: WantedRun, engine: Engine
+) -> tuple[Definition, Payment] | StepIQError:
+    try:
+        definition = await engine.definitions.get(session, wanted.pipeline_id, wanted.version)
+        return definition, await service.payment(
+            session, definition, wanted.workspace_id, wanted.pipeline_id, engine=engine
+        )
+    except StoreUnavailable:
+        raise
+    except StepIQError as error:
+        return error
+
+
+def _new_run(wanted: WantedRun, definition: Definition, payment: Payment) -> NewRun:
+    return NewRun(
+        id=wanted.id,
+        workspace_id=wanted.workspace_id,
+        pipeline_id=wanted.pipeline_id,
+        pipeline_version=wanted.version,
+        trigger_type=wanted.trigger,
+        input_data=definition.input.validate(wanted.input_data),
+        timeout=definition.timeout,
+        plan=wanted.plan,
+        spends_credits=payment.spends_credits,
+        own_keys=payment.own_keys,
+        caller=wanted.caller,
+        schedule_id=wanted.schedule_id,
+    )

@@ -1,0 +1,100 @@
+"""Writes many rows with one statement.
+
+PostgreSQL gets an array for each column. The statement is therefore the same for any number of rows, and is planned
+once; a statement for each row would take three to five times as long. SQLite has no arrays, and executes a statement
+for each row within this process.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeEngine
+
+from stepiq.store.database import Session
+
+_PREFIX = "all_"
+"""Of parameters, because SQLAlchemy reserves the names of columns."""
+
+Rows = Sequence[Mapping[str, Any]]
+"""Values by name. All rows have the same names, and the values of a name have the same Python type, or are None."""
+
+
+async def insert(
+    session: Session, table: sa.Table, rows: Rows, *, keeps_existing: bool = False
+) -> None:
+    """Insert rows into a table.
+
+    Args:
+        session: the transaction.
+        table: the table.
+        rows: values by name of the column. Columns that they do not name get the defaults of the database.
+        keeps_existing: whether to skip rows that exist, instead of raising an error.
+    """
+    if not rows:
+        return
+    if len(rows) > 1 and _has_arrays(session):
+        statement = _insert_together(table, tuple(rows[0]), keeps_existing)
+        await session.execute(statement, arrays(rows))
+    else:
+        await session.execute(
+            _insert_each(table, session.connection.dialect.name, keeps_existing), rows
+        )
+
+
+async def execute(
+    session: Session, each: sa.Executable, together: sa.Executable, rows: Rows
+) -> None:
+    """Execute a statement for rows: `together` on PostgreSQL, or else `each` for each of them.
+
+    `together` reads the rows from `given`, and `each` has their values as parameters.
+    """
+    if not rows:
+        return
+    if len(rows) > 1 and _has_arrays(session):
+        await session.execute(together, arrays(rows))
+    else:
+        await session.execute(each, rows)
+
+
+def given(types: Mapping[str, TypeEngine[Any]]) -> sa.TableValuedAlias:
+    """The rows of `execute`, as a table in `together`. On PostgreSQL only."""
+    parts = [
+        sa.bindparam(_PREFIX + column, type_=postgresql.ARRAY(kind, dimensions=1))
+        for column, kind in types.items()
+    ]
+    columns = [sa.column(column, kind) for column, kind in types.items()]
+    return sa.func.unnest(*parts).table_valued(*columns).render_derived()
+
+
+def arrays(rows: Rows) -> dict[str, list[Any]]:
+    """The parameters of a statement that uses `given`."""
+    return {_PREFIX + name: [_plain(row[name]) for row in rows] for name in rows[0]}
+
+
+def _plain(value: Any) -> Any:
+    # The driver refuses arrays that contain members of an enumeration and other texts.
+    return str(value) if isinstance(value, StrEnum) else value
+
+
+# Building a statement takes longer than executing it.
+@lru_cache(256)
+def _insert_each(table: sa.Table, dialect: str, keeps_existing: bool) -> sa.Executable:
+    new = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    return new.on_conflict_do_nothing() if keeps_existing else new
+
+
+@lru_cache(256)
+def _insert_together(
+    table: sa.Table, names: tuple[str, ...], keeps_existing: bool
+) -> sa.Executable:
+    rows = given({name: table.c[name].type for name in names})
+    new = postgresql.insert(table).from_select(names, sa.select(*rows.c), include_defaults=False)
+    return new.on_conflict_do_nothing() if keeps_existing else new
+
+
+def _has_arrays(session: Session) -> bool:
+    return session.connection.dialect.name == "postgresql"

@@ -1,0 +1,153 @@
+"""Fires schedules in one transaction: decides about each due tick, starts the runs, and writes outcomes and next times.
+
+The caller has locked the schedules. The statements write all rows of a table together, so their number depends on the
+number of workspaces and pipeline versions, not on the number of schedules.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+from stepiq.billing import service as billing
+from stepiq.billing.plans import Plans
+from stepiq.core import logging, metrics
+from stepiq.core.errors import StepIQError
+from stepiq.execution.records import RunCaller
+from stepiq.execution.runtime import Engine
+from stepiq.pipelines import pausing
+from stepiq.runs import starting
+from stepiq.runs.starting import WantedRun
+from stepiq.store.database import Session
+from stepiq.store.states import CallerType, PipelineStatus, TickOutcome, TriggerType
+from stepiq.triggers.schedules import queries
+from stepiq.triggers.schedules.records import Due, Tick, TickReason
+from stepiq.triggers.schedules.ticks import Look, look, run_id
+
+log = logging.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Firing:
+    """One due schedule, and what to do about it."""
+
+    due: Due
+    look: Look
+    run: WantedRun | None = None
+    reason: str | None = None
+    """Why a due tick starts no run."""
+
+
+async def fire(
+    session: Session, taken: Sequence[Due], now: datetime, engine: Engine, plans: Plans
+) -> None:
+    """Fire due schedules that this transaction has locked.
+
+    Raises:
+        StoreUnavailable: nothing was changed.
+    """
+    if not taken:
+        return
+    # A later statement than the one that locked the schedules, so that it sees a pause that was committed meanwhile.
+    paused = await pausing.lock_paused(session, {due.schedule.pipeline_id for due in taken})
+    firings = [
+        _decide(due, now, plans, is_paused=due.schedule.pipeline_id in paused) for due in taken
+    ]
+    wanted = [firing.run for firing in firings if firing.run is not None]
+    refusals = await starting.start_many(session, wanted, engine=engine)
+    refused = {
+        run.id: refusal.code
+        for run, refusal in zip(wanted, refusals, strict=True)
+        if refusal is not None
+    }
+    await _write(session, firings, now, refused)
+
+
+async def give_up(session: Session, taken: Sequence[Due], now: datetime) -> None:
+    """Skip due schedules that cannot be fired, for an unknown reason."""
+    await _write(session, [_given_up(due, now) for due in taken], now, {})
+
+
+def _decide(due: Due, now: datetime, plans: Plans, *, is_paused: bool) -> _Firing:
+    schedule = due.schedule
+    if due.pipeline_status is not PipelineStatus.ACTIVE:
+        stopped = Look(due.due_at, (), None, None)
+        return _Firing(due, stopped, reason=TickReason.PIPELINE_ARCHIVED)
+    try:
+        seen = look(schedule, due.due_at, now)
+    except StepIQError as error:
+        log.warning("schedule_unreadable", schedule_id=str(schedule.id), code=error.code)
+        return _Firing(due, Look(due.due_at, (), None, None), reason=error.code)
+    if seen.due is None or (due.is_recorded and seen.due == due.due_at):
+        return _Firing(due, seen)
+    if is_paused:
+        return _Firing(due, seen, reason=TickReason.PIPELINE_PAUSED)
+    if due.is_disabled:
+        return _Firing(due, seen, reason=TickReason.ACCOUNT_DISABLED)
+    try:
+        plan = plans.get(due.plan)
+        billing.require_cron(plan)
+    except StepIQError as error:
+        return _Firing(due, seen, reason=error.code)
+    if due.last_run is not None and not due.last_run.is_final:
+        return _Firing(due, seen, reason=TickReason.OVERLAP)
+    run = WantedRun(
+        id=run_id(schedule.id, seen.due, now),
+        workspace_id=schedule.workspace_id,
+        pipeline_id=schedule.pipeline_id,
+        version=due.version,
+        plan=plan,
+        trigger=TriggerType.CRON,
+        input_data=schedule.input_data,
+        caller=RunCaller(CallerType.SCHEDULE, schedule.id),
+        schedule_id=schedule.id,
+    )
+    return _Firing(due, seen, run)
+
+
+async def _write(
+    session: Session, firings: Sequence[_Firing], now: datetime, refused: Mapping[UUID, str]
+) -> None:
+    recorded: list[Tick] = []
+    moves: list[tuple[UUID, datetime | None, datetime | None]] = []
+    for firing in firings:
+        outcomes = _outcomes(firing, now, refused)
+        started = any(tick.outcome is TickOutcome.STARTED for tick in outcomes)
+        recorded += outcomes
+        moves.append((firing.due.schedule.id, firing.look.next_at, now if started else None))
+    for outcome, number in Counter(tick.outcome for tick in recorded).items():
+        session.after_commit(partial(metrics.schedule_ticks.labels(outcome).inc, number))
+    await queries.record(session, recorded)
+    await queries.advance(session, moves)
+
+
+def _outcomes(firing: _Firing, now: datetime, refused: Mapping[UUID, str]) -> list[Tick]:
+    schedule_id, seen = firing.due.schedule.id, firing.look
+
+    def tick(due_at: datetime, outcome: TickOutcome, reason: str | None) -> Tick:
+        started = firing.run.id if firing.run and outcome is TickOutcome.STARTED else None
+        return Tick(schedule_id, due_at, outcome, reason, started, now)
+
+    ticks = [tick(at, TickOutcome.MISSED, TickReason.NOT_RUNNING) for at in seen.missed]
+    if seen.missed_from is not None:
+        reason = TickReason.NOT_RUNNING_FOR_LONG
+        ticks.append(tick(seen.missed_from, TickOutcome.MISSED, reason))
+    if seen.due is None:
+        return ticks
+    if firing.run is not None and firing.run.id not in refused:
+        ticks.append(tick(seen.due, TickOutcome.STARTED, None))
+    elif firing.run is not None or firing.reason is not None:
+        reason = firing.reason if firing.run is None else refused[firing.run.id]
+        ticks.append(tick(seen.due, TickOutcome.SKIPPED, reason))
+    return ticks
+
+
+def _given_up(due: Due, now: datetime) -> _Firing:
+    try:
+        next_at = due.schedule.next_after(max(due.due_at, now))
+    except Exception:
+        # The expression itself may be the cause. The schedule then stops firing until it is changed.
+        next_at = None
+    return _Firing(due, Look(due.due_at, (), None, next_at), reason=TickReason.INTERNAL)

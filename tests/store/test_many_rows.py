@@ -1,0 +1,127 @@
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy.exc import IntegrityError
+
+from stepiq.core.ids import uuid7
+from stepiq.store import many_rows
+from stepiq.store.database import Database, Session
+from stepiq.store.types import Instant, JsonText
+
+WHEN = datetime(2030, 1, 7, 9, 0, 0, 123456, tzinfo=UTC)
+TABLE = sa.Table(
+    "things",
+    sa.MetaData(),
+    sa.Column("id", sa.Uuid(), primary_key=True),
+    sa.Column("number", sa.Integer()),
+    sa.Column("is_new", sa.Boolean()),
+    sa.Column("name", sa.Text()),
+    sa.Column("data", JsonText()),
+    sa.Column("at", Instant()),
+    sa.Column("kind", sa.Text(), nullable=False, server_default="usual"),
+)
+
+
+class Kind(StrEnum):
+    ONE = "one"
+
+
+values = st.fixed_dictionaries(
+    {
+        "number": st.none() | st.integers(-(2**31), 2**31 - 1),
+        "is_new": st.none() | st.booleans(),
+        "name": st.none() | st.text(st.characters(exclude_characters="\0", codec="utf-8")),
+        "data": st.none()
+        | st.lists(st.none() | st.text("x\\\"',{}\n"), max_size=2)
+        | st.dictionaries(st.sampled_from(["a", 'b"', "{c}"]), st.lists(st.booleans()), max_size=2),
+        "at": st.none() | st.integers(0, 10**9).map(lambda n: WHEN + timedelta(microseconds=n)),
+    }
+)
+
+
+@pytest.fixture
+async def table(database: Database):
+    async with database.transaction() as session:
+        await session.run_sync(TABLE.create)
+    return TABLE
+
+
+async def stored(session: Session) -> list[dict[str, Any]]:
+    rows = await session.execute(sa.select(TABLE).order_by(TABLE.c.id))
+    return [dict(row._mapping) for row in rows]
+
+
+class TestInsert:
+    @settings(max_examples=40)
+    @given(wanted=st.lists(values, max_size=5))
+    async def test_all_rows_are_stored_as_they_are(
+        self, database: Database, table: sa.Table, wanted: list[dict[str, Any]]
+    ):
+        rows = [{"id": uuid7(), **row} for row in wanted]
+        async with database.transaction() as session:
+            await session.execute(table.delete())
+            await many_rows.insert(session, table, rows)
+
+            assert await stored(session) == [{**row, "kind": "usual"} for row in rows]
+
+    async def test_members_of_enumerations_are_stored_as_texts(
+        self, database: Database, table: sa.Table
+    ):
+        rows = [{"id": uuid7(), "name": name} for name in (Kind.ONE, "two", None)]
+        async with database.transaction() as session:
+            await many_rows.insert(session, table, rows)
+
+            assert [row["name"] for row in await stored(session)] == ["one", "two", None]
+
+    async def test_a_row_that_exists_is_an_error(self, database: Database, table: sa.Table):
+        rows = [{"id": uuid7(), "number": number} for number in range(3)]
+
+        with pytest.raises(IntegrityError):
+            async with database.transaction() as session:
+                await many_rows.insert(session, table, [*rows, rows[0]])
+
+        async with database.reading() as session:
+            assert await stored(session) == []
+
+    async def test_a_row_that_exists_can_be_kept(self, database: Database, table: sa.Table):
+        rows = [{"id": uuid7(), "number": number} for number in range(3)]
+        again = [{**row, "number": 9} for row in rows[:2]]
+        async with database.transaction() as session:
+            await many_rows.insert(session, table, rows[:1], keeps_existing=True)
+            await many_rows.insert(session, table, [*again, rows[2]], keeps_existing=True)
+
+            assert [row["number"] for row in await stored(session)] == [0, 9, 2]
+
+
+class TestExecute:
+    @pytest.mark.parametrize("number", [0, 1, 4])
+    async def test_each_row_is_changed_by_its_own_values(
+        self, database: Database, table: sa.Table, number: int
+    ):
+        rows = [{"id": uuid7(), "number": n, "at": None} for n in range(5)]
+        types = {"row_id": sa.Uuid(), "to_number": sa.Integer(), "to_at": Instant()}
+        given_rows = many_rows.given(types).c
+        each, together = (
+            table.update()
+            .where(table.c.id == values["row_id"])
+            .values(number=values["to_number"], at=values["to_at"])
+            for values in (
+                {name: sa.bindparam(name, type_=kind) for name, kind in types.items()},
+                {name: given_rows[name] for name in types},
+            )
+        )
+        changes = [
+            {"row_id": row["id"], "to_number": row["number"] + 10, "to_at": WHEN}
+            for row in rows[:number]
+        ]
+        async with database.transaction() as session:
+            await many_rows.insert(session, table, rows)
+            await many_rows.execute(session, each, together, changes)
+
+            found = [(row["number"], row["at"]) for row in await stored(session)]
+        assert found == [(n + 10, WHEN) if n < number else (n, None) for n in range(5)]
