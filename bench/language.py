@@ -58,7 +58,7 @@ DEFINITIONS = {
     ],
 }
 """The steps of each definition."""
-ERRORS = {"unknown fields": {"unknown_field"}}
+ERRORS = {"unknown fields": {"unknown_field", "too_many_errors"}}
 """The codes of the errors of a definition; the others must be valid."""
 AT_ONCE = 3
 
