@@ -394,9 +394,17 @@ class TestCancel:
     ):
         fake_provider.configure(latency_ms=30_000)
 
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2):
+        async def expire(limit: asyncio.Timeout) -> None:
+            await fake_provider.next_request(1)
+            limit.reschedule(asyncio.get_running_loop().time())
+
+        async def ask_until_it_arrives() -> None:
+            async with asyncio.timeout(30) as limit, asyncio.TaskGroup() as group:
+                group.create_task(expire(limit))
                 await ask(openai)
+
+        with pytest.raises(TimeoutError):
+            await ask_until_it_arrives()
 
         async with asyncio.timeout(1):
             await fake_provider.requests[0].ended.wait()
