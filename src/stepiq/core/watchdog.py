@@ -6,12 +6,15 @@ that the log shows the function that did not return. A loop that waits for event
 """
 
 import asyncio
+import faulthandler
+import os
+import re
 import sys
+import tempfile
 import threading
 import time
-import traceback
 from types import FrameType, TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from stepiq.core import logging, metrics
 
@@ -25,6 +28,8 @@ _LONG_SECONDS = 5.0
 _REPORT_EVERY_SECONDS = 10.0
 _MAX_FRAMES = 30
 _MEASURE_EVERY_SECONDS = 0.5
+_CALL = re.compile(r'  File "(.*)", line (\d+) in (.*)')
+"""A line of `faulthandler`."""
 
 log = logging.get(__name__)
 
@@ -155,7 +160,22 @@ def _frame(thread_id: int) -> FrameType:
 
 
 def _stack(thread_id: int) -> list[str]:
-    """Calls of a thread, outermost first: file, line and function, without source and values."""
-    calls = traceback.walk_stack(_frame(thread_id))
-    found = traceback.StackSummary.extract(calls, limit=_MAX_FRAMES, lookup_lines=False)
-    return [f"{each.filename}:{each.lineno} {each.name}" for each in reversed(found)]
+    """Calls of a thread, outermost first: file, line and function, without source and values.
+
+    The interpreter writes them to a file within one call, so the thread cannot continue meanwhile. A walk along `f_back`
+    in Python can be interrupted: in Python 3.11.7, it then found an object that was not a frame.
+    """
+    with _file_in_memory() as file:
+        faulthandler.dump_traceback(file)
+        file.seek(0)
+        _, _, rest = file.read().decode("ascii", "replace").partition(f"0x{thread_id:016x}")
+    calls = [_CALL.fullmatch(line) for line in rest.partition("\n\n")[0].splitlines()]
+    found = [f"{call[1]}:{call[2]} {call[3]}" for call in calls if call is not None]
+    return found[_MAX_FRAMES - 1 :: -1]
+
+
+def _file_in_memory() -> BinaryIO:
+    # A container may have no writable folder.
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("stack"), "w+b", buffering=0)
+    return tempfile.TemporaryFile(buffering=0)
