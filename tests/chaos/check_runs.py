@@ -212,12 +212,7 @@ def orphaned(evidence: Evidence) -> Row:
         excused = merged([*busy, *evidence.unable])
         times.sort()
         for start, end in pairwise(times):
-            # If several workers are lost one after the other, each loss has the whole time.
-            losses = evidence.taken_up_in_vain(run["id"], start, end)
-            stood = max(
-                until - since - overlap(excused, since, until)
-                for since, until in pairwise([start, *losses, end])
-            )
+            stood = end - start - overlap(excused, start, end)
             if overlap(struck, start, end):
                 row.checked += 1
                 waits.append(stood)

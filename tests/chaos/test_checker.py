@@ -7,7 +7,6 @@ import pytest
 
 from tests.chaos import evidence as reading
 from tests.chaos.checker import check
-from tests.chaos.plan import FaultKind
 from tests.chaos.report import report
 from tests.chaos.sample import START, Sample, iso
 
@@ -61,19 +60,6 @@ def event(sample: Sample, run_id: str, number: int) -> dict[str, Any]:
 def told(sample: Sample, number: int, **changes: Any) -> None:
     """Change the envelope of a request to the receiver."""
     hook(sample, number, envelope={**records(sample, "hook")[number]["envelope"], **changes})
-
-
-def orphan(sample: Sample, *, taken_up: float, killed: float) -> None:
-    """Have a run stand still from second 60 to 75. Worker 1 takes it up, and is killed, in these seconds."""
-    event(sample, "cron", 2).update(created_at=iso(75))
-    line = {"event": "run_continued", "run_id": "cron", "at": iso(taken_up)}
-    sample.logs["worker-1"].append(line)
-    fault = sample.note("fault", killed, fault=FaultKind.KILL_WORKER, node="worker-1")
-    sample.note("exited", killed, node="worker-1", code=-9, was_ready=True)
-    sample.note("started", killed, node="worker-1")
-    sample.note("ready", killed + 0.1, node="worker-1")
-    sample.note("mended", killed + 0.1, fault_at=fault["at"], node="worker-1", resumes=False)
-    sample.ledger.records.sort(key=lambda record: record["at"])
 
 
 BROKEN: dict[str, tuple[str, str, Doctor]] = {
@@ -133,21 +119,6 @@ BROKEN: dict[str, tuple[str, str, Doctor]] = {
         lambda s: s.logs["worker-1"].append({"event": "run_ended", "run_id": "told"}),
     ),
     "orphan": ("P4", "stood still", lambda s: event(s, "cron", 2).update(created_at=iso(75))),
-    "orphan that a worker took up and left alone": (
-        "P4",
-        "stood still for 15.0 s",
-        lambda s: orphan(s, taken_up=66, killed=62),
-    ),
-    "orphan whose next worker came late": (
-        "P4",
-        "stood still for 11.0 s",
-        lambda s: orphan(s, taken_up=71, killed=72),
-    ),
-    "orphan of two workers": (
-        "P4",
-        "stood still for 12.0 s",
-        lambda s: orphan(s, taken_up=63, killed=69),
-    ),
     "error from the server": ("P5", "answered 500", lambda s: shift(s, "post", 3, status=500)),
     "no Retry-After": ("P5", "Retry-After None", lambda s: shift(s, "post", 3, retry_after=None)),
     "no answer": ("P5", "no answer", lambda s: shift(s, "post", 3, status=None)),
@@ -325,12 +296,6 @@ class TestCheck:
         shift(sample, "cancel", 0, sent_at=START + 31)
 
         assert violations(sample) == {}
-
-    def test_the_loss_of_the_next_worker_has_the_whole_time_again(self):
-        sample = Sample()
-        orphan(sample, taken_up=66, killed=69)
-
-        assert "P4" not in violations(sample)
 
     def test_limits_grow_with_the_time_that_processes_need_to_start(self):
         sample = Sample()
