@@ -18,8 +18,7 @@ log = logging.get(__name__)
 
 _EVERY_SECONDS = 1.0
 _UNSTARTED_TURNS = 5
-"""Number of seconds that a claimed ticket may take to start, at least. Up to twice as many if the check has just been
-made."""
+"""A claimed ticket is returned if it has not started at two checks in a row. Every fifth turn of a second is a check."""
 # After a restart of the database, no worker holds its lease for a moment, although all still work.
 GRACE_SECONDS = 2.0
 _HELD_SECONDS = LEASE_SECONDS / 2

@@ -233,19 +233,25 @@ class TestFailures:
         await other_database.close()
 
 
+@pytest.fixture
+def held(monkeypatch):
+    """Whether the lane of backlogs was held, at each batch."""
+    monkeypatch.setattr(LANES, "_free_until", {})
+    found, fire = [], firing.fire
+
+    async def noting(*arguments):
+        found.append(LANES.held_for(BACKLOG) > 0)
+        await fire(*arguments)
+
+    monkeypatch.setattr(firing, "fire", noting)
+    return found
+
+
 class TestBacklog:
     async def test_runs_of_backlogs_wait_until_all_that_is_due_has_started(
-        self, ticker, schedule, monkeypatch
+        self, ticker, schedule, held, monkeypatch
     ):
         monkeypatch.setattr(module, "BATCH", 4)
-        monkeypatch.setattr(LANES, "_free_until", {})
-        held, fire = [], firing.fire
-
-        async def noting(*arguments):
-            held.append(LANES.held_for(BACKLOG) > 0)
-            await fire(*arguments)
-
-        monkeypatch.setattr(firing, "fire", noting)
         for _ in range(10):
             await schedule()
 
@@ -254,15 +260,7 @@ class TestBacklog:
         assert held[:3] == [False, True, True]
         assert LANES.held_for(BACKLOG) == 0
 
-    async def test_they_do_not_wait_for_one_batch(self, ticker, schedule, monkeypatch):
-        monkeypatch.setattr(LANES, "_free_until", {})
-        held, fire = [], firing.fire
-
-        async def noting(*arguments):
-            held.append(LANES.held_for(BACKLOG) > 0)
-            await fire(*arguments)
-
-        monkeypatch.setattr(firing, "fire", noting)
+    async def test_they_do_not_wait_for_one_batch(self, ticker, schedule, held):
         for _ in range(10):
             await schedule()
 
