@@ -1,4 +1,6 @@
-"""Write the pages of the documentation that are generated from the code, openapi.json, and the client library.
+"""Write the files that are generated from the code.
+
+These are pages of the documentation, openapi.json, the client library, and the tables of a new SQLite database.
 
 Usage: python scripts/generate_docs.py [--check]    --check writes nothing and names the pages that are stale
 """
@@ -8,7 +10,19 @@ import sys
 from pathlib import Path
 
 from client_library import writing
-from reference import commands, errors, events, messages, metrics, openapi, routes, settings
+from reference import (
+    commands,
+    errors,
+    events,
+    messages,
+    metrics,
+    new_store,
+    openapi,
+    routes,
+    settings,
+)
+
+from stepiq.store import migrate
 
 ROOT = Path(__file__).parents[1]
 _NOTICE = "<!-- Generated from the code by `make docs`. Do not edit. -->\n\n"
@@ -26,6 +40,7 @@ def pages() -> dict[Path, str]:
         "docs/reference/commands.md": commands.page(),
     }
     found = {ROOT / name: _NOTICE + text.rstrip() + "\n" for name, text in made.items()}
+    found[migrate.NEW_SQLITE] = new_store.script()
     document = openapi.document()
     found[ROOT / "openapi.json"] = document
     return found | writing.files(json.loads(document))

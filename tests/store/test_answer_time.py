@@ -15,7 +15,7 @@ class TestAnswerTime:
             request.end()
             request.spend(60)
 
-            assert answer_time.current().left == 4
+            assert answer_time.current().left == 3.5
 
     async def test_a_task_that_outlives_its_request_has_the_whole_limit(self):
         may_ask = asyncio.Event()
@@ -30,9 +30,9 @@ class TestAnswerTime:
             await asyncio.sleep(0)
         may_ask.set()
 
-        assert await task == 4
+        assert await task == 3.5
 
     async def test_outside_of_requests_each_transaction_has_it(self):
         answer_time.current().spend(60)
 
-        assert answer_time.current().left == 4
+        assert answer_time.current().left == 3.5

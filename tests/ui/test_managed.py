@@ -44,7 +44,7 @@ async def test_an_older_version_cannot_be_restored_meanwhile(
     await api.put(f"/api/pipelines/{pipeline}", json={"text": TEXT.replace("x}", "y}")})
     await open_session(page, person)
     await page.goto(f"/pipelines/{pipeline}/versions")
-    rows = page.get_by_role("table", name="Versions").get_by_role("row")
+    rows = page.get_by_role("table", name="Versions", exact=True).get_by_role("row")
     restore = page.get_by_role("button", name="Restore")
 
     await expect(rows).to_have_count(3)

@@ -20,7 +20,7 @@ _EVERY_SECONDS = 1.0
 _UNSTARTED_TURNS = 5
 """A claimed ticket is returned if it has not started at two checks in a row. Every fifth turn of a second is a check."""
 # After a restart of the database, no worker holds its lease for a moment, although all still work.
-GRACE_SECONDS = 2.0
+GRACE_SECONDS = 1.0
 _HELD_SECONDS = LEASE_SECONDS / 2
 _HELD_LATELY_SECONDS = LEASE_SECONDS + GRACE_SECONDS + 2 * _EVERY_SECONDS
 """How long after this worker was unresponsive other workers may still take over its runs for that reason."""
@@ -74,7 +74,7 @@ class Recovery:
             self._missing_since.clear()
             raise
         self._missing_since = {each: self._missing_since.get(each, now) for each in absent}
-        gone = [each for each, since in self._missing_since.items() if now - since >= grace_seconds]
+        gone = [each for each, since in self._missing_since.items() if now >= since + grace_seconds]
         if not gone:
             return 0
         taken = await self._tickets.take_back(gone)
@@ -169,6 +169,11 @@ class Recovery:
             await session.execute(_TAKE_BACK, rows)
         self._to_take_back.difference_update(lost)
 
+    def _pause(self, now: float) -> float:
+        """Seconds until the next turn: a second, or less if the grace period of a missing worker ends before."""
+        ends = [since + GRACE_SECONDS - now for since in self._missing_since.values()]
+        return min([_EVERY_SECONDS, *(end for end in ends if end > 0)])
+
     def _was_held(self, now: float) -> bool:
         """Whether this worker was unresponsive recently. Detects it before `run_for_ever` does."""
         if self._turned_at is not None and now - self._turned_at > _EVERY_SECONDS + _HELD_SECONDS:
@@ -191,11 +196,11 @@ class Recovery:
                 log.exception("recovery_broke")
 
     async def run_for_ever(self, claims: Mapping[UUID, int], overtaken: Overtaken) -> None:
-        """Run all steps of recovery every second until cancelled."""
+        """Run all steps of recovery at least every second until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             self._turned_at = loop.time()
-            await asyncio.sleep(_EVERY_SECONDS)
+            await asyncio.sleep(self._pause(loop.time()))
             was_held = self._was_held(loop.time())
             # Waiting for the database does not make this worker unresponsive.
             self._turned_at = None

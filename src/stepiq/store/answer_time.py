@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_ANSWER_SECONDS = 4.0
+_ANSWER_SECONDS = 3.5
 """How long all transactions of a request on PostgreSQL may take, including the waits for a connection."""
 _LEAST_SECONDS = 0.5
 """What a transaction gets in any case: if the machine is slow, the ones before may have used the time successfully."""

@@ -167,7 +167,7 @@ class Database:
         """A transaction that may write: committed at the end, rolled back on any exception.
 
         Args:
-            patience: time limit in seconds for the whole transaction on PostgreSQL, by default four seconds for all
+            patience: time limit in seconds for the whole transaction on PostgreSQL, by default 3.5 seconds for all
                 transactions of a request. SQLite ignores it.
 
         Raises:

@@ -1,4 +1,7 @@
-"""Upgrades the schema of a database to this version. SQLite and PostgreSQL share one history of migrations."""
+"""Upgrades the schema of a database to this version. SQLite and PostgreSQL share one history of migrations.
+
+A new SQLite database gets its tables from a file that is generated from the migrations.
+"""
 
 import re
 import time
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 Action = Callable[["Config"], None]
 
 _SCRIPTS = Path(__file__).parent / "migrations"
+NEW_SQLITE = _SCRIPTS / "new_sqlite.sql"
+"""What all migrations together leave in an empty SQLite database: statements, separated by empty lines."""
 _REVISION = re.compile(r'^revision = "(\w+)"$', re.MULTILINE)
 _BEFORE = re.compile(r'^down_revision = "(\w+)"$', re.MULTILINE)
 ADVISORY_LOCK = 0x5354_4550_4952
@@ -81,9 +86,22 @@ def upgrade(url: URL) -> None:
     if url.get_backend_name() == "sqlite":
         # SQLite would create a file that all users can read. Its other files get the permissions of this one.
         create_private(Path(str(url.database)))
+        _create_tables(url)
     # Alembic imports all migrations, which takes a tenth of the start and 15 MB.
     if current_revision(url) != known_revisions()[0]:
         _run(url, _to_head)
+
+
+def _create_tables(url: URL) -> None:
+    """Create all tables in an SQLite database that has none. Migrations would take ten times as long, and import Alembic."""
+    engine = sync_engine(url)
+    try:
+        with explaining(url), engine.begin() as connection:
+            if not sa.inspect(connection).get_table_names():
+                for statement in NEW_SQLITE.read_text("utf-8").split("\n\n"):
+                    connection.exec_driver_sql(statement)
+    finally:
+        engine.dispose()
 
 
 def upgrade_within(connection: sa.Connection) -> None:

@@ -21,6 +21,7 @@ steps:
 ASKING = """\
 name: Asking
 steps:
+  - {id: check, type: human_review, message: "Is this fine?", input: input}
   - {id: ask, type: llm, model: openai/gpt-4o-mini, prompt: "Say hello to {{input.who}}"}
 """
 FAILING = """\
@@ -60,12 +61,18 @@ class TestTrigger:
     async def test_followed_it_prints_the_text_of_models(self, remote: Remote):
         await remote.save("asking", ASKING)
 
-        said = await remote("trigger", "asking", "-i", "who=Ada", "--follow")
+        # The review delays the call until the command has opened the stream. Text from before is not repeated.
+        process = await remote.command.start("trigger", "asking", "-i", "who=Ada", "--follow")
+        assert process.stderr is not None
+        await asyncio.wait_for(process.stderr.readuntil(b"waits for a review"), 60)
+        (run,) = (await remote.api.get("/api/runs?status=waiting")).json()["data"]
+        await remote("reviews", "approve", run["id"], "check")
+        out, shown = await asyncio.wait_for(process.communicate(), 60)
 
-        assert said.code == 0
-        assert "> ask calls openai/gpt-4o-mini" in said.err
-        assert said.out.strip()
-        assert said.out.strip() in said.err
+        assert process.returncode == 0
+        assert b"> ask calls openai/gpt-4o-mini" in shown
+        assert out.strip() == b"echo: Say hello to Ada"
+        assert out.strip() in shown
 
     async def test_a_failed_run_ends_with_code_1_and_its_error(self, remote: Remote):
         await remote.save("failing", FAILING)
