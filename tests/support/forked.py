@@ -1,10 +1,11 @@
-"""Forks `stepiq` processes from a process that has imported it, because the import takes two seconds of CPU."""
+"""Forks processes from a process that has imported stepIQ, because the import takes two seconds of CPU."""
 
 import asyncio
 import atexit
 import gc
 import json
 import os
+import runpy
 import signal
 import socket
 import subprocess
@@ -43,13 +44,14 @@ class ForkServerError(Exception):
 
 
 class ForkedProcess:
-    """One `stepiq` command, with the subset of `asyncio.subprocess.Process` that tests of servers need.
+    """One process, with the subset of `asyncio.subprocess.Process` that tests of servers need.
 
     Args:
         arguments: arguments of the command.
         folder: its working directory.
         environment: all its environment variables.
         output: the file that its output is appended to, or the descriptors of its standard input, output and error.
+        program: what it runs: the command `stepiq`, or a module as `python -m` would.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class ForkedProcess:
         folder: Path,
         environment: Mapping[str, str],
         output: Path | Sequence[int],
+        program: str = "stepiq",
     ) -> None:
         self.returncode: int | None = None
         log, streams = (str(output), ()) if isinstance(output, Path) else ("", output)
@@ -67,6 +70,7 @@ class ForkedProcess:
             folder=str(folder),
             environment=dict(environment),
             log=log,
+            program=program,
         )
 
     def send_signal(self, number: signal.Signals) -> None:
@@ -164,6 +168,7 @@ def _fork(
     folder: str,
     environment: dict[str, str],
     log: str,
+    program: str,
 ) -> int:
     if not streams:
         output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -172,12 +177,16 @@ def _fork(
     pid = os.fork()
     if pid == 0:
         tests.close()
-        _run(arguments, folder, environment, streams)
+        _run(program, arguments, folder, environment, streams)
     return pid
 
 
 def _run(
-    arguments: list[str], folder: str, environment: dict[str, str], streams: list[int]
+    program: str,
+    arguments: list[str],
+    folder: str,
+    environment: dict[str, str],
+    streams: list[int],
 ) -> NoReturn:
     die_with_parent()
     for number, stream in enumerate(streams):
@@ -193,11 +202,13 @@ def _run(
         os.environ.update(environment)
         # Python reads it only at its start.
         sys.path[:0] = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
-        sys.argv = ["stepiq", *arguments]
+        sys.argv = [program, *arguments]
+        if program == "stepiq":
+            from stepiq.cli.main import main
 
-        from stepiq.cli.main import main
-
-        main()
+            main()
+        else:
+            runpy.run_module(program, run_name="__main__", alter_sys=True)
     except SystemExit as error:
         _exit(error.code)
     except BaseException:

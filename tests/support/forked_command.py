@@ -24,13 +24,14 @@ class ForkedCommand(ForkedProcess):
         folder: Path,
         environment: Mapping[str, str],
         terminal: int | None = None,
+        program: str = "stepiq",
     ) -> "ForkedCommand":
-        """Start a command. Its output goes to `stdout` and `stderr`, or to the descriptor of a terminal."""
+        """Start a command or another program. Its output goes to `stdout` and `stderr`, or to the descriptor of a terminal."""
         given, taken = os.pipe()
         outputs = [os.pipe(), os.pipe()] if terminal is None else []
         writable = [write for _, write in outputs] if terminal is None else [terminal] * 2
         try:
-            process = cls(arguments, folder, environment, [given, *writable])
+            process = cls(arguments, folder, environment, [given, *writable], program)
         finally:
             for each in (given, *(write for _, write in outputs)):
                 os.close(each)

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,6 +15,7 @@ from stepiq.accounts.workspaces.erasing import GRACE, Eraser
 from stepiq.core import clock as core_clock
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import audit_chains, metadata, runs, workspaces
+from tests.support.forked_command import ForkedCommand
 from tests.support.whole_workspace import CHILDREN, fill
 
 pytestmark = pytest.mark.both_stores
@@ -153,43 +153,10 @@ async def _erased(eraser, workspace_id):
     return False
 
 
-_PROGRAM = """
-import asyncio, sys
-from uuid import UUID
-from stepiq.accounts.workspaces import erasing_queries as queries
-from stepiq.accounts.workspaces.erasing import Eraser
-from stepiq.core import settings
-from stepiq.server.assembly import built
-
-parts = queries.parts
-
-def noticed(delete):
-    async def delete_and_wait(session):
-        deleted = await delete(session)
-        if deleted:
-            print("batch", deleted, flush=True)
-            # Until the test lets it continue, or kills it.
-            sys.stdin.readline()
-        return deleted
-    return delete_and_wait
-
-queries._ROWS = queries._RUNS = 1
-queries.parts = lambda workspace_id: [noticed(each) for each in parts(workspace_id)]
-
-async def main():
-    async with built(settings.load()) as services:
-        # PostgreSQL may not have noticed yet that the process with the lock is dead.
-        while not await Eraser(services.database, services.engine).erase(UUID(sys.argv[1])):
-            await asyncio.sleep(0.05)
-
-asyncio.run(main())
-"""
-
-
 @pytest.mark.slow
 class TestKilled:
     async def test_after_kill_9_it_continues_where_it_was(
-        self, database, settings, engine, account, make, mark, rows_of
+        self, database, settings, engine, account, make, mark, rows_of, tmp_path
     ):
         await fill(database, make, account)
         workspace_id: UUID = account.workspace_id
@@ -204,16 +171,12 @@ class TestKilled:
         }
 
         for batches in (1, 3, 6):
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-c",
-                _PROGRAM,
-                str(workspace_id),
-                env={name: value for name, value in variables.items() if value},
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
+            process = await ForkedCommand.start(
+                [str(workspace_id)],
+                tmp_path,
+                {name: value for name, value in variables.items() if value},
+                program="tests.support.eraser_process",
             )
-            assert process.stdin is not None
             assert process.stdout is not None
             for number in range(batches):
                 if number > 0:

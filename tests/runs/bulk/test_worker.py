@@ -1,11 +1,10 @@
 """The worker of bulk jobs, also if it stops in the middle."""
 
 import asyncio
-import sys
+import os
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -22,6 +21,7 @@ from stepiq.runs.bulk.worker import BulkWorker
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus, Role, RunStatus
 from stepiq.store.tables import bulk_items, bulk_jobs, runs
+from tests.support.forked_command import ForkedCommand
 from tests.support.make_accounts import actor
 from tests.support.query_plans import query_plan, walked_whole
 
@@ -297,19 +297,14 @@ class TestSeveralWorkers:
 
     @pytest.mark.slow
     async def test_a_process_that_is_killed_leaves_and_doubles_nothing(
-        self, settings, database, worker, job, result, account, make, pipeline_id, retries
+        self, settings, database, worker, job, result, account, make, pipeline_id, retries, tmp_path
     ):
         ended = [await make.run(account, pipeline_id, status=RunStatus.FAILED) for _ in range(150)]
         made = await job(BulkAction.RETRY, ended)
         for share in (20, 60, 100):
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tests.support.bulk_process",
-                str(settings.data_dir),
-                settings.database_url,
-                cwd=Path(__file__).parents[3],
-            )
+            arguments = [str(settings.data_dir), settings.database_url]
+            program = "tests.support.bulk_process"
+            process = await ForkedCommand.start(arguments, tmp_path, os.environ, program=program)
             while (await result(made))[0].done < share:  # noqa: ASYNC110 - another process works
                 await asyncio.sleep(0.01)
             process.kill()

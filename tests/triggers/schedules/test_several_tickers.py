@@ -1,11 +1,10 @@
 """Tickers that share the work: none of them fires what another has, and what one leaves behind the next does."""
 
 import asyncio
-import sys
+import os
 import time
 from dataclasses import asdict, replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -16,6 +15,7 @@ from stepiq.store.database import Database
 from stepiq.store.tables import runs, schedule_ticks, schedules, workspaces
 from stepiq.triggers.schedules import ticker as module
 from stepiq.triggers.schedules.ticker import Ticker
+from tests.support.forked_command import ForkedCommand
 from tests.triggers.schedules.conftest import NINE
 
 SECOND = timedelta(seconds=1)
@@ -117,22 +117,14 @@ class TestBurst:
         assert took < 10
 
     @pytest.fixture
-    async def process(self, settings):
+    async def process(self, settings, tmp_path):
         """Starts a ticker in another process; it begins to fire when a line is written to it."""
         started = []
 
         async def process():
-            new = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tests.support.ticker_process",
-                str(settings.data_dir),
-                settings.database_url,
-                NINE.isoformat(),
-                cwd=Path(__file__).parents[3],
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-            )
+            arguments = [str(settings.data_dir), settings.database_url, NINE.isoformat()]
+            program = "tests.support.ticker_process"
+            new = await ForkedCommand.start(arguments, tmp_path, os.environ, program=program)
             started.append(new)
             assert new.stdout is not None
             assert await new.stdout.readline() == b"ready\n"
