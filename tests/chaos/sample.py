@@ -139,7 +139,7 @@ class Sample:
                     "event": f"pipeline.run.{detail['status']}",
                     "run": {"id": run_id, "status": detail["status"]},
                     "output": detail["output"],
-                    "meta": {"attempt": number},
+                    "meta": {"attempt": number, "sent_at": iso(after)},
                 },
             )
             after += 0.1
