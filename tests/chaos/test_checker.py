@@ -290,16 +290,21 @@ class TestCheck:
 
         assert not any("after the step" in each for each in violations(sample).get("P2", []))
 
-    def test_the_pause_after_an_interrupted_attempt_counts_from_its_record(self):
+    @pytest.mark.parametrize(("started", "is_early"), [(0.0, False), (0.8, True)])
+    def test_the_pause_after_an_interrupted_attempt_counts_from_its_start(
+        self, started: float, *, is_early: bool
+    ):
         sample = Sample()
         attempt = records(sample, "hook")[0]
         attempt["answered_at"] = attempt["at"] + 0.8
-        assert "P8" in violations(sample)
-
         shift(sample, "fault", 2, at=attempt["at"] + 0.2)
         shift(sample, "mended", 2, at=attempt["at"] + 0.9, fault_at=attempt["at"] + 0.2)
+        assert "P8" in violations(sample)
 
-        assert "P8" not in violations(sample)
+        at = iso(attempt["at"] - START + started)
+        sample.deliveries["told"][0]["attempts"][0] |= {"at": at, "duration_ms": None}
+
+        assert ("P8" in violations(sample)) == is_early
 
     def test_what_is_broken_takes_as_long_as_it_takes(self):
         sample = Sample()

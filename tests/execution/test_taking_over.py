@@ -375,6 +375,30 @@ class TestRunForEver:
         task.cancel()
 
     @only_postgresql
+    async def test_it_takes_over_when_the_grace_period_ends_and_not_at_its_next_turn(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        async def leave_it_to_another(grace_seconds: float) -> int:
+            return 0
+
+        monkeypatch.setattr(world.engine._recovery, "take_over", leave_it_to_another)
+        monkeypatch.setattr(recovery, "_EVERY_SECONDS", 60.0)
+        monkeypatch.setattr(recovery, "GRACE_SECONDS", 0.05)
+        fake_provider.configure(token_ms=100, tokens=10)
+        _, heard = await asking(world)
+        await say_that_somebody_else_has_it(world)
+        changes = LocalChanges()
+        watching = another(world, changes)
+        assert await watching.take_over(recovery.GRACE_SECONDS) == 0
+
+        async with changes.subscribe("anything") as subscription:
+            task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
+            assert await asyncio.wait_for(subscription.next(), 30) is GAP
+
+        task.cancel()
+        await asyncio.wait_for(heard.until_ended(), 30)
+
+    @only_postgresql
     async def test_it_remembers_that_the_process_did_not_respond(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ):

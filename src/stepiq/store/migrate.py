@@ -86,9 +86,12 @@ def upgrade(url: URL) -> None:
     if url.get_backend_name() == "sqlite":
         # SQLite would create a file that all users can read. Its other files get the permissions of this one.
         create_private(Path(str(url.database)))
+    revision = current_revision(url)
+    if revision is None and url.get_backend_name() == "sqlite":
         _create_tables(url)
+        revision = current_revision(url)
     # Alembic imports all migrations, which takes a tenth of the start and 15 MB.
-    if current_revision(url) != known_revisions()[0]:
+    if revision != known_revisions()[0]:
         _run(url, _to_head)
 
 
