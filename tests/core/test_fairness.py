@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stepiq.core.fairness import FairSemaphore, TooManyWaiting, act_for, current_owner
+from stepiq.core.fairness import (
+    FairSemaphore,
+    LoopTurns,
+    TooManyWaiting,
+    act_for,
+    current_owner,
+)
 
 
 class Time:
@@ -62,6 +68,80 @@ class Callers:
             await done.wait()
 
 
+class Work:
+    """Work that begins in turns, and the iterations of the event loop."""
+
+    def __init__(self) -> None:
+        self.turns = LoopTurns()
+        self.began: list[str] = []
+        self.iterations: list[list[str]] = []
+
+    async def _begin(self, owner: str) -> None:
+        await self.turns.take(owner)
+        self.began.append(owner)
+        self.iterations[-1].append(owner)
+
+    def start(self, *owners: str) -> list[asyncio.Task[None]]:
+        return [asyncio.create_task(self._begin(owner)) for owner in owners]
+
+    async def iterate(self, times: int) -> None:
+        for _ in range(times):
+            self.iterations.append([])
+            await asyncio.sleep(0)
+
+
+class TestLoopTurns:
+    async def test_work_begins_immediately_if_no_other_did(self):
+        work = Work()
+
+        work.start("a")
+        await work.iterate(1)
+
+        assert work.began == ["a"]
+
+    async def test_one_begins_in_each_iteration(self):
+        work = Work()
+
+        work.start(*["a"] * 10)
+        await work.iterate(30)
+
+        assert len(work.began) == 10
+        assert max(map(len, work.iterations)) == 1
+
+    async def test_an_owner_with_much_work_does_not_delay_another(self):
+        work = Work()
+        work.start(*["many"] * 100)
+        await work.iterate(5)
+        begun = len(work.began)
+
+        work.start("one")
+        await work.iterate(300)
+
+        assert work.began.index("one") <= begun + 4
+        assert len(work.began) == 101
+
+    async def test_the_turn_of_a_cancelled_task_goes_to_the_next(self):
+        work = Work()
+        tasks = work.start("a", "b", "b", "c")
+        await work.iterate(1)
+
+        tasks[1].cancel()
+        tasks[2].cancel()
+        await work.iterate(10)
+
+        assert work.began == ["a", "c"]
+
+    async def test_after_all_work_has_begun_the_next_begins_immediately(self):
+        work = Work()
+        work.start("a", "b")
+        await work.iterate(10)
+
+        work.start("c")
+        await work.iterate(1)
+
+        assert work.began == ["a", "b", "c"]
+
+
 class TestPlace:
     async def test_as_many_run_at_once_as_there_are_places(self):
         callers = Callers(FairSemaphore(2))
@@ -69,6 +149,20 @@ class TestPlace:
         await callers.begin("a", "b", "c")
 
         assert callers.began == ["a", "b"]
+
+    async def test_use_need_not_count(self):
+        now = Time()
+        callers = Callers(FairSemaphore(1, counts_use=False, now=now))
+        await callers.begin("much")
+        now.seconds = 30
+        await callers.begin("much")
+        now.seconds = 31
+        await callers.begin("little")
+
+        await callers.finish()
+        await callers.finish()
+
+        assert callers.began == ["much", "much", "little"]
 
     async def test_a_free_place_goes_to_the_owner_with_the_fewest(self):
         callers = Callers(FairSemaphore(3))

@@ -1,3 +1,4 @@
+import asyncio
 import queue
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from dbos._event_loop import BackgroundEventLoop
 from dbos._utils import INTERNAL_QUEUE_NAME
 
 from stepiq.queue import library_threads
@@ -16,10 +18,12 @@ from stepiq.queue.library_threads import Lanes
 _PATIENCE = 20
 _REPLACED = """
 from dbos import _dbos, _queue
+from dbos._event_loop import BackgroundEventLoop
 from dbos._sys_db import SystemDatabase
 
 print(_dbos.background_jobs_thread.__name__, _dbos.dynamic_scheduler_loop.__name__)
 print(_queue.queue_worker_thread.__name__, SystemDatabase.run_notification_listener.__name__)
+print(BackgroundEventLoop.submit_coroutine.__name__)
 """
 
 
@@ -191,6 +195,54 @@ class TestLanes:
         assert polls.empty()
 
 
+class TestStarts:
+    def test_a_queue_thread_starts_all_tickets_before_the_loop_does_anything(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        loop = BackgroundEventLoop()
+        loop.start()
+        begun: list[int] = []
+        submitted, polled = threading.Event(), threading.Event()
+
+        async def start(number: int) -> None:
+            begun.append(number)
+
+        def work(stop: Any, *_: object) -> None:
+            stop.wait(timeout=10 * _PATIENCE)
+            for number in range(50):
+                loop.submit_coroutine(start(number))
+            submitted.set()
+            stop.wait(timeout=0)
+            polled.set()
+
+        async def busy() -> list[int]:
+            # Holds the event loop until the thread has passed on all tickets.
+            submitted.wait(_PATIENCE)
+            return list(begun)
+
+        monkeypatch.setattr(library_threads, "_queue_worker", work)
+        target = loop.target_loop()
+        assert target is not None
+        holding = asyncio.run_coroutine_threadsafe(busy(), target)
+        with running(Lanes(), "runs"):
+            assert holding.result(_PATIENCE) == []
+            assert polled.wait(_PATIENCE)
+        loop.stop()
+
+        # The next poll counts them.
+        assert begun == list(range(50))
+
+    def test_other_threads_get_the_result(self):
+        loop = BackgroundEventLoop()
+        loop.start()
+
+        async def answer() -> int:
+            return 42
+
+        assert loop.submit_coroutine(answer()) == 42
+        loop.stop()
+
+
 def test_the_library_still_has_the_functions_that_are_replaced():
     names = subprocess.run(
         [sys.executable, "-c", _REPLACED], capture_output=True, text=True, check=True
@@ -201,4 +253,5 @@ def test_the_library_still_has_the_functions_that_are_replaced():
         "dynamic_scheduler_loop",
         "queue_worker_thread",
         "run_notification_listener",
+        "submit_coroutine",
     ]

@@ -62,6 +62,7 @@ class TestSweep:
 
 class TestSweepForEver:
     async def test_it_goes_on_as_long_as_there_is_something(self, database, monkeypatch):
+        monkeypatch.setattr(housekeeping, "_FIRST_AFTER_SECONDS", 0)
         monkeypatch.setattr(housekeeping, "_PAUSE_SECONDS", 0)
         monkeypatch.setattr(housekeeping, "_PAUSE_SHARE", 0)
         left, swept = [2, 1, 0], asyncio.Event()

@@ -8,6 +8,7 @@ from sqlalchemy import exc
 from sqlalchemy.exc import IntegrityError
 
 from stepiq.core import clock, ids
+from stepiq.core.fairness import act_for
 from stepiq.queue.tickets import TicketQueue
 from stepiq.store import migrate
 from stepiq.store.database import (
@@ -30,6 +31,11 @@ DURABLE = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_tim
 async def _add(session: Session, plan: str = "free") -> None:
     row = {"id": ids.uuid7(), "name": "w", "plan": plan, "created_at": clock.now()}
     await session.execute(workspaces.insert().values(row))
+
+
+async def _added(database: Database) -> None:
+    async with database.transaction() as session:
+        await _add(session)
 
 
 async def _count(database: Database) -> int:
@@ -246,6 +252,91 @@ class TestSqlite:
 
             async with asyncio.timeout(5):
                 assert await _count(database) == 0
+
+    async def test_code_that_always_writes_lets_others_write(self, database: Database):
+        written, has_begun = 0, asyncio.Event()
+
+        async def always() -> None:
+            nonlocal written
+            while True:
+                async with database.transaction() as session:
+                    await _add(session)
+                written += 1
+                has_begun.set()
+
+        writing = asyncio.create_task(always())
+        await has_begun.wait()
+
+        async with asyncio.timeout(20):
+            for _ in range(5):
+                before = written
+                async with database.transaction() as session:
+                    await _add(session)
+                assert written <= before + 2
+        writing.cancel()
+        await asyncio.wait({writing})
+
+    @pytest.mark.parametrize("is_writing", [True, False])
+    async def test_workspaces_take_turns(self, database: Database, is_writing: bool):
+        opened = database.transaction if is_writing else database.reading
+        order: list[str] = []
+
+        async def use(owner: str) -> None:
+            act_for(owner)
+            async with opened() as session:
+                order.append(owner)
+                await session.execute(sa.select(1))
+                await asyncio.sleep(0.001)
+
+        tasks = [asyncio.create_task(use("many")) for _ in range(50)]
+        await asyncio.sleep(0)
+        tasks.append(asyncio.create_task(use("one")))
+        await asyncio.gather(*tasks)
+
+        assert order.index("one") < 10
+
+    async def test_the_queue_can_write_although_others_always_do(self, database: Database):
+        engine = TicketQueue(database, LocalChanges())._make_engine()
+        statement = sa.text("UPDATE alembic_version SET version_num = version_num")
+
+        def write() -> None:
+            for _ in range(20):
+                with engine.begin() as connection:
+                    connection.execute(statement)
+
+        async def always() -> None:
+            while True:
+                async with database.transaction() as session:
+                    await session.execute(statement)
+
+        writing = [asyncio.create_task(always()) for _ in range(3)]
+        async with asyncio.timeout(20):
+            await asyncio.to_thread(write)
+        for each in writing:
+            each.cancel()
+        await asyncio.wait(writing)
+        engine.dispose()
+        assert database.write_turns.take_now()
+
+    async def test_a_block_without_a_writer_delays_transactions(self, database: Database):
+        async with database.without_writer():
+            writing = asyncio.create_task(_added(database))
+            for _ in range(20):
+                await asyncio.sleep(0)
+
+            assert database.write_turns.take_now()
+            database.write_turns.release()
+            assert not writing.done()
+        await writing
+
+    def test_reading_the_queue_waits_for_no_writer(self, database: Database):
+        engine = TicketQueue(database, LocalChanges())._make_engine()
+        database.write_turns.take()
+
+        with engine.begin() as connection:
+            assert connection.execute(sa.text("SELECT count(*) FROM workspaces")).scalar() == 0
+
+        engine.dispose()
 
     def test_migrations_are_as_durable(self, database: Database):
         engine = migrate.sync_engine(database.url)

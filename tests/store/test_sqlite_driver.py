@@ -1,4 +1,8 @@
 import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ from stepiq.core.ids import uuid7
 from stepiq.core.settings import load
 from stepiq.store import migrate, sqlite_driver
 from stepiq.store.database import Database, Session
+from stepiq.store.sqlite_driver import SqliteReader, WriteTurns
 from stepiq.store.tables import workspaces
 
 
@@ -81,7 +86,7 @@ class TestTransactions:
 
 class TestConnection:
     async def test_it_gives_rows_and_their_description(self, tmp_path: Path):
-        connection = await sqlite_driver.connect(tmp_path / "file.db")
+        connection = await sqlite_driver.connect(tmp_path / "file.db", WriteTurns())
 
         async with connection.cursor() as cursor:
             await cursor.execute("SELECT 1 AS one")
@@ -92,7 +97,7 @@ class TestConnection:
         await connection.close()
 
     async def test_it_knows_the_last_row(self, tmp_path: Path):
-        connection = await sqlite_driver.connect(tmp_path / "file.db")
+        connection = await sqlite_driver.connect(tmp_path / "file.db", WriteTurns())
         cursor = connection.cursor()
         await cursor.execute("CREATE TABLE t (x)")
         await cursor.executemany("INSERT INTO t VALUES (?)", [(1,), (2,)])
@@ -101,3 +106,134 @@ class TestConnection:
         assert (cursor.lastrowid, cursor.rowcount) == (3, 1)
         await cursor.close()
         await connection.close()
+
+    async def test_a_writer_waits_for_one_of_another_process(self, tmp_path: Path):
+        path = tmp_path / "file.db"
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("CREATE TABLE t (x)")
+        other.execute("BEGIN IMMEDIATE")
+        connection = await sqlite_driver.connect(path, WriteTurns())
+        await connection.cursor().execute("PRAGMA busy_timeout=30000")
+
+        beginning = asyncio.create_task(connection.cursor().execute("BEGIN IMMEDIATE"))
+        await asyncio.sleep(0)
+        assert not beginning.done()
+        other.execute("COMMIT")
+        await asyncio.wait_for(beginning, 20)
+        await connection.cursor().execute("INSERT INTO t VALUES (1)")
+        await connection.commit()
+
+        assert other.execute("SELECT x FROM t").fetchall() == [(1,)]
+        await connection.close()
+        other.close()
+
+
+class TestWriteTurns:
+    def test_they_are_taken_in_the_order_of_asking(self):
+        turns = WriteTurns()
+        order: list[int] = []
+        turns.take()
+        threads: list[threading.Thread] = []
+
+        def write(number: int) -> None:
+            turns.take()
+            order.append(number)
+            turns.release()
+
+        for number in range(5):
+            threads.append(threading.Thread(target=write, args=(number,)))
+            threads[-1].start()
+            while len(turns._waiting) <= number:
+                time.sleep(0.001)
+        assert not turns.take_now()
+        turns.release()
+        for thread in threads:
+            thread.join(20)
+
+        assert order == [0, 1, 2, 3, 4]
+        assert turns.take_now()
+
+    def test_a_transaction_that_never_ends_is_an_error(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(sqlite_driver, "BUSY_TIMEOUT_MILLISECONDS", 10)
+        turns = WriteTurns()
+        turns.take()
+
+        with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+            turns.take()
+
+        turns.release()
+        assert turns.take_now()
+
+
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
+
+
+@pytest.fixture
+async def reader(tmp_path: Path) -> AsyncIterator[SqliteReader]:
+    reader = await sqlite_driver.connect_reader(tmp_path / "file.db")
+    yield reader
+    await reader.close()
+
+
+class TestReader:
+    async def test_a_short_statement_needs_no_thread(self, reader: SqliteReader):
+        cursor = reader.cursor()
+        for number in range(200):
+            await cursor.execute("SELECT ?", (number,))
+            assert await cursor.fetchall() == [(number,)]
+
+        assert not reader._thread._threads
+
+    async def test_other_tasks_run_between_many_short_statements(self, reader: SqliteReader):
+        short = ENDLESS.replace("FROM n)", "FROM n WHERE x < 500)")
+        turns = 0
+
+        async def other() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(other())
+        for _ in range(500):
+            await reader.cursor().execute(short)
+        counting.cancel()
+
+        assert turns > 5
+
+    async def test_a_text_that_is_not_utf_8_is_an_error(self, reader: SqliteReader):
+        with pytest.raises(sqlite3.OperationalError, match="UTF-8"):
+            await reader.cursor().execute("SELECT CAST(x'ff' AS TEXT)")
+
+    async def test_a_long_statement_does_not_hold_the_loop(self, reader: SqliteReader):
+        cursor = reader.cursor()
+        longest, before = 0.0, time.process_time()
+        reading = asyncio.create_task(
+            cursor.execute(ENDLESS.replace("FROM n)", "FROM n WHERE x < 2000000)"))
+        )
+        while not reading.done():
+            started = time.thread_time()
+            await asyncio.sleep(0)
+            longest = max(longest, time.thread_time() - started)
+        await reading
+
+        assert await cursor.fetchall() == [(2_000_000,)]
+        assert longest < (time.process_time() - before) / 4
+
+    async def test_a_cancelled_caller_interrupts_its_statement(self, reader: SqliteReader):
+        cursor = reader.cursor()
+        reading = asyncio.create_task(cursor.execute(ENDLESS))
+        await asyncio.sleep(0)
+        assert reader._thread._threads
+
+        reading.cancel()
+        await asyncio.wait({reading}, timeout=20)
+
+        assert reading.cancelled()
+        await cursor.execute("SELECT 1")
+        assert await cursor.fetchall() == [(1,)]
+
+    async def test_a_wrong_statement_is_an_error(self, reader: SqliteReader):
+        with pytest.raises(sqlite3.OperationalError, match="no such table"):
+            await reader.cursor().execute("SELECT * FROM missing")

@@ -1,13 +1,13 @@
 """Shares a limited resource fairly between owners, such as workspaces.
 
-A pool that all workspaces use is a `FairSemaphore`. The current owner is a context variable, so that a resource deep
-in the call stack of a request or a run can identify the workspace that uses it.
+A pool that all workspaces use is a `FairSemaphore`, and the event loop has `LoopTurns`. The current owner is a context
+variable, so that a resource deep in the call stack of a request or a run can identify the workspace that uses it.
 """
 
 import asyncio
 import itertools
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -73,7 +73,8 @@ class FairSemaphore:
     """A semaphore with a fixed number of places for many owners.
 
     - A free place goes to the waiting owner with the fewest places.
-    - Of several, it goes to the one that has waited longest since its last place. Recent use counts as waiting less.
+    - Of several, it goes to the one that has waited longest since its last place. By default, recent use counts as
+      waiting less.
     - An owner has at most `share` places.
     - The last `reserve` places are for owners that have no place, no backlog of callers and little recent use.
 
@@ -88,6 +89,7 @@ class FairSemaphore:
         share: int | None = None,
         reserve: int = 0,
         little_use_seconds: float = inf,
+        counts_use: bool = True,
         max_waiting: float = inf,
         max_waiting_of_owner: float = inf,
         now: Callable[[], float] = time.monotonic,
@@ -99,6 +101,7 @@ class FairSemaphore:
             share: The most places of one owner; by default, all.
             reserve: Fewer than `size`.
             little_use_seconds: An owner with more recent use than this cannot use the reserve.
+            counts_use: Whether recent use counts as waiting less. False for places that are held only for milliseconds.
             max_waiting: Maximum number of waiting callers. Half of this is for owners without a waiting caller.
             max_waiting_of_owner: Maximum number of waiting callers of one owner.
             now: A monotonic clock in seconds.
@@ -109,6 +112,7 @@ class FairSemaphore:
         self.share = size if share is None else share
         self.reserve = reserve
         self._little_use = little_use_seconds
+        self._counts_use = counts_use
         self._max_waiting = max_waiting
         self._max_waiting_of_owner = max_waiting_of_owner
         self._now = now
@@ -250,7 +254,7 @@ class FairSemaphore:
             return
         now = self._now()
         since = max(next(iter(share.waiting.values())), share.granted_at)
-        turn = since + share.recent_use(now)
+        turn = since + (share.recent_use(now) if self._counts_use else 0.0)
         share.entry = (share.held, turn, next(self._numbers), owner)
         heap = self._first_places if self._may_use_reserve(share) else self._more_places
         heappush(heap, share.entry)
@@ -288,3 +292,39 @@ class FairSemaphore:
             self._grant(share)
             granted.set_result(None)
             self._queue(owner, share)
+
+
+class LoopTurns:
+    """Lets work begin on the event loop in turns: at most once per iteration, and owners in round-robin order.
+
+    If a lot of work began in the same iteration, everything else on the loop would wait for it, and again each time it
+    resumed. With turns, work begins only as fast as the loop keeps up with the work that has begun.
+    """
+
+    def __init__(self) -> None:
+        self._is_free = True
+        self._waiting: OrderedDict[Owner, deque[asyncio.Future[None]]] = OrderedDict()
+        """Waiting callers. The next owner comes first."""
+
+    async def take(self, owner: Owner) -> None:
+        """Wait for a turn. If no other work has begun in this iteration, return immediately."""
+        loop = asyncio.get_running_loop()
+        if self._is_free:
+            self._is_free = False
+            loop.call_soon(self._next)
+            return
+        turn = loop.create_future()
+        self._waiting.setdefault(owner, deque()).append(turn)
+        await turn
+
+    def _next(self) -> None:
+        while self._waiting:
+            owner, turns = self._waiting.popitem(last=False)
+            turn = turns.popleft()
+            if turns:
+                self._waiting[owner] = turns
+            if not turn.cancelled():
+                turn.set_result(None)
+                asyncio.get_running_loop().call_soon(self._next)
+                return
+        self._is_free = True

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 from weakref import WeakValueDictionary
 
+from stepiq.core.fairness import LoopTurns
 from stepiq.core.http import GuardedClient
 from stepiq.execution.maskers import Maskers
 from stepiq.execution.stubs import Stubs
@@ -36,6 +37,8 @@ class Dependencies:
     """Replaced at each start of the engine, and closed when it stops."""
     changes: Changes
     credit_turns: CreditTurns = field(default_factory=CreditTurns)
+    turns: LoopTurns = field(default_factory=LoopTurns)
+    """Each step and each claimed run takes a turn before it begins."""
     maskers: Maskers = field(default_factory=Maskers)
     stubs: Stubs | None = None
     """Given results for steps, in tests of pipelines."""

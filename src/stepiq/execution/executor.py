@@ -87,6 +87,7 @@ class Executor:
                     log.error("run_poisoned", crashes=run.crashes)
                     await self._fail(run, FailureCode.POISONED, _poisoned(run))
                     return
+                await self._dependencies.turns.take(run.workspace_id)
                 await self._execute_claimed(run)
             except ClaimLost:
                 log.info("run_claim_lost")

@@ -1,19 +1,28 @@
-"""Changes what the threads of the library (DBOS) do: a commit wakes its queues, and loops without a use do not poll.
+"""Changes what the threads of the library (DBOS) do.
+
+A commit wakes its queues, a queue starts all claimed tickets at once, and unused loops do not poll.
 
 The library starts these threads when it is launched, finds their functions by name, and has no settings for them.
 """
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from typing import Any
 
 from dbos import DBOS
 from dbos import _dbos as library  # pyright: ignore[reportPrivateUsage] - see the module
 from dbos import _queue as library_queues  # pyright: ignore[reportPrivateUsage] - see the module
+from dbos._event_loop import BackgroundEventLoop
 from dbos._sys_db import SystemDatabase
 from dbos._utils import INTERNAL_QUEUE_NAME
+
+from stepiq.core import logging
+
+log = logging.get(__name__)
 
 POLL_SECONDS = 1.0
 """How often a lane is polled while tickets run, and always on PostgreSQL, where another process can die between its
@@ -94,6 +103,7 @@ class Lanes:
             stop.wait()
             return
         self._wakes[queue.name] = wake = _Wake(stop, self, queue.name)
+        _started.tickets = []
         _queue_worker(wake, instance, queue)  # pyright: ignore[reportArgumentType] - the two methods it calls
 
 
@@ -118,6 +128,7 @@ class _Wake:
         return self._stop.is_set() or self._lanes.is_closed
 
     def wait(self, timeout: float | None = None) -> bool:
+        _wait_until_started()
         self.event.wait(_IDLE_POLL_SECONDS if self._lanes.may_rest() else timeout)
         self.event.clear()
         while not self._is_ending and (held := self._lanes.held_for(self._lane)):
@@ -131,6 +142,37 @@ class _Wake:
 
 LANES = Lanes()
 _queue_worker = library_queues.queue_worker_thread
+_submit = BackgroundEventLoop.submit_coroutine
+
+
+class _Started(threading.local):
+    """The tickets that a queue thread has started since its last poll; None in other threads."""
+
+    tickets: list[Future[None]] | None = None
+
+
+_started = _Started()
+
+
+def _submit_together(loop: BackgroundEventLoop, start: Coroutine[Any, Any, Any]) -> Any:
+    target = loop.target_loop()
+    if _started.tickets is None or target is None:
+        return _submit(loop, start)
+    _started.tickets.append(asyncio.run_coroutine_threadsafe(start, target))
+    return None
+
+
+def _wait_until_started() -> None:
+    """Wait until the tickets of the last poll have started, because the next poll counts running tickets."""
+    tickets, _started.tickets = _started.tickets or [], []
+    for ticket in tickets:
+        try:
+            ticket.result()
+        except CancelledError:
+            # The event loop has stopped.
+            return
+        except Exception:
+            log.exception("ticket_start_failed")
 
 
 def _wait(stop: threading.Event, *_: Any) -> None:
@@ -147,4 +189,7 @@ library_queues.queue_worker_thread = LANES.run
 # queries the database once a second or more often, and on PostgreSQL the last one holds a connection.
 library.background_jobs_thread = _wait  # pyright: ignore[reportPrivateImportUsage]
 library.dynamic_scheduler_loop = _wait  # pyright: ignore[reportPrivateImportUsage]
+# A queue thread would start its tickets one by one, and wait for the event loop and the GIL after each. In a busy
+# process, that takes seconds for the tickets of a dead worker.
+BackgroundEventLoop.submit_coroutine = _submit_together  # pyright: ignore[reportAttributeAccessIssue] - called by position
 SystemDatabase.run_notification_listener = _return  # pyright: ignore[reportAttributeAccessIssue]

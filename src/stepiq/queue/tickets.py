@@ -35,7 +35,13 @@ from stepiq.core.json import Json
 from stepiq.queue import ticket_statements
 from stepiq.queue.library_threads import LANES, POLL_SECONDS
 from stepiq.store import many_rows, migrate
-from stepiq.store.database import PATIENT_SECONDS, Database, Session, prepare_sqlite
+from stepiq.store.database import (
+    PATIENT_SECONDS,
+    Database,
+    Session,
+    prepare_sqlite,
+    take_turns,
+)
 from stepiq.store.pubsub import TICKETS_WAITING, Changes
 from stepiq.store.refusals import explaining
 
@@ -235,7 +241,8 @@ class TicketQueue:
                 await client.register_queue_async(
                     lane, worker_concurrency=CONCURRENCY, polling_interval_sec=POLL_SECONDS
                 )
-            DBOS.launch()
+            async with self._database.without_writer():
+                DBOS.launch()
 
     @contextmanager
     def _failing_at_once(self) -> Generator[None]:
@@ -270,6 +277,7 @@ class TicketQueue:
                 self._database.url, pool_size=1, max_overflow=0, hide_parameters=True
             )
             prepare_sqlite(engine, begin=None)
+            take_turns(engine, self._database.write_turns)
             return engine
         return migrate.sync_engine(self._database.url, may_idle=False)
 

@@ -19,6 +19,8 @@ from stepiq.web import idempotency
 
 Sweep = Callable[[Session, datetime], Awaitable[int]]
 
+_FIRST_AFTER_SECONDS = 30.0
+"""Lets interrupted runs continue first after a start."""
 _EVERY_SECONDS = 300.0
 _PAUSE_SECONDS = 0.1
 _PAUSE_SHARE = 9
@@ -67,7 +69,8 @@ async def sweep(database: Database, sweeps: Sequence[Sweep]) -> int:
 
 
 async def sweep_for_ever(database: Database, sweeps: Sequence[Sweep]) -> None:
-    """Sweep every five minutes, or sooner while there are rows to delete, until cancelled."""
+    """Sweep 30 seconds after the start, then every five minutes, or sooner while there are rows to delete."""
+    await asyncio.sleep(_FIRST_AFTER_SECONDS)
     while True:
         begun = time.monotonic()
         deleted = await sweep(database, sweeps)

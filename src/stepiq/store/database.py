@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from stepiq.core import logging, metrics
 from stepiq.core.errors import Unavailable
+from stepiq.core.fairness import FairSemaphore, current_owner
 from stepiq.core.settings import Settings
 from stepiq.store import answer_time, faults, postgres_driver, sqlite_driver
 from stepiq.store.faults import StoreFull, StoreUnavailable
@@ -30,10 +31,9 @@ log = logging.get(__name__)
 PATIENT_SECONDS = 30.0
 """Time limit for data that is lost if it is not saved, such as a paid response of a model."""
 
-_BUSY_TIMEOUT_MILLISECONDS = 30_000
 _READERS = 4
 # SQLite always answers, so this limits only the wait for a connection.
-_POOL_TIMEOUT_SECONDS = 30
+_SQLITE_WAIT_SECONDS = 30.0
 _WRITERS = 1
 # Of one process on PostgreSQL. With more, transactions would wait for each other in the server instead of here.
 _CONNECTIONS = 15
@@ -118,13 +118,17 @@ class Database:
         self.path = settings.sqlite_path
         self._is_full = False
         self._signals: dict[str, Callable[[], None]] = {}
+        self.write_turns = sqlite_driver.WriteTurns()
+        """The turns of all connections of this process that write to the SQLite file."""
+        # A pool gives a free connection to the next caller that asks, even if others wait. Code that writes one
+        # transaction after the other would therefore keep it for seconds.
+        self._writers = self._readers = FairSemaphore(_CONNECTIONS, counts_use=False)
         if self.path is None:
             self.url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
             self._writer = create_async_engine(
                 self.url,
                 pool_size=_CONNECTIONS,
                 max_overflow=0,
-                pool_timeout=PATIENT_SECONDS,
                 pool_pre_ping=True,
                 hide_parameters=True,
                 connect_args={
@@ -138,24 +142,25 @@ class Database:
             self.url = make_url(f"sqlite:///{self.path}")
             url = self.url.set(drivername="sqlite+aiosqlite")
             path = self.path
-            # One connection: SQLite has one writer at a time, and unlike its lock, the pool's queue is fair.
+            # One connection, because SQLite has one writer at a time.
             self._writer = create_async_engine(
                 url,
                 pool_size=_WRITERS,
                 max_overflow=0,
-                pool_timeout=_POOL_TIMEOUT_SECONDS,
                 hide_parameters=True,
-                async_creator=lambda: sqlite_driver.connect(path),
+                async_creator=lambda: sqlite_driver.connect(path, self.write_turns),
             )
             self._reader = create_async_engine(
                 url,
                 pool_size=_READERS,
                 max_overflow=0,
-                pool_timeout=_POOL_TIMEOUT_SECONDS,
                 hide_parameters=True,
+                async_creator=lambda: sqlite_driver.connect_reader(path),
             )
             prepare_sqlite(self._writer.sync_engine, begin="BEGIN IMMEDIATE")
             prepare_sqlite(self._reader.sync_engine, begin="BEGIN")
+            self._writers = FairSemaphore(_WRITERS, counts_use=False)
+            self._readers = FairSemaphore(_READERS, counts_use=False)
 
     @property
     def is_sqlite(self) -> bool:
@@ -203,13 +208,9 @@ class Database:
     async def _open_within(self, engine: AsyncEngine, patience: float) -> AsyncGenerator[Session]:
         try:
             with postgres_driver.answering_within(patience):
-                connection = await self._connection(engine, patience)
-                try:
-                    async with connection.begin():
-                        session = Session(connection, self._signals)
-                        yield session
-                finally:
-                    await connection.close()
+                async with self._connection(engine, patience) as connection, connection.begin():
+                    session = Session(connection, self._signals)
+                    yield session
         except (exc.DBAPIError, exc.TimeoutError, _NoConnection) as error:
             if (fault := faults.fault(error.__cause__, self.path)) is not None:
                 raise self._noted(fault) from error
@@ -222,12 +223,43 @@ class Database:
             raise away from error
         session.committed()
 
-    async def _connection(self, engine: AsyncEngine, patience: float) -> AsyncConnection:
+    @asynccontextmanager
+    async def _connection(
+        self, engine: AsyncEngine, patience: float
+    ) -> AsyncGenerator[AsyncConnection]:
+        places = self._writers if engine is self._writer else self._readers
+        # The server's own transactions combine work for many workspaces, so each counts as a separate owner. So does each
+        # transaction before a request is authenticated.
+        owner = current_owner() or object()
         try:
-            async with asyncio.timeout(None if self.is_sqlite else patience):
-                return await engine.connect().start()
+            async with asyncio.timeout(_SQLITE_WAIT_SECONDS if self.is_sqlite else patience):
+                await places.acquire(owner)
+                try:
+                    connection = await engine.connect().start()
+                except BaseException:
+                    places.release(owner)
+                    raise
         except TimeoutError as error:
             raise _NoConnection from error
+        try:
+            yield connection
+        finally:
+            try:
+                await connection.close()
+            finally:
+                places.release(owner)
+
+    @asynccontextmanager
+    async def without_writer(self) -> AsyncGenerator[None]:
+        """On SQLite, no transaction of `transaction` is in progress in this block.
+
+        For code that writes through another connection and blocks the event loop.
+        """
+        if not self.is_sqlite:
+            yield
+            return
+        async with self._writers.place(object()):
+            yield
 
     def on_signal(self, name: str, action: Callable[[], None]) -> None:
         """Call `action` after each commit of this process that has signalled `name`. It must not fail."""
@@ -328,6 +360,23 @@ def prepare_sqlite(engine: sa.Engine, begin: str | None) -> None:
             connection.exec_driver_sql(begin)
 
 
+def take_turns(engine: sa.Engine, turns: sqlite_driver.WriteTurns) -> None:
+    """Make the transactions of an SQLite engine wait for their turn before their first write."""
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _on_execute(connection: sa.Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        info = connection.connection.record_info
+        assert info is not None  # noqa: S101 - the connection is one of the pool
+        if not info.get(_TURN) and statement.lstrip()[:6].upper() in _WRITES:
+            turns.take()
+            info[_TURN] = True
+
+    @event.listens_for(engine, "checkin")
+    def _on_checkin(_connection: Any, record: Any) -> None:
+        if record.record_info.pop(_TURN, False):
+            turns.release()
+
+
 def prepare_postgres(engine: sa.Engine, *, may_idle: bool = False) -> None:
     """Make every connection wait until commits are durable, and the server end idle transactions.
 
@@ -365,8 +414,13 @@ def alive(application_name: str) -> dict[str, Any]:
     }
 
 
+_TURN = "write_turn"
+_WRITES = frozenset({"BEGIN ", "INSERT", "UPDATE", "DELETE"})
 _PRAGMAS: tuple[tuple[str, str | int], ...] = (
-    (f"busy_timeout={_BUSY_TIMEOUT_MILLISECONDS}", _BUSY_TIMEOUT_MILLISECONDS),
+    (
+        f"busy_timeout={sqlite_driver.BUSY_TIMEOUT_MILLISECONDS}",
+        sqlite_driver.BUSY_TIMEOUT_MILLISECONDS,
+    ),
     ("journal_mode=WAL", "wal"),
     ("synchronous=FULL", 2),
     ("foreign_keys=ON", 1),

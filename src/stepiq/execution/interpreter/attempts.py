@@ -220,11 +220,12 @@ def _use_model(record: StepRecord, call: Call) -> None:
 
 async def execute(sequence: SequenceState, step: Step, record: StepRecord) -> Result | Parked:
     """Execute a step by the handler of its type."""
+    run_context = sequence.run_context
+    # This also yields between two pure steps, which block the event loop.
+    await run_context.dependencies.turns.take(run_context.run.workspace_id)
     record.started_at = record.started_at or clock.now()
     if step.spec.is_pure:
-        # Pure steps block the event loop. Other tasks can run between two of them.
         record.attempts = 1
-        await asyncio.sleep(0)
     return await _Attempts(sequence, step, record).run()
 
 

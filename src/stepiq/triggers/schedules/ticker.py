@@ -29,9 +29,6 @@ BATCH = 200
 """Maximum schedules fired by one transaction, so that other transactions do not wait long."""
 _BATCH_BYTES = 8 * 1024 * 1024
 """Maximum input of a batch. Each workspace of a batch can have one schedule with the largest input."""
-_PAUSE_SECONDS = 0.02
-"""Pause between batches for other tasks. On SQLite, threads of the queue's library try to get the write lock at growing
-intervals, so they would often miss a shorter pause."""
 _WORKSPACES_OF_BATCH = 20
 _BEFORE_ALL = UUID(int=0)
 
@@ -128,7 +125,6 @@ class Ticker:
         except Exception:
             log.exception("ticks_broke")
             return await self._one_by_one(now, found) if found else None
-        await asyncio.sleep(_PAUSE_SECONDS)
         return handled
 
     async def _next_workspaces(self, session: Session, now: datetime) -> list[UUID]:
