@@ -3,8 +3,9 @@
 
 BIN := .venv/bin
 ARGS ?=
-# Tests wait about as long as they compute.
-WORKERS ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+# Tests wait about as long as they compute, except those of the language.
+WORKERS ?= $(shell expr 2 \* $(CORES))
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 # Many images set it. Without stored bytecode, each process would compile stepIQ, and each of the processes that run
@@ -12,7 +13,7 @@ PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve ui test test-slow test-all test-tools coverage check fix types docs bench bench-ui pictures \
+.PHONY: help demo serve ui test test-slow test-all test-tools coverage check ci fix types docs bench bench-ui pictures \
 	chaos kills fuzz lock release release-data sbom audit platforms pin-images
 
 help: ## list the targets
@@ -32,15 +33,20 @@ ui: ## start a development server for the web interface, with a running API; STE
 	@scripts/bootstrap.sh runtime
 	@$(BIN)/python scripts/build_ui.py dev
 
+# Each command prints its output when it has ended.
+TOGETHER := $(BIN)/python scripts/run_together.py
+UI := $(BIN)/python scripts/build_ui.py
+OIDC_PROVIDER := $(BIN)/python scripts/install_oidc_provider.py
+CHECKS := "$(BIN)/ruff check && $(BIN)/ruff format --check" "$(BIN)/lint-imports importlinter.toml" \
+	"$(BIN)/hadolint Dockerfile && $(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml"
+TEST_TOOLS := "scripts/postgres.sh && scripts/chromium.sh" "$(BIN)/python scripts/fetch_weights.py >&2"
+
 test-tools:
 	@scripts/bootstrap.sh dev
-	@$(BIN)/python scripts/run_together.py \
-		"scripts/postgres.sh && scripts/chromium.sh" \
-		"$(BIN)/python scripts/fetch_weights.py >&2" \
-		"$(BIN)/python scripts/build_ui.py $(UI_TESTS) && $(BIN)/python scripts/install_oidc_provider.py"
+	@$(TOGETHER) $(TEST_TOOLS) "$(UI) $(UI_TESTS) && $(OIDC_PROVIDER)"
 
 ifeq ($(strip $(ARGS)),)
-test: UI_TESTS = && $(BIN)/python scripts/build_ui.py test
+test: UI_TESTS = && $(UI) test
 endif
 test: test-tools ## run the tests, except the slow ones; ARGS="tests/cli -k run" runs a part
 ifeq ($(strip $(ARGS)),)
@@ -52,12 +58,16 @@ endif
 test-slow: test-tools ## run the slow tests: process kills, chaos, container files, timing
 	$(PYTEST) -m slow
 
-test-all: UI_TESTS = && $(BIN)/python scripts/build_ui.py test
-test-all: test-tools ## run all tests, and check the coverage of the language, as CI does
-	@rm -f .coverage .coverage.*
-	$(PYTEST) --only-measured -m "measured and not slow and not postgresql" --cov --cov-report=
-	@$(BIN)/python scripts/coverage_floor.py
-	$(PYTEST) --without-measured --compare-stores -m "not measured or slow or postgresql"
+test-all: UI_TESTS = && $(UI) test
+test-all: test-tools ## run all tests, and check the coverage of the language
+	$(ALL_TESTS)
+
+define ALL_TESTS
+@rm -f .coverage .coverage.*
+$(BIN)/pytest -n $(CORES) --dist worksteal --only-measured -m "measured and not slow and not postgresql" --cov --cov-report=
+@$(BIN)/python scripts/coverage_floor.py
+$(PYTEST) --without-measured --compare-stores -m "not measured or slow or postgresql"
+endef
 
 coverage: ## run the tests on SQLite, except the slow ones, and check the coverage of all packages
 	@scripts/bootstrap.sh dev
@@ -66,14 +76,15 @@ coverage: ## run the tests on SQLite, except the slow ones, and check the covera
 	$(PYTEST) -m "not slow and not postgresql" --cov --cov-report=
 	@$(BIN)/python scripts/coverage_floor.py all
 
-check: ## check lint, format, types, layers, container files and the web interface, as CI does
+check: ## check lint, format, types, layers, container files and the web interface
 	@scripts/bootstrap.sh dev
-	@$(BIN)/python scripts/run_together.py \
-		"$(BIN)/pyright" \
-		"$(BIN)/python scripts/build_ui.py lint && $(BIN)/python scripts/build_ui.py && $(BIN)/python scripts/build_ui.py budget" \
-		"$(BIN)/ruff check && $(BIN)/ruff format --check" \
-		"$(BIN)/lint-imports importlinter.toml" \
-		"$(BIN)/hadolint Dockerfile && $(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml"
+	@$(TOGETHER) "$(BIN)/pyright" "$(UI) lint && $(UI) && $(UI) budget" $(CHECKS)
+
+ci: ## run all checks and all tests, as CI does
+	@scripts/bootstrap.sh dev
+	@$(TOGETHER) "$(BIN)/pyright" "$(UI) lint && $(UI) && $(UI) budget && $(UI) test && $(OIDC_PROVIDER)" \
+		$(CHECKS) $(TEST_TOOLS)
+	$(ALL_TESTS)
 
 fix: ## fix lint and format problems automatically
 	@scripts/bootstrap.sh dev

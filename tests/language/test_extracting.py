@@ -241,6 +241,7 @@ WIDE: Json = [{"a": n, "b": "x" * 20, "c": [1, 2, 3]} for n in range(15_000)]
 
 
 class TestLimits:
+    @pytest.mark.unmeasured
     @pytest.mark.parametrize(
         ("text", "value"),
         [

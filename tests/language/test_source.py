@@ -248,6 +248,7 @@ class TestSize:
 
 
 class TestReading:
+    @pytest.mark.unmeasured
     @given(st.text() | st.text(alphabet="[]{}:,-&*!|>'\"#%@ \nab1.~?"))
     def test_any_text_gives_data_or_issues(self, text):
         for source_format in SourceFormat:

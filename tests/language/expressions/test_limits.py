@@ -32,6 +32,7 @@ def stopped(text: str, context: dict[str, Any] = CONTEXT) -> str:
 
 
 class TestWork:
+    @pytest.mark.unmeasured
     @pytest.mark.parametrize(
         "text",
         [

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from stepiq.core.json import Json, dumps
 from stepiq.language.templates import RenderMeter, TemplateLimit
 from stepiq.language.templates.json_text import AT_ONCE, to_json
+from tests.support.pace import cpu_limit
 
 MANY = 2 * AT_ONCE
 SCALARS = (
@@ -28,6 +29,7 @@ AROUND = {
 
 
 class TestToJson:
+    @pytest.mark.unmeasured
     @given(SMALL, st.permutations(sorted(AROUND)), st.sampled_from([0, 100_000]))
     def test_it_is_what_the_encoder_gives_in_one_go(self, value, around, length):
         large = 0
@@ -52,14 +54,13 @@ class TestToJson:
     def test_a_large_value_is_put_together_without_a_seam(self, value):
         assert to_json(value, RenderMeter()) == dumps(value)
 
+    @pytest.mark.unmeasured
     def test_the_work_is_charged_before_it_is_done(self):
         # Encoding all of it takes some hundred milliseconds.
         value: Json = [[*[0] * 1_000_000]]
-        started = time.process_time()
 
-        with pytest.raises(TemplateLimit):
+        with cpu_limit(2), pytest.raises(TemplateLimit):
             to_json({str(index): value for index in range(100)}, RenderMeter())
-        assert time.process_time() - started < 5
 
     def test_much_is_encoded_in_many_parts(self):
         spent: list[float] = []

@@ -260,6 +260,7 @@ LARGE = {"input": {"many": list(range(1_000)), "long": "x" * 400_000, "accents":
 
 
 class TestLimits:
+    @pytest.mark.unmeasured
     @pytest.mark.parametrize(
         "text",
         [
