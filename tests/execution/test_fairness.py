@@ -1,4 +1,4 @@
-"""One workspace's thousand runs do not hold up another's."""
+"""Many runs or branches of one workspace do not hold up another."""
 
 import asyncio
 import time
@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from stepiq.core.fairness import LoopTurns, Owner
 from stepiq.execution.runtime import Engine
 from stepiq.queue import tickets
 from stepiq.store.database import Database
@@ -13,6 +14,14 @@ from stepiq.store.pubsub import LocalChanges
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
 
+SPLIT = """
+name: Split
+steps:
+  - id: many
+    type: parallel
+    for_each: "[1, 2, 3]"
+    step: {id: one, type: transform, template: "{{item}}"}
+"""
 ASK = "name: Ask\nsteps: [{id: ask, model: openai/gpt-4o-mini, prompt: Hello}]"
 QUEUED = 1_000
 AT_ONCE = 20
@@ -49,3 +58,29 @@ class TestLanes:
         assert time.monotonic() - begun < STARTS_WITHIN_SECONDS
         assert len(engine._executing) == AT_ONCE + tickets.FIRST + 1
         await engine.stop(timedelta(0))
+
+
+class _NotedTurns(LoopTurns):
+    """Turns that note who took them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: list[Owner] = []
+
+    async def take(self, owner: Owner) -> None:
+        self.taken.append(owner)
+        await super().take(owner)
+
+
+class TestTurns:
+    async def test_each_run_and_each_step_takes_a_turn_of_its_workspace(
+        self, engine: Engine, world: World
+    ):
+        turns = _NotedTurns()
+        engine._dependencies.turns = turns
+
+        _, heard = await world.start(await world.pipeline(SPLIT))
+        await asyncio.wait_for(heard.until_ended(), 60)
+
+        # The run, the `parallel`, and its three branches.
+        assert turns.taken == [world.workspace_id] * 5

@@ -61,6 +61,22 @@ class TestSweep:
 
 
 class TestSweepForEver:
+    async def test_it_does_not_begin_with_the_process(self, database, monkeypatch):
+        swept = asyncio.Event()
+
+        async def note(_database, _sweeps):
+            swept.set()
+            return 0
+
+        monkeypatch.setattr(housekeeping, "sweep", note)
+        task = asyncio.create_task(housekeeping.sweep_for_ever(database, ()))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+
+        assert not swept.is_set()
+
     async def test_it_goes_on_as_long_as_there_is_something(self, database, monkeypatch):
         monkeypatch.setattr(housekeeping, "_FIRST_AFTER_SECONDS", 0)
         monkeypatch.setattr(housekeeping, "_PAUSE_SECONDS", 0)

@@ -177,7 +177,11 @@ async def reader(tmp_path: Path) -> AsyncIterator[SqliteReader]:
 
 
 class TestReader:
-    async def test_a_short_statement_needs_no_thread(self, reader: SqliteReader):
+    async def test_a_short_statement_needs_no_thread(
+        self, reader: SqliteReader, monkeypatch: pytest.MonkeyPatch
+    ):
+        # On a busy machine, even a short statement can be interrupted for longer than usual.
+        monkeypatch.setattr(sqlite_driver, "_INLINE_SECONDS", 60)
         cursor = reader.cursor()
         for number in range(200):
             await cursor.execute("SELECT ?", (number,))

@@ -316,7 +316,7 @@ class SqliteReader(SqliteConnection):
             self._open.set_progress_handler(self._is_late, _STEPS)
 
     async def commit(self) -> None:
-        # Nothing was written, so there is no disk write to wait for.
+        # Nothing was written, so this does not wait for the disk.
         self._open.commit()
 
     def _abandon(self) -> None:
