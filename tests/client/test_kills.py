@@ -17,7 +17,6 @@ from tests.support.process import ServerProcess, first_account, running_server
 from tests.support.receiver import Receiver, Reply, running_receiver
 
 KILLS = int(os.environ.get("STEPIQ_TEST_CYCLES", "10"))
-# Longer than all kills take.
 ITEMS = 12 * KILLS + 50
 LONG = f"""\
 name: Long
@@ -35,7 +34,6 @@ SHORT = "name: Short\nsteps: [{id: a, type: transform, template: x}]\n"
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
     async with running_receiver() as receiver:
-        receiver.reply_with(Reply(body=b"ok", delay=0.15))
         yield receiver
 
 
@@ -58,6 +56,9 @@ async def test_streams_and_calls_survive_kills(server: ServerProcess, receiver: 
         twin_of("sync", server.url, api_key=key, max_retries=60) as one,
         twin_of("async", server.url, api_key=key, max_retries=60) as other,
     ):
+        over = asyncio.Event()
+        # The long run does not end before the kills are over.
+        receiver.reply_with(*[Reply(delay=0.15)] * (ITEMS - 20), Reply(after=over))
         twins = (one, other)
         long = LONG.replace("URL", receiver.url)
         pipeline = await other.call(lambda client: client.pipelines.create(long))
@@ -73,16 +74,22 @@ async def test_streams_and_calls_survive_kills(server: ServerProcess, receiver: 
             for twin in twins
         ]
         started: list[str] = []
-        over = asyncio.Event()
+        answered = asyncio.Event()
 
         async def start_all_the_time(twin: Any) -> None:
             while not over.is_set():
                 begun = await twin.call(lambda client: client.runs.start(short.id))
                 started.append(begun.id)
+                answered.set()
 
         starting = [asyncio.create_task(start_all_the_time(twin)) for twin in twins]
-        for _ in range(KILLS):
-            await asyncio.sleep(random.uniform(0.05, 0.6))  # noqa: S311 - not a secret
+        for kill in range(KILLS):
+            if kill % 2:
+                # Otherwise, few of the calls reach a server that is killed so often.
+                answered.clear()
+                await answered.wait()
+            else:
+                await asyncio.sleep(random.uniform(0.05, 0.6))  # noqa: S311 - not a secret
             assert not reading[0].done(), "the run is too short for this test"
             await server.kill()
             await server.start()

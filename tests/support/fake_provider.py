@@ -1,21 +1,52 @@
 """Runs stepIQ's fake provider in the event loop of a test, on a free port of the loopback interface."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
+
+from starlette.types import Message, Receive, Scope, Send
 
 from stepiq.cli.fake_provider import Behaviour, FakeProvider, RequestRecord, Stats
 from tests.support.serving import serving
 
 
 class RunningFakeProvider:
-    """A fake provider that is listening."""
+    """A fake provider that is listening, and its ASGI app."""
 
-    def __init__(self, provider: FakeProvider, port: int) -> None:
+    def __init__(self, provider: FakeProvider) -> None:
         self._provider = provider
-        self.port = port
-        self.url = f"http://127.0.0.1:{port}/v1"
+        self.port = 0
+        self._continues = asyncio.Event()
+        self._continues.set()
+        self._held_after = 0
+
+    @contextmanager
+    def holding(self, after: int = 0) -> Iterator[None]:
+        """Responses stop after this number of chunks, and continue when the block ends."""
+        self._held_after = after
+        self._continues.clear()
+        try:
+            yield
+        finally:
+            self._continues.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sent = 0
+
+        async def hold(message: Message) -> None:
+            nonlocal sent
+            if sent >= self._held_after:
+                await self._continues.wait()
+            sent += message["type"] == "http.response.body"
+            await send(message)
+
+        await self._provider.app(scope, receive, hold)
+
+    @property
+    def url(self) -> str:
         """The value for `OPENAI_BASE_URL`."""
+        return f"http://127.0.0.1:{self.port}/v1"
 
     def configure(self, **changes: Any) -> None:
         """Change fields of `stepiq.cli.fake_provider.Behaviour`."""
@@ -44,6 +75,6 @@ class RunningFakeProvider:
 @asynccontextmanager
 async def running_fake_provider(**behaviour: Any) -> AsyncIterator[RunningFakeProvider]:
     """A fake provider for one test. `behaviour` contains fields of `Behaviour`."""
-    provider = FakeProvider(Behaviour(**behaviour))
-    async with serving(provider.app) as port:
-        yield RunningFakeProvider(provider, port)
+    running = RunningFakeProvider(FakeProvider(Behaviour(**behaviour)))
+    async with serving(running) as running.port:
+        yield running

@@ -230,9 +230,8 @@ async def test_of_1_000_steps_only_those_on_the_screen_are_mounted(
 async def test_the_graph_of_a_run_is_live_and_a_click_selects_the_step(
     page: Page, person: Person, api: httpx2.AsyncClient, fake_provider: RunningFakeProvider
 ):
-    fake_provider.configure(text="Hello", latency_ms=2_000)
-    try:
-        await sign_in(page, person)
+    await sign_in(page, person)
+    with fake_provider.holding():
         run_id = await started(api)
         await page.goto(f"/runs/{run_id}")
         await page.get_by_role("tab", name="Graph").click()
@@ -242,12 +241,11 @@ async def test_the_graph_of_a_run_is_live_and_a_click_selects_the_step(
         await expect(box(page, "^manager")).to_contain_text("Not started")
         await expect(box(page, "^manager")).to_be_disabled()
         await page.get_by_role("button", name="Show the whole graph").click()
-        await expect(box(page, "^Ask the model")).to_contain_text("Completed")
-        await expect(box(page, "^manager")).to_contain_text("Completed")
-        await expect(box(page, "^board")).to_contain_text("Not started")
-        await expect(box(page, "^item transform Completed 3 of 3 ended")).to_be_visible()
-    finally:
-        fake_provider.reset()
+
+    await expect(box(page, "^Ask the model")).to_contain_text("Completed")
+    await expect(box(page, "^manager")).to_contain_text("Completed")
+    await expect(box(page, "^board")).to_contain_text("Not started")
+    await expect(box(page, "^item transform Completed 3 of 3 ended")).to_be_visible()
 
     await box(page, "^manager").click()
     await expect(page).to_have_url(re.compile("step=manager"))
