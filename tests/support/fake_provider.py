@@ -1,7 +1,7 @@
 """Runs stepIQ's fake provider in the event loop of a test, on a free port of the loopback interface."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -17,27 +17,30 @@ class RunningFakeProvider:
     def __init__(self, provider: FakeProvider) -> None:
         self._provider = provider
         self.port = 0
-        self._continues = asyncio.Event()
-        self._continues.set()
-        self._held_after = 0
+        self._changed = asyncio.Event()
+        self._allowed: int | None = None
 
     @contextmanager
-    def holding(self, after: int = 0) -> Iterator[None]:
-        """Responses stop after this number of chunks, and continue when the block ends."""
-        self._held_after = after
-        self._continues.clear()
+    def holding(self) -> Iterator[Callable[[int], None]]:
+        """Hold all responses until the block ends. The result sends the first chunks of each, up to this number."""
+        self._allow(0)
         try:
-            yield
+            yield self._allow
         finally:
-            self._continues.set()
+            self._allow(None)
+
+    def _allow(self, chunks: int | None) -> None:
+        self._allowed = chunks
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         sent = 0
 
         async def hold(message: Message) -> None:
             nonlocal sent
-            if sent >= self._held_after:
-                await self._continues.wait()
+            while self._allowed is not None and sent >= self._allowed:
+                await self._changed.wait()
             sent += message["type"] == "http.response.body"
             await send(message)
 

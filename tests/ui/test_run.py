@@ -81,15 +81,16 @@ def provider(fake_provider: RunningFakeProvider):
 async def test_a_live_run_is_seen_to_its_end(
     page: Page, person: Person, api: httpx2.AsyncClient, provider: RunningFakeProvider
 ):
-    provider.configure(text=("word " * 40).strip())
+    provider.configure(text=("word " * 40).strip(), token_ms=60)
     await open_session(page, person)
-    with provider.holding(after=10):
+    with provider.holding() as allow:
         run_id = await started(api, ASK)
         await page.goto(f"/runs/{run_id}?step=ask")
+        await expect(item(page, "^running Ask the model ask")).to_be_visible()
+        allow(30)
         answer = page.get_by_role("region", name="Answer")
         await expect(answer).to_contain_text("word word word")
         await expect(status(page)).to_have_text("Running")
-        await expect(item(page, "^running Ask the model ask")).to_be_visible()
 
     await expect(status(page)).to_have_text("Completed")
     await expect(item(page, "^completed Ask the model ask")).to_have_attribute("aria-level", "1")

@@ -31,7 +31,7 @@ export const strings = {
   rendered: "Rendered",
   noOutput: "The step has no output.",
   noOutputYet: "The output appears when the step ends.",
-  waitingForText: "The model has not sent any text yet.",
+  waitingForText: "Waiting for text from the model.",
   partial:
     "Text that was sent while this page was not connected may be missing. The complete answer appears when the call ends.",
   noCall: "The step made no call.",
