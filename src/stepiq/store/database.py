@@ -1,7 +1,8 @@
 """Connections and transactions on SQLite or PostgreSQL.
 
-SQLite: every connection sets and verifies WAL and `synchronous=FULL`. A writing transaction takes the write lock at its
-start (`BEGIN IMMEDIATE`), so that two of them cannot both read the old state. PostgreSQL: read committed, and a commit
+SQLite: every connection sets and verifies WAL and `synchronous=FULL`, or leaves the wait for the disk to `LogFlusher`. A
+writing transaction takes the write lock at its start (`BEGIN IMMEDIATE`), so that two of them cannot both read the old
+state. PostgreSQL: read committed, and a commit
 is confirmed only after it is durable, even if the server's default differs.
 """
 
@@ -25,6 +26,7 @@ from stepiq.core.fairness import FairSemaphore, current_owner
 from stepiq.core.settings import Settings
 from stepiq.store import answer_time, faults, postgres_driver, sqlite_driver
 from stepiq.store.faults import StoreFull, StoreUnavailable
+from stepiq.store.log_flusher import LogFlusher
 
 log = logging.get(__name__)
 
@@ -123,6 +125,7 @@ class Database:
         # A pool gives a free connection to the next caller that asks, even if others wait. Code that writes one
         # transaction after the other would therefore keep it for seconds.
         self._writers = self._readers = FairSemaphore(_CONNECTIONS, counts_use=False)
+        self._flusher: LogFlusher | None = None
         if self.path is None:
             self.url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
             self._writer = create_async_engine(
@@ -157,8 +160,9 @@ class Database:
                 hide_parameters=True,
                 async_creator=lambda: sqlite_driver.connect_reader(path),
             )
-            prepare_sqlite(self._writer.sync_engine, begin="BEGIN IMMEDIATE")
+            prepare_sqlite(self._writer.sync_engine, begin="BEGIN IMMEDIATE", flushes=False)
             prepare_sqlite(self._reader.sync_engine, begin="BEGIN")
+            self._flusher = LogFlusher(path, self.write_turns)
             self._writers = FairSemaphore(_WRITERS, counts_use=False)
             self._readers = FairSemaphore(_READERS, counts_use=False)
 
@@ -221,7 +225,20 @@ class Database:
             away = StoreUnavailable(_NO_ANSWER)
             away.was_answered = _was_answered(error)
             raise away from error
+        if engine is self._writer:
+            await self._flush()
         session.committed()
+
+    async def _flush(self) -> None:
+        """Wait until committed transactions are durable. Others can write in the meantime."""
+        if self._flusher is None:
+            return
+        try:
+            await self._flusher.flush()
+        except (OSError, sqlite3.Error) as error:
+            metrics.store_unavailable.inc()
+            log.warning("store_unavailable", reason=type(error).__name__)
+            raise StoreUnavailable(_NO_ANSWER) from error
 
     @asynccontextmanager
     async def _connection(
@@ -308,6 +325,8 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections."""
+        if self._flusher is not None:
+            await self._flusher.close()
         await self._writer.dispose()
         await self._reader.dispose()
 
@@ -326,11 +345,16 @@ def _checked_out(engine: AsyncEngine) -> int:
     return pool.checkedout() if isinstance(pool, sa.QueuePool) else 0
 
 
-def prepare_sqlite(engine: sa.Engine, begin: str | None) -> None:
-    """Make every connection of an SQLite engine durable, and start its transactions with `begin`.
+def prepare_sqlite(engine: sa.Engine, begin: str | None, *, flushes: bool = True) -> None:
+    """Prepare every connection of an SQLite engine.
 
-    With None, the driver begins an immediate transaction before the first write.
+    Args:
+        engine: the engine.
+        begin: the statement that starts its transactions. With None, the driver begins an immediate transaction before
+            the first write.
+        flushes: whether each commit waits until it is on the disk. If not, the caller uses a `LogFlusher`.
     """
+    pragmas = _PRAGMAS | (_FLUSHES if flushes else _LEAVES_FLUSHES)
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:
@@ -340,9 +364,8 @@ def prepare_sqlite(engine: sa.Engine, begin: str | None) -> None:
             connection.isolation_level = wanted_level
         cursor = connection.cursor()
         try:
-            for pragma, wanted in _PRAGMAS:
-                cursor.execute(f"PRAGMA {pragma}")
-                name = pragma.partition("=")[0]
+            for name, (value, wanted) in pragmas.items():
+                cursor.execute(f"PRAGMA {name}={value}")
                 cursor.execute(f"PRAGMA {name}")
                 found = cursor.fetchone()[0]
                 if found != wanted:
@@ -416,15 +439,20 @@ def alive(application_name: str) -> dict[str, Any]:
 
 _TURN = "write_turn"
 _WRITES = frozenset({"BEGIN ", "INSERT", "UPDATE", "DELETE"})
-_PRAGMAS: tuple[tuple[str, str | int], ...] = (
-    (
-        f"busy_timeout={sqlite_driver.BUSY_TIMEOUT_MILLISECONDS}",
+# The value to set, and the value that SQLite then reports.
+_PRAGMAS: dict[str, tuple[str | int, str | int]] = {
+    "busy_timeout": (
+        sqlite_driver.BUSY_TIMEOUT_MILLISECONDS,
         sqlite_driver.BUSY_TIMEOUT_MILLISECONDS,
     ),
-    ("journal_mode=WAL", "wal"),
-    ("synchronous=FULL", 2),
-    ("foreign_keys=ON", 1),
-)
+    "journal_mode": ("WAL", "wal"),
+    "foreign_keys": ("ON", 1),
+}
+_FLUSHES: dict[str, tuple[str | int, str | int]] = {"synchronous": ("FULL", 2)}
+_LEAVES_FLUSHES: dict[str, tuple[str | int, str | int]] = {
+    "synchronous": ("NORMAL", 1),
+    "wal_autocheckpoint": (0, 0),
+}
 
 
 def _is_outage(error: exc.DBAPIError | exc.TimeoutError | _NoConnection) -> bool:

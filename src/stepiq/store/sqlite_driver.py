@@ -1,10 +1,10 @@
 """SQLite connections for asyncio that use a thread only for operations that can take a long time.
 
 A statement in an open transaction takes microseconds, while each of its four handoffs to a thread and back takes a
-tenth of a millisecond, and much longer if the processors are busy. For writers, only the commit's fsync runs in a
-thread, and taking the write lock if it is not free. Their statements must be short and use an index. Statements of
-readers may take longer: they start on the event loop, and those that have not finished after half a millisecond
-start again in a thread.
+tenth of a millisecond, and much longer if the processors are busy. Writers use a thread only to wait for the write
+lock. Their statements must be short and use an index, and their commits do not wait for the disk
+(`store.log_flusher`). Statements of readers may take longer: they start on the event loop, and those that have not
+finished after half a millisecond start again in a thread.
 """
 
 import asyncio
@@ -233,9 +233,6 @@ class SqliteConnection:
         self._open.create_function(*arguments, **options)
 
     async def commit(self) -> None:
-        await self.off_loop(self._commit)
-
-    def _commit(self) -> None:
         # If it fails, a rollback follows.
         self._open.commit()
         self._release()
@@ -314,10 +311,6 @@ class SqliteReader(SqliteConnection):
         finally:
             self._deadline = inf
             self._open.set_progress_handler(self._is_late, _STEPS)
-
-    async def commit(self) -> None:
-        # Nothing was written, so this does not wait for the disk.
-        self._open.commit()
 
     def _abandon(self) -> None:
         self._deadline = -inf

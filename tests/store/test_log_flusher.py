@@ -1,0 +1,198 @@
+import asyncio
+import os
+import shutil
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from stepiq.core import clock
+from stepiq.core.ids import uuid7
+from stepiq.core.settings import load
+from stepiq.store import log_flusher, migrate
+from stepiq.store.database import Database
+from stepiq.store.faults import StoreUnavailable
+from stepiq.store.tables import workspaces
+
+
+class Disk:
+    """A disk that keeps everyone waiting while it is not `ready`, and that can fail."""
+
+    def __init__(self) -> None:
+        self.flushed: list[str] = []
+        self.ready = threading.Event()
+        self.ready.set()
+        self.asked = threading.Event()
+        self.error: OSError | None = None
+
+    def flush(self, descriptor: int) -> None:
+        self.asked.set()
+        self.ready.wait()
+        if self.error is not None:
+            raise self.error
+        self.flushed.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        os.fsync(descriptor)
+
+
+@pytest.fixture
+async def database(tmp_path: Path):
+    database = Database(load(data_dir=tmp_path))
+    migrate.upgrade(database.url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch):
+    disk = Disk()
+    monkeypatch.setattr(log_flusher, "_flush", disk.flush)
+    yield disk
+    disk.ready.set()
+
+
+async def add(database: Database) -> None:
+    async with database.transaction() as session:
+        await session.execute(
+            workspaces.insert().values(id=uuid7(), name="w", plan="free", created_at=clock.now())
+        )
+
+
+async def count(database: Database) -> int:
+    async with database.reading() as session:
+        return await session.scalar(sa.select(sa.func.count()).select_from(workspaces))
+
+
+async def until_asked(disk: Disk) -> None:
+    await asyncio.to_thread(disk.asked.wait)
+
+
+async def until_committed(database: Database, wanted: int) -> None:
+    found = 0
+    async with asyncio.timeout(10):
+        while found < wanted:
+            found = await count(database)
+            await asyncio.sleep(0)
+
+
+def in_file(path: Path, folder: Path) -> int:
+    """How many workspaces the file contains without its write-ahead log."""
+    copy = Path(shutil.copy(path, folder / "copy.db"))
+    with sqlite3.connect(copy) as connection:
+        return connection.execute("SELECT count(*) FROM workspaces").fetchone()[0]
+
+
+async def test_a_transaction_ends_when_the_log_is_on_the_disk(database: Database, disk: Disk):
+    disk.ready.clear()
+    adding = asyncio.create_task(add(database))
+    await until_asked(disk)
+    await count(database)
+    assert not adding.done()
+
+    disk.ready.set()
+    await adding
+
+    assert database.path is not None
+    assert disk.flushed == [f"{database.path.name}-wal"]
+
+
+async def test_actions_after_a_commit_wait_for_the_disk(database: Database, disk: Disk):
+    happened: list[str] = []
+
+    async def write() -> None:
+        async with database.transaction() as session:
+            session.after_commit(lambda: happened.append("after"))
+            await session.execute(sa.text("UPDATE alembic_version SET version_num = version_num"))
+
+    disk.ready.clear()
+    writing = asyncio.create_task(write())
+    await until_asked(disk)
+    await count(database)
+    assert happened == []
+
+    disk.ready.set()
+    await writing
+
+    assert happened == ["after"]
+
+
+async def test_others_write_while_one_waits_for_the_disk_and_share_the_next_flush(
+    database: Database, disk: Disk
+):
+    disk.ready.clear()
+    first = asyncio.create_task(add(database))
+    await until_asked(disk)
+    others = [asyncio.create_task(add(database)) for _ in range(20)]
+    await until_committed(database, 21)
+
+    disk.ready.set()
+    await asyncio.gather(first, *others)
+
+    assert len(disk.flushed) == 2
+
+
+async def test_a_cancelled_writer_does_not_end_the_wait_of_others(database: Database, disk: Disk):
+    disk.ready.clear()
+    first = asyncio.create_task(add(database))
+    await until_asked(disk)
+    cancelled, other = (asyncio.create_task(add(database)) for _ in range(2))
+    await until_committed(database, 3)
+    cancelled.cancel()
+    await asyncio.wait({cancelled})
+    assert not other.done()
+
+    disk.ready.set()
+    await asyncio.gather(first, other)
+
+    assert cancelled.cancelled()
+
+
+async def test_if_the_disk_fails_no_waiting_transaction_is_confirmed(
+    database: Database, disk: Disk
+):
+    disk.ready.clear()
+    disk.error = OSError(5, "Input/output error")
+    adding = [asyncio.create_task(add(database)) for _ in range(3)]
+    await until_asked(disk)
+
+    disk.ready.set()
+    results = await asyncio.gather(*adding, return_exceptions=True)
+
+    assert all(isinstance(each, StoreUnavailable) for each in results)
+    assert not any(each.was_answered for each in results if isinstance(each, StoreUnavailable))
+
+
+async def test_after_a_failure_the_database_gets_what_the_disk_may_have_lost(
+    database: Database, disk: Disk, tmp_path: Path
+):
+    disk.error = OSError(5, "Input/output error")
+    with pytest.raises(StoreUnavailable):
+        await add(database)
+    assert database.path is not None
+    before = in_file(database.path, tmp_path)
+
+    disk.error = None
+    await add(database)
+
+    assert (before, in_file(database.path, tmp_path)) == (0, 2)
+
+
+async def test_the_log_does_not_grow_with_the_number_of_commits(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(log_flusher, "COMMITS_PER_CHECKPOINT", 10)
+
+    def log_size() -> int:
+        return Path(f"{database.path}-wal").stat().st_size
+
+    async def add_many() -> None:
+        for _ in range(50):
+            await add(database)
+
+    await asyncio.gather(*(add_many() for _ in range(4)))
+    after_200 = log_size()
+    await asyncio.gather(*(add_many() for _ in range(8)))
+
+    assert log_size() < 2 * after_200
+    assert await count(database) == 600
