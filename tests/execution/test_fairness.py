@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from stepiq.core.fairness import LoopTurns, Owner
 from stepiq.execution.runtime import Engine
 from stepiq.queue import tickets
 from stepiq.store.database import Database
 from stepiq.store.pubsub import LocalChanges
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
+from tests.support.noted_turns import NotedTurns
 
 SPLIT = """
 name: Split
@@ -60,27 +60,15 @@ class TestLanes:
         await engine.stop(timedelta(0))
 
 
-class _NotedTurns(LoopTurns):
-    """Turns that note who took them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.taken: list[Owner] = []
-
-    async def take(self, owner: Owner) -> None:
-        self.taken.append(owner)
-        await super().take(owner)
-
-
 class TestTurns:
-    async def test_each_run_and_each_step_takes_a_turn_of_its_workspace(
+    async def test_each_run_and_each_further_step_takes_a_turn_of_its_workspace(
         self, engine: Engine, world: World
     ):
-        turns = _NotedTurns()
+        turns = NotedTurns()
         engine._dependencies.turns = turns
 
         _, heard = await world.start(await world.pipeline(SPLIT))
         await asyncio.wait_for(heard.until_ended(), 60)
 
-        # The run, the `parallel`, and its three branches.
-        assert turns.taken == [world.workspace_id] * 5
+        # The run, whose turn the `parallel` uses, and its three branches.
+        assert turns.taken == [world.workspace_id] * 4

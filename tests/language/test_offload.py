@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -257,6 +258,37 @@ class TestTakeTurnsAs:
 
         holds[1].done.set()
         await asyncio.gather(*running)
+
+
+class TestPause:
+    @pytest.mark.parametrize(
+        ("loop_seconds", "pauses"),
+        [
+            (0.0, [offload._PAUSE_SECONDS]),
+            (1.0, [offload._PAUSE_SECONDS, offload._BUSY_PAUSE_SECONDS]),
+        ],
+        ids=["idle", "busy"],
+    )
+    def test_it_is_longer_while_the_loop_is_busy(
+        self, loop_seconds: float, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+    ):
+        slept: list[float] = []
+        monkeypatch.setattr(offload, "time", SimpleNamespace(sleep=slept.append))
+        monkeypatch.setattr(offload, "_cpu_clock", lambda: lambda: loop_seconds * len(slept))
+
+        offload._Job(lambda pause: pause()).run()
+
+        assert slept == pauses
+
+    def test_another_thread_reads_how_much_the_loop_has_computed(self):
+        clock = offload._cpu_clock()
+        before = asyncio.run(asyncio.to_thread(clock))
+
+        end = time.thread_time() + 0.02
+        while time.thread_time() < end:
+            pass
+
+        assert asyncio.run(asyncio.to_thread(clock)) - before >= 0.02
 
 
 class TestTheLoop:

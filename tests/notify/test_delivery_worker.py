@@ -22,6 +22,7 @@ from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.states import RunStatus, TriggerType
 from stepiq.store.tables import deliveries, delivery_attempts
 from tests.notify.conftest import PIPELINE, Sender
+from tests.support.noted_turns import NotedTurns
 from tests.support.receiver import Receiver, Reply
 
 NEVER = asyncio.Event()
@@ -115,6 +116,19 @@ class TestStop:
         stopping.set()
 
         assert not await outbox.deliver(ids.uuid7(), stopping)
+
+
+class TestTurns:
+    async def test_each_attempt_takes_a_turn_of_its_workspace(
+        self, sender: Sender, receiver: Receiver, outbox: DeliveryOutbox
+    ):
+        turns = outbox._courier._turns = NotedTurns()
+        receiver.reply_with(503, 200)
+
+        run_id = await sender.run(await sender.pipeline(PIPELINE.format(url=receiver.url)))
+        await sender.deliveries(run_id)
+
+        assert turns.taken == [sender.account.workspace_id] * 2
 
 
 class TestClaim:

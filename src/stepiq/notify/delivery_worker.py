@@ -12,6 +12,7 @@ from uuid import UUID
 
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, logging, metrics
+from stepiq.core.fairness import LoopTurns
 from stepiq.core.http import GuardedClient
 from stepiq.core.mail import Mailer, MailMessage
 from stepiq.execution import quotas
@@ -55,6 +56,8 @@ class DeliveryWorker:
         self._recipients = recipients
         self._plans = plans
         self._mail_domain = mail_domain
+        # After a start, the attempts of all interrupted deliveries are due at once.
+        self._turns = LoopTurns()
 
     async def deliver(self, delivery_id: UUID, stopping: asyncio.Event) -> bool:
         """Claim a delivery and attempt it until it is final; False if the process stops before that."""
@@ -99,6 +102,7 @@ class DeliveryWorker:
         while delivery.status is DeliveryStatus.PENDING:
             if not await _pause(_seconds_until(delivery.due_at), stopping):
                 return False
+            await self._turns.take(delivery.workspace_id)
             after = await self._attempt(delivery)
             if after is None:
                 return True

@@ -221,8 +221,11 @@ def _use_model(record: StepRecord, call: Call) -> None:
 async def execute(sequence: SequenceState, step: Step, record: StepRecord) -> Result | Parked:
     """Execute a step by the handler of its type."""
     run_context = sequence.run_context
-    # This also yields between two pure steps, which block the event loop.
-    await run_context.dependencies.turns.take(run_context.run.workspace_id)
+    if run_context.has_turn:
+        run_context.has_turn = False
+    else:
+        # This also yields between two pure steps, which block the event loop.
+        await run_context.dependencies.turns.take(run_context.run.workspace_id)
     record.started_at = record.started_at or clock.now()
     if step.spec.is_pure:
         record.attempts = 1

@@ -136,6 +136,8 @@ class RunContext:
     jumps: Counter[tuple[str, str, str]] = field(default_factory=Counter[tuple[str, str, str]])
     """Number of jumps by branch, step id and the field that caused them."""
     output_bytes: int = 0
+    has_turn: bool = True
+    """Whether the run has a turn that no step has used. A claimed run has taken one."""
     ends_at: float = field(init=False)
     """End of the run's time by the monotonic clock, so that changes of the system clock do not affect it."""
 
