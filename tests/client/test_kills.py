@@ -85,7 +85,7 @@ async def test_streams_and_calls_survive_kills(server: ServerProcess, receiver: 
         starting = [asyncio.create_task(start_all_the_time(twin)) for twin in twins]
         for kill in range(KILLS):
             if kill % 2:
-                # Otherwise, few of the calls reach a server that is killed so often.
+                # Otherwise, too few calls would succeed between the kills.
                 answered.clear()
                 await answered.wait()
             else:

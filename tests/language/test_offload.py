@@ -280,6 +280,14 @@ class TestPause:
 
         assert slept == pauses
 
+    def test_without_such_a_clock_the_loop_is_never_busy(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.delattr(time, "pthread_getcpuclockid", raising=False)
+
+        assert offload._cpu_clock()() == 0.0
+
+    @pytest.mark.skipif(
+        not hasattr(time, "pthread_getcpuclockid"), reason="the system has no such clock"
+    )
     def test_another_thread_reads_how_much_the_loop_has_computed(self):
         clock = offload._cpu_clock()
         before = asyncio.run(asyncio.to_thread(clock))

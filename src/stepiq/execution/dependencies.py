@@ -38,7 +38,7 @@ class Dependencies:
     changes: Changes
     credit_turns: CreditTurns = field(default_factory=CreditTurns)
     turns: LoopTurns = field(default_factory=LoopTurns)
-    """Each claimed run takes a turn before it begins, and each of its steps, except the first."""
+    """Each claimed run takes a turn before it begins. So does each of its steps, except the first one executed."""
     maskers: Maskers = field(default_factory=Maskers)
     stubs: Stubs | None = None
     """Given results for steps, in tests of pipelines."""

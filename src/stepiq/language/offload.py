@@ -34,7 +34,7 @@ _TURN_SECONDS = 0.001
 _PAUSE_SECONDS = 0.000_05
 """Long enough for a waiting thread to take over. Releasing the GIL without sleeping is not enough."""
 _BUSY_PAUSE_SECONDS = 0.002
-"""The pause if the event loop is busy. With the short one, two threads would get three quarters of its time."""
+"""The pause if the event loop is busy. With the short one, two threads would get three quarters of the process's time."""
 
 Pause = Callable[[], None]
 P = ParamSpec("P")
@@ -148,7 +148,10 @@ class _Job:
 
 
 def _cpu_clock() -> Callable[[], float]:
-    """The CPU seconds of the calling thread, to be read by another thread; always 0 on systems without such a clock."""
+    """Returns a function with which other threads read the CPU seconds of the calling thread.
+
+    It returns 0 on systems without such a clock.
+    """
     if not hasattr(time, "pthread_getcpuclockid"):
         return lambda: 0.0
     clock = time.pthread_getcpuclockid(threading.get_ident())

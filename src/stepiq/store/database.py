@@ -1,8 +1,9 @@
 """Connections and transactions on SQLite or PostgreSQL.
 
-SQLite: every connection sets and verifies WAL and `synchronous=FULL`, or leaves the wait for the disk to `LogFlusher`. A
-writing transaction takes the write lock at its start (`BEGIN IMMEDIATE`), so that two of them cannot both read the old
-state. PostgreSQL: read committed, and a commit
+SQLite: every connection sets and verifies WAL. The writer uses `synchronous=NORMAL` with a `LogFlusher`; all other
+connections use `synchronous=FULL`. A writing transaction takes the write lock at its start (`BEGIN IMMEDIATE`), so that
+two of them cannot both read the old state.
+PostgreSQL: read committed, and a commit
 is confirmed only after it is durable, even if the server's default differs.
 """
 
@@ -24,9 +25,8 @@ from stepiq.core import logging, metrics
 from stepiq.core.errors import Unavailable
 from stepiq.core.fairness import FairSemaphore, current_owner
 from stepiq.core.settings import Settings
-from stepiq.store import answer_time, faults, postgres_driver, sqlite_driver
+from stepiq.store import answer_time, faults, log_flusher, postgres_driver, sqlite_driver
 from stepiq.store.faults import StoreFull, StoreUnavailable
-from stepiq.store.log_flusher import LogFlusher
 
 log = logging.get(__name__)
 
@@ -34,7 +34,7 @@ PATIENT_SECONDS = 30.0
 """Time limit for data that is lost if it is not saved, such as a paid response of a model."""
 
 _READERS = 4
-# SQLite always answers, so this limits only the wait for a connection.
+# SQLite always answers, so this limits only the wait for a connection, and the wait for the disk.
 _SQLITE_WAIT_SECONDS = 30.0
 _WRITERS = 1
 # Of one process on PostgreSQL. With more, transactions would wait for each other in the server instead of here.
@@ -47,8 +47,7 @@ _ROLLED_BACK = frozenset({"40P01", "40001", "55P03", "57014"})
 
 Result = TypeVar("Result")
 
-_WRITE_NOTHING = sa.text("UPDATE alembic_version SET version_num = version_num")
-"""Writes a page without changing data."""
+_WRITE_NOTHING = sa.text(log_flusher.WRITE_NOTHING)
 _NO_ANSWER = "The database did not respond. Try again in a moment."
 
 
@@ -125,7 +124,7 @@ class Database:
         # A pool gives a free connection to the next caller that asks, even if others wait. Code that writes one
         # transaction after the other would therefore keep it for seconds.
         self._writers = self._readers = FairSemaphore(_CONNECTIONS, counts_use=False)
-        self._flusher: LogFlusher | None = None
+        self._flusher: log_flusher.LogFlusher | None = None
         if self.path is None:
             self.url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
             self._writer = create_async_engine(
@@ -160,9 +159,9 @@ class Database:
                 hide_parameters=True,
                 async_creator=lambda: sqlite_driver.connect_reader(path),
             )
-            prepare_sqlite(self._writer.sync_engine, begin="BEGIN IMMEDIATE", flushes=False)
+            prepare_sqlite(self._writer.sync_engine, "BEGIN IMMEDIATE", log_flusher.PRAGMAS)
             prepare_sqlite(self._reader.sync_engine, begin="BEGIN")
-            self._flusher = LogFlusher(path, self.write_turns)
+            self._flusher = log_flusher.LogFlusher(path, self.write_turns)
             self._writers = FairSemaphore(_WRITERS, counts_use=False)
             self._readers = FairSemaphore(_READERS, counts_use=False)
 
@@ -234,8 +233,13 @@ class Database:
         if self._flusher is None:
             return
         try:
-            await self._flusher.flush()
-        except (OSError, sqlite3.Error) as error:
+            async with asyncio.timeout(_SQLITE_WAIT_SECONDS):
+                await self._flusher.flush()
+        except (OSError, sqlite3.Error, RuntimeError) as error:
+            if (fault := faults.fault(error, self.path)) is not None:
+                # Others may have seen the transaction already.
+                fault.was_answered = False
+                raise self._noted(fault) from error
             metrics.store_unavailable.inc()
             log.warning("store_unavailable", reason=type(error).__name__)
             raise StoreUnavailable(_NO_ANSWER) from error
@@ -345,16 +349,20 @@ def _checked_out(engine: AsyncEngine) -> int:
     return pool.checkedout() if isinstance(pool, sa.QueuePool) else 0
 
 
-def prepare_sqlite(engine: sa.Engine, begin: str | None, *, flushes: bool = True) -> None:
-    """Prepare every connection of an SQLite engine.
+def prepare_sqlite(
+    engine: sa.Engine,
+    begin: str | None,
+    pragmas: Mapping[str, tuple[str | int, str | int]] | None = None,
+) -> None:
+    """Prepare every connection of an SQLite engine, and start its transactions with `begin`.
 
     Args:
         engine: the engine.
         begin: the statement that starts its transactions. With None, the driver begins an immediate transaction before
             the first write.
-        flushes: whether each commit waits until it is on the disk. If not, the caller uses a `LogFlusher`.
+        pragmas: settings that replace those of `_PRAGMAS`. With those of `log_flusher`, the caller must flush commits.
     """
-    pragmas = _PRAGMAS | (_FLUSHES if flushes else _LEAVES_FLUSHES)
+    wanted_pragmas = _PRAGMAS | dict(pragmas or {})
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:
@@ -364,7 +372,7 @@ def prepare_sqlite(engine: sa.Engine, begin: str | None, *, flushes: bool = True
             connection.isolation_level = wanted_level
         cursor = connection.cursor()
         try:
-            for name, (value, wanted) in pragmas.items():
+            for name, (value, wanted) in wanted_pragmas.items():
                 cursor.execute(f"PRAGMA {name}={value}")
                 cursor.execute(f"PRAGMA {name}")
                 found = cursor.fetchone()[0]
@@ -446,12 +454,8 @@ _PRAGMAS: dict[str, tuple[str | int, str | int]] = {
         sqlite_driver.BUSY_TIMEOUT_MILLISECONDS,
     ),
     "journal_mode": ("WAL", "wal"),
+    "synchronous": ("FULL", 2),
     "foreign_keys": ("ON", 1),
-}
-_FLUSHES: dict[str, tuple[str | int, str | int]] = {"synchronous": ("FULL", 2)}
-_LEAVES_FLUSHES: dict[str, tuple[str | int, str | int]] = {
-    "synchronous": ("NORMAL", 1),
-    "wal_autocheckpoint": (0, 0),
 }
 
 

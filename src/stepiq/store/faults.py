@@ -1,5 +1,6 @@
 """Faults of a database that only its operator can fix: a full disk, and a damaged file."""
 
+import errno
 import shutil
 import sqlite3
 import time
@@ -52,6 +53,8 @@ class StoreDamaged(StoreUnavailable):
 def fault(error: BaseException | None, path: Path | None = None) -> StoreUnavailable | None:
     """The fault of the disk or the file that caused a driver's error; None for other errors."""
     if isinstance(error, psycopg.errors.DiskFull):
+        return StoreFull(FULL)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StoreFull(FULL)
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:

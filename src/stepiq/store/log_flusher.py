@@ -1,28 +1,40 @@
 """Makes the commits to an SQLite file durable. Commits at about the same time share one wait for the disk.
 
 With `synchronous=NORMAL`, SQLite appends a transaction to its write-ahead log without waiting for the disk. A power
-failure can then lose the last transactions, in the order of their commits, but never damages the file
-(https://www.sqlite.org/pragma.html#pragma_synchronous). After a flush of the log, they are as safe as with
+failure can then lose the most recent transactions, but does not corrupt the file
+(https://www.sqlite.org/pragma.html#pragma_synchronous). After a flush of the log, they are durable as with
 `synchronous=FULL`, but no transaction keeps the write lock while it waits for the disk.
 """
 
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 from stepiq.core import logging
-from stepiq.store.sqlite_driver import BUSY_TIMEOUT_MILLISECONDS, WriteTurns
+from stepiq.store.sqlite_driver import WriteTurns
 
 log = logging.get(__name__)
 
+PRAGMAS: dict[str, tuple[str | int, str | int]] = {
+    "synchronous": ("NORMAL", 1),
+    "wal_autocheckpoint": (0, 0),
+}
+"""Settings of the connection whose commits are flushed here: the values to set, and those that SQLite then reports."""
+WRITE_NOTHING = "UPDATE alembic_version SET version_num = version_num"
+"""Writes a page without changing data. SQLite would write nothing if the column had no index."""
 COMMITS_PER_CHECKPOINT = 250
 """SQLite itself moves the log into the database after 1,000 pages. A transaction of a run writes about five."""
+_COMMITS_UNTIL_NEXT_TRY = 50
+_RECOVERY_BUSY_SECONDS = 1.0
+_RESTART_BUSY_SECONDS = 0.1
+"""How long a checkpoint waits for transactions that read the log, while other writers wait for it."""
+_RETRY_SECONDS = 1.0
 
-# Unlike `fsync`, it does not wait for metadata such as the time of the change.
+# Unlike `fsync`, `fdatasync` does not write metadata that is not needed to read the data, such as the time of the change.
 _flush: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
 
@@ -34,108 +46,150 @@ class LogFlusher:
         self._log = Path(f"{path}-wal")
         self._turns = turns
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="sqlite-log")
+        self._descriptor: int | None = None
         self._waiting: list[asyncio.Future[None]] = []
-        self._is_flushing = False
+        self._flushing: Future[None] | None = None
         self._is_uncertain = False
+        """Whether a flush or a checkpoint has failed, so that the disk may not have all of the log."""
         self._commits = 0
-        self._checkpoint: Future[None] | None = None
+        self._commits_until_move = COMMITS_PER_CHECKPOINT
+        self._moving: Future[bool] | None = None
 
     async def flush(self) -> None:
         """Wait until everything that has been committed before this call is on the disk.
 
         Raises:
-            OSError, sqlite3.Error: the disk failed. It is unknown what is on it.
+            OSError, sqlite3.Error, RuntimeError: the flush failed. The transactions may or may not be durable.
         """
         done = asyncio.get_running_loop().create_future()
         self._waiting.append(done)
-        if not self._is_flushing:
-            self._start()
+        self._start()
         await done
 
     def _start(self) -> None:
-        """Flush once for all who wait now. Those who come later may have committed after the flush began."""
+        """Start one flush for all who wait now. Later callers may have committed after it began, so they need another."""
+        if self._flushing is not None:
+            return
         loop = asyncio.get_running_loop()
         waiting, self._waiting = self._waiting, []
-        self._is_flushing = True
-        flushing = self._threads.submit(
-            self._recover_and_flush if self._is_uncertain else self._flush
-        )
-        flushing.add_done_callback(
-            lambda _: loop.call_soon_threadsafe(self._end, waiting, flushing)
+        action = self._recover_and_flush if self._is_uncertain else self._flush
+        try:
+            self._flushing = self._threads.submit(action)
+        except RuntimeError as error:
+            # There can be no further thread, or the flusher is closed.
+            _settle(waiting, error)
+            return
+        self._flushing.add_done_callback(
+            lambda flushing: loop.call_soon_threadsafe(self._end, waiting, flushing)
         )
 
-    def _end(self, waiting: list[asyncio.Future[None]], flushing: Future[None]) -> None:
-        self._is_flushing = False
+    def _end(self, waiting: Sequence[asyncio.Future[None]], flushing: Future[None]) -> None:
+        self._flushing = None
         error = flushing.exception()
-        self._is_uncertain = error is not None
-        for done in waiting:
-            # A waiting task may have been cancelled.
-            if not done.done():
-                done.set_result(None) if error is None else done.set_exception(error)
-        self._commits += len(waiting)
-        if self._commits >= COMMITS_PER_CHECKPOINT and (
-            self._checkpoint is None or self._checkpoint.done()
-        ):
-            self._commits = 0
-            self._checkpoint = self._threads.submit(self._move_in_background)
+        _settle(waiting, error)
+        if error is None:
+            self._is_uncertain = False
+        else:
+            self._recover_soon()
         if self._waiting:
+            self._start()
+        if not self._is_uncertain:
+            self._commits += len(waiting)
+            self._move_if_due()
+
+    def _recover_soon(self) -> None:
+        # Not with the next transaction, because others have seen what may not be durable.
+        self._is_uncertain = True
+        asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._retry)
+
+    def _retry(self) -> None:
+        if self._is_uncertain:
             self._start()
 
     def _flush(self) -> None:
-        # Opened for each flush, because SQLite deletes the file when no connection is open.
-        descriptor = os.open(self._log, os.O_RDONLY)
-        try:
-            _flush(descriptor)
-        finally:
-            os.close(descriptor)
+        # A new descriptor would not report an error that another one has reported. SQLite deletes the file when no
+        # connection is open.
+        if self._descriptor is None or os.fstat(self._descriptor).st_ino != self._log.stat().st_ino:
+            self._close_descriptor()
+            self._descriptor = os.open(self._log, os.O_RDONLY)
+        _flush(self._descriptor)
 
     def _recover_and_flush(self) -> None:
-        """Flush after a flush that failed.
+        """Flush after a flush or a checkpoint that failed.
 
-        The system may report success for pages that it has discarded. SQLite still reads them from memory, so it can
-        write them to the database.
+        After an error, the kernel may report success although it did not write some pages. They are usually still in its
+        cache, so they can be written to the database. The log must then end: after a power failure, SQLite would copy the
+        intact part of it over newer pages.
         """
-        self._move_all()
-        self._flush()
-
-    def _move_all(self) -> None:
         self._turns.take()
         try:
-            with closing(self._connect()) as connection:
-                is_busy, in_log, moved = _move(connection, "FULL")
+            with closing(self._connect(_RECOVERY_BUSY_SECONDS)) as connection:
+                if not _move(connection, "TRUNCATE"):
+                    raise sqlite3.OperationalError("the write-ahead log is in use")
         finally:
             self._turns.release()
-        if is_busy or in_log != moved:
-            raise sqlite3.OperationalError(
-                "the write-ahead log could not be moved into the database"
-            )
+        self._flush()
 
-    def _move_in_background(self) -> None:
-        """Move the log into the database, so that the next transaction can start it from its beginning."""
-        try:
-            with closing(self._connect()) as connection:
-                _move(connection, "PASSIVE")
-                self._turns.take()
-                try:
-                    # What was committed in the meantime.
-                    _move(connection, "PASSIVE")
-                    # The first write after that waits for the disk.
-                    connection.execute("UPDATE alembic_version SET version_num = version_num")
-                finally:
-                    self._turns.release()
-        except sqlite3.Error as error:
-            # The next transactions report a fault that lasts.
-            log.warning("checkpoint_failed", reason=str(error))
-
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(
-            self._path, timeout=BUSY_TIMEOUT_MILLISECONDS / 1_000, isolation_level=None
+    def _move_if_due(self) -> None:
+        if self._moving is not None or self._commits < self._commits_until_move:
+            return
+        loop = asyncio.get_running_loop()
+        self._commits = 0
+        self._moving = self._threads.submit(self._move_in_background)
+        self._moving.add_done_callback(
+            lambda moving: loop.call_soon_threadsafe(self._end_move, moving)
         )
 
+    def _end_move(self, moving: Future[bool]) -> None:
+        self._moving = None
+        self._commits_until_move = COMMITS_PER_CHECKPOINT
+        if (error := moving.exception()) is not None:
+            log.warning("checkpoint_failed", reason=str(error))
+            self._recover_soon()
+        elif not moving.result():
+            self._commits_until_move = _COMMITS_UNTIL_NEXT_TRY
+
+    def _move_in_background(self) -> bool:
+        """Move the log into the database. Returns whether the next write can use the log from its start."""
+        with closing(self._connect(_RESTART_BUSY_SECONDS)) as connection:
+            _move(connection, "PASSIVE")
+            self._turns.take()
+            try:
+                # Also move what was committed since.
+                is_over = _move(connection, "RESTART")
+                if is_over:
+                    # The next write restarts the log and waits for the disk. Do it here, not on the event loop.
+                    connection.execute(WRITE_NOTHING)
+                return is_over
+            finally:
+                self._turns.release()
+
+    def _connect(self, busy_seconds: float) -> sqlite3.Connection:
+        return sqlite3.connect(self._path, timeout=busy_seconds, isolation_level=None)
+
+    def _close_descriptor(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
     async def close(self) -> None:
-        """Wait for a flush and a checkpoint in progress."""
+        """Wait for flushes and a checkpoint in progress."""
+        while self._flushing is not None:
+            await asyncio.gather(asyncio.wrap_future(self._flushing), return_exceptions=True)
+            # Then `_end` is called.
+            await asyncio.sleep(0)
         await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+        self._close_descriptor()
 
 
-def _move(connection: sqlite3.Connection, mode: str) -> tuple[int, int, int]:
-    return connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+def _settle(waiting: Sequence[asyncio.Future[None]], error: BaseException | None) -> None:
+    for done in waiting:
+        # A waiting task may have been cancelled.
+        if not done.done():
+            done.set_result(None) if error is None else done.set_exception(error)
+
+
+def _move(connection: sqlite3.Connection, mode: str) -> bool:
+    """Move the log into the database. Returns whether all of it was moved, and nobody reads it any more."""
+    is_busy, in_log, moved = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+    return not is_busy and in_log == moved
