@@ -4,6 +4,7 @@ import os
 import shutil
 import sqlite3
 import threading
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 
@@ -225,6 +226,25 @@ async def test_a_failed_checkpoint_is_followed_by_a_recovery(
     monkeypatch.setattr(flusher, "_move_in_background", fail)
     await add(database)
     await asyncio.wait_for(failed.wait(), 10)
+    await add(database)
+
+    assert size_of_log(database) == 0
+
+
+async def test_a_flush_that_a_failed_checkpoint_overlaps_does_not_prevent_the_recovery(
+    database: Database, disk: Disk
+):
+    flusher = database._flusher
+    assert flusher is not None
+    disk.ready.clear()
+    adding = asyncio.create_task(add(database))
+    await until_asked(disk)
+    failed = Future[bool]()
+    failed.set_exception(sqlite3.OperationalError("disk I/O error"))
+    flusher._end_move(failed)
+    disk.ready.set()
+    await adding
+
     await add(database)
 
     assert size_of_log(database) == 0

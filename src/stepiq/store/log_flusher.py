@@ -54,6 +54,8 @@ class LogFlusher:
         self._commits = 0
         self._commits_until_move = COMMITS_PER_CHECKPOINT
         self._moving: Future[bool] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        """Of the next recovery."""
 
     async def flush(self) -> None:
         """Wait until everything that has been committed before this call is on the disk.
@@ -72,7 +74,8 @@ class LogFlusher:
             return
         loop = asyncio.get_running_loop()
         waiting, self._waiting = self._waiting, []
-        action = self._recover_and_flush if self._is_uncertain else self._flush
+        recovers = self._is_uncertain
+        action = self._recover_and_flush if recovers else self._flush
         try:
             self._flushing = self._threads.submit(action)
         except RuntimeError as error:
@@ -80,17 +83,19 @@ class LogFlusher:
             _settle(waiting, error)
             return
         self._flushing.add_done_callback(
-            lambda flushing: loop.call_soon_threadsafe(self._end, waiting, flushing)
+            lambda flushing: loop.call_soon_threadsafe(self._end, waiting, flushing, recovers)
         )
 
-    def _end(self, waiting: Sequence[asyncio.Future[None]], flushing: Future[None]) -> None:
+    def _end(
+        self, waiting: Sequence[asyncio.Future[None]], flushing: Future[None], recovers: bool
+    ) -> None:
         self._flushing = None
         error = flushing.exception()
         _settle(waiting, error)
-        if error is None:
-            self._is_uncertain = False
-        else:
+        if error is not None:
             self._recover_soon()
+        elif recovers:
+            self._is_uncertain = False
         if self._waiting:
             self._start()
         if not self._is_uncertain:
@@ -98,13 +103,17 @@ class LogFlusher:
             self._move_if_due()
 
     def _recover_soon(self) -> None:
-        # Not with the next transaction, because others have seen what may not be durable.
+        # Not only with the next transaction, because others have seen what may not be durable.
         self._is_uncertain = True
-        asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._retry)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._recover)
 
-    def _retry(self) -> None:
-        if self._is_uncertain:
+    def _recover(self) -> None:
+        self._timer = None
+        if self._is_uncertain and self._flushing is None:
             self._start()
+        elif self._is_uncertain:
+            self._recover_soon()
 
     def _flush(self) -> None:
         # A new descriptor would not report an error that another one has reported. SQLite deletes the file when no
@@ -174,6 +183,8 @@ class LogFlusher:
 
     async def close(self) -> None:
         """Wait for flushes and a checkpoint in progress."""
+        if self._timer is not None:
+            self._timer.cancel()
         while self._flushing is not None:
             await asyncio.gather(asyncio.wrap_future(self._flushing), return_exceptions=True)
             # Then `_end` is called.
