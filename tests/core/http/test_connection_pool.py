@@ -98,6 +98,10 @@ class TestReuse:
             await client.get(url)
             await asyncio.wait_for(complete.has_ended.wait(), 5)
 
+    def test_it_is_closed_before_a_server_of_node_js_closes_it(self):
+        # Node.js: `server.keepAliveTimeout`.
+        assert connection_pool.IDLE_SECONDS < 5
+
     async def test_the_oldest_unused_connection_is_closed_if_there_are_too_many(
         self, client: Client, monkeypatch: pytest.MonkeyPatch
     ):

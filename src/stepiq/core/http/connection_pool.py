@@ -17,8 +17,9 @@ from stepiq.core.http.messages import RequestHead
 MAX_IDLE = 100
 """Number of unused connections above which the oldest is closed. The number of used connections is unlimited, so that no
 run waits for the connection of another."""
-IDLE_SECONDS = 30.0
-"""How long an unused connection is kept."""
+IDLE_SECONDS = 4.0
+"""How long an unused connection is kept. Many servers, such as those of Node.js, close theirs after 5 seconds. A request
+that is sent at the same moment fails, and it is not always safe to repeat it."""
 
 _PATIENCE_SECONDS = 2.0
 """Time limit for connecting to an address if there are others to try."""
