@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from stepiq.core import clock
 from stepiq.core.ids import uuid7
 from stepiq.core.settings import load
+from stepiq.store import database as stores
 from stepiq.store import log_flusher, migrate
 from stepiq.store.database import Database
 from stepiq.store.faults import StoreFull, StoreUnavailable
@@ -70,6 +71,11 @@ async def count(database: Database) -> int:
 
 async def until_asked(disk: Disk) -> None:
     await asyncio.to_thread(disk.asked.wait)
+
+
+def times_started(database: Database) -> int:
+    """The checkpoint sequence number in the header of the log (https://www.sqlite.org/fileformat2.html#walformat)."""
+    return int.from_bytes(Path(log_of(database)).read_bytes()[12:16])
 
 
 async def until_committed(database: Database, wanted: int) -> None:
@@ -208,27 +214,85 @@ async def test_it_recovers_without_a_further_transaction(
 
 
 async def test_a_failed_checkpoint_is_followed_by_a_recovery(
-    database: Database, disk: Disk, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(log_flusher, "COMMITS_PER_CHECKPOINT", 1)
-    monkeypatch.setattr(log_flusher, "_RETRY_SECONDS", 0.01)
     flusher = database._flusher
     assert flusher is not None
     flusher._commits_until_move = 1
-    failed = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    has_ended = asyncio.Event()
+    end = flusher._end_move
 
     def fail() -> bool:
-        monkeypatch.undo()
-        loop.call_soon_threadsafe(failed.set)
         raise sqlite3.OperationalError("disk I/O error")
 
+    def note_end(moving: Future[bool]) -> None:
+        end(moving)
+        has_ended.set()
+
     monkeypatch.setattr(flusher, "_move_in_background", fail)
+    monkeypatch.setattr(flusher, "_end_move", note_end)
     await add(database)
-    await asyncio.wait_for(failed.wait(), 10)
+    await asyncio.wait_for(has_ended.wait(), 10)
     await add(database)
 
     assert size_of_log(database) == 0
+
+
+async def test_the_next_write_after_a_checkpoint_does_not_have_to_start_the_log_again(
+    database: Database,
+):
+    await add(database)
+    before = times_started(database)
+    assert database._flusher is not None
+
+    assert await asyncio.to_thread(database._flusher._move_in_background)
+    after = times_started(database)
+    await add(database)
+
+    assert (after, times_started(database)) == (before + 1, before + 1)
+
+
+async def test_a_checkpoint_tries_again_while_the_log_is_read(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(log_flusher, "_RESTART_BUSY_SECONDS", 0.0)
+    flusher = database._flusher
+    assert flusher is not None
+    await add(database)
+    async with database.reading() as reader:
+        await reader.scalar(sa.select(sa.func.count()).select_from(workspaces))
+
+        # All of it can be moved, but the next write cannot use it from its start.
+        assert not await asyncio.to_thread(flusher._move_in_background)
+
+    assert await asyncio.to_thread(flusher._move_in_background)
+
+
+async def test_a_checkpoint_tries_again_while_another_process_writes(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(log_flusher, "_RESTART_BUSY_SECONDS", 0.0)
+    flusher = database._flusher
+    assert database.path is not None
+    assert flusher is not None
+    await add(database)
+
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert not await asyncio.to_thread(flusher._move_in_background)
+        other.execute("COMMIT")
+
+    assert await asyncio.to_thread(flusher._move_in_background)
+
+
+async def test_a_disk_that_hangs_does_not_hold_a_transaction_for_ever(
+    database: Database, disk: Disk, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(stores, "_SQLITE_WAIT_SECONDS", 0.2)
+    disk.ready.clear()
+
+    with pytest.raises(StoreUnavailable):
+        await add(database)
 
 
 async def test_a_flush_that_a_failed_checkpoint_overlaps_does_not_prevent_the_recovery(
@@ -284,7 +348,6 @@ async def test_the_log_does_not_grow_with_the_number_of_commits(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(log_flusher, "COMMITS_PER_CHECKPOINT", 10)
-
     monkeypatch.setattr(log_flusher, "_RESTART_BUSY_SECONDS", 30.0)
     flusher = database._flusher
     assert flusher is not None

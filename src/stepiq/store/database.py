@@ -3,8 +3,8 @@
 SQLite: every connection sets and verifies WAL. The writer uses `synchronous=NORMAL` with a `LogFlusher`; all other
 connections use `synchronous=FULL`. A writing transaction takes the write lock at its start (`BEGIN IMMEDIATE`), so that
 two of them cannot both read the old state.
-PostgreSQL: read committed, and a commit
-is confirmed only after it is durable, even if the server's default differs.
+
+PostgreSQL: read committed, and a commit is confirmed only after it is durable, even if the server's default differs.
 """
 
 import asyncio

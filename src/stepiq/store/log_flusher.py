@@ -165,11 +165,11 @@ class LogFlusher:
             self._turns.take()
             try:
                 # Also move what was committed since.
-                is_over = _move(connection, "RESTART")
-                if is_over:
-                    # The next write restarts the log and waits for the disk. Do it here, not on the event loop.
-                    connection.execute(WRITE_NOTHING)
-                return is_over
+                if not _move(connection, "RESTART"):
+                    return False
+                # The next write restarts the log and waits for the disk. Do it here, not on the event loop.
+                connection.execute(WRITE_NOTHING)
+                return True
             finally:
                 self._turns.release()
 
