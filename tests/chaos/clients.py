@@ -19,7 +19,7 @@ from tests.support import sse
 
 _FINAL = ("completed", "failed", "cancelled")
 _REQUEST_SECONDS = 30
-_LONGEST_PAUSE_SECONDS = 2.0
+_LONGEST_PAUSE_SECONDS = 8.0
 _STREAMS = 40
 """Maximum number of open streams. The limit of a workspace is 50."""
 # The server sends a comment every 15 s, so a stream without one is dead.
@@ -78,7 +78,7 @@ class Clients:
             answer = await self._post(plan.tag, plan, pipeline_id, key=plan.tag)
             if answer.status == 202:
                 return answer.body["id"]
-            await asyncio.sleep(pause)
+            await self._wait(pause, answer)
         raise AssertionError("there is no last pause")
 
     async def _renew(self, plan: RunPlan, pipeline_id: str) -> str:
@@ -90,13 +90,18 @@ class Clients:
             answer = await self._post(f"{plan.tag}.{number}", plan, pipeline_id, key=None)
             if answer.status == 202:
                 return answer.body["run_id" if plan.trigger == "webhook" else "id"]
-            await asyncio.sleep(pause)
+            await self._wait(pause, answer)
         raise AssertionError("there is no last pause")
 
     def _pauses(self) -> Iterator[float]:
         """Seconds before each retry: exponential, with jitter, and without end."""
         for number in count():
             yield self._rng.uniform(0.5, 1.5) * min(_LONGEST_PAUSE_SECONDS, 0.1 * 2**number)
+
+    async def _wait(self, pause: float, answer: Answer) -> None:
+        """Wait before a retry, at least as long as the server asks for."""
+        asked = float(answer.retry_after or 0) * self._rng.uniform(1, 1.5)
+        await asyncio.sleep(max(pause, asked))
 
     async def _post(self, tag: str, plan: RunPlan, pipeline_id: str, key: str | None) -> Answer:
         is_webhook = plan.trigger == "webhook"
@@ -169,7 +174,7 @@ class Clients:
             )
             if not answer.is_unknown:
                 return
-            await asyncio.sleep(pause)
+            await self._wait(pause, answer)
 
     async def get(self, path: str) -> Any:
         """Request a path until it succeeds, and return the body."""

@@ -39,6 +39,11 @@ _SQLITE_WAIT_SECONDS = 30.0
 _WRITERS = 1
 # Of one process on PostgreSQL. With more, transactions would wait for each other in the server instead of here.
 _CONNECTIONS = 15
+# Transactions of one workspace wait for each other's locks. If they had all connections, all workspaces would wait.
+_CONNECTIONS_OF_OWNER = 10
+# What is left of the time of a transaction when it gets a connection. If all of it could be spent on the wait, an
+# overloaded process would start only transactions that have no time to finish.
+_TO_FINISH_SECONDS = 1.0
 _CONNECT_SECONDS = 3
 _UNHEARD_MILLISECONDS = 10_000
 _IDLE_IN_TRANSACTION = "3s"
@@ -123,7 +128,9 @@ class Database:
         """The turns of all connections of this process that write to the SQLite file."""
         # A pool gives a free connection to the next caller that asks, even if others wait. Code that writes one
         # transaction after the other would therefore keep it for seconds.
-        self._writers = self._readers = FairSemaphore(_CONNECTIONS, counts_use=False)
+        self._writers = self._readers = FairSemaphore(
+            _CONNECTIONS, share=_CONNECTIONS_OF_OWNER, counts_use=False
+        )
         self._flusher: log_flusher.LogFlusher | None = None
         if self.path is None:
             self.url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
@@ -254,7 +261,8 @@ class Database:
         owner = current_owner() or object()
         try:
             async with asyncio.timeout(_SQLITE_WAIT_SECONDS if self.is_sqlite else patience):
-                await places.acquire(owner)
+                async with asyncio.timeout(None if self.is_sqlite else _wait_seconds(patience)):
+                    await places.acquire(owner)
                 try:
                     connection = await engine.connect().start()
                 except BaseException:
@@ -342,6 +350,10 @@ def outages_reported() -> Generator[None]:
         yield
     except psycopg.OperationalError as error:
         raise StoreUnavailable(_NO_ANSWER) from error
+
+
+def _wait_seconds(patience: float) -> float:
+    return max(patience - _TO_FINISH_SECONDS, patience / 2)
 
 
 def _checked_out(engine: AsyncEngine) -> int:

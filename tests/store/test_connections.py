@@ -1,0 +1,57 @@
+"""The connections of a process to PostgreSQL, shared by its workspaces."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+import sqlalchemy as sa
+
+from stepiq.core.fairness import act_for
+from stepiq.store.database import Database, StoreUnavailable
+
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+SHARE, ALL = 10, 15
+
+
+@asynccontextmanager
+async def busy(database: Database, owner: str, number: int) -> AsyncGenerator[None]:
+    """Transactions of an owner that end with the block. As many as the owner can have at once have begun."""
+    begun, done = asyncio.Semaphore(0), asyncio.Event()
+
+    async def use() -> None:
+        act_for(owner)
+        async with database.transaction(patience=60):
+            begun.release()
+            await done.wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(number):
+            tasks.create_task(use())
+        for _ in range(min(number, SHARE)):
+            await begun.acquire()
+        yield
+        done.set()
+
+
+class TestConnections:
+    async def test_a_workspace_leaves_some_to_others(self, database: Database):
+        async with busy(database, "many", ALL + 5):
+            assert database.connections() == {"all": SHARE}
+
+            async with database.transaction(patience=60) as session:
+                assert await session.scalar(sa.select(1)) == 1
+
+    async def test_who_gets_none_in_time_still_had_time_to_finish(self, database: Database):
+        loop = asyncio.get_running_loop()
+        async with AsyncExitStack() as stack:
+            for owner, number in (("many", SHARE), ("more", ALL - SHARE)):
+                await stack.enter_async_context(busy(database, owner, number))
+            started = loop.time()
+
+            with pytest.raises(StoreUnavailable):
+                async with database.transaction(patience=2):
+                    pass
+
+        assert loop.time() - started < 2
