@@ -120,6 +120,19 @@ class TestLoopTurns:
         assert work.began.index("one") <= begun + 4
         assert len(work.began) == 101
 
+    async def test_of_one_owner_what_has_waited_longest_begins_first(self):
+        turns = LoopTurns()
+        began: list[float] = []
+
+        async def begin(waited_seconds: float) -> None:
+            await turns.take("a", waited_seconds)
+            began.append(waited_seconds)
+
+        await asyncio.gather(*(begin(seconds) for seconds in (0, 2, 9, 5)))
+
+        # Nobody else waits when the first one comes.
+        assert began == [0, 9, 5, 2]
+
     async def test_the_turn_of_a_cancelled_task_goes_to_the_next(self):
         work = Work()
         tasks = work.start("a", "b", "b", "c")

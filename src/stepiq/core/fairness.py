@@ -7,7 +7,7 @@ variable, so that a resource deep in the call stack of a request or a run can id
 import asyncio
 import itertools
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -67,6 +67,10 @@ class _Share:
 
 _Entry = tuple[int, float, int, Owner]
 """Places held, the time that determines the turn, a unique number, and the owner. The smallest is next."""
+
+
+_Turn = tuple[float, int, asyncio.Future[None]]
+"""Since when the work waits, a unique number, and the future that its turn resolves."""
 
 
 class FairSemaphore:
@@ -303,24 +307,32 @@ class LoopTurns:
 
     def __init__(self) -> None:
         self._is_free = True
-        self._waiting: OrderedDict[Owner, deque[asyncio.Future[None]]] = OrderedDict()
-        """Waiting callers. The next owner comes first."""
+        self._waiting: OrderedDict[Owner, list[_Turn]] = OrderedDict()
+        """Heaps of waiting callers. The next owner comes first."""
+        self._numbers = itertools.count()
 
-    async def take(self, owner: Owner) -> None:
-        """Wait for a turn. If no other work has begun in this iteration, return immediately."""
+    async def take(self, owner: Owner, waited_seconds: float = 0.0) -> None:
+        """Wait for a turn. If no other work has begun in this iteration, return immediately.
+
+        Args:
+            owner: whose work it is.
+            waited_seconds: how long the work has waited before this call. Of an owner's work, that which has waited
+                longest begins first.
+        """
         loop = asyncio.get_running_loop()
         if self._is_free:
             self._is_free = False
             loop.call_soon(self._next)
             return
         turn = loop.create_future()
-        self._waiting.setdefault(owner, deque()).append(turn)
+        since = loop.time() - waited_seconds
+        heappush(self._waiting.setdefault(owner, []), (since, next(self._numbers), turn))
         await turn
 
     def _next(self) -> None:
         while self._waiting:
             owner, turns = self._waiting.popitem(last=False)
-            turn = turns.popleft()
+            _, _, turn = heappop(turns)
             if turns:
                 self._waiting[owner] = turns
             if not turn.cancelled():

@@ -87,7 +87,7 @@ class Executor:
                     log.error("run_poisoned", crashes=run.crashes)
                     await self._fail(run, FailureCode.POISONED, _poisoned(run))
                     return
-                await self._dependencies.turns.take(run.workspace_id)
+                await self._dependencies.turns.take(run.workspace_id, _waited_seconds(run))
                 await self._execute_claimed(run)
             except ClaimLost:
                 log.info("run_claim_lost")
@@ -195,6 +195,20 @@ class Executor:
             return found
         async with self._database.reading() as session:
             return await self._definitions.get(session, run.pipeline_id, run.pipeline_version)
+
+
+def _waited_seconds(run: ClaimedRun) -> float:
+    """How long a run whose worker died has made no progress, in seconds; 0 for other runs.
+
+    If workers die again and again before they have continued all runs, no run stays the last one.
+    """
+    if not run.is_taken_over:
+        return 0.0
+    recorded = (
+        at for record in run.steps.values() for at in (record.started_at, record.completed_at)
+    )
+    last = max((at for at in recorded if at is not None), default=run.started_at)
+    return max(0.0, (clock.now() - last).total_seconds())
 
 
 def _whole(run_context: RunContext) -> SequenceState:

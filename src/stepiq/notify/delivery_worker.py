@@ -102,7 +102,8 @@ class DeliveryWorker:
         while delivery.status is DeliveryStatus.PENDING:
             if not await _pause(_seconds_until(delivery.due_at), stopping):
                 return False
-            await self._turns.take(delivery.workspace_id)
+            late = max(0.0, -_seconds_until(delivery.due_at))
+            await self._turns.take(delivery.workspace_id, late)
             after = await self._attempt(delivery)
             if after is None:
                 return True

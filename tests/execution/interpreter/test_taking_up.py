@@ -11,6 +11,7 @@ from stepiq.core import clock
 from tests.support import loop_time
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
+from tests.support.noted_turns import NotedTurns
 from tests.support.receiver import Receiver, Reply, running_receiver
 
 ITEMS = """
@@ -61,6 +62,22 @@ async def interrupt(world: World) -> None:
 
 
 class TestTakingUp:
+    async def test_it_counts_from_the_last_record_how_long_a_run_has_waited_for_its_turn(
+        self, world: World, receiver: Receiver
+    ):
+        receiver.reply_with(Reply(body=b"ok"), Reply(body=b"ok", delay=30), Reply(body=b"ok"))
+        _, heard = await world.start(await world.pipeline(ITEMS.replace("URL", receiver.url)))
+        await receiver.until(2)
+        await world.engine.stop(drain=timedelta(0))
+        turns = world.engine._dependencies.turns = NotedTurns()
+
+        clock.jump(timedelta(seconds=40))
+        await world.engine.start()
+        await asyncio.wait_for(heard.until_ended(), 60)
+
+        assert 40 <= turns.waited[0] < 80
+        assert not any(turns.waited[1:])
+
     @pytest.mark.parametrize("after", [1, 2, 3, 5, 6])
     async def test_items_that_are_recorded_are_not_done_again(
         self, world: World, receiver: Receiver, after: int
