@@ -97,7 +97,7 @@ class TestRate:
     async def test_it_asks_the_store_nothing(self, app, owner, database):
         await owner.get("/api/models/providers")
         # The first request of a session stores when it was used, after its response.
-        await app.state.doors.settle()
+        await app.state.doors.authenticator.settle()
         statements = []
         for engine in (database._writer, database._reader):
             event.listen(

@@ -6,8 +6,7 @@ from fastapi import Depends
 from stepiq.accounts.actor import Scope
 from stepiq.accounts.http import Caller, authenticated
 from stepiq.core import ids
-from stepiq.server import app as server_app
-from stepiq.server.app import PUBLIC_PATHS, check_closed
+from stepiq.server.app import PUBLIC_PATHS
 from stepiq.server.routes import Access, routes_of
 from stepiq.store.states import Role
 from stepiq.web.bodies import router as new_router
@@ -61,12 +60,6 @@ class TestAccess:
         app.include_router(router, prefix="/api", dependencies=[Depends(authenticated)])
 
         assert not next(r for r in routes_of(app) if r.path == "/api/silent").access.is_declared
-
-    async def test_a_server_stops_if_an_open_route_is_not_listed(self, app, monkeypatch):
-        monkeypatch.setattr(server_app, "PUBLIC_PATHS", PUBLIC_PATHS - {"/ready"})
-
-        with pytest.raises(RuntimeError, match="/ready"):
-            await check_closed(app)
 
 
 class TestIdempotencyKeys:

@@ -50,7 +50,7 @@ from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.server import health, metrics, openapi
 from stepiq.server.admin import endpoints as admin
 from stepiq.server.docs import pages
-from stepiq.server.routes import each_route, operation_id
+from stepiq.server.routes import operation_id
 from stepiq.server.ui import pages as ui
 from stepiq.trials import endpoints as trials
 from stepiq.triggers.schedules import endpoints as schedules
@@ -60,10 +60,8 @@ from stepiq.triggers.webhooks.inbox import Inbox
 from stepiq.web import problems
 from stepiq.web.guard import Guard
 from stepiq.web.idempotency import IDEMPOTENCY, Idempotency
+from stepiq.web.routers import PREFIX
 from stepiq.web.services import SERVICES
-
-# Twice as long as it takes to prepare a route. All routes take about a second.
-_ROUTE_PAUSE_SECONDS = 0.005
 
 ROUTERS: tuple[APIRouter, ...] = (
     # Requests are compared with the routes in this order, so the route with the most requests is first.
@@ -152,19 +150,19 @@ def create_app() -> FastAPI:
     )
     app.include_router(health.router)
     app.include_router(metrics.router)
-    app.include_router(accounts.public, prefix="/api")
-    app.include_router(browser_sessions.public, prefix="/api")
-    app.include_router(invitations.public, prefix="/api")
-    app.include_router(oidc.public, prefix="/api")
-    app.include_router(device_login.public, prefix="/api")
-    app.include_router(reviews.public, prefix="/api")
-    app.include_router(language_schema.public, prefix="/api")
-    app.include_router(trials.public, prefix="/api")
-    app.include_router(runs.public, prefix="/api")
-    app.include_router(recipients.public, prefix="/api")
+    app.include_router(accounts.public, prefix=PREFIX)
+    app.include_router(browser_sessions.public, prefix=PREFIX)
+    app.include_router(invitations.public, prefix=PREFIX)
+    app.include_router(oidc.public, prefix=PREFIX)
+    app.include_router(device_login.public, prefix=PREFIX)
+    app.include_router(reviews.public, prefix=PREFIX)
+    app.include_router(language_schema.public, prefix=PREFIX)
+    app.include_router(trials.public, prefix=PREFIX)
+    app.include_router(runs.public, prefix=PREFIX)
+    app.include_router(recipients.public, prefix=PREFIX)
     checks = [Depends(authenticated), Depends(resolve_slug)]
     for router in ROUTERS:
-        app.include_router(router, prefix="/api", dependencies=checks)
+        app.include_router(router, prefix=PREFIX, dependencies=checks)
     problems.install(app)
     _serve_document(app)
     app.include_router(pages.router(app))
@@ -197,20 +195,6 @@ def equip(app: FastAPI, services: BillingServices, *, has_worker: bool = True) -
     recipients.RECIPIENT_LINKS.set(app, LinkDoor(RecipientLinks(settings)))
     pipelines.WATCHER.set(app, ScheduleSync(plans))
     webhooks.INBOX.set(app, Inbox(services.database, services.changes, services.engine, secrets))
-
-
-async def check_closed(app: FastAPI) -> None:
-    """Raise RuntimeError if a route requires no credential and is not in `PUBLIC_PATHS`.
-
-    FastAPI prepares a router when it is first used, which takes a tenth of the start for all of them. A server therefore
-    calls this when it is ready. It pauses after each route, so that runs interrupted before the start can continue.
-    """
-    for route in each_route(app):
-        if route.access.is_public and route.path not in PUBLIC_PATHS:
-            raise RuntimeError(
-                f"{route.path} needs no credential, and PUBLIC_PATHS does not list it."
-            )
-        await asyncio.sleep(_ROUTE_PAUSE_SECONDS)
 
 
 class VersionPrefix:

@@ -20,7 +20,7 @@ from stepiq.core.watchdog import Watchdog
 from stepiq.runs.endpoints import STREAMS
 from stepiq.server import descriptors
 from stepiq.server.accepting import Acceptor
-from stepiq.server.app import check_closed, create_app, equip
+from stepiq.server.app import create_app, equip
 from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
 from stepiq.server.connections import Connections, Limits
@@ -114,7 +114,6 @@ async def _serve(
                 gc_pause.resume_after_start()
                 serving = asyncio.create_task(server.serve([listener]))
                 ready.show(announce)
-                await check_closed(app)
                 asked = asyncio.create_task(stopping.wait())
                 # Not during the start, which blocks the loop while no client waits. During a stop, clients wait.
                 watched.enter_context(Watchdog())

@@ -84,11 +84,10 @@ def _singular(word: str) -> str:
 
 def routes_of(app: FastAPI) -> list[Route]:
     """Every route of an app, sorted by path and method."""
-    return sorted(each_route(app), key=lambda route: (route.path, route.method))
+    return sorted(_each_route(app), key=lambda route: (route.path, route.method))
 
 
-def each_route(app: FastAPI) -> Iterator[Route]:
-    """Every route of an app, prepared one after the other."""
+def _each_route(app: FastAPI) -> Iterator[Route]:
     for context in iter_route_contexts(app.routes):
         dependant: Dependant = context.dependant
         calls = frozenset(_calls(dependant))

@@ -33,6 +33,7 @@ from stepiq.language import offload
 from stepiq.web import idempotency, parameters, paths
 from stepiq.web.errors import BodyMissing, UnsupportedMediaType
 from stepiq.web.idempotency import Replayed
+from stepiq.web.routers import ApiRouter
 
 JSON_TYPES = ("application/json",)
 _LONGEST_TYPE = 200
@@ -259,4 +260,4 @@ def _is_json(media_type: str) -> bool:
 
 def router(tag: str | Enum) -> APIRouter:
     """A router of strict routes, with one tag in the OpenAPI document."""
-    return APIRouter(route_class=StrictRoute, tags=[tag])
+    return ApiRouter(route_class=StrictRoute, tags=[tag])

@@ -1,0 +1,75 @@
+import httpx2
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import _IncludedRouter
+
+from stepiq.web.routers import PREFIX, ApiRouter
+
+
+def router_of(*paths: str) -> ApiRouter:
+    """A router whose routes answer with the path by which they were added."""
+    router = ApiRouter()
+
+    def add(path: str) -> None:
+        @router.get(path)
+        async def found() -> str:
+            return path
+
+    for path in paths:
+        add(path)
+    return router
+
+
+def app_of(*routers: ApiRouter) -> FastAPI:
+    app = FastAPI()
+    for router in routers:
+        app.include_router(router, prefix=PREFIX)
+    return app
+
+
+def client_of(app: FastAPI) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1")
+
+
+class TestApiRouter:
+    @pytest.mark.parametrize(
+        ("path", "found"),
+        [
+            ("/api/cats", "/cats"),
+            ("/api/cats/1", "/cats/{cat_id}"),
+            ("/api/birds/1/eggs", "/birds/{bird_id}/eggs"),
+            ("/api/dogs", "/dogs"),
+        ],
+    )
+    async def test_a_request_finds_its_route_in_any_router(self, path, found):
+        app = app_of(
+            router_of("/cats", "/birds/{bird_id}/eggs"), router_of("/cats/{cat_id}", "/dogs")
+        )
+        async with client_of(app) as client:
+            assert (await client.get(path)).json() == found
+
+    @pytest.mark.parametrize("path", ["/api/catsanddogs", "/api/", "/api", "/cat", "/"])
+    async def test_what_no_route_begins_like_is_not_found(self, path):
+        async with client_of(app_of(router_of("/cats"), router_of("/dogs"))) as client:
+            assert (await client.get(path)).status_code == 404
+
+    async def test_another_method_is_not_allowed(self):
+        async with client_of(app_of(router_of("/cats"), router_of("/cats/{cat_id}"))) as client:
+            assert (await client.post("/api/cats/1")).status_code == 405
+
+    async def test_only_the_routes_of_the_resource_are_prepared(self):
+        app = app_of(router_of("/cats"), router_of("/dogs"))
+        async with client_of(app) as client:
+            await client.get("/api/dogs")
+
+        prepared = [
+            bool(each._effective_candidates)
+            for each in app.routes
+            if isinstance(each, _IncludedRouter)
+        ]
+        assert prepared == [False, True]
+
+    async def test_a_path_that_begins_with_a_parameter_is_refused(self):
+        async with client_of(app_of(router_of("/{name}"))) as client:
+            with pytest.raises(ValueError, match="constant segment"):
+                await client.get("/api/cats")
