@@ -299,7 +299,9 @@ class FairSemaphore:
 
 
 class LoopTurns:
-    """Lets work begin on the event loop in turns: at most once per iteration, and owners in round-robin order.
+    """Lets work begin on the event loop in turns, and owners in round-robin order.
+
+    A turn lasts one iteration of the loop. Then none begins for the same time, so that requests get half of a busy loop.
 
     If a lot of work began in the same iteration, everything else on the loop would wait for it, and again each time it
     resumed. With turns, work begins only as fast as the loop keeps up with the work that has begun.
@@ -312,7 +314,7 @@ class LoopTurns:
         self._numbers = itertools.count()
 
     async def take(self, owner: Owner, waited_seconds: float = 0.0) -> None:
-        """Wait for a turn. If no other work has begun in this iteration, return immediately.
+        """Wait for a turn. If it is nobody's turn, return immediately.
 
         Args:
             owner: whose work it is.
@@ -322,7 +324,7 @@ class LoopTurns:
         loop = asyncio.get_running_loop()
         if self._is_free:
             self._is_free = False
-            loop.call_soon(self._next)
+            loop.call_soon(self._end, time.monotonic())
             return
         turn = loop.create_future()
         since = loop.time() - waited_seconds
@@ -330,6 +332,7 @@ class LoopTurns:
         await turn
 
     def _next(self) -> None:
+        loop = asyncio.get_running_loop()
         while self._waiting:
             owner, turns = self._waiting.popitem(last=False)
             _, _, turn = heappop(turns)
@@ -337,6 +340,9 @@ class LoopTurns:
                 self._waiting[owner] = turns
             if not turn.cancelled():
                 turn.set_result(None)
-                asyncio.get_running_loop().call_soon(self._next)
+                loop.call_soon(self._end, time.monotonic())
                 return
         self._is_free = True
+
+    def _end(self, began_at: float) -> None:
+        asyncio.get_running_loop().call_later(time.monotonic() - began_at, self._next)

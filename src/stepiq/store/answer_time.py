@@ -47,6 +47,11 @@ def answering() -> Generator[AnswerTime]:
         _current.reset(token)
 
 
+def is_answering() -> bool:
+    """Whether the current task acts for a request."""
+    return _current.get() is not None
+
+
 def current() -> AnswerTime:
     """The answer time of the request for which the current task acts. Outside of requests, a new one."""
     return _current.get() or AnswerTime()

@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from stepiq.core import logging, metrics
 from stepiq.core.errors import Unavailable
-from stepiq.core.fairness import FairSemaphore, current_owner
+from stepiq.core.fairness import FairSemaphore, Owner, current_owner
 from stepiq.core.settings import Settings
 from stepiq.store import answer_time, faults, log_flusher, postgres_driver, sqlite_driver
 from stepiq.store.faults import StoreFull, StoreUnavailable
@@ -44,9 +44,6 @@ _CONNECTIONS_OF_OWNER = 10
 # What is left of the time of a transaction when it gets a connection. If all of it could be spent on the wait, an
 # overloaded process would start only transactions that have no time to finish.
 _TO_FINISH_SECONDS = 1.0
-_CONNECT_SECONDS = 3
-_UNHEARD_MILLISECONDS = 10_000
-_IDLE_IN_TRANSACTION = "3s"
 # Deadlock, serialization failure, unavailable lock, cancelled statement.
 _ROLLED_BACK = frozenset({"40P01", "40001", "55P03", "57014"})
 
@@ -142,10 +139,10 @@ class Database:
                 hide_parameters=True,
                 connect_args={
                     "async_creator_fn": postgres_driver.PostgresConnection.connect,
-                    **alive("stepiq"),
+                    **postgres_driver.alive("stepiq"),
                 },
             )
-            prepare_postgres(self._writer.sync_engine)
+            postgres_driver.prepare(self._writer.sync_engine)
             self._reader = self._writer
         else:
             self.url = make_url(f"sqlite:///{self.path}")
@@ -256,9 +253,7 @@ class Database:
         self, engine: AsyncEngine, patience: float
     ) -> AsyncGenerator[AsyncConnection]:
         places = self._writers if engine is self._writer else self._readers
-        # The server's own transactions combine work for many workspaces, so each counts as a separate owner. So does each
-        # transaction before a request is authenticated.
-        owner = current_owner() or object()
+        owner = self._owner()
         try:
             async with asyncio.timeout(_SQLITE_WAIT_SECONDS if self.is_sqlite else patience):
                 async with asyncio.timeout(None if self.is_sqlite else _wait_seconds(patience)):
@@ -277,6 +272,15 @@ class Database:
                 await connection.close()
             finally:
                 places.release(owner)
+
+    def _owner(self) -> Owner:
+        if (owner := current_owner()) is not None:
+            return owner
+        # The server's own transactions combine work for many workspaces. With one writer, they all together take turns with
+        # workspaces that send requests. With fewer turns, each of them combines more.
+        is_ours = self.is_sqlite and not answer_time.is_answering()
+        # Before a request is authenticated, each of its transactions is a separate owner.
+        return self if is_ours else object()
 
     @asynccontextmanager
     async def without_writer(self) -> AsyncGenerator[None]:
@@ -332,7 +336,7 @@ class Database:
         dsn = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
         with outages_reported():
             return await postgres_driver.PostgresConnection.connect(
-                dsn, autocommit=True, **alive(f"stepiq {purpose}")
+                dsn, autocommit=True, **postgres_driver.alive(f"stepiq {purpose}")
             )
 
     async def close(self) -> None:
@@ -418,43 +422,6 @@ def take_turns(engine: sa.Engine, turns: sqlite_driver.WriteTurns) -> None:
     def _on_checkin(_connection: Any, record: Any) -> None:
         if record.record_info.pop(_TURN, False):
             turns.release()
-
-
-def prepare_postgres(engine: sa.Engine, *, may_idle: bool = False) -> None:
-    """Make every connection wait until commits are durable, and the server end idle transactions.
-
-    Stricter values of `synchronous_commit` are kept. Without the idle timeout, the locks of a suspended process would
-    block the same rows for all other processes, as long as its connection seems alive.
-
-    Args:
-        engine: the engine whose connections are prepared.
-        may_idle: whether transactions may be idle for long, as in migrations that compute between statements.
-    """
-
-    @event.listens_for(engine, "connect")
-    def _on_connect(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        if not may_idle:
-            cursor.execute(f"SET idle_in_transaction_session_timeout = '{_IDLE_IN_TRANSACTION}'")
-        cursor.execute(
-            "SELECT set_config('synchronous_commit', 'on', false) "
-            "WHERE current_setting('synchronous_commit') = 'off'"
-        )
-        cursor.close()
-        connection.commit()
-
-
-def alive(application_name: str) -> dict[str, Any]:
-    """Connection parameters that detect a server that is gone."""
-    return {
-        "application_name": application_name,
-        "connect_timeout": _CONNECT_SECONDS,
-        "keepalives_idle": 5,
-        "keepalives_interval": 2,
-        "keepalives_count": 3,
-        # TCP sends no keep-alives while sent data is not acknowledged.
-        "tcp_user_timeout": _UNHEARD_MILLISECONDS,
-    }
 
 
 _TURN = "write_turn"

@@ -17,7 +17,8 @@ from sqlalchemy.engine import URL
 
 from stepiq.core.data_folder import create_private
 from stepiq.core.errors import NotFound, Unavailable
-from stepiq.store.database import alive, prepare_postgres, prepare_sqlite
+from stepiq.store import postgres_driver
+from stepiq.store.database import prepare_sqlite
 from stepiq.store.refusals import explaining, shown
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def known_revisions() -> tuple[str, ...]:
 
 
 def sync_engine(url: URL, *, may_idle: bool = True) -> sa.Engine:
-    """A synchronous engine with the durability of the store; `prepare_postgres` describes `may_idle`."""
+    """A synchronous engine with the durability of the store; `postgres_driver.prepare` describes `may_idle`."""
     if url.get_backend_name() == "sqlite":
         engine = sa.create_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
         prepare_sqlite(engine, begin="BEGIN IMMEDIATE")
@@ -177,9 +178,9 @@ def sync_engine(url: URL, *, may_idle: bool = True) -> sa.Engine:
         max_overflow=0,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args=alive("stepiq"),
+        connect_args=postgres_driver.alive("stepiq"),
     )
-    prepare_postgres(engine, may_idle=may_idle)
+    postgres_driver.prepare(engine, may_idle=may_idle)
     return engine
 
 

@@ -11,10 +11,15 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import psycopg
+import sqlalchemy as sa
 from psycopg import waiting
 from psycopg.abc import PQGen
+from sqlalchemy import event
 
 _LEAST_SECONDS = 0.5
+_CONNECT_SECONDS = 3
+_UNHEARD_MILLISECONDS = 10_000
+_IDLE_IN_TRANSACTION = "3s"
 
 Answer = TypeVar("Answer")
 
@@ -64,3 +69,40 @@ class PostgresConnection(psycopg.AsyncConnection[Any]):
             if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
                 self.pgconn.finish()
             raise
+
+
+def prepare(engine: sa.Engine, *, may_idle: bool = False) -> None:
+    """Make every connection wait until commits are durable, and the server end idle transactions.
+
+    Stricter values of `synchronous_commit` are kept. Without the idle timeout, the locks of a suspended process would
+    block the same rows for all other processes, as long as its connection seems alive.
+
+    Args:
+        engine: the engine whose connections are prepared.
+        may_idle: whether transactions may be idle for long, as in migrations that compute between statements.
+    """
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        if not may_idle:
+            cursor.execute(f"SET idle_in_transaction_session_timeout = '{_IDLE_IN_TRANSACTION}'")
+        cursor.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) "
+            "WHERE current_setting('synchronous_commit') = 'off'"
+        )
+        cursor.close()
+        connection.commit()
+
+
+def alive(application_name: str) -> dict[str, Any]:
+    """Connection parameters that detect a server that is gone."""
+    return {
+        "application_name": application_name,
+        "connect_timeout": _CONNECT_SECONDS,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        # TCP sends no keep-alives while sent data is not acknowledged.
+        "tcp_user_timeout": _UNHEARD_MILLISECONDS,
+    }
