@@ -11,7 +11,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import psycopg
@@ -23,10 +23,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from stepiq.core import logging, metrics
 from stepiq.core.errors import Unavailable
-from stepiq.core.fairness import FairSemaphore, Owner, current_owner
 from stepiq.core.settings import Settings
 from stepiq.store import answer_time, faults, log_flusher, postgres_driver, sqlite_driver
 from stepiq.store.faults import StoreFull, StoreUnavailable
+from stepiq.store.places import SharedPlaces, WriterPlace
 
 log = logging.get(__name__)
 
@@ -36,7 +36,6 @@ PATIENT_SECONDS = 30.0
 _READERS = 4
 # SQLite always answers, so this limits only the wait for a connection, and the wait for the disk.
 _SQLITE_WAIT_SECONDS = 30.0
-_WRITERS = 1
 # Of one process on PostgreSQL. With more, transactions would wait for each other in the server instead of here.
 _CONNECTIONS = 15
 # Transactions of one workspace wait for each other's locks. If they had all connections, all workspaces would wait.
@@ -125,9 +124,10 @@ class Database:
         """The turns of all connections of this process that write to the SQLite file."""
         # A pool gives a free connection to the next caller that asks, even if others wait. Code that writes one
         # transaction after the other would therefore keep it for seconds.
-        self._writers = self._readers = FairSemaphore(
-            _CONNECTIONS, share=_CONNECTIONS_OF_OWNER, counts_use=False
+        self._writers: SharedPlaces | WriterPlace = SharedPlaces(
+            _CONNECTIONS, _CONNECTIONS_OF_OWNER
         )
+        self._readers = self._writers
         self._flusher: log_flusher.LogFlusher | None = None
         if self.path is None:
             self.url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
@@ -151,7 +151,7 @@ class Database:
             # One connection, because SQLite has one writer at a time.
             self._writer = create_async_engine(
                 url,
-                pool_size=_WRITERS,
+                pool_size=1,
                 max_overflow=0,
                 hide_parameters=True,
                 async_creator=lambda: sqlite_driver.connect(path, self.write_turns),
@@ -166,8 +166,8 @@ class Database:
             prepare_sqlite(self._writer.sync_engine, "BEGIN IMMEDIATE", log_flusher.PRAGMAS)
             prepare_sqlite(self._reader.sync_engine, begin="BEGIN")
             self._flusher = log_flusher.LogFlusher(path, self.write_turns)
-            self._writers = FairSemaphore(_WRITERS, counts_use=False)
-            self._readers = FairSemaphore(_READERS, counts_use=False)
+            self._writers = WriterPlace()
+            self._readers = SharedPlaces(_READERS)
 
     @property
     def is_sqlite(self) -> bool:
@@ -253,34 +253,18 @@ class Database:
         self, engine: AsyncEngine, patience: float
     ) -> AsyncGenerator[AsyncConnection]:
         places = self._writers if engine is self._writer else self._readers
-        owner = self._owner()
-        try:
-            async with asyncio.timeout(_SQLITE_WAIT_SECONDS if self.is_sqlite else patience):
-                async with asyncio.timeout(None if self.is_sqlite else _wait_seconds(patience)):
-                    await places.acquire(owner)
-                try:
-                    connection = await engine.connect().start()
-                except BaseException:
-                    places.release(owner)
-                    raise
-        except TimeoutError as error:
-            raise _NoConnection from error
-        try:
-            yield connection
-        finally:
+        async with AsyncExitStack() as held:
             try:
-                await connection.close()
+                async with asyncio.timeout(_SQLITE_WAIT_SECONDS if self.is_sqlite else patience):
+                    async with asyncio.timeout(None if self.is_sqlite else _wait_seconds(patience)):
+                        await held.enter_async_context(places.place())
+                    connection = await engine.connect().start()
+            except TimeoutError as error:
+                raise _NoConnection from error
+            try:
+                yield connection
             finally:
-                places.release(owner)
-
-    def _owner(self) -> Owner:
-        if (owner := current_owner()) is not None:
-            return owner
-        # The server's own transactions combine work for many workspaces. With one writer, they all together take turns with
-        # workspaces that send requests. With fewer turns, each of them combines more.
-        is_ours = self.is_sqlite and not answer_time.is_answering()
-        # Before a request is authenticated, each of its transactions is a separate owner.
-        return self if is_ours else object()
+                await connection.close()
 
     @asynccontextmanager
     async def without_writer(self) -> AsyncGenerator[None]:
@@ -291,7 +275,7 @@ class Database:
         if not self.is_sqlite:
             yield
             return
-        async with self._writers.place(object()):
+        async with self._writers.place():
             yield
 
     def on_signal(self, name: str, action: Callable[[], None]) -> None:
