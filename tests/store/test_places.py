@@ -1,0 +1,69 @@
+import asyncio
+from collections import Counter
+
+from stepiq.core.fairness import act_for
+from stepiq.store import answer_time
+from stepiq.store.places import WriterPlace
+
+
+class Writing:
+    """Callers of one place that note the order in which they got it."""
+
+    def __init__(self) -> None:
+        self.places = WriterPlace()
+        self.order: list[str] = []
+
+    async def write(self, name: str) -> None:
+        async with self.places.place():
+            self.order.append(name)
+            await asyncio.sleep(0)
+
+    async def request(self, workspace: str) -> None:
+        act_for(workspace)
+        with answer_time.answering():
+            await self.write(workspace)
+
+
+class TestWriterPlace:
+    async def test_other_work_has_every_second_turn_whoever_sends_requests(self):
+        writing = Writing()
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(60):
+                tasks.create_task(writing.request(f"workspace {number % 20}"))
+            for _ in range(10):
+                tasks.create_task(writing.write("journal"))
+
+        assert 8 <= Counter(writing.order[:20])["journal"] <= 12
+
+    async def test_requests_have_every_second_turn_while_there_is_much_other_work(self):
+        writing = Writing()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(60):
+                tasks.create_task(writing.write("journal"))
+            for _ in range(10):
+                tasks.create_task(writing.request("workspace"))
+
+        assert 8 <= Counter(writing.order[:20])["workspace"] <= 12
+
+    async def test_workspaces_that_send_requests_take_turns(self):
+        writing = Writing()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(50):
+                tasks.create_task(writing.request("many"))
+            await asyncio.sleep(0)
+            tasks.create_task(writing.request("one"))
+
+        assert writing.order.index("one") < 10
+
+    async def test_a_cancelled_caller_leaves_the_place_to_others(self):
+        writing = Writing()
+        async with writing.places.place():
+            waiting = [asyncio.create_task(writing.request("many")) for _ in range(5)]
+            await asyncio.sleep(0)
+            for each in waiting:
+                each.cancel()
+            await asyncio.wait(waiting)
+
+        async with asyncio.timeout(10):
+            await writing.request("one")
+        assert writing.order == ["one"]
