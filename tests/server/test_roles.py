@@ -51,12 +51,11 @@ ROUTES = sorted(
     # The routes that end the credential come last.
     key=lambda route: (route.method, route.path) in LEAVING,
 )
-PATHS = APP.openapi()["paths"]
 
 
 def request_to(route: Route) -> dict[str, Any]:
     """A valid request to a route, with the examples of the OpenAPI document and unknown ids."""
-    operation = PATHS[route.path][route.method.lower()]
+    operation = APP.openapi()["paths"][route.path][route.method.lower()]
     url = re.sub(r"{[^}]*_id}", str(ids.uuid7()), route.path)
     url = re.sub(r"{(number|other)}", "1", url)
     request: dict[str, Any] = {"method": route.method, "url": re.sub(r"{\w+}", "NAME", url)}
