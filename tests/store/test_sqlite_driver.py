@@ -241,3 +241,19 @@ class TestReader:
     async def test_a_wrong_statement_is_an_error(self, reader: SqliteReader):
         with pytest.raises(sqlite3.OperationalError, match="no such table"):
             await reader.cursor().execute("SELECT * FROM missing")
+
+
+class TestBegin:
+    @pytest.mark.parametrize("steps", [1, 2, 3, 4])
+    async def test_it_is_not_interrupted_after_it_began(self, tmp_path, monkeypatch, steps):
+        monkeypatch.setattr(sqlite_driver, "_STEPS", steps)
+        monkeypatch.setattr(sqlite_driver, "_INLINE_SECONDS", -1)
+        reader = await sqlite_driver.connect_reader(tmp_path / "new.db")
+
+        for _ in range(10):
+            async with reader.cursor() as cursor:
+                await cursor.execute("BEGIN")
+                await cursor.execute("SELECT 1")
+                assert await cursor.fetchall() == [(1,)]
+            await reader.rollback()
+        await reader.close()

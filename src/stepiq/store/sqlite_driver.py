@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 
 BUSY_TIMEOUT_MILLISECONDS = 30_000
 """How long a connection waits for a lock."""
-_WAITS_FOR_LOCK = "BEGIN IMMEDIATE"
+_BEGIN = "BEGIN"
+_WAITS_FOR_LOCK = f"{_BEGIN} IMMEDIATE"
 _INLINE_SECONDS = 0.0005
 """How long a statement of a reader may take on the event loop."""
 _YIELD_SECONDS = 0.001
@@ -263,6 +264,11 @@ class _ReadingCursor(Cursor):
         self._rows: list[Any] = []
 
     async def execute(self, statement: str, parameters: Sequence[Any] = ()) -> Cursor:
+        if statement == _BEGIN:
+            # SQLite can report that it interrupted a statement that has just begun a transaction. To repeat it would fail.
+            self._cursor.execute(statement)
+            return self
+
         def rows() -> list[Any]:
             return self._cursor.execute(statement, parameters).fetchall()
 
