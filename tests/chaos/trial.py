@@ -127,7 +127,7 @@ class Trial:
     async def _watch_backlog(self, clients: Clients) -> None:
         # A larger backlog would test the speed of the machine instead of the promises. Each workspace has the same share
         # of the machine.
-        most = _BACKLOG // (1 + self._options.hostile)
+        most = max(1, _BACKLOG // (1 + self._options.hostile))
         while True:
             page = await clients.get(_UNFINISHED.format(most))
             if page["next_cursor"] is None:

@@ -130,6 +130,14 @@ class TestLoopTurns:
 
         assert all(after - before >= 0.04 for before, after in pairwise(began))
 
+    async def test_after_a_process_was_suspended_work_begins_soon(self):
+        turns = LoopTurns()
+        turns._is_free = False
+        turns._end(time.monotonic() - 600)
+
+        async with asyncio.timeout(60):
+            await turns.take("a")
+
     async def test_an_owner_with_much_work_does_not_delay_another(self):
         work = Work()
         work.start(*["many"] * 100)

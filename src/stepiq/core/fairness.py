@@ -21,6 +21,8 @@ _HALF_LIFE_SECONDS = 60.0
 """The time after which past use counts by half."""
 _REMEMBERED = 1_000
 """Maximum number of idle owners whose past use is kept."""
+_LONGEST_PAUSE_SECONDS = 0.1
+"""A process that was suspended during a turn does not wait as long again."""
 _OUTDATED = 64
 """Number of outdated entries that a heap can always contain."""
 
@@ -301,7 +303,8 @@ class FairSemaphore:
 class LoopTurns:
     """Lets work begin on the event loop in turns, and owners in round-robin order.
 
-    A turn lasts one iteration of the loop. Then none begins for the same time, so that requests get half of a busy loop.
+    A turn lasts until the loop has done what was ready. Then none begins for the same time, so that the loop has time for
+    requests.
 
     If a lot of work began in the same iteration, everything else on the loop would wait for it, and again each time it
     resumed. With turns, work begins only as fast as the loop keeps up with the work that has begun.
@@ -318,8 +321,8 @@ class LoopTurns:
 
         Args:
             owner: whose work it is.
-            waited_seconds: how long the work has waited before this call. Of an owner's work, that which has waited
-                longest begins first.
+            waited_seconds: how long the work has waited before this call. Of an owner's work, the work that has
+                waited longest begins first.
         """
         loop = asyncio.get_running_loop()
         if self._is_free:
@@ -345,4 +348,5 @@ class LoopTurns:
         self._is_free = True
 
     def _end(self, began_at: float) -> None:
-        asyncio.get_running_loop().call_later(time.monotonic() - began_at, self._next)
+        took = min(time.monotonic() - began_at, _LONGEST_PAUSE_SECONDS)
+        asyncio.get_running_loop().call_later(took, self._next)

@@ -198,9 +198,9 @@ class Executor:
 
 
 def _waited_seconds(run: ClaimedRun) -> float:
-    """How long a run whose worker died has made no progress, in seconds; 0 for other runs.
+    """How long a run that an earlier claim left has recorded no step, in seconds; 0 for other runs.
 
-    If workers die again and again before they have continued all runs, no run stays the last one.
+    If workers die again and again before they have continued all runs, other runs begin first each time.
     """
     if not run.is_taken_over:
         return 0.0

@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 from starlette._utils import get_route_path
+from starlette.routing import Match
 
 from stepiq.core.slugs import is_slug
 from stepiq.web import requests
@@ -46,9 +47,13 @@ def methods_at(request: Request) -> list[str]:
     """The methods of all routes that match a request's path. The framework only returns those of the first."""
     path = get_route_path(request.scope)
     methods: set[str] = set()
-    for route in iter_route_contexts(request.app.routes):
-        match = route.path_regex.match(path)
-        if match is not None and _fits(route.dependant, match.groupdict()):
+    # The framework would prepare the routes of all routers.
+    routers = [
+        each for each in request.app.routes if each.matches(request.scope)[0] is not Match.NONE
+    ]
+    for route in iter_route_contexts(routers):
+        found = route.path_regex.match(path)
+        if found is not None and _fits(route.dependant, found.groupdict()):
             methods |= route.methods or set()
     if "GET" in methods:
         methods.add("HEAD")

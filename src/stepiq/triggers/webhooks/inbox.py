@@ -13,6 +13,7 @@ from stepiq.execution.runtime import Engine
 from stepiq.pipelines import pausing
 from stepiq.pipelines.errors import WebhookPaused
 from stepiq.pipelines.targets import Targets, Triggered
+from stepiq.store import answer_time
 from stepiq.store.database import Database, Session
 from stepiq.store.pubsub import Changes
 from stepiq.store.write_batching import WriteBatcher
@@ -59,6 +60,10 @@ class Inbox:
         await self._accepting.add(prepare, workspace_id)
 
     async def _accept_together(self, batch: Sequence[Prepare]) -> Sequence[StepIQError | None]:
+        with answer_time.answering():
+            return await self._accept(batch)
+
+    async def _accept(self, batch: Sequence[Prepare]) -> Sequence[StepIQError | None]:
         async with self._database.transaction() as session:
             wanted = [await prepare(session) for prepare in batch]
             paused = await pausing.lock_paused(session, {run.pipeline_id for run in wanted})
