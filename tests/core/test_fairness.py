@@ -1,11 +1,9 @@
 """Places are shared fairly, none is lost, and every caller gets one."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +11,6 @@ from hypothesis import strategies as st
 
 from stepiq.core.fairness import (
     FairSemaphore,
-    LoopTurns,
     TooManyWaiting,
     act_for,
     current_owner,
@@ -68,119 +65,6 @@ class Callers:
                 next(each for each in self.waiting if each[1] is asyncio.current_task())
             )
             await done.wait()
-
-
-class Work:
-    """Work that begins in turns, and the iterations of the event loop."""
-
-    def __init__(self) -> None:
-        self.turns = LoopTurns()
-        self.began: list[str] = []
-        self.iterations: list[list[str]] = []
-
-    async def _begin(self, owner: str) -> None:
-        await self.turns.take(owner)
-        self.began.append(owner)
-        self.iterations[-1].append(owner)
-
-    def start(self, *owners: str) -> list[asyncio.Task[None]]:
-        return [asyncio.create_task(self._begin(owner)) for owner in owners]
-
-    async def iterate(self) -> None:
-        self.iterations.append([])
-        await asyncio.sleep(0)
-
-    async def until(self, number: int) -> None:
-        """Iterate until so much work has begun."""
-        async with asyncio.timeout(60):
-            while len(self.began) < number:
-                await self.iterate()
-
-
-class TestLoopTurns:
-    async def test_work_begins_immediately_if_no_other_did(self):
-        work = Work()
-
-        work.start("a")
-        await work.iterate()
-
-        assert work.began == ["a"]
-
-    async def test_at_most_one_begins_in_an_iteration(self):
-        work = Work()
-
-        work.start(*["a"] * 10)
-        await work.until(10)
-
-        assert max(map(len, work.iterations)) == 1
-
-    async def test_the_loop_has_as_much_time_for_other_work(self):
-        turns = LoopTurns()
-        began: list[float] = []
-
-        def compute() -> None:
-            began.append(time.monotonic())
-            time.sleep(0.02)
-
-        async def begin() -> None:
-            await turns.take("a")
-            compute()
-
-        await asyncio.gather(*(begin() for _ in range(4)))
-
-        assert all(after - before >= 0.04 for before, after in pairwise(began))
-
-    async def test_after_a_process_was_suspended_work_begins_soon(self):
-        turns = LoopTurns()
-        turns._is_free = False
-        turns._end(time.monotonic() - 600)
-
-        async with asyncio.timeout(60):
-            await turns.take("a")
-
-    async def test_an_owner_with_much_work_does_not_delay_another(self):
-        work = Work()
-        work.start(*["many"] * 100)
-        await work.until(5)
-
-        work.start("one")
-        await work.until(101)
-
-        assert work.began.index("one") <= 5 + 2
-
-    async def test_of_one_owner_what_has_waited_longest_begins_first(self):
-        turns = LoopTurns()
-        began: list[float] = []
-
-        async def begin(waited_seconds: float) -> None:
-            await turns.take("a", waited_seconds)
-            began.append(waited_seconds)
-
-        await asyncio.gather(*(begin(seconds) for seconds in (0, 2, 9, 5)))
-
-        # Nobody else waits when the first one comes.
-        assert began == [0, 9, 5, 2]
-
-    async def test_the_turn_of_a_cancelled_task_goes_to_the_next(self):
-        work = Work()
-        tasks = work.start("a", "b", "b", "c")
-        await work.iterate()
-
-        tasks[1].cancel()
-        tasks[2].cancel()
-        await work.until(2)
-
-        assert work.began == ["a", "c"]
-
-    async def test_after_all_work_has_begun_the_next_begins_too(self):
-        work = Work()
-        work.start("a", "b")
-        await work.until(2)
-
-        work.start("c")
-        await work.until(3)
-
-        assert work.began == ["a", "b", "c"]
 
 
 class TestPlace:
