@@ -33,6 +33,8 @@ from stepiq.web.services import Services
 
 DRAIN = timedelta(seconds=25)
 """How long a stopping server lets steps in progress finish."""
+_SETTLES_SECONDS = 1.0
+"""How long a server that has started does much for the first time."""
 _HTTP_DRAIN_SECONDS = 5
 """Time limit for responses after that. Longer than the time limit of the store."""
 KEEP_ALIVE_SECONDS = 75
@@ -114,10 +116,13 @@ async def _serve(
                 gc_pause.resume_after_start()
                 serving = asyncio.create_task(server.serve([listener]))
                 ready.show(announce)
-                asked = asyncio.create_task(stopping.wait())
-                # Not during the start, which blocks the loop while no client waits. During a stop, clients wait.
+                ends = {serving, asked := asyncio.create_task(stopping.wait())}
+                await asyncio.wait(
+                    ends, timeout=_SETTLES_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+                # Not during the start, which blocks the loop while few clients wait. During a stop, clients wait.
                 watched.enter_context(Watchdog())
-                await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                 asked.cancel()
                 log.info("stopping", drain_seconds=DRAIN.total_seconds())
             finally:
