@@ -130,6 +130,21 @@ class TestTurns:
 
         assert turns.taken == [sender.account.workspace_id] * 2
 
+    async def test_the_time_that_an_attempt_is_overdue_counts_as_waiting(
+        self, sender: Sender, receiver: Receiver, outbox: DeliveryOutbox, engine: Engine
+    ):
+        receiver.reply_with(503, 200)
+        run_id = await started(sender, receiver)
+        await sender.attempted(run_id, 1)
+        await engine.stop(timedelta(seconds=20))
+        turns = outbox._courier._turns = NotedTurns()
+
+        clock.jump(timedelta(seconds=60))
+        await engine.start()
+        await sender.deliveries(run_id)
+
+        assert 50 <= turns.waited[0] < 110
+
 
 class TestClaim:
     async def test_a_courier_that_was_overtaken_changes_nothing(

@@ -1,8 +1,11 @@
 import asyncio
 from collections import Counter
 
+import pytest
+
 from stepiq.core.fairness import act_for
 from stepiq.store import answer_time
+from stepiq.store.database import Database
 from stepiq.store.places import WriterPlace
 
 
@@ -54,6 +57,28 @@ class TestWriterPlace:
             tasks.create_task(writing.request("one"))
 
         assert writing.order.index("one") < 10
+
+    @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+    async def test_it_is_the_place_of_the_writer_of_sqlite(self, database: Database):
+        order: list[str] = []
+
+        async def write(name: str) -> None:
+            async with database.transaction():
+                order.append(name)
+                await asyncio.sleep(0)
+
+        async def request() -> None:
+            act_for("workspace")
+            with answer_time.answering():
+                await write("request")
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(60):
+                tasks.create_task(write("other"))
+            for _ in range(10):
+                tasks.create_task(request())
+
+        assert 6 <= Counter(order[:20])["request"] <= 14
 
     async def test_a_cancelled_caller_leaves_the_place_to_others(self):
         writing = Writing()

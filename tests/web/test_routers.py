@@ -1,8 +1,9 @@
 import httpx2
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.routing import _IncludedRouter
 
+from stepiq.web.paths import methods_at
 from stepiq.web.routers import PREFIX, ApiRouter
 
 
@@ -29,6 +30,12 @@ def app_of(*routers: ApiRouter) -> FastAPI:
 
 def client_of(app: FastAPI) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1")
+
+
+def prepared(app: FastAPI) -> list[bool]:
+    """For each router, whether FastAPI has prepared its routes."""
+    included = (each for each in app.routes if isinstance(each, _IncludedRouter))
+    return [bool(each._effective_candidates) for each in included]
 
 
 class TestApiRouter:
@@ -62,12 +69,14 @@ class TestApiRouter:
         async with client_of(app) as client:
             await client.get("/api/dogs")
 
-        prepared = [
-            bool(each._effective_candidates)
-            for each in app.routes
-            if isinstance(each, _IncludedRouter)
-        ]
-        assert prepared == [False, True]
+        assert prepared(app) == [False, True]
+
+    async def test_so_are_those_of_a_path_with_another_method(self):
+        app = app_of(router_of("/cats"), router_of("/dogs/{dog_id}"), router_of("/dogs"))
+        scope = {"type": "http", "method": "PUT", "path": "/api/dogs", "root_path": "", "app": app}
+
+        assert methods_at(Request(scope)) == ["GET", "HEAD"]
+        assert prepared(app) == [False, True, True]
 
     async def test_a_path_that_begins_with_a_parameter_is_refused(self):
         async with client_of(app_of(router_of("/{name}"))) as client:

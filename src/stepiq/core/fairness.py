@@ -324,13 +324,13 @@ class LoopTurns:
             waited_seconds: how long the work has waited before this call. Of an owner's work, the work that has
                 waited longest begins first.
         """
-        loop = asyncio.get_running_loop()
+        loop, now = asyncio.get_running_loop(), time.monotonic()
         if self._is_free:
             self._is_free = False
-            loop.call_soon(self._end, time.monotonic())
+            loop.call_soon(self._end, now)
             return
         turn = loop.create_future()
-        since = loop.time() - waited_seconds
+        since = now - waited_seconds
         heappush(self._waiting.setdefault(owner, []), (since, next(self._numbers), turn))
         await turn
 

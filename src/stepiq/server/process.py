@@ -34,7 +34,7 @@ from stepiq.web.services import Services
 DRAIN = timedelta(seconds=25)
 """How long a stopping server lets steps in progress finish."""
 _SETTLES_SECONDS = 1.0
-"""How long a server that has started does much for the first time."""
+"""How long after its start a server may block the loop without a report, because it does much for the first time."""
 _HTTP_DRAIN_SECONDS = 5
 """Time limit for responses after that. Longer than the time limit of the store."""
 KEEP_ALIVE_SECONDS = 75

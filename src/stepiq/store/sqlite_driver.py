@@ -265,7 +265,7 @@ class _ReadingCursor(Cursor):
 
     async def execute(self, statement: str, parameters: Sequence[Any] = ()) -> Cursor:
         if statement == _BEGIN:
-            # SQLite can report that it interrupted a statement that has just begun a transaction. To repeat it would fail.
+            # SQLite can report that it interrupted a statement that has just begun a transaction. Repeating it would fail.
             self._cursor.execute(statement)
             return self
 

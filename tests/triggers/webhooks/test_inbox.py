@@ -10,6 +10,7 @@ from stepiq.billing.plans import Plans
 from stepiq.core import ids
 from stepiq.execution.limits import QueueFull
 from stepiq.execution.records import NewRun
+from stepiq.store import answer_time
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import TriggerType
 from stepiq.store.tables import runs, workspaces
@@ -125,3 +126,16 @@ class TestAccept:
         assert [type(result) for result in results] == [StoreUnavailable] * 3
         await accept(wanted())
         assert await kept(database) == 1
+
+
+async def test_a_batch_counts_as_requests(accept, wanted):
+    seen = []
+    prepare = wanted()
+
+    async def note(session):
+        seen.append(answer_time.is_answering())
+        return await prepare(session)
+
+    await accept(note)
+
+    assert seen == [True]

@@ -60,19 +60,17 @@ class Inbox:
         await self._accepting.add(prepare, workspace_id)
 
     async def _accept_together(self, batch: Sequence[Prepare]) -> Sequence[StepIQError | None]:
+        # A batch belongs to no request, but requests wait for it.
         with answer_time.answering():
-            return await self._accept(batch)
-
-    async def _accept(self, batch: Sequence[Prepare]) -> Sequence[StepIQError | None]:
-        async with self._database.transaction() as session:
-            wanted = [await prepare(session) for prepare in batch]
-            paused = await pausing.lock_paused(session, {run.pipeline_id for run in wanted})
-            allowed = [run for run in wanted if run.pipeline_id not in paused]
-            refusals = iter(await self._engine.accept_many(session, allowed))
-            return [
-                WebhookPaused(run.pipeline_id) if run.pipeline_id in paused else next(refusals)
-                for run in wanted
-            ]
+            async with self._database.transaction() as session:
+                wanted = [await prepare(session) for prepare in batch]
+                paused = await pausing.lock_paused(session, {run.pipeline_id for run in wanted})
+                allowed = [run for run in wanted if run.pipeline_id not in paused]
+                refusals = iter(await self._engine.accept_many(session, allowed))
+                return [
+                    WebhookPaused(run.pipeline_id) if run.pipeline_id in paused else next(refusals)
+                    for run in wanted
+                ]
 
     async def verify(
         self, workspace_id: UUID, pipeline: Triggered, headers: Mapping[str, str], body: bytes
