@@ -110,7 +110,7 @@ class Command:
 
 async def _end(process: asyncio.subprocess.Process | ForkedCommand, stdin: str) -> Said:
     try:
-        out, err = await asyncio.wait_for(process.communicate(stdin.encode()), 90)
+        out, err = await asyncio.wait_for(process.communicate(stdin.encode()), 240)
     except TimeoutError:
         process.kill()
         await process.wait()

@@ -212,7 +212,7 @@ class TestServe:
         def broken(*_: object, **__: object) -> None:
             raise ZeroDivisionError("the reason")
 
-        monkeypatch.setattr("stepiq.server.process.serve", broken)
+        monkeypatch.setattr("stepiq.server.serving.serve", broken)
 
         said = cli("serve")
 

@@ -36,9 +36,9 @@ class Callers:
         self.running: list[tuple[str, asyncio.Event]] = []
         self.waiting: list[tuple[str, asyncio.Task[None]]] = []
 
-    def start(self, *owners: str) -> None:
+    def start(self, *owners: str, urgent: bool = False) -> None:
         for owner in owners:
-            task = asyncio.create_task(self._run(owner))
+            task = asyncio.create_task(self._run(owner, urgent))
             self.waiting.append((owner, task))
 
     async def settle(self) -> None:
@@ -56,9 +56,9 @@ class Callers:
         self.running.pop(index)[1].set()
         await self.settle()
 
-    async def _run(self, owner: str) -> None:
-        async with self.places.place(owner):
-            self.began.append(owner)
+    async def _run(self, owner: str, urgent: bool) -> None:
+        async with self.places.place(owner, urgent=urgent):
+            self.began.append(f"urgent {owner}" if urgent else owner)
             done = asyncio.Event()
             self.running.append((owner, done))
             self.waiting.remove(
@@ -207,6 +207,21 @@ class TestPlace:
 
         assert callers.began == ["a", "b", "c", "d"]
 
+    async def test_an_urgent_caller_overtakes_only_callers_of_its_owner(self):
+        now = Time()
+        callers = Callers(FairSemaphore(1, now=now))
+        for owner in ("z", "a", "a", "b", "b"):
+            now.seconds += 1
+            await callers.begin(owner)
+        now.seconds += 1
+        callers.start("b", "c", urgent=True)
+        await callers.settle()
+
+        for _ in range(6):
+            await callers.finish()
+
+        assert callers.began == ["z", "a", "urgent b", "urgent c", "a", "b", "b"]
+
     async def test_a_caller_that_stops_waiting_blocks_nobody(self):
         callers = Callers(FairSemaphore(1))
         await callers.begin("a", "b", "c")
@@ -315,8 +330,8 @@ async def _walk(steps: list[tuple[int, str]], make: Callable[[Time], FairSemapho
         now.seconds += number
         owner = "abcdef"[number % 6]
         match what:
-            case "start":
-                callers.start(owner)
+            case "start" | "start urgent":
+                callers.start(owner, urgent=what == "start urgent")
             case "finish" if callers.running:
                 callers.running.pop(number % len(callers.running))[1].set()
             case "cancel" if callers.waiting:
@@ -352,7 +367,7 @@ class TestProperties:
         steps=st.lists(
             st.tuples(
                 st.integers(0, 40),
-                st.sampled_from(["start", "start", "finish", "cancel", "settle"]),
+                st.sampled_from(["start", "start", "start urgent", "finish", "cancel", "settle"]),
             ),
             max_size=60,
         ),

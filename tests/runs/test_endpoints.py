@@ -370,6 +370,29 @@ class TestCancel:
 
         assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409]
 
+    async def test_it_does_not_wait_for_runs_that_its_workspace_starts(
+        self, owner, account, make, database
+    ):
+        start = f"/api/pipelines/{await make.pipeline(account)}/run"
+        run_id = (await owner.post(start, json={})).json()["id"]
+        answered: list[str] = []
+
+        async def post(url: str) -> None:
+            await owner.post(url, json={})
+            answered.append(url)
+
+        requests = database._writers._requests._places
+        async with database.without_writer(), asyncio.timeout(30):
+            posts = [asyncio.create_task(post(start)) for _ in range(20)]
+            while requests.free or requests._waiting < 18:  # noqa: ASYNC110 - nothing signals that a request waits
+                await asyncio.sleep(0)
+            cancel = asyncio.create_task(post(f"/api/runs/{run_id}/cancel"))
+            while requests._waiting < 19:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        await asyncio.gather(cancel, *posts)
+
+        assert answered.index(f"/api/runs/{run_id}/cancel") < 10
+
     async def test_it_needs_the_scope(self, login_key, account, make):
         client = await login_key(account, ["pipelines:read"])
         run_id = await make.run(account, await make.pipeline(account))

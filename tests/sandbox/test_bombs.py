@@ -1,6 +1,7 @@
 """Code that takes all it can get. It ends, within a second of its limit, and says why."""
 
 import time
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -11,6 +12,9 @@ from tests.sandbox.conftest import Code
 
 SECONDS = 0.5
 ALLOWED = SECONDS + 1
+ATTEMPTS = 3
+"""On a busy machine, one attempt can take longer because of other processes. Code that does not end in time takes longer
+in each of them."""
 
 PYTHON_MEMORY = [
     "return 'a' * 10**10",
@@ -121,20 +125,27 @@ async def test_javascript_runs_out_of_memory_with(code: Code, block: str):
     assert says(await code.javascript(javascript(block)), limits.OUT_OF_MEMORY)
 
 
+async def assert_ends_in_time(code: Code, run: Callable[[], Awaitable[Outcome]]) -> None:
+    took: list[float] = []
+    while not took or took[-1] >= ALLOWED:
+        assert len(took) < ATTEMPTS, took
+        code.lines.clear()
+        assert says(await run(), limits.too_long(SECONDS))
+        took.append(time.monotonic() - code.first_line_at)
+
+
 @pytest.mark.parametrize("block", PYTHON_TIME)
 async def test_python_runs_out_of_time_with(code: Code, block: str):
-    outcome = await code.python(f"print('on')\n{python(block)}", seconds=SECONDS)
+    source = f"print('on')\n{python(block)}"
 
-    assert says(outcome, limits.too_long(SECONDS))
-    assert time.monotonic() - code.first_line_at < ALLOWED
+    await assert_ends_in_time(code, lambda: code.python(source, seconds=SECONDS))
 
 
 @pytest.mark.parametrize("block", JAVASCRIPT_TIME)
 async def test_javascript_runs_out_of_time_with(code: Code, block: str):
-    outcome = await code.javascript(f"console.log('on');{javascript(block)}", seconds=SECONDS)
+    source = f"console.log('on');{javascript(block)}"
 
-    assert says(outcome, limits.too_long(SECONDS))
-    assert time.monotonic() - code.first_line_at < ALLOWED
+    await assert_ends_in_time(code, lambda: code.javascript(source, seconds=SECONDS))
 
 
 class TestOutsideOfMain:

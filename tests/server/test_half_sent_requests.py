@@ -27,7 +27,7 @@ PASSWORD = "at-least-8-characters"
 async def ready(process):
     """The URLs of the server and of its metrics, and the event of the start."""
     found = {}
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while "server_ready" not in found:
             line = json.loads(await process.stderr.readline())
             found[line["event"]] = line

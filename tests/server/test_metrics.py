@@ -8,9 +8,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
 from stepiq.core import metrics
+from stepiq.server.http_server import metrics_listener
 from stepiq.server.listening import AddressInUse
 from stepiq.server.metrics import create_metrics
-from stepiq.server.process import metrics_listener
 from stepiq.store.database import StoreUnavailable
 
 pytestmark = pytest.mark.one_store

@@ -49,7 +49,7 @@ async def serving(folder, *, program=("-m", "stepiq"), **settings):
 async def ready(process):
     """The lines of the log until the server is ready."""
     lines = []
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not lines or lines[-1]["event"] != "server_ready":
             lines.append(json.loads(await process.stderr.readline()))
     return lines
@@ -57,7 +57,7 @@ async def ready(process):
 
 async def ended(process):
     """The remaining lines of the log; standard output stays empty."""
-    output, errors = await asyncio.wait_for(process.communicate(), 60)
+    output, errors = await asyncio.wait_for(process.communicate(), 180)
     assert output == b""
     return [json.loads(line) for line in errors.splitlines()]
 

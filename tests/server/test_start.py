@@ -26,7 +26,7 @@ _START = """
 import gc, sys
 from pathlib import Path
 from stepiq.core import settings
-from stepiq.server import process
+from stepiq.server import http_server, serving
 
 async def serve(self, sockets):
     print(*sys.modules)
@@ -34,8 +34,8 @@ async def serve(self, sockets):
         print("collects")
     raise SystemExit
 
-process.HttpServer.serve = serve
-process.serve(settings.load(data_dir=Path(sys.argv[1]), port=0), lambda text: None)
+http_server.HttpServer.serve = serve
+serving.serve(settings.load(data_dir=Path(sys.argv[1]), port=0), lambda text: None)
 """
 
 
@@ -46,12 +46,18 @@ def printed(*arguments: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["stepiq.server.process", "stepiq.cli.worker"])
+@pytest.mark.parametrize("module", ["stepiq.server.serving", "stepiq.cli.worker"])
 def test_a_process_does_not_import_what_only_some_need(module: str):
     modules = printed(f"import sys, {module}; print(*sys.modules)")
 
     assert module in modules
     assert not modules & set(LATER)
+
+
+def test_a_worker_does_not_import_the_api():
+    modules = printed("import sys, stepiq.cli.worker; print(*sys.modules)")
+
+    assert not [each for each in modules if each.startswith("stepiq") and "endpoints" in each]
 
 
 class TestServe:

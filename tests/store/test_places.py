@@ -16,15 +16,15 @@ class Writing:
         self.places = WriterPlace()
         self.order: list[str] = []
 
-    async def write(self, name: str) -> None:
-        async with self.places.place():
-            self.order.append(name)
+    async def write(self, name: str, *, urgent: bool = False) -> None:
+        async with self.places.place(urgent=urgent):
+            self.order.append(f"urgent {name}" if urgent else name)
             await asyncio.sleep(0)
 
-    async def request(self, workspace: str) -> None:
+    async def request(self, workspace: str, *, urgent: bool = False) -> None:
         act_for(workspace)
         with answer_time.answering():
-            await self.write(workspace)
+            await self.write(workspace, urgent=urgent)
 
 
 class TestWriterPlace:
@@ -57,6 +57,16 @@ class TestWriterPlace:
             tasks.create_task(writing.request("one"))
 
         assert writing.order.index("one") < 10
+
+    async def test_an_urgent_request_does_not_wait_for_others_of_its_workspace(self):
+        writing = Writing()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(50):
+                tasks.create_task(writing.request("many"))
+            await asyncio.sleep(0)
+            tasks.create_task(writing.request("many", urgent=True))
+
+        assert writing.order.index("urgent many") < 5
 
     @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
     async def test_it_is_the_place_of_the_writer_of_sqlite(self, database: Database):

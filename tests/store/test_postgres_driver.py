@@ -67,6 +67,17 @@ class TestSilence:
         with pytest.raises(StoreUnavailable):
             await ask(database)
 
+    async def test_few_connections_are_opened_at_once(self, silent):
+        proxy, database = silent
+        proxy.silence()
+        first = [asyncio.create_task(ask(database, 2)) for _ in range(2)]
+
+        asked = await asyncio.gather(*(ask(database) for _ in range(10)), return_exceptions=True)
+
+        assert {type(error) for error in asked} == {StoreUnavailable}
+        assert proxy.accepted == 2
+        await asyncio.gather(*first, return_exceptions=True)
+
     async def test_so_is_a_place_in_the_queue_for_one(self, silent, monkeypatch):
         proxy, database = silent
         await ask(database)

@@ -33,7 +33,7 @@ _LIBRARIES = (
     "stepiq.cli.worker",
     "stepiq.cli.workbench",
     "stepiq.server.app",
-    "stepiq.server.process",
+    "stepiq.server.serving",
 )
 _LONGEST = 128 * 1024
 """Bytes of a request or an answer."""

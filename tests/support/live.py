@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp
 
 from stepiq.core.settings import Settings
-from stepiq.server.process import HttpServer
+from stepiq.server.http_server import HttpServer
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ class SilentProxy:
         self._speaks.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self.accepted = 0
+        """Number of connections so far."""
 
     async def start(self) -> int:
         """Listen, and return the port."""
@@ -41,6 +43,7 @@ class SilentProxy:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        self.accepted += 1
         try:
             await self._speaks.wait()
             there, back = await asyncio.open_connection(*self._target)

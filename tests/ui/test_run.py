@@ -284,14 +284,18 @@ async def test_a_restart_of_the_server_leaves_no_gap_and_no_error(
 ):
     # The browser logs each request that found no server.
     own.problems.expect("Failed to load resource")
-    provider.configure(text="word " * 30, token_ms=100)
-    run_id = await started(own.api, ASK)
+    provider.configure(text="word " * 50, token_ms=100)
     page = own.page
-    await page.goto(f"/runs/{run_id}?step=ask&panel=events")
-    await expect(page.get_by_role("region", name="Answer")).to_contain_text("word word")
+    with provider.holding() as allow:
+        run_id = await started(own.api, ASK)
+        await page.goto(f"/runs/{run_id}?step=ask&panel=events")
+        await expect(item(page, "^running Ask the model ask")).to_be_visible()
+        await expect(page.get_by_role("status", name="Connection")).to_have_text("Live")
+        allow(40)
+        await expect(page.get_by_role("region", name="Answer")).to_contain_text("word word")
 
-    await own.process.kill()
-    await expect(page.get_by_role("status", name="Connection")).to_have_text("Reconnecting")
+        await own.process.kill()
+        await expect(page.get_by_role("status", name="Connection")).to_have_text("Reconnecting")
     provider.configure(text="again " * 5, token_ms=1)
     await own.process.start()
 

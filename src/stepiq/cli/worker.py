@@ -11,9 +11,10 @@ from stepiq.core.watchdog import Watchdog
 from stepiq.server import descriptors
 from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
+from stepiq.server.http_server import metrics_listener
 from stepiq.server.metrics import metrics_export
 from stepiq.server.probes import watched
-from stepiq.server.process import metrics_listener, run, stop_on_signal
+from stepiq.server.process import run, stop_on_signal
 from stepiq.server.worker import Worker
 
 _DRAIN = timedelta(seconds=25)

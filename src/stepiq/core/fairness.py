@@ -57,7 +57,8 @@ class _Share:
     waiting: OrderedDict[asyncio.Future[None], float] = field(
         default_factory=OrderedDict[asyncio.Future[None], float]
     )
-    """Waiting callers and their times of arrival, the oldest first."""
+    """Waiting callers, the next one first, and when they began to wait. An urgent one has the time of the first that it
+    overtook, because the time of the next caller determines the owner's turn."""
     entry: "_Entry | None" = None
     """Its entry in a heap. Other entries of this owner are outdated."""
 
@@ -168,20 +169,24 @@ class FairSemaphore:
         self._serve()
 
     @asynccontextmanager
-    async def place(self, owner: Owner) -> AsyncGenerator[None]:
+    async def place(self, owner: Owner, *, urgent: bool = False) -> AsyncGenerator[None]:
         """Wait for a place, and release it at the end.
+
+        Args:
+            owner: Whose place it is.
+            urgent: Whether this caller gets the next place of this owner. It does not overtake other owners.
 
         Raises:
             TooManyWaiting: Too many callers wait, of this owner or in total.
         """
-        await self.acquire(owner)
+        await self.acquire(owner, urgent=urgent)
         try:
             yield
         finally:
             self.release(owner)
 
-    async def acquire(self, owner: Owner) -> None:
-        """Wait for a place. The caller must `release` it.
+    async def acquire(self, owner: Owner, *, urgent: bool = False) -> None:
+        """Wait for a place, as `place` does. The caller must `release` it.
 
         Raises:
             TooManyWaiting: Too many callers wait, of this owner or in total.
@@ -194,6 +199,9 @@ class FairSemaphore:
             raise TooManyWaiting
         granted = asyncio.get_running_loop().create_future()
         share.waiting[granted] = self._now()
+        if urgent:
+            share.waiting[granted] = next(iter(share.waiting.values()))
+            share.waiting.move_to_end(granted, last=False)
         share.has_backlog = share.has_backlog or share.held + len(share.waiting) > 1
         self._waiting += 1
         if len(share.waiting) <= 2:

@@ -325,7 +325,7 @@ async def cancel_run(
 
     The answer to a key without the scope `pipelines:read` has only `id` and `status`.
     """
-    async with services.database.transaction() as tx:
+    async with services.database.transaction(urgent=True) as tx:
         before = await service.get(tx, caller, run_id, with_steps=False)
         await service.cancel(tx, caller, run_id, engine=services.engine)
         await recorded.cancelled(tx, caller, before)

@@ -11,7 +11,12 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from typing import Any, TypeVar
 
 import psycopg
@@ -47,6 +52,7 @@ _TO_FINISH_SECONDS = 1.0
 _ROLLED_BACK = frozenset({"40P01", "40001", "55P03", "57014"})
 
 Result = TypeVar("Result")
+_Place = AbstractAsyncContextManager[None]
 
 _WRITE_NOTHING = sa.text(log_flusher.WRITE_NOTHING)
 _NO_ANSWER = "The database did not respond. Try again in a moment."
@@ -138,7 +144,7 @@ class Database:
                 pool_pre_ping=True,
                 hide_parameters=True,
                 connect_args={
-                    "async_creator_fn": postgres_driver.PostgresConnection.connect,
+                    "async_creator_fn": postgres_driver.Opener().open,
                     **postgres_driver.alive("stepiq"),
                 },
             )
@@ -175,17 +181,22 @@ class Database:
         return self.path is not None
 
     @asynccontextmanager
-    async def transaction(self, patience: float | None = None) -> AsyncGenerator[Session]:
+    async def transaction(
+        self, patience: float | None = None, *, urgent: bool = False
+    ) -> AsyncGenerator[Session]:
         """A transaction that may write: committed at the end, rolled back on any exception.
 
         Args:
             patience: time limit in seconds for the whole transaction on PostgreSQL, by default 3.5 seconds for all
                 transactions of a request. SQLite ignores it.
+            urgent: whether it does not wait for others of the same workspace.
 
         Raises:
             StoreUnavailable: the database cannot be reached, or it is unknown whether the transaction was committed.
         """
-        async with self._open(self._writer, patience) as session:
+        async with self._open(
+            self._writer, self._writers.place(urgent=urgent), patience
+        ) as session:
             yield session
 
     @asynccontextmanager
@@ -195,27 +206,34 @@ class Database:
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        async with self._open(self._reader, None) as session:
+        async with self._open(self._reader, self._readers.place(), None) as session:
             yield session
 
     @asynccontextmanager
-    async def _open(self, engine: AsyncEngine, patience: float | None) -> AsyncGenerator[Session]:
+    async def _open(
+        self, engine: AsyncEngine, place: _Place, patience: float | None
+    ) -> AsyncGenerator[Session]:
         if patience is not None or self.is_sqlite:
-            async with self._open_within(engine, patience or PATIENT_SECONDS) as session:
+            async with self._open_within(engine, place, patience or PATIENT_SECONDS) as session:
                 yield session
             return
         request, started = answer_time.current(), time.monotonic()
         try:
-            async with self._open_within(engine, request.left) as session:
+            async with self._open_within(engine, place, request.left) as session:
                 yield session
         finally:
             request.spend(time.monotonic() - started)
 
     @asynccontextmanager
-    async def _open_within(self, engine: AsyncEngine, patience: float) -> AsyncGenerator[Session]:
+    async def _open_within(
+        self, engine: AsyncEngine, place: _Place, patience: float
+    ) -> AsyncGenerator[Session]:
         try:
             with postgres_driver.answering_within(patience):
-                async with self._connection(engine, patience) as connection, connection.begin():
+                async with (
+                    self._connection(engine, place, patience) as connection,
+                    connection.begin(),
+                ):
                     session = Session(connection, self._signals)
                     yield session
         except (exc.DBAPIError, exc.TimeoutError, _NoConnection) as error:
@@ -250,14 +268,13 @@ class Database:
 
     @asynccontextmanager
     async def _connection(
-        self, engine: AsyncEngine, patience: float
+        self, engine: AsyncEngine, place: _Place, patience: float
     ) -> AsyncGenerator[AsyncConnection]:
-        places = self._writers if engine is self._writer else self._readers
         async with AsyncExitStack() as held:
             try:
                 async with asyncio.timeout(_SQLITE_WAIT_SECONDS if self.is_sqlite else patience):
                     async with asyncio.timeout(None if self.is_sqlite else _wait_seconds(patience)):
-                        await held.enter_async_context(places.place())
+                        await held.enter_async_context(place)
                     connection = await engine.connect().start()
             except TimeoutError as error:
                 raise _NoConnection from error

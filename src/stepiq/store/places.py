@@ -24,9 +24,9 @@ class SharedPlaces:
         self._places = FairSemaphore(size, share=share, counts_use=False)
 
     @asynccontextmanager
-    async def place(self) -> AsyncGenerator[None]:
-        """Wait for a place, and release it at the end."""
-        async with self._places.place(_owner()):
+    async def place(self, *, urgent: bool = False) -> AsyncGenerator[None]:
+        """Wait for a place, and release it at the end. Urgent transactions go before others of the same workspace."""
+        async with self._places.place(_owner(), urgent=urgent):
             yield
 
 
@@ -44,8 +44,8 @@ class WriterPlace:
         self._other_work = SharedPlaces(_READY)
 
     @asynccontextmanager
-    async def place(self) -> AsyncGenerator[None]:
-        """Wait for the place, and release it at the end."""
+    async def place(self, *, urgent: bool = False) -> AsyncGenerator[None]:
+        """Wait for the place, and release it at the end. Urgent transactions go before others of the same workspace."""
         group = self._requests if answer_time.is_answering() else self._other_work
-        async with group.place(), self._writer.place(group):
+        async with group.place(urgent=urgent), self._writer.place(group):
             yield

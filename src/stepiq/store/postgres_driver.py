@@ -18,6 +18,7 @@ from sqlalchemy import event
 
 _LEAST_SECONDS = 0.5
 _CONNECT_SECONDS = 3
+_OPENED_AT_ONCE = 2
 _UNHEARD_MILLISECONDS = 10_000
 _IDLE_IN_TRANSACTION = "3s"
 
@@ -69,6 +70,21 @@ class PostgresConnection(psycopg.AsyncConnection[Any]):
             if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
                 self.pgconn.finish()
             raise
+
+
+class Opener:
+    """Opens connections for one engine, a few at a time.
+
+    On an overloaded machine, many that are opened at once would all exceed their time limit, and be opened again.
+    """
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(_OPENED_AT_ONCE)
+
+    async def open(self, *arguments: Any, **options: Any) -> PostgresConnection:
+        """Open a connection, with the arguments of `psycopg.AsyncConnection.connect`."""
+        async with self._places:
+            return await PostgresConnection.connect(*arguments, **options)
 
 
 def prepare(engine: sa.Engine, *, may_idle: bool = False) -> None:

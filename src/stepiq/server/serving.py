@@ -1,0 +1,105 @@
+"""The API, with or without a worker on the same event loop, from start to stop."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from datetime import timedelta
+
+from stepiq.accounts.http import DOORS
+from stepiq.accounts.oidc.http import OIDC
+from stepiq.core import gc_pause, logging
+from stepiq.core.settings import Settings
+from stepiq.core.watchdog import Watchdog
+from stepiq.runs.endpoints import STREAMS
+from stepiq.server.app import create_app, equip
+from stepiq.server.assembly import built
+from stepiq.server.checks import before_start
+from stepiq.server.http_server import HttpServer, metrics_listener
+from stepiq.server.listening import bind
+from stepiq.server.metrics import metrics_export
+from stepiq.server.process import run, stop_on_signal
+from stepiq.server.welcome import welcome
+from stepiq.server.worker import Worker
+
+DRAIN = timedelta(seconds=25)
+"""How long a stopping server lets steps in progress finish. Responses have a few seconds more."""
+_SETTLES_SECONDS = 1.0
+"""How long after its start a server may block the loop without a report, because it does much for the first time."""
+
+log = logging.get(__name__)
+
+
+def serve(
+    settings: Settings,
+    announce: Callable[[str], None] | None = None,
+    *,
+    shows_secrets: bool = False,
+    has_worker: bool = True,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C. A second one ends the process immediately.
+
+    A stopping server finishes steps in progress first and still answers requests, so that clients see their runs end.
+    Unfinished runs continue after the next start.
+
+    Args:
+        settings: settings of the server.
+        announce: prints warnings, the address, and on a new server the first steps. Default: they are logged.
+        shows_secrets: whether that text may contain the setup token. Set it only if nobody but the operator sees it.
+        has_worker: whether this process also executes runs. If not, workers on the same PostgreSQL database must.
+
+    Raises:
+        AddressInUse, AddressUnusable: the server cannot listen there.
+        WorkerRunning: another process uses this SQLite file.
+        CannotStart, StoreRefused, StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, KeyUnusable,
+            PlansInvalid: the operator must fix a problem first.
+    """
+    with bind(settings.host, settings.port, "STEPIQ_PORT") as listener:
+        if settings.port == 0:
+            settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+        options = {"shows_secrets": shows_secrets, "has_worker": has_worker}
+        run(_serve(settings, listener, announce, **options))
+
+
+async def _serve(
+    settings: Settings,
+    listener: socket.socket,
+    announce: Callable[[str], None] | None,
+    *,
+    shows_secrets: bool,
+    has_worker: bool,
+) -> None:
+    await before_start(settings, announce)
+    async with built(settings) as services, metrics_listener(services), metrics_export(services):
+        app = create_app()
+        equip(app, services, has_worker=has_worker)
+        server = HttpServer(settings, app)
+        stopping = stop_on_signal()
+        worker = Worker(services) if has_worker else None
+        if worker is not None:
+            await worker.start()
+        with contextlib.ExitStack() as watched:
+            try:
+                # Read before the first request, so that a later failure of the store does not end the process.
+                secret = DOORS.get(app).jwt_secret
+                ready = await welcome(services, secret if shows_secrets else None)
+                gc_pause.resume_after_start()
+                serving = asyncio.create_task(server.serve([listener]))
+                ready.show(announce)
+                ends = {serving, asked := asyncio.create_task(stopping.wait())}
+                await asyncio.wait(
+                    ends, timeout=_SETTLES_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+                # Not during the start, which blocks the loop while few clients wait. During a stop, clients wait.
+                watched.enter_context(Watchdog())
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                asked.cancel()
+                log.info("stopping", drain_seconds=DRAIN.total_seconds())
+            finally:
+                if worker is not None:
+                    await worker.stop(DRAIN)
+            STREAMS.get(app).close()
+            server.should_exit = True
+            await serving
+        await OIDC.get(app).close()
+        await DOORS.get(app).close()
