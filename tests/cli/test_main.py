@@ -1,10 +1,10 @@
 import asyncio
 import json
 import os
+import resource
 import shlex
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -100,12 +100,13 @@ class TestMain:
     async def test_it_starts_quickly(self, command: Command):
         took: list[float] = []
         for _ in range(3):
-            began = time.monotonic()
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
             await command.shell(f"exec {shlex.quote(sys.executable)} -m stepiq --version")
-            took.append(time.monotonic() - began)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
-        # Its own limit is 0.4 s; a machine that is busy with the rest of the suite needs longer.
-        assert min(took) < 2
+        # About 0.3 s of CPU time on an idle machine. It is longer while the rest of the suite uses the caches.
+        assert 0 < min(took) < 2
 
     @pytest.mark.slow
     async def test_it_starts_without_what_only_some_commands_need(self, command: Command):

@@ -46,10 +46,10 @@ class Callers:
             await asyncio.sleep(0)
         self.waiting = [(owner, task) for owner, task in self.waiting if not task.done()]
 
-    async def begin(self, *owners: str) -> None:
-        """Start callers one after the other."""
+    async def begin(self, *owners: str, urgent: bool = False) -> None:
+        """Start callers one after the other. The first word of each is its owner."""
         for owner in owners:
-            self.start(owner)
+            self.start(owner, urgent=urgent)
             await self.settle()
 
     async def finish(self, index: int = 0) -> None:
@@ -57,7 +57,7 @@ class Callers:
         await self.settle()
 
     async def _run(self, owner: str, urgent: bool) -> None:
-        async with self.places.place(owner, urgent=urgent):
+        async with self.places.place(owner.split()[0], urgent=urgent):
             self.began.append(f"urgent {owner}" if urgent else owner)
             done = asyncio.Event()
             self.running.append((owner, done))
@@ -214,13 +214,44 @@ class TestPlace:
             now.seconds += 1
             await callers.begin(owner)
         now.seconds += 1
-        callers.start("b", "c", urgent=True)
-        await callers.settle()
+        await callers.begin("b", "c", urgent=True)
 
         for _ in range(6):
             await callers.finish()
 
         assert callers.began == ["z", "a", "urgent b", "urgent c", "a", "b", "b"]
+
+    async def test_urgent_callers_and_others_take_turns_in_the_order_of_their_arrival(self):
+        callers = Callers(FairSemaphore(1))
+        await callers.begin("a 0", "a 1", "a 2")
+        await callers.begin("a 3", "a 4", "a 5", urgent=True)
+
+        for _ in range(5):
+            await callers.finish()
+
+        assert callers.began == [
+            "a 0",
+            "urgent a 3",
+            "a 1",
+            "urgent a 4",
+            "a 2",
+            "urgent a 5",
+        ]
+
+    async def test_an_urgent_caller_that_stops_waiting_leaves_the_turn_of_its_owner(self):
+        now = Time()
+        callers = Callers(FairSemaphore(1, now=now))
+        for owner in ("z", "a", "b"):
+            now.seconds += 1
+            await callers.begin(owner)
+        await callers.begin("a", urgent=True)
+        callers.waiting[-1][1].cancel()
+        await callers.settle()
+
+        for _ in range(2):
+            await callers.finish()
+
+        assert callers.began == ["z", "a", "b"]
 
     async def test_a_caller_that_stops_waiting_blocks_nobody(self):
         callers = Callers(FairSemaphore(1))

@@ -158,7 +158,7 @@ class TestCompose:
             assert ours <= SETTINGS
 
     def test_a_stopped_container_has_longer_than_a_worker_takes(self):
-        from stepiq.server.serving import DRAIN
+        from stepiq.server.process import DRAIN
         from tests.support.containers import seconds
 
         for name in ("api", "worker"):

@@ -12,7 +12,7 @@ import yaml
 from scripts.fetch_helm import fetch
 from stepiq import __version__
 from stepiq.core.settings import Settings, variable_name
-from stepiq.server.serving import DRAIN
+from stepiq.server.process import DRAIN
 from tests.deploy.test_files import SETTINGS
 from tests.docs.pages import blocks, read, section
 from tests.support.containers import ROOT, image

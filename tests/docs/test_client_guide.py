@@ -62,7 +62,6 @@ async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
 
 @pytest.mark.slow
 @pytest.mark.one_store
-@pytest.mark.timeout(300)
 async def test_each_example_works(server: ServerProcess, tmp_path: Path):
     async with httpx2.AsyncClient(base_url=server.url, timeout=30) as http:
         key = (await first_account(http, server.data))["X-API-Key"]

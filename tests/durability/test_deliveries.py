@@ -96,7 +96,6 @@ def numbers(received: list[Received]) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 class TestKill:
     async def test_attempts_go_on_where_they_were_wherever_the_kill_falls(
         self, server: ServerProcess, client: httpx2.AsyncClient, receiver: Receiver
@@ -218,7 +217,6 @@ def everything_in(folder: Path) -> bytes:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 class TestSecrets:
     async def test_a_receiver_that_sends_them_back_leaves_none_anywhere(
         self,

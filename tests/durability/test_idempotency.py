@@ -26,7 +26,6 @@ async def server(settings: Settings, tmp_path: Path) -> AsyncIterator[ServerProc
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 class TestKeysUnderKills:
     async def test_fifty_posts_with_one_key_start_one_run(self, server: ServerProcess):
         async with httpx2.AsyncClient(base_url=server.url, timeout=30) as client:

@@ -1,4 +1,4 @@
-"""Code that takes all it can get. It ends, within a second of its limit, and says why."""
+"""Code that takes all it can get. It ends within a second of its limit, unless the machine is busy, and says why."""
 
 import time
 from collections.abc import Awaitable, Callable

@@ -57,6 +57,8 @@ def test_a_process_does_not_import_what_only_some_need(module: str):
 def test_a_worker_does_not_import_the_api():
     modules = printed("import sys, stepiq.cli.worker; print(*sys.modules)")
 
+    assert "stepiq.server.worker" in modules
+    assert not modules & {"stepiq.server.app", "stepiq.server.serving", "stepiq.accounts.http"}
     assert not [each for each in modules if each.startswith("stepiq") and "endpoints" in each]
 
 

@@ -1,12 +1,13 @@
 import asyncio
 from collections import Counter
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
 from stepiq.core.fairness import act_for
 from stepiq.store import answer_time
-from stepiq.store.database import Database
-from stepiq.store.places import WriterPlace
+from stepiq.store.database import Database, Session
+from stepiq.store.places import SharedPlaces, WriterPlace
 
 
 class Writing:
@@ -58,7 +59,7 @@ class TestWriterPlace:
 
         assert writing.order.index("one") < 10
 
-    async def test_an_urgent_request_does_not_wait_for_others_of_its_workspace(self):
+    async def test_an_urgent_request_overtakes_others_of_its_workspace(self):
         writing = Writing()
         async with asyncio.TaskGroup() as tasks:
             for _ in range(50):
@@ -102,3 +103,41 @@ class TestWriterPlace:
         async with asyncio.timeout(10):
             await writing.request("one")
         assert writing.order == ["one"]
+
+
+class TestSharedPlaces:
+    async def test_an_urgent_caller_overtakes_others_of_its_workspace(self):
+        places = SharedPlaces(2)
+        order: list[bool] = []
+
+        async def use(*, urgent: bool = False) -> None:
+            act_for("workspace")
+            async with places.place(urgent=urgent):
+                order.append(urgent)
+                await asyncio.sleep(0)
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(20):
+                tasks.create_task(use())
+            await asyncio.sleep(0)
+            tasks.create_task(use(urgent=True))
+
+        assert order.index(True) < 5
+
+    @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+    async def test_they_are_the_connections_to_postgresql(self, database: Database):
+        order: list[bool] = []
+
+        async def use(session: AbstractAsyncContextManager[Session], *, urgent: bool) -> None:
+            act_for("workspace")
+            async with session:
+                order.append(urgent)
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(60):
+                tasks.create_task(use(database.transaction(), urgent=False))
+            await asyncio.sleep(0)
+            tasks.create_task(use(database.transaction(urgent=True), urgent=True))
+            tasks.create_task(use(database.reading(urgent=True), urgent=True))
+
+        assert sum(order[:25]) == 2

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 import sqlalchemy as sa
 
-from stepiq.store import answer_time
+from stepiq.store import answer_time, postgres_driver
 from stepiq.store import database as stores
 from stepiq.store.database import Database, StoreUnavailable
 from tests.support.silent_proxy import proxied
@@ -67,17 +67,6 @@ class TestSilence:
         with pytest.raises(StoreUnavailable):
             await ask(database)
 
-    async def test_few_connections_are_opened_at_once(self, silent):
-        proxy, database = silent
-        proxy.silence()
-        first = [asyncio.create_task(ask(database, 2)) for _ in range(2)]
-
-        asked = await asyncio.gather(*(ask(database) for _ in range(10)), return_exceptions=True)
-
-        assert {type(error) for error in asked} == {StoreUnavailable}
-        assert proxy.accepted == 2
-        await asyncio.gather(*first, return_exceptions=True)
-
     async def test_so_is_a_place_in_the_queue_for_one(self, silent, monkeypatch):
         proxy, database = silent
         await ask(database)
@@ -110,6 +99,47 @@ class TestSilence:
         done, _ = await asyncio.wait({task}, timeout=5)
         assert done
         assert task.cancelled()
+
+
+class TestOpener:
+    async def test_a_pool_opens_two_connections_at_once(self, silent):
+        proxy, database = silent
+        proxy.silence()
+        opening = [asyncio.create_task(ask(database, 5)) for _ in range(10)]
+        async with asyncio.timeout(30):
+            while proxy.accepted < 2:  # noqa: ASYNC110 - the proxy signals nothing
+                await asyncio.sleep(0.01)
+        waiting = [asyncio.create_task(ask(database)) for _ in range(5)]
+
+        asked = await asyncio.gather(*waiting, return_exceptions=True)
+
+        assert {type(error) for error in asked} == {StoreUnavailable}
+        assert proxy.accepted == 2
+        for each in opening:
+            each.cancel()
+        await asyncio.gather(*opening, return_exceptions=True)
+
+    async def test_failed_attempts_do_not_prevent_later_ones(self, silent):
+        proxy, database = silent
+        proxy.silence()
+        await asyncio.gather(*(ask(database) for _ in range(10)), return_exceptions=True)
+        proxy.speak()
+
+        assert await asyncio.gather(*(ask(database, 30) for _ in range(15))) == [1] * 15
+
+    async def test_an_attempt_has_a_time_limit_whatever_the_driver_does(
+        self, database_url: str, monkeypatch: pytest.MonkeyPatch
+    ):
+        async def connect(*_: object, **__: object) -> None:
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(postgres_driver.PostgresConnection, "connect", connect)
+        monkeypatch.setattr(postgres_driver, "_CONNECT_SECONDS", 0.01)
+        opener = postgres_driver.Opener()
+
+        for _ in range(3):
+            with pytest.raises(postgres_driver.NoAnswer):
+                await opener.open()
 
 
 class TestAnswered:

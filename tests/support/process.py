@@ -14,7 +14,7 @@ from stepiq.accounts.service import setup_token
 from tests.support.forked import ForkedProcess
 
 _ROOT = Path(__file__).parents[2]
-_START_SECONDS = 180
+_START_SECONDS = 120
 
 
 def config_file(folder: Path) -> str:

@@ -57,7 +57,6 @@ def _member(page: Page, name: str) -> Locator:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 async def test_a_new_team_of_three(
     page: Page, person: Person, new_context: NewContext, problems: PageProblems
 ):

@@ -1,7 +1,5 @@
 """`stepiq worker`: executes runs, without an API."""
 
-from datetime import timedelta
-
 from stepiq import __version__
 from stepiq.cli.console import UsageError
 from stepiq.cli.server_output import Announce, to_people
@@ -14,10 +12,8 @@ from stepiq.server.checks import before_start
 from stepiq.server.http_server import metrics_listener
 from stepiq.server.metrics import metrics_export
 from stepiq.server.probes import watched
-from stepiq.server.process import run, stop_on_signal
+from stepiq.server.process import DRAIN, run, stop_on_signal
 from stepiq.server.worker import Worker
-
-_DRAIN = timedelta(seconds=25)
 
 log = logging.get(__name__)
 
@@ -54,7 +50,7 @@ async def _work(configured: Settings, announce: Announce | None) -> None:
                 _report(announce, address)
                 await stopping.wait()
             finally:
-                await worker.stop(_DRAIN)
+                await worker.stop(DRAIN)
 
 
 def _report(announce: Announce | None, address: str | None) -> None:

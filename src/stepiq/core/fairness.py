@@ -43,6 +43,40 @@ class TooManyWaiting(Exception):
     """Too many callers wait for a place."""
 
 
+class _Callers:
+    """Waiting callers of one owner. Urgent ones and others take turns; of both, the oldest is first."""
+
+    __slots__ = ("_others", "_urgent", "_was_urgent")
+
+    def __init__(self) -> None:
+        self._urgent: OrderedDict[asyncio.Future[None], float] = OrderedDict()
+        self._others: OrderedDict[asyncio.Future[None], float] = OrderedDict()
+        self._was_urgent = False
+
+    def __len__(self) -> int:
+        return len(self._urgent) + len(self._others)
+
+    def __contains__(self, caller: asyncio.Future[None]) -> bool:
+        return caller in self._urgent or caller in self._others
+
+    def add(self, caller: asyncio.Future[None], arrived_at: float, *, urgent: bool) -> None:
+        queue = self._urgent if urgent else self._others
+        queue[caller] = arrived_at
+
+    def next(self) -> asyncio.Future[None]:
+        is_urgent = self._urgent and not (self._was_urgent and self._others)
+        return next(iter(self._urgent if is_urgent else self._others))
+
+    def remove(self, caller: asyncio.Future[None]) -> None:
+        self._was_urgent = self._urgent.pop(caller, None) is not None
+        if not self._was_urgent:
+            del self._others[caller]
+
+    def oldest(self) -> float:
+        """When the caller that has waited longest arrived."""
+        return min(next(iter(queue.values())) for queue in (self._urgent, self._others) if queue)
+
+
 @dataclass(slots=True)
 class _Share:
     """The places and the waiting callers of one owner."""
@@ -54,11 +88,7 @@ class _Share:
     granted_at: float = -inf
     has_backlog: bool = False
     """Whether several of its callers needed places at the same time, more than it could get. Reset when it is idle."""
-    waiting: OrderedDict[asyncio.Future[None], float] = field(
-        default_factory=OrderedDict[asyncio.Future[None], float]
-    )
-    """Waiting callers, the next one first, and when they began to wait. An urgent one has the time of the first that it
-    overtook, because the time of the next caller determines the owner's turn."""
+    waiting: _Callers = field(default_factory=_Callers)
     entry: "_Entry | None" = None
     """Its entry in a heap. Other entries of this owner are outdated."""
 
@@ -82,7 +112,8 @@ class FairSemaphore:
     - A free place goes to the waiting owner with the fewest places.
     - Of several, it goes to the one that has waited longest since its last place. By default, recent use counts as
       waiting less.
-    - An owner has at most `share` places.
+    - An owner has at most `share` places. Its callers get them in the order of their arrival, but every second place
+      goes to an urgent one if there is one.
     - The last `reserve` places are for owners that have no place, no backlog of callers and little recent use.
 
     An owner without a place is overtaken only by owners that arrived before it, or shortly after. So it gets a place
@@ -174,7 +205,8 @@ class FairSemaphore:
 
         Args:
             owner: Whose place it is.
-            urgent: Whether this caller gets the next place of this owner. It does not overtake other owners.
+            urgent: Whether every second place of this owner goes to this caller and other urgent ones, as long as they
+                wait. They do not overtake other owners.
 
         Raises:
             TooManyWaiting: Too many callers wait, of this owner or in total.
@@ -198,10 +230,7 @@ class FairSemaphore:
             self._rest(owner, share)
             raise TooManyWaiting
         granted = asyncio.get_running_loop().create_future()
-        share.waiting[granted] = self._now()
-        if urgent:
-            share.waiting[granted] = next(iter(share.waiting.values()))
-            share.waiting.move_to_end(granted, last=False)
+        share.waiting.add(granted, self._now(), urgent=urgent)
         share.has_backlog = share.has_backlog or share.held + len(share.waiting) > 1
         self._waiting += 1
         if len(share.waiting) <= 2:
@@ -256,18 +285,18 @@ class FairSemaphore:
         self._free -= 1
 
     def _withdraw(self, owner: Owner, share: _Share, granted: asyncio.Future[None]) -> None:
-        del share.waiting[granted]
+        share.waiting.remove(granted)
         self._waiting -= 1
         self._queue(owner, share)
         self._rest(owner, share)
 
     def _queue(self, owner: Owner, share: _Share) -> None:
-        """Update the position of a waiting owner, which depends on its places and its oldest caller."""
+        """Update the position of a waiting owner, which depends on its places and the caller that has waited longest."""
         share.entry = None
         if not share.waiting:
             return
         now = self._now()
-        since = max(next(iter(share.waiting.values())), share.granted_at)
+        since = max(share.waiting.oldest(), share.granted_at)
         turn = since + (share.recent_use(now) if self._counts_use else 0.0)
         share.entry = (share.held, turn, next(self._numbers), owner)
         heap = self._first_places if self._may_use_reserve(share) else self._more_places
@@ -294,14 +323,14 @@ class FairSemaphore:
         while self._free and (entry := self._next()) is not None:
             owner = entry[-1]
             share = self._shares[owner]
-            granted = next(iter(share.waiting))
+            granted = share.waiting.next()
             if granted.cancelled():
                 self._withdraw(owner, share, granted)
                 continue
             if share.held >= self.share:
                 # It has the fewest places, so all other waiting owners have their full share too.
                 return
-            del share.waiting[granted]
+            share.waiting.remove(granted)
             self._waiting -= 1
             self._grant(share)
             granted.set_result(None)

@@ -382,7 +382,7 @@ async def retry_run(
 
 async def _settled(services: Services, caller: Actor, run_id: UUID) -> Run:
     await services.engine.settled(run_id)
-    async with services.database.reading() as read:
+    async with services.database.reading(urgent=True) as read:
         return await service.get(read, caller, run_id)
 
 

@@ -20,7 +20,7 @@ from stepiq.web.services import Services
 
 _HTTP_DRAIN_SECONDS = 5
 """Time limit for responses to requests when the server stops. Longer than the time limit of the store."""
-KEEP_ALIVE_SECONDS = 75
+_KEEP_ALIVE_SECONDS = 75
 """How long an idle connection stays open.
 
 Clients and proxies must close first, because a request sent while the server closes gets no response. Most of them
@@ -37,7 +37,7 @@ class HttpServer(uvicorn.Server):
 
     def __init__(self, settings: Settings, app: object, limits: Limits | None = None) -> None:
         super().__init__(_config(settings, app))
-        self.connections = Connections(limits or limits_of(settings))
+        self.connections = Connections(limits or _limits_of(settings))
         self._clients = Clients([str(network) for network in settings.trusted_proxies])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -64,11 +64,11 @@ class HttpServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        # This module handles signals. uvicorn would raise them again when it ends, before the store is closed.
+        # `process.stop_on_signal` handles signals. uvicorn would raise them again when it ends, before the store is closed.
         yield
 
 
-def limits_of(settings: Settings) -> Limits:
+def _limits_of(settings: Settings) -> Limits:
     """The limits of the API: those of the settings, or lower ones if the limit of open files requires it."""
     total = descriptors.max_connections(settings, descriptors.limit())
     return Limits.fitted(
@@ -91,7 +91,7 @@ def _config(settings: Settings, app: object) -> uvicorn.Config:
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
         timeout_graceful_shutdown=_HTTP_DRAIN_SECONDS,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )
 
 

@@ -3,12 +3,16 @@
 import asyncio
 import signal
 from collections.abc import Coroutine
+from datetime import timedelta
 from typing import Any
 
 import uvloop
 
 from stepiq.core import gc_pause
 from stepiq.server import descriptors
+
+DRAIN = timedelta(seconds=25)
+"""How long a process that stops lets steps in progress finish."""
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

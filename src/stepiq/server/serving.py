@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
-from datetime import timedelta
 
 from stepiq.accounts.http import DOORS
 from stepiq.accounts.oidc.http import OIDC
@@ -18,12 +17,10 @@ from stepiq.server.checks import before_start
 from stepiq.server.http_server import HttpServer, metrics_listener
 from stepiq.server.listening import bind
 from stepiq.server.metrics import metrics_export
-from stepiq.server.process import run, stop_on_signal
+from stepiq.server.process import DRAIN, run, stop_on_signal
 from stepiq.server.welcome import welcome
 from stepiq.server.worker import Worker
 
-DRAIN = timedelta(seconds=25)
-"""How long a stopping server lets steps in progress finish. Responses have a few seconds more."""
 _SETTLES_SECONDS = 1.0
 """How long after its start a server may block the loop without a report, because it does much for the first time."""
 

@@ -189,7 +189,7 @@ class Database:
         Args:
             patience: time limit in seconds for the whole transaction on PostgreSQL, by default 3.5 seconds for all
                 transactions of a request. SQLite ignores it.
-            urgent: whether it does not wait for others of the same workspace.
+            urgent: whether it gets one of the next two turns of its workspace, unless other urgent ones wait.
 
         Raises:
             StoreUnavailable: the database cannot be reached, or it is unknown whether the transaction was committed.
@@ -200,13 +200,13 @@ class Database:
             yield session
 
     @asynccontextmanager
-    async def reading(self) -> AsyncGenerator[Session]:
-        """A read-only transaction; on SQLite it does not wait for writers.
+    async def reading(self, *, urgent: bool = False) -> AsyncGenerator[Session]:
+        """A read-only transaction; on SQLite it does not wait for writers. `urgent` as in `transaction`.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        async with self._open(self._reader, self._readers.place(), None) as session:
+        async with self._open(self._reader, self._readers.place(urgent=urgent), None) as session:
             yield session
 
     @asynccontextmanager

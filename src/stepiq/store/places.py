@@ -25,7 +25,7 @@ class SharedPlaces:
 
     @asynccontextmanager
     async def place(self, *, urgent: bool = False) -> AsyncGenerator[None]:
-        """Wait for a place, and release it at the end. Urgent transactions go before others of the same workspace."""
+        """Wait for a place, and release it at the end. Urgent callers get every second place of their workspace."""
         async with self._places.place(_owner(), urgent=urgent):
             yield
 
@@ -45,7 +45,7 @@ class WriterPlace:
 
     @asynccontextmanager
     async def place(self, *, urgent: bool = False) -> AsyncGenerator[None]:
-        """Wait for the place, and release it at the end. Urgent transactions go before others of the same workspace."""
+        """Wait for the place, and release it at the end. Urgent callers get every second turn of their workspace."""
         group = self._requests if answer_time.is_answering() else self._other_work
         async with group.place(urgent=urgent), self._writer.place(group):
             yield

@@ -19,6 +19,7 @@ from sqlalchemy import event
 _LEAST_SECONDS = 0.5
 _CONNECT_SECONDS = 3
 _OPENED_AT_ONCE = 2
+_TO_OPEN_SECONDS = 1.0
 _UNHEARD_MILLISECONDS = 10_000
 _IDLE_IN_TRANSACTION = "3s"
 
@@ -73,7 +74,7 @@ class PostgresConnection(psycopg.AsyncConnection[Any]):
 
 
 class Opener:
-    """Opens connections for one engine, a few at a time.
+    """Opens connections for one pool on one event loop, a few at a time.
 
     On an overloaded machine, many that are opened at once would all exceed their time limit, and be opened again.
     """
@@ -82,9 +83,33 @@ class Opener:
         self._places = asyncio.Semaphore(_OPENED_AT_ONCE)
 
     async def open(self, *arguments: Any, **options: Any) -> PostgresConnection:
-        """Open a connection, with the arguments of `psycopg.AsyncConnection.connect`."""
-        async with self._places:
-            return await PostgresConnection.connect(*arguments, **options)
+        """Open a connection, with the arguments of `psycopg.AsyncConnection.connect`.
+
+        Raises:
+            NoAnswer: it was not open in time, or could not be opened before the deadline.
+        """
+        try:
+            async with asyncio.timeout(_wait_seconds()):
+                await self._places.acquire()
+        except TimeoutError:
+            raise NoAnswer("Other connections were not open in time.") from None
+        try:
+            # The driver's own limit applies to each address of a host, and not to the search for them.
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                return await PostgresConnection.connect(*arguments, **options)
+        except TimeoutError:
+            raise NoAnswer("The connection was not open in time.") from None
+        finally:
+            self._places.release()
+
+
+def _wait_seconds() -> float | None:
+    """How long a connection may wait before it is opened, so that enough time is left to open it."""
+    deadline = _deadline.get()
+    if deadline is None:
+        return None
+    left = deadline - asyncio.get_running_loop().time()
+    return max(left - _TO_OPEN_SECONDS, left / 2)
 
 
 def prepare(engine: sa.Engine, *, may_idle: bool = False) -> None:

@@ -18,7 +18,6 @@ ACCOUNTS = 10
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("kind", ["app", "recovery"])
 async def test_of_logins_at_two_servers_at_the_same_time_one_succeeds(
