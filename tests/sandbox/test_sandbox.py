@@ -201,7 +201,10 @@ class TestWorkspaces:
             assert min(os.getpriority(os.PRIO_PROCESS, pid) for pid in code.pids) >= 19
 
     @languages
-    async def test_new_code_of_others_does_not(self, sandbox: Sandbox, language: CodeLanguage):
+    async def test_new_code_of_others_does_not(
+        self, sandbox: Sandbox, language: CodeLanguage, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("stepiq.sandbox.sandbox._DEMOTE_SECONDS", 600)
         async with running(sandbox, language) as code:
             await identity(sandbox, language, 1)
 

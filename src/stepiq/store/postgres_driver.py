@@ -92,13 +92,13 @@ class Opener:
             async with asyncio.timeout(_wait_seconds()):
                 await self._places.acquire()
         except TimeoutError:
-            raise NoAnswer("Other connections were not open in time.") from None
+            raise NoAnswer("The time limit ended while other connections were opened.") from None
         try:
             # The driver's own limit applies to each address of a host, and not to the search for them.
             async with asyncio.timeout(_CONNECT_SECONDS):
                 return await PostgresConnection.connect(*arguments, **options)
         except TimeoutError:
-            raise NoAnswer("The connection was not open in time.") from None
+            raise NoAnswer("The connection was not opened within the time limit.") from None
         finally:
             self._places.release()
 

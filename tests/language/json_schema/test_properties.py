@@ -30,7 +30,11 @@ models = st.sampled_from([None, "gpt-4o", "a/b", "\ufeffx", "x\u2003"])
 targets = seldom(st.just("zz"), st.sampled_from(["next", "end"]))
 addresses = st.sampled_from(["a@example.com", "o'x+y@b-c.example", ["a@b.c"], ["a@b.c", "d@e.f"]])
 scalars = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=5)
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=5),
 )
 anything = st.recursive(
     scalars,

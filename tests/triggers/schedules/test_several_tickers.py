@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import timedelta
 
@@ -11,10 +12,11 @@ import sqlalchemy as sa
 
 from stepiq.billing.plans import Plans
 from stepiq.core import ids
-from stepiq.store.database import Database
+from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.tables import runs, schedule_ticks, schedules, workspaces
 from stepiq.triggers.schedules import ticker as module
 from stepiq.triggers.schedules.ticker import Ticker
+from tests.support import pace
 from tests.support.forked_command import ForkedCommand
 from tests.triggers.schedules.conftest import NINE
 
@@ -64,6 +66,17 @@ class TestSeveralTickers:
         assert sorted(row.schedule_id for row in found) == sorted(made)
 
 
+async def ticked(ticker: Ticker) -> None:
+    """Fire what is due at nine, again after an outage, as `Ticker.run_for_ever` does.
+
+    PostgreSQL ends transactions that are idle for three seconds, which also happens if the machine is very slow.
+    """
+    while True:
+        with suppress(StoreUnavailable):
+            await ticker.tick(NINE)
+            return
+
+
 class TestBurst:
     @pytest.fixture
     async def thousand(self, database, account, make, pipeline_id):
@@ -102,7 +115,7 @@ class TestBurst:
         began, computed = time.monotonic(), time.process_time()
 
         dying = asyncio.create_task(Ticker(other_database, engine, plans).tick(NINE))
-        living = asyncio.create_task(Ticker(database, engine, plans).tick(NINE))
+        living = asyncio.create_task(ticked(Ticker(database, engine, plans)))
         await reached.wait()
         dying.cancel()
         await asyncio.wait({dying})
@@ -113,8 +126,9 @@ class TestBurst:
         await other_database.close()
         await each_started_once()
         # About 0.6 and 1; the second depends on what else the machine does.
-        assert computed < 3
-        assert took < 10
+        slower = pace.slowness()
+        assert computed < 3 * slower
+        assert took < 10 * slower
 
     @pytest.fixture
     async def process(self, settings, tmp_path):
