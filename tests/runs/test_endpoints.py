@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
 import pytest
@@ -6,6 +7,7 @@ import sqlalchemy as sa
 
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, ids
+from stepiq.store.places import SharedPlaces
 from stepiq.store.states import RunStatus, StepStatus
 from stepiq.store.tables import large_values, pipeline_versions, run_steps, runs
 
@@ -369,6 +371,21 @@ class TestCancel:
         answers = await asyncio.gather(*(owner.post(url) for _ in range(5)))
 
         assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409]
+
+    @pytest.mark.both_stores
+    async def test_its_change_and_its_answer_are_urgent(self, owner, account, make, monkeypatch):
+        run = await owner.post(f"/api/pipelines/{await make.pipeline(account)}/run", json={})
+        opened: list[bool] = []
+        place = SharedPlaces.place
+
+        def noted(self: SharedPlaces, *, urgent: bool = False) -> AbstractAsyncContextManager[None]:
+            opened.append(urgent)
+            return place(self, urgent=urgent)
+
+        monkeypatch.setattr(SharedPlaces, "place", noted)
+        await owner.post(f"/api/runs/{run.json()['id']}/cancel")
+
+        assert opened.count(True) == 2
 
     @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
     async def test_it_overtakes_requests_that_start_runs(self, owner, account, make, database):

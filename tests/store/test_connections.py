@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.core.fairness import act_for
-from stepiq.store import database as database_module
+from stepiq.store import postgres_driver
 from stepiq.store.database import Database, StoreUnavailable
 
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -49,16 +49,16 @@ class TestConnections:
     async def test_who_gets_none_in_time_still_had_time_to_finish(
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(database_module, "_wait_seconds", lambda patience: patience / 100)
         async with AsyncExitStack() as stack:
             for owner, number in (("many", SHARE), ("more", ALL - SHARE)):
                 await stack.enter_async_context(busy(database, owner, number))
+            monkeypatch.setattr(postgres_driver, "wait_seconds", lambda left: left / 100)
 
             async with asyncio.timeout(20):
                 with pytest.raises(StoreUnavailable):
                     async with database.transaction(patience=60):
                         pass
 
-    @pytest.mark.parametrize(("patience", "wait"), [(3.5, 2.5), (0.5, 0.25), (30, 29)])
-    def test_a_second_is_left_or_half_of_the_time(self, patience: float, wait: float):
-        assert database_module._wait_seconds(patience) == wait
+    @pytest.mark.parametrize(("left", "wait"), [(3.5, 2.5), (0.5, 0.25), (30, 29)])
+    def test_a_second_is_left_or_half_of_the_time(self, left: float, wait: float):
+        assert postgres_driver.wait_seconds(left) == wait

@@ -1,13 +1,15 @@
 import asyncio
 from collections import Counter
+from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import pytest
 
 from stepiq.core.fairness import act_for
 from stepiq.store import answer_time
 from stepiq.store.database import Database, Session
-from stepiq.store.places import SharedPlaces, WriterPlace
+from stepiq.store.places import WriterPlace
 
 
 class Writing:
@@ -26,6 +28,14 @@ class Writing:
         act_for(workspace)
         with answer_time.answering():
             await self.write(workspace, urgent=urgent)
+
+    async def after_many(self, request: Coroutine[Any, Any, None]) -> None:
+        """Make a request while fifty of the workspace "many" wait."""
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(50):
+                tasks.create_task(self.request("many"))
+            await asyncio.sleep(0)
+            tasks.create_task(request)
 
 
 class TestWriterPlace:
@@ -51,21 +61,15 @@ class TestWriterPlace:
 
     async def test_workspaces_that_send_requests_take_turns(self):
         writing = Writing()
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(50):
-                tasks.create_task(writing.request("many"))
-            await asyncio.sleep(0)
-            tasks.create_task(writing.request("one"))
+
+        await writing.after_many(writing.request("one"))
 
         assert writing.order.index("one") < 10
 
     async def test_an_urgent_request_overtakes_others_of_its_workspace(self):
         writing = Writing()
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(50):
-                tasks.create_task(writing.request("many"))
-            await asyncio.sleep(0)
-            tasks.create_task(writing.request("many", urgent=True))
+
+        await writing.after_many(writing.request("many", urgent=True))
 
         assert writing.order.index("urgent many") < 5
 
@@ -106,24 +110,6 @@ class TestWriterPlace:
 
 
 class TestSharedPlaces:
-    async def test_an_urgent_caller_overtakes_others_of_its_workspace(self):
-        places = SharedPlaces(2)
-        order: list[bool] = []
-
-        async def use(*, urgent: bool = False) -> None:
-            act_for("workspace")
-            async with places.place(urgent=urgent):
-                order.append(urgent)
-                await asyncio.sleep(0)
-
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(20):
-                tasks.create_task(use())
-            await asyncio.sleep(0)
-            tasks.create_task(use(urgent=True))
-
-        assert order.index(True) < 5
-
     @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
     async def test_they_are_the_connections_to_postgresql(self, database: Database):
         order: list[bool] = []

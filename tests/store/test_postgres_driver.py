@@ -127,6 +127,32 @@ class TestOpener:
 
         assert await asyncio.gather(*(ask(database, 30) for _ in range(15))) == [1] * 15
 
+    async def test_a_connection_that_waited_too_long_is_not_opened(
+        self, database_url: str, monkeypatch: pytest.MonkeyPatch
+    ):
+        begun: list[int] = []
+
+        async def connect(number: int) -> None:
+            begun.append(number)
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(postgres_driver.PostgresConnection, "connect", connect)
+        monkeypatch.setattr(postgres_driver, "_CONNECT_SECONDS", 60)
+        monkeypatch.setattr(postgres_driver, "wait_seconds", lambda left: left / 1000)
+        opener = postgres_driver.Opener()
+
+        with postgres_driver.answering_within(60):
+            opening = [asyncio.create_task(opener.open(number)) for number in range(2)]
+            await asyncio.sleep(0)
+            async with asyncio.timeout(20):
+                with pytest.raises(postgres_driver.NoAnswer):
+                    await opener.open(2)
+
+        assert begun == [0, 1]
+        for each in opening:
+            each.cancel()
+        await asyncio.gather(*opening, return_exceptions=True)
+
     async def test_an_attempt_has_a_time_limit_whatever_the_driver_does(
         self, database_url: str, monkeypatch: pytest.MonkeyPatch
     ):

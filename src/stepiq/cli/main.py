@@ -151,7 +151,7 @@ def serve(
     given = {"host": host, "port": port}
     overrides = {name: value for name, value in given.items() if value is not None}
     with configured_log():
-        from stepiq.server.serving import serve as serve_api
+        from stepiq.server import serving
 
         configured = settings.load({"host": "--host", "port": "--port"}, **overrides)
         if not has_worker and configured.sqlite_path is not None:
@@ -159,7 +159,7 @@ def serve(
                 f"--no-worker needs PostgreSQL, because only one process can use the SQLite file {configured.sqlite_path}."
                 " Remove --no-worker, or set STEPIQ_DATABASE_URL to postgresql://…"
             )
-        serve_api(
+        serving.serve(
             configured,
             to_people_at_once(),
             shows_secrets=stdout_is_terminal(),

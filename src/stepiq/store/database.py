@@ -45,9 +45,6 @@ _SQLITE_WAIT_SECONDS = 30.0
 _CONNECTIONS = 15
 # Transactions of one workspace wait for each other's locks. If they had all connections, all workspaces would wait.
 _CONNECTIONS_OF_OWNER = 10
-# What is left of the time of a transaction when it gets a connection. If all of it could be spent on the wait, an
-# overloaded process would start only transactions that have no time to finish.
-_TO_FINISH_SECONDS = 1.0
 # Deadlock, serialization failure, unavailable lock, cancelled statement.
 _ROLLED_BACK = frozenset({"40P01", "40001", "55P03", "57014"})
 
@@ -273,7 +270,8 @@ class Database:
         async with AsyncExitStack() as held:
             try:
                 async with asyncio.timeout(_SQLITE_WAIT_SECONDS if self.is_sqlite else patience):
-                    async with asyncio.timeout(None if self.is_sqlite else _wait_seconds(patience)):
+                    wait = None if self.is_sqlite else postgres_driver.wait_seconds(patience)
+                    async with asyncio.timeout(wait):
                         await held.enter_async_context(place)
                     connection = await engine.connect().start()
             except TimeoutError as error:
@@ -355,10 +353,6 @@ def outages_reported() -> Generator[None]:
         yield
     except psycopg.OperationalError as error:
         raise StoreUnavailable(_NO_ANSWER) from error
-
-
-def _wait_seconds(patience: float) -> float:
-    return max(patience - _TO_FINISH_SECONDS, patience / 2)
 
 
 def _checked_out(engine: AsyncEngine) -> int:

@@ -19,7 +19,9 @@ from sqlalchemy import event
 _LEAST_SECONDS = 0.5
 _CONNECT_SECONDS = 3
 _OPENED_AT_ONCE = 2
-_TO_OPEN_SECONDS = 1.0
+# What is left of the time of a transaction after its waits. If all of it could be spent on waits, an overloaded process
+# would begin only what it has no time to finish.
+_TO_FINISH_SECONDS = 1.0
 _UNHEARD_MILLISECONDS = 10_000
 _IDLE_IN_TRANSACTION = "3s"
 
@@ -88,8 +90,9 @@ class Opener:
         Raises:
             NoAnswer: it was not open in time, or could not be opened before the deadline.
         """
+        deadline, now = _deadline.get(), asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(_wait_seconds()):
+            async with asyncio.timeout(None if deadline is None else wait_seconds(deadline - now)):
                 await self._places.acquire()
         except TimeoutError:
             raise NoAnswer("The time limit ended while other connections were opened.") from None
@@ -103,13 +106,9 @@ class Opener:
             self._places.release()
 
 
-def _wait_seconds() -> float | None:
-    """How long a connection may wait before it is opened, so that enough time is left to open it."""
-    deadline = _deadline.get()
-    if deadline is None:
-        return None
-    left = deadline - asyncio.get_running_loop().time()
-    return max(left - _TO_OPEN_SECONDS, left / 2)
+def wait_seconds(left: float) -> float:
+    """How many of the seconds that are left a transaction may wait before it begins something."""
+    return max(left - _TO_FINISH_SECONDS, left / 2)
 
 
 def prepare(engine: sa.Engine, *, may_idle: bool = False) -> None:
