@@ -21,6 +21,7 @@ from stepiq.store.tables import run_steps
 from tests.support import loop_time
 from tests.support.engine import Ended, Limits, World
 from tests.support.fake_provider import RunningFakeProvider
+from tests.support.query_plans import plan_of, statements
 
 ASK = "name: Ask\nsteps: [{id: ask, model: openai/gpt-4o-mini, prompt: x, max_tokens: 1000}]"
 EACH = """\
@@ -296,6 +297,15 @@ class TestSettling:
 
         assert await release_left_over(world.database) == 1
         await assert_nothing_reserved(world)
+
+    async def test_only_reserved_steps_are_read_to_find_those_left(self, world: World):
+        with statements(world.database) as seen:
+            assert await release_left_over(world.database) == 0
+
+        ((text, parameters),) = seen.items()
+        plan = await plan_of(world.database, text, parameters)
+        assert "ix_run_steps_reserved" in plan
+        assert "ix_runs_ended" not in plan
 
 
 class TestFreeOfCharge:

@@ -320,18 +320,23 @@ class TestForEach:
     async def test_no_more_run_at_once_than_allowed(
         self, world: World, fake_provider: RunningFakeProvider
     ):
-        fake_provider.configure(latency_ms=20)
-        ended = await world.run(
-            """
-            name: I
-            steps:
-              - id: p
-                type: parallel
-                for_each: "[1, 2, 3, 4, 5, 6, 7, 8]"
-                max_concurrency: 3
-                step: {id: ask, model: openai/gpt-4o-mini, prompt: "{{item}}"}
-            """
-        )
+        with fake_provider.holding():
+            run_id, heard = await world.start(
+                await world.pipeline(
+                    """
+                    name: I
+                    steps:
+                      - id: p
+                        type: parallel
+                        for_each: "[1, 2, 3, 4, 5, 6, 7, 8]"
+                        max_concurrency: 3
+                        step: {id: ask, model: openai/gpt-4o-mini, prompt: "{{item}}"}
+                    """
+                )
+            )
+            await fake_provider.next_request(3)
+        await heard.until_ended()
+        ended = await world.ended(run_id, heard)
 
         assert ended.run.output == [f"echo: {n}" for n in range(1, 9)]
         assert fake_provider.stats.max_inflight == 3
