@@ -200,6 +200,7 @@ def orphaned(evidence: Evidence) -> Row:
         unit="gaps",
     )
     waits: list[float] = []
+    after_a_loss: list[float] = []
     struck = merged((f["at"], f["until"]) for f in evidence.faults)
     for run in evidence.listed:
         busy = [
@@ -216,11 +217,19 @@ def orphaned(evidence: Evidence) -> Row:
             if overlap(struck, start, end):
                 row.checked += 1
                 waits.append(stood)
+                losses = evidence.continued_in_vain(run["id"], start, end)
+                after_a_loss += [
+                    until - since - overlap(excused, since, until)
+                    for since, until in pairwise([start, *losses, end])
+                ]
             row.expect(
                 stood <= ORPHAN_SECONDS * evidence.slowness,
                 f"{run['id']} stood still for {stood:.1f} s from {start:.3f}",
             )
     row.notes.append(f"gaps in which something broke: {spread(waits, ORPHAN_SECONDS)}")
+    row.notes.append(
+        f"the same, if each loss of a worker is counted: {spread(after_a_loss, ORPHAN_SECONDS)}"
+    )
     return row
 
 

@@ -27,6 +27,7 @@ _STORE_FAULTS = (
     FaultKind.HOLD,
     FaultKind.CUT_ALL,
 )
+_WORKER_FAULTS = (FaultKind.KILL_WORKER, FaultKind.TERMINATE, FaultKind.PAUSE)
 _BLIP_SECONDS = 1.0
 """How long a momentary fault has an effect."""
 
@@ -134,6 +135,33 @@ class Evidence:
                 spans.append((ready_at, record["at"]))
                 ready_at = None
         return spans if ready_at is None else [*spans, (ready_at, end)]
+
+    @cached_property
+    def _executors(self) -> dict[str, list[tuple[float, str]]]:
+        """When a worker started or continued a run, and which, by run."""
+        found: dict[str, list[tuple[float, str]]] = defaultdict(list)
+        for node, lines in self.logs.items():
+            for line in lines:
+                if line.get("event") in ("run_started", "run_continued") and "at" in line:
+                    found[line["run_id"]].append((moment(line["at"]), node))
+        return found
+
+    @cached_property
+    def _losses(self) -> dict[str, list[float]]:
+        """When each worker was killed, stopped or paused."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for fault in self.faults:
+            if fault["fault"] in _WORKER_FAULTS:
+                found[fault["node"]].append(fault["at"])
+        return found
+
+    def continued_in_vain(self, run_id: str, start: float, end: float) -> list[float]:
+        """The times between `start` and `end` at which a worker continued a run, if the worker was lost before `end`."""
+        return sorted(
+            at
+            for at, node in self._executors[run_id]
+            if start < at < end and any(at < lost < end for lost in self._losses[node])
+        )
 
     @cached_property
     def slowness(self) -> float:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.chaos import evidence as reading
 from tests.chaos.checker import check
+from tests.chaos.plan import FaultKind
 from tests.chaos.report import report
 from tests.chaos.sample import START, Sample, iso
 
@@ -60,6 +61,19 @@ def event(sample: Sample, run_id: str, number: int) -> dict[str, Any]:
 def told(sample: Sample, number: int, **changes: Any) -> None:
     """Change the envelope of a request to the receiver."""
     hook(sample, number, envelope={**records(sample, "hook")[number]["envelope"], **changes})
+
+
+def orphan(sample: Sample, *, continued: float, killed: float) -> None:
+    """Have a run stand still from second 60 to 75. Worker 1 continues it, and is killed, in these seconds."""
+    event(sample, "cron", 2).update(created_at=iso(75))
+    line = {"event": "run_continued", "run_id": "cron", "at": iso(continued)}
+    sample.logs["worker-1"].append(line)
+    fault = sample.note("fault", killed, fault=FaultKind.KILL_WORKER, node="worker-1")
+    sample.note("exited", killed, node="worker-1", code=-9, was_ready=True)
+    sample.note("started", killed, node="worker-1")
+    sample.note("ready", killed + 0.1, node="worker-1")
+    sample.note("mended", killed + 0.1, fault_at=fault["at"], node="worker-1", resumes=False)
+    sample.ledger.records.sort(key=lambda record: record["at"])
 
 
 BROKEN: dict[str, tuple[str, str, Doctor]] = {
@@ -312,6 +326,25 @@ class TestCheck:
         shift(sample, "cancel", 0, sent_at=START + 31)
 
         assert violations(sample) == {}
+
+    @pytest.mark.parametrize(
+        ("continued", "killed", "longest"),
+        [
+            pytest.param(66, 69, "9.00", id="continued-and-lost"),
+            pytest.param(66, 62, "15.00", id="continued-after-the-loss"),
+            pytest.param(71, 72, "11.00", id="continued-late"),
+            pytest.param(63, 69, "12.00", id="not-continued-again"),
+        ],
+    )
+    def test_a_gap_is_also_reported_from_each_loss_of_its_worker(self, continued, killed, longest):
+        sample = Sample()
+        orphan(sample, continued=continued, killed=killed)
+
+        (row,) = (row for row in check(sample.evidence()) if row.promise == "P4")
+
+        assert any("stood still for 1" in violation for violation in row.violations)
+        (note,) = (note for note in row.notes if "each loss" in note)
+        assert f"max {longest} s" in note
 
     def test_limits_grow_with_the_time_that_processes_need_to_start(self):
         sample = Sample()
