@@ -185,16 +185,23 @@ class TestClaim:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ):
         claim, claimed = tickets_module._claim, list[int]()
+        lane = Queue.RUNS.lane(9)
+        asked = 0
 
-        def count(*arguments: Any, **options: Any) -> Any:
-            found = claim(*arguments, **options)
+        def count(system: Any, queue: Any, *arguments: Any, **options: Any) -> Any:
+            nonlocal asked
+            asked += queue.name == lane
+            found = claim(system, queue, *arguments, **options)
             if found[0]:
                 claimed.append(len(found[0]))
             return found
 
-        monkeypatch.setattr(tickets_module, "_claim", count)
         monkeypatch.setattr(tickets_module, "_CLAIMED_AT_ONCE", 2)
-
+        monkeypatch.setattr(tickets_module, "_claim", count)
+        # A claim that began before the change could claim all.
+        while asked < 2:
+            tickets_module.LANES.wake(lane)
+            await asyncio.sleep(0.01)
         waiting = {uuid7() for _ in range(7)}
         async with world.database.transaction() as session:
             await world.engine._tickets.enqueue_many(session, [(each, 1, 9) for each in waiting])
