@@ -1,13 +1,13 @@
 import asyncio
-from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, ids
-from stepiq.store.places import SharedPlaces
+from stepiq.store.database import Database
 from stepiq.store.states import RunStatus, StepStatus
 from stepiq.store.tables import large_values, pipeline_versions, run_steps, runs
 
@@ -375,17 +375,22 @@ class TestCancel:
     @pytest.mark.both_stores
     async def test_its_change_and_its_answer_are_urgent(self, owner, account, make, monkeypatch):
         run = await owner.post(f"/api/pipelines/{await make.pipeline(account)}/run", json={})
-        opened: list[bool] = []
-        place = SharedPlaces.place
+        opened: list[str] = []
 
-        def noted(self: SharedPlaces, *, urgent: bool = False) -> AbstractAsyncContextManager[None]:
-            opened.append(urgent)
-            return place(self, urgent=urgent)
+        def note(kind: str) -> None:
+            method = getattr(Database, kind)
 
-        monkeypatch.setattr(SharedPlaces, "place", noted)
+            def noted(self: Database, *arguments: Any, urgent: bool = False) -> Any:
+                opened.extend([kind] * urgent)
+                return method(self, *arguments, urgent=urgent)
+
+            monkeypatch.setattr(Database, kind, noted)
+
+        note("transaction")
+        note("reading")
         await owner.post(f"/api/runs/{run.json()['id']}/cancel")
 
-        assert opened.count(True) == 2
+        assert opened == ["transaction", "reading"]
 
     @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
     async def test_it_overtakes_requests_that_start_runs(self, owner, account, make, database):

@@ -13,24 +13,26 @@ from stepiq.store.database import Database, StoreUnavailable
 
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
-SHARE, ALL = 10, 15
+WRITING, SHARE, ALL = 3, 10, 15
 
 
 @asynccontextmanager
-async def busy(database: Database, owner: str, number: int) -> AsyncGenerator[None]:
+async def busy(
+    database: Database, owner: str, number: int, *, writing: bool = False
+) -> AsyncGenerator[None]:
     """Transactions of an owner that end with the block. As many as the owner can have at once have begun."""
     begun, done = asyncio.Semaphore(0), asyncio.Event()
 
     async def use() -> None:
         act_for(owner)
-        async with database.transaction(patience=60):
+        async with database.transaction(patience=60) if writing else database.reading():
             begun.release()
             await done.wait()
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(number):
             tasks.create_task(use())
-        for _ in range(min(number, SHARE)):
+        for _ in range(min(number, WRITING if writing else SHARE)):
             await begun.acquire()
         yield
         done.set()
@@ -44,6 +46,16 @@ class TestConnections:
 
             async with database.transaction(patience=60) as session:
                 assert await session.scalar(sa.select(1)) == 1
+
+    @only_postgresql
+    async def test_few_transactions_of_a_workspace_write_at_once(self, database: Database):
+        async with busy(database, "many", ALL + 5, writing=True):
+            assert database.connections() == {"all": WRITING}
+
+            async with busy(database, "many", SHARE - WRITING):
+                assert database.connections() == {"all": SHARE}
+            async with busy(database, "other", ALL + 5, writing=True):
+                assert database.connections() == {"all": 2 * WRITING}
 
     @only_postgresql
     async def test_who_gets_none_in_time_still_had_time_to_finish(

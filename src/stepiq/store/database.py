@@ -45,6 +45,9 @@ _SQLITE_WAIT_SECONDS = 30.0
 _CONNECTIONS = 15
 # Transactions of one workspace wait for each other's locks. If they had all connections, all workspaces would wait.
 _CONNECTIONS_OF_OWNER = 10
+# Of those that write, few wait in the database, where workers wait for the same locks. The others wait here, where
+# urgent ones overtake them.
+_WRITERS_OF_OWNER = 3
 # Deadlock, serialization failure, unavailable lock, cancelled statement.
 _ROLLED_BACK = frozenset({"40P01", "40001", "55P03", "57014"})
 
@@ -127,10 +130,10 @@ class Database:
         """The turns of all connections of this process that write to the SQLite file."""
         # A pool gives a free connection to the next caller that asks, even if others wait. Code that writes one
         # transaction after the other would therefore keep it for seconds.
+        self._readers = SharedPlaces(_CONNECTIONS, _CONNECTIONS_OF_OWNER)
         self._writers: SharedPlaces | WriterPlace = SharedPlaces(
-            _CONNECTIONS, _CONNECTIONS_OF_OWNER
+            _CONNECTIONS, _WRITERS_OF_OWNER, within=self._readers
         )
-        self._readers = self._writers
         self._flusher: log_flusher.LogFlusher | None = None
         if self.path is None:
             self.url = make_url(settings.database_url).set(drivername="postgresql+psycopg")

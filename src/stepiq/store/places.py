@@ -1,7 +1,7 @@
 """Decides which transactions of a process get a connection next."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from stepiq.core.fairness import FairSemaphore, Owner, current_owner
 from stepiq.store import answer_time
@@ -19,14 +19,18 @@ def _owner() -> Owner:
 class SharedPlaces:
     """Several places. Workspaces take turns."""
 
-    def __init__(self, size: int, share: int | None = None) -> None:
-        """Create places, of which one workspace has at most `share`."""
+    def __init__(
+        self, size: int, share: int | None = None, within: "SharedPlaces | None" = None
+    ) -> None:
+        """Create places, of which one workspace has at most `share`. Each of them also takes a place of `within`."""
         self._places = FairSemaphore(size, share=share, counts_use=False)
+        self._within = within
 
     @asynccontextmanager
     async def place(self, *, urgent: bool = False) -> AsyncGenerator[None]:
         """Wait for a place, and release it at the end. Urgent callers get every second place of their workspace."""
-        async with self._places.place(_owner(), urgent=urgent):
+        outer = nullcontext() if self._within is None else self._within.place(urgent=urgent)
+        async with self._places.place(_owner(), urgent=urgent), outer:
             yield
 
 
