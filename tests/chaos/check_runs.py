@@ -200,7 +200,7 @@ def orphaned(evidence: Evidence) -> Row:
         unit="gaps",
     )
     waits: list[float] = []
-    after_a_loss: list[float] = []
+    parts: list[float] = []
     struck = merged((f["at"], f["until"]) for f in evidence.faults)
     for run in evidence.listed:
         busy = [
@@ -217,10 +217,10 @@ def orphaned(evidence: Evidence) -> Row:
             if overlap(struck, start, end):
                 row.checked += 1
                 waits.append(stood)
-                losses = evidence.continued_in_vain(run["id"], start, end)
-                after_a_loss += [
+                begun = evidence.lost_continuations(run["id"], start, end)
+                parts += [
                     until - since - overlap(excused, since, until)
-                    for since, until in pairwise([start, *losses, end])
+                    for since, until in pairwise([start, *begun, end])
                 ]
             row.expect(
                 stood <= ORPHAN_SECONDS * evidence.slowness,
@@ -228,7 +228,7 @@ def orphaned(evidence: Evidence) -> Row:
             )
     row.notes.append(f"gaps in which something broke: {spread(waits, ORPHAN_SECONDS)}")
     row.notes.append(
-        f"the same, if each loss of a worker is counted: {spread(after_a_loss, ORPHAN_SECONDS)}"
+        f"the same, divided where a worker continued the run and was lost too: {spread(parts, ORPHAN_SECONDS)}"
     )
     return row
 

@@ -137,7 +137,7 @@ class Evidence:
         return spans if ready_at is None else [*spans, (ready_at, end)]
 
     @cached_property
-    def _executors(self) -> dict[str, list[tuple[float, str]]]:
+    def _continuations(self) -> dict[str, list[tuple[float, str]]]:
         """When a worker started or continued a run, and which, by run."""
         found: dict[str, list[tuple[float, str]]] = defaultdict(list)
         for node, lines in self.logs.items():
@@ -155,11 +155,11 @@ class Evidence:
                 found[fault["node"]].append(fault["at"])
         return found
 
-    def continued_in_vain(self, run_id: str, start: float, end: float) -> list[float]:
-        """The times between `start` and `end` at which a worker continued a run, if the worker was lost before `end`."""
+    def lost_continuations(self, run_id: str, start: float, end: float) -> list[float]:
+        """The times between `start` and `end` at which a worker continued a run, if it was lost itself before `end`."""
         return sorted(
             at
-            for at, node in self._executors[run_id]
+            for at, node in self._continuations[run_id]
             if start < at < end and any(at < lost < end for lost in self._losses[node])
         )
 

@@ -336,14 +336,16 @@ class TestCheck:
             pytest.param(63, 69, "12.00", id="not-continued-again"),
         ],
     )
-    def test_a_gap_is_also_reported_from_each_loss_of_its_worker(self, continued, killed, longest):
+    def test_a_gap_is_also_reported_in_parts_if_several_workers_were_lost(
+        self, continued, killed, longest
+    ):
         sample = Sample()
         orphan(sample, continued=continued, killed=killed)
 
         (row,) = (row for row in check(sample.evidence()) if row.promise == "P4")
 
         assert any("stood still for 1" in violation for violation in row.violations)
-        (note,) = (note for note in row.notes if "each loss" in note)
+        (note,) = (note for note in row.notes if "divided" in note)
         assert f"max {longest} s" in note
 
     def test_limits_grow_with_the_time_that_processes_need_to_start(self):

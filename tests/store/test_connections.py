@@ -8,12 +8,18 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.core.fairness import act_for
-from stepiq.store import postgres_driver
+from stepiq.store import answer_time, postgres_driver
 from stepiq.store.database import Database, StoreUnavailable
 
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 WRITING, SHARE, ALL = 3, 10, 15
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Transactions have a minute, so that those of a slow machine do not end early."""
+    monkeypatch.setattr(answer_time, "_ANSWER_SECONDS", 60.0)
 
 
 @asynccontextmanager
@@ -25,7 +31,7 @@ async def busy(
 
     async def use() -> None:
         act_for(owner)
-        async with database.transaction(patience=60) if writing else database.reading():
+        async with database.transaction() if writing else database.reading():
             begun.release()
             await done.wait()
 
@@ -44,7 +50,7 @@ class TestConnections:
         async with busy(database, "many", ALL + 5):
             assert database.connections() == {"all": SHARE}
 
-            async with database.transaction(patience=60) as session:
+            async with database.transaction() as session:
                 assert await session.scalar(sa.select(1)) == 1
 
     @only_postgresql
@@ -68,7 +74,7 @@ class TestConnections:
 
             async with asyncio.timeout(20):
                 with pytest.raises(StoreUnavailable):
-                    async with database.transaction(patience=60):
+                    async with database.transaction():
                         pass
 
     @pytest.mark.parametrize(("left", "wait"), [(3.5, 2.5), (0.5, 0.25), (30, 29)])

@@ -141,7 +141,10 @@ async def release_left_over(database: Database) -> int:
         .join(runs, runs.c.id == run_steps.c.run_id)
         .where(
             run_steps.c.reserved_tokens > sa.literal_column("0"),
-            _completed_at < clock.now() - _LEFT_OVER_AFTER,
+            # No index contains this expression, so both stores begin with the few reserved steps. With the column alone,
+            # SQLite would read all ended runs.
+            sa.func.coalesce(runs.c.completed_at, runs.c.completed_at)
+            < clock.now() - _LEFT_OVER_AFTER,
         )
         .limit(_BATCH)
     )
@@ -184,7 +187,5 @@ _RELEASE = (
     .where(_WORKSPACE)
     .values(credit_reserved=workspaces.c.credit_reserved - _parameter("tokens"))
 )
-# No index contains this expression, so both stores begin with the few reserved steps. SQLite would read all ended runs.
-_completed_at = sa.func.coalesce(runs.c.completed_at, runs.c.completed_at)
 _SEE = sa.select(_USED.label("used"), workspaces.c.credit_reserved).where(_WORKSPACE)
 _EMPTY = run_steps.update().values(reserved_tokens=0)

@@ -335,11 +335,16 @@ class TestForEach:
                 )
             )
             await fake_provider.next_request(3)
+            # A fourth call of this run would arrive before the call of another run that starts now.
+            other = "name: O\nsteps: [{id: ask, model: openai/gpt-4o-mini, prompt: other}]"
+            await world.start(await world.pipeline(other))
+            await fake_provider.next_request(4)
+            asked = [each.body["messages"][-1]["content"] for each in fake_provider.requests]
         await heard.until_ended()
         ended = await world.ended(run_id, heard)
 
+        assert sorted(asked) == ["1", "2", "3", "other"]
         assert ended.run.output == [f"echo: {n}" for n in range(1, 9)]
-        assert fake_provider.stats.max_inflight == 3
 
     async def test_an_expression_that_fails_names_its_field(self, world: World):
         ended = await world.run(
