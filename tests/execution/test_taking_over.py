@@ -18,34 +18,20 @@ from stepiq.queue import recovery
 from stepiq.queue import tickets as tickets_module
 from stepiq.queue.backlog import oldest_runs
 from stepiq.queue.library_threads import LANES
-from stepiq.queue.recovery import Recovery
 from stepiq.queue.tickets import TicketQueue
-from stepiq.queue.worker_lease import presence_of
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.pubsub import GAP, LocalChanges
 from stepiq.store.tables import runs
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
+from tests.support.workers import another, asking, say_that_somebody_else_has_it
 
-ASK = """
-name: Ask
-steps:
-  - {id: before, type: transform, template: "x"}
-  - {id: ask, model: openai/gpt-4o-mini, prompt: "{{steps.before.output}}"}
-"""
 TRANSFORM = """
 name: Transform
 steps:
   - {id: only, type: transform, template: "x"}
 """
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-
-
-async def asking(world: World):
-    """A run in the middle of a model's answer, and who listens to it."""
-    run_id, heard = await world.start(await world.pipeline(ASK))
-    await heard.until("step.delta")
-    return run_id, heard
 
 
 async def say_that_this_worker_has_another(world: World) -> None:
@@ -61,29 +47,11 @@ async def say_that_this_worker_has_another(world: World) -> None:
         )
 
 
-async def say_that_somebody_else_has_it(world: World) -> None:
-    """Write the tickets in hand to a worker that is not there."""
-    schema = "" if world.database.is_sqlite else "dbos."
-    async with world.database.transaction() as session:
-        await session.execute(
-            sa.text(f"UPDATE {schema}workflow_status SET executor_id = 'worker-0'")  # noqa: S608
-        )
-
-
 async def claim_for_another(world: World, run_id: UUID, **columns: object) -> None:
     async with world.database.transaction() as session:
         await session.execute(
             runs.update().where(runs.c.id == run_id).values(claim=runs.c.claim + 1, **columns)
         )
-
-
-def another(world: World, changes: LocalChanges | None = None) -> Recovery:
-    return Recovery(
-        world.database,
-        changes or world.changes,
-        world.engine._tickets,
-        presence_of(world.database),
-    )
 
 
 def _losing(claim: Callable[..., Any], lost: list[str]) -> Callable[..., Any]:

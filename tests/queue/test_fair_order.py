@@ -143,7 +143,8 @@ class TestOrder:
                 sa.text(f"UPDATE {world.table} SET priority = 4 WHERE status = 'PENDING'")  # noqa: S608
             )
 
-        assert await queue.take_back(["worker"]) == 1
+        async with database.transaction() as session:
+            assert await queue.take_back(session, ["worker"]) == 1
 
         async with database.transaction() as session:
             world.session = session
@@ -160,7 +161,8 @@ class TestOrder:
             before = await world.priorities()
             await world.claim(2)
 
-        await queue.take_back(["worker"])
+        async with database.transaction() as session:
+            await queue.take_back(session, ["worker"])
 
         async with database.transaction() as session:
             world.session = session
@@ -198,7 +200,7 @@ class TestPlans:
         with statements(database) as seen:
             async with database.transaction() as session:
                 await queue.enqueue_many(session, [(uuid7(), 1, 1)])
-            await queue.take_back(["worker"])
+                await queue.take_back(session, ["worker"])
 
         asking = {text: values for text, values in seen.items() if "waiting" in text}
         assert len(asking) == 2

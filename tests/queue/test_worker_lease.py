@@ -1,13 +1,15 @@
 """Who is there, and who is gone."""
 
 import asyncio
+import math
 
 import psycopg
 import pytest
 
 from stepiq.queue import worker_lease
-from stepiq.queue.worker_lease import Presence, WorkerRunning, presence_of
+from stepiq.queue.worker_lease import Presence, SessionPresence, WorkerRunning, presence_of
 from stepiq.store.database import Database, StoreUnavailable
+from tests.support.workers import cut_leases
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -22,17 +24,6 @@ async def until_absent(database: Database, asking: Presence, other: Presence, se
     async with asyncio.timeout(seconds):
         while not await absent(database, asking, other.executor_id):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.05)
-
-
-async def cut(database: Database) -> int:
-    """Have the server end the sessions of all workers; how many there were."""
-    connection = await database.connect_alone("test")
-    async with connection:
-        ended = await connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE application_name = 'stepiq worker' AND datname = current_database()"
-        )
-        return len(await ended.fetchall())
 
 
 class TestFile:
@@ -94,6 +85,7 @@ class TestSession:
     ):
         monkeypatch.setattr(worker_lease, "LEASE_SECONDS", 1)
         monkeypatch.setattr(worker_lease, "_SIGN_SECONDS", 60)
+        monkeypatch.setattr(worker_lease, "_RETRY_SECONDS", 60)
         first, second = presence_of(database), presence_of(database)
         await first.acquire()
 
@@ -109,13 +101,41 @@ class TestSession:
         first, second = presence_of(database), presence_of(database)
         await first.acquire()
 
-        assert await cut(database) == 1
+        assert await cut_leases(database) == 1
         await until_absent(database, second, first, 5)
 
         async with asyncio.timeout(10):
             while await absent(database, second, first.executor_id):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.05)
         await first.release()
+
+    @only_postgresql
+    async def test_a_loss_is_noticed_at_once_and_its_end_is_remembered(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(worker_lease, "_SIGN_SECONDS", 600)
+        lease = SessionPresence(database, 1)
+        lock, may_return = lease._lock, asyncio.Event()
+        await lease.acquire()
+        assert lease.restored_at == -math.inf
+
+        async def lock_late() -> psycopg.AsyncConnection:
+            await may_return.wait()
+            return await lock()
+
+        monkeypatch.setattr(lease, "_lock", lock_late)
+        await cut_leases(database)
+        async with asyncio.timeout(30):
+            while lease.restored_at != math.inf:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+        before = asyncio.get_running_loop().time()
+        may_return.set()
+        async with asyncio.timeout(30):
+            while lease.restored_at == math.inf:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+
+        assert before <= lease.restored_at <= asyncio.get_running_loop().time()
+        await lease.release()
 
     @only_postgresql
     async def test_a_lock_that_cannot_be_had_leaves_no_connection_behind(

@@ -1,5 +1,6 @@
 """The editor: what a person types is never lost, whatever ends, collides or does not answer."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -171,20 +172,28 @@ async def test_the_output_is_shown_if_the_run_ends_during_the_first_request_for_
     await open_editor(page, await saved_pipeline(api))
     status = page.get_by_role("region", name="Result").get_by_role("status", name="Test")
     requests: list[str] = []
+    ended, answered = asyncio.Event(), asyncio.Event()
 
     async def hold_the_first(route: Route) -> None:
         requests.append(route.request.url)
+        if len(requests) > 1:
+            await route.continue_()
+            return
         response = await route.fetch()
         run = await response.json()
-        if len(requests) == 1:
-            await expect(status).to_have_text("Completed")
-            run |= {"status": "running", "output": None, "steps": []}
-        await route.fulfill(response=response, json=run)
+        await ended.wait()
+        await route.fulfill(
+            response=response, json=run | {"status": "running", "output": None, "steps": []}
+        )
+        answered.set()
 
     await page.route(re.compile(r"/api/runs/[0-9a-f-]{36}$"), hold_the_first)
     await page.get_by_role("button", name="Test", exact=True).click()
     await page.get_by_label("who").fill("Ada")
     await page.get_by_role("button", name="Run the draft").click()
+    await expect(status).to_have_text("Completed")
+    ended.set()
+    await asyncio.wait_for(answered.wait(), 30)
 
     output = page.get_by_role("region", name="Result").get_by_label("Output", exact=True)
     await expect(output).to_contain_text("Hello Ada!")

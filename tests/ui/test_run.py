@@ -142,8 +142,8 @@ async def test_a_run_that_began_to_wait_while_the_page_loaded_is_shown_as_waitin
 
     async def answer_the_first_as_before(route: Route) -> None:
         requests.append(route.request.url)
-        response = await route.fetch()
         old = {"status": "running"} if len(requests) == 1 else {}
+        response = await route.fetch()
         await route.fulfill(response=response, json=await response.json() | old)
 
     await page.route(re.compile(rf"/api/runs/{run_id}\?steps=false"), answer_the_first_as_before)

@@ -174,7 +174,8 @@ class Engine:
             await self._journal.release(unfinished, _LAST_SECONDS)
             await self._recovery.take_crashes_back(_LAST_SECONDS)
             # Lets another worker continue immediately.
-            await self._tickets.take_back([self._presence.executor_id], _LAST_SECONDS)
+            async with self._database.transaction(_LAST_SECONDS) as session:
+                await self._tickets.take_back(session, [self._presence.executor_id])
         await cancel(self._background)
         self._background = []
         await self._dependencies.sandbox.close()

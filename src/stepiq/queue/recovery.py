@@ -21,6 +21,8 @@ _UNSTARTED_TURNS = 5
 """A claimed ticket is returned if it has not started at two checks in a row. Every fifth turn of a second is a check."""
 # After a restart of the database, no worker holds its lease for a moment, although all still work.
 GRACE_SECONDS = 1.0
+_OUTAGE_GRACE_SECONDS = 3.0
+"""After this worker has recovered its own lease: others may have lost theirs too, and need longer on a busy machine."""
 _HELD_SECONDS = LEASE_SECONDS / 2
 _HELD_LATELY_SECONDS = LEASE_SECONDS + GRACE_SECONDS + 2 * _EVERY_SECONDS
 """How long after this worker was unresponsive other workers may still take over its runs for that reason."""
@@ -62,6 +64,9 @@ class Recovery:
     async def take_over(self, grace_seconds: float = 0.0) -> int:
         """Return tickets to their queues if their workers have been gone for `grace_seconds`. Returns their number.
 
+        Takes nothing while this worker's own lease is lost, and for three seconds after it was restored: an outage of
+        the database ends the leases of all workers.
+
         Raises:
             StoreUnavailable: the workers cannot be checked. The grace period starts again.
         """
@@ -74,15 +79,27 @@ class Recovery:
             self._missing_since.clear()
             raise
         self._missing_since = {each: self._missing_since.get(each, now) for each in absent}
-        gone = [each for each, since in self._missing_since.items() if now >= since + grace_seconds]
-        if not gone:
+        missing = [each for each in absent if now >= self._end_of_grace(each, grace_seconds)]
+        if not missing:
             return 0
-        taken = await self._tickets.take_back(gone)
+        async with self._database.transaction(PATIENT_SECONDS) as session:
+            # A worker may have restored its lease while this transaction waited.
+            gone = sorted(await self._presence.absent(session, missing))
+            if not gone:
+                return 0
+            taken = await self._tickets.take_back(session, gone)
         metrics.tickets_taken_over.inc(taken)
         log.warning("tickets_taken_over", workers=gone, tickets=taken)
         # The worker may have died between a commit and its notification.
         self._changes.may_have_missed()
         return taken
+
+    def _end_of_grace(self, worker: str, grace_seconds: float) -> float:
+        """When the tickets of a missing worker may be taken, on the event loop's clock."""
+        return max(
+            self._missing_since[worker] + grace_seconds,
+            self._presence.restored_at + _OUTAGE_GRACE_SECONDS,
+        )
 
     async def take_back_unstarted(self) -> int:
         """Return tickets to their queues that this process claimed before the last call and has not started since.
@@ -171,7 +188,7 @@ class Recovery:
 
     def _pause(self, now: float) -> float:
         """Seconds until the next turn: a second, or less if the grace period of a missing worker ends before."""
-        ends = [since + GRACE_SECONDS - now for since in self._missing_since.values()]
+        ends = [self._end_of_grace(each, GRACE_SECONDS) - now for each in self._missing_since]
         return min([_EVERY_SECONDS, *(end for end in ends if end > 0)])
 
     def _was_held(self, now: float) -> bool:

@@ -350,14 +350,13 @@ class TicketQueue:
         statement = ticket_statements.SELECT_HOLDERS[session.connection.dialect.name]
         return set((await session.execute(statement)).scalars())
 
-    async def take_back(self, executors: Collection[str], patience: float = PATIENT_SECONDS) -> int:
-        """Return all tickets held by these executors to their lanes. Returns the number of tickets.
+    async def take_back(self, session: Session, executors: Collection[str]) -> int:
+        """Return all tickets held by these executors to their lanes in this transaction. Returns their number.
 
         A later outcome from such an executor is ignored.
         """
-        return await self._take_back(
-            ticket_statements.TAKE_BACK, {"executors": list(executors)}, patience
-        )
+        values = {"executors": list(executors)}
+        return await self._take_back(session, ticket_statements.TAKE_BACK, values)
 
     async def unstarted(self) -> set[str]:
         """Tickets that this process has claimed, and that no handler executes.
@@ -384,18 +383,18 @@ class TicketQueue:
         """Return tickets that this process has claimed to their lanes. Returns the number of tickets."""
         values = {"executors": [_executor_id], "ids": list(tickets)}
         _received.difference_update(tickets)
-        return await self._take_back(ticket_statements.TAKE_BACK_SOME, values, patience)
+        async with self._database.transaction(patience) as session:
+            return await self._take_back(session, ticket_statements.TAKE_BACK_SOME, values)
 
     async def _take_back(
-        self, statements: Mapping[str, sa.TextClause], values: Mapping[str, Any], patience: float
+        self, session: Session, statements: Mapping[str, sa.TextClause], values: Mapping[str, Any]
     ) -> int:
         taken = 0
-        async with self._database.transaction(patience) as session:
-            statement = statements[session.connection.dialect.name]
-            for lane in (lane for queue in Queue for lane in queue.lanes):
-                if number := (await session.execute(statement, {"queue": lane, **values})).rowcount:
-                    taken += number
-                    session.after_commit(partial(self._changes.publish, TICKETS_WAITING, lane))
+        statement = statements[session.connection.dialect.name]
+        for lane in (lane for queue in Queue for lane in queue.lanes):
+            if number := (await session.execute(statement, {"queue": lane, **values})).rowcount:
+                taken += number
+                session.after_commit(partial(self._changes.publish, TICKETS_WAITING, lane))
         return taken
 
     async def finished(self, limit: int, queue: Queue = Queue.RUNS) -> list[Ticket]:

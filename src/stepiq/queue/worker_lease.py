@@ -6,6 +6,7 @@ a session that is idle for four seconds, so a worker that was stopped or cut off
 
 import asyncio
 import fcntl
+import math
 import os
 import secrets
 from collections.abc import Collection
@@ -52,6 +53,9 @@ class Presence(Protocol):
 
     executor_id: str
     """Unique id of this worker; never reused."""
+    restored_at: float
+    """When this worker last recovered its lease after a loss, on the event loop's clock. Infinite while it is lost, and
+    minus infinity if it was never lost."""
 
     async def acquire(self) -> None:
         """Acquire the lease.
@@ -88,6 +92,7 @@ class FilePresence:
 
     def __init__(self, path: Path, number: int) -> None:
         self.executor_id = f"{_PREFIX}{number}"
+        self.restored_at = -math.inf
         self._path = path
         self._file: int | None = None
 
@@ -111,6 +116,7 @@ class SessionPresence:
 
     def __init__(self, database: Database, number: int) -> None:
         self.executor_id = f"{_PREFIX}{number}"
+        self.restored_at = -math.inf
         self._database = database
         self._number = number
         self._connection: psycopg.AsyncConnection | None = None
@@ -154,12 +160,14 @@ class SessionPresence:
             try:
                 if self._connection is None:
                     self._connection = await self._lock()
+                    self.restored_at = asyncio.get_running_loop().time()
                     log.info("worker_presence_restored")
                 while True:
-                    await asyncio.sleep(_SIGN_SECONDS)
+                    await _wait_for_end(self._connection, _SIGN_SECONDS)
                     with answering_within(LEASE_SECONDS):
                         await self._connection.execute("SELECT 1")
             except (psycopg.Error, OSError, StoreUnavailable) as error:
+                self.restored_at = math.inf
                 log.warning("worker_presence_lost", reason=type(error).__name__)
             await self._close()
             await asyncio.sleep(_RETRY_SECONDS)
@@ -168,6 +176,14 @@ class SessionPresence:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
+
+
+async def _wait_for_end(connection: psycopg.AsyncConnection, seconds: float) -> None:
+    """Wait, and raise the driver's error if the session ends meanwhile."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            async for _ in connection.notifies():
+                pass
 
 
 def _lock_path(database: Path) -> Path:

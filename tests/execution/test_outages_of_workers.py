@@ -1,0 +1,119 @@
+"""Outages of the database that end the leases of live workers."""
+
+import asyncio
+import math
+from collections.abc import Callable
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from stepiq.queue import recovery
+from stepiq.queue.recovery import Recovery
+from stepiq.queue.worker_lease import SessionPresence, presence_of
+from stepiq.store.tables import runs
+from tests.support.engine import World
+from tests.support.fake_provider import RunningFakeProvider
+from tests.support.workers import another, asking, cut_leases, say_that_somebody_else_has_it
+
+only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+class Checks:
+    """The results of `take_over`, and a wait that looks again after each."""
+
+    def __init__(self, watching: Recovery, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.taken: list[int] = []
+        self._checked = asyncio.Condition()
+        self._take_over = watching.take_over
+        monkeypatch.setattr(watching, "take_over", self._note)
+
+    async def _note(self, grace_seconds: float) -> int:
+        taken = await self._take_over(grace_seconds)
+        async with self._checked:
+            self.taken.append(taken)
+            self._checked.notify_all()
+        return taken
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(30), self._checked:
+            await self._checked.wait_for(condition)
+
+
+class TestTakeOver:
+    async def test_nobody_is_gone_while_this_workers_own_lease_is_lost_or_has_just_returned(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(token_ms=100, tokens=10)
+        _, heard = await asking(world)
+        await say_that_somebody_else_has_it(world)
+        taking = another(world)
+
+        taking._presence.restored_at = math.inf
+        assert await taking.take_over() == 0
+
+        taking._presence.restored_at = asyncio.get_running_loop().time()
+        assert await taking.take_over() == 0
+
+        taking._presence.restored_at -= recovery._OUTAGE_GRACE_SECONDS
+        assert await taking.take_over() == 1
+        await asyncio.wait_for(heard.until_ended(), 30)
+
+    async def test_who_comes_back_before_its_tickets_are_taken_keeps_them(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        fake_provider.configure(token_ms=100, tokens=10)
+        run_id, heard = await asking(world)
+        taking, absent = another(world), [{world.engine._presence.executor_id}, set[str]()]
+
+        async def comes_back(session: object, executors: object) -> set[str]:
+            return absent.pop(0)
+
+        monkeypatch.setattr(taking._presence, "absent", comes_back)
+
+        assert await taking.take_over() == 0
+
+        assert absent == []
+        await asyncio.wait_for(heard.until_ended(), 30)
+        assert (await world.ended(run_id, heard)).run.claim == 1
+
+
+class TestRunForEver:
+    @only_postgresql
+    async def test_after_a_cut_of_all_connections_a_worker_keeps_its_runs_although_it_is_back_last(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(recovery, "_EVERY_SECONDS", 0.05)
+        monkeypatch.setattr(recovery, "GRACE_SECONDS", 0.05)
+        fake_provider.configure(token_ms=10_000)
+        run_id, _ = await asking(world)
+        last, may_return = world.engine._presence, asyncio.Event()
+        assert isinstance(last, SessionPresence)
+        lock = last._lock
+
+        async def lock_late() -> psycopg.AsyncConnection:
+            await may_return.wait()
+            return await lock()
+
+        monkeypatch.setattr(last, "_lock", lock_late)
+        first = presence_of(world.database)
+        await first.acquire()
+        watching = Recovery(world.database, world.changes, world.engine._tickets, first)
+        checks = Checks(watching, monkeypatch)
+        task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
+
+        assert await cut_leases(world.database) == 2
+        await checks.until(lambda: -math.inf < first.restored_at < math.inf)
+        since_then = len(checks.taken)
+        await checks.until(lambda: len(checks.taken) >= since_then + 3)
+        async with world.database.reading() as session:
+            assert await first.absent(session, [last.executor_id]) == {last.executor_id}
+        may_return.set()
+        await checks.until(lambda: last.restored_at < math.inf)
+
+        assert set(checks.taken) == {0}
+        task.cancel()
+        await first.release()
+        async with world.database.reading() as session:
+            claim = await session.scalar(sa.select(runs.c.claim).where(runs.c.id == run_id))
+        assert claim == 1

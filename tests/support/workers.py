@@ -1,0 +1,52 @@
+"""A worker in the middle of a run, and others that may take the run over."""
+
+import sqlalchemy as sa
+
+from stepiq.queue.recovery import Recovery
+from stepiq.queue.worker_lease import presence_of
+from stepiq.store.database import Database
+from stepiq.store.pubsub import LocalChanges
+from tests.support.engine import World
+
+ASK = """
+name: Ask
+steps:
+  - {id: before, type: transform, template: "x"}
+  - {id: ask, model: openai/gpt-4o-mini, prompt: "{{steps.before.output}}"}
+"""
+
+
+async def asking(world: World):
+    """A run in the middle of a model's answer, and who listens to it."""
+    run_id, heard = await world.start(await world.pipeline(ASK))
+    await heard.until("step.delta")
+    return run_id, heard
+
+
+async def say_that_somebody_else_has_it(world: World) -> None:
+    """Write the tickets in hand to a worker that is not there."""
+    schema = "" if world.database.is_sqlite else "dbos."
+    async with world.database.transaction() as session:
+        await session.execute(
+            sa.text(f"UPDATE {schema}workflow_status SET executor_id = 'worker-0'")  # noqa: S608
+        )
+
+
+def another(world: World, changes: LocalChanges | None = None) -> Recovery:
+    return Recovery(
+        world.database,
+        changes or world.changes,
+        world.engine._tickets,
+        presence_of(world.database),
+    )
+
+
+async def cut_leases(database: Database) -> int:
+    """Have the server end the sessions of all workers; how many there were."""
+    connection = await database.connect_alone("test")
+    async with connection:
+        ended = await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'stepiq worker' AND datname = current_database()"
+        )
+        return len(await ended.fetchall())
