@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -14,7 +15,7 @@ from stepiq.queue.worker_lease import SessionPresence, presence_of
 from stepiq.store.tables import runs
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
-from tests.support.workers import another, asking, cut_leases, say_that_somebody_else_has_it
+from tests.support.workers import another, asking, cut_lease, say_that_somebody_else_has_it
 
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -40,30 +41,39 @@ class Checks:
             await self._checked.wait_for(condition)
 
 
+async def claim_of(world: World, run_id: UUID) -> int | None:
+    async with world.database.reading() as session:
+        return await session.scalar(sa.select(runs.c.claim).where(runs.c.id == run_id))
+
+
 class TestTakeOver:
     async def test_nobody_is_gone_while_this_workers_own_lease_is_lost_or_has_just_returned(
-        self, world: World, fake_provider: RunningFakeProvider
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
     ):
-        fake_provider.configure(token_ms=100, tokens=10)
+        # Only `taking` is to take the tickets over.
+        monkeypatch.setattr(recovery, "GRACE_SECONDS", 600.0)
+        fake_provider.configure(token_ms=10_000)
         _, heard = await asking(world)
+        fake_provider.configure(token_ms=0)
         await say_that_somebody_else_has_it(world)
         taking = another(world)
 
         taking._presence.restored_at = math.inf
         assert await taking.take_over() == 0
 
+        monkeypatch.setattr(recovery, "_OUTAGE_GRACE_SECONDS", 600.0)
         taking._presence.restored_at = asyncio.get_running_loop().time()
         assert await taking.take_over() == 0
 
-        taking._presence.restored_at -= recovery._OUTAGE_GRACE_SECONDS
+        taking._presence.restored_at -= 600
         assert await taking.take_over() == 1
         await asyncio.wait_for(heard.until_ended(), 30)
 
     async def test_who_comes_back_before_its_tickets_are_taken_keeps_them(
         self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
     ):
-        fake_provider.configure(token_ms=100, tokens=10)
-        run_id, heard = await asking(world)
+        fake_provider.configure(token_ms=10_000)
+        run_id, _ = await asking(world)
         taking, absent = another(world), [{world.engine._presence.executor_id}, set[str]()]
 
         async def comes_back(session: object, executors: object) -> set[str]:
@@ -74,8 +84,27 @@ class TestTakeOver:
         assert await taking.take_over() == 0
 
         assert absent == []
-        await asyncio.wait_for(heard.until_ended(), 30)
-        assert (await world.ended(run_id, heard)).run.claim == 1
+        assert await claim_of(world, run_id) == 1
+        assert await world.engine._tickets.unstarted() == set()
+
+    async def test_so_do_all_if_this_worker_loses_its_own_lease_meanwhile(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        fake_provider.configure(token_ms=10_000)
+        await asking(world)
+        taking, checks = another(world), 0
+
+        async def lose_the_own_lease(session: object, executors: object) -> set[str]:
+            nonlocal checks
+            checks += 1
+            taking._presence.restored_at = -math.inf if checks == 1 else math.inf
+            return {world.engine._presence.executor_id}
+
+        monkeypatch.setattr(taking._presence, "absent", lose_the_own_lease)
+
+        assert await taking.take_over() == 0
+
+        assert checks == 2
 
 
 class TestRunForEver:
@@ -85,6 +114,7 @@ class TestRunForEver:
     ):
         monkeypatch.setattr(recovery, "_EVERY_SECONDS", 0.05)
         monkeypatch.setattr(recovery, "GRACE_SECONDS", 0.05)
+        monkeypatch.setattr(recovery, "_OUTAGE_GRACE_SECONDS", 600.0)
         fake_provider.configure(token_ms=10_000)
         run_id, _ = await asking(world)
         last, may_return = world.engine._presence, asyncio.Event()
@@ -97,23 +127,26 @@ class TestRunForEver:
 
         monkeypatch.setattr(last, "_lock", lock_late)
         first = presence_of(world.database)
+        assert isinstance(first, SessionPresence)
         await first.acquire()
         watching = Recovery(world.database, world.changes, world.engine._tickets, first)
         checks = Checks(watching, monkeypatch)
         task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
-
-        assert await cut_leases(world.database) == 2
-        await checks.until(lambda: -math.inf < first.restored_at < math.inf)
-        since_then = len(checks.taken)
-        await checks.until(lambda: len(checks.taken) >= since_then + 3)
-        async with world.database.reading() as session:
-            assert await first.absent(session, [last.executor_id]) == {last.executor_id}
-        may_return.set()
-        await checks.until(lambda: last.restored_at < math.inf)
+        try:
+            # One after the other, because two sessions do not end at the same moment.
+            await cut_lease(world.database, first)
+            await checks.until(lambda: first.restored_at == math.inf)
+            await cut_lease(world.database, last)
+            await checks.until(lambda: first.restored_at < math.inf)
+            since_then = len(checks.taken)
+            await checks.until(lambda: len(checks.taken) >= since_then + 3)
+            async with world.database.reading() as session:
+                assert await first.absent(session, [last.executor_id]) == {last.executor_id}
+            may_return.set()
+            await checks.until(lambda: last.restored_at < math.inf)
+        finally:
+            task.cancel()
+            await first.release()
 
         assert set(checks.taken) == {0}
-        task.cancel()
-        await first.release()
-        async with world.database.reading() as session:
-            claim = await session.scalar(sa.select(runs.c.claim).where(runs.c.id == run_id))
-        assert claim == 1
+        assert await claim_of(world, run_id) == 1

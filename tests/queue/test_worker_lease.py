@@ -9,7 +9,7 @@ import pytest
 from stepiq.queue import worker_lease
 from stepiq.queue.worker_lease import Presence, SessionPresence, WorkerRunning, presence_of
 from stepiq.store.database import Database, StoreUnavailable
-from tests.support.workers import cut_leases
+from tests.support.workers import cut_lease
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -98,10 +98,10 @@ class TestSession:
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(worker_lease, "_SIGN_SECONDS", 0.05)
-        first, second = presence_of(database), presence_of(database)
+        first, second = SessionPresence(database, 1), presence_of(database)
         await first.acquire()
 
-        assert await cut_leases(database) == 1
+        await cut_lease(database, first)
         await until_absent(database, second, first, 5)
 
         async with asyncio.timeout(10):
@@ -124,7 +124,7 @@ class TestSession:
             return await lock()
 
         monkeypatch.setattr(lease, "_lock", lock_late)
-        await cut_leases(database)
+        await cut_lease(database, lease)
         async with asyncio.timeout(30):
             while lease.restored_at != math.inf:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.01)

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from stepiq.queue.recovery import Recovery
-from stepiq.queue.worker_lease import presence_of
+from stepiq.queue.worker_lease import SessionPresence, presence_of
 from stepiq.store.database import Database
 from stepiq.store.pubsub import LocalChanges
 from tests.support.engine import World
@@ -41,12 +41,9 @@ def another(world: World, changes: LocalChanges | None = None) -> Recovery:
     )
 
 
-async def cut_leases(database: Database) -> int:
-    """Have the server end the sessions of all workers; how many there were."""
-    connection = await database.connect_alone("test")
-    async with connection:
-        ended = await connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE application_name = 'stepiq worker' AND datname = current_database()"
-        )
-        return len(await ended.fetchall())
+async def cut_lease(database: Database, presence: SessionPresence) -> None:
+    """Have the server end the session of a worker's lease."""
+    assert presence._connection is not None
+    async with await database.connect_alone("test") as connection:
+        pid = presence._connection.info.backend_pid
+        await connection.execute("SELECT pg_terminate_backend(%s)", (pid,))

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from stepiq.core import logging, metrics
 from stepiq.queue.tickets import TicketQueue
 from stepiq.queue.worker_lease import LEASE_SECONDS, Presence
-from stepiq.store.database import PATIENT_SECONDS, Database, StoreUnavailable
+from stepiq.store.database import PATIENT_SECONDS, Database, Session, StoreUnavailable
 from stepiq.store.pubsub import Changes
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import runs
@@ -22,7 +22,8 @@ _UNSTARTED_TURNS = 5
 # After a restart of the database, no worker holds its lease for a moment, although all still work.
 GRACE_SECONDS = 1.0
 _OUTAGE_GRACE_SECONDS = 3.0
-"""After this worker has recovered its own lease: others may have lost theirs too, and need longer on a busy machine."""
+"""How long a worker takes nothing over after it has restored its lease. Others may have lost theirs in the same outage,
+and need longer to restore them on a busy machine."""
 _HELD_SECONDS = LEASE_SECONDS / 2
 _HELD_LATELY_SECONDS = LEASE_SECONDS + GRACE_SECONDS + 2 * _EVERY_SECONDS
 """How long after this worker was unresponsive other workers may still take over its runs for that reason."""
@@ -68,31 +69,33 @@ class Recovery:
         the database ends the leases of all workers.
 
         Raises:
-            StoreUnavailable: the workers cannot be checked. The grace period starts again.
+            StoreUnavailable: the workers cannot be checked, or nothing was taken. The grace period starts again.
         """
-        now = asyncio.get_running_loop().time()
         try:
             async with self._database.reading() as session:
-                holders = await self._tickets.holders(session)
-                absent = await self._presence.absent(session, holders) if holders else set[str]()
+                if not await self._gone(session, grace_seconds):
+                    return 0
+            async with self._database.transaction(PATIENT_SECONDS) as session:
+                # While this transaction waited for a connection, workers may have come back.
+                if not (gone := await self._gone(session, grace_seconds)):
+                    return 0
+                taken = await self._tickets.take_back(session, gone)
         except StoreUnavailable:
             self._missing_since.clear()
             raise
-        self._missing_since = {each: self._missing_since.get(each, now) for each in absent}
-        missing = [each for each in absent if now >= self._end_of_grace(each, grace_seconds)]
-        if not missing:
-            return 0
-        async with self._database.transaction(PATIENT_SECONDS) as session:
-            # A worker may have restored its lease while this transaction waited.
-            gone = sorted(await self._presence.absent(session, missing))
-            if not gone:
-                return 0
-            taken = await self._tickets.take_back(session, gone)
         metrics.tickets_taken_over.inc(taken)
         log.warning("tickets_taken_over", workers=gone, tickets=taken)
         # The worker may have died between a commit and its notification.
         self._changes.may_have_missed()
         return taken
+
+    async def _gone(self, session: Session, grace_seconds: float) -> list[str]:
+        """The workers that hold tickets, and whose grace period has ended."""
+        holders = await self._tickets.holders(session)
+        absent = await self._presence.absent(session, holders) if holders else set[str]()
+        now = asyncio.get_running_loop().time()
+        self._missing_since = {each: self._missing_since.get(each, now) for each in absent}
+        return sorted(each for each in absent if now >= self._end_of_grace(each, grace_seconds))
 
     def _end_of_grace(self, worker: str, grace_seconds: float) -> float:
         """When the tickets of a missing worker may be taken, on the event loop's clock."""

@@ -124,6 +124,7 @@ class SessionPresence:
 
     async def acquire(self) -> None:
         self._connection = await self._lock()
+        self.restored_at = -math.inf
         self._keeping = asyncio.create_task(self._keep())
 
     async def release(self) -> None:
