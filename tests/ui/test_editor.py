@@ -152,8 +152,9 @@ async def test_one_step_is_tested_with_the_outputs_of_an_earlier_run(
 ):
     await open_session(page, person)
     pipeline = await saved_pipeline(api)
-    run = await api.post(f"/api/pipelines/{pipeline}/run", json={"input_data": {"who": "Ada"}})
-    await api.get(f"/api/runs/{run.json()['id']}", params={"wait": 20})
+    path = f"/api/pipelines/{pipeline}/run?wait=20"
+    run = await api.post(path, json={"input_data": {"who": "Ada"}})
+    assert run.json()["status"] == "completed"
     await open_editor(page, pipeline)
 
     await page.get_by_role("button", name="Test", exact=True).click()
