@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
 from stepiq.core.ids import uuid7
-from stepiq.store import many_rows
+from stepiq.store import faults, many_rows
 from stepiq.store.database import Database, Session
 from stepiq.store.types import Instant, JsonText
 
@@ -24,6 +24,14 @@ TABLE = sa.Table(
     sa.Column("data", JsonText()),
     sa.Column("at", Instant()),
     sa.Column("kind", sa.Text(), nullable=False, server_default="usual"),
+)
+
+PART = sa.Table(
+    "parts",
+    TABLE.metadata,
+    sa.Column("id", sa.Uuid(), primary_key=True),
+    sa.Column("thing_id", sa.Uuid(), sa.ForeignKey("things.id"), nullable=False),
+    sa.Column("name", sa.Text()),
 )
 
 
@@ -96,6 +104,56 @@ class TestInsert:
             await many_rows.insert(session, table, [*again, rows[2]], keeps_existing=True)
 
             assert [row["number"] for row in await stored(session)] == [0, 9, 2]
+
+
+class TestInsertAll:
+    @pytest.fixture
+    async def part(self, database: Database, table: sa.Table):
+        async with database.transaction() as session:
+            await session.run_sync(PART.create)
+        return PART
+
+    @pytest.mark.parametrize("parts", [0, 1, 3])
+    @pytest.mark.parametrize("things", [1, 2])
+    async def test_rows_can_refer_to_rows_of_earlier_parts(
+        self, database: Database, table: sa.Table, part: sa.Table, things: int, parts: int
+    ):
+        rows = [{"id": uuid7(), "name": f"thing {n}"} for n in range(things)]
+        of_them = [
+            {"id": uuid7(), "thing_id": rows[-1]["id"], "name": f"part {n}"} for n in range(parts)
+        ]
+        async with database.transaction() as session:
+            await many_rows.insert_all(session, (table, rows), (part, of_them))
+
+            assert [row["name"] for row in await stored(session)] == [row["name"] for row in rows]
+            found = await session.execute(sa.select(part).order_by(part.c.id))
+            assert [dict(row._mapping) for row in found] == of_them
+
+    async def test_a_part_can_be_empty(self, database: Database, table: sa.Table, part: sa.Table):
+        thing = {"id": uuid7(), "name": "thing"}
+        async with database.transaction() as session:
+            await many_rows.insert_all(session, (table, [thing]), (part, []))
+            await many_rows.insert_all(
+                session, (table, []), (part, [{"id": uuid7(), "thing_id": thing["id"]}])
+            )
+
+            assert len(await stored(session)) == 1
+            assert len((await session.execute(sa.select(part))).all()) == 1
+
+    async def test_a_row_that_refers_to_nothing_is_an_error(
+        self, database: Database, table: sa.Table, part: sa.Table
+    ):
+        with pytest.raises(IntegrityError) as caught:
+            async with database.transaction() as session:
+                await many_rows.insert_all(
+                    session,
+                    (table, [{"id": uuid7()}]),
+                    (part, [{"id": uuid7(), "thing_id": uuid7()}]),
+                )
+
+        assert faults.refers_to_nothing(caught.value)
+        async with database.reading() as session:
+            assert await stored(session) == []
 
 
 class TestExecute:

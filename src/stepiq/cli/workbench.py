@@ -71,7 +71,7 @@ class Workbench:
         services = self.services
         async with AsyncExitStack() as stack:
             async with services.database.transaction() as session:
-                run = await runs.start_pipeline(
+                prepared = await runs.prepare(
                     session,
                     self.actor,
                     pipeline_id,
@@ -80,6 +80,8 @@ class Workbench:
                     input_data=data,
                     version=None,
                 )
+                await runs.accept(session, prepared, engine=services.engine)
+                run = prepared.run
                 # Subscribe before the commit, so that no event is missed.
                 listening = services.changes.subscribe(run_topic(run.id))
                 subscription = await stack.enter_async_context(listening)

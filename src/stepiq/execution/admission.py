@@ -167,13 +167,11 @@ class Admission:
             if entry is not None:
                 entries.append(entry)
         if entries:
-            await self._insert(session, entries, now)
+            await self._insert(session, entries)
             await self._hand_out(session, entries)
         return [refusals.get(run.id) for run in wanted]
 
-    async def _insert(
-        self, session: Session, entries: Sequence[_CountedRuns], now: datetime
-    ) -> None:
+    async def _insert(self, session: Session, entries: Sequence[_CountedRuns]) -> None:
         accepted = [
             (run, 1 if place < entry.slots else 0)
             for entry in entries
@@ -198,13 +196,15 @@ class Admission:
                 "traceparent": run.parent and str(run.parent),
                 "ticket": ticket,
                 "last_seq": 1,
-                "deadline_at": now + run.timeout,
-                "created_at": now,
+                "deadline_at": run.created_at + run.timeout,
+                "created_at": run.created_at,
             }
             for run, ticket in accepted
         ]
+        new_events = [events.run_status(RunStatus.PENDING)]
+        logs = [RunLog(run.id, run.workspace_id, 0, new_events) for run, _ in accepted]
         try:
-            await many_rows.insert(session, runs, rows)
+            await self.append_many(session, logs, rows)
         except IntegrityError as error:
             if faults.refers_to_nothing(error):
                 raise _VersionDeleted from error
@@ -213,9 +213,6 @@ class Admission:
             await retries.copy(session, run.id, run.reuse)
         for trigger, number in Counter(run.trigger_type for run, _ in accepted).items():
             session.after_commit(partial(metrics.runs_accepted.labels(trigger).inc, number))
-        new_events = [events.run_status(RunStatus.PENDING)]
-        logs = [RunLog(run.id, run.workspace_id, 0, new_events) for run, _ in accepted]
-        await self.append_many(session, logs)
 
     async def _hand_out(self, session: Session, entries: Sequence[_CountedRuns]) -> None:
         tickets = [
@@ -460,10 +457,15 @@ class Admission:
         ]
         await self._tickets.enqueue_many(session, tickets)
 
-    async def append_many(self, session: Session, logs: Sequence[RunLog]) -> None:
+    async def append_many(
+        self, session: Session, logs: Sequence[RunLog], new_runs: many_rows.Rows = ()
+    ) -> None:
         """Record events of runs. After the commit, publish them, and that these runs have changed.
 
-        The caller updates `last_seq` in the rows of the runs.
+        Args:
+            session: the transaction.
+            logs: the events. The caller updates `last_seq` in the rows of the runs.
+            new_runs: rows of runs to insert before their events.
         """
         now = clock.now()
         numbered = [
@@ -481,7 +483,7 @@ class Admission:
             }
             for run_id, seq, event in numbered
         ]
-        await many_rows.insert(session, run_events, rows)
+        await many_rows.insert_all(session, (runs, new_runs), (run_events, rows))
 
         def publish() -> None:
             for run_id, seq, event in numbered:

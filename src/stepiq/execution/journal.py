@@ -4,7 +4,8 @@ Each write is conditional on the claim number: a worker that lost its claim chan
 events that belong together are written in one transaction, so that a reader never sees one without the others.
 Concurrent writes of several runs share a transaction.
 
-Rows are locked in this order: runs, their workspaces, usage rollups; rows of one table in the order of their keys.
+Rows are locked in this order: runs, their workspaces, usage rollups; rows of one table in the order of their keys. All
+writers of a workspace wait for its row, so a transaction locks it as late as possible.
 """
 
 from collections import defaultdict
@@ -234,7 +235,6 @@ class Journal:
         ]
         if logs:
             await self._admission.append_many(session, logs)
-        await self._count(session, ours)
         if done := ending + parking:
             await tickets.finish(session, [Ticket(each.run.id, each.ticket) for each in done])
         if ending:
@@ -249,6 +249,7 @@ class Journal:
                 assert each.entry.ending is not None  # noqa: S101 - `ending` has only such entries
                 sent = await self._outbox.run_ended(session, each.run, each.entry.ending)
                 await self.send(session, sent)
+        await self._count(session, ours)
         return written
 
     async def _count(self, session: Session, ours: Sequence[_Writing]) -> None:

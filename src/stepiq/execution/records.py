@@ -42,9 +42,9 @@ class NewRun:
     pipeline_id: UUID
     pipeline_version: int
     trigger_type: TriggerType
-    input_data: Json
+    input_data: dict[str, Json]
     timeout: timedelta
-    """Time limit of the whole run, from its acceptance."""
+    """Time limit of the whole run, from `created_at`."""
     plan: RunLimits
     """The workspace's plan."""
     spends_credits: bool
@@ -62,6 +62,7 @@ class NewRun:
     """Id of the only step to execute; None for all steps."""
     parent: TraceParent | None = None
     """The span of the request that starts it."""
+    created_at: datetime = field(default_factory=clock.now)
 
 
 StepKey = tuple[str, str, int]
@@ -461,7 +462,7 @@ class Reuse:
     """What a retry reuses from the original run."""
 
     steps: tuple[StepRecord, ...] = ()
-    saved: dict[str, Json] | None = None
+    saved: dict[str, int] | None = None
     """Number of reused steps and their tokens and cost, as the API shows them; None if nothing is reused."""
 
 

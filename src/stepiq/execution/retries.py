@@ -211,7 +211,7 @@ def copied(record: StepRecord, edited: Mapping[UUID, Json]) -> StepRecord:
     return new
 
 
-def saved(kept: list[StepRecord]) -> dict[str, Json]:
+def saved(kept: list[StepRecord]) -> dict[str, int]:
     """Number, tokens and cost of reused steps, as the API shows them."""
     meters = [record.meter for record in kept]
     tokens_in = sum(meter.input_tokens for meter in meters)

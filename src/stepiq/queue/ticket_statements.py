@@ -46,14 +46,14 @@ _LOST = "workflow_status WHERE workflow_uuid IN :ids AND NOT (status = 'PENDING'
 _HOLDERS = "workflow_status WHERE status = 'PENDING' AND executor_id IS NOT NULL"
 
 
-def _inserts(dialect: str, schema: str) -> tuple[sa.TextClause, sa.TextClause]:
-    """Insert the ticket in the parameters."""
+def _insert_each(dialect: str, schema: str) -> tuple[str, str]:
+    """Insert both rows of the ticket in the parameters."""
     fields = {name: f":{name}" for name in _FIELDS}
     return _insert(dialect, schema, fields, "VALUES ({values})")
 
 
-def _inserts_together(schema: str) -> tuple[sa.TextClause, sa.TextClause]:
-    """Insert all tickets, whose fields are in arrays; see `store.many_rows`.
+def _insert_together(schema: str) -> tuple[str, str]:
+    """Insert both rows of all tickets, whose fields are in arrays; see `store.many_rows`.
 
     None of them sees the others: `otherwise` is what the lowest priority is if the lane was empty.
     """
@@ -63,9 +63,7 @@ def _inserts_together(schema: str) -> tuple[sa.TextClause, sa.TextClause]:
     return _insert("postgresql", schema, fields, rows)
 
 
-def _insert(
-    dialect: str, schema: str, fields: Mapping[str, str], rows: str
-) -> tuple[sa.TextClause, sa.TextClause]:
+def _insert(dialect: str, schema: str, fields: Mapping[str, str], rows: str) -> tuple[str, str]:
     position, otherwise = (f"CAST({fields[name]} AS BIGINT)" for name in ("position", "otherwise"))
     lowest = _LOWEST.format(schema=schema, queue=fields["queue"], otherwise=otherwise)
     priority = f"{_LEAST[dialect]}(CAST({lowest} AS BIGINT) + {position}, {_LIMIT})"
@@ -74,9 +72,13 @@ def _insert(
         for values in (_STATUS_VALUES, _INPUT_VALUES)
     )
     return (
-        sa.text(f"INSERT INTO {schema}workflow_status {_STATUS.format(rows=statuses)}"),
-        sa.text(f"INSERT INTO {schema}workflow_input {_INPUT.format(rows=inputs)}"),
+        f"INSERT INTO {schema}workflow_status {_STATUS.format(rows=statuses)}",
+        f"INSERT INTO {schema}workflow_input {_INPUT.format(rows=inputs)}",
     )
+
+
+def _in_one(first: str, second: str) -> sa.TextClause:
+    return sa.text(f"WITH first AS ({first}) {second}")
 
 
 def _take_back(dialect: str, schema: str) -> sa.TextClause:
@@ -92,10 +94,13 @@ def _take_back_some(statement: sa.TextClause) -> sa.TextClause:
     )
 
 
-INSERT = {dialect: _inserts(dialect, schema) for dialect, schema in _SCHEMAS.items()}
-"""Both rows of a ticket."""
-INSERT_TOGETHER = _inserts_together(_SCHEMAS["postgresql"])
-"""Both rows of several tickets. On PostgreSQL only."""
+INSERT = {
+    "sqlite": tuple(sa.text(each) for each in _insert_each("sqlite", _SCHEMAS["sqlite"])),
+    "postgresql": (_in_one(*_insert_each("postgresql", _SCHEMAS["postgresql"])),),
+}
+"""The rows of a ticket."""
+INSERT_TOGETHER = _in_one(*_insert_together(_SCHEMAS["postgresql"]))
+"""The rows of several tickets. On PostgreSQL only."""
 TAKE_BACK = {dialect: _take_back(dialect, schema) for dialect, schema in _SCHEMAS.items()}
 """Return the tickets of `:executors` in the lane `:queue` to that lane."""
 TAKE_BACK_SOME = {dialect: _take_back_some(all_) for dialect, all_ in TAKE_BACK.items()}

@@ -325,10 +325,8 @@ class TicketQueue:
         ]
         # Writes the same rows as the library's `enqueue_in_transaction`, which compiles two statements for each ticket.
         dialect = session.connection.dialect.name
-        for each, together in zip(
-            ticket_statements.INSERT[dialect], ticket_statements.INSERT_TOGETHER, strict=True
-        ):
-            await many_rows.execute(session, each, together, rows)
+        for each in ticket_statements.INSERT[dialect]:
+            await many_rows.execute(session, each, ticket_statements.INSERT_TOGETHER, rows)
         for lane in {str(row["queue"]) for row in rows}:
             session.after_commit(partial(self._changes.publish, TICKETS_WAITING, lane))
 

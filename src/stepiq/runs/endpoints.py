@@ -112,7 +112,7 @@ async def start_run(
     wanted = body or schemas.RunRequest()
     try:
         async with own_tx() as tx:
-            run = await service.start_pipeline(
+            prepared = await service.prepare(
                 tx,
                 caller,
                 pipeline_id,
@@ -121,9 +121,11 @@ async def start_run(
                 input_data=wanted.input_data or {},
                 version=wanted.version,
             )
+            run = prepared.run
             await recorded.started(tx, caller, run)
             accepted: Response = _shown(schemas.run_view(run), 202)
             await own_tx.keep(accepted)
+            await service.accept(tx, prepared, engine=services.engine)
             run_id, version = run.id, run.pipeline_version
     except Replayed as replayed:
         # A repeated request waits for the run started by the first one.
@@ -363,7 +365,7 @@ async def retry_run(
     The answer to a key without the scope `pipelines:read` has only `id` and `status`.
     """
     wanted = body or schemas.RetryRequest()
-    run = await service.retry(
+    prepared = await service.prepare_retry(
         tx,
         caller,
         run_id,
@@ -376,8 +378,9 @@ async def retry_run(
         engine=services.engine,
         plan=services.plans.get(caller.plan),
     )
-    await recorded.retried(tx, caller, run, start=wanted.from_)
-    return schemas.view_for(caller, run)
+    await recorded.retried(tx, caller, prepared.run, start=wanted.from_)
+    await service.accept(tx, prepared, engine=services.engine)
+    return schemas.view_for(caller, prepared.run)
 
 
 async def _settled(services: Services, caller: Actor, run_id: UUID) -> Run:

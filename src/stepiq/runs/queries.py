@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from stepiq.core.json import Json, dumps
 from stepiq.execution.events import EventType, ExecutionKey
 from stepiq.execution.journal_rows import step_record
-from stepiq.execution.records import StepRecord
+from stepiq.execution.records import NewRun, StepRecord
 from stepiq.runs.records import (
     LoggedEvent,
     NamedCaller,
@@ -46,6 +46,17 @@ from stepiq.store.tables import (
     workspaces,
 )
 
+
+def _caller_name(caller_id: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    # Ids are unique over all tables. With joins, PostgreSQL would scan a small table instead of looking up the id.
+    return sa.func.coalesce(
+        *(
+            sa.select(table.c.name).where(table.c.id == caller_id).scalar_subquery()
+            for table in (api_keys, schedules, users)
+        )
+    ).label("caller_name")
+
+
 _COLUMNS: tuple[sa.ColumnElement[Any], ...] = (
     runs.c.id,
     runs.c.workspace_id,
@@ -68,13 +79,7 @@ _COLUMNS: tuple[sa.ColumnElement[Any], ...] = (
     runs.c.caller_id,
     pipelines.c.name.label("pipeline_name"),
     pipelines.c.tags.label("pipeline_tags"),
-    # Ids are unique over all tables. With joins, PostgreSQL would scan a small table instead of looking up the id.
-    sa.func.coalesce(
-        *(
-            sa.select(table.c.name).where(table.c.id == runs.c.caller_id).scalar_subquery()
-            for table in (api_keys, schedules, users)
-        )
-    ).label("caller_name"),
+    _caller_name(runs.c.caller_id),
     runs.c.created_at,
     runs.c.started_at,
     runs.c.completed_at,
@@ -89,6 +94,45 @@ def select_runs(*more: sa.ColumnElement[Any], with_data: bool = True) -> sa.Sele
     data = (runs.c.input_data, runs.c.output)
     shown = data if with_data else (sa.null().label(column.name) for column in data)
     return sa.select(*_COLUMNS, *shown, *more).join(pipelines, pipelines.c.id == runs.c.pipeline_id)
+
+
+_SELECT_NAMES = sa.select(
+    pipelines.c.name, pipelines.c.tags, _caller_name(sa.bindparam("caller", type_=sa.Uuid))
+).where(pipelines.c.id == sa.bindparam("pipeline", type_=sa.Uuid))
+
+
+async def when_accepted(session: Session, new: NewRun) -> Run:
+    """The run that `new` is after its acceptance."""
+    values = {"pipeline": new.pipeline_id, "caller": new.caller and new.caller.id}
+    found = (await session.execute(_SELECT_NAMES, values)).one()
+    caller = new.caller and NamedCaller(new.caller.type, new.caller.id, found.caller_name)
+    return Run(
+        id=new.id,
+        workspace_id=new.workspace_id,
+        pipeline_id=new.pipeline_id,
+        pipeline_version=new.pipeline_version,
+        pipeline_name=found.name,
+        pipeline_tags=found.tags,
+        trigger_type=new.trigger_type,
+        caller=caller,
+        status=RunStatus.PENDING,
+        input_data=new.input_data,
+        output=None,
+        output_is_large=False,
+        error=None,
+        input_tokens=0,
+        cached_tokens=0,
+        output_tokens=0,
+        credit_tokens=0,
+        cost_usd_micros=0,
+        cost_complete=True,
+        retry_of=new.retry_of,
+        reused=new.reuse.saved,
+        only_step=new.only_step,
+        created_at=new.created_at,
+        started_at=None,
+        completed_at=None,
+    )
 
 
 async def progress(session: Session, workspace_id: UUID, run_id: UUID) -> Progress | None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from stepiq.core.json import Json
 from stepiq.execution import events
-from stepiq.execution.records import StepRecord
+from stepiq.execution.records import NewRun, StepRecord
 from stepiq.store.states import CallerType, RunStatus, StepStatus, TriggerType, is_draft_version
 
 
@@ -107,12 +107,12 @@ class RunRetry:
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """An accepted run."""
+class Prepared:
+    """A run that can be accepted."""
 
-    run_id: UUID
-    pipeline_id: UUID
-    status: RunStatus = RunStatus.PENDING
+    new: NewRun
+    run: Run
+    """The run as it is after its acceptance."""
 
 
 @dataclass(frozen=True, slots=True)

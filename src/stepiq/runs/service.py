@@ -23,7 +23,7 @@ from stepiq.runs.errors import (
     RunNotFinished,
     RunNotFound,
 )
-from stepiq.runs.records import Outline, Progress, Run, RunRetry, Started
+from stepiq.runs.records import Outline, Prepared, Progress, Run, RunRetry
 from stepiq.store.database import Session
 from stepiq.store.states import CallerType, TriggerType, is_draft_version
 from stepiq.web import requests
@@ -52,46 +52,6 @@ def caller_of(actor: Actor) -> RunCaller:
     if actor.credential is Credential.SESSION:
         return RunCaller(CallerType.USER, actor.user_id)
     return RunCaller(CallerType.API_KEY, actor.key_id)
-
-
-async def start(
-    session: Session,
-    actor: Actor,
-    target: Target,
-    *,
-    engine: Engine,
-    plan: Plan,
-    trigger: TriggerType,
-    input_data: dict[str, Json],
-    version: int | None = None,
-    schedule_id: UUID | None = None,
-) -> Started:
-    """Accept a run. It starts within milliseconds of the commit, or when the plan has a free slot.
-
-    Raises:
-        VersionNotFound: the pipeline has no such version.
-        InputInvalid: the input does not match the pipeline's schema; one issue per field.
-        PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
-    """
-    number = target.version if version is None else version
-    definition = await engine.definitions.get(session, target.id, number)
-    run = await new_run(
-        session,
-        ids.uuid7(),
-        definition,
-        engine=engine,
-        plan=plan,
-        workspace_id=actor.workspace_id,
-        pipeline_id=target.id,
-        version=number,
-        trigger=trigger,
-        input_data=definition.input.validate(input_data),
-        caller=caller_of(actor),
-        schedule_id=schedule_id,
-        parent=requests.trace_parent(),
-    )
-    await engine.accept(session, run)
-    return Started(run.id, target.id)
 
 
 async def new_run(
@@ -151,7 +111,7 @@ async def payment(
     return Payment(engine.spends_credits(definition, own_keys), own_keys)
 
 
-async def start_pipeline(
+async def prepare(
     session: Session,
     actor: Actor,
     pipeline_id: UUID,
@@ -160,31 +120,60 @@ async def start_pipeline(
     plan: Plan,
     input_data: dict[str, Json],
     version: int | None,
-) -> Run:
-    """Accept a run of a pipeline.
+) -> Prepared:
+    """Prepare a run of a pipeline.
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline, or it is archived.
         PipelinePaused: it is paused.
-        VersionNotFound, InputInvalid, PlanRunsExhausted, PlanCreditsExhausted, QueueFull: as for `start`.
+        VersionNotFound, InputInvalid: as for `prepare_target`.
     """
     target = await pausing.runnable(session, actor, pipeline_id)
     if version is not None and is_draft_version(version):
         raise VersionNotFound(pipeline_id, version)
-    started = await start(
+    return await prepare_target(
+        session, actor, target, engine=engine, plan=plan, input_data=input_data, version=version
+    )
+
+
+async def prepare_target(
+    session: Session,
+    actor: Actor,
+    target: Target,
+    *,
+    engine: Engine,
+    plan: Plan,
+    input_data: dict[str, Json],
+    version: int | None = None,
+    schedule_id: UUID | None = None,
+) -> Prepared:
+    """Prepare a run of a pipeline that the caller has locked.
+
+    Raises:
+        VersionNotFound: the pipeline has no such version.
+        InputInvalid: the input does not match the pipeline's schema; one issue per field.
+    """
+    number = target.version if version is None else version
+    definition = await engine.definitions.get(session, target.id, number)
+    new = await new_run(
         session,
-        actor,
-        target,
+        ids.uuid7(),
+        definition,
         engine=engine,
         plan=plan,
+        workspace_id=actor.workspace_id,
+        pipeline_id=target.id,
+        version=number,
         trigger=trigger_type(actor),
-        input_data=input_data,
-        version=version,
+        input_data=definition.input.validate(input_data),
+        caller=caller_of(actor),
+        schedule_id=schedule_id,
+        parent=requests.trace_parent(),
     )
-    return await get(session, actor, started.run_id)
+    return await prepared(session, new)
 
 
-async def retry(
+async def prepare_retry(
     session: Session,
     actor: Actor,
     run_id: UUID,
@@ -192,8 +181,8 @@ async def retry(
     *,
     engine: Engine,
     plan: Plan,
-) -> Run:
-    """Accept a run that repeats another one, from its start or from one of its steps.
+) -> Prepared:
+    """Prepare a run that repeats another one, from its start or from one of its steps.
 
     Raises:
         RunNotFound: the actor's workspace has no such run.
@@ -203,7 +192,6 @@ async def retry(
         RetryInvalid: it cannot be repeated from that step.
         StepRunInvalid: it is a run of one step, which the version does not have, or which cannot use these outputs.
         InputInvalid: the input does not match the version's schema.
-        PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
     """
     earlier = await get(session, actor, run_id)
     if not earlier.status.is_final:
@@ -226,7 +214,7 @@ async def retry(
             outputs=wanted.outputs,
         )
     given = earlier.input_data if wanted.input_data is None else wanted.input_data
-    run = await new_run(
+    new = await new_run(
         session,
         ids.uuid7(),
         definition,
@@ -243,8 +231,7 @@ async def retry(
         only_step=only_step,
         parent=requests.trace_parent(),
     )
-    await engine.accept(session, run)
-    return await get(session, actor, run.id)
+    return await prepared(session, new)
 
 
 async def _target_of_retry(
@@ -255,6 +242,22 @@ async def _target_of_retry(
         if unsaved is not None:
             return unsaved
     return await pausing.runnable(session, actor, earlier.pipeline_id)
+
+
+async def prepared(session: Session, new: NewRun) -> Prepared:
+    """A run with what is shown of it. The caller has validated it."""
+    return Prepared(new, await queries.when_accepted(session, new))
+
+
+async def accept(session: Session, run: Prepared, *, engine: Engine) -> None:
+    """Accept a run. It starts within milliseconds of the commit, or when the plan has a free slot.
+
+    Do everything else in the transaction before: from here to its end, nobody else can start or end runs of the workspace.
+
+    Raises:
+        PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
+    """
+    await engine.accept(session, run.new)
 
 
 async def progress(session: Session, actor: Actor, run_id: UUID) -> Progress:

@@ -45,6 +45,24 @@ async def insert(
         )
 
 
+async def insert_all(session: Session, *parts: tuple[sa.Table, Rows]) -> None:
+    """Insert rows into several tables, with one statement on PostgreSQL.
+
+    Rows can refer to rows of earlier parts. The columns are those that `insert` sets.
+    """
+    filled = [(table, rows) for table, rows in parts if rows]
+    if len(filled) < 2 or not _has_arrays(session):
+        for table, rows in filled:
+            await insert(session, table, rows)
+        return
+    values: dict[str, list[Any]] = {}
+    for table, rows in filled:
+        values |= arrays(rows, _prefix(table))
+    await session.execute(
+        _insert_all(tuple((table, tuple(rows[0])) for table, rows in filled)), values
+    )
+
+
 async def execute(
     session: Session, each: sa.Executable, together: sa.Executable, rows: Rows
 ) -> None:
@@ -60,19 +78,19 @@ async def execute(
         await session.execute(each, rows)
 
 
-def given(types: Mapping[str, TypeEngine[Any]]) -> sa.TableValuedAlias:
+def given(types: Mapping[str, TypeEngine[Any]], prefix: str = _PREFIX) -> sa.TableValuedAlias:
     """The rows of `execute`, as a table in `together`. On PostgreSQL only."""
     parts = [
-        sa.bindparam(_PREFIX + column, type_=postgresql.ARRAY(kind, dimensions=1))
+        sa.bindparam(prefix + column, type_=postgresql.ARRAY(kind, dimensions=1))
         for column, kind in types.items()
     ]
     columns = [sa.column(column, kind) for column, kind in types.items()]
     return sa.func.unnest(*parts).table_valued(*columns).render_derived()
 
 
-def arrays(rows: Rows) -> dict[str, list[Any]]:
+def arrays(rows: Rows, prefix: str = _PREFIX) -> dict[str, list[Any]]:
     """The parameters of a statement that uses `given`."""
-    return {_PREFIX + name: [_plain(row[name]) for row in rows] for name in rows[0]}
+    return {prefix + name: [_plain(row[name]) for row in rows] for name in rows[0]}
 
 
 def _plain(value: Any) -> Any:
@@ -89,11 +107,25 @@ def _insert_each(table: sa.Table, dialect: str, keeps_existing: bool) -> sa.Exec
 
 @lru_cache(256)
 def _insert_together(
-    table: sa.Table, names: tuple[str, ...], keeps_existing: bool
-) -> sa.Executable:
-    rows = given({name: table.c[name].type for name in names})
+    table: sa.Table, names: tuple[str, ...], keeps_existing: bool, prefix: str = _PREFIX
+) -> postgresql.Insert:
+    rows = given({name: table.c[name].type for name in names}, prefix)
     new = postgresql.insert(table).from_select(names, sa.select(*rows.c), include_defaults=False)
     return new.on_conflict_do_nothing() if keeps_existing else new
+
+
+@lru_cache(256)
+def _insert_all(parts: tuple[tuple[sa.Table, tuple[str, ...]], ...]) -> sa.Executable:
+    *earlier, last = (
+        _insert_together(table, names, keeps_existing=False, prefix=_prefix(table))
+        for table, names in parts
+    )
+    # References are checked when the whole statement has been executed.
+    return last.add_cte(*(each.cte() for each in earlier))
+
+
+def _prefix(table: sa.Table) -> str:
+    return f"{table.name}_"
 
 
 def _has_arrays(session: Session) -> bool:

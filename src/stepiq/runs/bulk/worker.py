@@ -122,8 +122,11 @@ class BulkWorker:
             return None
         wanted = RunRetry(start=job.retry.start, latest_version=job.retry.latest_version)
         plan = self._plans.get(actor.plan)
-        run = await runs.retry(session, actor, run_id, wanted, engine=self._engine, plan=plan)
-        return run.id
+        retry = await runs.prepare_retry(
+            session, actor, run_id, wanted, engine=self._engine, plan=plan
+        )
+        await runs.accept(session, retry, engine=self._engine)
+        return retry.run.id
 
     async def _pass_over(self, job_id: UUID) -> bool:
         """Record that the next item failed for an unknown reason, so that it does not block the others."""

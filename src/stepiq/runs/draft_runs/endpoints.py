@@ -21,6 +21,7 @@ from stepiq.pipelines.errors import DefinitionInvalid, DefinitionMalformed, Pipe
 from stepiq.pipelines.records import Draft
 from stepiq.runs import recorded
 from stepiq.runs import schemas as run_schemas
+from stepiq.runs import service as runs
 from stepiq.runs.draft_runs import schemas, service
 from stepiq.runs.errors import RunNotFound
 from stepiq.web.bodies import router as new_router
@@ -71,7 +72,7 @@ async def run_draft(
             text, source_format = await service.stored_text(read, caller, body.pipeline_id)
     draft = await _parsed(text, source_format)
     async with own_tx() as tx:
-        run = await service.start(
+        prepared = await service.prepare(
             tx,
             caller,
             body.pipeline_id,
@@ -82,10 +83,11 @@ async def run_draft(
             input_data=body.input_data,
             step=step,
         )
-        await recorded.started(tx, caller, run)
-        view = run_schemas.view_for(caller, run)
+        await recorded.started(tx, caller, prepared.run)
+        view = run_schemas.view_for(caller, prepared.run)
         accepted = JSONResponse(view.model_dump(mode="json"), 202)
         await own_tx.keep(accepted)
+        await runs.accept(tx, prepared, engine=services.engine)
     return accepted
 
 

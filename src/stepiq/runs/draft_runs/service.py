@@ -1,4 +1,4 @@
-"""Starts runs of drafts."""
+"""Prepares runs of drafts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from stepiq.pipelines.records import Draft
 from stepiq.pipelines.service import Rules
 from stepiq.runs import service as runs
 from stepiq.runs.errors import RunNotFound
-from stepiq.runs.records import Run
+from stepiq.runs.records import Prepared
 from stepiq.store.database import Session
 from stepiq.web import requests
 
@@ -62,7 +62,7 @@ async def stored_text(
     return found.text, found.source_format
 
 
-async def start(
+async def prepare(
     session: Session,
     actor: Actor,
     pipeline_id: UUID | None,
@@ -73,15 +73,15 @@ async def start(
     rules: Rules,
     input_data: dict[str, Json] | None,
     step: StepWanted | None,
-) -> Run:
-    """Accept a run of a text that is not a version.
+) -> Prepared:
+    """Prepare a run of a text that is not a version.
 
     Raises:
         PipelineNotFound: the workspace has no such pipeline, or it is archived.
         RunNotFound: the pipeline has no such earlier run.
         StepRunInvalid: the step cannot be executed alone with these outputs.
         InputInvalid: the input does not match the schema of the text.
-        StepIQError: the text cannot be saved, as for `pipelines.service.accept`; or the plan allows no more.
+        StepIQError: the text cannot be saved, as for `pipelines.service.accept`.
     """
     definition, _ = await pipelines.accept(session, actor, draft, rules, pipeline_id)
     target = await drafts.keep_version(session, actor, pipeline_id, draft)
@@ -95,7 +95,7 @@ async def start(
         only_step, reuse = await engine.plan_step(
             session, step.from_run, definition, step.step_id, step.outputs
         )
-    run = await runs.new_run(
+    new = await runs.new_run(
         session,
         ids.uuid7(),
         definition,
@@ -111,5 +111,4 @@ async def start(
         only_step=only_step,
         parent=requests.trace_parent(),
     )
-    await engine.accept(session, run)
-    return await runs.get(session, actor, run.id)
+    return await runs.prepared(session, new)

@@ -180,20 +180,19 @@ async def run_now(
     pipeline_id = (await get(session, actor, schedule_id)).pipeline_id
     target = await pausing.runnable(session, actor, pipeline_id)
     schedule = await _lock(session, actor, schedule_id)
-    started = await runs.start(
+    prepared = await runs.prepare_target(
         session,
         actor,
         target,
         engine=engine,
         plan=plan,
-        trigger=runs.trigger_type(actor),
         input_data=schedule.input_data,
         schedule_id=schedule_id,
     )
     await queries.update(session, schedule_id, {"last_run_at": clock.now()})
-    run = await runs.get(session, actor, started.run_id)
-    await run_records.started(session, actor, run, schedule_id=schedule_id)
-    return run
+    await run_records.started(session, actor, prepared.run, schedule_id=schedule_id)
+    await runs.accept(session, prepared, engine=engine)
+    return prepared.run
 
 
 async def upcoming(

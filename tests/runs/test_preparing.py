@@ -1,0 +1,110 @@
+"""Routes that start a run prepare all of it, and accept it last."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from stepiq.store.states import RunStatus, StepStatus
+
+SOURCE = """\
+name: Greet
+input: {schema: {count: {type: number, default: 1.0}}}
+steps:
+  - {id: a, type: transform, template: "x"}
+  - {id: b, type: transform, template: "y"}
+"""
+COUNTS_IN = re.compile(r"UPDATE workspaces SET .*unfinished_runs")
+ACCEPTS = re.compile(
+    r"(WITH \w+ AS\s+\()?INSERT INTO (dbos\.)?(runs|run_events|run_steps|workflow_status|workflow_input)\b"
+)
+
+
+async def of_pipeline(client, account, make, pipeline_id, **extra):
+    return await client.post(f"/api/pipelines/{pipeline_id}/run", json={}, **extra)
+
+
+async def of_draft(client, account, make, pipeline_id, **extra):
+    body = {"pipeline_id": str(pipeline_id), "text": SOURCE}
+    return await client.post("/api/runs/draft", json=body, **extra)
+
+
+async def retry(client, account, make, pipeline_id, **extra):
+    ended = await make.run(account, pipeline_id, status=RunStatus.FAILED, input_data={"count": 2.0})
+    await make.step(ended, "a", output="x", input_tokens=3)
+    await make.step(ended, "b", ordinal=2, status=StepStatus.FAILED)
+    return await client.post(f"/api/runs/{ended}/retry", json={"from": "b"}, **extra)
+
+
+async def of_schedule(client, account, make, pipeline_id, **extra):
+    schedule_id = await make.schedule(account, pipeline_id)
+    return await client.post(f"/api/schedules/{schedule_id}/run-now", **extra)
+
+
+pytestmark = pytest.mark.both_stores
+STARTS = pytest.mark.parametrize("start", [of_pipeline, of_draft, retry, of_schedule])
+
+
+@STARTS
+class TestAnswer:
+    async def test_it_is_the_run_as_the_api_shows_it(self, owner, account, make, start):
+        pipeline_id = await make.pipeline(account, source=SOURCE, tags=("daily", "x"))
+
+        answer = await start(owner, account, make, pipeline_id)
+
+        accepted = answer.json()
+        shown = (await owner.get(f"/api/runs/{accepted['id']}")).json()
+        del shown["steps"]
+        assert accepted == shown
+
+    async def test_the_caller_can_be_a_key(self, owner, login_key, account, make, start):
+        client = await login_key(
+            account, ["pipelines:execute", "pipelines:read", "pipelines:write"]
+        )
+        pipeline_id = await make.pipeline(account, source=SOURCE, tags=("daily", "x"))
+
+        accepted = (await start(client, account, make, pipeline_id)).json()
+
+        shown = (await owner.get(f"/api/runs/{accepted['id']}")).json()
+        del shown["steps"]
+        assert accepted == shown
+
+
+@contextmanager
+def transaction_that_counts_in(database: Any) -> Iterator[list[str]]:
+    """The statements of the first transaction that counts a run in, from that statement to its end."""
+    found: list[str] = []
+    counting: list[Any] = []
+    engine = database._writer.sync_engine
+
+    def executing(connection: Any, _cursor: Any, text: str, *_rest: Any) -> None:
+        if not found and COUNTS_IN.match(text):
+            counting.append(connection)
+        if connection in counting:
+            found.append(text)
+
+    def committing(connection: Any) -> None:
+        if connection in counting:
+            counting.remove(connection)
+
+    event.listen(engine, "before_cursor_execute", executing)
+    event.listen(engine, "commit", committing)
+    yield found
+
+
+@STARTS
+async def test_the_counters_are_locked_last(database, owner, account, make, start):
+    """Until the end of the transaction, nobody else can start or end a run of the workspace."""
+    pipeline_id = await make.pipeline(account, source=SOURCE)
+    # The answers of the other routes are known, and stored, after the acceptance.
+    headers = {"Idempotency-Key": "order-1"} if start in (of_pipeline, of_draft) else {}
+
+    with transaction_that_counts_in(database) as statements:
+        answer = await start(owner, account, make, pipeline_id, headers=headers)
+
+    assert answer.is_success
+    assert len(statements) > 2
+    assert [text for text in statements[1:] if not ACCEPTS.match(text)] == []
