@@ -2,8 +2,10 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from math import inf
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +15,7 @@ from stepiq.core.ids import uuid7
 from stepiq.core.settings import load
 from stepiq.store import migrate, sqlite_driver
 from stepiq.store.database import Database, Session
-from stepiq.store.sqlite_driver import SqliteReader, WriteTurns
+from stepiq.store.sqlite_driver import SqliteConnection, SqliteReader, WriteTurns
 from stepiq.store.tables import workspaces
 
 
@@ -82,6 +84,86 @@ class TestTransactions:
         await add()
 
         assert await _count(database) == before + 1
+
+
+class TestLongTransactions:
+    @pytest.fixture
+    async def connection(self, tmp_path: Path):
+        connection = await sqlite_driver.connect(tmp_path / "file.db", WriteTurns())
+        await connection.cursor().execute("CREATE TABLE t (x)")
+        yield connection
+        await connection.close()
+
+    @pytest.fixture
+    def has_held(self, monkeypatch: pytest.MonkeyPatch):
+        """How long a transaction holds the event loop at most: not at all, or without limit."""
+
+        def set_longest(seconds: float) -> None:
+            monkeypatch.setattr(sqlite_driver, "_LONGEST_HOLD_SECONDS", seconds)
+
+        return set_longest
+
+    async def turns_during(self, writing: Coroutine[Any, Any, None]) -> int:
+        """How often other tasks run during this."""
+        turns = 0
+
+        async def other() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(other())
+        await writing
+        counting.cancel()
+        return turns
+
+    async def write(self, connection: SqliteConnection) -> None:
+        cursor = connection.cursor()
+        await cursor.execute("BEGIN IMMEDIATE")
+        for number in range(5):
+            await cursor.execute("INSERT INTO t VALUES (?)", (number,))
+        await cursor.executemany("INSERT INTO t VALUES (?)", [(n,) for n in range(60)])
+        assert cursor.rowcount == 60
+        await connection.commit()
+
+    async def test_other_tasks_run_between_its_statements_and_rows(
+        self, connection: SqliteConnection, has_held
+    ):
+        has_held(-1)
+
+        assert await self.turns_during(self.write(connection)) == 5 + 3
+
+        cursor = await connection.cursor().execute("SELECT count(*) FROM t")
+        assert await cursor.fetchall() == [(65,)]
+
+    async def test_a_short_one_is_not_interrupted(self, connection: SqliteConnection, has_held):
+        has_held(inf)
+
+        assert await self.turns_during(self.write(connection)) == 0
+
+    @pytest.mark.parametrize("turns", range(12))
+    async def test_one_that_is_cancelled_changes_nothing(
+        self, database: Database, has_held, turns: int
+    ):
+        has_held(-1)
+        done = False
+
+        async def add() -> None:
+            nonlocal done
+            async with database.transaction() as session:
+                for _ in range(3):
+                    await _add(session)
+            done = True
+
+        writing = asyncio.create_task(add())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        writing.cancel()
+        await asyncio.wait({writing})
+
+        assert await _count(database) in ({3} if done else {0, 3})
+        await add()
 
 
 class TestConnection:

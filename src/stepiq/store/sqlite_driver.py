@@ -3,7 +3,7 @@
 A statement in an open transaction takes microseconds, while each of its four handoffs to a thread and back takes a
 tenth of a millisecond, and much longer if the processors are busy. Writers use a thread only to wait for the write
 lock. Their statements must be short and use an index, and their commits do not wait for the disk
-(`store.log_flusher`). Statements of readers may take longer: they start on the event loop, and those that have not
+(`store.log_flusher`). Long transactions let other tasks run between their statements. Statements of readers may take longer: they start on the event loop, and those that have not
 finished after half a millisecond start again in a thread.
 """
 
@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +27,10 @@ _INLINE_SECONDS = 0.0005
 """How long a statement of a reader may take on the event loop."""
 _YIELD_SECONDS = 0.001
 """After so much time of its statements on the event loop, a reader lets other tasks run."""
+_LONGEST_HOLD_SECONDS = 0.01
+"""After so much time on the event loop, a writer lets other tasks run."""
+_ROWS = 25
+"""Maximum number of rows that a writer writes without a look at the clock."""
 _STEPS = 500
 """Steps of SQLite's virtual machine between two clock checks on the event loop; about 20 µs."""
 _STEPS_IN_THREAD = 200_000
@@ -103,6 +108,7 @@ class Cursor:
     def __init__(self, connection: "SqliteConnection", cursor: sqlite3.Cursor) -> None:
         self._connection = connection
         self._cursor = cursor
+        self._rowcount: int | None = None
 
     async def __aenter__(self) -> "Cursor":
         return self
@@ -116,7 +122,7 @@ class Cursor:
 
     @property
     def rowcount(self) -> int:
-        return self._cursor.rowcount
+        return self._cursor.rowcount if self._rowcount is None else self._rowcount
 
     @property
     def lastrowid(self) -> int | None:
@@ -130,11 +136,18 @@ class Cursor:
         if statement == _WAITS_FOR_LOCK:
             await self._connection.begin(lambda: self._cursor.execute(statement))
         else:
+            await self._connection.let_others_run()
             self._cursor.execute(statement, parameters)
+            self._rowcount = None
         return self
 
     async def executemany(self, statement: str, parameters: Iterable[Sequence[Any]]) -> "Cursor":
-        self._cursor.executemany(statement, parameters)
+        rows = iter(parameters)
+        self._rowcount = 0
+        while some := list(islice(rows, _ROWS)):
+            await self._connection.let_others_run()
+            self._cursor.executemany(statement, some)
+            self._rowcount += self._cursor.rowcount
         return self
 
     async def fetchall(self) -> list[Any]:
@@ -153,6 +166,7 @@ class SqliteConnection:
         self._open = connection
         self._turns = turns
         self._has_turn = False
+        self._held_since = 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
 
     @property
@@ -198,8 +212,16 @@ class SqliteConnection:
         if self._turns.take_now():
             self._has_turn = True
             if self._begin_now(action):
+                self._held_since = time.perf_counter()
                 return
         await self.off_loop(lambda: self._begin(action))
+        self._held_since = time.perf_counter()
+
+    async def let_others_run(self) -> None:
+        """Let other tasks run if the transaction may have held the event loop for long."""
+        if time.perf_counter() - self._held_since > _LONGEST_HOLD_SECONDS:
+            await asyncio.sleep(0)
+            self._held_since = time.perf_counter()
 
     def _begin_now(self, action: Callable[[], Any]) -> bool:
         try:

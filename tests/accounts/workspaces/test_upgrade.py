@@ -41,8 +41,10 @@ async def test_accounts_keys_and_runs_work_as_before(
     opened = await make.session(account)
     before = await answers(owner), await answers(program)
 
-    migrate.downgrade(url, BEFORE)
-    migrate.upgrade(url)
+    # The server still stores that the credentials were used.
+    async with database.without_writer():
+        migrate.downgrade(url, BEFORE)
+        migrate.upgrade(url)
 
     assert (await answers(owner), await answers(program)) == before
     refreshed = await client.post("/api/auth/refresh", json={"refresh_token": opened.refresh_token})
