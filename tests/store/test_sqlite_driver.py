@@ -147,6 +147,8 @@ class TestLongTransactions:
         self, database: Database, has_held, turns: int
     ):
         has_held(-1)
+        async with database.transaction():
+            pass
         done = False
 
         async def add() -> None:
@@ -162,6 +164,7 @@ class TestLongTransactions:
         writing.cancel()
         await asyncio.wait({writing})
 
+        assert done or writing.cancelled()
         assert await _count(database) in ({3} if done else {0, 3})
         await add()
 

@@ -80,6 +80,32 @@ def executions(database: Database) -> Iterator[list[str]]:
 
 
 @contextmanager
+def rest_of_transaction(database: Database, first: re.Pattern[str]) -> Iterator[list[str]]:
+    """The first statement in the block that matches, and those after it in its transaction."""
+    found: list[str] = []
+    inside: list[Any] = []
+    engine = database._writer.sync_engine
+
+    def executing(connection: Any, _cursor: Any, text: str, *_rest: Any) -> None:
+        if not found and first.match(text):
+            inside.append(connection)
+        if connection in inside:
+            found.append(text)
+
+    def committing(connection: Any) -> None:
+        if connection in inside:
+            inside.remove(connection)
+
+    event.listen(engine, "before_cursor_execute", executing)
+    event.listen(engine, "commit", committing)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "before_cursor_execute", executing)
+        event.remove(engine, "commit", committing)
+
+
+@contextmanager
 def _noted(database: Database, note: Callable[..., None]) -> Iterator[None]:
     engines = {database._writer.sync_engine, database._reader.sync_engine}
     for engine in engines:

@@ -4,8 +4,9 @@ Each write is conditional on the claim number: a worker that lost its claim chan
 events that belong together are written in one transaction, so that a reader never sees one without the others.
 Concurrent writes of several runs share a transaction.
 
-Rows are locked in this order: runs, their workspaces, usage rollups; rows of one table in the order of their keys. All
-writers of a workspace wait for its row, so a transaction locks it as late as possible.
+Rows are locked in this order: runs, what belongs to one run (steps, its ticket, reviews, deliveries), their workspaces,
+usage rollups; rows of one table in the order of their keys. All writers of a workspace wait for its row, so a
+transaction locks it as late as possible.
 """
 
 from collections import defaultdict

@@ -192,6 +192,7 @@ class Engine:
             PlanRunsExhausted: the workspace has reached its plan's limit of runs per day.
             PlanCreditsExhausted: the run needs credits, and none are left this month.
             QueueFull: the workspace has reached its plan's limit of waiting runs.
+            VersionNotFound: the version was deleted after it had been read.
         """
         await self._admission.accept(session, run)
 

@@ -102,7 +102,7 @@ _SELECT_NAMES = sa.select(
 
 
 async def when_accepted(session: Session, new: NewRun) -> Run:
-    """The run that `new` is after its acceptance."""
+    """A run as it is shown after its acceptance."""
     values = {"pipeline": new.pipeline_id, "caller": new.caller and new.caller.id}
     found = (await session.execute(_SELECT_NAMES, values)).one()
     caller = new.caller and NamedCaller(new.caller.type, new.caller.id, found.caller_name)

@@ -170,7 +170,7 @@ async def prepare_target(
         schedule_id=schedule_id,
         parent=requests.trace_parent(),
     )
-    return await prepared(session, new)
+    return await with_view(session, new)
 
 
 async def prepare_retry(
@@ -231,7 +231,7 @@ async def prepare_retry(
         only_step=only_step,
         parent=requests.trace_parent(),
     )
-    return await prepared(session, new)
+    return await with_view(session, new)
 
 
 async def _target_of_retry(
@@ -244,17 +244,18 @@ async def _target_of_retry(
     return await pausing.runnable(session, actor, earlier.pipeline_id)
 
 
-async def prepared(session: Session, new: NewRun) -> Prepared:
-    """A run with what is shown of it. The caller has validated it."""
+async def with_view(session: Session, new: NewRun) -> Prepared:
+    """A run that the caller has validated, with what is shown of it."""
     return Prepared(new, await queries.when_accepted(session, new))
 
 
 async def accept(session: Session, run: Prepared, *, engine: Engine) -> None:
     """Accept a run. It starts within milliseconds of the commit, or when the plan has a free slot.
 
-    Do everything else in the transaction before: from here to its end, nobody else can start or end runs of the workspace.
+    Call it last: until the transaction ends, no other run of the workspace can start or end.
 
     Raises:
+        VersionNotFound: the version was deleted after it had been read.
         PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
     """
     await engine.accept(session, run.new)

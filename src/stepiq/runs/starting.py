@@ -38,7 +38,8 @@ async def start_many(
 ) -> list[StepIQError | None]:
     """Accept runs of any workspaces and pipelines; returns the refusal of each, or None if it was accepted.
 
-    The caller has checked access to the pipelines and locked them. The refusals are those of `service.start`.
+    The caller has checked access to the pipelines and locked them. The refusals are those of `service.prepare_target` and
+    `service.accept`.
 
     Raises:
         StoreUnavailable: no run was accepted.

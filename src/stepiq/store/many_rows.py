@@ -48,7 +48,7 @@ async def insert(
 async def insert_all(session: Session, *parts: tuple[sa.Table, Rows]) -> None:
     """Insert rows into several tables, with one statement on PostgreSQL.
 
-    Rows can refer to rows of earlier parts. The columns are those that `insert` sets.
+    Rows can refer to rows of earlier parts. As with `insert`, columns that are not named get their defaults.
     """
     filled = [(table, rows) for table, rows in parts if rows]
     if len(filled) < 2 or not _has_arrays(session):

@@ -3,8 +3,10 @@
 A statement in an open transaction takes microseconds, while each of its four handoffs to a thread and back takes a
 tenth of a millisecond, and much longer if the processors are busy. Writers use a thread only to wait for the write
 lock. Their statements must be short and use an index, and their commits do not wait for the disk
-(`store.log_flusher`). Long transactions let other tasks run between their statements. Statements of readers may take longer: they start on the event loop, and those that have not
-finished after half a millisecond start again in a thread.
+(`store.log_flusher`). Long transactions let other tasks run between their statements.
+
+Statements of readers may take longer: they start on the event loop, and those that have not finished after half a
+millisecond start again in a thread.
 """
 
 import asyncio
@@ -166,7 +168,8 @@ class SqliteConnection:
         self._open = connection
         self._turns = turns
         self._has_turn = False
-        self._held_since = 0.0
+        self._held_since = inf
+        """When the transaction began, or last let other tasks run."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
 
     @property

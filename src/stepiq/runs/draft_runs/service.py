@@ -111,4 +111,4 @@ async def prepare(
         only_step=only_step,
         parent=requests.trace_parent(),
     )
-    return await runs.prepared(session, new)
+    return await runs.with_view(session, new)

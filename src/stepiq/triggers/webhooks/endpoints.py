@@ -133,6 +133,6 @@ async def trigger_webhook(
         run = await run_of(tx)
         if await pausing.lock_paused(tx, [run.pipeline_id]):
             raise WebhookPaused(run.pipeline_id)
-        await engine.accept(tx, run)
         await own_tx.keep(response)
+        await engine.accept(tx, run)
     return response

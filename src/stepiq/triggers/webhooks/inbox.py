@@ -27,7 +27,7 @@ _MOST_TOGETHER = 20
 """Maximum runs accepted in one transaction, for which callers wait."""
 
 Prepare = Callable[[Session], Awaitable[NewRun]]
-"""Builds the run to accept. May be called again, and must return the same run."""
+"""Builds the run to accept. May be called again, and must return a run with the same id."""
 
 
 class Inbox:
