@@ -3,8 +3,11 @@
 import re
 
 import pytest
+import sqlalchemy as sa
 
 from stepiq.store.states import RunStatus, StepStatus
+from stepiq.store.tables import idempotent_requests, workspaces
+from tests.support.audit_log import recorded
 from tests.support.query_plans import rest_of_transaction
 
 SOURCE = """\
@@ -41,6 +44,10 @@ async def of_schedule(client, account, make, pipeline_id, **extra):
     return await client.post(f"/api/schedules/{schedule_id}/run-now", **extra)
 
 
+async def of_webhook(client, account, make, pipeline_id, **extra):
+    return await client.post(f"/api/webhooks/{pipeline_id}", json={}, **extra)
+
+
 pytestmark = pytest.mark.both_stores
 STARTS = pytest.mark.parametrize("start", [of_pipeline, of_draft, retry, of_schedule])
 
@@ -70,19 +77,47 @@ class TestAnswer:
         assert accepted == shown
 
 
+async def refuse_runs(database, account):
+    """Let the plan of the workspace allow no run."""
+    async with database.transaction() as session:
+        await session.execute(
+            workspaces.update()
+            .where(workspaces.c.id == account.workspace_id)
+            .values(limit_overrides={"runs_per_day": 0})
+        )
+
+
 @STARTS
-async def test_the_counters_are_locked_last(database, owner, account, make, start):
+async def test_a_run_that_is_refused_leaves_nothing(database, owner, account, make, start):
+    pipeline_id = await make.pipeline(account, source=SOURCE)
+    await refuse_runs(database, account)
+
+    answers = [
+        await start(owner, account, make, pipeline_id, headers={"Idempotency-Key": "order-1"})
+        for _ in range(1 if start in (retry, of_schedule) else 2)
+    ]
+
+    assert {answer.json()["code"] for answer in answers} == {"plan_runs_exhausted"}
+    assert [each.action for each in await recorded(database) if "run" in each.action] == []
+    async with database.reading() as session:
+        kept = await session.scalar(sa.select(sa.func.count()).select_from(idempotent_requests))
+    assert kept == 0
+
+
+@pytest.mark.parametrize("start", [of_pipeline, of_draft, retry, of_schedule, of_webhook])
+async def test_the_counters_are_locked_last(database, owner, login_key, account, make, start):
     """Until the end of the transaction, nobody else can start or end a run of the workspace."""
     pipeline_id = await make.pipeline(account, source=SOURCE)
-    # The answers of the other routes are known, and stored, after the acceptance.
-    headers = {"Idempotency-Key": "order-1"} if start in (of_pipeline, of_draft) else {}
+    client = await login_key(account, ["webhooks:trigger"]) if start is of_webhook else owner
+    # The answers to these two are known, and stored, after the acceptance.
+    headers = {} if start in (retry, of_schedule) else {"Idempotency-Key": "order-1"}
 
     with rest_of_transaction(database, COUNTS_IN) as statements:
-        answer = await start(owner, account, make, pipeline_id, headers=headers)
+        answer = await start(client, account, make, pipeline_id, headers=headers)
 
     assert answer.is_success
     assert COUNTS_IN.match(statements[0])
-    if start is not retry:
-        # PostgreSQL: the count, the run with its first event, and the ticket.
-        assert len(statements) == (5 if database.is_sqlite else 3)
+    # PostgreSQL: the count, the run with its first event, and the ticket. A retry also copies steps.
+    expected = 5 if database.is_sqlite else 3
+    assert len(statements) == expected + (start is retry)
     assert [text for text in statements[1:] if not ACCEPTS.match(text)] == []

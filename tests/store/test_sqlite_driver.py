@@ -95,13 +95,13 @@ class TestLongTransactions:
         await connection.close()
 
     @pytest.fixture
-    def has_held(self, monkeypatch: pytest.MonkeyPatch):
-        """How long a transaction holds the event loop at most: not at all, or without limit."""
+    def set_longest_hold(self, monkeypatch: pytest.MonkeyPatch):
+        """Set the time after which a transaction lets other tasks run; -1: before each statement."""
 
-        def set_longest(seconds: float) -> None:
+        def set_seconds(seconds: float) -> None:
             monkeypatch.setattr(sqlite_driver, "_LONGEST_HOLD_SECONDS", seconds)
 
-        return set_longest
+        return set_seconds
 
     async def turns_during(self, writing: Coroutine[Any, Any, None]) -> int:
         """How often other tasks run during this."""
@@ -128,25 +128,27 @@ class TestLongTransactions:
         await connection.commit()
 
     async def test_other_tasks_run_between_its_statements_and_rows(
-        self, connection: SqliteConnection, has_held
+        self, connection: SqliteConnection, set_longest_hold
     ):
-        has_held(-1)
+        set_longest_hold(-1)
 
         assert await self.turns_during(self.write(connection)) == 5 + 3
 
         cursor = await connection.cursor().execute("SELECT count(*) FROM t")
         assert await cursor.fetchall() == [(65,)]
 
-    async def test_a_short_one_is_not_interrupted(self, connection: SqliteConnection, has_held):
-        has_held(inf)
+    async def test_a_short_one_is_not_interrupted(
+        self, connection: SqliteConnection, set_longest_hold
+    ):
+        set_longest_hold(inf)
 
         assert await self.turns_during(self.write(connection)) == 0
 
     @pytest.mark.parametrize("turns", range(12))
     async def test_one_that_is_cancelled_changes_nothing(
-        self, database: Database, has_held, turns: int
+        self, database: Database, set_longest_hold, turns: int
     ):
-        has_held(-1)
+        set_longest_hold(-1)
         async with database.transaction():
             pass
         done = False
