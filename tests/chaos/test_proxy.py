@@ -148,3 +148,15 @@ class TestCutAll:
 
         async with await connect(through) as connection:
             await connection.execute("SELECT 1")
+
+    async def test_so_are_those_that_are_not_forwarded_yet(self, proxy: Proxy, through: str):
+        proxy.hold()
+        connecting = asyncio.create_task(connect(through))
+        while not proxy.connections:
+            await asyncio.sleep(0.01)
+
+        assert proxy.cut_all() == 1
+
+        proxy.release()
+        with pytest.raises(psycopg.OperationalError):
+            await connecting
