@@ -73,7 +73,7 @@ async def strangers(passwords, hashes):
     tasks = []
 
     async def arrive(client=None):
-        for number in range(258):
+        for number in range(module._PLACES + module._WAITING):
             name = client or f"stranger-{number}"
             tasks.append(asyncio.create_task(passwords.verify("slow", None, client=name)))
         await asyncio.sleep(0)

@@ -52,6 +52,17 @@ class TestSprays:
             "From your address, 3 logins have failed within 15 minutes. Try again in 15 minutes."
         )
 
+    @pytest.mark.parametrize("limits", [{"of_client": 1}, {"of_network": 1}])
+    async def test_a_refusal_takes_a_second(self, app, client, limits):
+        limit(app, **limits)
+        await spray(client, 1)
+        begun = time.monotonic()
+
+        assert await spray(client, 1) == [429]
+
+        # The clock of the event loop can be ahead by its resolution.
+        assert time.monotonic() - begun >= 0.999
+
     @pytest.mark.parametrize(
         ("addresses", "neighbor", "stranger"),
         [

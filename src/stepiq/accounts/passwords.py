@@ -12,12 +12,14 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from stepiq.accounts.errors import Busy
+from stepiq.core import processors
 from stepiq.core.fairness import FairSemaphore, TooManyWaiting
 
 if TYPE_CHECKING:
     from pwdlib import PasswordHash
 
-_PLACES = 2
+# At most half of the processors, so that requests and runs get the rest while strangers guess passwords.
+_PLACES = min(2, max(1, processors.count() // 2))
 _PLACES_OF_KNOWN = 1
 _WAITING = 256
 _WAITING_OF_CLIENT = 64

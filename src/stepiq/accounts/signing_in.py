@@ -1,5 +1,6 @@
 """Signing in with a password and, if the account has one, a second factor, for the routes that open a session."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from stepiq.accounts import recorded, schemas, service
 from stepiq.accounts.audit.http import AUDIT
 from stepiq.accounts.audit.records import person
 from stepiq.accounts.devices import SessionOrigin
-from stepiq.accounts.errors import LoginFailed
+from stepiq.accounts.errors import LoginFailed, TooManyAttempts
 from stepiq.accounts.http import AuthServices
 from stepiq.accounts.origin import client_of, origin_of
 from stepiq.accounts.throttle import LoginAttempt
@@ -18,6 +19,8 @@ from stepiq.accounts.two_factor import service as two_factor
 from stepiq.accounts.two_factor.errors import TotpWrong
 from stepiq.accounts.workspaces import recorded as workspaces
 from stepiq.web.services import Services
+
+_REFUSAL_SECONDS = 1.0
 
 
 async def sign_in(
@@ -29,18 +32,31 @@ async def sign_in(
         LoginFailed: the address or the password is wrong.
         TotpRequired: the password is right, and the account also needs a code.
         TotpWrong: the password is right, and the code is wrong or used.
-        TooManyAttempts: the limit of the account, the client or its network is reached.
+        TooManyAttempts: the limit of the account, the client or its network is reached. It is raised after a second, to
+            limit the load from programs that guess passwords.
         Busy: too many logins are waiting.
         InvitationInvalid: the invitation is not valid for this address.
         NoWorkspace: the account is not a member of any workspace.
     """
+    try:
+        return await _sign_in(request, services, doors, body)
+    except TooManyAttempts:
+        # Clients that are refused at once would try again at once.
+        await asyncio.sleep(_REFUSAL_SECONDS)
+        raise
+
+
+async def _sign_in(
+    request: Request, services: Services, doors: AuthServices, body: schemas.Login
+) -> service.SignedIn:
     client = client_of(request)
     with doors.logins.attempt((body.email, client)) as attempt:
         async with services.database.reading() as read:
             is_known = await doors.known_clients.knows(read, body.email, client)
-            found = await service.find_by_email(read, body.email)
-        stored = None if found is None else found.password_hash
         async with doors.sprays.attempt(client, is_known=is_known) as sprays:
+            async with services.database.reading() as read:
+                found = await service.find_by_email(read, body.email)
+            stored = None if found is None else found.password_hash
             matches = await doors.passwords.verify(
                 body.password, stored, client=client, is_known=is_known
             )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from stepiq.core import clock
+from stepiq.core import clock, processors
 from stepiq.core.fairness import FairSemaphore, current_owner
 from stepiq.core.json import Json
 from stepiq.language.code_source import CodeLanguage
@@ -44,7 +44,7 @@ class Sandbox:
         size = places or _places()
         self._places = FairSemaphore(
             size,
-            share=max(_LEAST_AT_ONCE, _processors()),
+            share=max(_LEAST_AT_ONCE, processors.count()),
             reserve=size // 2,
             little_use_seconds=_LITTLE_USE_SECONDS,
         )
@@ -147,9 +147,3 @@ def _memory() -> int:
     except (OSError, ValueError):
         # The container has no limit, or it is "max".
         return machine
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or _LEAST_AT_ONCE
