@@ -1,4 +1,6 @@
 import asyncio
+import re
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -6,12 +8,13 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from dbos import EnqueueOptions
+from sqlalchemy import event
 
 from stepiq.core.ids import uuid7
 from stepiq.core.settings import Settings
 from stepiq.execution.retention import sweep
 from stepiq.queue import tickets as tickets_module
-from stepiq.queue.library_threads import Lanes
+from stepiq.queue.library_threads import LANES, Lanes
 from stepiq.queue.tickets import Queue, Ticket, TicketQueue
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.pubsub import TICKETS_WAITING, LocalChanges
@@ -77,6 +80,23 @@ class TestEnqueue:
 
         # Without the wake, half of them would take more than half a second.
         assert sorted(lateness)[5] < 0.4
+
+    async def test_a_poll_without_tickets_is_one_statement(self, world: World):
+        lane = Queue.RUNS.lane(1)
+        polls: asyncio.Queue[str] = asyncio.Queue()
+        loop, engine = asyncio.get_running_loop(), world.engine._tickets._engine
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def _note(_1: Any, _2: Any, statement: str, *_: Any) -> None:
+            if threading.current_thread().name == f"queue-worker-{lane}":
+                loop.call_soon_threadsafe(polls.put_nowait, statement)
+
+        statements: list[str] = []
+        for _ in range(3):
+            LANES.wake(lane)
+            statements.append(await asyncio.wait_for(polls.get(), 30))
+
+        assert all(re.search(r"FROM (\w+\.)?workflow_status", each) for each in statements)
 
 
 class TestEnqueueMany:

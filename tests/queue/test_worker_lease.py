@@ -6,9 +6,11 @@ import math
 import psycopg
 import pytest
 
+from stepiq.core.settings import Settings
 from stepiq.queue import worker_lease
 from stepiq.queue.worker_lease import Presence, SessionPresence, WorkerRunning, presence_of
 from stepiq.store.database import Database, StoreUnavailable
+from tests.support.silent_proxy import proxied
 from tests.support.workers import cut_lease
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -136,6 +138,24 @@ class TestSession:
 
         assert before <= lease.restored_at <= asyncio.get_running_loop().time()
         await lease.release()
+
+    @only_postgresql
+    async def test_a_silent_network_is_noticed(self, settings: Settings):
+        async with proxied(settings.database_url) as (proxy, url):
+            database = Database(settings.model_copy(update={"database_url": url}))
+            lease = SessionPresence(database, 1)
+            await lease.acquire()
+            begun = asyncio.get_running_loop().time()
+
+            proxy.silence()
+            async with asyncio.timeout(60):
+                while lease.restored_at != math.inf:  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.01)
+
+            # Within five seconds on an idle machine. Without a time limit, it would wait until the network is back.
+            assert asyncio.get_running_loop().time() - begun < 20
+            await lease.release()
+            await database.close()
 
     @only_postgresql
     async def test_a_lock_that_cannot_be_had_leaves_no_connection_behind(

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Iterable
+from unittest.mock import Mock
 from uuid import UUID
 
 import psycopg
@@ -11,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from stepiq.core import clock, ids
 from stepiq.core.fairness import act_for
 from stepiq.queue.tickets import TicketQueue
-from stepiq.store import migrate
+from stepiq.store import migrate, postgres_driver
 from stepiq.store.database import (
     Database,
     Session,
@@ -191,7 +192,11 @@ class TestLostConnection:
         assert await _count(database) == 0
 
     @only_postgresql
-    async def test_idle_connections_that_were_cut_are_replaced_unnoticed(self, database: Database):
+    @pytest.mark.parametrize("idle_seconds", [0.0, 60.0], ids=["idle", "recently used"])
+    async def test_unused_connections_that_were_cut_are_replaced_unnoticed(
+        self, database: Database, idle_seconds: float, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(postgres_driver, "_IDLE_SECONDS", idle_seconds)
         async with database.transaction() as one, database.transaction() as another:
             pids = [await s.scalar(sa.select(sa.func.pg_backend_pid())) for s in (one, another)]
         engine = migrate.sync_engine(database.url)
@@ -203,6 +208,22 @@ class TestLostConnection:
         await database.ping()
         async with database.transaction() as session:
             await _add(session)
+
+    @only_postgresql
+    @pytest.mark.parametrize(("idle_seconds", "checks"), [(0.0, 2), (60.0, 0)])
+    async def test_a_connection_is_checked_with_a_statement_only_after_it_was_idle(
+        self, database: Database, idle_seconds: float, checks: int, monkeypatch: pytest.MonkeyPatch
+    ):
+        await database.ping()
+        monkeypatch.setattr(postgres_driver, "_IDLE_SECONDS", idle_seconds)
+        dialect = database._writer.sync_engine.dialect
+        checked = Mock(side_effect=dialect.do_ping)
+        monkeypatch.setattr(dialect, "do_ping", checked)
+
+        for _ in range(2):
+            await database.ping()
+
+        assert checked.call_count == checks
 
     async def test_a_server_that_is_not_there_is_an_outage(self, settings):
         nowhere = "postgresql://postgres:hunter2hunter2@127.0.0.1:1/x"

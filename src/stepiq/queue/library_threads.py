@@ -46,6 +46,8 @@ class Lanes:
     def __init__(self) -> None:
         self.may_rest: Callable[[], bool] = lambda: False
         """Whether nothing runs, and only commits of this process can enqueue tickets."""
+        self.concurrency = 1
+        """How many tickets of a lane may be executed at the same time."""
         self.is_closed = False
         """Whether the queue threads claim no more tickets."""
         self._wakes: dict[str, _Wake] = {}
@@ -102,6 +104,9 @@ class Lanes:
         if queue.name == INTERNAL_QUEUE_NAME:
             stop.wait()
             return
+        # The settings of a queue are constants, so the thread does not read them from the database before each poll.
+        queue.database_backed_queue = False
+        queue._worker_concurrency, queue._polling_interval_sec = self.concurrency, POLL_SECONDS
         self._wakes[queue.name] = wake = _Wake(stop, self, queue.name)
         _started.tickets = []
         _queue_worker(wake, instance, queue)  # pyright: ignore[reportArgumentType] - the two methods it calls

@@ -144,6 +144,8 @@ def _claim_some(
     global _claim_failed_at
     # The library claims what there is room for, as if more tickets were running.
     running = max(running, CONCURRENCY - _CLAIMED_AT_ONCE)
+    # Otherwise, each claim queries whether it is for this process to claim tickets without a version. There are none.
+    options["is_latest_version"] = True
     try:
         claimed = _claim(system, queue, executor_id, version, partition, running, **options)
     except BaseException:
@@ -218,6 +220,7 @@ class TicketQueue:
         _handlers.update(handlers)
         _executor_id = executor_id
         is_only_process = self._database.is_sqlite
+        LANES.concurrency = CONCURRENCY
         LANES.open()
         LANES.may_rest = lambda: is_only_process and not _started
         with self._failing_at_once():
@@ -256,8 +259,7 @@ class TicketQueue:
 
     def _note_error(self, context: ExceptionContext) -> None:
         error = context.sqlalchemy_exception
-        # A pooled connection that was lost before is replaced.
-        if not self._is_starting or context.is_pre_ping or error is None:
+        if not self._is_starting or error is None:
             return
         with suppress(DBAPIError), explaining(self._database.url):
             raise error

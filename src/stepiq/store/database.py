@@ -141,7 +141,7 @@ class Database:
                 self.url,
                 pool_size=_CONNECTIONS,
                 max_overflow=0,
-                pool_pre_ping=True,
+                pool_use_lifo=True,
                 hide_parameters=True,
                 connect_args={
                     "async_creator_fn": postgres_driver.Opener().open,

@@ -176,7 +176,7 @@ def sync_engine(url: URL, *, may_idle: bool = True) -> sa.Engine:
         url,
         pool_size=_CONNECTIONS,
         max_overflow=0,
-        pool_pre_ping=True,
+        pool_use_lifo=True,
         hide_parameters=True,
         connect_args=postgres_driver.alive("stepiq"),
     )

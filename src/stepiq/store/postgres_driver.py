@@ -5,6 +5,8 @@ The caller sets a time limit. After it, the connection is closed, and the outcom
 """
 
 import asyncio
+import select
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,7 +16,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import waiting
 from psycopg.abc import PQGen
-from sqlalchemy import event
+from sqlalchemy import event, exc
 
 _LEAST_SECONDS = 0.5
 _CONNECT_SECONDS = 3
@@ -24,6 +26,8 @@ _OPENED_AT_ONCE = 2
 _TO_FINISH_SECONDS = 1.0
 _UNHEARD_MILLISECONDS = 10_000
 _IDLE_IN_TRANSACTION = "3s"
+_IDLE_SECONDS = 1.0
+_IDLE_SINCE = "idle_since"
 
 Answer = TypeVar("Answer")
 
@@ -112,10 +116,14 @@ def wait_seconds(left: float) -> float:
 
 
 def prepare(engine: sa.Engine, *, may_idle: bool = False) -> None:
-    """Make every connection wait until commits are durable, and the server end idle transactions.
+    """Make every connection wait until commits are durable, and the server end idle transactions; replace lost ones.
 
     Stricter values of `synchronous_commit` are kept. Without the idle timeout, the locks of a suspended process would
     block the same rows for all other processes, as long as its connection seems alive.
+
+    When a connection of the pool is used again, a statement checks it only if it may be lost: if the server has sent
+    something, as it does before it closes a connection, or if it was idle for more than a second, in which the network
+    may have failed. Pools should use the latest connection first, so that few are idle.
 
     Args:
         engine: the engine whose connections are prepared.
@@ -133,6 +141,31 @@ def prepare(engine: sa.Engine, *, may_idle: bool = False) -> None:
         )
         cursor.close()
         connection.commit()
+
+    @event.listens_for(engine, "checkin")
+    def _on_checkin(_connection: Any, record: Any) -> None:
+        record.info[_IDLE_SINCE] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _on_checkout(connection: Any, record: Any, _proxy: Any) -> None:
+        since = record.info.get(_IDLE_SINCE)
+        if since is None or not _may_be_lost(record.driver_connection, since):
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            if record.driver_connection.closed:
+                # All others were probably closed with it.
+                raise exc.InvalidatePoolError from error
+            raise
+
+
+def _may_be_lost(connection: psycopg.BaseConnection[Any], idle_since: float) -> bool:
+    if connection.closed or time.monotonic() - idle_since > _IDLE_SECONDS:
+        return True
+    socket = select.poll()
+    socket.register(connection.fileno(), select.POLLIN)
+    return bool(socket.poll(0))
 
 
 def alive(application_name: str) -> dict[str, Any]:
