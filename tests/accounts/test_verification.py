@@ -222,7 +222,7 @@ class TestConfirm:
         assert (await verify(client, forge(token))).status_code == 422
 
     async def test_such_a_token_does_not_wait_for_writers(self, client, database):
-        async with database.transaction(), asyncio.timeout(5):
+        async with database.transaction(), asyncio.timeout(20):
             response = await verify(client, "A" * 64)
 
         assert response.status_code == 422

@@ -241,6 +241,7 @@ class TestSlim:
 
 @needs_local_model
 class TestWhole:
+    @pytest.mark.timeout(600)
     def test_the_demo_completes_and_the_slim_package_deploys_to_its_server(
         self, whole: Environment, slim: Environment
     ):

@@ -195,16 +195,14 @@ class TestCancel:
     async def test_a_run_that_another_process_executes_ends_before_the_next_piece(
         self, cluster: Cluster
     ):
-        cluster.provider.configure(token_ms=10_000)
+        cluster.provider.configure(token_ms=60_000)
         run_id = await cluster.run()
         await cluster.called(1)
 
-        begun = time.monotonic()
         (await cluster.client.post(f"/api/runs/{run_id}/cancel")).raise_for_status()
-        await asyncio.wait_for(cluster.provider.requests[0].ended.wait(), 5)
 
         # Within a second on an idle machine. Without a notification, the call would last until the next piece.
-        assert time.monotonic() - begun < 5
+        await asyncio.wait_for(cluster.provider.requests[0].ended.wait(), 20)
         assert (await cluster.read(run_id))["status"] == "cancelled"
 
 

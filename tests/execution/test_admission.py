@@ -339,7 +339,7 @@ class TestFairness:
         fake_provider.configure(latency_ms=0)
 
         _, heard = await other.start(others_pipeline)
-        await asyncio.wait_for(heard.until_ended(), 5)
+        await asyncio.wait_for(heard.until_ended(), 20)
 
         assert not any([await _has_ended(world, run) for run in crowd])
 

@@ -25,7 +25,7 @@ steps:
 ASK = "name: Ask\nsteps: [{id: ask, model: openai/gpt-4o-mini, prompt: Hello}]"
 QUEUED = 1_000
 AT_ONCE = 20
-STARTS_WITHIN_SECONDS = 5
+STARTS_WITHIN_SECONDS = 20
 
 
 @pytest.fixture(autouse=True)

@@ -255,7 +255,7 @@ class TestLetGo:
         await claim_for_another(world, run_id)
 
         await another(world).let_go(world.engine._claims, world.engine._let_go)
-        await asyncio.wait({task}, timeout=5)
+        await asyncio.wait({task}, timeout=20)
 
         assert task.cancelled()
         assert run_id not in world.engine._cancelled
@@ -271,7 +271,7 @@ class TestLetGo:
             session._after_commit.clear()
 
         await another(world).let_go(world.engine._claims, world.engine._let_go)
-        await asyncio.wait({task}, timeout=5)
+        await asyncio.wait({task}, timeout=20)
 
         assert task.cancelled()
 
@@ -305,11 +305,11 @@ class TestLetGo:
         monkeypatch.setattr(journal, "count_cancelled", count_slowly)
         async with world.database.transaction() as session:
             await world.engine.cancel(session, world.workspace_id, run_id)
-        await asyncio.wait_for(counting.wait(), 5)
+        await asyncio.wait_for(counting.wait(), 20)
 
         await another(world).let_go(world.engine._claims, world.engine._let_go)
         may_count.set()
-        await asyncio.wait({task}, timeout=5)
+        await asyncio.wait({task}, timeout=20)
 
         assert (await world.ended(run_id, heard)).run.output_tokens > 0
 
@@ -342,7 +342,7 @@ class TestRunForEver:
         monkeypatch.setattr(watching, "take_over", take_over)
         task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
 
-        await asyncio.wait_for(again.wait(), 5)
+        await asyncio.wait_for(again.wait(), 20)
 
         task.cancel()
 
@@ -388,7 +388,7 @@ class TestRunForEver:
         monkeypatch.setattr(watching, "let_go", let_go)
         task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
 
-        await asyncio.wait_for(done.wait(), 5)
+        await asyncio.wait_for(done.wait(), 20)
 
         assert rounds[1:5] == [True] * 4
         task.cancel()
@@ -412,7 +412,7 @@ class TestRunForEver:
         monkeypatch.setattr(watching, "let_go", let_go)
         task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
 
-        await asyncio.wait_for(done.wait(), 5)
+        await asyncio.wait_for(done.wait(), 20)
 
         task.cancel()
 

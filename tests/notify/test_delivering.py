@@ -1,5 +1,6 @@
 """Deliveries from the end of a run to the receiver: what is sent, how often, and what is kept of it."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -10,6 +11,7 @@ from standardwebhooks import Webhook
 
 from stepiq.core.config_file import EndpointSettings
 from stepiq.core.settings import Settings
+from stepiq.notify import delivery_worker
 from tests.notify.conftest import PIPELINE, SECRET, Sender, Vault
 from tests.support.receiver import Receiver, Reply
 
@@ -45,6 +47,20 @@ output:
 """
 
 
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds of each pause that the worker makes, zero or less where it makes none."""
+    asked: list[float] = []
+    pause = delivery_worker._pause
+
+    async def note(seconds: float, stopping: asyncio.Event) -> bool:
+        asked.append(seconds)
+        return await pause(seconds, stopping)
+
+    monkeypatch.setattr(delivery_worker, "_pause", note)
+    return asked
+
+
 class TestEnvelope:
     async def test_it_is_what_the_reference_says(self, sender: Sender, receiver: Receiver):
         pipeline_id = await sender.pipeline(PIPELINE.format(url=f"{receiver.url}/hook"))
@@ -69,7 +85,7 @@ class TestEnvelope:
         assert content["output"] == "About größer"
         assert content["meta"]["attempt"] == 1
         sent_at = datetime.fromisoformat(content["meta"]["sent_at"])
-        assert abs((request.wall - sent_at).total_seconds()) < 2
+        assert datetime.fromisoformat(run["completed_at"]) <= sent_at <= request.wall
         assert delivery["status"] == "delivered"
 
     async def test_its_headers_prove_where_it_comes_from(self, sender: Sender, receiver: Receiver):
@@ -169,7 +185,7 @@ class TestCancelled:
 class TestRetry:
     @pytest.mark.timeout(60)
     async def test_it_is_tried_four_times_with_growing_pauses(
-        self, sender: Sender, receiver: Receiver
+        self, sender: Sender, receiver: Receiver, pauses: list[float]
     ):
         receiver.reply_with(503, Reply(500, delay=0.5), Reply(hangs_up=True), 502)
 
@@ -177,6 +193,10 @@ class TestRetry:
 
         assert [r.json["meta"]["attempt"] for r in receiver.received] == [1, 2, 3, 4]
         receiver.assert_pauses(1, 2, 4)
+        # A pause begins when the attempt has been recorded, so on a busy machine little of it may be left.
+        assert all(asked <= wanted for asked, wanted in zip(pauses, (0, 1, 2, 4), strict=True)), (
+            pauses
+        )
         assert delivery["status"] == "failed"
         assert delivery["error"] == "The receiver returned 502."
         assert [a["status_code"] for a in delivery["attempts"]] == [503, 500, None, 502]
@@ -214,13 +234,13 @@ class TestRetry:
     async def test_a_receiver_that_takes_longer_than_ten_seconds_has_not_got_it(
         self, sender: Sender, receiver: Receiver
     ):
-        receiver.reply_with(Reply(delay=15), 200)
+        receiver.reply_with(Reply(delay=60), 200)
 
         delivery = await sender.sent(PIPELINE.format(url=receiver.url))
 
         first, second = receiver.received
-        assert 10.7 <= second.at - first.at < 15
-        assert 9_900 <= delivery["attempts"][0]["duration_ms"] < 14_000
+        assert 10.7 <= second.at - first.at < 30
+        assert 9_900 <= delivery["attempts"][0]["duration_ms"] < 25_000
         assert "in time" in delivery["attempts"][0]["error"]
         assert delivery["status"] == "delivered"
 

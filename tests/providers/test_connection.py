@@ -95,7 +95,7 @@ class TestCancel:
 
         call.cancel()
 
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(10):
             await seen.ended.wait()
         assert seen.closed_by_client
         assert progress.usage() == Usage(10, 0, 0, estimated=True)
@@ -112,7 +112,7 @@ class TestCancel:
         try:
             await answer.aclose()
 
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(10):
                 await spoken.server.last.ended.wait()
         finally:
             gc.enable()
@@ -129,7 +129,7 @@ class TestCancel:
             async with asyncio.timeout(0.05):
                 await anext(answer)
 
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(10):
             await spoken.server.last.ended.wait()
         assert spoken.server.last.closed_by_client
 

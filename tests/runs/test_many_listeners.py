@@ -75,7 +75,7 @@ class TestManyListeners:
                 await reader.take_until(4)
 
             assert all(numbers(reader) == [1, 2, 3, 4] for reader in crowd)
-            await asyncio.wait_for(streams.only(0, account.workspace_id), 5)
+            await asyncio.wait_for(streams.only(0, account.workspace_id), 10)
         assert not changes._listeners
 
 
@@ -97,7 +97,7 @@ class TestSlowListeners:
                 for reader in others:
                     # Nobody waits for the slow one: the next event is told once these have this one.
                     await reader.take_until(seq)
-            await asyncio.wait_for(streams.only(len(others), account.workspace_id), 5)
+            await asyncio.wait_for(streams.only(len(others), account.workspace_id), 10)
             with pytest.raises(ConnectionResetError):
                 await slow.take_until(last)
 

@@ -71,6 +71,7 @@ def columns(engine, names):
 
 class TestUpgrade:
     @pytest.mark.slow
+    @pytest.mark.timeout(600)
     async def test_runs_of_every_status_look_the_same(
         self, url, old_store, owner, account, database, pipeline_id
     ):

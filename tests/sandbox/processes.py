@@ -39,7 +39,7 @@ def opened(pid: int) -> list[str]:
     return [os.readlink(link).split(":")[0] for link in Path(f"/proc/{pid}/fd").iterdir()]
 
 
-async def ended(pids: list[int], seconds: float = 1.0) -> bool:
+async def ended(pids: list[int], seconds: float = 10.0) -> bool:
     """Wait until all of them have ended; a zombie has."""
     loop = asyncio.get_running_loop()
     try:

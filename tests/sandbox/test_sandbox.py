@@ -124,8 +124,8 @@ class TestManyAtOnce:
 
     async def test_a_run_that_waits_for_its_turn_loses_no_time_by_it(self, code: Code):
         most = max(2, len(os.sched_getaffinity(0)))
-        slow = [code.python("while True: pass", seconds=1) for _ in range(most)]
-        quick = code.python("def main(input): return 1", seconds=0.5)
+        slow = [code.python("while True: pass", seconds=3) for _ in range(most)]
+        quick = code.python("def main(input): return 1", seconds=2)
 
         *stopped, outcome = await asyncio.gather(*slow, quick)
 
@@ -286,7 +286,7 @@ class TestDeath:
         stuck = sandbox.pid
         assert stuck is not None
         os.kill(stuck, signal.SIGSTOP)
-        monkeypatch.setattr("stepiq.sandbox.conversation.START_SECONDS", 3)
+        monkeypatch.setattr("stepiq.sandbox.conversation.START_SECONDS", 8)
 
         outcome = await identity(sandbox, CodeLanguage.PYTHON, 2)
 

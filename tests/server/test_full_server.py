@@ -58,9 +58,9 @@ def held(app):
 
 async def answer(reader):
     """Status, headers and body."""
-    head, _, rest = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).partition(b"\r\n")
+    head, _, rest = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)).partition(b"\r\n")
     headers = dict(line.split(b": ", 1) for line in rest.strip().split(b"\r\n"))
-    body = await asyncio.wait_for(reader.readexactly(int(headers[b"content-length"])), 5)
+    body = await asyncio.wait_for(reader.readexactly(int(headers[b"content-length"])), 20)
     return int(head.split(b" ")[1]), headers, json.loads(body)
 
 
@@ -163,7 +163,7 @@ class TestRequestsInProgress:
             for number in range(TOTAL):
                 await send(f"127.0.0.{10 + number}", HELD)
 
-            assert await asyncio.wait_for(idle.read(), 5) == b""
+            assert await asyncio.wait_for(idle.read(), 20) == b""
             held.set()
 
     async def test_so_does_one_of_the_same_address_at_its_limit(self, app, settings):
@@ -173,7 +173,7 @@ class TestRequestsInProgress:
             for _ in range(4):
                 assert (await ask(send, "127.0.0.9", "/ready"))[0] != 429
 
-            assert await asyncio.wait_for(idle.read(), 5) == b""
+            assert await asyncio.wait_for(idle.read(), 20) == b""
 
 
 async def wait_for_places(send):
@@ -235,7 +235,7 @@ class TestWithoutDescriptors:
             with capture_logs() as logs, no_descriptors():
                 reader = await connect(running)
                 for _ in range(3):
-                    await asyncio.wait_for(exhausted.get(), 5)
+                    await asyncio.wait_for(exhausted.get(), 20)
 
             assert (await answer(reader))[0] == 200
 
@@ -254,6 +254,6 @@ class TestWithoutDescriptors:
                 reader = await connect(running)
 
                 assert (await answer(reader))[0] == 200
-            assert await asyncio.wait_for(idle.read(), 5) == b""
+            assert await asyncio.wait_for(idle.read(), 20) == b""
             assert refused("idle") == before + 1
             opened.close()

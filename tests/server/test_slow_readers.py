@@ -62,7 +62,7 @@ class TestSlowReaders:
         before = cut()
         with capture_logs() as logs:
             async with reading(server, answering(LARGE), buffer=SMALL_BUFFER) as reader:
-                connection = await asyncio.wait_for(ended.get(), 5)
+                connection = await asyncio.wait_for(ended.get(), 20)
 
                 with pytest.raises(ConnectionResetError):
                     await reader.take_all()
@@ -81,7 +81,7 @@ class TestSlowReaders:
         async with reading(server, answering(LARGE), buffer=SMALL_BUFFER) as reader:
             await reader.send(b"G")
 
-            await asyncio.wait_for(ended.get(), 5)
+            await asyncio.wait_for(ended.get(), 20)
 
         assert cut() == before + 1
 
@@ -101,7 +101,7 @@ class TestSlowReaders:
 
         app.add_api_route("/endless", answer)
         async with reading(server, "/endless", buffer=SMALL_BUFFER):
-            await asyncio.wait_for(stopped.wait(), 5)
+            await asyncio.wait_for(stopped.wait(), 20)
 
     async def test_whoever_takes_a_little_now_and_then_gets_it_all(self, server, answering, ended):
         before = cut()
@@ -130,7 +130,7 @@ class TestSlowReaders:
     async def test_what_the_system_holds_counts_too(self, server, answering, ended):
         before = cut()
         async with reading(server, answering(20_000), buffer=SMALL_BUFFER):
-            connection = await asyncio.wait_for(ended.get(), 5)
+            connection = await asyncio.wait_for(ended.get(), 20)
 
             assert connection._reader_timer is None
         assert cut() == before + 1

@@ -1,5 +1,7 @@
 import asyncio
+from unittest.mock import AsyncMock
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -89,16 +91,19 @@ class TestSilence:
 
         assert await ask(database, 5) == 1
 
-    async def test_who_is_cancelled_waits_for_no_word(self, silent):
+    async def test_who_is_cancelled_waits_for_no_word(self, silent, monkeypatch):
+        cancel = AsyncMock()
+        monkeypatch.setattr(psycopg.AsyncConnection, "_try_cancel", cancel)
         sent = asyncio.Event()
         task = asyncio.create_task(ask_in_silence(*silent, patience=60, sent=sent))
         await sent.wait()
         await asyncio.sleep(0.01)
         task.cancel()
 
-        done, _ = await asyncio.wait({task}, timeout=5)
+        done, _ = await asyncio.wait({task}, timeout=20)
         assert done
         assert task.cancelled()
+        cancel.assert_not_called()
 
 
 class TestOpener:

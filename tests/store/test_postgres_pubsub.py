@@ -83,9 +83,9 @@ class TestPublish:
         await other.start()
         async with other.subscribe("end") as theirs:
             here.publish("end", 1)
-            await asyncio.wait_for(theirs.next(), 5)
+            await asyncio.wait_for(theirs.next(), 20)
         other.publish("end", 2)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while (await end.next()).payload != 2:
                 pass
         await other.stop()
@@ -96,7 +96,7 @@ class TestPublish:
         async with there.subscribe("t") as subscription:
             here.publish("t", "x" * 8_000)
 
-            assert await asyncio.wait_for(subscription.next(), 5) is GAP
+            assert await asyncio.wait_for(subscription.next(), 20) is GAP
             assert subscription.missed
 
     async def test_the_same_news_many_times_over_is_told_once(
@@ -108,7 +108,7 @@ class TestPublish:
             for _ in range(100):
                 here.publish("t", "wake up")
             here.publish("end", None)
-            await asyncio.wait_for(end.next(), 5)
+            await asyncio.wait_for(end.next(), 20)
 
         assert heard == ["wake up"]
 
@@ -132,7 +132,7 @@ class TestMayHaveMissed:
             here.may_have_missed()
 
             for subscription in (ours, theirs):
-                assert await asyncio.wait_for(subscription.next(), 5) is GAP
+                assert await asyncio.wait_for(subscription.next(), 20) is GAP
         assert forgotten == [None]
 
     async def test_a_listener_whose_connection_was_cut_learns_of_it_and_goes_on(
@@ -145,11 +145,11 @@ class TestMayHaveMissed:
         monkeypatch.setattr(postgres_pubsub, "_RETRY_SECONDS", 0.01)
         async with there.subscribe("t") as subscription:
             await cut(database, "changes")
-            assert await asyncio.wait_for(subscription.next(), 5) is GAP
+            assert await asyncio.wait_for(subscription.next(), 20) is GAP
 
             here.publish("t", 1)
 
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while (await subscription.next()).payload != 1:
                     pass
 
@@ -163,12 +163,12 @@ class TestMayHaveMissed:
         monkeypatch.setattr(postgres_pubsub, "_RETRY_SECONDS", 0.01)
         async with there.subscribe("t") as subscription:
             here.publish("t", 1)
-            await asyncio.wait_for(subscription.next(), 5)
+            await asyncio.wait_for(subscription.next(), 20)
             await cut(database, "notify")
 
             here.publish("t", 2)
 
-            assert await asyncio.wait_for(subscription.next(), 5) is GAP
+            assert await asyncio.wait_for(subscription.next(), 20) is GAP
 
     async def test_so_is_what_piles_up_while_nobody_can_be_told(
         self,
@@ -181,7 +181,7 @@ class TestMayHaveMissed:
             for number in range(11):
                 here.publish("t", number)
 
-            assert await asyncio.wait_for(subscription.next(), 5) is GAP
+            assert await asyncio.wait_for(subscription.next(), 20) is GAP
 
 
 class TestStop:
@@ -192,4 +192,4 @@ class TestStop:
             changes.publish("t", "goodbye")
             await changes.stop()
 
-            assert (await asyncio.wait_for(subscription.next(), 5)).payload == "goodbye"
+            assert (await asyncio.wait_for(subscription.next(), 20)).payload == "goodbye"

@@ -176,7 +176,7 @@ class TestEnd:
         (lane,) = {lane for lane in gatherer._lanes if lane._working}
         lane._working.cancel()
 
-        done, _ = await asyncio.wait(waiting, timeout=5)
+        done, _ = await asyncio.wait(waiting, timeout=20)
 
         assert all(task.cancelled() for task in done)
         assert len(done) == 6

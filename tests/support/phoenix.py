@@ -15,7 +15,7 @@ from tests.support.ports import free_port
 
 _ROOT = Path(__file__).parents[2]
 _BINARY = _ROOT / "build" / "phoenix" / "bin" / "phoenix"
-_START_SECONDS = 240
+_START_SECONDS = 400
 """It imports hundreds of packages. Until they are compiled once, it takes a minute on a busy machine."""
 
 

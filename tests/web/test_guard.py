@@ -21,7 +21,7 @@ JSON = {"Content-Type": "application/json"}
 
 async def read_answer(reader):
     """Status, headers and JSON of one answer; the connection may stay open behind it."""
-    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode()
+    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)).decode()
     first, *rest = head.strip().split("\r\n")
     headers = dict(line.lower().split(": ", 1) for line in rest)
     body = await reader.readexactly(int(headers["content-length"]))
@@ -103,7 +103,7 @@ class TestBodySize:
 
         assert (status, problem["code"]) == (413, "body_too_large")
         assert headers["connection"] == "close"
-        assert time.perf_counter() - started < 5
+        assert time.perf_counter() - started < 20
         writer.close()
 
     async def test_a_caller_who_asks_before_sending_is_told_without_sending(self, server):
@@ -205,7 +205,7 @@ class TestBodyTime:
                 )
                 await writer.drain()
                 writer.close()
-                await asyncio.wait_for(ended.wait(), 5)
+                await asyncio.wait_for(ended.wait(), 20)
 
         assert [line["status"] for line in lines if line["event"] == "request"] == [499]
 

@@ -206,7 +206,7 @@ class TestRequests:
 
     async def test_a_response_before_the_end_of_the_request_is_returned(self, client: Client):
         async with serving(_early(answer(413, b"too large"))) as url:
-            reply = await client.post(url, content=bytes(64 * 1024 * 1024), timeout=5)
+            reply = await client.post(url, content=bytes(64 * 1024 * 1024), timeout=20)
 
         assert (reply.status_code, reply.content) == (413, b"too large")
 

@@ -46,7 +46,7 @@ def system(monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
 async def until_running(system: System, number: int) -> None:
     """Wait until so many look-ups run; fails if it is another number."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while system.running < number:  # noqa: ASYNC110 - threads have no event
                 await asyncio.sleep(0.01)
     assert system.running == number

@@ -122,7 +122,7 @@ class TestBranches:
         assert ended.run.error["step_id"] == "broken"
         assert ended.steps["slow"].status == "cancelled"
         assert ended.steps["p"].status == "failed"
-        await asyncio.wait_for(fake_provider.requests[0].ended.wait(), 5)
+        await asyncio.wait_for(fake_provider.requests[0].ended.wait(), 20)
         assert fake_provider.requests[0].closed_by_client
 
     async def test_its_message_names_the_step_and_the_field_once(self, world: World):

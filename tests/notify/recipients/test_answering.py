@@ -270,7 +270,7 @@ class TestLinks:
     async def test_other_tokens_are_refused_without_waiting_for_writers(
         self, client: httpx2.AsyncClient, database: Database, token: str
     ):
-        async with database.transaction(), asyncio.timeout(5):
+        async with database.transaction(), asyncio.timeout(20):
             answers = [
                 await client.post(f"/api/recipients/{what}", json={"token": token})
                 for what in ("confirm", "refuse")

@@ -77,7 +77,7 @@ class TestStream:
         call = await fake_provider.next_request()
 
         cancelled = await browser.post(f"/api/runs/{run_id}/cancel")
-        await asyncio.wait_for(call.ended.wait(), 5)
+        await asyncio.wait_for(call.ended.wait(), 20)
 
         told = parse((await listening).text)
         assert cancelled.json()["status"] == "cancelled"
@@ -95,7 +95,7 @@ class TestStream:
             await anext(response.aiter_lines())
             assert app.state.streams.count(account.workspace_id) == 1
 
-        await asyncio.wait_for(app.state.streams.left.wait(), 5)
+        await asyncio.wait_for(app.state.streams.left.wait(), 10)
 
         assert app.state.streams.count(account.workspace_id) == 0
         assert f"run:{run_id}" not in changes._listeners
@@ -115,7 +115,7 @@ class TestStream:
             assert (await browser.get(f"/api/runs/{run_id}")).status_code == 200
 
         await browser.post(f"/api/runs/{run_id}/cancel")
-        await asyncio.wait_for(call.ended.wait(), 5)
+        await asyncio.wait_for(call.ended.wait(), 20)
         texts = {(await response).text for response in listening}
         assert len(texts) == 1
 
@@ -244,7 +244,7 @@ class TestWait:
         assert app.state.streams.count(account.workspace_id) == 1
 
         waiting.cancel()
-        await asyncio.wait_for(app.state.streams.left.wait(), 5)
+        await asyncio.wait_for(app.state.streams.left.wait(), 10)
 
         (run,) = (await browser.get("/api/runs")).json()["data"]
         assert run["status"] == "running"
@@ -262,7 +262,7 @@ class TestWait:
 
         app.state.streams.close()
 
-        response = await asyncio.wait_for(waiting, 5)
+        response = await asyncio.wait_for(waiting, 20)
         assert response.status_code == 202
         await browser.post(f"/api/runs/{response.json()['id']}/cancel")
 
