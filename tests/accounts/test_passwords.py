@@ -1,7 +1,6 @@
 import asyncio
 import threading
 import time
-from statistics import median
 
 import httpx2
 import pytest
@@ -38,8 +37,9 @@ class TestVerify:
             await passwords.verify("wrong horse", known)
             return time.perf_counter() - started
 
-        somebody = median([await seconds(stored) for _ in range(9)])
-        nobody = median([await seconds(None) for _ in range(9)])
+        # The shortest of many, in turn, because other processes use the same processors.
+        took = [(await seconds(stored), await seconds(None)) for _ in range(25)]
+        somebody, nobody = (min(each) for each in zip(*took, strict=True))
 
         assert 0.4 < nobody / somebody < 2.5
 

@@ -297,15 +297,15 @@ class TestErrors:
     @pytest.mark.parametrize("kind", ["sync", "async"])
     async def test_a_silent_server_is_a_timeout(self, kind, script):
         script.script = [SILENCE]
-        async with twin_of(kind, script.url, timeout=0.1, max_retries=0) as twin:
-            with pytest.raises(RequestTimeoutError, match=r"within 0\.1 seconds"):
+        async with twin_of(kind, script.url, timeout=1.5, max_retries=0) as twin:
+            with pytest.raises(RequestTimeoutError, match=r"within 1\.5 seconds"):
                 await twin.call(get)
 
     @pytest.mark.parametrize("kind", ["sync", "async"])
     async def test_the_wait_of_the_server_is_added_to_the_timeout(self, kind, script):
         script.script = [SILENCE]
-        async with twin_of(kind, script.url, timeout=0.2, max_retries=0) as twin:
-            with pytest.raises(RequestTimeoutError, match=r"within 0\.5 seconds"):
+        async with twin_of(kind, script.url, timeout=1.2, max_retries=0) as twin:
+            with pytest.raises(RequestTimeoutError, match=r"within 1\.5 seconds"):
                 await twin.call(lambda client: client.runs.start("p", wait=0.3))
 
     async def test_the_current_state_is_part_of_a_failed_precondition(self, twin, script):

@@ -153,9 +153,14 @@ class TestToken:
             for table in (deliveries, delivery_attempts, reviews, run_events, runs):
                 seen.append(str((await session.execute(sa.select(table))).all()))
         out, err = capsys.readouterr()
+        async with asyncio.timeout(20):
+            # The delivery is final before its log entry is written.
+            while "delivery_attempted" not in out:
+                await asyncio.sleep(0.02)
+                more = capsys.readouterr()
+                out, err = out + more.out, err + more.err
 
         assert all(len(text) > 2 for text in seen)
-        assert "delivery_attempted" in out
         # Also not the part that proves it.
         assert not [text for text in [*seen, out, err] if token[24:40] in text]
 
