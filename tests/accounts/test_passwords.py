@@ -9,6 +9,7 @@ from stepiq.accounts import passwords as module
 from stepiq.accounts.errors import Busy
 from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.queries import accounts as account_queries
+from stepiq.core import processors
 
 
 @pytest.fixture
@@ -49,8 +50,10 @@ class Hashes:
 
     def __init__(self):
         self.done = threading.Event()
+        self.begun = threading.Semaphore(0)
 
     def hash(self, password):
+        self.begun.release()
         if not password.startswith("quick"):
             assert self.done.wait(30)
         return password
@@ -73,7 +76,7 @@ async def strangers(passwords, hashes):
     tasks = []
 
     async def arrive(client=None):
-        for number in range(module._PLACES + module._WAITING):
+        for number in range(passwords._everyone.size + module._WAITING):
             name = client or f"stranger-{number}"
             tasks.append(asyncio.create_task(passwords.verify("slow", None, client=name)))
         await asyncio.sleep(0)
@@ -84,6 +87,26 @@ async def strangers(passwords, hashes):
 
 
 class TestPlaces:
+    @pytest.mark.parametrize(("count", "places"), [(1, 1), (2, 1), (3, 1), (4, 2), (64, 2)])
+    async def test_strangers_use_at_most_half_of_the_processors(
+        self, hashes, monkeypatch, count, places
+    ):
+        monkeypatch.setattr(processors, "count", lambda: count)
+        passwords = Passwords()
+        calls = [
+            asyncio.create_task(passwords.hash("slow", client=f"stranger-{number}"))
+            for number in range(4)
+        ]
+        for _ in range(places):
+            assert await asyncio.to_thread(hashes.begun.acquire, timeout=30)
+
+        assert passwords._everyone.free == 0
+        assert not await asyncio.to_thread(hashes.begun.acquire, timeout=0.1)
+
+        hashes.done.set()
+        await asyncio.gather(*calls)
+        passwords.close()
+
     async def test_strangers_do_not_keep_out_a_client_that_is_known(self, passwords, strangers):
         await strangers()
 

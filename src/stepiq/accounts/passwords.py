@@ -18,8 +18,7 @@ from stepiq.core.fairness import FairSemaphore, TooManyWaiting
 if TYPE_CHECKING:
     from pwdlib import PasswordHash
 
-# At most half of the processors, so that requests and runs get the rest while strangers guess passwords.
-_PLACES = min(2, max(1, processors.count() // 2))
+_PLACES = 2
 _PLACES_OF_KNOWN = 1
 _WAITING = 256
 _WAITING_OF_CLIENT = 64
@@ -40,10 +39,12 @@ class Passwords:
     """Hashes and compares passwords without blocking the event loop."""
 
     def __init__(self) -> None:
+        # At most half of the processors, so that requests and runs get the rest while strangers guess passwords.
+        places = min(_PLACES, max(1, processors.count() // 2))
         self._threads = ThreadPoolExecutor(
-            _PLACES + _PLACES_OF_KNOWN, thread_name_prefix="passwords"
+            places + _PLACES_OF_KNOWN, thread_name_prefix="passwords"
         )
-        self._everyone = _places(_PLACES)
+        self._everyone = _places(places)
         self._known = _places(_PLACES_OF_KNOWN)
 
     async def hash(self, password: str, *, client: str = "", is_known: bool = False) -> str:

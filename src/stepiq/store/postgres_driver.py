@@ -116,14 +116,10 @@ def wait_seconds(left: float) -> float:
 
 
 def prepare(engine: sa.Engine, *, may_idle: bool = False) -> None:
-    """Make every connection wait until commits are durable, and the server end idle transactions; replace lost ones.
+    """Make every connection wait until commits are durable, and the server end idle transactions. Replace lost ones.
 
     Stricter values of `synchronous_commit` are kept. Without the idle timeout, the locks of a suspended process would
     block the same rows for all other processes, as long as its connection seems alive.
-
-    When a connection of the pool is used again, a statement checks it only if it may be lost: if the server has sent
-    something, as it does before it closes a connection, or if it was idle for more than a second, in which the network
-    may have failed. Pools should use the latest connection first, so that few are idle.
 
     Args:
         engine: the engine whose connections are prepared.
@@ -141,6 +137,16 @@ def prepare(engine: sa.Engine, *, may_idle: bool = False) -> None:
         )
         cursor.close()
         connection.commit()
+
+    _replace_lost(engine)
+
+
+def _replace_lost(engine: sa.Engine) -> None:
+    """Check a connection of the pool with a statement before it is used again, but only if it may be lost.
+
+    The server may have closed it, and has then sent something. Or it was idle for more than a second, in which the
+    network may have failed. A pool that uses the latest connection first has few that were idle.
+    """
 
     @event.listens_for(engine, "checkin")
     def _on_checkin(_connection: Any, record: Any) -> None:
@@ -163,9 +169,9 @@ def prepare(engine: sa.Engine, *, may_idle: bool = False) -> None:
 def _may_be_lost(connection: psycopg.BaseConnection[Any], idle_since: float) -> bool:
     if connection.closed or time.monotonic() - idle_since > _IDLE_SECONDS:
         return True
-    socket = select.poll()
-    socket.register(connection.fileno(), select.POLLIN)
-    return bool(socket.poll(0))
+    readable = select.poll()
+    readable.register(connection.fileno(), select.POLLIN)
+    return bool(readable.poll(0))
 
 
 def alive(application_name: str) -> dict[str, Any]:

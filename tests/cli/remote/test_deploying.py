@@ -119,7 +119,9 @@ class TestAtTheSameTime:
 
 @pytest.mark.slow
 class TestLarge:
-    async def test_200_pipelines_are_deployed_and_then_make_no_version(self, remote: Remote):
+    async def test_200_pipelines_are_deployed_in_time_and_then_make_no_version(
+        self, remote: Remote
+    ):
         _write(remote, "Hello")
 
         began = time.monotonic()
@@ -131,9 +133,9 @@ class TestLarge:
         assert first.code == 0, first.err
         assert first.out.endswith(f"Done: {COUNT} created.\n")
         assert second.out == f"Plan: {COUNT} unchanged.\n"
-        # On an idle machine, it takes less than 15 and 2 s.
-        assert middle - began < 120
-        assert ended - middle < 30
+        # The limits are 15 s and 2 s; a machine that is busy with the rest of the suite needs longer.
+        assert middle - began < 45
+        assert ended - middle < 8
 
     async def test_one_that_is_killed_continues_when_it_is_repeated(self, remote: Remote):
         _write(remote, "Hello")
