@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import fields
 from pathlib import Path
 
 from tests.chaos import evidence as reading
@@ -31,6 +32,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=20.0, help="no faults and runs after that")
     parser.add_argument("--speed", type=float, default=1.0, help="shortens pauses between faults")
     parser.add_argument("--hostile", type=int, default=0, help="workspaces that attack meanwhile")
+    parser.add_argument(
+        "--hostile-plan",
+        default="strangers",
+        help="their plan; default: `starter` without its limit of runs per day",
+    )
     parser.add_argument("--keep", action="store_true", help="keep the folder, whatever comes out")
     parser.add_argument("--check", type=Path, metavar="FOLDER", help="check a kept trial again")
     return parser.parse_args()
@@ -49,7 +55,7 @@ def main() -> int:
         if name.startswith("STEPIQ_") or name in _FOREIGN_VARIABLES:
             # The user's own configuration must not affect the trial.
             del os.environ[name]
-    names = ("store", "seed", "kills", "runs", "apis", "workers", "minutes", "speed", "hostile")
+    names = [field.name for field in fields(Options) if hasattr(wanted, field.name)]
     options = Options(**{name: getattr(wanted, name) for name in names})
     folder = Path(tempfile.mkdtemp(prefix="stepiq-chaos-", dir=_place()))
     started = time.monotonic()

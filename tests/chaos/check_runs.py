@@ -55,7 +55,9 @@ def hostile(evidence: Evidence) -> Row:
         row.expect(None, f"{broken['workspace']} stopped attacking: {broken['error']}")
     if evidence.options.hostile:
         _attacked(evidence, row)
-        row.notes.append(f"{evidence.options.hostile} hostile workspaces")
+        row.notes.append(
+            f"{evidence.options.hostile} hostile workspaces with the plan {evidence.options.hostile_plan}"
+        )
     return row
 
 

@@ -10,8 +10,13 @@ from tests.chaos.plan import Options
 from tests.chaos.proxy import Proxy
 from tests.chaos.store import Postgres
 from tests.support.ports import free_port
-from tests.support.process import config_file
 
+_STRANGERS = """
+[plans.strangers]
+extends = "starter"
+runs_per_day = "unlimited"
+"""
+"""A plan with limits, which SECURITY.md requires before strangers may register. Attacks do not end after a day's runs."""
 _START_SECONDS = 300
 """Time limit of a start, sufficient for very slow machines."""
 
@@ -29,10 +34,12 @@ class Cluster:
         self.store: Postgres | None = None
         self.proxy: Proxy | None = None
         self.nodes: list[Node] = []
+        config = folder / "stepiq.toml"
+        config.write_text(_STRANGERS)
         self._environment = {
             **environment,
             "STEPIQ_DATA_DIR": str(self.data),
-            "STEPIQ_CONFIG_FILE": config_file(folder),
+            "STEPIQ_CONFIG_FILE": str(config),
             "STEPIQ_LOG_FORMAT": "json",
             # A process may be killed many times during one step, and no run is the cause.
             "STEPIQ_RUN_CRASH_LIMIT": "0",
@@ -40,6 +47,8 @@ class Cluster:
             # Hostile workspaces register themselves, each from a separate address.
             "STEPIQ_REGISTRATION": "open",
             "STEPIQ_TRUSTED_PROXIES": "127.0.0.0/8",
+            # The workspace of the clients has the plan `enterprise`, because its account is the first one.
+            "STEPIQ_DEFAULT_PLAN": options.hostile_plan,
         }
 
     async def start(self) -> None:

@@ -22,6 +22,8 @@ class Options:
     """Factor by which pauses between faults are shortened."""
     hostile: int = 0
     """Number of hostile workspaces that attack during the whole trial."""
+    hostile_plan: str = "strangers"
+    """Plan of the hostile workspaces: `starter` without its limit of runs per day, or one of the server's plans."""
     patience: float = 1.0
     """Minimum factor for time limits, for machines with other load."""
 
