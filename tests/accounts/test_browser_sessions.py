@@ -135,6 +135,16 @@ class TestRead:
     async def test_without_a_cookie_there_is_no_session(self, client):
         assert outcome(await client.get(SESSION)) == (401, "credential_missing")
 
+    async def test_a_cookie_with_a_backslash_does_not_hide_the_others(self, sign_in, client):
+        opened = (await sign_in()).json()
+        foreign = 'foreign="' + "\\x" * 5_000 + '"'
+        cookies = f"{foreign}; {COOKIE}={client.cookies[COOKIE]}; last=1"
+        client.cookies.clear()
+
+        response = await client.get(SESSION, headers={"Cookie": cookies})
+
+        assert response.json() == opened
+
     async def test_it_extends_the_session_like_a_refresh(self, sign_in, client, clock):
         opened = (await sign_in()).json()
         clock.advance(REFRESH_LIFETIME - timedelta(minutes=1))

@@ -225,6 +225,41 @@ class TestLarge:
         assert threads
         assert threading.get_ident() not in threads
 
+    @pytest.mark.parametrize(
+        ("step", "event"),
+        [
+            ("{id: a, type: human_review, message: '{{input.text}}'}", "review.requested"),
+            (
+                "{id: a, type: code, language: javascript, input: {text: input.text},"
+                " source: 'function main({text}) { console.log(text); }'}",
+                "step.log",
+            ),
+        ],
+    )
+    async def test_a_large_message_is_masked_beside_the_event_loop(
+        self, world, monkeypatch, step, event
+    ):
+        await world.secret("TOKEN", CANARY)
+        threads, text = set(), Masker.text
+
+        def noted(masker, message):
+            if len(message) > 32 * 1024:
+                threads.add(threading.get_ident())
+            return text(masker, message)
+
+        monkeypatch.setattr(Masker, "text", noted)
+        names_it = "{id: b, type: webhook, if: 'false', url: 'http://127.0.0.1/{{env.TOKEN}}'}"
+        _, heard = await world.start(
+            await world.pipeline(f"name: Large\nsteps: [{step}, {names_it}]"),
+            {"text": f"{CANARY}{'%41' * 15_000}"},
+        )
+
+        told = json.dumps(await heard.until(event))
+        assert MASK in told
+        assert not found_in(told)
+        assert threads
+        assert threading.get_ident() not in threads
+
 
 class TestOwnKeys:
     async def test_the_accounts_key_is_used_and_costs_no_credits(self, world, fake_provider):

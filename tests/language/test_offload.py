@@ -260,6 +260,34 @@ class TestTakeTurnsAs:
         await asyncio.gather(*running)
 
 
+class TestComputeLong:
+    async def test_short_work_does_not_wait_for_it(self, held):
+        holds = [held(), held()]
+        running = [
+            as_owner(name, hold.compute, offloaded=offload.compute_long)
+            for name, hold in zip("ab", holds, strict=True)
+        ]
+        for hold in holds:
+            await hold.begun.wait()
+
+        assert await as_owner("a", len, "xyz") == 3
+
+        for hold in holds:
+            hold.done.set()
+        await asyncio.gather(*running)
+
+    async def test_owners_take_turns(self, held):
+        hold = held()
+        many = [as_owner("a", hold.compute, offloaded=offload.compute_long) for _ in range(5)]
+        await hold.begun.wait()
+
+        assert await as_owner("b", len, "xyz", offloaded=offload.compute_long) == 3
+        assert not any(task.done() for task in many)
+
+        hold.done.set()
+        await asyncio.gather(*many)
+
+
 class TestPause:
     @pytest.mark.parametrize(
         ("loop_seconds", "pauses"),

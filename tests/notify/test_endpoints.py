@@ -286,7 +286,10 @@ class TestScopes:
         path = f"/api/deliveries/{delivery['id']}"
 
         assert (await executor.get(path)).json()["code"] == "scope_missing"
-        assert (await executor.post(f"{path}/redeliver")).status_code == 200
+        sent_again = (await executor.post(f"{path}/redeliver")).json()
+        assert (sent_again["id"], sent_again["status"]) == (delivery["id"], "pending")
+        assert sent_again["target"] == {"type": "webhook", "url": None, "to": None}
+        assert (sent_again["attempts"], sent_again["error"]) == ([], None)
 
 
 async def _set_plan(database: Database, plan: str) -> None:

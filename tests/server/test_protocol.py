@@ -24,7 +24,7 @@ async def read_all(reader):
 def problem(raw):
     head, _, body = raw.partition(b"\r\n\r\n")
     assert b"x-request-id: " in head.lower()
-    assert b"connection: close" in head.lower()
+    assert b"\r\nconnection: close" in head.lower()
     return int(head.split(b" ")[1]), json.loads(body)["code"]
 
 

@@ -28,6 +28,7 @@ from stepiq.core.http import GuardedClient, Reply, operator_client, urls
 from stepiq.core.http.hosts import Host, HostInvalid
 from stepiq.core.http.waits import retry_after
 from stepiq.core.log_output import _escape_controls
+from stepiq.execution.calls.call_http import headers_of
 from stepiq.execution.text_stream import DELTA_CHARACTERS
 from stepiq.language import cron, foreign, patterns, time_zones
 from stepiq.language.expressions import Expression, times
@@ -157,6 +158,20 @@ def signature(text: str) -> None:
     signatures.verify(spec, "secret", headers, b"{}", datetime(2026, 1, 1, tzinfo=UTC))
 
 
+def sent_cookies(text: str) -> None:
+    for value in (in_header(text), f'a="{in_header(text)}"'):
+        assert (
+            request((b"cookie", guard._value(b"cookie", value.encode("latin-1")))).cookies
+            is not None
+        )
+
+
+def reply_headers(text: str) -> None:
+    # As many headers as fit.
+    headers = [(f"{number:x}", "") for number in range(len(text) // 6)]
+    assert len(headers_of(httpx2.Headers(headers))) == len(headers)
+
+
 def cookies(text: str) -> None:
     asked = httpx2.Request("GET", "http://example.com/")
     reply = httpx2.Response(200, headers={"set-cookie": in_header(text)}, request=asked)
@@ -252,6 +267,7 @@ READERS: dict[str, Reader] = {
         guard.MAX_HEADER_BYTES,
     ),
     "`Last-Event-ID`": Reader(_sequence, guard.MAX_HEADER_BYTES),
+    "`Cookie`": Reader(sent_cookies, guard.MAX_HEADER_BYTES),
     "signature of a webhook": Reader(signature, guard.MAX_HEADER_BYTES),
     "query string": Reader(query_string, guard.MAX_HEADER_BYTES),
     "cursor": Reader(pages.decode_cursor, 64),
@@ -330,6 +346,7 @@ READERS: dict[str, Reader] = {
     "beginning of a reply": Reader(
         lambda text: sending.excerpt(in_bytes(text), MASKER, is_cut=False), 2_000
     ),
+    "headers of a reply": Reader(reply_headers, REPLY_HEADERS),
     "headers of a receiver": Reader(receiver_headers, REPLY_HEADERS, "thread"),
     "answer of a mail server": Reader(mail._one_line, 64 * 1024),
     # Recorded, logged and displayed text.

@@ -268,7 +268,7 @@ def _parking(run_context: RunContext, parked: Parked) -> Parking:
         id=uuid7(),
         step_id=record.step_id,
         iteration=record.iteration,
-        message=run_context.secrets.recorded(question.message),
+        message=question.message,
         input=question.input,
         editable=question.editable,
         assignees=question.assignees,

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from weakref import WeakValueDictionary
 
+from stepiq.language import offload
 from stepiq.redaction.masking import Masker
 
 BUILT_AT_ONCE = 1_000
@@ -38,7 +39,7 @@ class Maskers:
         # Runs that start together share one thread, even if some of them are cancelled.
         task = self._building.get(wanted)
         if task is None:
-            task = asyncio.create_task(asyncio.to_thread(Masker, dict(wanted)))
+            task = asyncio.create_task(offload.compute_long(Masker, dict(wanted)))
             self._building[wanted] = task
             task.add_done_callback(lambda _: self._building.pop(wanted))
         return await asyncio.shield(task)

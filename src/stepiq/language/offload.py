@@ -105,6 +105,11 @@ async def compute(function: Callable[P, T], *args: P.args, **options: P.kwargs) 
     return await _offload(lambda pause: function(*args, **options))
 
 
+async def compute_long(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+    """`compute` for work that may take seconds, in threads of its own, so that other computations do not wait for it."""
+    return await _offload(lambda pause: function(*args, **options), turns=_long_turns)
+
+
 async def compute_apart(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
     """`compute`, without waiting for the owner's other computations. For callers that hold a transaction."""
     return await _offload(lambda pause: function(*args, **options), owner=object())
@@ -205,11 +210,12 @@ class _Turns:
 
 
 _turns = _Turns()
+_long_turns = _Turns()
 
 
-async def _offload(work: Callable[[Pause], T], owner: Hashable = None) -> T:
+async def _offload(work: Callable[[Pause], T], owner: Hashable = None, turns: _Turns = _turns) -> T:
     job = _Job(work)
-    _turns.add(current_owner() if owner is None else owner, job)
+    turns.add(current_owner() if owner is None else owner, job)
     try:
         return await asyncio.wrap_future(job.result)
     except asyncio.CancelledError:

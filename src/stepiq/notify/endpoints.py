@@ -97,7 +97,7 @@ async def test_deliveries(
         verifies_addresses=services.settings.verifies_addresses,
     )
     await recorded.on_deliveries(tx, caller, Action.DELIVERY_TESTED, found)
-    return schemas.DeliveriesView(data=[schemas.delivery_view(each) for each in found])
+    return schemas.DeliveriesView(data=[schemas.view_for(caller, each) for each in found])
 
 
 @router.get("/deliveries/{delivery_id}", responses=problems(DeliveryNotFound, ScopeMissing))
@@ -132,7 +132,10 @@ async def get_attempt_request(
 async def redeliver(
     caller: Executor, services: BillingServicesDep, tx: Tx, delivery_id: UUID
 ) -> schemas.DeliveryView:
-    """Repeat a delivered or failed delivery, with up to four new attempts. Its id stays the same."""
+    """Repeat a delivered or failed delivery, with up to four new attempts. Its id stays the same.
+
+    The answer to a key without the scope `pipelines:read` has no attempts, no error and no address of the target.
+    """
     reopened = await service.redeliver(
         tx,
         caller,
@@ -142,4 +145,4 @@ async def redeliver(
         verifies_addresses=services.settings.verifies_addresses,
     )
     await recorded.on_deliveries(tx, caller, Action.DELIVERY_REPEATED, [reopened])
-    return schemas.delivery_view(reopened)
+    return schemas.view_for(caller, reopened)

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from stepiq.accounts.actor import Actor, Scope
 from stepiq.notify.records import Attempt, Delivery, EventName, ShownRequest
 from stepiq.store.states import DeliveryStatus, TargetType
 from stepiq.web.bodies import Timestamp, View
@@ -77,6 +78,16 @@ class DeliveriesView(View):
     """New deliveries."""
 
     data: list[DeliveryView]
+
+
+def view_for(actor: Actor, delivery: Delivery) -> DeliveryView:
+    """A delivery; without the scope `pipelines:read`, without what was sent, to whom, and the answers."""
+    view = delivery_view(delivery)
+    if Scope.PIPELINES_READ in actor.scopes:
+        return view
+    return view.model_copy(
+        update={"target": TargetView(type=view.target.type), "error": None, "attempts": []}
+    )
 
 
 def delivery_view(delivery: Delivery) -> DeliveryView:

@@ -1,6 +1,5 @@
 """Routes of pipelines and their versions."""
 
-import asyncio
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from stepiq.billing.http import BillingServicesDep
 from stepiq.core import clock
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.quotas import PlanBytesExceeded, PlanSchedulesExceeded, PlanVersionsExceeded
+from stepiq.language import offload
 from stepiq.pipelines import (
     checking,
     diffs,
@@ -408,7 +408,7 @@ async def diff_versions(
     async with services.database.reading() as read:
         before = await service.version(read, caller, pipeline_id, number)
         after = await service.version(read, caller, pipeline_id, other)
-    return await asyncio.to_thread(_diff, before, after)
+    return await offload.compute_long(_diff, before, after)
 
 
 def _diff(before: Version, after: Version) -> schemas.DiffView:

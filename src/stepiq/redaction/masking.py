@@ -6,7 +6,6 @@ and JSON-escaped, wholly or in part, and in two of these on top of each other. I
 secret, the text is read in every way (`engine.readings`), and each reading is searched for the secrets themselves.
 """
 
-import asyncio
 import base64
 import json
 import re
@@ -19,6 +18,7 @@ from itertools import chain, islice
 from typing import TypeVar
 
 from stepiq.core.json import Json, dumps
+from stepiq.language import offload
 from stepiq.language.data import is_array, is_object
 from stepiq.redaction.decoding import DecodedText, in_base64, readings
 
@@ -403,6 +403,6 @@ def _inside(full: str, secrets: Sequence[str]) -> str:
 async def masked(mask: Callable[[Value], Value], value: Value, *, apart: bool) -> Value:
     """Call a masker's `text` or `value`; in a thread if it is slow (see `Masker.is_slow`).
 
-    A text full of escapes takes seconds: nobody else's run or request waits for them.
+    A text full of escapes takes seconds. Workspaces take turns.
     """
-    return await asyncio.to_thread(mask, value) if apart else mask(value)
+    return await offload.compute_long(mask, value) if apart else mask(value)

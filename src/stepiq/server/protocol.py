@@ -202,7 +202,7 @@ class GuardedProtocol(HttpToolsProtocol):
         request_id = str(ids.uuid7())
         response = problems.respond(error, request_id)
         response.headers["X-Request-ID"] = request_id
-        response.headers["ClientConnection"] = "close"
+        response.headers["Connection"] = "close"
         lines = [b"HTTP/1.1 %d %s" % (response.status_code, error.code.encode())]
         lines += [name + b": " + value for name, value in with_defaults(response.raw_headers)]
         self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))

@@ -10,6 +10,7 @@ from tests.support.listeners import Answer, Handler, answer, listening, serving
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
 HURRIED = httpx2.Timeout(5, read=0.2, write=0.2)
+PATIENT = httpx2.Timeout(30)
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ class TestResponses:
     async def test_what_is_not_http_is_an_error(self, client: Client, reply: bytes):
         async with listening(reply) as server:
             with pytest.raises(httpx2.RemoteProtocolError):
-                await client.get(server.url, timeout=HURRIED)
+                await client.get(server.url, timeout=PATIENT)
 
     async def test_a_server_that_sends_before_the_request_is_an_error(self, client: Client):
         async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -115,7 +116,7 @@ class TestResponses:
 
         async with serving(send) as url:
             with pytest.raises(httpx2.RemoteProtocolError):
-                await client.get(url, timeout=HURRIED)
+                await client.get(url, timeout=PATIENT)
 
     @pytest.mark.parametrize(
         "endless",
@@ -123,18 +124,19 @@ class TestResponses:
             b"HTTP/1.1 200 OK\r\nX: ",
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: ",
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;a=",
+            b"HTTP/1.1 200 OK\r\n" + (MAX_HEAD_BYTES // 6 + 1) * b"abc:1234\r\n" + b"\r\n",
         ],
     )
     async def test_what_is_not_a_body_has_a_limit(self, client: Client, endless: bytes):
         async with listening(endless + 4 * MAX_HEAD_BYTES * b"a") as server:
             with pytest.raises(httpx2.RemoteProtocolError, match="too large"):
-                await client.get(server.url, timeout=HURRIED)
+                await client.get(server.url, timeout=PATIENT)
 
     async def test_endless_interim_responses_have_a_limit(self, client: Client):
         interim = b"HTTP/1.1 103 Early Hints\r\nX: " + 1000 * b"a" + b"\r\n\r\n"
         async with listening(400 * interim) as server:
             with pytest.raises(httpx2.RemoteProtocolError, match="too large"):
-                await client.get(server.url, timeout=HURRIED)
+                await client.get(server.url, timeout=PATIENT)
 
     async def test_a_server_that_sends_nothing_more_is_an_error(self, client: Client):
         async with listening(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello") as server:

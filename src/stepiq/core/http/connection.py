@@ -18,6 +18,7 @@ MAX_HEAD_BYTES = 100 * 1024
 BUFFER_BYTES = 64 * 1024
 """Size of the part of a body that waits for the caller above which no more is read from the server."""
 
+_TOO_LARGE = "The headers of the response are too large."
 
 Origin = tuple[str, str, int]
 """Scheme, host and port."""
@@ -245,7 +246,7 @@ class HttpConnection(asyncio.Protocol):
             self._fail(httpx2.RemoteProtocolError(str(error)))
             return
         if self._head_bytes > MAX_HEAD_BYTES:
-            self._fail(httpx2.RemoteProtocolError("The headers of the response are too large."))
+            self._fail(httpx2.RemoteProtocolError(_TOO_LARGE))
 
     def connection_lost(self, exc: Exception | None) -> None:
         response, self._response = self._response, None
@@ -290,6 +291,10 @@ class HttpConnection(asyncio.Protocol):
         if status_code < 200:
             # An interim response. The real one follows.
             response.headers.clear()
+            return
+        if sum(len(name) + len(value) for name, value in response.headers) > MAX_HEAD_BYTES:
+            # The head and the beginning of the body can arrive together.
+            self._fail(httpx2.RemoteProtocolError(_TOO_LARGE))
             return
         self._has_length = _has_length(response.headers)
         response.status_code = status_code

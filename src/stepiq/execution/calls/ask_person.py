@@ -1,11 +1,13 @@
 """Asks a person: records a review and parks the run, or finds the answer to an earlier question."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from stepiq.core import clock
 from stepiq.execution.calls.call import Call
+from stepiq.execution.calls.mask import text_of
 from stepiq.execution.calls.requests import AskPerson, Suspended
 from stepiq.execution.outcomes import ReviewResult
 from stepiq.store.states import ReviewDecision
@@ -28,8 +30,9 @@ async def ask_person(call: Call, request: AskPerson) -> ReviewResult:
     found = None if call.is_new_question else await _find(call)
     match found:
         case None:
-            call.announce(request)
-            raise Suspended(request.until, request)
+            question = replace(request, message=await text_of(call, request.message))
+            call.announce(question)
+            raise Suspended(question.until, question)
         case datetime():
             raise Suspended(found, None)
         case ReviewResult():

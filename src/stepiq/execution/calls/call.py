@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import httpx2
@@ -15,6 +15,14 @@ from stepiq.execution.records import ClaimedRun, Operation, StepRecord
 from stepiq.execution.run_secrets import RunSecrets
 from stepiq.language.specs import Step
 from stepiq.providers.base import Model
+
+
+class Note(Protocol):
+    """Adds a line to the log of a step."""
+
+    def __call__(self, level: str, message: str, *, is_masked: bool = False) -> None:
+        """Add a line. Secrets in it are masked, unless the caller has done so."""
+        ...
 
 
 @dataclass(slots=True)
@@ -33,12 +41,12 @@ class Call:
     """Records the beginning of the call, and of the attempt if it is its first. Returns when both are written."""
     save: Callable[[], Awaitable[None]]
     """Writes the step as it is now."""
-    note: Callable[[str, str], None]
-    """Adds a line to the step's log: level, message."""
+    note: Note
+    """Adds a line to the step's log."""
     stream_text: Callable[[str], None]
     """Sends a piece of text to the run's listeners."""
     announce: Callable[[AskPerson], None]
-    """Adds the event that a review is requested."""
+    """Adds the event that a review is requested. Its message is masked."""
     earlier: list["Call"]
     """Calls of the same attempt whose replies are not recorded yet."""
     is_new_question: bool

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import httpx2
+
 from stepiq.core import trace_context
 from stepiq.core.http import (
     EgressBlocked,
@@ -55,7 +57,16 @@ async def call_http(call: Call, request: CallHttp) -> HttpReply:
         message = f"{reply.message} {_ADVICE[reply.kind]}"
         raise OperationFailed(Failed(FailureCode.HTTP_ERROR, message, is_retryable=True))
     call.operation.outcome = str(reply.status_code)
-    return HttpReply(reply.status_code, dict(reply.headers), reply.body, reply.is_cut)
+    return HttpReply(reply.status_code, headers_of(reply.headers), reply.body, reply.is_cut)
+
+
+def headers_of(headers: httpx2.Headers) -> dict[str, str]:
+    """The headers of a response. Values of the same name are joined, as `headers[name]` does."""
+    # Each `headers[name]` reads all headers, so `dict(headers)` takes quadratic time.
+    values: dict[str, list[str]] = {}
+    for name, value in headers.multi_items():
+        values.setdefault(name, []).append(value)
+    return {name: ", ".join(each) for name, each in values.items()}
 
 
 def _trace_context(call: Call, request: CallHttp) -> dict[str, str]:

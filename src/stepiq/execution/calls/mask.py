@@ -24,10 +24,10 @@ async def mask(call: Call, following: Following) -> Any:
 async def _prompts(call: Call, request: CallModel) -> dict[str, Json]:
     """Keep the prompts in the step. If the step has others, return them for the record of the call."""
     record = call.record
-    prompt = await _text(call, request.messages[0].text)
+    prompt = await text_of(call, request.messages[0].text)
     system_prompt = None
     if request.system_prompt is not None:
-        system_prompt = await _text(call, request.system_prompt)
+        system_prompt = await text_of(call, request.system_prompt)
     call.prompts = prompt, system_prompt
     if call.number == 1 or record.prompt is None:
         record.prompt, record.system_prompt = call.prompts
@@ -36,6 +36,7 @@ async def _prompts(call: Call, request: CallModel) -> dict[str, Json]:
     return {}
 
 
-async def _text(call: Call, text: str) -> str:
+async def text_of(call: Call, text: str) -> str:
+    """A text of the call as it is recorded. A long one is masked in a thread."""
     secrets = call.secrets
     return await masked(secrets.recorded, text, apart=secrets.masker.is_slow(len(text)))

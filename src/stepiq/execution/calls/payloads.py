@@ -1,6 +1,5 @@
 """Serializes what is recorded of a call: once, and outside the event loop if it is large."""
 
-import asyncio
 import hashlib
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -50,6 +49,5 @@ async def of_reply(request: Request[Any], reply: Any, masker: Masker) -> Seriali
 
 async def _apart(write: Callable[[], T], size: int, masker: Masker) -> T:
     if not masker.is_empty and masker.is_slow(size):
-        # It can take seconds, so it does not wait for other computations of the workspace, nor do they wait for it.
-        return await asyncio.to_thread(write)
+        return await offload.compute_long(write)
     return await offload.compute(write) if size > offload.INLINE_CHARACTERS else write()

@@ -193,18 +193,15 @@ class _Attempts:
             await self._save()
             _use_model(record, call)
 
-    def _note(self, level: str, message: str) -> None:
+    def _note(self, level: str, message: str, *, is_masked: bool = False) -> None:
         if self._number < self._last_recorded:
             # Written before the interruption, with the next call.
             return
-        line = events.step_log(
-            which(self._record), level, self._run_context.secrets.recorded(message)
-        )
-        self._run_context.buffer.note(line)
+        text = message if is_masked else self._run_context.secrets.recorded(message)
+        self._run_context.buffer.note(events.step_log(which(self._record), level, text))
 
     def _announce(self, question: AskPerson) -> None:
-        message = self._run_context.secrets.recorded(question.message)
-        requested = events.review_requested(which(self._record), message, question.until)
+        requested = events.review_requested(which(self._record), question.message, question.until)
         self._run_context.buffer.note(requested)
 
     async def _save(self) -> None:
