@@ -6,12 +6,20 @@ import sqlalchemy as sa
 
 from stepiq.accounts.authentication import CACHE_LIFETIME, Authenticator
 from stepiq.accounts.errors import CredentialInvalid
-from stepiq.store.states import RunStatus
+from stepiq.accounts.expiry_watch import ExpiryWatch
+from stepiq.accounts.queries import keys
+from stepiq.accounts.workspaces import invitations
+from stepiq.core import clock as clocks
+from stepiq.core import ids
+from stepiq.runs.reviews.links import ReviewLinks
+from stepiq.runs.reviews.records import LinkHolder
+from stepiq.store.states import Role, RunStatus
 from stepiq.store.tables import runs
-from tests.support.clients import login, login_key
+from tests.support.clients import login, login_key, login_service_key, outcome
 from tests.support.make_accounts import PASSWORD
+from tests.support.query_plans import plan_of, statements, walked_whole
 
-__all__ = ["login", "login_key"]
+__all__ = ["login", "login_key", "login_service_key"]
 
 USERS = "/api/admin/users"
 
@@ -132,6 +140,169 @@ class TestDisable:
         await change(account, disabled=True)
 
         assert (await change(account, disabled=True)).json()["disabled"]
+
+
+class TestStoppedWorkspace:
+    """A workspace whose members are all disabled."""
+
+    @pytest.fixture
+    async def service_key(self, make, account):
+        """A service key of the workspace of `account`. The member who has created it is disabled."""
+        creator = await make.member(account, Role.ADMIN)
+        key = await make.service_key(creator)
+        await make.disable(creator)
+        return key
+
+    @pytest.fixture
+    async def program(self, login_service_key, service_key):
+        return await login_service_key(service_key)
+
+    @pytest.fixture
+    def stop(self, change, account):
+        async def stop():
+            assert (await change(account, disabled=True)).status_code == 200
+
+        return stop
+
+    async def test_its_service_keys_work_while_any_member_is_enabled(self, program):
+        assert (await program.get("/api/pipelines")).status_code == 200
+
+    async def test_its_service_keys_are_refused_at_once(self, stop, program):
+        assert (await program.get("/api/pipelines")).status_code == 200
+
+        await stop()
+
+        refused = await program.get("/api/pipelines")
+        assert outcome(refused) == (401, "credential_invalid")
+
+    async def test_another_process_refuses_its_service_keys_five_seconds_later(
+        self, stop, service_key, services, app, clock
+    ):
+        elsewhere = Authenticator(services.database, app.state.doors.tokens)
+        await elsewhere.authenticate(None, service_key.text)
+        await stop()
+        clock.advance(CACHE_LIFETIME)
+
+        with pytest.raises(CredentialInvalid):
+            await elsewhere.authenticate(None, service_key.text)
+        await elsewhere.settle()
+
+    async def test_a_request_that_another_process_is_answering_loses_its_credential(
+        self, stop, service_key, services, app
+    ):
+        elsewhere = Authenticator(services.database, app.state.doors.tokens)
+        caller = await elsewhere.authenticate(None, service_key.text)
+        watch = ExpiryWatch(services.database)
+        assert await watch.is_live(caller)
+
+        await stop()
+
+        assert not await watch.is_live(caller)
+        await elsewhere.settle()
+
+    async def test_its_service_keys_are_refused_before_its_runs_are_cancelled(
+        self, stop, program, account, make, services, monkeypatch
+    ):
+        await make.run(account, await make.pipeline(account))
+        assert (await program.get("/api/pipelines")).status_code == 200
+        cancel, answers = services.engine.cancel, []
+
+        async def observed(*arguments):
+            answers.append((await program.get("/api/pipelines")).status_code)
+            await cancel(*arguments)
+
+        monkeypatch.setattr(services.engine, "cancel", observed)
+        await stop()
+
+        assert answers == [401]
+
+    async def test_webhooks_with_its_service_keys_start_nothing(
+        self, stop, program, account, make, database
+    ):
+        url = f"/api/webhooks/{await make.pipeline(account)}"
+        await stop()
+
+        refused = await program.post(url, json={})
+
+        assert outcome(refused) == (401, "credential_invalid")
+        async with database.reading() as session:
+            assert await session.scalar(sa.select(sa.func.count()).select_from(runs)) == 0
+
+    async def test_its_service_keys_work_again_when_a_member_is_enabled(
+        self, stop, change, account, program
+    ):
+        await stop()
+        assert (await program.get("/api/pipelines")).status_code == 401
+
+        await change(account, disabled=False)
+
+        assert (await program.get("/api/pipelines")).status_code == 200
+
+    async def test_links_to_its_reviews_do_not_work_until_a_member_is_enabled(
+        self, change, make, account, client, settings
+    ):
+        review = await make.review(account, await make.pipeline(account))
+        link = {"token": ReviewLinks(settings).token(LinkHolder(review.id, 0))}
+        # Without cancelling the run, as for one that another process starts in the first five seconds.
+        await make.disable(account)
+
+        opened = await client.post("/api/reviews/open", json=link)
+        decided = await client.post("/api/reviews/decide", json={**link, "decision": "approve"})
+        await change(account, disabled=False)
+        again = await client.post("/api/reviews/decide", json={**link, "decision": "approve"})
+
+        assert outcome(opened) == outcome(decided) == (404, "review_link_invalid")
+        assert again.status_code == 200
+
+    async def test_invitations_by_its_members_do_not_work_until_a_member_is_enabled(
+        self, owner, change, account, client
+    ):
+        body = {"email": "eve@example.com", "role": "admin"}
+        made = (await owner.post("/api/workspace/invitations", json=body)).json()
+        registration = {
+            "email": "eve@example.com",
+            "password": PASSWORD,
+            "invitation": made["url"].partition("#invitation=")[2],
+        }
+        await change(account, disabled=True)
+
+        refused = await client.post("/api/auth/register", json=registration)
+        await change(account, disabled=False)
+        again = await client.post("/api/auth/register", json=registration)
+
+        assert outcome(refused) == (422, "invitation_invalid")
+        assert again.status_code == 201
+
+    async def test_a_person_whom_the_operator_invites_makes_it_work_again(
+        self, stop, program, account, client, database
+    ):
+        await stop()
+        async with database.transaction() as session:
+            _, token = await invitations.create_by_operator(
+                session, account.workspace_id, email="eve@example.com", role=Role.OWNER
+            )
+        registration = {"email": "eve@example.com", "password": PASSWORD, "invitation": token}
+
+        joined = await client.post("/api/auth/register", json=registration)
+
+        assert joined.status_code == 201
+        assert (await program.get("/api/pipelines")).status_code == 200
+
+    @pytest.mark.new_store
+    async def test_its_members_are_found_by_an_index(self, database):
+        now = clocks.now()
+        with statements(database) as seen:
+            async with database.reading() as session:
+                await keys.live(session, b"digest", now)
+                await keys.live_ids(session, [ids.uuid7()], now)
+
+        plans = [await plan_of(database, text, parameters) for text, parameters in seen.items()]
+        assert len(plans) == 2
+        for plan in plans:
+            assert "member_user" in plan
+            # SQLite names the alias of a table that it scans.
+            assert "SCAN" not in plan
+            assert not walked_whole(plan)
 
 
 class TestEnable:

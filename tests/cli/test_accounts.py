@@ -1,4 +1,5 @@
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -127,6 +128,20 @@ class TestCreate:
         said = cli("users", "create", "Bob@Example.com", "--password-stdin")
 
         assert (said.code, said.out) == (0, "Created bob@example.com with plan unlimited.\n")
+
+    def test_its_address_counts_as_verified_where_others_must_verify_theirs(
+        self, cli: Cli, typed, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("STEPIQ_SMTP_URL", "smtp://127.0.0.1:1")
+        monkeypatch.setenv("STEPIQ_REGISTRATION", "open")
+        typed("correct horse\n")
+        cli("users", "create", "ada@example.com", "--password-stdin")
+        typed("correct horse\n")
+
+        cli("users", "create", "bob@example.com", "--password-stdin")
+
+        [listed] = json.loads(cli("users", "list", "bob", "--json").out)["data"]
+        assert listed["email_verified"] is True
 
     def test_an_administrator_gets_the_first_accounts_plan(self, cli: Cli, typed):
         typed("correct horse\n")

@@ -177,6 +177,15 @@ class TestMembers:
 
             assert b"run.status" in await ended(frames)
 
+    async def test_when_no_member_is_enabled_that_of_a_service_key_ends(
+        self, server, run_id, account, make
+    ):
+        key = await make.service_key(account)
+        async with streaming(server, run_id, {"X-API-Key": key.text}) as frames:
+            await make.disable(account)
+
+            assert b"run.status" not in await ended(frames)
+
 
 class TestCookies:
     @pytest.fixture

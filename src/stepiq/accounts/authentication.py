@@ -1,7 +1,8 @@
 """Checks credentials, at many thousand requests per second.
 
 Results are cached for 5 seconds in each process. A revoked key or session is therefore refused immediately by the
-process that revoked it, and within 5 seconds by others. The same holds for a member who is removed or gets another role.
+process that revoked it, and within 5 seconds by others. The same holds for a member who is removed or gets another
+role, and for the service keys of a workspace whose last enabled member is disabled.
 """
 
 import asyncio
@@ -84,11 +85,11 @@ class _Recent(Generic[Key]):
             self._entries.popitem(last=False)
 
     def forget(self, concerned: UUID) -> None:
-        """Drop the entries of one key, session or user."""
+        """Drop the entries of one key, session, user or workspace."""
         self.changes += 1
         for key, entry in list(self._entries.items()):
             actor = entry.actor
-            if concerned in (actor.key_id, actor.session_id, actor.user_id):
+            if concerned in (actor.key_id, actor.session_id, actor.user_id, actor.workspace_id):
                 del self._entries[key]
 
 
@@ -143,7 +144,7 @@ class Authenticator:
         return person
 
     def forget(self, concerned: UUID) -> None:
-        """Drop the cached state of a key, session or user, given by id, because it has changed."""
+        """Drop the cached state of a key, session, user or workspace, given by id, because it has changed."""
         self._sessions.forget(concerned)
         self._keys.forget(concerned)
 

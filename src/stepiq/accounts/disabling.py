@@ -1,6 +1,6 @@
 """Disables and enables accounts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -16,8 +16,8 @@ from stepiq.store.database import Database, Session
 async def disable(session: Session, user_id: UUID) -> int:
     """Disable an account: end its sessions, refuse its personal keys. Returns the number of sessions ended.
 
-    A workspace without another enabled member stops: its schedules do not fire, and its deliveries are not sent. Its runs
-    continue until `cancel_runs`, which must be called after the commit.
+    A workspace without another enabled member stops: nothing starts in it, and its deliveries are not sent. After the
+    commit, `cancel_runs_of` must be called with its `stopped_workspaces`: their runs continue until then.
     """
     now = clock.now()
     # Transactions that open a session wait for this row lock, and then see the disabled account.
@@ -30,11 +30,10 @@ async def enable(session: Session, user_id: UUID) -> None:
     await account_queries.set_disabled(session, user_id, None)
 
 
-async def cancel_runs(database: Database, engine: Engine, user_id: UUID) -> int:
-    """Cancel the unfinished runs of workspaces whose last enabled member was disabled. Returns the number cancelled."""
+async def stopped_workspaces(database: Database, user_id: UUID) -> Sequence[UUID]:
+    """The workspaces of a disabled user that have no enabled member."""
     async with database.reading() as session:
-        stopped = await members.stopped_workspaces(session, user_id)
-    return await cancel_runs_of(database, engine, stopped)
+        return await members.stopped_workspaces(session, user_id)
 
 
 async def cancel_runs_of(database: Database, engine: Engine, workspace_ids: Iterable[UUID]) -> int:

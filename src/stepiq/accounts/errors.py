@@ -29,7 +29,10 @@ class CredentialMissing(Unauthenticated):
 
 
 class CredentialInvalid(Unauthenticated):
-    """The credential is malformed, unknown, expired or revoked. The response does not say which."""
+    """The credential is malformed, unknown, expired or revoked. The response does not say which.
+
+    A key is also refused while its account, or the accounts of all members of its workspace, are disabled.
+    """
 
     code = "credential_invalid"
 
@@ -129,7 +132,7 @@ class ResetInvalid(Invalid):
 
 
 class InvitationInvalid(Invalid):
-    """The invitation is unknown, used, expired, or for another address."""
+    """The invitation is unknown, used, expired, for another address, or by a workspace whose members are all disabled."""
 
     code = "invitation_invalid"
 

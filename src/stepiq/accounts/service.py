@@ -368,6 +368,11 @@ async def is_removed_member(session: Session, workspace_id: UUID, email: str) ->
     return await members.is_removed(session, workspace_id, email.lower())
 
 
+async def is_stopped(session: Session, workspace_id: UUID) -> bool:
+    """Whether a workspace has no enabled member, so that nothing may start or continue in it."""
+    return await members.is_stopped(session, workspace_id)
+
+
 async def find_by_email(session: Session, email: str) -> Any:
     """The row of an enabled account, with its password hash; None if there is none."""
     return await account_queries.account_by_email(session, email)

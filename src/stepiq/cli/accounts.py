@@ -289,7 +289,8 @@ async def disable_account(configured: Settings, email: str) -> tuple[int, int]:
             await recorded.on_user(
                 session, OPERATOR, Action.USER_DISABLED, account.id, email, after=after
             )
-        cancelled = await disabling.cancel_runs(services.database, services.engine, account.id)
+        stopped = await disabling.stopped_workspaces(services.database, account.id)
+        cancelled = await disabling.cancel_runs_of(services.database, services.engine, stopped)
         return ended, cancelled
 
 

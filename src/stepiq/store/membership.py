@@ -16,7 +16,7 @@ def membership_of(user_id: sa.ColumnElement[UUID] | UUID) -> sa.ColumnElement[bo
 
 
 def has_enabled_member(workspace_id: sa.ColumnElement[UUID]) -> sa.ColumnElement[bool]:
-    """The condition that a workspace has a member whose account is enabled. Without one, its schedules stop."""
+    """The condition that a workspace has a member whose account is enabled. Without one, nothing starts in it."""
     member, user = memberships.alias("member"), users.alias("member_user")
     return sa.exists().where(
         member.c.workspace_id == workspace_id,

@@ -190,6 +190,14 @@ class TestRedeem:
 
         assert outcome(await ask(started)) == (400, "access_denied")
 
+    async def test_if_the_account_is_disabled_before_it_gets_none(
+        self, started, owner, account, ask, make
+    ):
+        await decide(owner, started)
+        await make.disable(account)
+
+        assert outcome(await ask(started)) == (400, "access_denied")
+
     async def test_a_role_limits_the_key(self, started, account, login, ask, make):
         viewer = await login(await make.member(account, Role.VIEWER))
         await decide(viewer, started)

@@ -231,6 +231,23 @@ class TestTurn:
         expected = BulkStatus.CANCELLED if is_revoked else BulkStatus.COMPLETED
         assert (await result(made))[0].status is expected
 
+    async def test_the_jobs_of_a_service_key_are_cancelled_when_no_member_is_enabled(
+        self, worker, database, result, account, make, pipeline_id, retries
+    ):
+        key = await make.service_key(account)
+        caller = replace(
+            actor(account), role=None, credential=Credential.API_KEY, key_id=key.id, session_id=None
+        )
+        ended = await make.run(account, pipeline_id, status=RunStatus.FAILED)
+        async with database.transaction() as session:
+            made = await service.create(session, caller, BulkAction.RETRY, [ended])
+        await make.disable(account)
+
+        assert await worker.turn() == 0
+
+        assert (await result(made))[0].status is BulkStatus.CANCELLED
+        assert await retries() == {}
+
     async def test_a_bug_fails_one_item_only(
         self, worker, job, result, account, make, pipeline_id, services, monkeypatch
     ):

@@ -68,7 +68,8 @@ async def update_user(
     """Disable or enable an account, make it an administrator of the server, or verify its address.
 
     Disabling ends its sessions and streams and refuses its personal keys, in every process within five seconds. Workspaces without
-    another enabled member stop: their unfinished runs are cancelled, and their schedules and deliveries stop.
+    another enabled member stop: their service keys are refused, their unfinished runs are cancelled, and their
+    schedules and deliveries stop.
     """
     if user_id == caller.user_id and (body.disabled is not None or body.is_admin is not None):
         raise OwnAccount
@@ -83,7 +84,11 @@ async def update_user(
         await recorded.changed(tx, caller, before, await queries.find(tx, user_id))
         tx.after_commit(lambda: doors.authenticator.forget(user_id))
     if body.disabled:
-        await disabling.cancel_runs(services.database, services.engine, user_id)
+        stopped = await disabling.stopped_workspaces(services.database, user_id)
+        # Before their runs are cancelled, so that this process starts no other runs in them.
+        for workspace_id in stopped:
+            doors.authenticator.forget(workspace_id)
+        await disabling.cancel_runs_of(services.database, services.engine, stopped)
     async with services.database.reading() as read:
         return await _detail(read, user_id)
 

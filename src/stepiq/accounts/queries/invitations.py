@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.store.database import Session
+from stepiq.store.membership import has_enabled_member
 from stepiq.store.states import Role
 from stepiq.store.tables import invitations, users, workspaces
 
@@ -120,4 +121,8 @@ async def delete(session: Session, workspace_id: UUID, invitation_id: UUID) -> R
 
 
 def _is_open(now: datetime) -> sa.ColumnElement[bool]:
-    return sa.and_(invitations.c.used_at.is_(None), invitations.c.expires_at > now)
+    # A person who joins makes a stopped workspace work again. Only the server's operator, who is no member, can allow it.
+    is_permitted = sa.or_(
+        invitations.c.invited_by.is_(None), has_enabled_member(invitations.c.workspace_id)
+    )
+    return sa.and_(invitations.c.used_at.is_(None), invitations.c.expires_at > now, is_permitted)

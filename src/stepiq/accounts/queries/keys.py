@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.store.database import Session
-from stepiq.store.membership import membership_of
+from stepiq.store.membership import has_enabled_member, membership_of
 from stepiq.store.states import KeyKind
 from stepiq.store.tables import api_keys, memberships, users, workspaces
 from stepiq.store.workspace_plan import PLAN
@@ -46,7 +46,10 @@ _ROLE = (
 
 
 async def live(session: Session, key_hash: bytes, now: datetime) -> Row | None:
-    """A valid API key with the workspace's plan: a service key, or one of an enabled member, with the member's role."""
+    """A valid API key with the workspace's plan, and with the member's role if it is personal.
+
+    A personal key is valid if its owner is an enabled member. A service key is valid if any member is enabled.
+    """
     statement = (
         _live(
             sa.select(
@@ -77,8 +80,11 @@ async def live_ids(session: Session, wanted: Collection[UUID], now: datetime) ->
 
 def _live(columns: Any, now: datetime) -> Any:
     is_of_member = _ROLE.is_not(None) & users.c.disabled_at.is_(None)
+    is_of_workspace = sa.and_(
+        api_keys.c.kind == KeyKind.SERVICE, has_enabled_member(api_keys.c.workspace_id)
+    )
     return columns.join(users, users.c.id == api_keys.c.user_id).where(
-        _counts(now), sa.or_(api_keys.c.kind == KeyKind.SERVICE, is_of_member)
+        _counts(now), sa.or_(is_of_workspace, is_of_member)
     )
 
 

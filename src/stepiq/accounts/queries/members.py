@@ -194,6 +194,12 @@ async def stopped_workspaces(session: Session, user_id: UUID) -> Sequence[UUID]:
     return (await session.execute(statement)).scalars().all()
 
 
+async def is_stopped(session: Session, workspace_id: UUID) -> bool:
+    """Whether a workspace has no enabled member."""
+    wanted = has_enabled_member(sa.literal(workspace_id, memberships.c.workspace_id.type))
+    return not await session.scalar(sa.select(wanted))
+
+
 async def workspaces_of(session: Session, user_id: UUID) -> Sequence[Row]:
     """The workspaces of a user with the user's role, the one joined first comes first."""
     statement = (

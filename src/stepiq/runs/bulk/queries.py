@@ -11,7 +11,7 @@ from stepiq.accounts.actor import Scope, roles_with
 from stepiq.runs.bulk.records import BulkFailures, BulkItem, BulkJob, RetryOptions
 from stepiq.store import sweeping
 from stepiq.store.database import Session
-from stepiq.store.membership import membership_of
+from stepiq.store.membership import has_enabled_member, membership_of
 from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus, KeyKind
 from stepiq.store.tables import api_keys, bulk_items, bulk_jobs, memberships, users, workspaces
 from stepiq.store.workspace_order import belongs_to, newest_first
@@ -146,12 +146,14 @@ async def take(session: Session, job_id: UUID) -> BulkJob | None:
 async def plan_of_caller(session: Session, job: BulkJob) -> str | None:
     """Name of the plan of a job's workspace; None if the caller that created the job can no longer change runs.
 
-    That is a service key that was revoked, or a user who is disabled, or not a member with such a role any more.
+    That is a service key that was revoked or whose workspace has no enabled member, or a user who is disabled, or not a
+    member with such a role any more.
     """
     by_service_key = sa.exists().where(
         api_keys.c.id == job.key_id,
         api_keys.c.kind == KeyKind.SERVICE,
         api_keys.c.revoked_at.is_(None),
+        has_enabled_member(api_keys.c.workspace_id),
     )
     by_member = sa.exists().where(
         users.c.id == job.user_id,

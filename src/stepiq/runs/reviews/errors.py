@@ -44,7 +44,7 @@ class ReviewNotEditable(Invalid):
 
 
 class ReviewLinkInvalid(NotFound):
-    """The token of the link is unknown or incomplete, or its run was deleted."""
+    """The token is unknown or incomplete, its run was deleted, or its assignee or all members are disabled or removed."""
 
     code = "review_link_invalid"
 

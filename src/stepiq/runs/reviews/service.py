@@ -95,7 +95,8 @@ async def opened(session: Session, holder: LinkHolder) -> tuple[Review, str]:
     """The open review of a link, and the address that will be recorded as its reviewer.
 
     Raises:
-        ReviewLinkInvalid: the review has been deleted with its run, or the assignee is no longer a member of the workspace.
+        ReviewLinkInvalid: the review has been deleted with its run, the assignee is no longer a member of the workspace,
+            or no member of the workspace is enabled.
         ReviewClosed: it is decided or has expired, or its run has continued or ended.
     """
     review, reviewer = await _held(session, holder)
@@ -110,7 +111,8 @@ async def decide_by_link(
     """Decide a review as the assignee that the link was mailed to.
 
     Raises:
-        ReviewLinkInvalid: the review has been deleted with its run, or the assignee is no longer a member of the workspace.
+        ReviewLinkInvalid: the review has been deleted with its run, the assignee is no longer a member of the workspace,
+            or no member of the workspace is enabled.
         ReviewClosed: it is decided or has expired, or its run has continued or ended.
         ReviewNotEditable: the answer edits content that is not editable.
     """
@@ -126,6 +128,8 @@ async def decide_by_link(
 async def _held(session: Session, holder: LinkHolder) -> tuple[Review, str]:
     review = await queries.by_id(session, holder.review_id)
     if review is None or holder.assignee >= len(review.assignees):
+        raise ReviewLinkInvalid
+    if await accounts.is_stopped(session, review.workspace_id):
         raise ReviewLinkInvalid
     reviewer = review.assignees[holder.assignee]
     if await accounts.is_removed_member(session, review.workspace_id, reviewer):

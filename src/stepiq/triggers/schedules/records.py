@@ -26,7 +26,7 @@ class TickReason(StrEnum):
     PIPELINE_PAUSED = "pipeline_paused"
     """The pipeline was paused at that time."""
     ACCOUNT_DISABLED = "account_disabled"
-    """The account of the schedule's creator is disabled."""
+    """The workspace has no enabled member."""
     NOT_RUNNING = "not_running"
     """No worker ran at that time."""
     NOT_RUNNING_FOR_LONG = "not_running_for_long"
@@ -98,7 +98,7 @@ class Due:
     pipeline_status: PipelineStatus
     version: int
     is_disabled: bool
-    """Whether the account of its creator is disabled."""
+    """Whether its workspace has no enabled member."""
     last_run: RunStatus | None
     """Status of the newest run it started; None without one, or if `overlap` is not `skip`."""
     is_recorded: bool

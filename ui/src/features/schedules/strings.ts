@@ -84,7 +84,7 @@ const REASONS: Readonly<Record<string, string>> = {
   overlap: "the last run was still active",
   pipeline_archived: "the pipeline was archived",
   pipeline_paused: "the pipeline was paused",
-  account_disabled: "the account of its creator is disabled",
+  account_disabled: "the workspace has no enabled member",
   not_running: "no worker was running",
   not_running_for_long: "no worker was running at this and later times",
   internal: "an internal error; see the log of the server",

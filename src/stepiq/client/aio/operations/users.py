@@ -99,7 +99,8 @@ class AsyncUsersOperations(AsyncResource):
 
         Disabling ends its sessions and streams and refuses its personal keys, in every
         process within five seconds. Workspaces without another enabled member stop: their
-        unfinished runs are cancelled, and their schedules and deliveries stop.
+        service keys are refused, their unfinished runs are cancelled, and their schedules and
+        deliveries stop.
 
         Args:
             disabled: Whether to disable the account.
