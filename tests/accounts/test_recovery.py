@@ -97,6 +97,28 @@ class TestAsk:
 
         assert len(await forget(account.email)) == recovery.MAILS_AN_HOUR + 1
 
+    async def test_unverified_addresses_of_one_mailbox_get_three_mails_an_hour_together(
+        self, forget, make, clock
+    ):
+        emails = [f"ada+{number}@example.com" for number in range(recovery.MAILS_AN_HOUR + 1)]
+        for email in emails:
+            await make.user(email=email, is_verified=False)
+        for email in emails:
+            await forget(email)
+        assert len(await forget(emails[-1])) == recovery.MAILS_AN_HOUR
+
+        clock.advance(timedelta(hours=1))
+
+        assert len(await forget(emails[-1])) == recovery.MAILS_AN_HOUR + 1
+
+    async def test_they_do_not_use_up_the_limit_of_a_verified_one(self, forget, make):
+        await make.user(email="ada+x@example.com", is_verified=False)
+        await make.user(email="ada@example.com")
+        for _ in range(recovery.MAILS_AN_HOUR):
+            await forget("ada+x@example.com")
+
+        assert len(await forget("ada@example.com")) == recovery.MAILS_AN_HOUR + 1
+
     async def test_a_client_that_asks_for_very_many_is_not_served(
         self, forget, client, account, monkeypatch, app
     ):

@@ -256,6 +256,49 @@ class TestAgain:
         assert [answer.status_code for answer in answers] == [202] * MAILS_AN_HOUR + [429]
         assert len(box.taken) == MAILS_AN_HOUR
 
+    async def test_all_accounts_of_a_mailbox_get_three_an_hour_together(
+        self, register, make, login, app, box, clock
+    ):
+        for number in range(MAILS_AN_HOUR - 1):
+            await register(email=f"ada+{number}@example.com")
+        other = await make.user(email="ada@example.com", is_verified=False)
+
+        again = await (await login(other)).post("/api/user/verify-email")
+        refused = await (await login(other)).post("/api/user/verify-email")
+        await app.state.doors.verification.settle()
+
+        assert (again.status_code, outcome(refused)) == (202, (429, "too_many_attempts"))
+        assert len(box.taken) == MAILS_AN_HOUR
+        clock.advance(timedelta(hours=1))
+        later = await (await login(other)).post("/api/user/verify-email")
+        assert later.status_code == 202
+
+    async def test_a_registration_beyond_that_works_without_an_email(self, register, box):
+        for number in range(MAILS_AN_HOUR):
+            await register(email=f"ada+{number}@example.com")
+
+        with capture_logs() as logs:
+            answer = await register(email="ada@example.com")
+
+        assert answer["user"]["email_verified"] is False
+        assert len(box.taken) == MAILS_AN_HOUR
+        assert "verification_mail_held_back" in [line["event"] for line in logs]
+
+    async def test_reset_emails_to_the_mailbox_do_not_show_in_the_answer(
+        self, make, login, client, app, box
+    ):
+        await make.user(email="ada@example.com", is_verified=False)
+        attacker = await make.user(email="ada+x@example.com", is_verified=False)
+        for _ in range(MAILS_AN_HOUR):
+            await client.post("/api/auth/forgot-password", json={"email": "ada@example.com"})
+        await app.state.doors.recovery.settle()
+
+        answer = await (await login(attacker)).post("/api/user/verify-email")
+        await app.state.doors.verification.settle()
+
+        assert answer.status_code == 202
+        assert len(box.taken) == MAILS_AN_HOUR + 1
+
     async def test_a_verified_account_gets_none(self, owner, app, box):
         response = await owner.post("/api/user/verify-email")
         await app.state.doors.verification.settle()

@@ -32,6 +32,20 @@ class TestParse:
         assert found is None or len(found.split()) == 1
 
 
+class TestMailbox:
+    @pytest.mark.parametrize(
+        ("email", "expected"),
+        [
+            ("Ada@Example.com", "ada@example.com"),
+            ("ada+news+x@example.com", "ada@example.com"),
+            ("+ada@example.com", "+ada@example.com"),
+            ("zoë@bücher.example", "zoë@xn--bcher-kva.example"),
+        ],
+    )
+    def test_it_is_what_addresses_of_one_person_have_in_common(self, email, expected):
+        assert addresses.mailbox(email) == expected
+
+
 class TestParseNamed:
     @pytest.mark.parametrize(
         ("text", "expected"),

@@ -205,7 +205,7 @@ async def verify_email(
 async def send_verification(
     caller: Person, read: Read, doors: DoorsDep
 ) -> schemas.EmailVerificationView:
-    """Send another verification email, at most three per hour. Does nothing if the address is verified."""
+    """Send another verification email, at most three per hour for each mailbox. Does nothing if the address is verified."""
     account = await service.me(read, caller)
     if not account.email_verified:
         decision = doors.verification.send(account.id, account.email)

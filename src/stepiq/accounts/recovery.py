@@ -12,7 +12,7 @@ import asyncio
 import random
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.accounts import keys
@@ -22,14 +22,17 @@ from stepiq.accounts.passwords import NO_PASSWORD
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import resets as reset_queries
 from stepiq.accounts.tokens import new_token
-from stepiq.core import clock, ids, logging
+from stepiq.core import addresses, clock, ids, logging
 from stepiq.core.mail import Mailer, MailMessage
 from stepiq.store.database import Database
 from stepiq.web.limits import Limiter
 
 RESET_LIFETIME = timedelta(hours=1)
 MAILS_AN_HOUR = 3
-"""Maximum reset emails per account and hour. Further requests are ignored."""
+"""Maximum reset emails per account and hour, and per mailbox for accounts whose address is not verified.
+
+Further requests are ignored.
+"""
 
 _PENDING = 500
 _PENDING_OVER_LIMIT = 50
@@ -61,6 +64,8 @@ class AccountRecovery:
         self._known_clients = known_clients
         self._asked = Limiter(_ASKED_EACH, timedelta(hours=1))
         self._asked_for_address = Limiter(_ASKED_FOR_ADDRESS, timedelta(hours=1))
+        # Not the limiter of verification emails: their limit is visible to accounts, and would reveal reset emails.
+        self._to_unverified = Limiter(MAILS_AN_HOUR, timedelta(hours=1))
         self._over_limit = 0
 
     def ask(self, email: str, client: str) -> None:
@@ -125,7 +130,7 @@ class AccountRecovery:
                 return None
             await account_queries.lock_user(session, row.id, to_change=True)
             sent = await reset_queries.count_since(session, row.id, now - timedelta(hours=1))
-            if sent >= MAILS_AN_HOUR:
+            if sent >= MAILS_AN_HOUR or not self._count_mailbox(row, now):
                 log.info("reset_mail_held_back", user_id=str(row.id))
                 return None
             reset = _Reset(ids.uuid7(), row.id, new_token())
@@ -138,6 +143,15 @@ class AccountRecovery:
                 expires_at=now + RESET_LIFETIME,
             )
         return reset
+
+    def _count_mailbox(self, row: account_queries.Row, now: datetime) -> bool:
+        """Count an email to an unverified address; False if its mailbox has reached the limit.
+
+        Anyone can register many addresses of someone else's mailbox. Emails to these do not count against verified ones.
+        """
+        if row.email_verified_at is not None:
+            return True
+        return self._to_unverified.hit(addresses.mailbox(row.email), now).is_allowed
 
 
 def _message(email: str, base_url: str, token: str) -> MailMessage:

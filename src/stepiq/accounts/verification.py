@@ -10,7 +10,7 @@ from uuid import UUID
 from stepiq.accounts.account_mail import AccountMail
 from stepiq.accounts.errors import EmailUnverified, VerificationInvalid
 from stepiq.accounts.queries import accounts as account_queries
-from stepiq.core import clock
+from stepiq.core import addresses, clock, logging
 from stepiq.core.mail import Mailer, MailMessage
 from stepiq.core.settings import Settings
 from stepiq.core.signed_tokens import ExpiringTokens
@@ -20,7 +20,9 @@ from stepiq.web.limits import Decision, Limiter
 PAGE_PATH = "/verify-email"
 LIFETIME = timedelta(days=7)
 MAILS_AN_HOUR = 3
-"""Maximum verification emails per account and hour."""
+"""Maximum verification emails per mailbox and hour, so that one person cannot get them for many accounts."""
+
+log = logging.get(__name__)
 
 
 async def require_verified(session: Session, user_id: UUID) -> None:
@@ -56,11 +58,14 @@ class Verification:
         self._asked = Limiter(MAILS_AN_HOUR, timedelta(hours=1))
 
     def send(self, user_id: UUID, email: str) -> Decision:
-        """Send an email with a link in the background, unless the account has reached its limit."""
-        decision = self._asked.hit(user_id, clock.now())
+        """Send an email with a link in the background, unless the mailbox has reached its limit."""
+        # Anyone can register many addresses of someone else's mailbox.
+        decision = self._asked.hit(addresses.mailbox(email), clock.now())
         if decision.is_allowed:
             message = _message(email, self._base_url, self.token(user_id))
             self._mail.start(self._mail.send(user_id, message))
+        else:
+            log.info("verification_mail_held_back", user_id=str(user_id))
         return decision
 
     def token(self, user_id: UUID) -> str:

@@ -21,6 +21,12 @@ def parse(text: str) -> str | None:
         return None
 
 
+def mailbox(email: str) -> str:
+    """The key of limits and refusals for an address: emails to `a+b@x` and `a@x` usually arrive in one mailbox."""
+    local, _, domain = (parse(email) or email).lower().rpartition("@")
+    return f"{local.partition('+')[0] or local}@{domain}"
+
+
 def parse_named(text: str) -> tuple[str, str] | None:
     """Name and address of `Name <address>` or of a bare address, whose name is empty; None if the text is neither."""
     named = _NAMED.fullmatch(text.strip())

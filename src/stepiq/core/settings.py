@@ -174,7 +174,7 @@ class Settings(BaseSettings):
 
     confirm_recipients: bool | None = None
     """Whether deliveries and reviews are emailed only to verified members of the workspace, and to recipients who have confirmed
-    once. Recipients who have refused never get any. Default: `true` if `STEPIQ_SMTP_URL` is set and registration is `open`, else
+    once, and a mailbox gets at most 3 invitations a day. People who have refused never get any. Default: `true` if `STEPIQ_SMTP_URL` is set and registration is `open`, else
     `false`."""
 
     metrics_token: SecretStr | None = None

@@ -1,10 +1,10 @@
-"""Deletes test deliveries and daily counts of confirmation requests. A run's deliveries are deleted with the run."""
+"""Deletes test deliveries and daily counts of emails to strangers. A run's deliveries are deleted with the run."""
 
 from datetime import datetime, timedelta
 
+from stepiq.execution import mailboxes
 from stepiq.execution.usage import day_of
 from stepiq.notify import queries
-from stepiq.notify.recipients import queries as recipient_queries
 from stepiq.store.database import Session
 
 _BATCH = 100
@@ -20,4 +20,4 @@ async def sweep_recipients(session: Session, now: datetime) -> int:
 
     Refusals are kept. Recipients are kept too, because their links can refuse at any time.
     """
-    return await recipient_queries.forget_asks(session, day_of(now), _BATCH)
+    return await mailboxes.forget_counts(session, day_of(now), _BATCH)

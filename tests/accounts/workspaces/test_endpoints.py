@@ -362,6 +362,14 @@ class TestInvitations:
         opened = await client.post("/api/invitations/open", json={"invitation": token})
         assert outcome(opened) == (422, "invitation_invalid")
 
+    async def test_without_a_mail_server_the_answer_says_that_no_email_was_sent(self, owner):
+        body, _ = await self.invite(owner)
+
+        assert (body["emailed"], body["unsent_reason"]) == (
+            False,
+            "This server has no mail server.",
+        )
+
     async def test_a_member_is_not_invited_again(self, owner, member):
         someone = await member()
 

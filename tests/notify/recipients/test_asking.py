@@ -88,7 +88,7 @@ class TestAsk:
         ]
 
         assert len(box.taken) == 3
-        assert "has asked them 3 times today, which is the maximum" in held[2]["error"]
+        assert "has asked or invited them 3 times today, which is the maximum" in held[2]["error"]
         clock.advance(timedelta(days=1))
         await send(replace(sender, account=others[2], client=await login_key(others[2])))
         assert len(box.taken) == 4

@@ -55,7 +55,8 @@ async def create_invitation(
 ) -> schemas.CreatedInvitation:
     """Invite a person to the workspace, by an email and a link. Requires the role `admin`; only owners can invite owners.
 
-    An earlier invitation of the address becomes invalid. The link is shown only in this response.
+    An earlier invitation of the address becomes invalid. The link is shown only in this response. If the person has
+    refused emails of this server, or has been invited too often today, no email is sent, and the link still works.
     """
     settings = services.settings
     async with services.database.transaction() as tx:
@@ -69,20 +70,29 @@ async def create_invitation(
             plan=services.plans.get(caller.plan),
         )
         await recorded.on_invitation(tx, caller, Action.INVITATION_CREATED, row)
-    emailed = await _send(services, invitations.message(settings, body.email, inviter.email, token))
+        unsent_reason: str | None = "This server has no mail server."
+        if services.mailer.has_server:
+            unsent_reason = await invitations.count_mail(tx, settings, body.email)
+    if unsent_reason is None:
+        message = invitations.message(settings, body.email, inviter.email, token)
+        unsent_reason = await _send(services, message)
     shown = schemas.InvitationView.model_validate(row).model_dump()
-    return schemas.CreatedInvitation(**shown, url=invitations.url(settings, token), emailed=emailed)
+    return schemas.CreatedInvitation(
+        **shown,
+        url=invitations.url(settings, token),
+        emailed=unsent_reason is None,
+        unsent_reason=unsent_reason,
+    )
 
 
-async def _send(services: Services, message: MailMessage) -> bool:
-    if not services.mailer.has_server:
-        return False
+async def _send(services: Services, message: MailMessage) -> str | None:
+    """Send an invitation; returns the reason if it could not be sent."""
     try:
         await services.mailer.send(message)
     except MailUnsent as error:
         log.warning("invitation_unsent", reason=error.confidential_reason)
-        return False
-    return True
+        return error.confidential_reason
+    return None
 
 
 @router.delete(

@@ -17,7 +17,7 @@ from stepiq.accounts.workspaces.errors import AlreadyMember, InvitationNotFound
 from stepiq.core import clock
 from stepiq.core.mail import MailMessage
 from stepiq.core.settings import Settings
-from stepiq.execution import quotas
+from stepiq.execution import mailboxes, quotas
 from stepiq.execution.quotas import Quota
 from stepiq.store.database import Session
 from stepiq.store.states import Role
@@ -55,6 +55,19 @@ async def create(
         email, workspace_id=actor.workspace_id, role=role, invited_by=actor.user_id
     )
     return await queries.insert(session, new), token
+
+
+async def count_mail(session: Session, settings: Settings, email: str) -> str | None:
+    """Count the email to an invited person, where recipients must confirm; returns the reason if it must not be sent.
+
+    A refusal also counts if confirmation is turned off.
+    """
+    if await mailboxes.has_refused(session, email):
+        return f"{email} does not want emails from this server."
+    if settings.confirms_recipients and not await mailboxes.count(session, email, clock.now()):
+        most = mailboxes.ASKED_A_DAY
+        return f"stepIQ has asked or invited {email} {most} times today, which is the maximum."
+    return None
 
 
 async def create_by_operator(

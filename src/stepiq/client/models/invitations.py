@@ -25,6 +25,8 @@ class CreatedInvitation(ApiModel):
     """The link for the person. It works once, within seven days, for this address only."""
     emailed: bool
     """Whether the link was emailed. If not, send it to the person."""
+    unsent_reason: str | None
+    """Why the link was not emailed; null if it was."""
 
 
 class DeletedInvitation(ApiModel):

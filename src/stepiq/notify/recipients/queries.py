@@ -1,18 +1,15 @@
 """Queries of recipients. Addresses are lower case."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.execution.usage import day_of
 from stepiq.notify.recipients.records import Recipient
-from stepiq.store import sweeping
 from stepiq.store.database import Session
 from stepiq.store.membership import membership_of
-from stepiq.store.tables import asked_addresses, memberships, recipients, users
+from stepiq.store.tables import memberships, recipients, users
 from stepiq.store.workspace_order import belongs_to, newest_first
 
 
@@ -144,59 +141,8 @@ async def asked_by(session: Session, workspace_id: UUID, since: datetime, at_mos
     return await session.scalar(sa.select(sa.func.count()).select_from(asked.subquery()))
 
 
-async def count_ask(session: Session, mailbox: str, now: datetime, limit: int) -> bool:
-    """Count an ask of a mailbox today; False, without counting, if the limit is reached or the mailbox has refused."""
-    new = session.insert(asked_addresses).values(email=mailbox, day=day_of(now), asked=1)
-    is_today = asked_addresses.c.day == new.excluded.day
-    asked = sa.case((is_today, asked_addresses.c.asked), else_=0) + 1
-    counted = new.on_conflict_do_update(
-        index_elements=["email"],
-        set_={"day": new.excluded.day, "asked": asked},
-        where=sa.and_(asked <= limit, asked_addresses.c.refused_at.is_(None)),
-    ).returning(asked_addresses.c.asked)
-    return (await session.execute(counted)).one_or_none() is not None
-
-
-async def has_refused(session: Session, mailbox: str) -> bool:
-    """Whether a mailbox has refused confirmation emails."""
-    statement = sa.select(asked_addresses.c.refused_at).where(asked_addresses.c.email == mailbox)
-    return await session.scalar(statement) is not None
-
-
-async def refusals(session: Session, mailboxes: Iterable[str]) -> set[str]:
-    """Those of some mailboxes that have refused confirmation emails."""
-    statement = sa.select(asked_addresses.c.email).where(
-        asked_addresses.c.email.in_(list(mailboxes)), asked_addresses.c.refused_at.is_not(None)
-    )
-    return set((await session.execute(statement)).scalars())
-
-
 async def confirm(session: Session, recipient_id: UUID, now: datetime | None) -> None:
     """Record that a recipient has confirmed a workspace's emails; None withdraws the confirmation."""
     await session.execute(
         recipients.update().where(recipients.c.id == recipient_id).values(confirmed_at=now)
-    )
-
-
-async def forget_refusal(session: Session, mailbox: str) -> None:
-    """Let other workspaces ask a mailbox again."""
-    await session.execute(
-        asked_addresses.update().where(asked_addresses.c.email == mailbox).values(refused_at=None)
-    )
-
-
-async def note_refusal(session: Session, mailbox: str, now: datetime) -> None:
-    """Record that a mailbox refuses confirmation emails of all workspaces."""
-    refused = session.insert(asked_addresses).values(
-        email=mailbox, day=day_of(now), asked=0, refused_at=now
-    )
-    await session.execute(
-        refused.on_conflict_do_update(index_elements=["email"], set_={"refused_at": now})
-    )
-
-
-async def forget_asks(session: Session, before: str, limit: int) -> int:
-    """Delete counts of days before `before`, up to a limit, except those with a refusal; returns the number deleted."""
-    return await sweeping.delete_oldest(
-        session, asked_addresses.c.day, before, limit, asked_addresses.c.refused_at.is_(None)
     )

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.accounts.audit.actions import Action
-from stepiq.core import addresses, clock, ids, logging, metrics
+from stepiq.core import clock, ids, logging, metrics
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
 from stepiq.core.settings import Settings
-from stepiq.execution import quotas
+from stepiq.execution import mailboxes, quotas
+from stepiq.execution.mailboxes import ASKED_A_DAY
 from stepiq.execution.quotas import PlanEmailsExhausted, PlanLimits, Quota
 from stepiq.execution.records import NewDelivery
 from stepiq.execution.runtime import Engine
@@ -26,8 +27,6 @@ from stepiq.store.database import PATIENT_SECONDS, Database, Session
 
 LIFETIME = timedelta(days=7)
 """How long a link can confirm, and how long emails are held. After that, the next email triggers another request."""
-ASKED_A_DAY = 3
-"""How many times one mailbox may be asked per UTC day, over all workspaces."""
 WORKSPACE_ASKS_A_DAY = 50
 """How many addresses one workspace may ask within 24 hours."""
 RELEASED = 100
@@ -85,7 +84,7 @@ class Recipients:
     async def consent(self, session: Session, workspace_id: UUID, address: str) -> Consent:
         """Whether a workspace may send email to an address now. A refusal also counts if confirmation is turned off."""
         email = _normal(address)
-        if not self._is_on and not await queries.has_refused(session, _mailbox(email)):
+        if not self._is_on and not await mailboxes.has_refused(session, email):
             return Consent(is_given=True)
         if await queries.is_member(session, workspace_id, email):
             return Consent(is_given=True)
@@ -121,7 +120,7 @@ class Recipients:
     async def _begin(
         self, session: Session, workspace_id: UUID, email: str, plan: PlanLimits
     ) -> Recipient | Hold:
-        if await queries.has_refused(session, _mailbox(email)):
+        if await mailboxes.has_refused(session, email):
             raise _NotAsked(_refused(email))
         now = clock.now()
         begun = await queries.begin_ask(
@@ -164,10 +163,10 @@ class Recipients:
                 f"{email} has not confirmed that they want emails of this workspace. stepIQ did not ask them, because the workspace "
                 f"has asked {most} recipients within 24 hours, which is the maximum. Redeliver the email tomorrow."
             )
-        if not await queries.count_ask(session, _mailbox(email), now, ASKED_A_DAY):
+        if not await mailboxes.count(session, email, now):
             raise _NotAsked(
                 f"{email} has not confirmed that they want emails of this workspace. stepIQ did not ask them, because it has asked "
-                f"them {ASKED_A_DAY} times today, which is the maximum. Redeliver the email tomorrow."
+                f"or invited them {ASKED_A_DAY} times today, which is the maximum. Redeliver the email tomorrow."
             )
 
     async def _send(self, asked: Recipient, sender: str) -> Hold:
@@ -204,9 +203,9 @@ async def statuses(
     session: Session, recipients: Sequence[Recipient]
 ) -> dict[UUID, RecipientStatus]:
     """Whether recipients want the emails of their workspace, by their ids."""
-    refused = await queries.refusals(session, {_mailbox(each.email) for each in recipients})
+    refused = await mailboxes.refused(session, {each.email for each in recipients})
     now = clock.now()
-    return {each.id: _status(each, _mailbox(each.email) in refused, now) for each in recipients}
+    return {each.id: _status(each, each.email in refused, now) for each in recipients}
 
 
 def _status(recipient: Recipient, is_refused: bool, now: datetime) -> RecipientStatus:
@@ -231,7 +230,7 @@ async def confirm(session: Session, link: RecipientLink, engine: Engine) -> Answ
         raise RecipientLinkExpired(link.confirms_until)
     recipient = await _lock(session, link)
     await queries.confirm(session, recipient.id, now)
-    await queries.forget_refusal(session, _mailbox(recipient.email))
+    await mailboxes.forget_refusal(session, recipient.email)
     held = await delivery_queries.release(session, recipient.id, now - LIFETIME, RELEASED)
     if held:
         waiting = await delivery_queries.pending(session, held[0].workspace_id)
@@ -249,7 +248,7 @@ async def refuse(session: Session, link: RecipientLink) -> Answered:
     """
     recipient = await _lock(session, link)
     await queries.confirm(session, recipient.id, None)
-    await queries.note_refusal(session, _mailbox(recipient.email), clock.now())
+    await mailboxes.note_refusal(session, recipient.email, clock.now())
     await delivery_queries.drop_held(session, recipient.id, _refused(recipient.email))
     metrics.recipient_confirmations.labels("refused").inc()
     await recorded.answered(session, Action.RECIPIENT_REFUSED, recipient)
@@ -265,12 +264,6 @@ async def _lock(session: Session, link: RecipientLink) -> Recipient:
 
 def _normal(address: str) -> str:
     return address.strip().lower()
-
-
-def _mailbox(email: str) -> str:
-    """The key of limits and refusals: mail for `a+b@x` and `a@x` usually arrives in one mailbox."""
-    local, _, domain = (addresses.parse(email) or email).rpartition("@")
-    return f"{local.partition('+')[0] or local}@{domain.lower()}"
 
 
 def _until(recipient: Recipient) -> str:

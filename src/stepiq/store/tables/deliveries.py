@@ -69,14 +69,14 @@ recipients = sa.Table(
     sa.Index(None, "workspace_id", "asked_at"),
 )
 
-# The number of confirmation requests to each mailbox in a day, of all workspaces together.
+# The number of confirmation requests and invitations to each mailbox in a day, of all workspaces together.
 asked_addresses = sa.Table(
     "asked_addresses",
     metadata,
     sa.Column("email", sa.Text(), primary_key=True),  # lower case, without a "+" suffix
     sa.Column("day", sa.Text(), nullable=False),  # YYYY-MM-DD, UTC
     sa.Column("asked", sa.Integer(), nullable=False),
-    sa.Column("refused_at", Instant()),  # set: gets no more requests
+    sa.Column("refused_at", Instant()),  # set: gets no more of them
     sa.Index(
         "ix_asked_addresses_day",
         "day",

@@ -9,7 +9,7 @@ type Props = { invitation: CreatedInvitation; onClose: () => void; onAnother: ()
 
 /** Shows the link of an invitation once. A click beside the dialog does not close it. */
 export default function InvitationLink({ invitation, onClose, onAnother }: Props) {
-  const { email, url, emailed } = invitation;
+  const { email, url, unsent_reason: unsentReason } = invitation;
   return (
     <Modal
       opened
@@ -20,8 +20,10 @@ export default function InvitationLink({ invitation, onClose, onAnother }: Props
       closeOnClickOutside={false}
     >
       <div className={classes.form}>
-        <Alert color={emailed ? "green" : "yellow"}>
-          {emailed ? strings.linkEmailed(email) : strings.linkNotEmailed(email)}
+        <Alert color={unsentReason === null ? "green" : "yellow"}>
+          {unsentReason === null
+            ? strings.linkEmailed(email)
+            : strings.linkNotEmailed(email, unsentReason)}
         </Alert>
         <CodeBlock label={strings.link} code={url} />
         <Group justify="flex-end" gap={8}>

@@ -52,8 +52,8 @@ export const strings = {
   link: "Link",
   linkEmailed: (email: string) =>
     `The link was emailed to ${email}. You can also send it yourself. It is not shown again.`,
-  linkNotEmailed: (email: string) =>
-    `The link was not emailed. Copy it and send it to ${email}. It is not shown again.`,
+  linkNotEmailed: (email: string, reason: string) =>
+    `The link was not emailed. ${reason} Copy the link and send it to ${email}. It is not shown again.`,
   another: "Invite another person",
   done: "Done",
   cancel: "Cancel",

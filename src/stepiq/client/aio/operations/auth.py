@@ -217,8 +217,8 @@ class AsyncAuthOperations(AsyncResource):
         return await self._transport.send(request, is_redirect=True)
 
     async def send_verification(self) -> EmailVerification:
-        """Send another verification email, at most three per hour. Does nothing if the address
-        is verified.
+        """Send another verification email, at most three per hour for each mailbox. Does nothing
+        if the address is verified.
         """
         request = ApiRequest("POST", "/api/user/verify-email")
         return await self._transport.fetch(EmailVerification, request)

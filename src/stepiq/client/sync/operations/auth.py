@@ -217,8 +217,8 @@ class AuthOperations(Resource):
         return self._transport.send(request, is_redirect=True)
 
     def send_verification(self) -> EmailVerification:
-        """Send another verification email, at most three per hour. Does nothing if the address
-        is verified.
+        """Send another verification email, at most three per hour for each mailbox. Does nothing
+        if the address is verified.
         """
         request = ApiRequest("POST", "/api/user/verify-email")
         return self._transport.fetch(EmailVerification, request)
