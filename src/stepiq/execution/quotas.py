@@ -1,12 +1,12 @@
 """The plan's limits on what a workspace stores and on what it does per day.
 
 Each check locks or updates the workspace's row for one quota, in the transaction that adds something. Transactions that
-compete for the last unit are therefore serialised. No other part of the server locks these rows, so they never delay a
-run. To prevent deadlocks, lock pipelines and schedules before these rows, and several of these rows in the order that
-`pipelines.service` uses.
+compete for the last unit are therefore serialised. No other part of the server locks these rows, so they delay no run
+except one of a new draft. To prevent deadlocks, lock pipelines, their versions and schedules before these rows, and
+several of these rows in the order that `pipelines.service` uses.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -30,7 +30,7 @@ class Quota(StrEnum):
     API_KEYS = "api_keys"
     """API keys that are not revoked."""
     VERSIONS = "versions"
-    """Stored versions of all pipelines, including archived ones."""
+    """Stored versions of all pipelines, including archived ones, and the texts of drafts that were run."""
     DEFINITION_BYTES = "definition_bytes"
     """Size of these versions, as they were sent."""
     DRAFTS = "drafts"
@@ -46,7 +46,10 @@ class Quota(StrEnum):
 DAILY = frozenset({Quota.EMAILS_PER_DAY, Quota.REDELIVERIES_PER_DAY})
 _ROWS = frozenset({Quota.API_KEYS, Quota.DRAFTS, Quota.SCHEDULES})
 """Quotas whose rows are counted; the others have a counter."""
-_DELETE_VERSIONS = "Delete versions that you do not need: DELETE /api/pipelines/ID/versions/N. "
+_DELETE_VERSIONS = (
+    "Delete versions that you do not need: DELETE /api/pipelines/ID/versions/N. The text of a draft that was run counts until "
+    "its runs are deleted. "
+)
 _ALWAYS = ""
 """In place of a day, for counters that do not restart."""
 
@@ -206,6 +209,18 @@ async def take(
     raise _refusal(plan, quota, used)
 
 
+async def take_version(
+    session: Session, workspace_id: UUID, plan: PlanLimits, size_bytes: int
+) -> None:
+    """Count a version of a pipeline and its bytes, if the plan allows both.
+
+    Raises:
+        PlanVersionsExceeded, PlanBytesExceeded: it does not.
+    """
+    await take(session, workspace_id, plan, Quota.VERSIONS)
+    await take(session, workspace_id, plan, Quota.DEFINITION_BYTES, size_bytes)
+
+
 async def require_room(
     session: Session, workspace_id: UUID, plan: PlanLimits, quota: Quota, *, added: int = 0
 ) -> None:
@@ -245,8 +260,13 @@ async def lock(session: Session, workspace_id: UUID, name: str) -> None:
     )
 
 
-async def give_back(session: Session, workspace_id: UUID, quota: Quota, amount: int = 1) -> None:
-    """Subtract an amount that `take` counted, after its deletion."""
+async def give_back_versions(session: Session, workspace_id: UUID, sizes: Sequence[int]) -> None:
+    """Subtract what `take_version` counted for versions of these sizes, after their deletion."""
+    await _give_back(session, workspace_id, Quota.VERSIONS, len(sizes))
+    await _give_back(session, workspace_id, Quota.DEFINITION_BYTES, sum(sizes))
+
+
+async def _give_back(session: Session, workspace_id: UUID, quota: Quota, amount: int) -> None:
     await session.execute(
         quota_counts.update()
         .where(quota_counts.c.workspace_id == workspace_id, quota_counts.c.name == quota)

@@ -294,20 +294,6 @@ async def insert_first(session: Session, pipeline: Pipeline) -> bool:
     return await update(session, pipeline.id, values, pipeline.updated_at)
 
 
-async def insert_draft_version(session: Session, workspace_id: UUID, version: Version) -> bool:
-    """Insert the text of a draft as a version, or lock the version; False if the number belongs to another text."""
-    new = session.insert(pipeline_versions).values(_version_row(workspace_id, version))
-    statement = new.on_conflict_do_update(
-        index_elements=["pipeline_id", "version"],
-        set_={"created_at": new.excluded.created_at},
-        where=sa.and_(
-            pipeline_versions.c.source == new.excluded.source,
-            pipeline_versions.c.source_format == new.excluded.source_format,
-        ),
-    ).returning(pipeline_versions.c.version)
-    return (await session.execute(statement)).one_or_none() is not None
-
-
 async def insert_version(
     session: Session,
     workspace_id: UUID,
@@ -319,14 +305,15 @@ async def insert_version(
     """Insert a version. `step_packages` are the packages of its step types that are not built in."""
     await session.execute(
         pipeline_versions.insert().values(
-            **_version_row(workspace_id, version),
+            **version_row(workspace_id, version),
             secret_names=secret_names,
             step_packages=step_packages or None,
         )
     )
 
 
-def _version_row(workspace_id: UUID, version: Version) -> dict[str, Any]:
+def version_row(workspace_id: UUID, version: Version) -> dict[str, Any]:
+    """The columns of a version that a saved one and the text of a draft have."""
     return {
         "pipeline_id": version.pipeline_id,
         "version": version.version,

@@ -14,7 +14,6 @@ from stepiq.core.errors import Issue
 from stepiq.core.json import Json
 from stepiq.execution import quotas
 from stepiq.execution.definitions import VersionNotFound
-from stepiq.execution.quotas import Quota
 from stepiq.language import offload
 from stepiq.language.definition import Definition
 from stepiq.language.loading import load
@@ -295,9 +294,7 @@ async def delete_version(session: Session, actor: Actor, pipeline_id: UUID, numb
     is_newest = number == pipeline.version
     if is_newest or not await queries.delete_version(session, pipeline_id, number):
         raise VersionInUse(pipeline_id, number, is_newest=is_newest)
-    await quotas.give_back(session, actor.workspace_id, Quota.VERSIONS)
-    size_bytes = len(found.text.encode())
-    await quotas.give_back(session, actor.workspace_id, Quota.DEFINITION_BYTES, size_bytes)
+    await quotas.give_back_versions(session, actor.workspace_id, [len(found.text.encode())])
 
 
 async def restore_version(
@@ -388,8 +385,7 @@ async def _add_version(
     session: Session, actor: Actor, pipeline_id: UUID, number: int, draft: Draft, rules: Rules
 ) -> None:
     plan, size_bytes = rules.plans.get(actor.plan), len(draft.text.encode())
-    await quotas.take(session, actor.workspace_id, plan, Quota.VERSIONS)
-    await quotas.take(session, actor.workspace_id, plan, Quota.DEFINITION_BYTES, size_bytes)
+    await quotas.take_version(session, actor.workspace_id, plan, size_bytes)
     version = Version(
         pipeline_id=pipeline_id,
         version=number,

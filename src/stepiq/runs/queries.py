@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from stepiq.core.json import Json, dumps
+from stepiq.execution import quotas
 from stepiq.execution.events import EventType, ExecutionKey
 from stepiq.execution.journal_rows import step_record
 from stepiq.execution.records import NewRun, StepRecord
@@ -287,24 +288,40 @@ async def delete_ended(
         if is_draft_version(row.pipeline_version):
             of_drafts.add((row.pipeline_id, row.pipeline_version))
     deleted = await sweeping.delete(session, runs, chosen)
-    for pipeline_id, version in sorted(of_drafts):
-        await _delete_draft_version(session, pipeline_id, version)
+    await _delete_draft_versions(session, of_drafts)
     return deleted
 
 
-async def _delete_draft_version(session: Session, pipeline_id: UUID, version: int) -> None:
-    """Delete the text of a draft that no run needs, and its pipeline if it was never saved and has no other text."""
+async def _delete_draft_versions(session: Session, wanted: set[tuple[UUID, int]]) -> None:
+    """Delete those texts of drafts that no run needs, which then no longer count for quotas."""
+    sizes: dict[UUID, list[int]] = {}
+    for pipeline_id, version in sorted(wanted):
+        row = await _delete_draft_version(session, pipeline_id, version)
+        if row is not None and row.counted_bytes is not None:
+            sizes.setdefault(row.workspace_id, []).append(row.counted_bytes)
+    # After all deletions: a transaction that starts a run of a draft locks the version before the quotas.
+    for workspace_id in sorted(sizes):
+        await quotas.give_back_versions(session, workspace_id, sizes[workspace_id])
+
+
+async def _delete_draft_version(
+    session: Session, pipeline_id: UUID, version: int
+) -> sa.Row[Any] | None:
+    """Delete the text of a draft that no run needs, and its pipeline if it was never saved and has no other text.
+
+    Returns the deleted row's workspace and bytes that count for its quotas; None if another run needs the text.
+    """
     texts = pipeline_versions.c
+    deletion = (
+        sa.delete(pipeline_versions)
+        .where(texts.pipeline_id == pipeline_id, texts.version == version)
+        .returning(texts.workspace_id, texts.counted_bytes)
+    )
     try:
         async with session.connection.begin_nested():
-            await session.execute(
-                sa.delete(pipeline_versions).where(
-                    texts.pipeline_id == pipeline_id, texts.version == version
-                )
-            )
+            row = (await session.execute(deletion)).one_or_none()
     except IntegrityError:
-        # Another run needs it.
-        return
+        return None
     with suppress(IntegrityError):
         async with session.connection.begin_nested():
             await session.execute(
@@ -312,6 +329,7 @@ async def _delete_draft_version(session: Session, pipeline_id: UUID, version: in
                     pipelines.c.id == pipeline_id, pipelines.c.is_unsaved.is_(True)
                 )
             )
+    return row
 
 
 def run_of(row: sa.Row[Any], output: Any, steps: Sequence[StepRecord] = ()) -> Run:

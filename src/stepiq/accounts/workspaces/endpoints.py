@@ -22,6 +22,7 @@ from stepiq.accounts.workspaces.errors import (
     LastOwner,
     MemberNotFound,
     OnlyWorkspace,
+    TooManyNewWorkspaces,
     TooManyWorkspaces,
     WorkspaceNameWrong,
     WorkspacesRestricted,
@@ -51,7 +52,9 @@ async def list_workspaces(caller: Person, read: Read) -> Page[schemas.WorkspaceV
 @router.post(
     "/workspaces",
     status_code=201,
-    responses=problems(SessionRequired, WorkspacesRestricted, TooManyWorkspaces),
+    responses=problems(
+        SessionRequired, WorkspacesRestricted, TooManyWorkspaces, TooManyNewWorkspaces
+    ),
 )
 async def create_workspace(
     caller: Person, services: ServicesDep, tx: Tx, body: schemas.NewWorkspace

@@ -1,7 +1,9 @@
 """Errors of workspaces, members and invitations."""
 
+from datetime import datetime
 from uuid import UUID
 
+from stepiq.core import clock
 from stepiq.core.errors import Conflict, Forbidden, Invalid, NotFound
 
 
@@ -91,4 +93,17 @@ class TooManyWorkspaces(Conflict):
     def __init__(self, limit: int) -> None:
         super().__init__(
             f"Your account owns {limit} workspaces, which is the maximum. Use one of them, or ask an administrator of the server to create another."
+        )
+
+
+class TooManyNewWorkspaces(Conflict):
+    """The account has created as many workspaces in 30 days as one account can. Deleted ones count."""
+
+    code = "too_many_new_workspaces"
+
+    def __init__(self, limit: int, days: int, again_at: datetime) -> None:
+        super().__init__(
+            f"Your account has created {limit} workspaces in the last {days} days, which is the maximum. Deleted ones count. You can "
+            f"create the next one at {clock.iso(again_at)}. Until then, use one that you own, or ask an administrator of the server to "
+            "create another."
         )

@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.accounts.queries import keys, members
+from stepiq.core import clock
 from stepiq.store.database import Session
 from stepiq.store.states import PipelineStatus
 from stepiq.store.tables import (
@@ -38,6 +39,21 @@ class Holdings:
     api_keys: Sequence[Row]
     schedules: Sequence[Row]
     pipelines: Sequence[Row]
+
+
+async def creations(session: Session, user_id: UUID) -> list[datetime]:
+    """The times at which a user created workspaces lately, in milliseconds, the oldest first."""
+    statement = sa.select(users.c.workspaces_created).where(users.c.id == user_id)
+    return [clock.parse(text) for text in await session.scalar(statement) or ()]
+
+
+async def set_creations(session: Session, user_id: UUID, times: Sequence[datetime]) -> None:
+    """Replace these times."""
+    await session.execute(
+        sa.update(users)
+        .where(users.c.id == user_id)
+        .values(workspaces_created=[clock.iso(at) for at in times])
+    )
 
 
 async def rename(session: Session, workspace_id: UUID, name: str) -> None:

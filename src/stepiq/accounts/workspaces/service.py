@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from stepiq.accounts.workspaces import queries
 from stepiq.accounts.workspaces.errors import (
     LastOwner,
     MemberNotFound,
+    TooManyNewWorkspaces,
     TooManyWorkspaces,
     WorkspacesRestricted,
 )
@@ -26,6 +28,9 @@ from stepiq.store.states import Role
 
 MAX_OWNED = 5
 """How many workspaces an account can own, unless it is an administrator of the server."""
+MAX_CREATED = 5
+"""How many workspaces such an account can create within `CREATED_WITHIN`. Deleted ones count: each has a plan of its own."""
+CREATED_WITHIN = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ async def create(session: Session, settings: Settings, actor: Actor, *, name: st
     Raises:
         WorkspacesRestricted: the actor is not an administrator of the server, and registration is not open.
         TooManyWorkspaces: the actor owns `MAX_OWNED` workspaces.
+        TooManyNewWorkspaces: the actor has created `MAX_CREATED` workspaces within `CREATED_WITHIN`.
     """
     if not actor.is_admin:
         if settings.effective_registration is not RegistrationPolicy.OPEN:
@@ -59,9 +65,18 @@ async def create(session: Session, settings: Settings, actor: Actor, *, name: st
         owned = await members.workspaces_of(session, actor.user_id)
         if sum(row.role == Role.OWNER for row in owned) >= MAX_OWNED:
             raise TooManyWorkspaces(MAX_OWNED)
+        await _count_creation(session, actor.user_id)
     return await accounts.create_workspace(
         session, actor.user_id, name=name, plan=settings.default_plan
     )
+
+
+async def _count_creation(session: Session, user_id: UUID) -> None:
+    now = clock.now()
+    recent = [at for at in await queries.creations(session, user_id) if at > now - CREATED_WITHIN]
+    if len(recent) >= MAX_CREATED:
+        raise TooManyNewWorkspaces(MAX_CREATED, CREATED_WITHIN.days, recent[0] + CREATED_WITHIN)
+    await queries.set_creations(session, user_id, [*recent, now])
 
 
 async def rename(session: Session, actor: Actor, *, name: str) -> None:

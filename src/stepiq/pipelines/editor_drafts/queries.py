@@ -1,4 +1,4 @@
-"""Queries of drafts."""
+"""Queries of drafts, and of their texts that runs need."""
 
 from typing import Any
 from uuid import UUID
@@ -7,9 +7,11 @@ import sqlalchemy as sa
 
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines.editor_drafts.records import NAME_WITHIN, EditorDraft, OtherDraft
+from stepiq.pipelines.queries import version_row
+from stepiq.pipelines.records import Version
 from stepiq.store.database import Session
 from stepiq.store.membership import membership_of
-from stepiq.store.tables import drafts, memberships, pipelines, users
+from stepiq.store.tables import drafts, memberships, pipeline_versions, pipelines, users
 
 _OTHERS = 10
 
@@ -143,6 +145,35 @@ async def delete(
     if text is not None:
         statement = statement.where(drafts.c.text == text)
     await session.execute(statement)
+
+
+async def insert_version(session: Session, workspace_id: UUID, version: Version) -> int | None:
+    """Insert the text of a draft as a version, or lock the version; returns its bytes that count for the quotas.
+
+    0: it does not count until `count_version`. None: the number belongs to another text.
+    """
+    new = session.insert(pipeline_versions).values(version_row(workspace_id, version))
+    statement = new.on_conflict_do_update(
+        index_elements=["pipeline_id", "version"],
+        set_={"created_at": new.excluded.created_at},
+        where=sa.and_(
+            pipeline_versions.c.source == new.excluded.source,
+            pipeline_versions.c.source_format == new.excluded.source_format,
+        ),
+    ).returning(sa.func.coalesce(pipeline_versions.c.counted_bytes, 0))
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+async def count_version(session: Session, version: Version, size_bytes: int) -> None:
+    """Store how many bytes of the text of a draft count for the quotas."""
+    await session.execute(
+        sa.update(pipeline_versions)
+        .where(
+            pipeline_versions.c.pipeline_id == version.pipeline_id,
+            pipeline_versions.c.version == version.version,
+        )
+        .values(counted_bytes=size_bytes)
+    )
 
 
 def _draft(row: sa.Row[Any]) -> EditorDraft:

@@ -146,20 +146,23 @@ async def saved(
 
 
 async def keep_version(
-    session: Session, actor: Actor, pipeline_id: UUID | None, draft: Draft
+    session: Session, actor: Actor, plan: Plan, pipeline_id: UUID | None, draft: Draft
 ) -> Target:
     """Store an accepted text so that runs can refer to it; returns the pipeline with the number of that version.
 
-    Equal texts share a version, which is deleted with its last run. Call it in the transaction that accepts a run.
+    Equal texts share a version, which is deleted with its last run. Until then, it counts for the quotas of versions.
+    Call this in the transaction that accepts a run.
 
     Args:
         session: the transaction.
         actor: the person who runs it.
+        plan: the plan of the actor's workspace.
         pipeline_id: a pipeline, or one that a draft has reserved; None for a pipeline of its own.
         draft: the text, without errors.
 
     Raises:
         PipelineNotFound: the workspace has no such pipeline, or it is archived.
+        PlanVersionsExceeded, PlanBytesExceeded: the plan does not allow another version, or one of this size.
     """
     name = "" if draft.loaded.definition is None else draft.loaded.definition.name
     target = await _target(session, actor, pipeline_id, name)
@@ -172,10 +175,14 @@ async def keep_version(
         created_by=actor.user_id,
         created_at=clock.now(),
     )
-    while not await pipeline_queries.insert_draft_version(session, actor.workspace_id, version):
+    while (counted := await queries.insert_version(session, actor.workspace_id, version)) is None:
         # Another text of this pipeline has the same number.
         number = FIRST_DRAFT_VERSION + (version.version + 1) % FIRST_DRAFT_VERSION
         version = replace(version, version=number)
+    if not counted:
+        size_bytes = len(draft.text.encode())
+        await quotas.take_version(session, actor.workspace_id, plan, size_bytes)
+        await queries.count_version(session, version, size_bytes)
     return replace(target, version=version.version)
 
 

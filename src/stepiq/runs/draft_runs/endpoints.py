@@ -11,6 +11,7 @@ from stepiq.accounts.http import needs
 from stepiq.billing.http import BillingServicesDep
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.execution.pinning import StepRunInvalid
+from stepiq.execution.quotas import PlanBytesExceeded, PlanVersionsExceeded
 from stepiq.language import offload
 from stepiq.language.inputs import InputInvalid
 from stepiq.language.loading import QUICK_BYTES, load
@@ -46,6 +47,8 @@ Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
         PipelineNotFound,
         DraftNotFound,
         RunNotFound,
+        PlanVersionsExceeded,
+        PlanBytesExceeded,
         PlanRunsExhausted,
         PlanCreditsExhausted,
         QueueFull,

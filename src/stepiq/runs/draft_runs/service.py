@@ -81,10 +81,11 @@ async def prepare(
         RunNotFound: the pipeline has no such earlier run.
         StepRunInvalid: the step cannot be executed alone with these outputs.
         InputInvalid: the input does not match the schema of the text.
+        PlanVersionsExceeded, PlanBytesExceeded: the text is new, and the plan does not allow another version, or one of this size.
         StepIQError: the text cannot be saved, as for `pipelines.service.accept`.
     """
     definition, _ = await pipelines.accept(session, actor, draft, rules, pipeline_id)
-    target = await drafts.keep_version(session, actor, pipeline_id, draft)
+    target = await drafts.keep_version(session, actor, plan, pipeline_id, draft)
     only_step, reuse = None, NOTHING
     if step is not None:
         if step.from_run is not None:

@@ -296,7 +296,7 @@ CREATE TABLE pipeline_versions (
 	source_format TEXT NOT NULL,
 	definition TEXT NOT NULL,
 	created_by CHAR(32) NOT NULL,
-	created_at BIGINT NOT NULL, secret_names TEXT, step_packages TEXT, source_sha256 BLOB,
+	created_at BIGINT NOT NULL, secret_names TEXT, step_packages TEXT, source_sha256 BLOB, counted_bytes INTEGER,
 	CONSTRAINT ck_pipeline_versions_source_format_known CHECK (source_format IN ('json', 'yaml')),
 	CONSTRAINT ck_pipeline_versions_version_counted CHECK (version >= 1),
 	CONSTRAINT fk_pipeline_versions_created_by_users FOREIGN KEY(created_by) REFERENCES users (id),
@@ -642,7 +642,7 @@ CREATE TABLE users (
 	password_hash TEXT NOT NULL,
 	is_admin BOOLEAN DEFAULT 0 NOT NULL,
 	disabled_at BIGINT,
-	created_at BIGINT NOT NULL, email_verified_at BIGINT, deleted_at BIGINT,
+	created_at BIGINT NOT NULL, email_verified_at BIGINT, deleted_at BIGINT, workspaces_created TEXT,
 	CONSTRAINT pk_users PRIMARY KEY (id),
 	CONSTRAINT uq_users_email UNIQUE (email)
 );
@@ -807,4 +807,4 @@ CREATE UNIQUE INDEX uq_audit_entries_secret_read ON audit_entries (actor_id, tar
 
 CREATE UNIQUE INDEX uq_schedules_of_definition ON schedules (pipeline_id) WHERE from_definition;
 
-INSERT INTO "alembic_version" VALUES('202611271245');
+INSERT INTO "alembic_version" VALUES('202611291015');

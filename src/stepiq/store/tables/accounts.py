@@ -19,6 +19,9 @@ users = sa.Table(
     # Set: a deleted user, without personal data. The row remains, because others refer to it.
     sa.Column("deleted_at", Instant()),
     sa.Column("created_at", Instant(), nullable=False),
+    # When the user created workspaces lately, deleted ones included: a list of ISO 8601 texts, the oldest first.
+    # Null: never. See accounts.workspaces.service.
+    sa.Column("workspaces_created", JsonText()),
 )
 
 

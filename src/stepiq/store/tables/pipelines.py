@@ -61,6 +61,9 @@ pipeline_versions = sa.Table(
     sa.Column("step_packages", JsonText()),
     # The SHA-256 of the UTF-8 bytes of `source`; null: an earlier version of stepIQ wrote the row
     sa.Column("source_sha256", sa.LargeBinary(32)),
+    # The bytes of a draft that was run which count for the quotas, as one version. Null: they do not count, because an
+    # earlier version of stepIQ wrote the row. Saved versions always count, and have no value here.
+    sa.Column("counted_bytes", sa.Integer()),
     sa.Column("created_by", sa.Uuid(), sa.ForeignKey("users.id"), nullable=False),
     sa.Column("created_at", Instant(), nullable=False),
     sa.CheckConstraint("version >= 1", name="version_counted"),
