@@ -42,8 +42,12 @@ class Holdings:
 
 
 async def creations(session: Session, user_id: UUID) -> list[datetime]:
-    """The times at which a user created workspaces lately, in milliseconds, the oldest first."""
-    statement = sa.select(users.c.workspaces_created).where(users.c.id == user_id)
+    """The times at which a user created workspaces lately, in milliseconds, the oldest first. Locks the user's row."""
+    statement = (
+        sa.select(users.c.workspaces_created)
+        .where(users.c.id == user_id)
+        .with_for_update(key_share=True)
+    )
     return [clock.parse(text) for text in await session.scalar(statement) or ()]
 
 
