@@ -2,7 +2,6 @@ from uuid import UUID
 
 import pytest
 
-from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.runs.listeners import Streams
 from stepiq.runs.stream import Follower
 from tests.support.clients import login, login_key
@@ -29,22 +28,13 @@ def streams(changes) -> Streams:
 
 
 @pytest.fixture
-async def watch(database):
-    # The callers of these tests have no credential that could be checked.
-    watch = ExpiryWatch(database, interval_seconds=3_600)
-    yield watch
-    await watch.close()
-
-
-@pytest.fixture
-def follow(database, streams, watch, account):
+def follow(database, streams, account):
     """Frames of a run for a listener who knows the events up to `last_seq`."""
 
     def follow(run_id: UUID, last_seq: int = 0):
         return Follower(
             database,
             streams,
-            watch,
             caller=actor(account),
             run_id=run_id,
             last_seq=last_seq,

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 from fastapi.sse import KEEPALIVE_COMMENT
 
+from stepiq.accounts import watched_response
 from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.core import clock as clocks
 from stepiq.execution import events
@@ -32,12 +33,12 @@ def without_pauses(monkeypatch):
 
 
 @pytest.fixture
-def follow(database, streams, watch, changes, account):
+def follow(database, streams, changes, account):
     """Frames for a listener of the account's runs."""
 
     def follow(wanted=Filter(), reader=account):  # noqa: B008 - immutable
         return ListFollower(
-            database, streams, watch, changes, caller=actor(reader), wanted=wanted
+            database, streams, changes, caller=actor(reader), wanted=wanted
         ).frames()
 
     return follow
@@ -247,7 +248,8 @@ class TestMatching:
 @pytest.mark.one_store
 class TestStreamList:
     @pytest.fixture
-    def quick(self, app, database):
+    def quick(self, app, database, monkeypatch):
+        monkeypatch.setattr(watched_response, "FINISH_SECONDS", 3_600)
         watch = ExpiryWatch(database, interval_seconds=0.01)
         app.state.doors = replace(app.state.doors, watch=watch)
 

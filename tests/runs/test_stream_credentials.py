@@ -9,6 +9,7 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
+from stepiq.accounts import authentication, watched_response
 from stepiq.accounts.authentication import CACHE_LIFETIME
 from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.accounts.queries import sessions as session_queries
@@ -19,8 +20,14 @@ from stepiq.runs.listeners import Streams
 from stepiq.store.states import Role
 from stepiq.store.tables import memberships, runs
 from tests.support import loop_time
-from tests.support.clients import session_headers
+from tests.support.clients import outcome, session_headers
 from tests.support.make_accounts import PASSWORD, actor, revoke_key
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """Leaves clients time to read the end."""
+    monkeypatch.setattr(watched_response, "FINISH_SECONDS", 3_600)
 
 
 @pytest.fixture
@@ -128,6 +135,13 @@ class TestSessions:
             assert b"run.status" in await ended(frames)
 
 
+async def give_role(database, member, role):
+    async with database.transaction() as session:
+        await session.execute(
+            memberships.update().where(memberships.c.user_id == member.id).values(role=role)
+        )
+
+
 @pytest.mark.usefixtures("quick")
 class TestMembers:
     async def remove(self, database, account, member):
@@ -167,6 +181,27 @@ class TestMembers:
                 )
 
             await ended(frames)
+
+    @pytest.mark.both_stores
+    async def test_when_the_role_is_lowered(self, app, server, run_id, account, make, database):
+        member = await make.member(account, Role.EDITOR)
+        headers = await session_headers(app, make, member)
+        async with streaming(server, run_id, headers) as frames:
+            await give_role(database, member, Role.VIEWER)
+
+            assert b"run.status" not in await ended(frames)
+
+    async def test_not_when_it_is_raised(
+        self, app, server, run_id, account, make, database, teller
+    ):
+        member = await make.member(account, Role.EDITOR)
+        headers = await session_headers(app, make, member)
+        async with streaming(server, run_id, headers) as frames:
+            await give_role(database, member, Role.ADMIN)
+            await app.state.doors.watch.check()
+            await teller.end(run_id)
+
+            assert b"run.status" in await ended(frames)
 
     async def test_a_service_key_goes_on(self, server, run_id, account, make, database, teller):
         admin = await make.member(account, Role.ADMIN)
@@ -218,6 +253,33 @@ class TestCookies:
             response = await client.get(f"/api/runs/{run_id}/stream", headers=headers)
 
         assert (response.status_code, response.json()["code"]) == (403, "cross_site_request")
+
+
+@pytest.fixture
+def cached(monkeypatch):
+    """Has this process trust a credential for long after it was read."""
+    monkeypatch.setattr(authentication, "CACHE_LIFETIME", timedelta(hours=1))
+
+
+@pytest.mark.usefixtures("cached")
+class TestOpening:
+    @pytest.mark.both_stores
+    @pytest.mark.parametrize("path", ["/api/runs/stream", "/api/runs/{run_id}/stream"])
+    async def test_a_credential_that_only_the_cache_trusts_opens_none(
+        self, app, server, run_id, key, account, database, path
+    ):
+        headers = {"X-API-Key": key.text}
+        async with httpx2.AsyncClient(base_url=server.url, headers=headers, timeout=30) as client:
+            await client.get("/api/runs")
+            async with database.transaction() as session:
+                await revoke_key(session, account, key.id)
+
+            is_trusted = (await client.get("/api/runs")).is_success
+            response = await client.get(path.format(run_id=run_id))
+
+        assert is_trusted
+        assert outcome(response) == (401, "credential_invalid")
+        assert app.state.streams.count(account.workspace_id) == 0
 
 
 class TestPace:

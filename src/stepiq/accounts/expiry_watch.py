@@ -1,8 +1,9 @@
 """Ends open responses, such as event streams, when their credential no longer works.
 
-A request is authenticated once, at its start, but a stream can last for hours. While streams are open, one task per
-process reads the state of all their credentials every two seconds, with at most two queries. This detects every cause
-from any process: a logout, a revoked or expired key, a new password, a disabled account, and a removed member.
+A request is authenticated once, at its start, but a stream can last for hours. While such responses are open, one task
+per process reads the state of all their credentials every two seconds, with at most two queries. This detects every
+cause from any process: a logout, a revoked or expired key, a new password, a disabled account, a removed member, and
+reduced rights of a person.
 """
 
 import asyncio
@@ -10,11 +11,12 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import Context
 
-from stepiq.accounts.actor import Actor
+from stepiq.accounts.actor import Actor, includes
 from stepiq.accounts.queries import keys as key_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.core import clock, logging, tasks
 from stepiq.store.database import Database, StoreUnavailable
+from stepiq.store.states import Role
 
 INTERVAL_SECONDS = 2.0
 
@@ -49,14 +51,17 @@ class ExpiryWatch:
         Raises:
             StoreUnavailable: nothing was ended.
         """
-        watched = list(self._watched.values())
-        live = await self._live([actor for actor, _ in watched])
-        for actor, end in watched:
-            if actor not in live:
+        watched = dict(self._watched)
+        live = await self._live([actor for actor, _ in watched.values()])
+        for entry, (actor, end) in watched.items():
+            # The connection of a response that ended meanwhile may already serve another request.
+            if actor not in live and entry in self._watched:
                 end()
 
     async def is_live(self, actor: Actor) -> bool:
-        """Whether the credential of a request still works. A session works even after its access token has expired.
+        """Whether the credential of a request still works, a session with at least the same role and rights as then.
+
+        A session works even after its access token has expired.
 
         Raises:
             StoreUnavailable: the credential's state cannot be read.
@@ -68,12 +73,13 @@ class ExpiryWatch:
         keys = {actor.key_id for actor in actors if actor.key_id is not None}
         now = clock.now()
         async with self._database.reading() as session:
-            live = await session_queries.live_ids(session, sessions, now)
+            live = await session_queries.live_rights(session, sessions, now)
             live_keys = await key_queries.live_ids(session, keys, now)
         return {
             each
             for each in actors
-            if (each.session_id, each.workspace_id) in live or each.key_id in live_keys
+            if each.key_id in live_keys
+            or _is_covered(each, live.get((each.session_id, each.workspace_id)))
         }
 
     async def close(self) -> None:
@@ -92,3 +98,10 @@ class ExpiryWatch:
             except Exception:
                 log.exception("stream_credentials_broke")
         self._task = None
+
+
+def _is_covered(actor: Actor, rights: session_queries.Row | None) -> bool:
+    """Whether the present rights of a session include those of the actor."""
+    if rights is None or actor.role is None:
+        return False
+    return includes(Role(rights.role), actor.role) and (rights.is_admin or not actor.is_admin)

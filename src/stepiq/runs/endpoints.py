@@ -267,12 +267,11 @@ async def stream_list(
     follower = ListFollower(
         services.database,
         streams,
-        doors.watch,
         services.changes,
         caller=caller,
         wanted=wanted,
     )
-    return EventStream(follower, streams)
+    return EventStream(follower, streams, doors.watch)
 
 
 @router.get("/runs/{run_id}", responses=problems(RunNotFound, ScopeMissing))
@@ -309,12 +308,11 @@ async def stream_run(
     follower = Follower(
         services.database,
         streams,
-        doors.watch,
         caller=caller,
         run_id=run_id,
         last_seq=min(_sequence(last_event_id), progress.last_seq),
     )
-    return EventStream(follower, streams)
+    return EventStream(follower, streams, doors.watch)
 
 
 @router.post(

@@ -16,11 +16,10 @@ from uuid import UUID
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from stepiq.accounts.actor import Actor
-from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.core import json, logging
 from stepiq.core.json import Json
 from stepiq.runs import list_queries, schemas
-from stepiq.runs.listeners import KEEPALIVE_SECONDS, Channel, Streams
+from stepiq.runs.listeners import KEEPALIVE_SECONDS, Channel, Listener, Streams
 from stepiq.runs.matching import matches, may_match
 from stepiq.runs.records import Filter, Run
 from stepiq.store.database import Database, StoreUnavailable
@@ -123,42 +122,47 @@ class ListFollower:
         self,
         database: Database,
         streams: Streams,
-        watch: ExpiryWatch,
         changes: Changes,
         *,
         caller: Actor,
         wanted: Filter,
     ) -> None:
-        self.workspace_id = caller.workspace_id
+        self.caller = caller
         self._database = database
         self._streams = streams
-        self._watch = watch
         self._changes = changes
-        self._caller = caller
         self._wanted = wanted
+        self._is_over = False
+        self._listener: Listener[ChangedRun] | None = None
 
     def _channel(self) -> _ListChannel:
-        return _ListChannel(self._changes, self._database, self.workspace_id)
+        return _ListChannel(self._changes, self._database, self.caller.workspace_id)
+
+    def end(self) -> None:
+        """Make no more frames."""
+        self._is_over = True
+        if self._listener is not None:
+            self._listener.close()
 
     async def frames(self) -> AsyncGenerator[bytes]:
-        """Complete frames, one or more at a time, until `Streams.close`, or the credential ends."""
-        async with self._streams.joined(self.workspace_id, self._channel) as listener:
-            with self._watch.watching(self._caller, listener.close):
-                loop = asyncio.get_running_loop()
-                frames = STALE
-                event_at = sent_at = loop.time()
-                while not listener.is_closed:
-                    if frames:
-                        yield frames
-                        event_at = sent_at = loop.time()
-                    elif loop.time() - event_at >= _QUIET_SECONDS:
-                        yield STALE
-                        event_at = sent_at = loop.time()
-                    elif loop.time() - sent_at >= KEEPALIVE_SECONDS:
-                        yield KEEPALIVE_COMMENT
-                        sent_at = loop.time()
-                    heard = await listener.take()
-                    frames = b"".join([each.frame_for(self._wanted) for each in heard])
-                    if listener.has_missed:
-                        listener.catch_up()
-                        frames = STALE
+        """Complete frames, one or more at a time, until `Streams.close` or `end`."""
+        async with self._streams.joined(self.caller.workspace_id, self._channel) as listener:
+            self._listener = listener
+            loop = asyncio.get_running_loop()
+            frames = STALE
+            event_at = sent_at = loop.time()
+            while not (self._is_over or listener.is_closed):
+                if frames:
+                    yield frames
+                    event_at = sent_at = loop.time()
+                elif loop.time() - event_at >= _QUIET_SECONDS:
+                    yield STALE
+                    event_at = sent_at = loop.time()
+                elif loop.time() - sent_at >= KEEPALIVE_SECONDS:
+                    yield KEEPALIVE_COMMENT
+                    sent_at = loop.time()
+                heard = await listener.take()
+                frames = b"".join([each.frame_for(self._wanted) for each in heard])
+                if listener.has_missed:
+                    listener.catch_up()
+                    frames = STALE

@@ -2,26 +2,24 @@
 
 The follower subscribes before it reads the log, so no event is lost in between. It detects duplicates by their `seq`.
 No database connection is held while there is nothing to read. Clients that do not read are handled by
-`server.protocol`.
+`server.protocol`, and credentials that end by `accounts.watched_response`.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Protocol
 from uuid import UUID
 
 from fastapi.sse import KEEPALIVE_COMMENT
-from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.expiry_watch import ExpiryWatch
+from stepiq.accounts.watched_response import WatchedResponse
 from stepiq.core.json import Json
 from stepiq.runs import queries
 from stepiq.runs.listeners import Listener, StreamEvent, Streams
 from stepiq.store.database import Database, StoreUnavailable
-from stepiq.web import requests
 
 _BATCH = 200
 _OUTAGE_SECONDS = 1.0
@@ -34,39 +32,37 @@ class FrameSource(Protocol):
     """Makes the frames of a stream."""
 
     @property
-    def workspace_id(self) -> UUID:
-        """The workspace for which the stream counts."""
+    def caller(self) -> Actor:
+        """For whose workspace the stream counts, and with whose credential it ends."""
         ...
 
     def frames(self) -> AsyncGenerator[bytes]:
         """Complete frames, until the stream ends."""
         ...
 
+    def end(self) -> None:
+        """Make no more frames."""
+        ...
 
-class EventStream(StreamingResponse):
+
+class EventStream(WatchedResponse):
     """Server-sent events. The caller has called `Streams.enter`; the response calls `leave` when it ends."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, follower: FrameSource, streams: Streams) -> None:
-        self._frames = follower.frames()
-        self._follower = follower
+    def __init__(self, follower: FrameSource, streams: Streams, watch: ExpiryWatch) -> None:
+        self._workspace_id = follower.caller.workspace_id
         self._streams = streams
         # Disables response buffering in proxies.
         headers = {"X-Accel-Buffering": "no"}
-        super().__init__(self._frames, headers=headers)
+        frames, end = follower.frames(), follower.end
+        super().__init__(frames, follower.caller, watch, finish=end, headers=headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            async with aclosing(self._frames):
-                if requests.is_head(scope):
-                    start = {"type": "http.response.start", "status": self.status_code}
-                    await send({**start, "headers": self.raw_headers})
-                    await send({"type": "http.response.body", "body": b""})
-                else:
-                    await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, send)
         finally:
-            self._streams.leave(self._follower.workspace_id)
+            self._streams.leave(self._workspace_id)
 
 
 class Follower:
@@ -76,47 +72,53 @@ class Follower:
         self,
         database: Database,
         streams: Streams,
-        watch: ExpiryWatch,
         *,
         caller: Actor,
         run_id: UUID,
         last_seq: int,
     ) -> None:
-        self.workspace_id = caller.workspace_id
-        self._caller = caller
-        self._watch = watch
+        self.caller = caller
         self._database = database
         self._streams = streams
         self._run_id = run_id
         self._last_seq = last_seq
         self._is_over = False
+        self._listener: Listener[StreamEvent] | None = None
         self._ended_steps: set[tuple[Json, Json, Json]] = set()
 
+    def end(self) -> None:
+        """Make no more frames. After `Streams.close`, in contrast, events that were recorded before it are sent."""
+        self._is_over = True
+        if self._listener is not None:
+            self._listener.close()
+
     async def frames(self) -> AsyncGenerator[bytes]:
-        """Complete frames, one or more at a time, until the run ends, `Streams.close`, or the credential ends."""
+        """Complete frames, one or more at a time, until the run ends, `Streams.close`, or `end`."""
         async with self._streams.listening(self._run_id) as listener:
-            with self._watch.watching(self._caller, listener.close):
-                while not self._is_over:
-                    listener.catch_up()
-                    try:
-                        async for frames in self._log(listener):
-                            yield frames
-                    except StoreUnavailable:
-                        yield KEEPALIVE_COMMENT
-                        await asyncio.sleep(_OUTAGE_SECONDS)
-                        self._is_over = listener.is_closed
-                        continue
-                    async for frames in self._live(listener):
+            self._listener = listener
+            while not self._is_over:
+                listener.catch_up()
+                try:
+                    async for frames in self._log(listener):
                         yield frames
+                except StoreUnavailable:
+                    yield KEEPALIVE_COMMENT
+                    await asyncio.sleep(_OUTAGE_SECONDS)
+                    self._is_over = listener.is_closed
+                    continue
+                async for frames in self._live(listener):
+                    yield frames
 
     async def _log(self, listener: Listener[StreamEvent]) -> AsyncGenerator[bytes]:
         while not self._is_over:
             async with self._database.reading() as session:
-                progress = await queries.progress(session, self.workspace_id, self._run_id)
+                progress = await queries.progress(session, self.caller.workspace_id, self._run_id)
                 statement = queries.events_statement(
                     self._run_id, after=self._last_seq, limit=_BATCH
                 )
                 found = await queries.events(session, statement)
+            if self._is_over:
+                return
             if found:
                 told = (
                     StreamEvent.of(each.type, each.seq, each.shown(self._run_id)) for each in found
@@ -134,6 +136,8 @@ class Follower:
         silences = 0
         while not self._is_over and silences < _SILENCES:
             heard = await listener.take()
+            if self._is_over:
+                return
             frames, has_gap = self._unsent(heard)
             if frames:
                 yield frames

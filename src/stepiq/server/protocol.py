@@ -100,6 +100,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_body = False
         self._reader_timer: asyncio.TimerHandle | None = None
         self._unread_bytes = 0
+        self._is_over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
@@ -109,6 +110,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._is_over = True
         self._head_arrived()
         self._reader_takes()
         self._all.close(self._one)
@@ -140,6 +142,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_arrived()
         self._in_body = True
+        requests.set_reset(cast(dict[str, Any], self.scope), self._reset)
         has_place = self._admit()
         super().on_headers_complete()
         if not has_place:
@@ -235,6 +238,13 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._reader_timer = None
         self._note_cut()
+        self._reset()
+
+    def _reset(self) -> None:
+        if self._is_over:
+            # Another connection may already use the number of its socket.
+            return
+        self._is_over = True
         # A reset, because a normal close would wait until the client has read the remaining data.
         connection: socket.socket = self.transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

@@ -1,6 +1,6 @@
 """Facts about the current request, stored in its ASGI scope."""
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextvars import ContextVar
 from ipaddress import ip_address
 from typing import Any
@@ -19,6 +19,7 @@ _PRINCIPAL = "stepiq.principal"
 _IS_HEAD = "stepiq.is_head"
 _REFUSAL = "stepiq.refusal"
 _PATH_REFUSAL = "stepiq.path_refusal"
+_RESET = "stepiq.reset"
 
 
 _client: ContextVar[str | None] = ContextVar("client_address", default=None)
@@ -79,6 +80,18 @@ def refuse(scope: MutableMapping[str, Any], error: StepIQError) -> None:
 def refusal_of(scope: Mapping[str, Any]) -> StepIQError | None:
     """The error with which the guard must refuse this request, or None."""
     return scope.get(_REFUSAL)
+
+
+def set_reset(scope: MutableMapping[str, Any], reset: Callable[[], None]) -> None:
+    """Set the function that closes the connection of this request at once."""
+    scope[_RESET] = reset
+
+
+def reset(scope: Mapping[str, Any]) -> None:
+    """Close the connection at once. What the client has not read is lost. Does nothing without a connection, as in tests."""
+    found: Callable[[], None] | None = scope.get(_RESET)
+    if found is not None:
+        found()
 
 
 def refuse_path(scope: MutableMapping[str, Any], error: StepIQError) -> None:

@@ -10,12 +10,15 @@ from fastapi import Depends, Query
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
+from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit import exporting, schemas, service
 from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.audit.errors import AuditHeadInvalid
 from stepiq.accounts.audit.records import SERVER_CHAIN, AuditFilter, ChainCheck, Entry, Head
 from stepiq.accounts.errors import AdminRequired, RoleMissing, SessionRequired
-from stepiq.accounts.http import Administrator, WorkspaceAdmin
+from stepiq.accounts.expiry_watch import ExpiryWatch
+from stepiq.accounts.http import Administrator, DoorsDep, WorkspaceAdmin
+from stepiq.accounts.watched_response import WatchedResponse
 from stepiq.core import clock
 from stepiq.store.database import Database
 from stepiq.web.bodies import router as new_router
@@ -101,17 +104,23 @@ async def list_audit(
 async def export_audit(
     caller: WorkspaceAdmin,
     services: ServicesDep,
+    doors: DoorsDep,
     wanted: FilterQuery,
     format_: FormatQuery = _LINES,
-) -> StreamingResponse:
+) -> WatchedResponse:
     """The audit log of the workspace in the order of its chain, as a file. Without the entries of the last second."""
-    return _file(service.export(services.database, caller.workspace_id, wanted), format_)
+    batches = service.export(services.database, caller.workspace_id, wanted)
+    return _file(batches, format_, caller, doors.watch)
 
 
-def _file(batches: AsyncIterator[list[Entry]], format_: AuditFormat) -> StreamingResponse:
+def _file(
+    batches: AsyncIterator[list[Entry]], format_: AuditFormat, caller: Actor, watch: ExpiryWatch
+) -> WatchedResponse:
     name = f"audit-{clock.now():%Y-%m-%d}.{format_}"
-    return StreamingResponse(
+    return WatchedResponse(
         _exported(batches, is_csv=format_ is AuditFormat.CSV),
+        caller,
+        watch,
         media_type=_TYPES[format_],
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
@@ -151,13 +160,14 @@ async def list_server_audit(
     responses={**_EXPORTED, **problems(SessionRequired, AdminRequired)},
 )
 async def export_server_audit(
-    _caller: Administrator,
+    caller: Administrator,
     services: ServicesDep,
+    doors: DoorsDep,
     wanted: FilterQuery,
     format_: FormatQuery = _LINES,
-) -> StreamingResponse:
+) -> WatchedResponse:
     """The audit logs of the server and of all workspaces as a file, one after the other."""
-    return _file(service.export_all(services.database, wanted), format_)
+    return _file(service.export_all(services.database, wanted), format_, caller, doors.watch)
 
 
 @router.get(

@@ -104,19 +104,19 @@ async def live(
     return (await session.execute(statement)).first()
 
 
-async def live_ids(
+async def live_rights(
     session: Session, wanted: Collection[UUID], now: datetime
-) -> set[tuple[UUID, UUID]]:
-    """Those of the given sessions that are still valid, each with each workspace of its user."""
+) -> dict[tuple[UUID | None, UUID], Row]:
+    """`role` and `is_admin` of those of the given sessions that are still valid, by session and workspace of its user."""
     if not wanted:
-        return set()
+        return {}
     statement = (
-        sa.select(sessions.c.id, memberships.c.workspace_id)
+        sa.select(sessions.c.id, memberships.c.workspace_id, memberships.c.role, users.c.is_admin)
         .join(users, users.c.id == sessions.c.user_id)
         .join(memberships, membership_of(sessions.c.user_id))
         .where(sessions.c.id.in_(wanted), _counts(now), users.c.disabled_at.is_(None))
     )
-    return {(row.id, row.workspace_id) for row in await session.execute(statement)}
+    return {(row.id, row.workspace_id): row for row in await session.execute(statement)}
 
 
 async def spend_token(session: Session, token_hash: bytes, now: datetime) -> UUID | None:
