@@ -4,14 +4,18 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from stepiq.providers.local import LocalServer
+from stepiq.providers.local_weights import LocalModelUnavailable
 from tests.support.engine import Ended, World
 from tests.support.fake_provider import RunningFakeProvider
+from tests.support.listeners import answer, answering, serving
 from tests.support.receiver import Receiver, Reply, running_receiver
 
 pytestmark = pytest.mark.one_store
 
 VALUE = "correct horse battery staple"
 ASKING = "name: X\nsteps: [{id: ask, model: openai/gpt-4o, prompt: 'Use {{env.TOKEN}}.'}]"
+LOCAL = "local/smollm2-135m"
 
 
 @pytest.fixture
@@ -78,6 +82,25 @@ class TestWebhook:
         assert looked_up == []
         assert "host-of-a-secret" not in refusal(ended)
 
+    @pytest.mark.parametrize(
+        ("value", "url"),
+        [
+            ("abcd1234/rest-of-it", "https://{{env.TOKEN}}"),
+            ("abcd1234/rest-of-it", "https://x{{env.TOKEN}}"),
+            ("https://abcd1234.example/rest-of-it", "{{env.TOKEN}}"),
+            ("geheimnis-größe-abcd1234", "https://{{env.TOKEN}}.x.example"),
+        ],
+    )
+    async def test_a_refused_host_from_a_secret_is_not_shown(
+        self, world: World, value: str, url: str
+    ):
+        await world.secret("TOKEN", value, hosts=["api.example.com"])
+
+        ended = await world.run(source(f"'{url}'", "method: GET"))
+
+        assert "[secret:TOKEN]" in refusal(ended)
+        assert "abcd1234" not in str([ended.run, ended.heard.events])
+
     async def test_a_redirect_is_checked_again(self, world: World, receiver: Receiver):
         port = receiver.url.rpartition(":")[2]
         await world.secret("TOKEN", VALUE, hosts=[f"127.0.0.1:{port}"])
@@ -105,6 +128,44 @@ class TestWebhook:
 
         refusal(await world.ended(run_id, heard))
         assert receiver.received == []
+
+
+class TestFailure:
+    """Failures of calls whose host is a part of a secret."""
+
+    async def test_the_host_is_not_shown(self, world: World):
+        await world.secret("TOKEN", "127.0.0.1:9/rest-of-it")
+
+        ended = await world.run(source("http://{{env.TOKEN}}", "method: GET"))
+
+        message = ended.run.error["message"]
+        assert message.startswith("Step `call`: `[secret:TOKEN]` refused the connection")
+        assert "127.0.0.1" not in str([ended.run, ended.heard.events])
+
+    async def test_the_port_is_not_shown(self, world: World):
+        async with serving(answering(answer(400))) as server:
+            await world.secret("TOKEN", f"{server.removeprefix('http://')}/rest-of-it")
+
+            ended = await world.run(source("https://{{env.TOKEN}}", "method: GET"))
+
+        message = ended.run.error["message"]
+        assert message.startswith("Step `call`: `[secret:TOKEN]` does not use TLS. Write `http://`")
+
+    async def test_a_blocked_address_is_not_shown(self, world: World):
+        await world.secret("TOKEN", "11.12.13/rest-of-it")
+
+        ended = await world.run(source("http://10.{{env.TOKEN}}", "method: GET"))
+
+        message = ended.run.error["message"]
+        assert ended.run.error["code"] == "egress_blocked"
+        assert "`10.[secret:TOKEN]` cannot be called: it is a private address" in message
+
+    async def test_a_host_of_the_pipeline_is_shown(self, world: World):
+        await world.secret("TOKEN", "path-of-a-secret")
+
+        ended = await world.run(source("http://127.0.0.1:9/{{env.TOKEN}}", "method: GET"))
+
+        assert "`127.0.0.1` refused the connection" in ended.run.error["message"]
 
 
 class TestModels:
@@ -149,3 +210,41 @@ class TestModels:
 
         assert ended.run.status == "completed"
         assert ended.steps["ask"].model == "ollama/llama3"
+
+    @pytest.mark.parametrize("hosts", [["api.example.com"], ["127.0.0.1", "localhost"]])
+    async def test_a_prompt_with_a_secret_for_hosts_does_not_go_to_the_local_model(
+        self, world: World, hosts: list[str]
+    ):
+        await world.secret("TOKEN", VALUE, hosts=hosts)
+
+        ended = await world.run(ASKING.replace("openai/gpt-4o", LOCAL))
+
+        assert refusal(ended) == (
+            f"Step `ask`, `model`: Model `{LOCAL}` cannot be called. The secret `TOKEN` can only be sent to its "
+            "`hosts`, and the local model is none of them. Use a model of a provider in `hosts`, or store the secret "
+            "again without `hosts`."
+        )
+
+    async def test_a_provider_in_the_list_may_answer_instead_of_the_local_model(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        await world.secret("TOKEN", VALUE, hosts=["127.0.0.1"])
+
+        ended = await world.run(
+            ASKING.replace("openai/gpt-4o,", f"{LOCAL}, fallback_models: [openai/gpt-4o],")
+        )
+
+        assert ended.steps["ask"].model == "openai/gpt-4o"
+
+    async def test_the_local_model_gets_a_secret_without_a_list(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        async def refuse(server: LocalServer) -> None:
+            raise LocalModelUnavailable("It is called, which is enough here.")
+
+        monkeypatch.setattr(LocalServer, "connection", refuse)
+        await world.secret("TOKEN", VALUE)
+
+        ended = await world.run(ASKING.replace("openai/gpt-4o", LOCAL))
+
+        assert "It is called" in ended.run.error["message"]

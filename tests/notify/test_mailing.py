@@ -9,7 +9,7 @@ import pytest
 from stepiq.core import clock
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
-from tests.notify.conftest import Sender
+from tests.notify.conftest import Sender, Vault
 from tests.support.mail import Mailbox, kept, mail_server
 
 pytestmark = pytest.mark.one_store
@@ -206,6 +206,27 @@ class TestSend:
 
         assert "refused the email with code 550" in delivery["error"]
         assert tokens[-1] not in str(delivery)
+
+    async def test_a_secret_that_the_server_quotes_is_not_recorded(
+        self, sender: Sender, mailbox: Mailbox, vault: Vault
+    ):
+        vault.values["TOKEN"] = "t0ken-0123456789"
+        mailbox.refuse["RCPT"] = "550 no such person: t0ken-0123456789"
+
+        delivery = await sender.sent(SUBJECT.replace("{{input.topic}}", "{{env.TOKEN}}"))
+
+        assert "no such person: [secret:TOKEN]" in delivery["error"]
+        assert "t0ken-0123456789" not in str(delivery)
+
+    async def test_a_subject_has_the_label_of_a_secret(
+        self, sender: Sender, mailbox: Mailbox, vault: Vault
+    ):
+        vault.values["TOKEN"] = "t0ken-0123456789"
+
+        await sender.sent(SUBJECT.replace("{{input.topic}}", "{{env.TOKEN}}"))
+
+        [mail] = mailbox.taken
+        assert mail["Subject"] == "News about [secret:TOKEN]"
 
     async def test_what_the_server_never_takes_is_tried_once(
         self, sender: Sender, mailbox: Mailbox

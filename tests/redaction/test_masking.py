@@ -47,6 +47,9 @@ WRITTEN = {
     "base64 of JSON": lambda secret: base64.b64encode(
         json.dumps({"key": secret}).encode()
     ).decode(),
+    "base64 of URL": lambda secret: base64.b64encode(
+        urllib.parse.quote(secret, safe="").encode()
+    ).decode(),
     "URL": lambda secret: urllib.parse.quote(secret, safe=""),
     "URL path": urllib.parse.quote,
     "form": urllib.parse.quote_plus,
@@ -144,6 +147,14 @@ class TestText:
 
         assert masker.text("1234567 and 12345678") == f"1234567 and {MASK}"
         assert masker.unmasked == ("PIN",)
+
+    def test_white_space_around_a_secret_need_not_be_there(self):
+        masker = Masker({"TOKEN": " 12345678\n"})
+
+        assert masker.text("<12345678> and < 12345678\n>") == f"<{MASK}> and < {MASK}\n>"
+
+    def test_white_space_counts_where_the_rest_is_too_short(self):
+        assert Masker({"TOKEN": " 1234567"}).text("1234567 1234567") == f"1234567{MASK}"
 
     def test_a_label_is_no_secret_itself(self):
         masker = Masker({"PASSWORD_ONE": "PASSWORD_ONE", "OTHER": "[{<secret:OTHER"})

@@ -69,6 +69,17 @@ def answer(status: int = 200, body: bytes = b"hello", **headers: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
+def answering(reply: bytes) -> Handler:
+    """Answers the first bytes of a connection, whatever they are."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1024)
+        writer.write(reply)
+        await writer.drain()
+
+    return handle
+
+
 @asynccontextmanager
 async def listening(
     *replies: bytes | Answer, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None

@@ -1,6 +1,6 @@
 """Requests and mails that an attempt sends. They are built again for each attempt."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stepiq.language.targets import ChatService
 from stepiq.notify.records import Occasion, SentRequest, ShownTarget
@@ -12,7 +12,9 @@ class Unsendable:
     """The delivery cannot be sent."""
 
     reason: str
-    """Shown to the pipeline's owner: what is wrong, and what to do. Never contains a secret."""
+    """Shown to the pipeline's owner: what is wrong, and what to do."""
+    masker: Masker = field(default_factory=lambda: Masker({}))
+    """Masks the secrets that the reason can contain."""
 
 
 @dataclass(frozen=True, slots=True)

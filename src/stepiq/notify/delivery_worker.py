@@ -12,6 +12,7 @@ from uuid import UUID
 
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, logging, metrics
+from stepiq.core.control_characters import storable
 from stepiq.core.fairness import LoopTurns
 from stepiq.core.http import GuardedClient
 from stepiq.core.mail import Mailer, MailMessage
@@ -115,7 +116,7 @@ class DeliveryWorker:
         async with self._database.reading() as session:
             call = await self._preparer.prepare(session, delivery)
         if isinstance(call, Unsendable):
-            await self._fail(delivery, call.reason)
+            await self._fail(delivery, _masked(call, call.reason))
             return None
         if isinstance(call, Unconfirmed):
             return await self._hold(delivery, call)
@@ -166,14 +167,18 @@ class DeliveryWorker:
 
     async def _send(self, delivery: Delivery, call: SignedRequest | MailCall) -> Verdict:
         if isinstance(call, SignedRequest):
-            return await sending.send(self._http, call)
+            verdict = await sending.send(self._http, call)
+        else:
+            verdict = await self._send_mail(delivery, call)
+        if verdict.error is None:
+            return verdict
+        return replace(verdict, error=_masked(call, verdict.error))
+
+    async def _send_mail(self, delivery: Delivery, call: MailCall) -> Verdict:
         # The same for all attempts, so that a mail program shows a mail that arrives twice only once.
         message_id = f"<{delivery.id}@{self._mail_domain}>"
         message = MailMessage(call.to, call.subject, call.text, headers={"Message-ID": message_id})
-        verdict = await mailing.send(self._mailer, message, is_confidential=call.is_confidential)
-        if verdict.error is None:
-            return verdict
-        return replace(verdict, error=call.masker.text(verdict.error))
+        return await mailing.send(self._mailer, message, is_confidential=call.is_confidential)
 
     async def _settle(self, delivery: Delivery, attempt: Attempt, verdict: Verdict) -> Delivery:
         status = DeliveryStatus.PENDING
@@ -238,6 +243,11 @@ class DeliveryWorker:
 
         await self._writes.run(fail, delivery.id)
         log.info("delivery_failed", target_path=delivery.target_path)
+
+
+def _masked(call: Unsendable | SignedRequest | MailCall, error: str) -> str:
+    """An error as it is recorded. Every error of preparing or sending a call goes through this function."""
+    return call.masker.text(storable(error))
 
 
 def _seconds_until(due_at: datetime | None) -> float:

@@ -14,7 +14,7 @@ from stepiq.core import clock
 from stepiq.core.control_characters import storable
 from stepiq.core.encryption import SecretUnreadable
 from stepiq.core.fairness import act_for
-from stepiq.core.http import GuardedClient, RequestInvalid
+from stepiq.core.http import GuardedClient, RequestInvalid, mask_host
 from stepiq.core.json import Json
 from stepiq.execution import journal
 from stepiq.execution.definitions import Definitions, VersionNotFound
@@ -109,8 +109,12 @@ class Preparer:
         except SecretUnreadable as error:
             return Unsendable(error.message)
         if isinstance(target, WebhookTarget):
-            return await self._webhook(delivery, target, material)
-        return await self._mail(delivery, target, address or "", material)
+            call = await self._webhook(delivery, target, material)
+        else:
+            call = await self._mail(delivery, target, address or "", material)
+        if isinstance(call, Unsendable):
+            return replace(call, masker=material.secrets.masker)
+        return call
 
     async def _with_consent(
         self, session: Session, delivery: Delivery, sender: Sender | None, call: MailCall
@@ -164,7 +168,9 @@ class Preparer:
                     f"The signing secret `{target.signing_secret_name}` is not stored, and deliveries are never sent "
                     "unsigned. Store it with POST /api/user/secrets, then redeliver."
                 )
+        masker = material.secrets.masker
         scope = material.secrets.sending(material.scope)
+        url = ""
         try:
             url = await _render(target.url, "url", scope)
             material.secrets.permit(target.secret_names)(self.http.check(url))
@@ -173,8 +179,7 @@ class Preparer:
                 for name, value in target.headers.items()
             }
         except (_Unrendered, RequestInvalid) as error:
-            return Unsendable(str(error))
-        masker = material.secrets.masker
+            return Unsendable(mask_host(str(error), url, masker.text))
         return WebhookCall(
             method=target.method,
             url=url,

@@ -164,7 +164,7 @@ class Verdict:
     is_delivered: bool
     is_retryable: bool = False
     error: str | None = None
-    """A sentence with secrets masked; None if delivered."""
+    """A sentence; None if delivered. `DeliveryWorker` masks its secrets."""
     status_code: int | None = None
     response_headers: dict[str, str] | None = None
     """Secrets masked."""

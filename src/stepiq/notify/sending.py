@@ -2,10 +2,18 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from stepiq.core.control_characters import storable
-from stepiq.core.http import GuardedClient, NetworkFailure, Reply, RequestInvalid, Timeouts
+from stepiq.core.http import (
+    GuardedClient,
+    NetworkFailure,
+    Reply,
+    RequestInvalid,
+    Timeouts,
+    mask_host,
+)
 from stepiq.language import offload
 from stepiq.notify import envelope, signing
 from stepiq.notify.calls import SignedRequest, WebhookCall
@@ -59,7 +67,14 @@ def sign(delivery: Delivery, call: WebhookCall, attempt: Attempt) -> SignedReque
 
 
 async def send(http: GuardedClient, request: SignedRequest) -> Verdict:
-    """Send one attempt. Redirects are not followed. Only network errors, timeouts and 5xx are retryable."""
+    """Send one attempt. Redirects are not followed. Only network errors, timeouts and 5xx are retryable.
+
+    The error of the verdict can contain secrets.
+    """
+
+    def shown(message: str) -> str:
+        return mask_host(message, request.url, request.masker.text)
+
     try:
         answer = await http.send(
             request.method,
@@ -70,7 +85,9 @@ async def send(http: GuardedClient, request: SignedRequest) -> Verdict:
             max_bytes=EXCERPT_CHARACTERS,
         )
     except RequestInvalid as error:
-        return Verdict(is_delivered=False, error=request.masker.text(error.message))
+        return Verdict(is_delivered=False, error=shown(error.message))
+    if isinstance(answer, NetworkFailure):
+        answer = replace(answer, message=shown(answer.message))
     return await verdict_on(answer, request.masker)
 
 
@@ -91,7 +108,7 @@ def _verdict(answer: Reply | NetworkFailure, masker: Masker) -> Verdict:
     status_code = answer.status_code
     if status_code is None:
         assert isinstance(answer, NetworkFailure)  # noqa: S101 - a reply has a status
-        return Verdict(is_delivered=False, is_retryable=True, error=masker.text(answer.message))
+        return Verdict(is_delivered=False, is_retryable=True, error=answer.message)
     # The status decides, even if the body timed out or was incomplete.
     error = _problem(status_code)
     has_body = isinstance(answer, Reply)

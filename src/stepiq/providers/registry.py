@@ -56,7 +56,7 @@ class OwnKeyDeleted(ModelUnusable):
 
 
 class SecretNotForModel(ModelUnusable):
-    """A secret that the call would send has a list of hosts without the host of the provider."""
+    """A secret that the call would send has a list of hosts without the host of the provider, or the model is local."""
 
     failure = "secret_host_refused"
 

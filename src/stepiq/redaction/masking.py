@@ -1,9 +1,9 @@
 """Takes secrets out of whatever is recorded, shown or sent on.
 
-A secret is found as it is, in lower case, in base64 (also inside a longer encoded text, whatever comes before it, in lines,
-and encoded once more), URL-escaped
-and JSON-escaped, wholly or in part, and in two of these on top of each other. Instead of listing every way to write a
-secret, the text is read in every way (`engine.readings`), and each reading is searched for the secrets themselves.
+A secret is found as it is, in lower case, in base64 (also inside a longer encoded text, whatever comes before it, in
+lines, and encoded once more), URL-escaped and JSON-escaped, wholly or in part, and in two of these on top of each other,
+except for base64 of base64 in lines, and lower case with any other. Instead of listing every way to write a secret, the
+text is read in every way (`decoding.readings`), and each reading is searched for the secrets themselves.
 """
 
 import base64
@@ -119,7 +119,11 @@ class Masker:
     """
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
-        known = {name: value for name, value in secrets.items() if len(value) >= MIN_LENGTH}
+        known = {
+            name: _without_margin(value)
+            for name, value in secrets.items()
+            if len(value) >= MIN_LENGTH
+        }
         self.unmasked = tuple(sorted(set(secrets) - set(known)))
         """Names of the secrets that are too short to be found."""
         # The host of a URL is written in lower case.
@@ -267,6 +271,12 @@ class MaskedStream:
         rest, self._text = self._text, ""
         seen, self._seen = self._seen, 0
         return self._masker.end(rest, seen) if rest else ""
+
+
+def _without_margin(value: str) -> str:
+    # URLs and headers are sent without the white space around a value.
+    inner = value.strip()
+    return inner if len(inner) >= MIN_LENGTH else value
 
 
 def _boundary(found: Sequence[DecodedText], at: int) -> int:

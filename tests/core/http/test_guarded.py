@@ -25,7 +25,7 @@ from stepiq.core.http import (
     Timeouts,
     UrlInvalid,
 )
-from tests.support.listeners import Handler, answer, listening, serving
+from tests.support.listeners import answer, answering, listening, serving
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 HURRIED = Timeouts(
@@ -371,7 +371,7 @@ class TestTls:
         assert failure.message == "`here.example` does not have a trusted TLS certificate."
 
     async def test_a_server_without_tls_is_named_with_its_port(self, opened: GuardedClient):
-        async with serving(_answering(answer(400))) as url:
+        async with serving(answering(answer(400))) as url:
             failure = await failure_of(opened, url.replace("http:", "https:"))
 
         assert failure.kind is FailureKind.NO_TLS
@@ -379,22 +379,11 @@ class TestTls:
 
     async def test_a_server_that_refuses_the_handshake_is_reachable(self, opened: GuardedClient):
         protocol_version = b"\x15\x03\x01\x00\x02\x02\x46"
-        async with serving(_answering(protocol_version)) as url:
+        async with serving(answering(protocol_version)) as url:
             failure = await failure_of(opened, url.replace("http:", "https:"))
 
         assert failure.kind is FailureKind.HANDSHAKE
         assert failure.message == "`127.0.0.1` failed the TLS handshake."
-
-
-def _answering(reply: bytes) -> Handler:
-    """Answers the first bytes of a connection, whatever they are."""
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1024)
-        writer.write(reply)
-        await writer.drain()
-
-    return handle
 
 
 class TestHttp:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepiq.core.http import EgressBlocked, RequestInvalid, UrlInvalid, check_url
+from stepiq.core.http import EgressBlocked, RequestInvalid, UrlInvalid, check_url, mask_host
 
 PIECES = st.sampled_from(
     ["http", "https", "ftp", ":", "//", "/", "\\", "@", "[", "]", "%", "%25", "%00", "?", "#", ".", "..", "127", "0x7f", "0177", "1", "::1", "::", "fe80::1%eth0", "localhost", "example.com", "。", "①", "𝟙", "ß", "xn--", "xn--a", "-", "_", ":80", ":0", ":99999", ":٣", " ", "\t", "\n", "\x00", "\ud800", "\u202e", "a" * 64]
@@ -114,3 +114,37 @@ class TestCheckUrl:
             return
 
         assert checked.host == str(address)
+
+
+class TestMaskHost:
+    """The secret is `S3cret/path`, and its label `[it]`."""
+
+    @staticmethod
+    def masked(url: str, message: str) -> str:
+        return mask_host(message, url, lambda text: text.replace("S3cret/path", "[it]"))
+
+    @pytest.mark.parametrize(
+        ("url", "host", "shown"),
+        [
+            ("https://S3cret/path", "s3cret", "[it]"),
+            ("https://a.S3cret/path?q", "a.s3cret", "a.[it]"),
+            ("https://[2606:4700:0::1]:8443/", "2606:4700::1", "2606:4700::1"),
+            ("https://a.example/S3cret/path", "a.example", "a.example"),
+            ("https://a.example?S3cret/path", "a.example", "a.example"),
+        ],
+    )
+    def test_a_host_is_shown_as_in_the_masked_url(self, url: str, host: str, shown: str):
+        assert self.masked(url, f"`{host}` is down.") == f"`{shown}` is down."
+
+    def test_the_host_of_a_redirect_stays(self):
+        assert self.masked("https://S3cret/path", "`b.example` is down.") == "`b.example` is down."
+
+    def test_a_port_is_shown_only_if_it_is_in_no_secret(self):
+        message = "`{}` does not use TLS on port 81."
+
+        assert self.masked("https://a.example:81/", message) == message
+        assert self.masked("https://S3cret/path", message) == "`{}` does not use TLS."
+
+    @pytest.mark.parametrize("url", ["", "https://[S3cret/path", "S3cret/path" * 1000])
+    def test_a_message_about_a_text_that_is_no_url_stays(self, url: str):
+        assert self.masked(url, "`url` is malformed.") == "`url` is malformed."

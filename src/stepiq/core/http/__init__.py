@@ -20,7 +20,7 @@ from stepiq.core.http.guarded import (
 )
 from stepiq.core.http.operator import USER_AGENT, Client, operator_client
 from stepiq.core.http.resolver import Resolver, SystemResolver
-from stepiq.core.http.urls import check_url
+from stepiq.core.http.urls import check_url, mask_host
 
 __all__ = [
     "USER_AGENT",
@@ -39,5 +39,6 @@ __all__ = [
     "UrlInvalid",
     "check_url",
     "guarded_client",
+    "mask_host",
     "operator_client",
 ]

@@ -1,6 +1,7 @@
 """Errors for requests that the guarded client refuses to send.
 
-Messages contain only the host of a URL, because the rest can contain a secret.
+Messages contain only the host of a URL, because the rest can contain a secret. If the host can contain one, too, the
+caller masks it with `urls.mask_host`.
 """
 
 from stepiq.core.errors import Invalid

@@ -94,7 +94,7 @@ class NetworkFailure:
 
     kind: FailureKind
     message: str
-    """A sentence that contains the host, but no other part of the URL."""
+    """A sentence that can contain the host and the port, but no other part of the URL. See `urls.mask_host`."""
     status_code: int | None = None
     """Set if the response had begun."""
 

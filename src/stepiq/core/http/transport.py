@@ -60,7 +60,8 @@ class GuardedTransport(PooledTransport):
             # One forbidden address refuses the name, because the name server controls the order of addresses.
             if reason := refusal(address, self._allowed):
                 metrics.egress_blocked.inc()
-                log.warning("egress_blocked", host=host, address=str(address))
+                # Without the host, which can contain a secret.
+                log.warning("egress_blocked", address=str(address))
                 raise EgressBlocked(host, reason)
         return [str(address) for address in addresses]
 

@@ -1,7 +1,7 @@
 """Parses and checks URLs from tenants. The checked URL is the one that is sent: its text is never parsed again."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv6Address, ip_address
 
 import httpx2
@@ -15,6 +15,8 @@ MAX_URL_CHARACTERS = 8192
 _NAME = re.compile(r"(?=.{1,253}\.?\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 # Some systems read names with such an end as an IPv4 address: 127.1, 0x7f.1, 2130706433, 017700000001.
 _NUMERIC_END = re.compile(r"(.*\.)?(\d+|0x[0-9a-f]*)\.?")
+_AUTHORITY = re.compile(r"(?:[^/?#]*//)?([^/?#]*)")
+_PORT = re.compile(r" on port \d+")
 
 
 def check_url(url: str | httpx2.URL, allowed: Sequence[Network] = ()) -> httpx2.URL:
@@ -44,6 +46,36 @@ def check_url(url: str | httpx2.URL, allowed: Sequence[Network] = ()) -> httpx2.
 def host_of(url: httpx2.URL) -> str:
     """The host for the resolver: lower case, internationalised names in ASCII form."""
     return url.raw_host.decode("ascii")
+
+
+def mask_host(message: str, url: str, mask: Callable[[str], str]) -> str:
+    """A message of this package about a URL, with the host as it stands in the masked URL.
+
+    Masking the message is not enough: its host can be a part of a secret that also contains a path, or the ASCII form
+    of one.
+
+    Args:
+        message: the message.
+        url: the URL that was called or refused.
+        mask: replaces the secrets of a text.
+    """
+    if len(url) > MAX_URL_CHARACTERS:
+        # Such a URL is refused with a message that names no host.
+        return message
+    shown = _authority(mask(url))
+    if shown == _authority(url):
+        return message
+    try:
+        host = host_of(_parse(url))
+    except UrlInvalid:
+        return message
+    return _PORT.sub("", message.replace(f"`{host}`", f"`{shown}`"))
+
+
+def _authority(url: str) -> str:
+    found = _AUTHORITY.match(url)
+    assert found is not None  # noqa: S101 - the pattern matches every text
+    return found[1]
 
 
 def literal(host: str) -> Address | None:

@@ -12,6 +12,7 @@ from stepiq.core.http import (
     RequestInvalid,
     SecretHostRefused,
     Timeouts,
+    mask_host,
 )
 from stepiq.execution.calls.call import Call
 from stepiq.execution.calls.requests import CallHttp, HttpReply, OperationFailed
@@ -33,6 +34,10 @@ _ADVICE = {
 async def call_http(call: Call, request: CallHttp) -> HttpReply:
     """Send the request once, and follow redirects."""
     limit = request.timeout
+
+    def shown(message: str) -> str:
+        return mask_host(message, request.url, call.secrets.masker.text)
+
     try:
         reply = await call.dependencies.http.send(
             request.method,
@@ -49,12 +54,12 @@ async def call_http(call: Call, request: CallHttp) -> HttpReply:
             permit=call.permit,
         )
     except (EgressBlocked, SecretHostRefused) as error:
-        failed = Failed(FailureCode(error.code), error.message, field="url")
+        failed = Failed(FailureCode(error.code), shown(error.message), field="url")
         raise OperationFailed(failed) from error
     except RequestInvalid as error:
         raise OperationFailed(Failed(FailureCode.HTTP_ERROR, error.message)) from error
     if isinstance(reply, NetworkFailure):
-        message = f"{reply.message} {_ADVICE[reply.kind]}"
+        message = f"{shown(reply.message)} {_ADVICE[reply.kind]}"
         raise OperationFailed(Failed(FailureCode.HTTP_ERROR, message, is_retryable=True))
     call.operation.outcome = str(reply.status_code)
     return HttpReply(reply.status_code, headers_of(reply.headers), reply.body, reply.is_cut)

@@ -10,6 +10,11 @@ from stepiq.execution.calls.requests import CallHttp, CallModel, OperationFailed
 from stepiq.execution.outcomes import Failed, FailureCode
 from stepiq.providers.registry import ModelUnusable, ResolvedModel, SecretNotForModel
 
+_NO_HOST = (
+    "The secret `{secret}` can only be sent to its `hosts`, and the local model is none of them. Use a model of a "
+    "provider in `hosts`, or store the secret again without `hosts`."
+)
+
 
 async def policy(call: Call, following: Following) -> Any:
     """Choose the model of a call, and check the hosts to which the secrets of a request may be sent."""
@@ -40,14 +45,18 @@ def _permitted(call: Call, request: CallModel, model: ResolvedModel) -> Resolved
     """The model, if every secret of the prompts and the workspace's own key may be sent to it.
 
     Raises:
-        SecretNotForModel: a secret may not be sent to it.
+        SecretNotForModel: a secret may not be sent to it. The local model has no host, so it gets no secret that has a
+            list of hosts.
     """
     names = set(request.secret_names)
     if model.key is not None and model.source.key_name is not None:
         names.add(model.source.key_name)
-    if model.source.base_url is not None:
-        try:
-            call.secrets.permit(names)(httpx2.URL(model.source.base_url))
-        except SecretHostRefused as error:
-            raise SecretNotForModel(model.id, error.message) from None
+    if model.source.base_url is None:
+        if limited := sorted(names & call.secrets.hosts.keys()):
+            raise SecretNotForModel(model.id, _NO_HOST.format(secret=limited[0]))
+        return model
+    try:
+        call.secrets.permit(names)(httpx2.URL(model.source.base_url))
+    except SecretHostRefused as error:
+        raise SecretNotForModel(model.id, error.message) from None
     return model
