@@ -11,6 +11,8 @@ from stepiq.language.code_source import CodeLanguage
 from stepiq.sandbox.outcomes import Outcome
 from stepiq.sandbox.sandbox import Sandbox
 
+PR_GET_DUMPABLE = 3
+"""The option of `prctl` that reads what `confinement.hide_memory` sets."""
 FOREVER = {
     CodeLanguage.PYTHON: "def main(input):\n  print('on')\n  while True: pass",
     CodeLanguage.JAVASCRIPT: "function main(input) { console.log('on'); while (true); }",
@@ -34,9 +36,14 @@ def told(pid: int, what: str) -> str:
     return Path(f"/proc/{pid}/{what}").read_text()
 
 
+def links(pid: int) -> list[str]:
+    """Its open files: a path, or a kind and the number of the file."""
+    return [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
+
+
 def opened(pid: int) -> list[str]:
     """What kind each of its open files is of."""
-    return [os.readlink(link).split(":")[0] for link in Path(f"/proc/{pid}/fd").iterdir()]
+    return [link.split(":")[0] for link in links(pid)]
 
 
 async def ended(pids: list[int], seconds: float = 10.0) -> bool:

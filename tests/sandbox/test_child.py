@@ -7,9 +7,13 @@ from contextlib import closing, suppress
 
 import pytest
 
+from stepiq.language.code_source import CodeLanguage
 from stepiq.sandbox import child, frames, javascript, limits
 from stepiq.sandbox.frames import Job
 from tests.sandbox.conftest import Unconfined
+from tests.sandbox.processes import PR_GET_DUMPABLE
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse some limits")
 
 
 def served(job: Job, value: object = None) -> tuple[list[tuple[bytes, bytes]], list[int | None]]:
@@ -93,7 +97,7 @@ def alive(script: str) -> subprocess.CompletedProcess[str]:
         "  while True:\n"
         "    kind, payload = frames.read_blocking(ours)\n"
         "    os.write(out, kind + payload + b'\\n')\n"
-        "    if kind in (frames.RESULT, frames.ERROR, frames.LIMIT): return\n"
+        "    if kind not in (frames.STARTED, frames.LINES): return\n"
     )
     return subprocess.run(
         [sys.executable, "-c", prelude + script], capture_output=True, text=True, timeout=30, check=False
@@ -128,7 +132,40 @@ class TestLive:
             "walls = Walls(monty, 0, os.open('/dev/null', os.O_RDONLY), switches_user=False)\nlive()\nhear()"
         )
 
-        assert ran.stdout == f"X{limits.NOT_CONFINED}\n"
+        assert ran.stdout.startswith("WLandlock: [Errno ")
+
+    @linux
+    @pytest.mark.parametrize("language", list(CodeLanguage))
+    def test_without_a_limit_that_the_system_has_the_code_does_not_run(
+        self, language: CodeLanguage
+    ):
+        ran = alive(
+            f"tell(Job('{language}', 'def main(input): return input', 5, 0))\n"
+            "def refuse(*_): raise ValueError('not allowed')\n"
+            "resource.setrlimit = refuse\nlive()\nhear()"
+        )
+
+        assert ran.stdout == "Wlimits: not allowed\n"
+
+    @linux
+    def test_without_a_limit_of_its_interpreter_python_does_not_run(self):
+        ran = alive(
+            "tell(Job('python', 'def main(input): return input', 5, 0))\n"
+            "def refuse(*_): raise PermissionError(1, 'not allowed')\n"
+            "resource.prlimit = refuse\nlive()\nhear()"
+        )
+
+        assert ran.stdout == "Wlimits: [Errno 1] not allowed\n"
+
+    @linux
+    def test_its_memory_is_hidden_from_its_user(self):
+        ran = alive(
+            "import ctypes\n"
+            "tell(Job('javascript', 'function main() {}', 5, 0))\nlive()\n"
+            f"os.write(out, str(ctypes.CDLL(None).prctl({PR_GET_DUMPABLE}, 0, 0, 0, 0)).encode())"
+        )
+
+        assert ran.stdout == "0"
 
     def test_a_server_that_may_not_switch_users_runs_no_code(self):
         ran = alive(
@@ -138,4 +175,4 @@ class TestLive:
             "walls = Walls(monty, 0, None, switches_user=True)\nlive()\nhear()"
         )
 
-        assert ran.stdout == f"X{limits.NOT_CONFINED}\n"
+        assert ran.stdout == "Wits own user: \n"

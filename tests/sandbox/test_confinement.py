@@ -71,23 +71,56 @@ class TestConfine:
 
         assert ran.stdout in ("OSError\n", "MemoryError\n")
 
-    def test_a_limit_that_the_system_does_not_have_is_left_out(
-        self, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("error", [ValueError, OSError])
+    def test_a_limit_that_macos_refuses_is_left_out(
+        self, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
     ):
         tried: list[int] = []
 
         def refuse(kind: int, _: tuple[int, int]) -> None:
             tried.append(kind)
-            raise ValueError
+            raise error
 
+        monkeypatch.setattr(sys, "platform", "darwin")
         monkeypatch.setattr(resource, "setrlimit", refuse)
 
         confinement.confine(5)
 
         assert resource.RLIMIT_NPROC in tried
 
+    @linux
+    @pytest.mark.parametrize("limit", ["AS", "CORE", "FSIZE", "NOFILE", "NPROC", "CPU"])
+    def test_a_limit_that_linux_refuses_is_an_error(
+        self, monkeypatch: pytest.MonkeyPatch, limit: str
+    ):
+        def refuse(kind: int, _: tuple[int, int]) -> None:
+            if kind == getattr(resource, f"RLIMIT_{limit}"):
+                raise ValueError("refused")
+
+        monkeypatch.setattr(resource, "setrlimit", refuse)
+
+        with pytest.raises(ValueError, match="refused"):
+            confinement.confine(5)
+
+    def test_a_limit_that_is_already_lower_stays(self):
+        ran = run(
+            "import resource\nresource.setrlimit(resource.RLIMIT_CPU, (3, 3))\n"
+            "confinement.confine(20)\nsay(resource.getrlimit(resource.RLIMIT_CPU))"
+        )
+
+        assert ran.stdout == "(3, 3)\n"
+
     def test_more_processor_time_than_allowed_ends_it(self):
         assert run("confinement.confine(-1)\nwhile True: pass").returncode < 0
+
+
+class TestHideMemory:
+    @linux
+    def test_a_system_that_refuses_it_is_an_error(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(confinement, "_PR_SET_DUMPABLE", -1)
+
+        with pytest.raises(OSError, match="`prctl` was refused"):
+            confinement.hide_memory()
 
 
 class TestConfineWorker:
@@ -106,6 +139,12 @@ class TestConfineWorker:
             "Max address space": ADDRESS_SPACE_BYTES,
         }.items():
             assert f"{limit:<26}{most:<21}{most:<21}" in told
+
+    @linux
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may limit all processes")
+    def test_a_limit_that_the_system_refuses_is_an_error(self):
+        with pytest.raises(PermissionError):
+            confinement.confine_worker(1, 5)
 
     def test_a_system_that_cannot_is_left_alone(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(sys, "platform", "darwin")

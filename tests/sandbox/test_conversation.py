@@ -67,6 +67,11 @@ class TestHold:
     ):
         assert await child.says(STARTED + frame) == outcome
 
+    async def test_the_reason_why_code_cannot_be_isolated_is_for_the_operator(self, child: Child):
+        outcome = await child.says(frames.pack(frames.NOT_CONFINED, b"Landlock: refused"))
+
+        assert outcome == CodeFailed("code_limit", limits.NOT_CONFINED, "Landlock: refused")
+
     @pytest.mark.parametrize(
         "answer",
         [

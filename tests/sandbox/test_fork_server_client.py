@@ -10,6 +10,9 @@ import pytest
 
 from stepiq.sandbox import fork_server_client, frames
 from stepiq.sandbox.fork_server_client import Child, ForkServerClient
+from tests.sandbox.processes import PR_GET_DUMPABLE
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems cannot hide memory")
 
 
 @pytest.fixture
@@ -158,17 +161,17 @@ class TestForkServer:
     async def test_without_processes_left_the_connection_closes(self):
         # A limit of its own user's processes is the only one that a test can set; root has none.
         script = (
-            "import os, socket, sys\n"
+            "import os, socket\n"
             "from stepiq.sandbox import fork_server\n"
             "def full(): raise BlockingIOError\n"
             "os.fork = full\n"
-            "fork_server.main(socket.socket(fileno=int(sys.argv[1])))\n"
+            "fork_server.main(socket.socket(fileno=0))\n"
         )
         ours, theirs = socket.socketpair()
         connection, other = socket.socketpair()
         with theirs:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", script, str(theirs.fileno()), pass_fds=[theirs.fileno()]
+                sys.executable, "-c", script, stdin=theirs.fileno()
             )
         with ours, connection:
             with other:
@@ -188,11 +191,7 @@ class TestForkServer:
         connection, other = socket.socketpair()
         with theirs:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "stepiq.sandbox.fork_server",
-                str(theirs.fileno()),
-                pass_fds=[theirs.fileno()],
+                sys.executable, "-m", "stepiq.sandbox.fork_server", stdin=theirs.fileno()
             )
         order = fork_server_client.Order(fork_server_client.FORK, 1).pack()
         with ours, connection:
@@ -211,17 +210,27 @@ class TestForkServer:
         ours, theirs = socket.socketpair()
         with theirs:
             process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-I",
-                    "-m",
-                    "stepiq.sandbox.fork_server",
-                    str(theirs.fileno()),
-                ],
-                pass_fds=[theirs.fileno()],
+                [sys.executable, "-I", "-m", "stepiq.sandbox.fork_server"],
+                stdin=theirs.fileno(),
                 env={},
                 cwd="/",
             )
         ours.close()
 
         assert process.wait(30) == 0
+
+    @linux
+    def test_its_memory_is_hidden_from_its_user(self):
+        script = (
+            "import ctypes, socket\n"
+            "from stepiq.sandbox import fork_server\n"
+            f"told = lambda _: print(ctypes.CDLL(None).prctl({PR_GET_DUMPABLE}, 0, 0, 0, 0))\n"
+            "fork_server._Parent.serve = told\n"
+            "fork_server.main(socket.socketpair()[0])\n"
+        )
+
+        ran = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False
+        )
+
+        assert ran.stdout == "0\n", ran.stderr

@@ -12,6 +12,7 @@ from stepiq.sandbox.syscalls import NUMBERS
 _libc = ctypes.CDLL(None, use_errno=True)
 _HOSTILE: dict[str, tuple[int, int]] = {
     "bpf": (321, 280),
+    "faccessat": (269, 48),
     "fchmodat": (268, 53),
     "io_uring_setup": (425, 425),
     "keyctl": (250, 219),
@@ -21,11 +22,13 @@ _HOSTILE: dict[str, tuple[int, int]] = {
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
     "ptrace": (101, 117),
+    "readlinkat": (267, 78),
     "renameat2": (316, 276),
     "rt_sigqueueinfo": (129, 138),
     "setns": (308, 268),
     "setresuid": (117, 147),
     "socket": (41, 198),
+    "statx": (332, 291),
     "symlinkat": (266, 36),
     "tgkill": (234, 131),
     "truncate": (76, 45),
@@ -41,6 +44,9 @@ _NO_SIGNAL, _SI_QUEUE = 0, -1
 """Signal 0 only checks the permission to send a signal. The second is an allowed code of a queued signal."""
 _FIOASYNC, _F_SETOWN = 0x5452, 8
 _RLIMIT_NOFILE = 7
+_STATX_BASIC = 0x7FF
+LOOK = "look at a file"
+"""Shows whether a path exists, its owner, size and times."""
 
 Attempts = dict[str, Callable[[], int]]
 
@@ -63,7 +69,7 @@ def attempts(folder: Path, other: int, handle: int) -> Attempts:
         handle: Descriptor of that process.
     """
     a, b, new = (os.fsencode(folder / name) for name in ("a", "b", "new"))
-    memory = ctypes.create_string_buffer(64)
+    memory, told = ctypes.create_string_buffer(64), ctypes.create_string_buffer(256)
     queued = ctypes.create_string_buffer(struct.pack("iii116x", _NO_SIGNAL, 0, _SI_QUEUE))
     limits = ctypes.create_string_buffer(b"\x00" * 16, 16)
     pair = ctypes.create_string_buffer(8)
@@ -87,6 +93,12 @@ def attempts(folder: Path, other: int, handle: int) -> Attempts:
         "read the environment of another process": lambda: _call(
             "openat", _AT_FDCWD, f"/proc/{other}/environ".encode(), os.O_RDONLY, 0
         ),
+        LOOK: lambda: _call("newfstatat", _AT_FDCWD, b"/etc/passwd", told, 0),
+        "look at a file in another way": lambda: _call(
+            "statx", _AT_FDCWD, b"/etc/passwd", 0, _STATX_BASIC, told
+        ),
+        "check the access to a file": lambda: _call("faccessat", _AT_FDCWD, b"/etc/passwd", os.R_OK),
+        "read a link": lambda: _call("readlinkat", _AT_FDCWD, b"/proc/self/exe", told, 256),
         "write a file": lambda: _call("openat", _AT_FDCWD, a, os.O_WRONLY, 0),
         "create a file": lambda: _call("openat", _AT_FDCWD, new, os.O_CREAT | os.O_WRONLY, 0o600),
         "truncate a file": lambda: _call("truncate", a, 0),

@@ -23,8 +23,8 @@ def live(connection: socket.socket, lifeline: int, walls: Walls) -> None:
         walls.enter()
         job = Job.unpack(told)
         serve(connection, job, data, walls.confine(parent, lifeline, job.timeout_seconds))
-    except WallMissing:
-        connection.sendall(endings.limit(limits.NOT_CONFINED).pack())
+    except WallMissing as missing:
+        connection.sendall(frames.pack(frames.NOT_CONFINED, str(missing).encode(errors="replace")))
     except (frames.BrokenFrame, OSError):
         return  # the server closed the connection
 

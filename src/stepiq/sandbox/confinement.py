@@ -1,4 +1,4 @@
-"""Resource limits and termination of a child. Skips what the system does not support."""
+"""Resource limits and termination of a child. Skips what macOS does not support."""
 
 import contextlib
 import ctypes
@@ -18,6 +18,9 @@ _SPARE_CPU_SECONDS = 2
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 
+Limit = tuple[int, int]
+"""The soft and the hard limit."""
+
 _LIMITS = {
     resource.RLIMIT_AS: ADDRESS_SPACE_BYTES,
     resource.RLIMIT_CORE: 0,
@@ -27,7 +30,7 @@ _LIMITS = {
 }
 
 # Loaded before the fork.
-_libc = ctypes.CDLL(None)
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def detach() -> None:
@@ -43,7 +46,11 @@ def detach() -> None:
 
 
 def hide_memory() -> None:
-    """Prevent other processes of the same user from reading or tracing this one."""
+    """Prevent other processes of the same user from reading or tracing this one, until it executes another program.
+
+    Raises:
+        OSError: the system refused it.
+    """
     _control(_PR_SET_DUMPABLE, 0)
 
 
@@ -66,20 +73,31 @@ def die_with_parent(parent: int) -> None:
 
 
 def confine(seconds: float) -> None:
-    """Prohibit new files, processes and threads in this process, and limit its memory and CPU time."""
+    """Prohibit new files, processes and threads in this process, and limit its memory and CPU time.
+
+    Raises:
+        ValueError, OSError: Linux refused a limit.
+    """
     for kind, most in _limits(seconds):
-        # Skips a limit that is already lower or that the system does not support.
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(kind, (most, most))
+        try:
+            resource.setrlimit(kind, _lowered(resource.getrlimit(kind), most))
+        except (ValueError, OSError):
+            # macOS refuses some of them.
+            if sys.platform == "linux":
+                raise
 
 
 def confine_worker(pid: int, seconds: float) -> None:
-    """Apply the limits of `confine` to a process that this one started. Linux only."""
+    """Apply the limits of `confine` to a process that this one started, if it is still running. Linux only.
+
+    Raises:
+        ValueError, OSError: the system refused a limit.
+    """
     if sys.platform != "linux":
         return
-    for kind, most in _limits(seconds):
-        with contextlib.suppress(ValueError, OSError):
-            resource.prlimit(pid, kind, (most, most))
+    with contextlib.suppress(ProcessLookupError):
+        for kind, most in _limits(seconds):
+            resource.prlimit(pid, kind, _lowered(resource.prlimit(pid, kind), most))
 
 
 def _limits(seconds: float) -> list[tuple[int, int]]:
@@ -87,6 +105,13 @@ def _limits(seconds: float) -> list[tuple[int, int]]:
     return [*_LIMITS.items(), (resource.RLIMIT_CPU, processor)]
 
 
+def _lowered(current: Limit, most: int) -> Limit:
+    _, hard = current
+    # A limit that is already lower stays, although root could raise it.
+    wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    return wanted, wanted
+
+
 def _control(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        _libc.prctl(option, value, 0, 0, 0)
+    if sys.platform == "linux" and _libc.prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "`prctl` was refused.")

@@ -72,6 +72,8 @@ class Conversation:
                         return CodeFailed("code_error", _text(payload))
                     case frames.LIMIT:
                         return CodeFailed("code_limit", _text(payload))
+                    case frames.NOT_CONFINED:
+                        return CodeFailed("code_limit", limits.NOT_CONFINED, _text(payload))
                     case _:
                         raise frames.BrokenFrame
 

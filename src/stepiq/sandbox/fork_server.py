@@ -1,12 +1,13 @@
 """The fork server. It has the interpreters loaded but runs no code, so its children are clean and start immediately.
 
-`python -m stepiq.sandbox.fork_server FD`, with one end of a socket pair as FD. It ends, together with all its children,
-only when the other end closes.
+`python -m stepiq.sandbox.fork_server`, with one end of a socket pair as standard input. It ends, together with all its
+children, only when the other end closes.
 """
 
 import contextlib
 import gc
 import os
+import resource
 import select
 import signal
 import socket
@@ -19,8 +20,10 @@ from stepiq.sandbox import child, confinement
 from stepiq.sandbox.frames import DEMOTE, FORK, KILL, Order
 from stepiq.sandbox.walls import Walls
 
+_CONTROL = 0
+"""Standard input. A child replaces it, as it does the other standard descriptors."""
 _MAX_DESCRIPTORS = 256
-"""Upper bound of the number of descriptors of this process."""
+"""Limit of the open files of this process and its children, which can therefore close all of them quickly."""
 _LOW_PRIORITY = 19
 """Nice value of code that gives way. Other code has 5, and the server 0. With 10, a few endless programs would take a
 third of the processors from the server."""
@@ -38,12 +41,15 @@ class _Parent:
     """Process ids by the number that the server assigned."""
 
     def serve(self) -> None:
+        poller = select.poll()
+        for descriptor in (self.wake, self.control.fileno()):
+            poller.register(descriptor, select.POLLIN)
         while True:
-            ready, _, _ = select.select([self.control, self.wake], [], [])
+            ready = {descriptor for descriptor, _ in poller.poll()}
             if self.wake in ready:
                 os.read(self.wake, 4096)
                 self.reap()
-            if self.control in ready and not self.obey():
+            if self.control.fileno() in ready and not self.obey():
                 return
 
     def obey(self) -> bool:
@@ -104,7 +110,14 @@ def _kill(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
+def _limit_descriptors() -> None:
+    # Fails only if the limit is already lower.
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_MAX_DESCRIPTORS, _MAX_DESCRIPTORS))
+
+
 def _close_all_but(*kept: int) -> None:
+    """Close all descriptors except these and the standard ones, which the child replaces."""
     first = 3
     for descriptor in sorted(kept):
         os.closerange(first, descriptor)
@@ -129,12 +142,15 @@ def main(control: socket.socket) -> None:
     # Ctrl-C in the terminal and a service manager's stop reach this process, too, but the server decides when it ends.
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
+    _limit_descriptors()
     wake, woken = os.pipe()
     for end in (wake, woken):
         os.set_blocking(end, False)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-    confinement.hide_memory()
+    # If the system refuses it, it refuses it to the children too, which then run no code and say why.
+    with contextlib.suppress(OSError):
+        confinement.hide_memory()
     # A collection in a child would copy most of the memory that it shares with this process.
     gc.disable()
     # The interpreter's library tries to import this package at every call, but a child cannot open files.
@@ -147,4 +163,4 @@ def main(control: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    main(socket.socket(fileno=int(sys.argv[1])))
+    main(socket.socket(fileno=_CONTROL))

@@ -104,12 +104,12 @@ class ForkServerClient:
         try:
             with theirs:
                 self._process = subprocess.Popen(  # noqa: S603 - runs this Python with a module of stepiq
-                    [sys.executable, "-I", "-m", _MODULE, str(theirs.fileno())],
+                    [sys.executable, "-I", "-m", _MODULE],
                     env=ENVIRONMENT,
                     cwd="/",
-                    stdin=subprocess.DEVNULL,
+                    # Its number is then small, however many files this process has open, and children replace it.
+                    stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
-                    pass_fds=(theirs.fileno(),),
                 )
         except OSError:
             ours.close()

@@ -25,6 +25,8 @@ ERROR = b"E"
 """Child to server: the code raised, is invalid, or its result is not JSON; the last frame."""
 LIMIT = b"X"
 """Child to server: the code exceeded a limit; the last frame."""
+NOT_CONFINED = b"W"
+"""Child to server: the code did not start, because a wall is missing; the last frame. Says why, for the operator."""
 
 FORK = b"F"
 """Order: fork a child. Its connection is passed with the order."""

@@ -20,6 +20,8 @@ class CodeFailed:
     code: Literal["code_error", "code_limit"]
     message: str
     """For the owner of the pipeline. Begins with the line of the source, if it is known."""
+    reason: str = ""
+    """For the operator: why the system could not isolate the code. Empty if it could."""
 
 
 Outcome = Ran | CodeFailed

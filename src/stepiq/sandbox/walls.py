@@ -7,8 +7,9 @@ interpreter.
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -20,16 +21,17 @@ from stepiq.sandbox.syscalls import RUNNING, STARTING, Policy
 Started = TypeVar("Started")
 
 _FIRST_USER, _USERS = 61_184, 4_096
-"""User ids that no account has: systemd assigns them to services dynamically."""
+"""User ids that no account has. systemd assigns them to services with `DynamicUser=`."""
 _LIBRARIES = (
     "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/nix/store", "/gnu/store", "/etc/ld.so.cache",
 )  # fmt: skip
 """Files that an interpreter in its own process loads when it starts."""
 _SWITCH_SECONDS = 10
+_SECCOMP, _LANDLOCK = "a system call filter (seccomp)", "Landlock"
 
 
 class WallMissing(Exception):
-    """A wall that the system supports could not be set up, so no code may run."""
+    """A wall that the system supports could not be set up, so no code may run. The text names it and the error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +74,17 @@ class Confinement:
             worker: The process that `launch` started for the code; None if the code runs in this process.
 
         Raises:
-            WallMissing: the system refused the filter.
+            WallMissing: the system refused the limits or the filter.
         """
-        if worker is None:
-            confinement.die_with_parent(self.parent)
-            confinement.die_with(self.lifeline)
-        else:
-            confinement.confine_worker(worker, self.seconds)
-        if self.opened is not None:
-            os.close(self.opened)
-        confinement.confine(self.seconds)
+        with _required("limits"):
+            if worker is None:
+                confinement.die_with_parent(self.parent)
+                confinement.die_with(self.lifeline)
+            else:
+                confinement.confine_worker(worker, self.seconds)
+            if self.opened is not None:
+                os.close(self.opened)
+            confinement.confine(self.seconds)
         _filter(RUNNING, all_threads=worker is None)
 
 
@@ -122,15 +125,15 @@ class Walls:
         Raises:
             WallMissing: one of them failed.
         """
-        try:
-            if self.switches_user:
+        if self.switches_user:
+            with _required("its own user"):
                 switch_user()
+        with _required("not dumpable"):
             confinement.hide_memory()
-            if self.ruleset is not None:
+        if self.ruleset is not None:
+            with _required(_LANDLOCK):
                 landlock.restrict(self.ruleset)
                 os.close(self.ruleset)
-        except OSError as error:
-            raise WallMissing from error
 
     def confine(self, parent: int, lifeline: int, seconds: float) -> Confinement:
         """Create the object that sets up the other walls, once the job is known.
@@ -144,7 +147,7 @@ class Walls:
 
 
 def switch_user() -> None:
-    """Switch to a user that owns nothing, and that other children don't share. Only root may do this.
+    """Switch to a user that owns nothing, and that other children rarely share. Only root may do this.
 
     Raises:
         OSError: the process lacks the rights, or the container doesn't have these users.
@@ -173,15 +176,18 @@ def can_switch_user() -> bool:
 
 def missing() -> list[str]:
     """The walls that this system doesn't support, described for its operator."""
-    walls = {
-        "a system call filter (seccomp)": seccomp.available(),
-        "Landlock": landlock.version() > 0,
-    }
+    walls = {_SECCOMP: seccomp.available(), _LANDLOCK: landlock.version() > 0}
     return [wall for wall, stands in walls.items() if not stands]
 
 
-def _filter(policy: Policy, *, all_threads: bool = False) -> None:
+@contextmanager
+def _required(wall: str) -> Generator[None]:
     try:
+        yield
+    except (ValueError, OSError) as error:
+        raise WallMissing(f"{wall}: {error}") from error
+
+
+def _filter(policy: Policy, *, all_threads: bool = False) -> None:
+    with _required(_SECCOMP):
         seccomp.install(policy, all_threads=all_threads)
-    except OSError as error:
-        raise WallMissing from error

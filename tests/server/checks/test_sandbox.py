@@ -3,9 +3,12 @@ import os
 import pytest
 
 from stepiq.core.settings import Settings
-from stepiq.sandbox import walls
-from stepiq.server.checks import Status, before_start
-from stepiq.server.checks.machine import check_sandbox
+from stepiq.sandbox import limits, walls
+from stepiq.sandbox.outcomes import CodeFailed
+from stepiq.sandbox.sandbox import Sandbox
+from stepiq.server.checks import Status, before_start, everything
+from stepiq.server.checks.machine import check_sandbox, try_sandbox
+from tests.server.checks.conftest import named
 
 
 class TestCheckSandbox:
@@ -66,3 +69,48 @@ class TestCheckSandbox:
         monkeypatch.setattr(walls, "_SWITCH_SECONDS", 0.001)
 
         assert not walls.can_switch_user()
+
+
+class TestTrySandbox:
+    async def test_where_code_runs_the_result_is_that_of_the_start(self, here: Settings):
+        assert await try_sandbox(here) == await check_sandbox(here)
+
+    async def test_code_that_fails_for_another_reason_is_reported(
+        self, here: Settings, monkeypatch: pytest.MonkeyPatch
+    ):
+        async def fail(*_: object, **__: object) -> CodeFailed:
+            return CodeFailed("code_limit", limits.NOT_STARTED)
+
+        monkeypatch.setattr(Sandbox, "run", fail)
+
+        (found,) = await try_sandbox(here)
+
+        assert found.status is Status.FAILED
+        assert limits.NOT_STARTED in found.detail
+
+    async def test_doctor_runs_code_and_the_start_does_not(
+        self, here: Settings, monkeypatch: pytest.MonkeyPatch
+    ):
+        async def fail(*_: object, **__: object) -> CodeFailed:
+            return CodeFailed("code_limit", limits.NOT_CONFINED, "Landlock: refused")
+
+        monkeypatch.setattr(Sandbox, "run", fail)
+        announced: list[str] = []
+
+        found = await everything()
+        await before_start(here, announced.append)
+
+        assert named(found, "sandbox").status is Status.FAILED
+        assert named(found, "sandbox").detail.endswith(" refuses a protection: Landlock: refused")
+        assert [check.name for check in found].count("sandbox") == 1
+        assert not any("Landlock: refused" in line for line in announced)
+
+    async def test_a_failure_of_the_start_is_reported_once(
+        self, here: Settings, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        monkeypatch.setattr(walls, "can_switch_user", lambda: False)
+
+        (found,) = await try_sandbox(here)
+
+        assert "cannot switch to another user" in found.detail

@@ -12,7 +12,7 @@ from stepiq.server.checks.check import Check, Status
 from stepiq.server.checks.collector import check_collector
 from stepiq.server.checks.configuration import check_settings, check_step_types
 from stepiq.server.checks.identity_providers import check_identity_providers
-from stepiq.server.checks.machine import check_descriptors, check_sandbox
+from stepiq.server.checks.machine import check_descriptors, check_sandbox, try_sandbox
 from stepiq.server.checks.models import check_default_model, check_providers
 from stepiq.server.checks.network import check_mail, check_port
 from stepiq.server.checks.secrets import check_secrets
@@ -32,6 +32,8 @@ class _Listed:
     look: Callable[[Settings], Awaitable[list[Check]]]
     is_for_start: bool = True
     """Whether it runs before a start. Calls to other servers, and what the start itself tries next, are left out."""
+    is_for_doctor: bool = True
+    """Whether `stepiq doctor` runs it. Left out if another check does more."""
     needs_store: bool = False
     """Whether it needs the store. It is skipped if `check_store` fails, because it would report the same problem."""
 
@@ -42,7 +44,8 @@ _CHECKS = (
     _Listed(check_store),
     _Listed(check_owner, is_for_start=False),
     _Listed(check_secrets, needs_store=True),
-    _Listed(check_sandbox),
+    _Listed(check_sandbox, is_for_doctor=False),
+    _Listed(try_sandbox, is_for_start=False),
     _Listed(check_descriptors),
     _Listed(check_providers, is_for_start=False),
     _Listed(check_default_model),
@@ -55,13 +58,13 @@ _CHECKS = (
 
 
 async def everything() -> list[Check]:
-    """Run all checks. Changes nothing."""
+    """Run the checks of `stepiq doctor`. Changes nothing."""
     try:
         configured = settings.load()
     except SettingsInvalid as error:
         issues = error.issues or [Issue("settings", "setting", error.message)]
         return [Check(each.path, Status.FAILED, each.message, error=error) for each in issues]
-    return await _looked(configured, _CHECKS)
+    return await _looked(configured, [each for each in _CHECKS if each.is_for_doctor])
 
 
 async def of_running(configured: Settings) -> list[Check]:

@@ -2,14 +2,23 @@
 
 import asyncio
 import os
+from datetime import timedelta
 
 from stepiq.core.settings import Settings
+from stepiq.language.code_source import CodeLanguage
 from stepiq.sandbox import walls
+from stepiq.sandbox.outcomes import CodeFailed
+from stepiq.sandbox.sandbox import Sandbox
 from stepiq.server import descriptors
-from stepiq.server.checks.check import Check, failed, ok, warning
+from stepiq.server.checks.check import Check, Status, failed, ok, warning
 
 _FILES = "open files"
 _SANDBOX = "sandbox"
+_CODE = {
+    CodeLanguage.PYTHON: "def main(input): return input",
+    CodeLanguage.JAVASCRIPT: "function main(input) { return input }",
+}
+_CODE_TIMEOUT = timedelta(seconds=10)
 
 
 async def check_descriptors(settings: Settings) -> list[Check]:
@@ -32,7 +41,7 @@ async def check_descriptors(settings: Settings) -> list[Check]:
 
 
 async def check_sandbox(_: Settings) -> list[Check]:
-    """Whether `code` steps can run, and how they are isolated."""
+    """Whether the system can isolate `code` steps, and how. Runs no code."""
     is_root = os.geteuid() == 0
     if is_root and not await asyncio.to_thread(walls.can_switch_user):
         detail = "The server runs as root and cannot switch to another user, so `code` steps fail."
@@ -46,3 +55,31 @@ async def check_sandbox(_: Settings) -> list[Check]:
         return [warning(_SANDBOX, detail, advice)]
     user = "a user of its own" if is_root else "the user of the server"
     return [ok(_SANDBOX, f"`code` runs as {user}, with a system call filter and Landlock")]
+
+
+async def try_sandbox(settings: Settings) -> list[Check]:
+    """The result of `check_sandbox`, or why code fails in the sandbox: a system may refuse protections that it has."""
+    found = await check_sandbox(settings)
+    if any(check.status is Status.FAILED for check in found):
+        return found
+    sandbox = Sandbox()
+    try:
+        for language, source in _CODE.items():
+            ran = await sandbox.run(
+                language, source, None, timeout=_CODE_TIMEOUT, log=lambda _: None
+            )
+            if isinstance(ran, CodeFailed):
+                return [_fails(language, ran)]
+    finally:
+        await sandbox.close()
+    return found
+
+
+def _fails(language: CodeLanguage, ran: CodeFailed) -> Check:
+    if not ran.reason:
+        return failed(_SANDBOX, f"`code` steps in {language} fail: {ran.message}", "")
+    detail = (
+        f"`code` steps in {language} fail, because the system refuses a protection: {ran.reason}"
+    )
+    advice = "Allow it in the configuration of the container or the service, or run the server elsewhere."
+    return failed(_SANDBOX, detail, advice)
