@@ -145,7 +145,7 @@ release-data: ## record the data of a server of this version, which later versio
 sbom: ## write sbom.json and sbom-ui.json: the packages of a server, as CycloneDX documents
 	@scripts/audit.sh sbom
 
-audit: ## look for known vulnerabilities in the packages; needs the network
+audit: ## look for known vulnerabilities in the packages of a server; needs the network
 	@scripts/audit.sh vulnerabilities
 
 platforms: ## check that each locked package has a wheel for each architecture of the image; needs the network

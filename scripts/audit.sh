@@ -4,7 +4,8 @@
 #
 # Usage: scripts/audit.sh sbom [FOLDER]|vulnerabilities
 #   sbom             writes sbom.json and sbom-ui.json, the Python packages and the npm packages, as CycloneDX documents
-#   vulnerabilities  queries the advisory database of PyPI; fails if it finds any, or if it does not know a package
+#   vulnerabilities  queries the advisories of PyPI and of npm's registry for the packages of a server and of the web
+#                    interface; fails if it finds any, or if PyPI does not know a package
 set -eu
 cd "$(dirname "$0")/.."
 scripts/bootstrap.sh runtime
@@ -19,11 +20,14 @@ case ${1:-} in
         mkdir -p "$folder"
         .venv-audit/bin/cyclonedx-py requirements requirements.lock --pyproject distributions/stepiq/pyproject.toml \
             --output-reproducible --output-file "$folder/sbom.json"
+        .venv/bin/python scripts/check_sbom.py "$folder/sbom.json" requirements.lock
         .venv/bin/python scripts/ui_sbom.py "$folder/sbom-ui.json"
         echo "Wrote $folder/sbom.json and $folder/sbom-ui.json."
         ;;
     vulnerabilities)
-        .venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
+        .venv-audit/bin/pip-audit --strict --disable-pip --require-hashes \
+            --requirement requirements.lock --requirement requirements-ui.lock
+        .venv/bin/python scripts/audit_ui.py
         ;;
     *) echo "Usage: scripts/audit.sh sbom [FOLDER]|vulnerabilities" >&2; exit 2 ;;
 esac

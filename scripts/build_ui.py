@@ -50,7 +50,7 @@ def build() -> bool:
         wanted = source_hash()
         _say("Building the web interface ...")
         install(UI)
-        _run("run", "build", quiet=True)
+        run_npm("run", "build", quiet=True)
         (DIST / _STAMP).write_text(wanted)
     return True
 
@@ -100,7 +100,7 @@ def install(folder: Path) -> None:
     lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
     stamp = folder / "node_modules" / ".stepiq-installed"
     if not (stamp.is_file() and stamp.read_text() == lock):
-        _run("ci", "--no-audit", "--no-fund", quiet=True, folder=folder)
+        run_npm("ci", "--no-audit", "--no-fund", quiet=True, folder=folder)
         # Without packages, npm does not create the folder.
         stamp.parent.mkdir(exist_ok=True)
         stamp.write_text(lock)
@@ -116,10 +116,15 @@ def run_scripts(*names: str) -> None:
     with alone():
         install(UI)
     for name in names:
-        _run("run", name, quiet=False)
+        run_npm("run", name)
 
 
-def _run(*arguments: str, quiet: bool, folder: Path = UI) -> None:
+def run_npm(*arguments: str, quiet: bool = False, folder: Path = UI) -> None:
+    """Run npm in a folder. `quiet` shows its output only if it fails.
+
+    Raises:
+        BuildFailed: npm failed.
+    """
     with tempfile.TemporaryDirectory() as commands, tempfile.TemporaryFile("w+") as output:
         path = f"{write_commands(Path(commands))}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         sink = output if quiet else None

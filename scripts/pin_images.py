@@ -14,7 +14,11 @@ from pathlib import Path
 import httpx2
 
 _HUB = "https://registry-1.docker.io"
-_IMAGE = re.compile(r"\b(python|postgres):([\w.-]+)(?:@sha256:[0-9a-f]{64})?")
+# Only where an image is expected: `postgres:5432` in a URL is a host and a port.
+_IMAGE = re.compile(
+    r"(?P<before>^ARG BASE=|^FROM +|^ *image: +)(?P<name>[a-z]+):(?P<tag>[\w.-]+)(?:@sha256:[0-9a-f]{64})?",
+    re.MULTILINE,
+)
 _MEDIA = "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json"
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _FILES = ("Dockerfile", "compose.yaml")
@@ -29,7 +33,9 @@ def main() -> int:
     chosen = parser.parse_args()
     paths = [chosen.folder / name for name in _FILES]
     texts = {path: path.read_text() for path in paths}
-    images = {match.group(1, 2) for text in texts.values() for match in _IMAGE.finditer(text)}
+    images = {
+        match.group("name", "tag") for text in texts.values() for match in _IMAGE.finditer(text)
+    }
     try:
         with httpx2.Client(base_url=chosen.registry, timeout=_TIMEOUT_SECONDS) as client:
             digests = {image: _digest(client, *image) for image in sorted(images)}
@@ -57,8 +63,8 @@ def _digest(client: httpx2.Client, name: str, tag: str) -> str:
 
 
 def _pinned(match: re.Match[str], digests: dict[tuple[str | None, ...], str]) -> str:
-    name, tag = match.group(1, 2)
-    return f"{name}:{tag}@{digests[name, tag]}"
+    before, name, tag = match.group("before", "name", "tag")
+    return f"{before}{name}:{tag}@{digests[name, tag]}"
 
 
 if __name__ == "__main__":

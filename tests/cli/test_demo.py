@@ -130,6 +130,15 @@ class TestDemo:
         assert "The server cannot listen on 127.0.0.1:" in said.err
         assert "--port" in said.err
 
+    async def test_the_log_of_its_server_is_for_its_owner_only(self, demo: Command):
+        demo.environment["STEPIQ_MASTER_KEY"] = "short"
+
+        said = await demo("demo")
+
+        log = demo.folder / "data" / "demo.log"
+        assert "STEPIQ_MASTER_KEY" in said.err
+        assert log.stat().st_mode & 0o777 == 0o600
+
     async def test_a_server_that_runs_already_is_told(self, demo: Command):
         serving = await demo.start("serve", "--port", "0")
         try:

@@ -43,15 +43,16 @@ class TestPrepare:
 
         assert mode(settings.data_dir) == after
 
-    def test_a_database_that_others_could_read_is_closed_to_them(self, settings: Settings):
+    @pytest.mark.parametrize("name", ["stepiq.db", "demo.log"])
+    def test_a_file_that_others_could_read_is_closed_to_them(self, settings: Settings, name: str):
         settings.data_dir.mkdir(mode=0o700)
-        database = settings.data_dir / "stepiq.db"
-        database.touch()
-        database.chmod(0o644)
+        file = settings.data_dir / name
+        file.touch()
+        file.chmod(0o644)
 
         data_folder.prepare(settings)
 
-        assert mode(database) == 0o600
+        assert mode(file) == 0o600
 
     def test_somebody_elses_folder_that_is_open_to_all_is_refused(
         self, settings: Settings, monkeypatch: pytest.MonkeyPatch

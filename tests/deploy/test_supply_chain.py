@@ -1,14 +1,20 @@
 """What is installed is what was checked: hashes of packages and tools, digests of images."""
 
+import gzip
+import json
+import os
 import re
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.support.containers import ROOT
 
@@ -48,6 +54,128 @@ class TestTools:
         ] == []
 
 
+class TestAudit:
+    def test_it_checks_the_python_packages_that_a_server_is_installed_with(self):
+        installed = re.findall(
+            r'runtime\) locks="(.*)"', (ROOT / "scripts/bootstrap.sh").read_text()
+        )
+        checked = re.findall(r"--requirement (\S+)", (ROOT / "scripts/audit.sh").read_text())
+
+        assert [each.split() for each in installed] == [checked]
+
+
+@pytest.mark.slow
+class TestAuditOfTheWebInterface:
+    def test_it_asks_about_each_package_that_is_not_for_development(self):
+        locked = json.loads((ROOT / "ui" / "package-lock.json").read_text())["packages"]
+        needed = {
+            path.rpartition("node_modules/")[2]
+            for path, package in locked.items()
+            if path and not package.get("dev")
+        }
+
+        with advisories({}) as (registry, asked):
+            audited = audit_ui(registry)
+
+        assert audited.returncode == 0, audited.stderr
+        assert [set(each) for each in asked] == [needed]
+
+    def test_it_fails_if_one_is_known_to_be_vulnerable(self):
+        known = {"id": 1, "title": "Bad", "severity": "high", "vulnerable_versions": "*"}
+
+        with advisories({"react": [known | {"url": "https://example.com/1"}]}) as (registry, _):
+            audited = audit_ui(registry)
+
+        assert audited.returncode == 1
+        assert "react" in audited.stdout
+
+    def test_it_fails_without_advisories(self):
+        audited = audit_ui("http://127.0.0.1:9")
+
+        assert audited.returncode == 1
+        assert "`npm audit --package-lock-only --omit=dev` failed" in audited.stderr
+
+
+def audit_ui(registry: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, ROOT / "scripts" / "audit_ui.py"],
+        env={**os.environ, "npm_config_registry": registry, "npm_config_fetch_retries": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@contextmanager
+def advisories(known: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, list[str]]]]]:
+    """An npm registry with these advisories: its URL, and the packages that it was asked about."""
+    asked: list[dict[str, list[str]]] = []
+
+    class Registry(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers["Content-Encoding"] == "gzip":
+                body = gzip.decompress(body)
+            asked.append(json.loads(body))
+            self._answer(200, known)
+
+        def do_GET(self) -> None:
+            self._answer(404, {})
+
+        def _answer(self, status: int, content: object) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps(content).encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    with serving(Registry) as url:
+        yield url, asked
+
+
+class TestCheckSbom:
+    LOCK = "one==1.0 \\\n    --hash=sha256:aa\ntwo==2.0 ; sys_platform == 'win32' \\\n    --hash=sha256:bb\n"
+
+    @pytest.mark.parametrize(
+        ("listed", "code", "missing"),
+        [
+            ([("one", "1.0"), ("two", "2.0")], 0, ""),
+            ([("one", "1.0")], 1, " does not list two 2.0 of "),
+            ([("one", "1.0"), ("two", "2.1")], 1, " does not list two 2.0 of "),
+        ],
+    )
+    def test_each_package_of_the_lock_file_is_listed(
+        self, tmp_path: Path, listed: list[tuple[str, str]], code: int, missing: str
+    ):
+        components = [{"name": name, "version": version} for name, version in listed]
+        document, lock = tmp_path / "sbom.json", tmp_path / "some.lock"
+        document.write_text(json.dumps({"components": components}))
+        lock.write_text(self.LOCK)
+        script = ROOT / "scripts" / "check_sbom.py"
+
+        checked = subprocess.run(
+            [sys.executable, script, document, lock], capture_output=True, text=True, check=False
+        )
+
+        assert checked.returncode == code
+        assert missing in checked.stderr
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve on loopback; gives the URL."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 class _Registry(BaseHTTPRequestHandler):
     """Gives out digests to clients with a token, as Docker Hub does."""
 
@@ -75,12 +203,8 @@ class _Registry(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def registry() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Registry) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving(_Registry) as url:
+        yield url
 
 
 @pytest.fixture
@@ -108,6 +232,28 @@ class TestPinImages:
         dockerfile = (folder / "Dockerfile").read_text()
         assert dockerfile == f"ARG BASE=python:3.13.1-slim@sha256:{'a' * 64}\nFROM ${{BASE}}\n"
         assert (folder / "compose.yaml").read_text() == f"image: postgres:17.1@sha256:{'b' * 64}\n"
+
+    def test_only_the_images_of_the_repository_get_digests(
+        self, tmp_path: Path, registry: str, monkeypatch: pytest.MonkeyPatch
+    ):
+        texts = {name: (ROOT / name).read_text() for name in ("Dockerfile", "compose.yaml")}
+        services = yaml.safe_load(texts["compose.yaml"])["services"]
+        (base,) = re.findall(r"^ARG BASE=(.*)$", texts["Dockerfile"], re.MULTILINE)
+        expected = dict(texts)
+        images = [("Dockerfile", base), ("compose.yaml", services["postgres"]["image"])]
+        for number, (file, image) in enumerate(images):
+            name, _, tag = image.partition(":")
+            digest = f"sha256:{number:064}"
+            monkeypatch.setitem(DIGESTS, f"/v2/library/{name}/manifests/{tag}", digest)
+            assert texts[file].count(image) == 1
+            expected[file] = texts[file].replace(image, f"{image}@{digest}")
+        for name, text in texts.items():
+            (tmp_path / name).write_text(text)
+
+        pinned = pin(tmp_path, registry)
+
+        assert pinned.returncode == 0, pinned.stderr
+        assert {name: (tmp_path / name).read_text() for name in texts} == expected
 
     def test_an_unknown_image_changes_nothing(self, folder: Path, registry: str):
         (folder / "compose.yaml").write_text("image: postgres:99.9\n")

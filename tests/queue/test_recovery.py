@@ -117,7 +117,7 @@ class TestStoreOutage:
         async def write_in_a_damaged_file(run, entry):
             if faults:
                 faults.pop()
-                raise StoreDamaged("stepiq.db", "database disk image is malformed")
+                raise StoreDamaged("The database disk image is malformed.")
             await write(run, entry)
 
         monkeypatch.setattr(journal, "write", write_in_a_damaged_file)

@@ -153,6 +153,18 @@ class TestServe:
             assert line["code"] == "worker_running"
             assert str(first.pid) in line["message"]
 
+    async def test_a_second_one_on_the_same_data_and_port_says_who_has_the_data(self, tmp_path):
+        async with serving(tmp_path) as first:
+            url = (await ready(first))[-1]["url"]
+            async with serving(tmp_path, STEPIQ_PORT=url.rpartition(":")[2]) as second:
+                (line,) = await ended(second)
+
+        assert line["code"] == "worker_running"
+        assert line["message"] == (
+            f"Another stepIQ process (pid {first.pid}) uses {tmp_path}/data/stepiq.db. Stop it first, or give this one another"
+            " STEPIQ_DATA_DIR."
+        )
+
     async def test_a_taken_port_is_named_with_what_to_do(self, tmp_path):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])

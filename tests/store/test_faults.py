@@ -1,10 +1,8 @@
 """What only the operator can fix: a full disk, and a damaged file."""
 
-import contextlib
+import errno
 import os
-import shutil
-import subprocess
-import sys
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -18,33 +16,15 @@ from stepiq.server.checks.store import check_owner, check_store
 from stepiq.store import faults, migrate
 from stepiq.store.database import Database
 from stepiq.store.faults import StoreDamaged, StoreFull
+from tests.cli.conftest import Command
 from tests.server.checks.conftest import named
+from tests.support.small_disk import fill, mounted
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 4 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", folder],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip("Only root can mount a small disk, and not in every container.")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """Use all space that is left."""
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"x" * 4096)
-    assert shutil.disk_usage(folder).free == 0
-    return filler
+    with mounted(tmp_path / "disk", 4) as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -80,14 +60,37 @@ class TestFullDisk:
         with pytest.raises(StoreFull):
             await database.ping()
 
-    async def test_doctor_and_the_start_say_so(self, small_disk: Path):
-        settings = load(data_dir=small_disk)
+    @pytest.mark.parametrize("name", [".", "data"])
+    async def test_doctor_and_the_start_say_so(self, small_disk: Path, name: str):
+        settings = load(data_dir=small_disk / name)
         fill(small_disk)
 
         found = named(await check_store(settings), "data folder")
 
         assert found.status is Status.FAILED
         assert "has no space left" in found.detail
+        with pytest.raises(StoreFull, match="has no space left"):
+            await before_start(settings)
+
+
+class TestNoSpaceForAFolder:
+    """Some file systems cannot create the folder that the check creates to try it."""
+
+    @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+    @pytest.mark.parametrize("name", [".", "data"])
+    async def test_doctor_and_the_start_report_a_full_disk(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, name: str
+    ):
+        settings = load(data_dir=tmp_path / name)
+
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "mkdir", refuse)
+
+        (found,) = await check_store(settings)
+
+        assert found.detail == f"{tmp_path} has no space left. Free space on its disk."
         with pytest.raises(StoreFull, match="has no space left"):
             await before_start(settings)
 
@@ -116,24 +119,19 @@ class TestDamagedFile:
         with pytest.raises(StoreDamaged, match="is damaged"):
             await before_start(damaged)
 
-    def test_serve_ends_with_one_sentence(self, damaged: Settings):
-        environment = {
-            "PATH": os.environ["PATH"],
-            "STEPIQ_DATA_DIR": str(damaged.data_dir),
-            "STEPIQ_PORT": "0",
-        }
-        ran = subprocess.run(
-            [sys.executable, "-m", "stepiq", "serve"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+    async def test_serve_and_doctor_say_the_same_sentence(self, damaged: Settings):
+        command = Command(damaged.data_dir)
+        command.environment["STEPIQ_DATA_DIR"] = str(damaged.data_dir)
+        command.environment["STEPIQ_LOG_FORMAT"] = "console"
 
-        assert ran.returncode == 1
-        assert "is damaged" in ran.stderr
-        assert "Traceback" not in ran.stderr
+        served, examined = await command("serve", "--port", "0"), await command("doctor")
+
+        (line,) = served.err.splitlines()
+        sentence = line.removeprefix("Error: ")
+        assert (served.code, examined.code) == (1, 1)
+        assert f"{damaged.sqlite_path} is damaged: " in sentence
+        assert re.search(rf"^FAILED +database +{re.escape(sentence)}$", examined.out, re.MULTILINE)
+        assert "Traceback" not in examined.out + examined.err
 
     async def test_a_sound_file_passes(self, tmp_path: Path):
         database = Database(load(data_dir=tmp_path))
@@ -154,6 +152,63 @@ class TestDamagedFile:
         with pytest.raises(StoreDamaged):
             await read_all()
         await database.close()
+
+
+def emptied(folder: Path, *others: str) -> Settings:
+    """A database of 0 bytes, and other files with content."""
+    (folder / "stepiq.db").touch(mode=0o600)
+    for name in others:
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_text("x" * 64)
+    return load(data_dir=folder)
+
+
+USED = ["stepiq.db-wal", "stepiq.db.lock", "jwt.key", "master.key"]
+
+
+class TestEmptiedFile:
+    @pytest.mark.parametrize("trace", USED)
+    async def test_doctor_and_the_start_refuse_it_if_a_server_has_used_it(
+        self, tmp_path: Path, trace: str
+    ):
+        settings = emptied(tmp_path, trace)
+
+        found = named(await check_store(settings), "database")
+
+        assert found.detail == (
+            f"The database {tmp_path}/stepiq.db is damaged: it has 0 bytes, although a server has used it ({trace} exists). Stop"
+            " the server and restore a backup with `stepiq restore --force FILE`, or delete the file to start with a new"
+            " database."
+        )
+        assert found.status is Status.FAILED
+        with pytest.raises(StoreDamaged, match="it has 0 bytes"):
+            await before_start(settings)
+
+    @pytest.mark.parametrize("trace", USED)
+    def test_no_table_is_created_in_it(self, tmp_path: Path, trace: str):
+        database = Database(emptied(tmp_path, trace))
+
+        with pytest.raises(StoreDamaged, match="it has 0 bytes"):
+            migrate.upgrade(database.url)
+
+        assert (tmp_path / trace).exists()
+
+    async def test_a_new_empty_file_gets_its_tables(self, tmp_path: Path):
+        settings = emptied(tmp_path)
+
+        await before_start(settings)
+        migrate.upgrade(Database(settings).url)
+
+        assert "schema " in named(await check_store(settings), "database").detail
+
+    async def test_after_it_was_deleted_there_is_a_new_database(self, tmp_path: Path):
+        settings = emptied(tmp_path, "stepiq.db-wal", "stepiq.db.lock")
+        (tmp_path / "stepiq.db").unlink()
+
+        await before_start(settings)
+        migrate.upgrade(Database(settings).url)
+
+        assert "schema " in named(await check_store(settings), "database").detail
 
 
 class TestOwner:

@@ -14,6 +14,7 @@ from stepiq.client import AsyncClient
 from stepiq.client.aio.transport import AsyncTransport
 from stepiq.client.connection import DEFAULT_TIMEOUT, ServerConnection
 from stepiq.core import http
+from stepiq.core.data_folder import create_private
 from stepiq.core.environment import environment
 from stepiq.core.errors import Unavailable
 
@@ -59,6 +60,7 @@ async def demo_server(port: int, log: Path) -> AsyncGenerator[AsyncClient]:
 
 async def _start(port: int, log: Path) -> asyncio.subprocess.Process:
     command = ["-m", "stepiq", "serve", "--host", _HOST, "--port", str(port)]
+    create_private(log)
     with log.open("wb") as output:
         return await asyncio.create_subprocess_exec(
             sys.executable,

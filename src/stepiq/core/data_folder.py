@@ -11,7 +11,7 @@ from stepiq.core.settings import Settings
 _OTHERS = 0o007
 _GROUP = 0o070
 _GROUP_WRITES = 0o020
-_FILES = ("stepiq.db", "stepiq.db-wal", "stepiq.db-shm", "stepiq.db.lock")
+_FILES = ("stepiq.db", "stepiq.db-wal", "stepiq.db-shm", "stepiq.db.lock", "demo.log")
 
 
 class DataFolderUnusable(Invalid):

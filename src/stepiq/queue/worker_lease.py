@@ -206,6 +206,22 @@ def owner(database: Path) -> str | None:
     return None
 
 
+def require_unused(database: Path) -> None:
+    """Refuse an SQLite database that another process uses. Does not acquire the lease.
+
+    Raises:
+        WorkerRunning: another process uses it.
+    """
+    if (pid := owner(database)) is not None:
+        raise _used(database, pid)
+
+
+def _used(database: Path, pid: str) -> WorkerRunning:
+    return WorkerRunning(
+        f"Another stepIQ process (pid {pid}) uses {database}. Stop it first, or give this one another STEPIQ_DATA_DIR."
+    )
+
+
 def _pid_in(handle: int) -> str:
     """The process id in a lock file, or `unknown` if its owner has not written it yet."""
     return os.read(handle, 32).decode(errors="replace").strip() or "unknown"
@@ -218,11 +234,7 @@ def _lock_file(path: Path) -> int:
     except BlockingIOError:
         pid = _pid_in(handle)
         os.close(handle)
-        database = path.with_suffix("")
-        raise WorkerRunning(
-            f"Another stepIQ process (pid {pid}) uses {database}. Stop it first, or give this one "
-            "another STEPIQ_DATA_DIR."
-        ) from None
+        raise _used(path.with_suffix(""), pid) from None
     os.ftruncate(handle, 0)
     os.write(handle, str(os.getpid()).encode())
     return handle

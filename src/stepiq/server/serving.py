@@ -10,6 +10,7 @@ from stepiq.accounts.oidc.http import OIDC
 from stepiq.core import gc_pause, logging
 from stepiq.core.settings import Settings
 from stepiq.core.watchdog import Watchdog
+from stepiq.queue.worker_lease import require_unused
 from stepiq.runs.endpoints import STREAMS
 from stepiq.server.app import create_app, equip
 from stepiq.server.assembly import built
@@ -51,6 +52,9 @@ def serve(
         CannotStart, StoreRefused, StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, KeyUnusable,
             PlansInvalid: the operator must fix a problem first.
     """
+    if settings.sqlite_path is not None:
+        # First, because a server on the same data usually has the same port, too.
+        require_unused(settings.sqlite_path)
     with bind(settings.host, settings.port, "STEPIQ_PORT") as listener:
         if settings.port == 0:
             settings = settings.model_copy(update={"port": listener.getsockname()[1]})

@@ -43,18 +43,12 @@ class StoreDamaged(StoreUnavailable):
     code = "store_damaged"
     was_answered = True
 
-    def __init__(self, path: str | None, reason: str) -> None:
-        super().__init__(
-            f"The database {path or 'file'} is damaged: {reason}. Stop the server and restore a backup with"
-            " `stepiq restore --force FILE`, or set STEPIQ_DATA_DIR to another folder."
-        )
-
 
 def fault(error: BaseException | None, path: Path | None = None) -> StoreUnavailable | None:
     """The fault of the disk or the file that caused a driver's error; None for other errors."""
     if isinstance(error, psycopg.errors.DiskFull):
         return StoreFull(FULL)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and is_full(error):
         return StoreFull(FULL)
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
@@ -64,8 +58,20 @@ def fault(error: BaseException | None, path: Path | None = None) -> StoreUnavail
     if primary == sqlite3.SQLITE_FULL or (primary in _NO_FILE and is_nearly_full(path)):
         return StoreFull(FULL)
     if primary in _DAMAGED:
-        return StoreDamaged(None if path is None else str(path), str(error))
+        return _damaged(path, str(error))
     return None
+
+
+def _damaged(path: Path | None, reason: str) -> StoreDamaged:
+    return StoreDamaged(
+        f"The database {path or 'file'} is damaged: {reason}. Stop the server and restore a backup with"
+        " `stepiq restore --force FILE`, or set STEPIQ_DATA_DIR to another folder."
+    )
+
+
+def is_full(error: OSError) -> bool:
+    """Whether an operation on a file failed because the disk or the quota of the user has no space left."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_nearly_full(path: Path | None) -> bool:
@@ -75,12 +81,35 @@ def is_nearly_full(path: Path | None) -> bool:
     return shutil.disk_usage(path.parent).free < NEARLY_FULL_BYTES
 
 
+def check_not_emptied(path: Path) -> None:
+    """Refuse an SQLite file that has lost its content. SQLite would treat it as new, and delete its log.
+
+    Raises:
+        StoreDamaged: it has 0 bytes, although a server has used it.
+    """
+    if not path.exists() or path.stat().st_size:
+        return
+    # None of these exists before the file has content.
+    later = (
+        Path(f"{path}-wal"),
+        Path(f"{path}.lock"),
+        path.with_name("jwt.key"),
+        path.with_name("master.key"),
+    )
+    if (found := next((each for each in later if each.exists()), None)) is not None:
+        raise StoreDamaged(
+            f"The database {path} is damaged: it has 0 bytes, although a server has used it ({found.name} exists). Stop the server"
+            " and restore a backup with `stepiq restore --force FILE`, or delete the file to start with a new database."
+        )
+
+
 def check_file(path: Path) -> None:
     """Check an SQLite file for damage, for at most a second.
 
     Raises:
         StoreDamaged: it is damaged.
     """
+    check_not_emptied(path)
     end = time.monotonic() + _CHECK_SECONDS
     with closing(sqlite3.connect(path)) as connection:
         connection.set_progress_handler(lambda: time.monotonic() > end, _CHECK_STEPS)
@@ -92,7 +121,7 @@ def check_file(path: Path) -> None:
             # The check takes longer, or another process uses the file.
             return
     if found != "ok":
-        raise StoreDamaged(str(path), str(found).splitlines()[-1])
+        raise _damaged(path, str(found).splitlines()[-1])
 
 
 def refers_to_nothing(error: IntegrityError) -> bool:

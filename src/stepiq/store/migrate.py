@@ -19,6 +19,7 @@ from stepiq.core.data_folder import create_private
 from stepiq.core.errors import NotFound, Unavailable
 from stepiq.store import postgres_driver
 from stepiq.store.database import prepare_sqlite
+from stepiq.store.faults import check_not_emptied
 from stepiq.store.refusals import explaining, shown
 
 if TYPE_CHECKING:
@@ -82,11 +83,14 @@ def upgrade(url: URL) -> None:
 
     Raises:
         StoreUnavailable, StoreRefused: the database cannot be used.
+        StoreDamaged: an SQLite file has lost its content.
         SchemaTooNew: a newer version has changed its schema.
     """
     if url.get_backend_name() == "sqlite":
+        path = Path(str(url.database))
+        check_not_emptied(path)
         # SQLite would create a file that all users can read. Its other files get the permissions of this one.
-        create_private(Path(str(url.database)))
+        create_private(path)
     revision = current_revision(url)
     if revision is None and url.get_backend_name() == "sqlite":
         _create_tables(url)

@@ -211,6 +211,13 @@ steps:
   - {id: after, type: transform, template: done}
 """
 
+LONG_WAIT = """
+name: Long wait
+timeout_seconds: 3600
+steps:
+  - {id: pause, type: wait, seconds: 7200}
+"""
+
 
 class TestClockThatJumps:
     async def test_a_run_in_progress_does_not_run_out_of_time(
@@ -253,3 +260,24 @@ class TestClockThatJumps:
         ended = await world.ended(run_id, heard)
         assert ended.run.error["code"] == "run_timeout"
         assert len(receiver.received) == 2
+
+    async def test_a_run_in_the_queue_follows_the_new_time(self, world: World, receiver: Receiver):
+        pipeline_id = await world.pipeline(ONE_CALL.replace("URL", receiver.url))
+        await world.engine.stop(drain=timedelta(0))
+        run_id, heard = await world.start(pipeline_id)
+
+        clock.jump(timedelta(days=2))
+        await world.engine.start()
+        await asyncio.wait_for(heard.until_ended(), 20)
+
+        assert (await world.ended(run_id, heard)).run.error["code"] == "run_timeout"
+        assert receiver.received == []
+
+    async def test_a_run_that_waits_for_long_follows_the_new_time(self, world: World):
+        run_id, heard = await world.start(await world.pipeline(LONG_WAIT))
+        await heard.until("run.status", status="waiting")
+
+        clock.jump(timedelta(days=2))
+        await asyncio.wait_for(heard.until_ended(), 20)
+
+        assert (await world.ended(run_id, heard)).run.error["code"] == "run_timeout"

@@ -42,14 +42,14 @@ async def check_store(settings: Settings) -> list[Check]:
 def _check_folder(settings: Settings) -> Check:
     name, folder = "data folder", settings.data_dir.absolute()
     nearest = next(each for each in (folder, *folder.parents) if each.exists())
-    if problem := _write_problem(nearest):
-        cannot = f"{folder} cannot be created: " if nearest != folder else ""
-        return _unwritable(name, f"{cannot}{problem}")
+    cannot = f"{folder} cannot be created: " if nearest != folder else ""
+    if (error := _write_error(nearest, cannot)) is not None:
+        return fatal(name, error)
+    free = shutil.disk_usage(nearest).free
+    if free < NEARLY_FULL_BYTES:
+        return fatal(name, _full(nearest))
     if nearest != folder:
         return ok(name, f"{folder} will be created on first start")
-    free = shutil.disk_usage(folder).free
-    if free < NEARLY_FULL_BYTES:
-        return fatal(name, StoreFull(f"{folder} has no space left. Free space on its disk."))
     if free < _LOW_DISK_BYTES:
         detail = f"{folder} has {free // 1024**2} MiB left."
         return warning(name, detail, "Free some disk space: every run stops on a full disk.")
@@ -61,21 +61,27 @@ def _check_folder(settings: Settings) -> Check:
     return ok(name, f"{folder}, {free // 1024**3} GiB free")
 
 
-def _unwritable(name: str, problem: str) -> Check:
-    return fatal(
-        name, DataFolderUnusable(f"{problem} Set STEPIQ_DATA_DIR to a folder you may write to.")
+def _write_error(folder: Path, cannot: str) -> StepIQError | None:
+    """Why no file can be created in a folder. Tries it, because permissions are not enough: `/proc` looks writable.
+
+    `cannot` begins the message, unless the disk is full.
+    """
+    problem = f"{folder} is a file, not a folder."
+    if folder.is_dir():
+        try:
+            with tempfile.TemporaryDirectory(prefix=".stepiq-check-", dir=folder):
+                return None
+        except OSError as error:
+            if faults.is_full(error):
+                return _full(folder)
+            problem = f"The server cannot write to {folder} ({error.strerror})."
+    return DataFolderUnusable(
+        f"{cannot}{problem} Set STEPIQ_DATA_DIR to a folder you may write to."
     )
 
 
-def _write_problem(folder: Path) -> str | None:
-    """Why no file can be created in a folder. Tries it, because permissions are not enough: `/proc` looks writable."""
-    if not folder.is_dir():
-        return f"{folder} is a file, not a folder."
-    try:
-        with tempfile.TemporaryDirectory(prefix=".stepiq-check-", dir=folder):
-            return None
-    except OSError as error:
-        return f"The server cannot write to {folder} ({error.strerror})."
+def _full(folder: Path) -> StoreFull:
+    return StoreFull(f"{folder} has no space left. Free space on its disk.")
 
 
 def _check_jwt_key(settings: Settings) -> Check:
