@@ -49,7 +49,7 @@ def host_of(url: httpx2.URL) -> str:
 
 
 def mask_host(message: str, url: str, mask: Callable[[str], str]) -> str:
-    """A message of this package about a URL, with the host as it stands in the masked URL.
+    """A message of this package about a URL, with the host as in the masked URL.
 
     Masking the message is not enough: its host can be a part of a secret that also contains a path, or the ASCII form
     of one.
