@@ -17,7 +17,7 @@ from stepiq.language.specs import Step
 from stepiq.providers.base import Model
 
 
-class Note(Protocol):
+class AddLogLine(Protocol):
     """Adds a line to the log of a step."""
 
     def __call__(self, level: str, message: str, *, is_masked: bool = False) -> None:
@@ -41,7 +41,7 @@ class Call:
     """Records the beginning of the call, and of the attempt if it is its first. Returns when both are written."""
     save: Callable[[], Awaitable[None]]
     """Writes the step as it is now."""
-    note: Note
+    note: AddLogLine
     """Adds a line to the step's log."""
     stream_text: Callable[[str], None]
     """Sends a piece of text to the run's listeners."""
