@@ -169,7 +169,7 @@ def problem_with(reader: Reader, repeated: str) -> str | None:
         took = seconds(reader, repeated, length)
         if took > reader.fixed_seconds and took > MOST_GROWTH * before:
             # The shortest of several measurements: others are longer because of what else runs on the machine.
-            took = min(took, *(seconds(reader, repeated, length) for _ in range(2)))
+            took = min(took, *(seconds(reader, repeated, length) for _ in range(5)))
             before = max(before, min(seconds(reader, repeated, length // 4) for _ in range(5)))
             if took > MOST_GROWTH * before and took > reader.fixed_seconds * slowness():
                 return f"{took / before:.1f} times as long for {length:,} as for {length // 4:,}"
