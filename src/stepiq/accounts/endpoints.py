@@ -109,9 +109,8 @@ async def login(
 
     If the account has two-factor sign-in and the password is right, a request without `code` returns 401 `totp_required`.
 
-    After ten failures within 15 minutes, further attempts on the account from the same address are refused for a while. So are
-    all logins from an address after 50 failures, and from a network after 200. After 1,000 failures in a process, logins wait
-    for a moment. The last three do not apply to addresses that have logged in to the account within 90 days.
+    After ten failures within 15 minutes, further attempts on the account from the same address are refused for a while. Other
+    limits apply to addresses, networks and processes.
     """
     opened = await signing_in.sign_in(request, services, doors, body)
     return views.session_view(services, doors, opened)
@@ -205,7 +204,7 @@ async def verify_email(
 async def send_verification(
     caller: Person, read: Read, doors: DoorsDep
 ) -> schemas.EmailVerificationView:
-    """Send another verification email, at most three per hour for each mailbox. Does nothing if the address is verified."""
+    """Send another verification email, at most three per hour. Does nothing if the address is verified."""
     account = await service.me(read, caller)
     if not account.email_verified:
         decision = doors.verification.send(account.id, account.email)

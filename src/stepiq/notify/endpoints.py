@@ -134,7 +134,7 @@ async def redeliver(
 ) -> schemas.DeliveryView:
     """Repeat a delivered or failed delivery, with up to four new attempts. Its id stays the same.
 
-    The answer to a key without the scope `pipelines:read` has no attempts, no error and no address of the target.
+    The answer to a key without the scope `pipelines:read` has no attempts.
     """
     reopened = await service.redeliver(
         tx,

@@ -67,9 +67,8 @@ async def update_user(
 ) -> schemas.AdminUserDetailView:
     """Disable or enable an account, make it an administrator of the server, or verify its address.
 
-    Disabling ends its sessions and streams and refuses its personal keys, in every process within five seconds. Workspaces without
-    another enabled member stop: their service keys are refused, their unfinished runs are cancelled, and their
-    schedules and deliveries stop.
+    Disabling ends its sessions, streams and personal keys within five seconds. Workspaces without
+    another enabled member stop, and their unfinished runs are cancelled.
     """
     if user_id == caller.user_id and (body.disabled is not None or body.is_admin is not None):
         raise OwnAccount

@@ -55,8 +55,7 @@ async def create_invitation(
 ) -> schemas.CreatedInvitation:
     """Invite a person to the workspace, by an email and a link. Requires the role `admin`; only owners can invite owners.
 
-    An earlier invitation of the address becomes invalid. The link is shown only in this response. If the person has
-    refused emails of this server, or has been invited too often today, no email is sent, and the link still works.
+    An earlier invitation of the address becomes invalid. The link is shown only in this response.
     """
     settings = services.settings
     async with services.database.transaction() as tx:

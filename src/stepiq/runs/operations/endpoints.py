@@ -68,8 +68,7 @@ async def get_step(
 ) -> schemas.StepDetail:
     """One execution of a step with its operations: the calls to models, HTTP servers, code and people, in order.
 
-    If several executions match `iteration` and `branch`, the response is the one that began last: without these
-    parameters, the last iteration, and in a `for_each` the last item that began.
+    If several executions match `iteration` and `branch`, the response is the one that began last.
     """
     execution = await service.step(
         read, caller, run_id, step_id, iteration=iteration, branch=branch

@@ -30,6 +30,7 @@ export function ReviewsPage({ search }: { search: ReviewsSearch }) {
   const { email } = useUser();
   const query = useInfiniteQuery(openReviewsQuery);
   const [drafts, setDrafts] = useState<Readonly<Record<string, Draft>>>({});
+  const decided = useRef(new Set<string>());
   useLiveReviews(query.isSuccess);
 
   const all = query.data?.pages.flatMap(({ data }) => data) ?? [];
@@ -47,6 +48,10 @@ export function ReviewsPage({ search }: { search: ReviewsSearch }) {
     { key: "j", label: strings.keys.next, run: () => move(1) },
     { key: "k", label: strings.keys.previous, run: () => move(-1) },
   ]);
+  const onDecided = (key: ReviewKey) => {
+    open(nextOf(rows, key, decided.current));
+    decided.current.add(idOf(key));
+  };
   const setDraft = (key: ReviewKey, draft: Draft) => setDrafts({ ...drafts, [idOf(key)]: draft });
   const more = () =>
     void query.fetchNextPage().then(({ error, isFetchNextPageError }) => {
@@ -110,7 +115,7 @@ export function ReviewsPage({ search }: { search: ReviewsSearch }) {
                   reviewKey={selected}
                   draft={drafts[idOf(selected)] ?? EMPTY_DRAFT}
                   onDraft={(draft) => setDraft(selected, draft)}
-                  onDecided={() => open(nextOf(rows, selected))}
+                  onDecided={() => onDecided(selected)}
                 />
               </Suspense>
             </section>

@@ -79,10 +79,8 @@ class AsyncAuthOperations(AsyncResource):
         `code` returns 401 `totp_required`.
 
         After ten failures within 15 minutes, further attempts on the account from the same
-        address are refused for a while. So are all logins from an address after 50 failures,
-        and from a network after 200. After 1,000 failures in a process, logins wait for a
-        moment. The last three do not apply to addresses that have logged in to the account
-        within 90 days.
+        address are refused for a while. Other limits apply to addresses, networks and
+        processes.
 
         Args:
             invitation: The token of an invitation to a workspace, to join it.
@@ -217,8 +215,8 @@ class AsyncAuthOperations(AsyncResource):
         return await self._transport.send(request, is_redirect=True)
 
     async def send_verification(self) -> EmailVerification:
-        """Send another verification email, at most three per hour for each mailbox. Does nothing
-        if the address is verified.
+        """Send another verification email, at most three per hour. Does nothing if the address
+        is verified.
         """
         request = ApiRequest("POST", "/api/user/verify-email")
         return await self._transport.fetch(EmailVerification, request)

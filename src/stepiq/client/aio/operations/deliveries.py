@@ -122,8 +122,7 @@ class AsyncDeliveriesOperations(AsyncResource):
         """Repeat a delivered or failed delivery, with up to four new attempts. Its id stays the
         same.
 
-        The answer to a key without the scope `pipelines:read` has no attempts, no error and
-        no address of the target.
+        The answer to a key without the scope `pipelines:read` has no attempts.
 
         Args:
             idempotency_key: A name for this call, to repeat it in another process. Default: a random one.

@@ -51,8 +51,7 @@ class AsyncInvitationsOperations(AsyncResource):
         only owners can invite owners.
 
         An earlier invitation of the address becomes invalid. The link is shown only in this
-        response. If the person has refused emails of this server, or has been invited too
-        often today, no email is sent, and the link still works.
+        response.
         """
         request = ApiRequest(
             "POST",

@@ -97,10 +97,8 @@ class AsyncUsersOperations(AsyncResource):
         """Disable or enable an account, make it an administrator of the server, or verify its
         address.
 
-        Disabling ends its sessions and streams and refuses its personal keys, in every
-        process within five seconds. Workspaces without another enabled member stop: their
-        service keys are refused, their unfinished runs are cancelled, and their schedules and
-        deliveries stop.
+        Disabling ends its sessions, streams and personal keys within five seconds. Workspaces
+        without another enabled member stop, and their unfinished runs are cancelled.
 
         Args:
             disabled: Whether to disable the account.

@@ -322,8 +322,7 @@ class RunsOperations(Resource):
         and people, in order.
 
         If several executions match `iteration` and `branch`, the response is the one that
-        began last: without these parameters, the last iteration, and in a `for_each` the last
-        item that began.
+        began last.
 
         Args:
             step_id: Id of the step in the definition.
