@@ -57,6 +57,19 @@ async def everything(world):
     return "\n".join(texts)
 
 
+def masking_threads(monkeypatch, method, longer_than=None):
+    """The threads in which a method of `Masker` is called from now on, for long texts."""
+    threads, mask = set(), getattr(Masker, method)
+
+    def noted(masker, value):
+        if not longer_than or len(value) > longer_than:
+            threads.add(threading.get_ident())
+        return mask(masker, value)
+
+    monkeypatch.setattr(Masker, method, noted)
+    return threads
+
+
 class TestPrompts:
     async def test_the_model_gets_the_secret_and_the_record_a_mask(self, world, fake_provider):
         await world.secret("TOKEN", CANARY)
@@ -187,13 +200,7 @@ class TestTemplates:
 class TestLarge:
     async def test_a_large_output_is_masked_beside_the_event_loop(self, world, monkeypatch):
         await world.secret("TOKEN", CANARY)
-        threads, value = set(), Masker.value
-
-        def noted(masker, output):
-            threads.add(threading.get_ident())
-            return value(masker, output)
-
-        monkeypatch.setattr(Masker, "value", noted)
+        threads = masking_threads(monkeypatch, "value")
         ended = await world.run(
             "name: Large\nsteps: [{id: a, type: transform, template: '{{input.text}}{{env.TOKEN}}'}]",
             {"text": "%41" * 30_000},
@@ -207,14 +214,7 @@ class TestLarge:
 
     async def test_a_large_prompt_is_masked_beside_the_event_loop(self, world, monkeypatch):
         await world.secret("TOKEN", CANARY)
-        threads, text = set(), Masker.text
-
-        def noted(masker, prompt):
-            if len(prompt) > 64 * 1024:
-                threads.add(threading.get_ident())
-            return text(masker, prompt)
-
-        monkeypatch.setattr(Masker, "text", noted)
+        threads = masking_threads(monkeypatch, "text", longer_than=64 * 1024)
         await world.run(
             "name: Large\nsteps: [{id: a, prompt: '{{input.text}}{{env.TOKEN}}'}]",
             {"text": "%41" * 30_000},
@@ -240,14 +240,7 @@ class TestLarge:
         self, world, monkeypatch, step, event
     ):
         await world.secret("TOKEN", CANARY)
-        threads, text = set(), Masker.text
-
-        def noted(masker, message):
-            if len(message) > 32 * 1024:
-                threads.add(threading.get_ident())
-            return text(masker, message)
-
-        monkeypatch.setattr(Masker, "text", noted)
+        threads = masking_threads(monkeypatch, "text", longer_than=32 * 1024)
         names_it = "{id: b, type: webhook, if: 'false', url: 'http://127.0.0.1/{{env.TOKEN}}'}"
         _, heard = await world.start(
             await world.pipeline(f"name: Large\nsteps: [{step}, {names_it}]"),

@@ -291,6 +291,18 @@ class TestScopes:
         assert sent_again["target"] == {"type": "webhook", "url": None, "to": None}
         assert (sent_again["attempts"], sent_again["error"]) == ([], None)
 
+    async def test_who_may_test_may_not_see_the_addresses(
+        self, sender: Sender, receiver: Receiver, login_key
+    ):
+        pipeline_id = await sender.pipeline(BOTH.format(url=receiver.url))
+        executor = await login_key(sender.account, ["pipelines:execute"])
+
+        answer = await executor.post(f"/api/pipelines/{pipeline_id}/deliveries/test")
+
+        targets = [each["target"] for each in answer.json()["data"]]
+        assert [each["type"] for each in targets] == ["webhook", "email", "email"]
+        assert {(each["url"], each["to"]) for each in targets} == {(None, None)}
+
 
 async def _set_plan(database: Database, plan: str) -> None:
     async with database.transaction() as session:

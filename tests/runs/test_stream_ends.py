@@ -50,9 +50,9 @@ class TestWhatWaits:
 
         return listener
 
-    async def test_missed_events_are_not_read_from_the_log(
-        self, follower, listener, run_id, teller
-    ):
+    @pytest.fixture
+    async def missing(self, follower, listener, run_id, teller):
+        """The frames of `follower`, which has missed the third event."""
         frames = follower.frames()
         await anext(frames)
         await teller.log(run_id, 1)
@@ -60,10 +60,12 @@ class TestWhatWaits:
         lost = events.step_log(events.execution("greet", "", 1), "info", "lost")
         await teller.record_only(run_id, 3, lost)
         listener().miss()
+        return frames
 
+    async def test_missed_events_are_not_read_from_the_log(self, follower, missing):
         follower.end()
 
-        assert await received(frames) == []
+        assert await received(missing) == []
 
     async def test_events_that_have_arrived_are_not_sent(self, follower, listener):
         frames = follower.frames()
@@ -100,20 +102,10 @@ class TestWhatWaits:
 
         assert await received(follower.frames()) == []
 
-    async def test_a_server_that_stops_sends_missed_events(
-        self, follower, listener, streams, run_id, teller
-    ):
-        frames = follower.frames()
-        await anext(frames)
-        await teller.log(run_id, 1)
-        await anext(frames)
-        lost = events.step_log(events.execution("greet", "", 1), "info", "lost")
-        await teller.record_only(run_id, 3, lost)
-        listener().miss()
-
+    async def test_a_server_that_stops_sends_missed_events(self, streams, missing):
         streams.close()
 
-        assert [event.seq for event in await received(frames)] == [3]
+        assert [event.seq for event in await received(missing)] == [3]
 
     async def test_a_stream_that_ends_before_it_begins_sends_nothing(
         self, follower, database, streams, changes, account

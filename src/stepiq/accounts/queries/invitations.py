@@ -121,7 +121,8 @@ async def delete(session: Session, workspace_id: UUID, invitation_id: UUID) -> R
 
 
 def _is_open(now: datetime) -> sa.ColumnElement[bool]:
-    # A person who joins makes a stopped workspace work again. Only the server's operator, who is no member, can allow it.
+    # A new member restarts a stopped workspace, so only invitations by the server's operator, which name no member, are
+    # open there.
     is_permitted = sa.or_(
         invitations.c.invited_by.is_(None), has_enabled_member(invitations.c.workspace_id)
     )

@@ -95,8 +95,8 @@ async def opened(session: Session, holder: LinkHolder) -> tuple[Review, str]:
     """The open review of a link, and the address that will be recorded as its reviewer.
 
     Raises:
-        ReviewLinkInvalid: the review has been deleted with its run, the assignee is no longer a member of the workspace,
-            or no member of the workspace is enabled.
+        ReviewLinkInvalid: the review was deleted with its run, its assignee was removed from the workspace, or the accounts
+            of all members are disabled.
         ReviewClosed: it is decided or has expired, or its run has continued or ended.
     """
     review, reviewer = await _held(session, holder)
@@ -111,8 +111,8 @@ async def decide_by_link(
     """Decide a review as the assignee that the link was mailed to.
 
     Raises:
-        ReviewLinkInvalid: the review has been deleted with its run, the assignee is no longer a member of the workspace,
-            or no member of the workspace is enabled.
+        ReviewLinkInvalid: the review was deleted with its run, its assignee was removed from the workspace, or the accounts
+            of all members are disabled.
         ReviewClosed: it is decided or has expired, or its run has continued or ended.
         ReviewNotEditable: the answer edits content that is not editable.
     """
