@@ -357,3 +357,89 @@ class TestCost:
         (issue,) = schema.issues([[] for _ in range(20_000)])
 
         assert issue.code == "too_large"
+
+    @pytest.mark.parametrize(
+        ("schema", "value"),
+        [
+            ({"pattern": "[ab]*a[ab]{900}c"}, "ab" * 100_000),
+            ({"properties": {"a": {"pattern": "[ab]*a[ab]{900}c"}}}, {"a": "ab" * 100_000}),
+            ({"items": {"$ref": "#/$defs/a"}, "$defs": {"a": {"pattern": "a{900}"}}}, ["a" * 99_999]),
+            ({"patternProperties": {"[ab]*a[ab]{900}c": {}}}, {"ab" * 100_000: 1}),
+            ({"pattern": r"\cA[ab]*"}, "ab" * 100_000),
+            ({"items": {"multipleOf": 1e-300}}, [1e300] * 1_000),
+            ({"items": {"maximum": 1e-300}}, [-(10**390)] * 1_000),
+            ({"items": {"not": {"enum": [n + 0.5 for n in range(1_000)]}}}, [1.25] * 1_000),
+            ({"items": {"not": {"const": [[1]] * 1_000}}}, [[[1]]] * 1_000),
+            ({"allOf": [{"uniqueItems": True}] * 1_000}, [{"a": n} for n in range(1_000)]),
+            ({"allOf": [{"propertyNames": {"maxLength": 9}}] * 1_000}, dict.fromkeys("abc" * 9, 1) | {str(n): 1 for n in range(2_000)}),
+        ],
+        ids=lambda value: None,
+    )  # fmt: skip
+    def test_what_takes_long_to_compare_is_not_checked(self, schema, value):
+        (issue,) = compile_schema(schema, max_patterns=9).issues(value)
+
+        assert issue.code == "too_large"
+
+    @pytest.mark.parametrize(
+        ("schema", "value"),
+        [
+            ({"properties": {"a": {"pattern": "^[a-z]{1,900}$"}, "b": {}}}, {"a": "x", "b": "b" * 200_000}),
+            ({"properties": {"a": {"pattern": "\\S"}}}, {"a": "b" * 200_000}),
+            ({"items": {"type": "integer", "minimum": 0, "maximum": 9}}, [1] * 100_000),
+            ({"items": {"type": "number", "minimum": 0.5}}, [1.5] * 60_000),
+            ({"items": {"multipleOf": 0.01}}, [1.25] * 5_000),
+            ({"items": {"type": "string"}, "uniqueItems": True}, [str(n) for n in range(30_000)]),
+        ],
+        ids=lambda value: None,
+    )  # fmt: skip
+    def test_an_ordinary_large_value_is_checked(self, schema, value):
+        assert compile_schema(schema, max_patterns=9).issues(value) == ()
+
+    def test_parts_that_are_reached_more_than_once_count_each_time(self):
+        parts: Json = {"a": {"properties": {"x": {"pattern": "[ab]*a[ab]{90}c"}}}}
+        many: list[Json] = [{"$ref": "#/$defs/a"}] * 100
+        both: dict[str, Json] = {"allOf": many, "$defs": parts}
+        schema = compile_schema(both, max_patterns=9)
+
+        (issue,) = schema.issues({"x": "ab" * 1_000})
+
+        assert issue.code == "too_large"
+
+    def test_recursive_parts_count_at_each_level(self):
+        schema = compile_schema(
+            {"pattern": "[ab]*a[ab]{90}c", "items": {"$ref": "#"}}, max_patterns=9
+        )
+
+        (issue,) = schema.issues([[["ab" * 100_000]]])
+
+        assert issue.code == "too_large"
+
+    def test_of_many_errors_with_a_long_text_only_the_first_is_created(self):
+        schema = compile_schema(
+            {"allOf": [{"required": [f"k{n}"]} for n in range(1_000)]}, max_patterns=0
+        )
+
+        assert len(schema.issues({"a": "x" * 250_000})) == 1
+
+    def test_of_many_alternatives_for_a_long_text_no_error_is_created(self):
+        many: list[Json] = [{"type": "integer"}] * 9_000
+        schema = compile_schema({"anyOf": many}, max_patterns=0)
+
+        (issue,) = schema.issues("x" * 250_000, at=("a",), subject="It")
+
+        assert (issue.path, issue.code) == ("a", "invalid")
+        assert issue.message == "`a` does not match the schema. It is too large to say where."
+
+    @pytest.mark.parametrize("keyword", ["unevaluatedProperties", "unevaluatedItems"])
+    @pytest.mark.parametrize("around", ["allOf", "anyOf", "oneOf"])
+    def test_nested_parts_that_look_for_what_is_left_over_are_refused(self, keyword, around):
+        schema: dict[str, Json] = {"properties": {"a": {}}}
+        for _ in range(30):
+            schema = {around: [schema], keyword: False}
+
+        assert "too expensive to check" in problem(schema).message
+
+    def test_one_that_looks_for_what_is_left_over_is_accepted(self):
+        parts: list[Json] = [{"properties": {f"p{n}": {"type": "string"}}} for n in range(200)]
+
+        assert messages({"allOf": parts, "unevaluatedProperties": False}, {"p1": "x"}) == []

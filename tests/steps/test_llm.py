@@ -1,8 +1,17 @@
 """Models that answer instead of others."""
 
+import threading
+from typing import Any
+
 import pytest
 
+from stepiq.execution.calls.requests import ModelReply
+from stepiq.language import schemas
+from stepiq.language.loading import compile_document
+from stepiq.language.schema_work import work_of
 from stepiq.providers.sources import OllamaSource
+from stepiq.steps.llm import handler
+from stepiq.steps.llm.spec import LlmSpec
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
 
@@ -109,3 +118,26 @@ class TestLimitOfAModel:
 
         assert "Ask for a shorter answer, or use another `model`." in ended.run.error["message"]
         assert "Raise" not in ended.run.error["message"]
+
+
+class TestAnswers:
+    @pytest.mark.parametrize(("repeated", "is_apart"), [(2, False), (400, True)])
+    async def test_one_that_takes_long_to_validate_is_validated_in_a_thread(
+        self, monkeypatch: pytest.MonkeyPatch, repeated: int, is_apart: bool
+    ):
+        schema = {"type": "string", "pattern": "[ab]*a[ab]{900}c|b$"}
+        step = {"id": "a", "prompt": "x", "output_schema": schema}
+        spec = compile_document({"name": "x", "steps": [step]}).steps[0].spec
+        assert isinstance(spec, LlmSpec)
+        threads: list[str] = []
+
+        def noted(*args: Any) -> Any:
+            threads.append(threading.current_thread().name)
+            return work_of(*args)
+
+        monkeypatch.setattr(schemas, "work_of", noted)
+
+        value, problem = await handler._examined(ModelReply(f'"{"ab" * repeated}"', "m"), spec)
+
+        assert (value, problem) == ("ab" * repeated, None)
+        assert ("offload" in threads) is is_apart

@@ -27,6 +27,7 @@ from stepiq.core.control_characters import escape, escape_json, escape_line, sto
 from stepiq.core.http import GuardedClient, Reply, operator_client, urls
 from stepiq.core.http.hosts import Host, HostInvalid
 from stepiq.core.http.waits import retry_after
+from stepiq.core.json import Json
 from stepiq.core.log_output import _escape_controls
 from stepiq.execution.calls.call_http import headers_of
 from stepiq.execution.text_stream import DELTA_CHARACTERS
@@ -35,6 +36,8 @@ from stepiq.language.expressions import Expression, times
 from stepiq.language.expressions import source as expression_source
 from stepiq.language.extracting import Query
 from stepiq.language.loading import load
+from stepiq.language.schema_cost import SchemaProblem
+from stepiq.language.schemas import compile_schema
 from stepiq.language.source import MAX_SOURCE_BYTES, SourceFormat
 from stepiq.language.targets import VerifyScheme, VerifySpec
 from stepiq.language.templates import Template
@@ -246,6 +249,36 @@ def host(text: str) -> Any:
 
 
 PATTERN = patterns.Pattern.compile("(a+)+b|[a-z ]{3}\\{")
+VALIDATED = compile_schema(
+    {
+        "properties": {
+            "long": {"type": "string", "pattern": "[^x]x"},
+            "slow": {"type": "string", "pattern": "[ab]*a[ab]{900}c"},
+            "many": {"allOf": [{"type": "integer"}, {"const": 1}, {"maxLength": 1}] * 500},
+        },
+        "propertyNames": {"pattern": "a$"},
+    },
+    max_patterns=9,
+)
+
+
+def in_a_schema(text: str) -> Any:
+    with suppress(SchemaProblem):
+        return compile_schema(
+            {"properties": {text: {"const": text, "enum": [text]}}, "title": text}, max_patterns=0
+        )
+
+
+def in_a_pattern(text: str) -> Any:
+    with suppress(SchemaProblem):
+        schema = compile_schema({"pattern": text, "patternProperties": {text: {}}}, max_patterns=9)
+        return schema.issues(text[:1_000]), schema.issues({text[:1_000]: 1})
+
+
+def validated(text: str) -> Any:
+    values: list[Json] = [{"long": text}, {"slow": text}, {"many": text}, {text: 1}]
+    return [VALIDATED.issues(value) for value in values]
+
 
 READERS: dict[str, Reader] = {
     # Requests.
@@ -310,7 +343,16 @@ READERS: dict[str, Reader] = {
         # It searches for the smallest difference, up to a fixed number of comparisons.
         fixed_seconds=0.3,
     ),
+    "text in a schema": Reader(in_a_schema, MAX_SOURCE_BYTES, "thread"),
+    "pattern in a schema": Reader(in_a_pattern, MAX_SOURCE_BYTES, "thread", fixed_seconds=0.5),
     # Values in runs.
+    "text for a schema": Reader(
+        # The time grows with the length until the limit of work.
+        validated,
+        REPLY,
+        "thread",
+        fixed_seconds=0.5,
+    ),
     "text for a pattern": Reader(PATTERN.all, REPLY, "thread"),
     "duration": Reader(times.read_duration, REPLY),
     "timestamp": Reader(times.read_timestamp, 400),

@@ -12,6 +12,7 @@ from stepiq.execution.records import NOTHING, ClaimedRun, Reuse, StepRecord
 from stepiq.execution.scope import owners
 from stepiq.language.definition import Definition, every_step
 from stepiq.language.outputs import output_issues
+from stepiq.language.schema_work import ValidationMeter
 from stepiq.language.specs import Step
 from stepiq.store.states import StepStatus
 
@@ -32,6 +33,7 @@ def pin(
     step_id: str,
     outputs: Mapping[str, Json],
     earlier: ClaimedRun | None = None,
+    meter: ValidationMeter | None = None,
 ) -> tuple[str, Reuse]:
     """The step to execute alone, and the recorded outputs of other steps that it can use.
 
@@ -40,6 +42,7 @@ def pin(
         step_id: a step. A step inside a `parallel` is executed together with the whole `parallel`.
         outputs: outputs by the names of steps, or of branches of a `parallel`.
         earlier: a run with further outputs, as recorded.
+        meter: is charged for the validation of the outputs.
 
     Raises:
         StepRunInvalid: the step does not exist, or an output is not one of another step.
@@ -52,7 +55,7 @@ def pin(
     inside = {each.id for each in every_step((step,))}
     places = {place: name for place, name in owners(definition).items() if place[0] not in inside}
     kept = {} if earlier is None else _recorded(earlier, places)
-    given = _given(definition, places, outputs, kept)
+    given = _given(definition, places, outputs, kept, meter)
     found = {place: retries.copied(record, {}) for place, record in kept.items()} | given
     in_order = [found[place] for place in places if place in found]
     # Each is the first execution of its step, in the order of the definition.
@@ -86,6 +89,7 @@ def _given(
     places: Mapping[Place, str],
     outputs: Mapping[str, Json],
     kept: Mapping[Place, StepRecord],
+    meter: ValidationMeter | None,
 ) -> dict[Place, StepRecord]:
     """Records of outputs that the caller provides."""
     steps = {step.id: step for step in definition.every_step}
@@ -102,7 +106,7 @@ def _given(
             issues.append(Issue(f"outputs.{name[:64]}", "step_run_invalid", message))
             continue
         step = steps[place[0]]
-        issues += output_issues(step, value, ("outputs", name))
+        issues += output_issues(step, value, ("outputs", name), meter)
         given[place] = _as_record(step, place[1], value, kept.get(place))
     if issues:
         raise StepRunInvalid(*issues)

@@ -17,6 +17,7 @@ from stepiq.language.data import is_object
 from stepiq.language.definition import Definition
 from stepiq.language.outputs import output_issues
 from stepiq.language.places import write_path
+from stepiq.language.schema_work import ValidationMeter
 from stepiq.language.specs import Step
 from stepiq.language.step_types import step_types
 from stepiq.store.database import Session
@@ -47,6 +48,7 @@ def plan(
     *,
     start: str,
     outputs: Mapping[str, Json],
+    meter: ValidationMeter | None = None,
 ) -> Reuse:
     """Determine what a retry reuses.
 
@@ -56,6 +58,7 @@ def plan(
         definition: the definition of the version that the new run executes.
         start: a step id, `start` or `failed`.
         outputs: replacements for outputs of reused steps, by step id.
+        meter: is charged for the validation of the outputs.
 
     Raises:
         RetryInvalid: the run cannot be retried from `start`; or an output is for a step that is not reused, is not
@@ -72,7 +75,7 @@ def plan(
         and record.status is not StepStatus.CANCELLED
         and record.step_id in known
     ]
-    edited = _edited(kept, outputs, definition)
+    edited = _edited(kept, outputs, definition, meter)
     if not kept:
         return NOTHING
     copies = tuple(copied(record, edited) for record in kept)
@@ -154,7 +157,10 @@ def _ordinal(run: ClaimedRun, step_id: str) -> int:
 
 
 def _edited(
-    kept: list[StepRecord], outputs: Mapping[str, Json], definition: Definition
+    kept: list[StepRecord],
+    outputs: Mapping[str, Json],
+    definition: Definition,
+    meter: ValidationMeter | None,
 ) -> dict[UUID, Json]:
     """The replacement outputs by the id of the record that they apply to: the last one of each top-level step."""
     last = {record.step_id: record for record in kept if not record.branch}
@@ -162,7 +168,7 @@ def _edited(
     issues: list[Issue] = []
     for step_id, value in outputs.items():
         if step_id in last:
-            issues += _misfits(steps[step_id], last[step_id], value)
+            issues += _misfits(steps[step_id], last[step_id], value, meter)
         else:
             issues.append(
                 Issue(
@@ -177,9 +183,11 @@ def _edited(
     return {last[step_id].id: value for step_id, value in outputs.items()}
 
 
-def _misfits(step: Step, record: StepRecord, value: Json) -> Iterable[Issue]:
+def _misfits(
+    step: Step, record: StepRecord, value: Json, meter: ValidationMeter | None
+) -> Iterable[Issue]:
     at = ("outputs", step.id)
-    issues = output_issues(step, value, at)
+    issues = output_issues(step, value, at, meter)
     if issues or not is_object(value) or not is_object(record.output):
         return issues
     return [

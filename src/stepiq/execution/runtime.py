@@ -26,7 +26,9 @@ from stepiq.execution.retention import sweep_for_ever
 from stepiq.execution.stubs import Stubs
 from stepiq.execution.trace_queue import TraceQueue
 from stepiq.execution.waking import wake_for_ever
+from stepiq.language import offload
 from stepiq.language.definition import Definition
+from stepiq.language.schema_work import ValidationMeter
 from stepiq.providers.registry import Providers
 from stepiq.queue import workers
 from stepiq.queue.recovery import Recovery
@@ -228,7 +230,12 @@ class Engine:
         """
         run = await recorded(session, run_id)
         assert run is not None  # noqa: S101 - the caller has read the run
-        return retries.plan(run, failed_step, definition, start=start, outputs=outputs)
+        return await offload.metered_apart(
+            lambda meter: retries.plan(
+                run, failed_step, definition, start=start, outputs=outputs, meter=meter
+            ),
+            ValidationMeter,
+        )
 
     async def plan_step(
         self,
@@ -246,7 +253,9 @@ class Engine:
             StepRunInvalid: the step does not exist, or an output is not one of another step.
         """
         earlier = None if from_run is None else await recorded(session, from_run)
-        return pinning.pin(definition, step_id, outputs, earlier)
+        return await offload.metered_apart(
+            lambda meter: pinning.pin(definition, step_id, outputs, earlier, meter), ValidationMeter
+        )
 
     async def workers(self, session: Session) -> list[WorkerState]:
         """All worker processes that are live or hold tickets."""

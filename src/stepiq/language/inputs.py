@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from stepiq.core.errors import Invalid, Issue
 from stepiq.core.json import Json, as_object
 from stepiq.language.data import is_array, is_object
+from stepiq.language.schema_work import ValidationMeter
 from stepiq.language.schemas import Schema
 from stepiq.language.words import nearest
 
@@ -36,11 +37,17 @@ class InputSchema:
     field_types: Mapping[str, str] = field(default_factory=dict[str, str])
     """Type of each field of the short form."""
 
-    def validate(self, payload: Mapping[str, Json]) -> dict[str, Json]:
+    def validate(
+        self, payload: Mapping[str, Json], meter: ValidationMeter | None = None
+    ) -> dict[str, Json]:
         """Validate and normalize a payload: defaults and declared fields are filled in, `3.0` becomes `3` for integers.
 
         `null` for an optional field counts as absent. An absent field without a default is None. Fields that the
-        schema does not name are kept.
+        schema does not name are kept. In a coroutine, use `offload.validate` or `offload.validate_apart`.
+
+        Args:
+            payload: the input as given.
+            meter: is charged for the work before it is done.
 
         Raises:
             InputInvalid: with one issue per field.
@@ -55,7 +62,8 @@ class InputSchema:
             if name not in required and values.get(name, ...) is None:
                 del values[name]
         values = as_object(_fill(document, values))
-        if issues := [_hinted(issue, values, properties) for issue in self.schema.issues(values)]:
+        found = self.schema.issues(values, meter=meter)
+        if issues := [_hinted(issue, values, properties) for issue in found]:
             sentences = " ".join(issue.message for issue in issues[:5])
             raise InputInvalid(
                 f"The input does not match the pipeline's input schema. {sentences}", issues

@@ -22,6 +22,7 @@ from stepiq.core.fairness import current_owner
 from stepiq.core.json import Json
 from stepiq.language.expressions import EvaluationMeter as Work
 from stepiq.language.expressions import Expression
+from stepiq.language.schema_work import ValidationMeter
 from stepiq.language.templates import OverBudget, RenderMeter
 
 INLINE_OPERATIONS = 500
@@ -50,6 +51,16 @@ class Renders(Protocol[T_co]):
 
     def render(self, context: Mapping[str, Json], meter: RenderMeter | None = None) -> T_co:
         """Render it with these values."""
+        ...
+
+
+class Validates(Protocol):
+    """A schema of objects, such as `InputSchema`."""
+
+    def validate(
+        self, payload: Mapping[str, Json], meter: ValidationMeter | None = None
+    ) -> dict[str, Json]:
+        """Validate and normalize an object."""
         ...
 
 
@@ -86,6 +97,20 @@ async def decide(expression: Expression, context: Mapping[str, Json]) -> bool:
     return await metered(lambda meter: expression.decide(context, meter=meter), Work)
 
 
+async def validate(schema: Validates, payload: Mapping[str, Json]) -> dict[str, Json]:
+    """Validate an object: inline if it is little work, otherwise again in a thread. The rules of `render` apply.
+
+    Raises:
+        InputInvalid: as for `InputSchema.validate`.
+    """
+    return await metered(lambda meter: schema.validate(payload, meter), ValidationMeter)
+
+
+async def validate_apart(schema: Validates, payload: Mapping[str, Json]) -> dict[str, Json]:
+    """`validate`, without waiting for the owner's other computations. For callers that hold a transaction."""
+    return await metered_apart(lambda meter: schema.validate(payload, meter), ValidationMeter)
+
+
 async def metered(work: Callable[[M], T], meter: MakesMeter[M]) -> T:
     """Run work that counts its operations: inline if there are few, otherwise again from the start in a thread.
 
@@ -93,11 +118,20 @@ async def metered(work: Callable[[M], T], meter: MakesMeter[M]) -> T:
         work: raises `OverBudget` beyond its meter's budget, and does not catch what its meter's pause raises.
         meter: creates a meter from a budget or a pause.
     """
+    return await _metered(work, meter, None)
+
+
+async def metered_apart(work: Callable[[M], T], meter: MakesMeter[M]) -> T:
+    """`metered`, without waiting for the owner's other computations. For callers that hold a transaction."""
+    return await _metered(work, meter, object())
+
+
+async def _metered(work: Callable[[M], T], meter: MakesMeter[M], owner: Hashable) -> T:
     try:
         return work(meter(budget=INLINE_OPERATIONS))
     except OverBudget:
         pass
-    return await _offload(lambda pause: work(meter(pause=pause)))
+    return await _offload(lambda pause: work(meter(pause=pause)), owner)
 
 
 async def compute(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:

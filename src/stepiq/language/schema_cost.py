@@ -3,18 +3,35 @@
 A schema is a graph: parts that validate the same value (`allOf`, `$ref`), and parts that validate a value inside it
 (`properties`, `items`). Without recursion, the number of paths through the graph limits the work for each value.
 With recursion, the work grows with the depth of the value, and doubles at every level if a cycle validates one inner
-value twice; such schemas are refused.
+value twice; such schemas are refused. Parts with `unevaluatedProperties` or `unevaluatedItems` validate with their
+parts in place again, so nesting them doubles the work too.
+
+The work for one value depends on its place: `schema_shares` estimates it.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from urllib.parse import unquote
 
-from stepiq.core.json import Json
+from stepiq.core.json import Json, dumps
 from stepiq.language.data import is_array, is_object
 from stepiq.language.places import Path
+from stepiq.language.schema_shares import (
+    ITEM,
+    NAME,
+    OTHER_FIELD,
+    WHOLE,
+    Inward,
+    Part,
+    Place,
+    Share,
+    name_share,
+    own_share,
+    shares_of,
+    strong_groups,
+)
 from stepiq.language.schema_words import stray_name
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -24,6 +41,7 @@ _MAX_PARTS = 20_000
 
 _ONE_IN_PLACE = ("not", "if", "then", "else")
 _LIST_IN_PLACE = ("allOf", "anyOf", "oneOf")
+_LEFT_OVER = ("unevaluatedProperties", "unevaluatedItems")
 _REST_OF_FIELDS = ("additionalProperties", "unevaluatedProperties")
 _REST_OF_ITEMS = ("items", "unevaluatedItems")
 
@@ -45,32 +63,32 @@ class SchemaCost:
     """Most parts evaluated for one value."""
     patterns: int
     """Regular expressions to compile."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """The step from a value to one inside it."""
-
-    kind: str
-    """`field`, `item` or `name`."""
-    name: str | None
-    """None for any name or index."""
-    excluded: frozenset[str] = frozenset()
-    """Names that another part validates instead."""
+    whole: Share
+    """For the whole value."""
+    fields: Mapping[str, Share]
+    """For the values of fields that the schema names."""
+    other_field: Share
+    """For the values of other fields."""
+    item: Share
+    """For the items of lists."""
+    name: Share
+    """For the names of fields."""
+    has_choices: bool
+    """Whether one error can contain those of several parts (`anyOf`, `oneOf`)."""
 
 
 class _Ways:
     """Steps of which no two can reach the same inner value."""
 
     def __init__(self) -> None:
-        self._named: dict[tuple[str, str], _Step] = {}
-        self._rest: dict[str, _Step] = {}
+        self._named: dict[tuple[str, str], Inward] = {}
+        self._rest: dict[str, Inward] = {}
 
-    def steps(self) -> Iterator[_Step]:
+    def steps(self) -> Iterator[Inward]:
         yield from self._named.values()
         yield from self._rest.values()
 
-    def add(self, step: _Step, path: Path) -> None:
+    def add(self, step: Inward, path: Path) -> None:
         rest = self._rest.get(step.kind)
         if step.name is None:
             named = (name for kind, name in self._named if kind == step.kind)
@@ -87,28 +105,30 @@ class _Ways:
             )
 
 
-@dataclass(slots=True)
-class _Part:
-    """One schema inside the document."""
-
-    path: Path
-    in_place: list[int] = field(default_factory=list[int])
-    below: list[tuple[_Step, int]] = field(default_factory=list["tuple[_Step, int]"])
-    own_weight: int = 1
-
-
-def measure(document: dict[str, Json]) -> SchemaCost:
+def measure(document: dict[str, Json], *, max_patterns: int) -> SchemaCost:
     """Measure a schema.
 
     Raises:
-        SchemaProblem: the schema refers to something outside itself, is not supported, or is too expensive.
+        SchemaProblem: the schema refers to something outside itself, is not supported, is too expensive, or has more
+            patterns than `max_patterns`.
     """
     graph = _Graph(document)
-    graph.build()
+    graph.build(max_patterns)
     graph.refuse_endless()
     weight = graph.weigh()
     graph.refuse_doubling()
-    return SchemaCost(weight, graph.patterns)
+    shares = graph.shares()
+    rest = shares.pop(OTHER_FIELD, Share())
+    return SchemaCost(
+        weight=weight,
+        patterns=graph.patterns,
+        whole=shares.pop(WHOLE),
+        item=shares.pop(ITEM, Share()),
+        name=shares.pop(NAME, Share()),
+        other_field=rest,
+        fields={str(name): share.plus(rest) for (_, name), share in shares.items()},
+        has_choices=graph.has_choices,
+    )
 
 
 class _Graph:
@@ -116,11 +136,18 @@ class _Graph:
 
     def __init__(self, document: dict[str, Json]) -> None:
         self._document = document
-        self._parts: dict[int, _Part] = {}
+        self._parts: dict[int, Part] = {}
+        self._group: dict[int, int] = {}
         self.patterns = 0
+        self.has_choices = False
 
-    def build(self) -> None:
+    def build(self, max_patterns: int) -> None:
         self._refuse_foreign(self._document, ())
+        if self.patterns > max_patterns:
+            raise SchemaProblem(
+                (), "The schemas of this definition contain too many patterns. Remove some."
+            )
+        length = len(dumps(self._document))
         waiting: list[tuple[dict[str, Json], Path]] = [(self._document, ())]
         while waiting:
             node, path = waiting.pop()
@@ -130,9 +157,14 @@ class _Graph:
                 raise SchemaProblem((), "This schema has too many parts. Simplify it.")
             if stray := stray_name(node, is_whole=not path):
                 raise SchemaProblem((*path, stray[0]), stray[1])
-            part = self._parts[id(node)] = _Part(path)
+            part = self._parts[id(node)] = Part(path)
             options = node.get("enum")
             part.own_weight += len(options) // 10 if is_array(options) else 0
+            part.own_share, part.name_share = own_share(node, length), name_share(node)
+            part.looks_again = any(
+                is_object(node.get(k)) or node.get(k) is False for k in _LEFT_OVER
+            )
+            self.has_choices |= "anyOf" in node or "oneOf" in node
             for child, child_path, step in self._children(node, path):
                 if not is_object(child):
                     continue
@@ -144,31 +176,43 @@ class _Graph:
 
     def weigh(self) -> int:
         """The number of parts evaluated for one value, with references resolved; recursion counts once."""
-        return self._weigh(id(self._document), {}, set())
+        return self._weigh(id(self._document), {}, set())[0]
 
-    def _weigh(self, node: int, weights: dict[int, int], active: set[int]) -> int:
+    def _weigh(
+        self, node: int, weights: dict[int, tuple[int, int]], active: set[int]
+    ) -> tuple[int, int]:
+        """The weight of a part, and that of validating with its parts in place again."""
         if node in weights or node in active:
-            return weights.get(node, 1)
+            return weights.get(node, (1, 1))
         part = self._parts[node]
         if len(active) > _MAX_REFERENCE_DEPTH:
             raise SchemaProblem(
                 part.path, "The references are nested too deeply here. Simplify the schema."
             )
         active.add(node)
-        weight = part.own_weight
-        for child in (*part.in_place, *(child for _, child in part.below)):
-            weight += self._weigh(child, weights, active)
+        weight, again = part.own_weight, 0
+        for child in part.in_place:
+            found = self._weigh(child, weights, active)
+            weight += found[0]
+            again += sum(found)
+        for _, child in part.below:
+            weight += self._weigh(child, weights, active)[0]
         active.remove(node)
+        weight += again if part.looks_again else 0
         if weight > MAX_WEIGHT:
             raise SchemaProblem(
                 part.path, "This part of the schema is too expensive to check. Simplify it."
             )
-        weights[node] = weight
-        return weight
+        weights[node] = weight, again
+        return weight, again
+
+    def shares(self) -> dict[Place, Share]:
+        """The most work for a value at each place."""
+        return shares_of(self._parts, self._group, id(self._document))
 
     def refuse_endless(self) -> None:
         """Refuse parts that refer to themselves for the same value."""
-        group = _strong_groups({node: part.in_place for node, part in self._parts.items()})
+        group = strong_groups({node: part.in_place for node, part in self._parts.items()})
         sizes = Counter(group.values())
         for node, part in self._parts.items():
             if node in part.in_place or sizes[group[node]] > 1:
@@ -179,9 +223,7 @@ class _Graph:
 
     def refuse_doubling(self) -> None:
         """Refuse recursion that validates one inner value twice."""
-        group = _strong_groups(
-            {node: [*p.in_place, *(c for _, c in p.below)] for node, p in self._parts.items()}
-        )
+        self._group = group = strong_groups({n: p.targets for n, p in self._parts.items()})
         sizes = Counter(group.values())
         ways: dict[int, _Ways] = {}
         for node, part in self._parts.items():
@@ -221,7 +263,7 @@ class _Graph:
 
     def _children(
         self, node: dict[str, Json], path: Path
-    ) -> Iterator[tuple[Json, Path, _Step | None]]:
+    ) -> Iterator[tuple[Json, Path, Inward | None]]:
         reference = node.get("$ref")
         if isinstance(reference, str):
             yield *self._resolve(reference, (*path, "$ref")), None
@@ -275,29 +317,29 @@ def _refuse_keyword(key: str, value: str, path: Path) -> None:
             pass
 
 
-def _children_below(node: dict[str, Json], path: Path) -> Iterator[tuple[Json, Path, _Step]]:
+def _children_below(node: dict[str, Json], path: Path) -> Iterator[tuple[Json, Path, Inward]]:
     fields = _map(node, "properties")
     for name, item in fields.items():
-        yield item, (*path, "properties", name), _Step("field", name)
+        yield item, (*path, "properties", name), Inward("field", name)
     for name, item in _map(node, "patternProperties").items():
-        yield item, (*path, "patternProperties", name), _Step("field", None)
+        yield item, (*path, "patternProperties", name), Inward("field", None)
     for key in _REST_OF_FIELDS:
         if key in node:
-            yield node[key], (*path, key), _Step("field", None, frozenset(fields))
+            yield node[key], (*path, key), Inward("field", None, frozenset(fields))
     first = _list(node, "prefixItems")
     for index, item in enumerate(first):
-        yield item, (*path, "prefixItems", index), _Step("item", str(index))
+        yield item, (*path, "prefixItems", index), Inward("item", str(index))
     for key in _REST_OF_ITEMS:
         if key in node:
             yield (
                 node[key],
                 (*path, key),
-                _Step("item", None, frozenset(map(str, range(len(first))))),
+                Inward("item", None, frozenset(map(str, range(len(first))))),
             )
     if "contains" in node:
-        yield node["contains"], (*path, "contains"), _Step("item", None)
+        yield node["contains"], (*path, "contains"), Inward("item", None)
     if "propertyNames" in node:
-        yield node["propertyNames"], (*path, "propertyNames"), _Step("name", None)
+        yield node["propertyNames"], (*path, "propertyNames"), Inward("name", None)
 
 
 def _map(node: dict[str, Json], key: str) -> dict[str, Json]:
@@ -308,37 +350,3 @@ def _map(node: dict[str, Json], key: str) -> dict[str, Json]:
 def _list(node: dict[str, Json], key: str) -> list[Json]:
     value = node.get(key)
     return value if is_array(value) else []
-
-
-def _strong_groups(edges: dict[int, list[int]]) -> dict[int, int]:
-    """A group number for each node: the strongly connected components, by Kosaraju's algorithm."""
-    order = _finish_order(edges)
-    backwards: dict[int, list[int]] = {node: [] for node in edges}
-    for node, targets in edges.items():
-        for target in targets:
-            backwards[target].append(node)
-    group: dict[int, int] = {}
-    for node in reversed(order):
-        waiting = [node]
-        while waiting:
-            current = waiting.pop()
-            if current not in group:
-                group[current] = node
-                waiting.extend(backwards[current])
-    return group
-
-
-def _finish_order(edges: dict[int, list[int]]) -> list[int]:
-    order: list[int] = []
-    seen: set[int] = set()
-    for start in edges:
-        waiting = [(start, False)]
-        while waiting:
-            node, is_done = waiting.pop()
-            if is_done:
-                order.append(node)
-            elif node not in seen:
-                seen.add(node)
-                waiting.append((node, True))
-                waiting.extend((target, False) for target in edges[node])
-    return order

@@ -17,12 +17,16 @@ from stepiq.language.patterns import PatternSyntaxError, compile_regex
 from stepiq.language.places import Path, write_path
 from stepiq.language.schema_cost import SchemaCost, SchemaProblem, measure
 from stepiq.language.schema_words import no_list_of_fields, no_schema, wrong_type_name
+from stepiq.language.schema_work import ValidationMeter, work_of
 
 _MAX_ISSUES = 50
-_MANY_VALUES = 5_000
 _MAX_PATTERN_BYTES = 256 * 1024
-_MAX_WORK = 50_000_000
-"""Most parts of a value times parts of a schema; checking more would take seconds."""
+_MAX_UNITS = 5_000_000
+"""Most work of validating a value: less than a tenth of a second, in which no other thread of the process runs."""
+_MAX_ERRORS = 10_000
+"""Most errors that a value can have for the library to create them: at most 50 ms."""
+_MAX_COPIED = 20_000_000
+"""Most characters that they may copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +38,35 @@ class Schema:
     validator: jsonschema_rs.Draft202012Validator
     cost: SchemaCost
 
-    def issues(self, value: Json, at: Path = (), subject: str = "The value") -> tuple[Issue, ...]:
+    def issues(
+        self,
+        value: Json,
+        at: Path = (),
+        subject: str = "The value",
+        meter: ValidationMeter | None = None,
+    ) -> tuple[Issue, ...]:
         """The problems of a value, at most one per field; empty if it is valid. Messages do not repeat the value.
 
         Args:
             value: the value to check.
             at: path of the value, for the paths of the issues.
             subject: what messages call the value if `at` is empty.
+            meter: is charged for the work before it is done.
         """
-        size = _size(value)
-        if size * self.cost.weight > _MAX_WORK:
+        work = work_of(value, self.cost, meter or ValidationMeter())
+        if work.units > _MAX_UNITS:
             message = f"{subject} and the schema are too large to check. Make one of them smaller."
             return (Issue(write_path(at), "too_large", message),)
+        if self.validator.is_valid(value):
+            return ()
+        # The library creates all errors before it returns one, each with a copy of its value.
+        is_large = work.errors > _MAX_ERRORS or work.copied > _MAX_COPIED
+        if is_large and self.cost.has_choices:
+            name = write_path(at)
+            message = f"{f'`{name}`' if name else subject} does not match the schema. It is too large to say where."
+            return (Issue(name, "invalid", message),)
         found: dict[str, Issue] = {}
-        for error in self._errors(value, size):
+        for error in self._errors(value, first_only=is_large):
             for issue in _issues(error, at, subject):
                 found.setdefault(issue.path, issue)
             if len(found) >= _MAX_ISSUES:
@@ -58,10 +77,9 @@ class Schema:
         """A valid value, with `3.0` replaced by `3` wherever a property or an item has the type integer."""
         return _with_integers(self.document, value)
 
-    def _errors(self, value: Json, size: int) -> Iterable[jsonschema_rs.ValidationError]:
-        if size < _MANY_VALUES:
+    def _errors(self, value: Json, *, first_only: bool) -> Iterable[jsonschema_rs.ValidationError]:
+        if not first_only:
             return self.validator.iter_errors(value)
-        # The library creates all errors before it returns one, and a large value can have as many as it has items.
         try:
             self.validator.validate(value)
         except jsonschema_rs.ValidationError as error:
@@ -79,16 +97,14 @@ def compile_schema(document: dict[str, Json], *, max_patterns: int) -> Schema:
     Raises:
         SchemaProblem: the schema is invalid, not supported, or too expensive.
     """
-    cost = measure(document)
-    if cost.patterns > max_patterns:
-        raise SchemaProblem(
-            (), "The schemas of this definition contain too many patterns. Remove some."
-        )
+    cost = measure(document, max_patterns=max_patterns)
     try:
         validator = jsonschema_rs.Draft202012Validator(
             document,
             pattern_options=jsonschema_rs.RegexOptions(size_limit=_MAX_PATTERN_BYTES),
             offline=True,
+            # Instead of the value in the library's messages, which are not used: they would be copies of it.
+            mask="",
         )
     except jsonschema_rs.ValidationError as error:
         raise SchemaProblem(tuple(error.instance_path), _compile_message(error)) from None
@@ -115,19 +131,6 @@ def _pattern_message(pattern: str) -> str:
     except PatternSyntaxError as error:
         return error.message
     return "This pattern cannot be used. Look-around, back-references and very large repetitions are not supported."
-
-
-def _size(value: Json) -> int:
-    """The number of values in a value, including itself."""
-    count, waiting = 0, [value]
-    while waiting:
-        current = waiting.pop()
-        count += 1
-        if is_object(current):
-            waiting.extend(current.values())
-        elif is_array(current):
-            waiting.extend(current)
-    return count
 
 
 def _with_integers(schema: Json, value: Json) -> Json:

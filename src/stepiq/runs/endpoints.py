@@ -18,6 +18,7 @@ from stepiq.execution.events import EventType, execution
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.execution.pinning import StepRunInvalid
 from stepiq.execution.retries import RetryInvalid
+from stepiq.language import offload
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound, PipelinePaused
 from stepiq.pipelines.schemas import WantedTag
@@ -110,6 +111,17 @@ async def start_run(
     stream. If none is free, it returns 202 at once.
     """
     wanted = body or schemas.RunRequest()
+    examined = None
+    if services.database.is_sqlite and _is_large(request):
+        # A writing transaction blocks others there.
+        examined = await service.examine(
+            services.database,
+            caller,
+            pipeline_id,
+            engine=services.engine,
+            input_data=wanted.input_data or {},
+            version=wanted.version,
+        )
     try:
         async with own_tx() as tx:
             prepared = await service.prepare(
@@ -120,6 +132,7 @@ async def start_run(
                 plan=services.plans.get(caller.plan),
                 input_data=wanted.input_data or {},
                 version=wanted.version,
+                examined=examined,
             )
             run = prepared.run
             await recorded.started(tx, caller, run)
@@ -142,6 +155,11 @@ async def start_run(
     except StoreUnavailable:
         return accepted
     return finished if finished and is_live else accepted
+
+
+def _is_large(request: Request) -> bool:
+    length = request.headers.get("content-length", "")
+    return length.isdecimal() and int(length) > offload.INLINE_CHARACTERS
 
 
 async def _after_wait(

@@ -7,13 +7,17 @@ from stepiq.accounts.actor import Actor, Credential
 from stepiq.accounts.secrets import service as secrets
 from stepiq.billing.plans import Plan
 from stepiq.core import ids
+from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
 from stepiq.core.trace_context import TraceParent
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.records import NOTHING, NewRun, Reuse, RunCaller
 from stepiq.execution.runtime import Engine
+from stepiq.language import offload
 from stepiq.language.definition import Definition
+from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines import pausing
+from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.editor_drafts import service as drafts
 from stepiq.pipelines.records import Target
 from stepiq.runs import queries
@@ -24,7 +28,7 @@ from stepiq.runs.errors import (
     RunNotFound,
 )
 from stepiq.runs.records import Outline, Prepared, Progress, Run, RunRetry
-from stepiq.store.database import Session
+from stepiq.store.database import Database, Session
 from stepiq.store.states import CallerType, TriggerType, is_draft_version
 from stepiq.web import requests
 
@@ -40,6 +44,24 @@ class Payment:
     """Whether it may call a model that the server pays for."""
     own_keys: frozenset[str]
     """Names of the secrets that hold the workspace's own provider keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """An input that was validated before the transaction that starts its run."""
+
+    definition: Definition
+    result: dict[str, Json] | InputInvalid
+
+    def input_data(self) -> dict[str, Json]:
+        """The input with defaults.
+
+        Raises:
+            InputInvalid: it is not valid.
+        """
+        if isinstance(self.result, InputInvalid):
+            raise self.result
+        return self.result
 
 
 def trigger_type(actor: Actor) -> TriggerType:
@@ -111,6 +133,29 @@ async def payment(
     return Payment(engine.spends_credits(definition, own_keys), own_keys)
 
 
+async def examine(
+    database: Database,
+    actor: Actor,
+    pipeline_id: UUID,
+    *,
+    engine: Engine,
+    input_data: dict[str, Json],
+    version: int | None,
+) -> Examined | None:
+    """Validate an input before the transaction that starts its run. None if that transaction will be refused."""
+    try:
+        async with database.reading() as session:
+            pipeline = await pipelines.get(session, actor, pipeline_id)
+            number = pipeline.version if version is None else version
+            definition = await engine.definitions.get(session, pipeline_id, number)
+    except StepIQError:
+        return None
+    try:
+        return Examined(definition, await offload.validate(definition.input, input_data))
+    except InputInvalid as error:
+        return Examined(definition, error)
+
+
 async def prepare(
     session: Session,
     actor: Actor,
@@ -120,8 +165,9 @@ async def prepare(
     plan: Plan,
     input_data: dict[str, Json],
     version: int | None,
+    examined: Examined | None = None,
 ) -> Prepared:
-    """Prepare a run of a pipeline.
+    """Prepare a run of a pipeline. `examined` is used as in `prepare_target`.
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline, or it is archived.
@@ -132,7 +178,14 @@ async def prepare(
     if version is not None and is_draft_version(version):
         raise VersionNotFound(pipeline_id, version)
     return await prepare_target(
-        session, actor, target, engine=engine, plan=plan, input_data=input_data, version=version
+        session,
+        actor,
+        target,
+        engine=engine,
+        plan=plan,
+        input_data=input_data,
+        version=version,
+        examined=examined,
     )
 
 
@@ -146,8 +199,11 @@ async def prepare_target(
     input_data: dict[str, Json],
     version: int | None = None,
     schedule_id: UUID | None = None,
+    examined: Examined | None = None,
 ) -> Prepared:
     """Prepare a run of a pipeline that the caller has locked.
+
+    `examined` is used if it belongs to the same version.
 
     Raises:
         VersionNotFound: the pipeline has no such version.
@@ -155,6 +211,10 @@ async def prepare_target(
     """
     number = target.version if version is None else version
     definition = await engine.definitions.get(session, target.id, number)
+    if examined is not None and examined.definition is definition:
+        given = examined.input_data()
+    else:
+        given = await offload.validate_apart(definition.input, input_data)
     new = await new_run(
         session,
         ids.uuid7(),
@@ -165,7 +225,7 @@ async def prepare_target(
         pipeline_id=target.id,
         version=number,
         trigger=trigger_type(actor),
-        input_data=definition.input.validate(input_data),
+        input_data=given,
         caller=caller_of(actor),
         schedule_id=schedule_id,
         parent=requests.trace_parent(),
@@ -224,7 +284,7 @@ async def prepare_retry(
         pipeline_id=target.id,
         version=version,
         trigger=TriggerType.RETRY,
-        input_data=definition.input.validate(given),
+        input_data=await offload.validate_apart(definition.input, given),
         caller=caller_of(actor),
         retry_of=run_id,
         reuse=reuse,

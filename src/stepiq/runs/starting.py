@@ -9,6 +9,7 @@ from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
 from stepiq.execution.records import NewRun, RunCaller
 from stepiq.execution.runtime import Engine
+from stepiq.language import offload
 from stepiq.language.definition import Definition
 from stepiq.runs import service
 from stepiq.runs.service import Payment
@@ -56,7 +57,7 @@ async def start_many(
             refusals[-1] = found
             continue
         try:
-            new.append(_new_run(each, *found))
+            new.append(await _new_run(each, *found))
         except StepIQError as error:
             refusals[-1] = error
     decided = iter(await engine.accept_many(session, new))
@@ -77,14 +78,14 @@ async def _version(
         return error
 
 
-def _new_run(wanted: WantedRun, definition: Definition, payment: Payment) -> NewRun:
+async def _new_run(wanted: WantedRun, definition: Definition, payment: Payment) -> NewRun:
     return NewRun(
         id=wanted.id,
         workspace_id=wanted.workspace_id,
         pipeline_id=wanted.pipeline_id,
         pipeline_version=wanted.version,
         trigger_type=wanted.trigger,
-        input_data=definition.input.validate(wanted.input_data),
+        input_data=await offload.validate_apart(definition.input, wanted.input_data),
         timeout=definition.timeout,
         plan=wanted.plan,
         spends_credits=payment.spends_credits,

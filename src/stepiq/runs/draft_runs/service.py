@@ -13,6 +13,7 @@ from stepiq.core.json import Json
 from stepiq.execution.pinning import StepRunInvalid
 from stepiq.execution.records import NOTHING
 from stepiq.execution.runtime import Engine
+from stepiq.language import offload
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.editor_drafts import service as drafts
@@ -106,7 +107,7 @@ async def prepare(
         pipeline_id=target.id,
         version=target.version,
         trigger=runs.trigger_type(actor),
-        input_data=definition.input.validate(input_data or {}),
+        input_data=await offload.validate_apart(definition.input, input_data or {}),
         caller=runs.caller_of(actor),
         reuse=reuse,
         only_step=only_step,

@@ -7,6 +7,8 @@ from stepiq.execution.calls.requests import CallModel, Message, ModelReply, Oper
 from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.language import offload
+from stepiq.language.schema_work import ValidationMeter
+from stepiq.language.schemas import Schema
 from stepiq.language.specs import OutputFormat
 from stepiq.language.templates import TemplateError
 from stepiq.steps.answers import parse_json
@@ -115,18 +117,18 @@ def _repair(request: CallModel, reply: ModelReply, problem: str) -> CallModel:
 
 
 async def _examined(reply: ModelReply, spec: LlmSpec) -> tuple[Json, str | None]:
-    return await offload.read(_read, reply.text, spec, reply.cut_off)
+    value, problem = await offload.read(parse_json, reply.text)
+    if problem is not None:
+        return value, reply.cut_off or problem
+    if (schema := spec.output_validator) is None:
+        return value, None
+    return await offload.metered(lambda meter: _checked(schema, value, meter), ValidationMeter)
 
 
-def _read(text: str, spec: LlmSpec, cut_off: str | None) -> tuple[Json, str | None]:
-    value, problem = parse_json(text)
-    if problem is not None and cut_off is not None:
-        problem = cut_off
-    if problem is None and spec.output_validator is not None:
-        found = spec.output_validator.issues(value)
-        problem = " ".join(issue.message for issue in found) or None
-        value = spec.output_validator.integers(value)
-    return value, problem
+def _checked(schema: Schema, value: Json, meter: ValidationMeter) -> tuple[Json, str | None]:
+    if found := schema.issues(value, meter=meter):
+        return value, " ".join(issue.message for issue in found)
+    return schema.integers(value), None
 
 
 def _shown(text: str) -> str:

@@ -306,4 +306,4 @@ async def _check_input(
     session: Session, engine: Engine, pipeline_id: UUID, version: int, input_data: dict[str, Json]
 ) -> None:
     definition = await engine.definitions.get(session, pipeline_id, version)
-    definition.input.validate(input_data)
+    await offload.validate_apart(definition.input, input_data)

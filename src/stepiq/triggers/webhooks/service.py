@@ -13,6 +13,7 @@ from stepiq.core.json import Json
 from stepiq.core.trace_context import TraceParent
 from stepiq.execution.records import NewRun, RunCaller
 from stepiq.execution.runtime import Engine
+from stepiq.language import offload
 from stepiq.language.data import is_object
 from stepiq.language.definition import Definition
 from stepiq.pipelines.records import Target
@@ -71,7 +72,7 @@ async def check(
     if isinstance(arrived.content, StepIQError):
         raise arrived.content
     definition = pipeline.definition
-    payload = definition.input.validate(payload_of(arrived.content))
+    payload = await offload.validate(definition.input, payload_of(arrived.content))
     parent = requests.trace_parent()
     return Checked(ids.uuid7(), pipeline.target, definition, payload, parent)
 

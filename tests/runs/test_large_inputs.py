@@ -1,0 +1,200 @@
+"""Inputs and outputs that take long to validate are validated in a thread, wherever they come from."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from stepiq.billing.plans import Plans
+from stepiq.core.ids import uuid7
+from stepiq.core.json import Json
+from stepiq.execution.records import RunCaller
+from stepiq.language import offload, schemas
+from stepiq.language.inputs import InputInvalid
+from stepiq.language.schema_work import work_of
+from stepiq.runs import service
+from stepiq.runs.starting import WantedRun, start_many
+from stepiq.store.states import CallerType, RunStatus, StepStatus, TriggerType
+from tests.support.make_accounts import actor
+
+ROWS: list[Json] = [{"a": number} for number in range(1_000)]
+SOURCE = """\
+name: Rows
+input: {schema: {rows: {type: array}}}
+steps:
+  - {id: a, model: openai/gpt-4o-mini, prompt: x, output_schema: {type: array, items: {type: object}}}
+  - {id: b, type: transform, template: "y"}
+"""
+LARGE: dict[str, Json] = {"rows": ROWS}
+SMALL: dict[str, Json] = {"rows": ROWS[:3]}
+
+
+LONG = {"rows": [{"a": "x" * 40}] * 1_000}
+
+
+async def of_pipeline(client, account, make, pipeline_id, data):
+    return await client.post(f"/api/pipelines/{pipeline_id}/run", json={"input_data": data})
+
+
+async def of_draft(client, account, make, pipeline_id, data):
+    body = {"pipeline_id": str(pipeline_id), "text": SOURCE, "input_data": data}
+    return await client.post("/api/runs/draft", json=body)
+
+
+async def retry(client, account, make, pipeline_id, data):
+    ended = await make.run(account, pipeline_id, status=RunStatus.FAILED, input_data=data)
+    return await client.post(f"/api/runs/{ended}/retry", json={"from": "start"})
+
+
+async def of_schedule(client, account, make, pipeline_id, data):
+    schedule_id = await make.schedule(account, pipeline_id, input_data=data)
+    return await client.post(f"/api/schedules/{schedule_id}/run-now")
+
+
+async def new_schedule(client, account, make, pipeline_id, data):
+    body = {"name": "Daily", "cron_expression": "0 0 * * *", "input_data": data}
+    return await client.post(f"/api/pipelines/{pipeline_id}/schedules", json=body)
+
+
+async def of_webhook(client, account, make, pipeline_id, data):
+    return await client.post(f"/api/webhooks/{pipeline_id}", json=data)
+
+
+async def outputs_of_retry(client, account, make, pipeline_id, data):
+    ended = await make.run(account, pipeline_id, status=RunStatus.FAILED)
+    await make.step(ended, "a", output=[])
+    await make.step(ended, "b", ordinal=2, status=StepStatus.FAILED)
+    body = {"from": "b", "outputs": {"a": data["rows"]}}
+    return await client.post(f"/api/runs/{ended}/retry", json=body)
+
+
+async def outputs_of_step_run(client, account, make, pipeline_id, data):
+    body = {"pipeline_id": str(pipeline_id), "text": SOURCE, "step_id": "b"}
+    return await client.post("/api/runs/draft", json={**body, "outputs": {"a": data["rows"]}})
+
+
+WAYS = pytest.mark.parametrize(
+    "way",
+    [
+        of_pipeline,
+        of_draft,
+        retry,
+        of_schedule,
+        new_schedule,
+        of_webhook,
+        outputs_of_retry,
+        outputs_of_step_run,
+    ],
+)
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The threads in which validations were begun."""
+    names: list[str] = []
+
+    def noted(*args: Any) -> Any:
+        names.append(threading.current_thread().name)
+        return work_of(*args)
+
+    monkeypatch.setattr(schemas, "work_of", noted)
+    return names
+
+
+@pytest.fixture
+def client_of(owner, login_key, account):
+    async def client_of(way):
+        return await login_key(account, ["webhooks:trigger"]) if way is of_webhook else owner
+
+    return client_of
+
+
+@WAYS
+async def test_a_large_one_is_validated_in_a_thread(client_of, account, make, threads, way):
+    pipeline_id = await make.pipeline(account, source=SOURCE)
+
+    answer = await way(await client_of(way), account, make, pipeline_id, LARGE)
+
+    assert answer.is_success
+    assert "offload" in threads
+
+
+@WAYS
+async def test_a_small_one_needs_no_thread(client_of, account, make, threads, way):
+    pipeline_id = await make.pipeline(account, source=SOURCE)
+
+    answer = await way(await client_of(way), account, make, pipeline_id, SMALL)
+
+    assert answer.is_success
+    assert set(threads) == {threading.current_thread().name}
+
+
+async def test_that_of_a_due_schedule_is_validated_in_a_thread(
+    database, engine, account, make, threads
+):
+    run = WantedRun(
+        id=uuid7(),
+        workspace_id=account.workspace_id,
+        pipeline_id=await make.pipeline(account, source=SOURCE),
+        version=1,
+        plan=Plans.load({}).get("enterprise"),
+        trigger=TriggerType.CRON,
+        input_data={"rows": ROWS},
+        caller=RunCaller(CallerType.USER, account.id),
+    )
+
+    async with database.transaction() as session:
+        refusals = await start_many(session, [run], engine=engine)
+
+    assert refusals == [None]
+    assert "offload" in threads
+
+
+class TestBeforeTheTransaction:
+    """On SQLite, a transaction that writes blocks others."""
+
+    pytestmark = pytest.mark.one_store
+
+    @pytest.mark.parametrize(
+        ("rows", "status"), [(LONG["rows"], 202), ({"a": LONG["rows"]}, 422)], ids=["valid", "not"]
+    )
+    async def test_a_large_input_is_validated(
+        self, owner, account, make, monkeypatch, rows, status
+    ):
+        async def never(*args: Any) -> Any:
+            raise AssertionError("it is validated in the transaction")
+
+        monkeypatch.setattr(offload, "validate_apart", never)
+        pipeline_id = await make.pipeline(account, source=SOURCE)
+
+        answer = await of_pipeline(owner, account, make, pipeline_id, {"rows": rows})
+
+        assert answer.status_code == status
+
+    async def test_the_version_that_is_the_newest_in_the_transaction_decides(
+        self, database, engine, owner, account, make
+    ):
+        pipeline_id = await make.pipeline(account, source=SOURCE)
+        plan = Plans.load({}).get("enterprise")
+        examined = await service.examine(
+            database, actor(account), pipeline_id, engine=engine, input_data=SMALL, version=None
+        )
+        saved = await owner.put(
+            f"/api/pipelines/{pipeline_id}",
+            content=SOURCE.replace("type: array}}}", "type: string}}}"),
+            headers={"Content-Type": "application/yaml"},
+        )
+        assert saved.is_success
+
+        async with database.transaction() as session:
+            with pytest.raises(InputInvalid):
+                await service.prepare(
+                    session,
+                    actor(account),
+                    pipeline_id,
+                    engine=engine,
+                    plan=plan,
+                    input_data=SMALL,
+                    version=None,
+                    examined=examined,
+                )
