@@ -135,3 +135,63 @@ class TestGet:
     async def test_a_version_that_is_not_there_is_not_found(self, world: World):
         with pytest.raises(VersionNotFound):
             await get(world, Definitions(), uuid7())
+
+
+class TestGetNow:
+    @staticmethod
+    async def get_now(world: World, found: Definitions, pipeline_id) -> str | None:
+        """The name of the compiled version."""
+        async with world.database.reading() as session:
+            definition = await found.get_now(session, pipeline_id, 1, "workspace")
+        return None if definition is None else definition.name
+
+    async def test_a_large_version_is_compiled_in_the_background(
+        self, world: World, slowly: Slowly
+    ):
+        pipeline_id, found = await world.pipeline(TEXT), Definitions()
+
+        early = [await self.get_now(world, found, pipeline_id) for _ in range(2)]
+        slowly.may_end.set()
+        was_compiling = await found.wait_compiled(30)
+
+        assert early == [None, None]
+        assert was_compiling
+        assert (await self.get_now(world, found, pipeline_id)) == "T"
+        assert slowly.compiled == 1
+        assert not await found.wait_compiled(30)
+
+    async def test_a_small_version_is_compiled_at_once(self, world: World, compiled):
+        pipeline_id = await world.pipeline(SMALL)
+
+        assert (await self.get_now(world, Definitions(), pipeline_id)) == "T"
+        assert compiled == ["MainThread"]
+
+    async def test_an_error_is_raised_once(self, world: World, monkeypatch):
+        pipeline_id, found = await world.pipeline(TEXT), Definitions()
+
+        def refuse(document):
+            raise InvalidDefinition("no")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(definitions, "compile_document", refuse)
+            assert await self.get_now(world, found, pipeline_id) is None
+            await found.wait_compiled(30)
+            with pytest.raises(InvalidDefinition):
+                await self.get_now(world, found, pipeline_id)
+
+        assert await self.get_now(world, found, pipeline_id) is None
+        await found.wait_compiled(30)
+        assert (await self.get_now(world, found, pipeline_id)) == "T"
+
+    async def test_a_transaction_does_not_wait_for_the_background(
+        self, world: World, slowly: Slowly
+    ):
+        pipeline_id, found = await world.pipeline(TEXT), Definitions()
+        await self.get_now(world, found, pipeline_id)
+        asking = asyncio.create_task(slowly.get(world, found, pipeline_id))
+        await slowly.until_asked(1)
+
+        slowly.may_end.set()
+
+        assert (await asking).name == "T"
+        assert slowly.compiled == 2

@@ -5,9 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.language.code_source import (
+    MAX_PARSED_BYTES,
     MAX_SOURCE_BYTES,
     NO_JAVASCRIPT_MAIN,
     NO_PYTHON_MAIN,
+    Found,
     check_javascript,
     check_python,
 )
@@ -92,6 +94,13 @@ class TestCheckPython:
     ):
         assert check_python(source) == (line, column, f"The code is not valid Python: {why}")
 
+    @pytest.mark.parametrize(
+        ("start", "found"),
+        [("def main(input): return (", None), ("other = (", (1, 1, NO_PYTHON_MAIN))],
+    )
+    def test_of_a_long_source_only_the_name_is_looked_for(self, start: str, found: Found | None):
+        assert check_python(start + "#" * MAX_PARSED_BYTES) == found
+
     def test_half_of_a_surrogate_pair_is_told(self):
         found = check_python("x = '\ud800'")
 
@@ -112,7 +121,7 @@ class TestCheckPython:
 
     @pytest.mark.parametrize(
         "source",
-        ["-" * 60_000 + "1", "not " * 16_000 + "1", "1" + "+1" * 32_000, "a" + ".a" * 32_000, "a" + "()" * 32_000],
+        ["-" * 16_000 + "1", "not " * 4_000 + "1", "1" + "+1" * 8_000, "a" + ".a" * 8_000, "a" + "()" * 8_000],
     )  # fmt: skip
     def test_deep_nesting_is_told(self, source: str):
         assert check_python(source) == (

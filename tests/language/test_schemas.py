@@ -385,6 +385,7 @@ class TestCost:
         [
             ({"properties": {"a": {"pattern": "^[a-z]{1,900}$"}, "b": {}}}, {"a": "x", "b": "b" * 200_000}),
             ({"properties": {"a": {"pattern": "\\S"}}}, {"a": "b" * 200_000}),
+            ({"pattern": r"^[\u0061-\u007a]*$"}, "b" * 100_000),
             ({"items": {"type": "integer", "minimum": 0, "maximum": 9}}, [1] * 100_000),
             ({"items": {"type": "number", "minimum": 0.5}}, [1.5] * 60_000),
             ({"items": {"multipleOf": 0.01}}, [1.25] * 5_000),

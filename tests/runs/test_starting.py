@@ -7,12 +7,11 @@ import sqlalchemy as sa
 
 from stepiq.accounts.service import Account
 from stepiq.billing.plans import Plan, Plans
-from stepiq.core.errors import StepIQError
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
 from stepiq.execution.records import RunCaller
 from stepiq.execution.runtime import Engine
-from stepiq.runs.starting import WantedRun, start_many
+from stepiq.runs.starting import Refusal, WantedRun, start_many
 from stepiq.store.database import Database
 from stepiq.store.states import CallerType, TriggerType
 from stepiq.store.tables import run_events, runs
@@ -51,7 +50,7 @@ def wanted(
 
 @pytest.fixture
 def start(database: Database, engine: Engine):
-    async def start(*runs: WantedRun) -> list[StepIQError | None]:
+    async def start(*runs: WantedRun) -> list[Refusal | None]:
         async with database.transaction() as session:
             return await start_many(session, runs, engine=engine)
 

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from contextvars import copy_context
 from functools import partial
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from stepiq.core.errors import NotFound
+from stepiq.core.fairness import act_for
 from stepiq.core.json import Json, SerializedJson
 from stepiq.language import offload
 from stepiq.language.definition import Definition
@@ -33,11 +35,33 @@ class VersionNotFound(NotFound):
         )
 
 
-async def _compile(document: dict[str, Json], step_packages: Mapping[str, str]) -> Definition:
+async def _stored(
+    session: Session, pipeline_id: UUID, version: int
+) -> tuple[dict[str, Json], dict[str, str]]:
+    """The document of a version, and the packages of its step types."""
+    found = await session.execute(
+        sa.select(pipeline_versions.c.definition, pipeline_versions.c.step_packages).where(
+            pipeline_versions.c.pipeline_id == pipeline_id,
+            pipeline_versions.c.version == version,
+        )
+    )
+    if (row := found.one_or_none()) is None:
+        raise VersionNotFound(pipeline_id, version)
+    return row.definition, row.step_packages or {}
+
+
+def _is_quick(document: dict[str, Json]) -> bool:
+    return SerializedJson.of(document).size_bytes <= QUICK_BYTES
+
+
+async def _compile(
+    document: dict[str, Json], step_packages: Mapping[str, str], *, in_turn: bool
+) -> Definition:
     try:
-        # Starting a run compiles inside a transaction, which must not wait for other computations of the workspace.
-        if SerializedJson.of(document).size_bytes <= QUICK_BYTES:
+        if _is_quick(document):
             return compile_document(document)
+        if in_turn:
+            return await offload.compute(compile_document, document)
         return await offload.compute_apart(compile_document, document)
     except InvalidDefinition as error:
         missing = [name for name in step_packages if name not in packages()]
@@ -59,6 +83,10 @@ class Definitions:
     def __init__(self) -> None:
         self._compiled: OrderedDict[tuple[UUID, int], Definition] = OrderedDict()
         self._compiling: dict[tuple[UUID, int], asyncio.Task[Definition]] = {}
+        self._ahead: dict[tuple[UUID, int], asyncio.Task[Definition]] = {}
+        """Those of `get_now`, until they are compiled, or their error was raised."""
+        self._has_ended = False
+        """Whether one of them has ended since the last `wait_compiled`."""
 
     def kept(self, pipeline_id: UUID, version: int) -> Definition | None:
         """The compiled version if it is cached. Does not query the database."""
@@ -75,26 +103,75 @@ class Definitions:
         """
         if (kept := self.kept(pipeline_id, version)) is not None:
             return kept
-        found = await session.execute(
-            sa.select(pipeline_versions.c.definition, pipeline_versions.c.step_packages).where(
-                pipeline_versions.c.pipeline_id == pipeline_id,
-                pipeline_versions.c.version == version,
-            )
-        )
-        if (row := found.one_or_none()) is None:
-            raise VersionNotFound(pipeline_id, version)
+        stored = await _stored(session, pipeline_id, version)
         key = (pipeline_id, version)
         if (compiling := self._compiling.get(key)) is None:
-            compiling = asyncio.create_task(_compile(row.definition, row.step_packages or {}))
+            # Inside a transaction, which must not wait for other computations of the workspace.
+            compiling = asyncio.create_task(_compile(*stored, in_turn=False))
             self._compiling[key] = compiling
             compiling.add_done_callback(partial(self._keep, key))
         # Other callers may be waiting for the same task.
         return await asyncio.shield(compiling)
 
+    async def get_now(
+        self, session: Session, pipeline_id: UUID, version: int, owner: Hashable
+    ) -> Definition | None:
+        """The compiled version; None if compiling takes long. It is then compiled in the background; ask again later.
+
+        Args:
+            session: a transaction that others wait for.
+            pipeline_id: the caller must have checked access to it.
+            version: the number of the version.
+            owner: the workspace whose turns are used.
+
+        Raises:
+            VersionNotFound: the pipeline does not have this version.
+            InvalidDefinition: it could not be compiled.
+        """
+        key = (pipeline_id, version)
+        if (kept := self.kept(pipeline_id, version)) is not None:
+            return kept
+        if (compiling := self._ahead.get(key)) is None:
+            document, step_packages = await _stored(session, pipeline_id, version)
+            if _is_quick(document):
+                self._add(key, await _compile(document, step_packages, in_turn=True))
+                return self._compiled[key]
+            context = copy_context()
+            context.run(act_for, owner)
+            work = _compile(document, step_packages, in_turn=True)
+            compiling = self._ahead[key] = asyncio.create_task(work, context=context)
+            compiling.add_done_callback(partial(self._keep_ahead, key))
+        if not compiling.done():
+            return None
+        self._ahead.pop(key, None)
+        return compiling.result()
+
+    async def wait_compiled(self, seconds: float) -> bool:
+        """Wait for the versions that are compiled in the background, at most so long.
+
+        Returns:
+            False if there have been none since the last call.
+        """
+        compiling = [task for task in self._ahead.values() if not task.done()]
+        if compiling and not self._has_ended:
+            await asyncio.wait(compiling, timeout=seconds)
+        has_ended, self._has_ended = self._has_ended, False
+        return has_ended or bool(compiling)
+
+    def _keep_ahead(self, key: tuple[UUID, int], compiling: asyncio.Task[Definition]) -> None:
+        self._has_ended = True
+        if compiling.cancelled():
+            self._ahead.pop(key, None)
+        elif compiling.exception() is None:
+            self._ahead.pop(key, None)
+            self._add(key, compiling.result())
+
     def _keep(self, key: tuple[UUID, int], compiling: asyncio.Task[Definition]) -> None:
         del self._compiling[key]
-        if compiling.cancelled() or compiling.exception() is not None:
-            return
-        self._compiled[key] = compiling.result()
+        if not compiling.cancelled() and compiling.exception() is None:
+            self._add(key, compiling.result())
+
+    def _add(self, key: tuple[UUID, int], definition: Definition) -> None:
+        self._compiled[key] = definition
         if len(self._compiled) > _KEPT:
             self._compiled.popitem(last=False)

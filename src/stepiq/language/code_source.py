@@ -7,6 +7,8 @@ from enum import StrEnum
 
 MAX_SOURCE_BYTES = 65_536
 """Longest source, in bytes of UTF-8."""
+MAX_PARSED_BYTES = 16_384
+"""Longest Python source whose syntax is checked. Other threads cannot run while it is parsed: at worst, for 0.1 s."""
 
 Found = tuple[int, int, str]
 """Line and column in the source, both counted from 1, and a message that says what to do."""
@@ -25,6 +27,7 @@ _ONE_ARGUMENT = "`main` must have one parameter, the step's input. Write `def ma
 
 # Besides its plain name, `main` may be defined by an escape sequence, by generated code, or on the global object.
 _MAY_DEFINE_MAIN = re.compile(r"main|\\|eval|Function|constructor|globalThis|this")
+_MAY_BIND_MAIN = re.compile(r"main|exec|eval|import")
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -39,11 +42,15 @@ class CodeLanguage(StrEnum):
 def check_python(source: str) -> Found | None:
     """Find the first problem that prevents Python source from running as a step: its syntax, or its `main`.
 
-    The syntax is that of the server's Python; what the sandbox does not support is found only when the code runs.
+    The syntax is that of the server's Python; what the sandbox does not support is found only when the code runs. So is
+    the syntax of a source that is longer than `MAX_PARSED_BYTES`.
     """
     try:
-        if len(source.encode()) > MAX_SOURCE_BYTES:
+        size = len(source.encode())
+        if size > MAX_SOURCE_BYTES:
             return 1, 1, _TOO_LONG
+        if size > MAX_PARSED_BYTES:
+            return None if _MAY_BIND_MAIN.search(source) else (1, 1, NO_PYTHON_MAIN)
         module = _parse(source)
     except SyntaxError as error:
         return error.lineno or 1, max(error.offset or 1, 1), _not_valid(error.msg)

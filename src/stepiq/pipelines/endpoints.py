@@ -20,6 +20,7 @@ from stepiq.core import clock
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.quotas import PlanBytesExceeded, PlanSchedulesExceeded, PlanVersionsExceeded
 from stepiq.language import offload
+from stepiq.language.loading import Loaded, load
 from stepiq.pipelines import (
     checking,
     diffs,
@@ -432,6 +433,18 @@ def _sides(change: diffs.FieldChange) -> dict[str, Any]:
     return shown
 
 
+async def _earlier(
+    services: ServicesDep, caller: Writer, pipeline_id: UUID, number: Number
+) -> Loaded | None:
+    """The version to restore, read before the transaction; None if there is no such version."""
+    try:
+        async with services.database.reading() as session:
+            found = await service.version(session, caller, pipeline_id, number)
+    except VersionNotFound:
+        return None
+    return await offload.compute(load, found.text, found.source_format)
+
+
 @router.post(
     "/pipelines/{pipeline_id}/versions/{number}/restore",
     responses={
@@ -442,6 +455,7 @@ def _sides(change: diffs.FieldChange) -> dict[str, Any]:
 async def restore_version(
     caller: Writer,
     rules: RulesDep,
+    loaded: Annotated[Loaded | None, Depends(_earlier)],
     tx: Tx,
     pipeline_id: UUID,
     number: Number,
@@ -450,7 +464,9 @@ async def restore_version(
 ) -> schemas.SavedPipelineView:
     """Save an earlier version as the newest one. The versions in between remain."""
     before = await recorded.before(tx, caller, pipeline_id)
-    saved = await service.restore_version(tx, caller, pipeline_id, number, rules, if_match=if_match)
+    saved = await service.restore_version(
+        tx, caller, pipeline_id, number, rules, loaded=loaded, if_match=if_match
+    )
     await recorded.updated(tx, caller, before, saved.pipeline, restored_version=number)
     return _saved(saved, response)
 

@@ -16,7 +16,7 @@ from stepiq.execution import quotas
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.language import offload
 from stepiq.language.definition import Definition
-from stepiq.language.loading import load
+from stepiq.language.loading import Loaded, load
 from stepiq.language.source import SourceFormat
 from stepiq.language.step_types import added_packages
 from stepiq.pipelines import queries, slugs
@@ -304,9 +304,12 @@ async def restore_version(
     number: int,
     rules: Rules,
     *,
+    loaded: Loaded | None = None,
     if_match: str | None = None,
 ) -> Saved:
     """Save an earlier version again as the newest, with exactly the same text and its name and description.
+
+    A version never changes. On SQLite, others wait for a transaction that writes, so read it before, as `loaded`.
 
     Raises:
         VersionNotFound: the actor's workspace has no such pipeline, or the pipeline no such version.
@@ -315,7 +318,8 @@ async def restore_version(
             for `save`, because a definition that was allowed then may not be allowed now.
     """
     found = await version(session, actor, pipeline_id, number)
-    loaded = await offload.compute_apart(load, found.text, found.source_format)
+    if loaded is None:
+        loaded = await offload.compute_apart(load, found.text, found.source_format)
     draft = Draft(loaded, found.text, found.source_format)
     return await save(session, actor, pipeline_id, draft, rules, if_match=if_match)
 

@@ -34,26 +34,33 @@ class WantedRun:
     schedule_id: UUID | None = None
 
 
+class NotCompiledYet(Exception):
+    """The version is being compiled in the background, because that takes long. Start the run a moment later."""
+
+
+Refusal = StepIQError | NotCompiledYet
+
+
 async def start_many(
     session: Session, wanted: Sequence[WantedRun], *, engine: Engine
-) -> list[StepIQError | None]:
+) -> list[Refusal | None]:
     """Accept runs of any workspaces and pipelines; returns the refusal of each, or None if it was accepted.
 
     The caller has checked access to the pipelines and locked them. The refusals are those of `service.prepare_target` and
-    `service.accept`.
+    `service.accept`, and `NotCompiledYet`.
 
     Raises:
         StoreUnavailable: no run was accepted.
     """
-    versions: dict[tuple[UUID, int], tuple[Definition, Payment] | StepIQError] = {}
-    refusals: list[StepIQError | None] = []
+    versions: dict[tuple[UUID, int], tuple[Definition, Payment] | Refusal] = {}
+    refusals: list[Refusal | None] = []
     new: list[NewRun] = []
     for each in wanted:
         key = (each.pipeline_id, each.version)
         if (found := versions.get(key)) is None:
             found = versions[key] = await _version(session, each, engine)
         refusals.append(None)
-        if isinstance(found, StepIQError):
+        if isinstance(found, Refusal):
             refusals[-1] = found
             continue
         try:
@@ -66,9 +73,13 @@ async def start_many(
 
 async def _version(
     session: Session, wanted: WantedRun, engine: Engine
-) -> tuple[Definition, Payment] | StepIQError:
+) -> tuple[Definition, Payment] | Refusal:
     try:
-        definition = await engine.definitions.get(session, wanted.pipeline_id, wanted.version)
+        definition = await engine.definitions.get_now(
+            session, wanted.pipeline_id, wanted.version, wanted.workspace_id
+        )
+        if definition is None:
+            return NotCompiledYet()
         return definition, await service.payment(
             session, definition, wanted.workspace_id, wanted.pipeline_id, engine=engine
         )

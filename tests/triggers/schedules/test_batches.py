@@ -181,6 +181,26 @@ class TestOneBatch:
 
         assert [await ticker.turn(NINE) for _ in range(3)] == [1, 1, 0]
 
+    async def test_a_schedule_stays_due_until_its_version_is_compiled(
+        self, ticker, engine, account, make, schedule, outcomes
+    ):
+        large = await make.pipeline(account, source=PLAIN.replace("x}", "x" * 3_000 + "}"))
+        late, soon = await make.schedule(account, large, next_run_at=NINE), await schedule()
+
+        handled = await ticker.turn(NINE)
+
+        assert handled == 1
+        assert (await outcomes(late), len(await outcomes(soon))) == ([], 1)
+        assert await engine.definitions.wait_compiled(30)
+        assert await ticker.turn(NINE) == 1
+        assert await outcomes(late) == [("09:00", "started", None)]
+
+    async def test_a_tick_waits_for_versions_to_be_compiled(self, ticker, account, make):
+        large = await make.pipeline(account, source=PLAIN.replace("x}", "x" * 3_000 + "}"))
+        await make.schedule(account, large, next_run_at=NINE)
+
+        assert await ticker.tick(NINE) == 1
+
     async def test_the_number_of_statements_does_not_depend_on_the_number_of_schedules(
         self, ticker, schedule, database
     ):
@@ -241,7 +261,7 @@ def held(monkeypatch):
 
     async def noting(*arguments):
         found.append(LANES.held_for(BACKLOG) > 0)
-        await fire(*arguments)
+        return await fire(*arguments)
 
     monkeypatch.setattr(firing, "fire", noting)
     return found

@@ -19,7 +19,7 @@ from stepiq.execution.records import RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.pipelines import pausing
 from stepiq.runs import starting
-from stepiq.runs.starting import WantedRun
+from stepiq.runs.starting import NotCompiledYet, WantedRun
 from stepiq.store.database import Session
 from stepiq.store.states import CallerType, PipelineStatus, TickOutcome, TriggerType
 from stepiq.triggers.schedules import queries
@@ -42,14 +42,16 @@ class _Firing:
 
 async def fire(
     session: Session, taken: Sequence[Due], now: datetime, engine: Engine, plans: Plans
-) -> None:
-    """Fire due schedules that this transaction has locked.
+) -> int:
+    """Fire due schedules that this transaction has locked; returns the number of those that are no longer due.
+
+    A schedule whose version is being compiled stays due: other transactions would wait for this one on SQLite.
 
     Raises:
         StoreUnavailable: nothing was changed.
     """
     if not taken:
-        return
+        return 0
     # A later statement than the one that locked the schedules, so that it sees a pause that was committed meanwhile.
     paused = await pausing.lock_paused(session, {due.schedule.pipeline_id for due in taken})
     firings = [
@@ -57,12 +59,16 @@ async def fire(
     ]
     wanted = [firing.run for firing in firings if firing.run is not None]
     refusals = await starting.start_many(session, wanted, engine=engine)
-    refused = {
-        run.id: refusal.code
-        for run, refusal in zip(wanted, refusals, strict=True)
-        if refusal is not None
-    }
-    await _write(session, firings, now, refused)
+    refused: dict[UUID, str] = {}
+    waiting: set[UUID] = set()
+    for run, refusal in zip(wanted, refusals, strict=True):
+        if isinstance(refusal, NotCompiledYet):
+            waiting.add(run.id)
+        elif refusal is not None:
+            refused[run.id] = refusal.code
+    handled = [each for each in firings if each.run is None or each.run.id not in waiting]
+    await _write(session, handled, now, refused)
+    return len(handled)
 
 
 async def give_up(session: Session, taken: Sequence[Due], now: datetime) -> None:

@@ -33,6 +33,8 @@ _WORKSPACES_OF_BATCH = 20
 _BEFORE_ALL = UUID(int=0)
 
 _A_MOMENT_SECONDS = 0.001
+_COMPILING_SECONDS = 0.25
+"""How long a ticker waits for versions to be compiled before it looks for due schedules again."""
 
 
 class Ticker:
@@ -75,12 +77,16 @@ class Ticker:
         handled = 0
         with ExitStack() as stack:
             is_held = False
-            while number := await self.turn(now or clock.now()):
+            while (number := await self.turn(now or clock.now())) or await self._compiled():
                 handled += number
                 if self._is_crowded and not is_held:
                     is_held = True
                     stack.enter_context(self._engine.holding_backlog())
         return handled
+
+    async def _compiled(self) -> bool:
+        """Wait a moment for versions that are being compiled; False if there are none."""
+        return await self._engine.definitions.wait_compiled(_COMPILING_SECONDS)
 
     async def turn(self, now: datetime) -> int:
         """Handle one batch of due schedules. If they do not fit in one batch, workspaces take turns.
@@ -161,8 +167,7 @@ class Ticker:
 
     async def _fire(self, session: Session, now: datetime, found: Sequence[UUID]) -> int:
         taken = await queries.take_due(session, now, found) if found else []
-        await firing.fire(session, taken, now, self._engine, self._plans)
-        return len(taken)
+        return await firing.fire(session, taken, now, self._engine, self._plans)
 
     async def _one_by_one(self, now: datetime, found: Sequence[UUID]) -> int:
         """Handle each schedule of a failed batch in its own transaction, and skip the ones that fail."""
