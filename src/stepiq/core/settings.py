@@ -142,7 +142,8 @@ class Settings(BaseSettings):
 
     run_crash_limit: Annotated[int, Field(ge=0, le=1000)] = 3
     """How many times in a row a process can die or stop responding while it executes a run, before the run fails as `poisoned`.
-    A finished step starts the count again. 0: no limit, for machines that often end processes for other reasons."""
+    A finished step or call starts the count again. A run also fails after ten times as many in total. 0: no limit, for machines
+    that often end processes for other reasons."""
 
     allowed_private_networks: Annotated[tuple[Network, ...], NoDecode] = ()
     """Private address ranges that pipelines can call (CIDR, separated by commas), such as `10.1.0.0/16`. Default: none, so that
