@@ -159,7 +159,7 @@ class Settings(BaseSettings):
 
     max_connections_per_address: Annotated[int, Field(ge=1, le=60_000)] = 500
     """Connections of one client address, but at most a quarter of `STEPIQ_MAX_CONNECTIONS`. The /64 network of an IPv6 address counts
-    as one address. A trusted proxy has no limit: each request that it forwards counts for the address that it names."""
+    as one address, and its /48 network has the connections of four. A trusted proxy has no limit: each request that it forwards counts for the address that it names."""
 
     max_half_open_per_address: Annotated[int, Field(ge=1, le=60_000)] = 100
     """Connections of one client address whose request is not complete, but at most half of its connections. If a client opens more,
