@@ -125,6 +125,20 @@ class TestPlaces:
 
         assert await waiting == "quick"
 
+    async def test_one_site_does_not_fill_the_queue(self, passwords, hashes):
+        names = [f"2001:db8:0:{number:x}::/64" for number in range(module._WAITING_OF_SITE)]
+        calls = [asyncio.create_task(passwords.hash("slow", client=name)) for name in names]
+        await asyncio.sleep(0)
+
+        with pytest.raises(Busy):
+            await passwords.hash("quick", client="2001:db8:0:ffff::/64")
+        other = asyncio.create_task(passwords.hash("quick", client="2001:db8:1:1::/64"))
+        hashes.done.set()
+        await asyncio.gather(*calls)
+
+        assert await other == "quick"
+        assert await passwords.hash("quick", client="2001:db8:0:ffff::/64") == "quick"
+
 
 class TestChange:
     @pytest.fixture

@@ -122,6 +122,18 @@ class TestLimit:
 
         assert (await run(world, ASK, plan)).run.status == "completed"
 
+    async def test_a_process_with_a_late_clock_has_no_credits_of_the_month_before(
+        self, world: World, clock
+    ):
+        await world.set_plan(plan := Limits(credits_per_month=2))
+        await spend(world, 2_000)
+        clock.jump(-timedelta(days=31))
+
+        ended = await run(world, ASK, plan)
+
+        assert ended.run.error["code"] == "plan_credits_exhausted"
+        assert (await world.workspace()).credit_tokens == 2_000
+
     async def test_a_correction_prompt_has_to_fit_too(
         self, world: World, fake_provider: RunningFakeProvider
     ):

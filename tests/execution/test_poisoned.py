@@ -66,6 +66,24 @@ async def record(world: World, run: ClaimedRun, status: StepStatus) -> None:
     await world.engine._journal.write(run, JournalEntry(steps=[step]))
 
 
+async def progress_before_each_crash(world: World, run_id: UUID, crashes: int) -> None:
+    """Let processes claim a run and die, each after it has recorded a step as completed."""
+    now = clock.now()
+    step = StepRecord(
+        id=uuid7(),
+        step_id="before",
+        name="before",
+        type="transform",
+        ordinal=1,
+        status=StepStatus.COMPLETED,
+        started_at=now,
+        completed_at=now,
+    )
+    for _ in range(crashes):
+        run = await die_under(world, run_id)
+        await world.engine._journal.write(run, JournalEntry(steps=[step]))
+
+
 async def lose_claim_at_a_write(
     world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> UUID:
@@ -103,10 +121,35 @@ class TestPoisoned:
 
         run = (await world.ended(run_id, heard)).run
         assert (run.status, run.error["code"]) == ("failed", "poisoned")
-        assert "died or stopped responding 3 times in a row" in run.error["message"]
+        assert "died or stopped responding 3 times, 3 of them in a row" in run.error["message"]
         assert str(run_id) in run.error["message"]
         assert fake_provider.requests == []
         assert await world.counters() == (0, 0)
+
+    async def test_a_run_that_finishes_a_step_before_each_crash_fails_in_the_end(
+        self, world: World, accepted: Accepted, fake_provider: RunningFakeProvider
+    ):
+        run_id, heard = accepted
+        await progress_before_each_crash(world, run_id, CRASH_LIMIT * 10)
+
+        await world.engine.start()
+        await heard.until_ended()
+
+        run = (await world.ended(run_id, heard)).run
+        assert (run.status, run.error["code"]) == ("failed", "poisoned")
+        assert "30 times, 1 of them in a row" in run.error["message"]
+        assert fake_provider.requests == []
+
+    async def test_a_long_run_survives_many_crashes_with_progress_between(
+        self, world: World, accepted: Accepted
+    ):
+        run_id, heard = accepted
+        await progress_before_each_crash(world, run_id, CRASH_LIMIT * 10 - 1)
+
+        await world.engine.start()
+        await heard.until_ended()
+
+        assert (await world.ended(run_id, heard)).run.status == "completed"
 
     async def test_the_step_in_progress_fails_with_it(self, world: World, accepted: Accepted):
         run_id, heard = accepted
@@ -225,6 +268,21 @@ class TestPoisoned:
             await watching.take_crashes_back()
 
         assert await crashes(world, run_id) == 1
+
+    async def test_it_takes_its_crash_back_after_progress_of_the_other_worker(
+        self, world: World, accepted: Accepted
+    ):
+        run_id, _ = accepted
+        ours = await die_under(world, run_id)
+        theirs = await die_under(world, run_id)
+        await record(world, theirs, StepStatus.COMPLETED)
+        watching = recovery(world)
+
+        await watching.let_go({run_id: ours.claim}, lambda run_id, is_cancelled: True)
+        await watching.take_crashes_back()
+
+        next_claim = await die_under(world, run_id)
+        assert (next_claim.crashes, next_claim.crashes_in_total) == (1, 1)
 
     async def test_a_crash_is_taken_back_when_the_store_answers_again(
         self, world: World, accepted: Accepted, monkeypatch: pytest.MonkeyPatch

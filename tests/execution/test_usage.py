@@ -184,6 +184,41 @@ class TestCreditsRemaining:
         assert usage.credits_remaining(limit, tokens) == left
 
 
+class TestMonths:
+    @pytest.mark.parametrize("seed", range(4))
+    async def test_late_writes_never_erase_credits_of_a_newer_month(self, world: World, seed: int):
+        """Writes of two months in any order, as of processes whose clocks differ."""
+        chance = random.Random(seed)  # noqa: S311 - not a secret
+        january = datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC)
+        moments = [chance.choice((january, january + timedelta(seconds=2))) for _ in range(12)]
+        newest, in_february = "", 0
+
+        for moment in moments:
+            async with world.database.transaction() as session:
+                await usage.count_credits(session, world.workspace_id, 7, moment)
+            newest = max(newest, usage.month_of(moment))
+            in_february += 7 if newest == "2026-02" else 0
+            row = await world.workspace()
+
+            assert row.credit_month == newest
+            if newest == "2026-02":
+                assert row.credit_tokens == in_february
+
+    async def test_a_run_of_a_process_with_a_late_clock_keeps_the_runs_of_the_day(
+        self, world: World, clock
+    ):
+        pipeline_id = await world.pipeline(QUICK)
+        for _ in range(2):
+            await world.start(pipeline_id)
+        clock.jump(-timedelta(days=1))
+
+        await world.start(pipeline_id)
+
+        row = await world.workspace()
+        today = (core_clock.now() + timedelta(days=1)).date().isoformat()
+        assert (row.runs_day, row.runs_today) == (today, 3)
+
+
 class TestResets:
     @pytest.mark.parametrize(
         ("moment", "day", "month"),

@@ -221,6 +221,59 @@ class TestOneClient:
         assert crowd.closed == ["first"]
 
 
+def of_site(number):
+    """A /64 network of one /48."""
+    return f"2001:db8:0:{number:x}::/64"
+
+
+class TestSites:
+    def test_the_clients_of_one_site_have_the_connections_of_four(self):
+        crowd = Crowd(total=20, per_client=2)
+        for number in range(8):
+            crowd.busy(of_site(number))
+        late = crowd.open(of_site(8))
+
+        refusal = crowd.all.request(late, of_site(8))
+
+        assert isinstance(refusal, TooManyConnections)
+        assert "The /48 network of your address has 8 connections" in refusal.message
+        assert crowd.busy("2001:db8:1:1::/64").has_place
+
+    def test_a_request_closes_an_idle_connection_of_its_site(self):
+        crowd = Crowd(total=20, per_client=2)
+        crowd.idle("192.0.2.1", "x")
+        for number in range(8):
+            crowd.idle(of_site(number), str(number))
+        late = crowd.open(of_site(8))
+
+        assert crowd.all.request(late, of_site(8)) is None
+
+        assert crowd.closed == ["0"]
+
+    def test_its_clients_have_the_half_open_connections_of_four(self):
+        crowd = Crowd(total=20, half_open=1)
+
+        ones = [crowd.open(of_site(number)) for number in range(5)]
+
+        assert [one.has_place for one in ones] == [True] * 4 + [False]
+
+    def test_a_full_server_closes_a_connection_of_the_site_with_the_most(self):
+        crowd = Crowd()
+        crowd.idle("192.0.2.1", "x")
+        for number in range(3):
+            crowd.idle(of_site(number), str(number))
+        late = crowd.open("192.0.2.2")
+
+        crowd.all.request(late, "192.0.2.2")
+
+        assert crowd.closed == ["0"]
+
+    def test_ipv4_addresses_of_one_network_have_no_common_limit(self):
+        crowd = Crowd(total=20, per_client=2)
+
+        assert all(crowd.busy(f"192.0.2.{number}").has_place for number in range(12))
+
+
 class TestProxies:
     def test_a_proxy_has_more_connections_than_a_client(self):
         crowd = Crowd(per_client=1, half_open=1)

@@ -104,6 +104,7 @@ class OldRuns:
             "claim": n % 5,
             "ticket": -1 if status == "waiting" else 0 if status == "pending" else 1,
             "crashes": n % 3,
+            "crashes_in_total": n % 3,
             "is_claimed": status == "running",
             "wake_at": at + timedelta(days=1) if status == "waiting" else None,
             "last_seq": 2,

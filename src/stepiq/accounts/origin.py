@@ -1,5 +1,7 @@
 """Identifies the client of a request, for counting attempts and for the list of sessions."""
 
+from datetime import datetime
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Network, ip_address, ip_network
 
 from fastapi import Request
@@ -7,7 +9,10 @@ from fastapi import Request
 from stepiq.accounts.devices import SessionOrigin, describe
 from stepiq.accounts.errors import TooManyAttempts
 from stepiq.core import clock
-from stepiq.web.limits import Limiter
+from stepiq.web.limits import Decision, Limiter
+
+SITE_CLIENTS = 4
+"""The clients of one site together can use the limit of this number of clients."""
 
 
 def client_of(request: Request) -> str:
@@ -45,12 +50,30 @@ def network_of(client: str) -> str:
     return str(network.supernet(new_prefix=24 if network.version == 4 else 48))
 
 
+@lru_cache(maxsize=4096)
+def site_of(client: str) -> str:
+    """The site of a client, which often gets a whole /48 of IPv6 addresses; empty for an IPv4 address.
+
+    Without a limit of the site, its 65,536 /64 networks would have the limits of as many clients.
+    """
+    return network_of(client) if client.endswith("/64") else ""
+
+
+def hit_client(limiter: Limiter, client: str, now: datetime) -> Decision:
+    """Count one hit for a client and for its site, if both limits allow it."""
+    decision, site = limiter.hit(client, now), site_of(client)
+    if site and decision.is_allowed:
+        of_site = limiter.hit(site, now, SITE_CLIENTS * limiter.limit)
+        return decision if of_site.is_allowed else of_site
+    return decision
+
+
 def count_client(limiter: Limiter, request: Request) -> None:
-    """Count a request for its client.
+    """Count a request for its client, and for the site of the client.
 
     Raises:
-        TooManyAttempts: the client has reached the limit.
+        TooManyAttempts: the client or its site has reached its limit.
     """
-    decision = limiter.hit(client_of(request), clock.now())
+    decision = hit_client(limiter, client_of(request), clock.now())
     if not decision.is_allowed:
         raise TooManyAttempts(decision.reset)

@@ -1,17 +1,20 @@
 """Password hashes: Argon2id with OWASP's parameters (19 MiB, two passes, one lane).
 
 A separate thread pool does the work, so that a burst of logins neither blocks the event loop nor exhausts memory.
-Clients take turns. If too many calls are waiting, further ones are refused. One thread is reserved for known clients,
-so that attackers cannot lock them out.
+Clients take turns. If too many calls are waiting, in total, of a client or of its site, further ones are refused. One
+thread is reserved for known clients, so that attackers cannot lock them out.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from stepiq.accounts.errors import Busy
+from stepiq.accounts.origin import site_of
 from stepiq.core import processors
 from stepiq.core.fairness import FairSemaphore, TooManyWaiting
 
@@ -22,6 +25,8 @@ _PLACES = 2
 _PLACES_OF_KNOWN = 1
 _WAITING = 256
 _WAITING_OF_CLIENT = 64
+_WAITING_OF_SITE = 128
+"""With those being checked. Fewer than `_WAITING`, so that one site cannot fill the queue."""
 
 NO_PASSWORD = ""
 """The hash of an account without a password. No password matches it."""
@@ -46,6 +51,8 @@ class Passwords:
         )
         self._everyone = _places(places)
         self._known = _places(_PLACES_OF_KNOWN)
+        self._of_site: Counter[tuple[str, bool]] = Counter()
+        """Calls that wait or work, by site and whether the caller is known."""
 
     async def hash(self, password: str, *, client: str = "", is_known: bool = False) -> str:
         """A salted hash to store.
@@ -86,10 +93,27 @@ class Passwords:
     async def _run(self, client: str, work: Callable[[], Result], *, is_known: bool) -> Result:
         places = self._known if is_known else self._everyone
         try:
-            async with places.place(client):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            with self._counted(site_of(client), is_known=is_known):
+                async with places.place(client):
+                    return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except TooManyWaiting:
             raise Busy from None
+
+    @contextmanager
+    def _counted(self, site: str, *, is_known: bool) -> Generator[None]:
+        key = (site, is_known)
+        if not site:
+            yield
+            return
+        if self._of_site[key] >= _WAITING_OF_SITE:
+            raise TooManyWaiting
+        self._of_site[key] += 1
+        try:
+            yield
+        finally:
+            self._of_site[key] -= 1
+            if not self._of_site[key]:
+                del self._of_site[key]
 
 
 @cache

@@ -18,6 +18,7 @@ from uuid import UUID
 from stepiq.accounts import keys
 from stepiq.accounts.account_mail import AccountMail
 from stepiq.accounts.known_clients import KnownClients
+from stepiq.accounts.origin import hit_client
 from stepiq.accounts.passwords import NO_PASSWORD
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import resets as reset_queries
@@ -79,7 +80,7 @@ class AccountRecovery:
             log.info("reset_mail_repeated")
         elif self._mail.under_way >= _PENDING:
             log.warning("reset_mail_not_tried")
-        elif self._asked.hit(client, now).is_allowed:
+        elif hit_client(self._asked, client, now).is_allowed:
             self._mail.start(self._send(email))
         elif self._over_limit < _PENDING_OVER_LIMIT:
             self._over_limit += 1

@@ -142,7 +142,8 @@ class Settings(BaseSettings):
 
     run_crash_limit: Annotated[int, Field(ge=0, le=1000)] = 3
     """How many times in a row a process can die or stop responding while it executes a run, before the run fails as `poisoned`.
-    A finished step starts the count again. 0: no limit, for machines that often end processes for other reasons."""
+    A finished step or call starts the count again. A run also fails after ten times as many in total. 0: no limit, for machines
+    that often end processes for other reasons."""
 
     allowed_private_networks: Annotated[tuple[Network, ...], NoDecode] = ()
     """Private address ranges that pipelines can call (CIDR, separated by commas), such as `10.1.0.0/16`. Default: none, so that
@@ -158,7 +159,7 @@ class Settings(BaseSettings):
 
     max_connections_per_address: Annotated[int, Field(ge=1, le=60_000)] = 500
     """Connections of one client address, but at most a quarter of `STEPIQ_MAX_CONNECTIONS`. The /64 network of an IPv6 address counts
-    as one address. A trusted proxy has no limit: each request that it forwards counts for the address that it names."""
+    as one address, and its /48 network has the connections of four. A trusted proxy has no limit: each request that it forwards counts for the address that it names."""
 
     max_half_open_per_address: Annotated[int, Field(ge=1, le=60_000)] = 100
     """Connections of one client address whose request is not complete, but at most half of its connections. If a client opens more,

@@ -65,7 +65,7 @@ def _statements() -> tuple[sa.Executable, sa.Executable]:
         .values(
             unfinished_runs=unfinished + number,
             admitted_runs=admitted + slots,
-            runs_day=day,
+            runs_day=usage.last_period(workspaces.c.runs_day, day),
             runs_today=today + number,
         )
         .returning(unfinished, admitted)

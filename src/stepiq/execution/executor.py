@@ -32,6 +32,9 @@ from stepiq.language.loading import InvalidDefinition
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.states import RunStatus, StepStatus
 
+_IN_TOTAL = 10
+"""A run fails after this many times as many crashes in total as in a row."""
+
 log = logging.get(__name__)
 
 
@@ -83,8 +86,10 @@ class Executor:
             act_for(run.workspace_id)
             log.info("run_started" if run.claim == 1 else "run_continued", recorded=len(run.steps))
             try:
-                if 0 < self._crash_limit <= run.crashes:
-                    log.error("run_poisoned", crashes=run.crashes)
+                if self._is_poisoned(run):
+                    log.error(
+                        "run_poisoned", crashes=run.crashes, crashes_in_total=run.crashes_in_total
+                    )
                     await self._fail(run, FailureCode.POISONED, _poisoned(run))
                     return
                 await self._dependencies.turns.take(run.workspace_id, _waited_seconds(run))
@@ -92,6 +97,11 @@ class Executor:
             except ClaimLost:
                 log.info("run_claim_lost")
                 raise
+
+    def _is_poisoned(self, run: ClaimedRun) -> bool:
+        limit = self._crash_limit
+        # A run may finish a small step before each crash, so progress does not reset the total.
+        return 0 < limit <= max(run.crashes, run.crashes_in_total // _IN_TOTAL)
 
     async def abandon(self, run_id: UUID, held: int | None = None) -> None:
         """End a run as failed because of a bug in stepIQ, whose details are in the log.
@@ -232,9 +242,9 @@ def _one_step(run_context: RunContext) -> SequenceState:
 
 def _poisoned(run: ClaimedRun) -> str:
     return (
-        f"The worker that executed the run died or stopped responding {run.crashes} times in a row, without finishing a"
-        f" step. The run was therefore stopped. Ask the operator to look for run_id {run.id} in the server's log. If the"
-        " cause is elsewhere, retry the run."
+        f"The worker that executed the run died or stopped responding {run.crashes_in_total} times,"
+        f" {run.crashes} of them in a row without a finished step or call. The run was therefore stopped. Ask the operator"
+        f" to look for run_id {run.id} in the server's log. If the cause is elsewhere, retry the run."
     )
 
 

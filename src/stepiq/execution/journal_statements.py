@@ -10,6 +10,9 @@ from stepiq.store.workspace_plan import PLAN
 
 SUMS = ("input_tokens", "cached_tokens", "output_tokens", "credit_tokens", "cost_usd_micros")
 
+CRASHES = (runs.c.crashes, runs.c.crashes_in_total)
+"""Columns that count claims whose process died. Progress resets the first one."""
+
 # Built once, because building them takes longer than executing them.
 RUNS = sa.bindparam("ids", expanding=True, type_=runs.c.id.type)
 CLAIM = (
@@ -18,7 +21,10 @@ CLAIM = (
     .values(
         claim=runs.c.claim + 1,
         status=RunStatus.RUNNING,
-        crashes=sa.case((runs.c.is_claimed, runs.c.crashes + 1), else_=runs.c.crashes),
+        **{
+            column.name: sa.case((runs.c.is_claimed, column + 1), else_=column)
+            for column in CRASHES
+        },
         is_claimed=True,
         started_at=sa.func.coalesce(
             runs.c.started_at, sa.bindparam("now", type_=runs.c.started_at.type)
@@ -29,7 +35,7 @@ CLAIM = (
     )
     .returning(*CLAIMED, runs.c.last_seq, runs.c.reused.is_not(None).label("has_reused"))
 )
-CLAIM_AGAIN = CLAIM.values(crashes=runs.c.crashes)
+CLAIM_AGAIN = CLAIM.values({column.name: column for column in CRASHES})
 CLAIM_HELD = CLAIM_AGAIN.where(runs.c.claim == sa.bindparam("held", type_=sa.Integer))
 RELEASE = (
     runs.update()

@@ -66,7 +66,7 @@ class FailureCode(StrEnum):
     DEFINITION_INVALID = "definition_invalid"
     """The server cannot execute the stored definition, for example because the package of a step type is missing."""
     POISONED = "poisoned"
-    """The worker died or stopped responding several times in a row while it executed the run."""
+    """The worker died or stopped responding several times while it executed the run."""
     INTERNAL = "internal"
     """A bug in stepIQ. The server's log has the details."""
 

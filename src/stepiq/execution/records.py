@@ -87,6 +87,8 @@ class ClaimedRun:
     """Whether an earlier claim of the run's ticket neither ended nor parked the run."""
     crashes: int = 0
     """Number of consecutive earlier claims whose process died before it recorded any progress."""
+    crashes_in_total: int = 0
+    """Number of all earlier claims whose process died."""
     steps: dict["StepKey", "StepRecord"] = field(default_factory=dict["StepKey", "StepRecord"])
     """All executions of steps so far."""
     models: set[str] = field(default_factory=set[str])

@@ -53,8 +53,8 @@ Done = TypeVar("Done")
 class Engine:
     """Executes the runs of one database in this process.
 
-    A run fails after `crash_limit` consecutive crashes without progress; 0 means no limit. With `exports_traces`, ended runs
-    are queued for the export of their traces.
+    A run fails after `crash_limit` consecutive crashes without progress, or ten times as many in total; 0 means no limit.
+    With `exports_traces`, ended runs are queued for the export of their traces.
     """
 
     def __init__(

@@ -152,27 +152,40 @@ _UPSERTS = {
 }
 
 
+def last_period(
+    counted: sa.ColumnElement[str], period: sa.ColumnElement[str]
+) -> sa.ColumnElement[str]:
+    """SQL for the later of the counted day or month and the current one: a counter never goes back to an earlier one.
+
+    A process whose clock is behind, or whose write has waited since before midnight, counts for the later one.
+    """
+    return sa.case((counted > period, counted), else_=period)
+
+
 def runs_today(day: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
     """SQL for the runs that a workspace has started today, from its row. `day` must be today."""
-    return sa.case((workspaces.c.runs_day == day, workspaces.c.runs_today), else_=0)
+    return sa.case((workspaces.c.runs_day >= day, workspaces.c.runs_today), else_=0)
 
 
 def credit_tokens(month: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
     """SQL for the credit tokens of a workspace this month, from its row. `month` must be the current month."""
-    return sa.case((workspaces.c.credit_month == month, workspaces.c.credit_tokens), else_=0)
+    return sa.case((workspaces.c.credit_month >= month, workspaces.c.credit_tokens), else_=0)
 
 
 def tokens_of_month(counted_month: str, tokens: int, now: datetime) -> int:
     """Credit tokens of the current month, from values of a workspace's row."""
-    return tokens if counted_month == month_of(now) else 0
+    return tokens if counted_month >= month_of(now) else 0
 
 
 def credits_counted(tokens: int, now: datetime) -> dict[str, Any]:
     """Column values that add credit tokens to a workspace's row; empty for 0 tokens."""
     if not tokens:
         return {}
-    month = month_of(now)
-    return {"credit_month": month, "credit_tokens": credit_tokens(sa.literal(month)) + tokens}
+    month = sa.literal(month_of(now))
+    return {
+        "credit_month": last_period(workspaces.c.credit_month, month),
+        "credit_tokens": credit_tokens(month) + tokens,
+    }
 
 
 async def count_credits(session: Session, workspace_id: UUID, tokens: int, now: datetime) -> None:

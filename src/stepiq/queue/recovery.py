@@ -34,9 +34,14 @@ _TAKE_BACK = (
         runs.c.id == sa.bindparam("row_id", type_=runs.c.id.type),
         runs.c.claim == sa.bindparam("ours", type_=sa.Integer) + 1,
         runs.c.status == RunStatus.RUNNING,
-        runs.c.crashes > 0,
     )
-    .values(crashes=runs.c.crashes - 1)
+    # The other worker may have recorded progress, which resets the first count.
+    .values(
+        {
+            column.name: sa.case((column > 0, column - 1), else_=0)
+            for column in (runs.c.crashes, runs.c.crashes_in_total)
+        }
+    )
 )
 
 Overtaken = Callable[[UUID, bool], bool]

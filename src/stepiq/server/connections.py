@@ -6,6 +6,9 @@ half-open or idle connection may be closed for it. Connections that send nothing
 
 A client can use at most as many places as have no request in progress. A few clients with many requests in progress
 therefore share the places equally with all other clients.
+
+The clients of one site, a /48 of IPv6 addresses, together have the limits of `SITE_CLIENTS` clients. To select a
+connection to close, a site counts like a client.
 """
 
 from collections import Counter, OrderedDict
@@ -13,8 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum, auto
+from math import inf
 from typing import ClassVar
 
+from stepiq.accounts.origin import SITE_CLIENTS, site_of
 from stepiq.core import metrics
 from stepiq.core.errors import LimitReached, Unavailable
 
@@ -28,9 +33,9 @@ class TooManyConnections(LimitReached):
     code = "too_many_connections"
     reason: ClassVar[str] = "address_limit"
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, whose: str = "Your address") -> None:
         super().__init__(
-            f"Your address has {limit} connections to this server, which is the limit at present. Close some, or try again"
+            f"{whose} has {limit} connections to this server, which is the limit at present. Close some, or try again"
             " later. An operator can raise the limit with STEPIQ_MAX_CONNECTIONS_PER_ADDRESS, and with STEPIQ_MAX_CONNECTIONS"
             " if the server is almost full.",
             _RETRY_AFTER,
@@ -92,15 +97,21 @@ class ClientConnection:
     phase: _Phase = _Phase.HALF_OPEN
 
 
+def _keys(client: str) -> tuple[str, ...]:
+    """What the connections of a client count for: the client, and its site."""
+    site = site_of(client)
+    return (client, site) if site else (client,)
+
+
 @dataclass(slots=True)
 class _Crowd:
-    """Connections by client, with access to the client that has the most."""
+    """Connections by client and by site, with access to the one that has the most."""
 
     _of: dict[str, OrderedDict[ClientConnection, None]] = field(
         default_factory=dict[str, OrderedDict[ClientConnection, None]]
     )
     _levels: list[OrderedDict[str, None]] = field(default_factory=lambda: [OrderedDict()])
-    """At index n, the clients with n connections."""
+    """At index n, the clients and sites with n connections."""
     _size: int = 0
 
     def __len__(self) -> int:
@@ -108,41 +119,43 @@ class _Crowd:
 
     @property
     def most(self) -> int:
-        """The number of connections of the client that has the most."""
+        """The number of connections of the client or site that has the most."""
         return len(self._levels) - 1
 
-    def count(self, client: str) -> int:
-        return len(self._of.get(client, ()))
+    def count(self, key: str) -> int:
+        return len(self._of.get(key, ()))
 
     def add(self, one: ClientConnection) -> None:
-        mine = self._of.setdefault(one.client, OrderedDict())
-        self._levels[len(mine)].pop(one.client, None)
-        mine[one] = None
         self._size += 1
-        if len(mine) == len(self._levels):
-            self._levels.append(OrderedDict())
-        self._levels[len(mine)][one.client] = None
+        for key in _keys(one.client):
+            mine = self._of.setdefault(key, OrderedDict())
+            self._levels[len(mine)].pop(key, None)
+            mine[one] = None
+            if len(mine) == len(self._levels):
+                self._levels.append(OrderedDict())
+            self._levels[len(mine)][key] = None
 
     def discard(self, one: ClientConnection) -> None:
-        mine = self._of.get(one.client)
-        if mine is None or one not in mine:
+        if one not in self._of.get(one.client, ()):
             return
-        del self._levels[len(mine)][one.client]
-        del mine[one]
         self._size -= 1
-        if mine:
-            self._levels[len(mine)][one.client] = None
-        else:
-            del self._of[one.client]
+        for key in _keys(one.client):
+            mine = self._of[key]
+            del self._levels[len(mine)][key]
+            del mine[one]
+            if mine:
+                self._levels[len(mine)][key] = None
+            else:
+                del self._of[key]
         while len(self._levels) > 1 and not self._levels[-1]:
             self._levels.pop()
 
-    def oldest(self, client: str) -> ClientConnection | None:
-        return next(iter(self._of.get(client, ())), None)
+    def oldest(self, key: str) -> ClientConnection | None:
+        return next(iter(self._of.get(key, ())), None)
 
     def oldest_of_largest(self) -> ClientConnection | None:
-        client = next(iter(self._levels[-1]), None)
-        return None if client is None else self.oldest(client)
+        key = next(iter(self._levels[-1]), None)
+        return None if key is None else self.oldest(key)
 
 
 @dataclass(slots=True)
@@ -153,7 +166,7 @@ class Connections:
     _places: int = 0
     """Connections that have a place."""
     _of_client: Counter[str] = field(default_factory=Counter[str])
-    """Connections that have a place, by client."""
+    """Connections that have a place, by client and by site."""
     _half_open: _Crowd = field(default_factory=_Crowd)
     _anteroom: _Crowd = field(default_factory=_Crowd)
     """All connections without a place. Any of them can be closed for a new one."""
@@ -190,8 +203,9 @@ class Connections:
             return None
         # Protects this connection from being closed for its own place.
         self.work(one)
-        if not self._make_place_of(client):
-            return TooManyConnections(self._of_client[client])
+        if (full := self._full(client)) is not None and not self._make_place_of(full):
+            whose = "Your address" if full == client else "The /48 network of your address"
+            return TooManyConnections(self._of_client[full], whose)
         if not one.has_place and not self._make_place():
             return ServerFull(self.limits.total)
         self._give_place(one, client)
@@ -237,31 +251,39 @@ class Connections:
         metrics.connections_open.dec()
 
     def make_place(self) -> bool:
-        """Close the oldest idle or half-open connection of the client with the most connections of one kind."""
+        """Close the oldest idle or half-open connection of the client or site with the most connections of one kind."""
         larger = self._idle if self._idle.most >= self._half_open.most else self._half_open
         return self._cut(larger.oldest_of_largest())
 
     def _has_free_place(self, client: str) -> bool:
         if self._places >= self.limits.total:
             return False
-        return not client or (
-            self._of_client[client] < self._limit_of_client()
-            and self._half_open.count(client) < self.limits.half_open_per_client
+        return self._full(client) is None and all(
+            self._half_open.count(key) < self._limit_of_half_open(key, client)
+            for key in _keys(client)
         )
 
-    def _limit_of_client(self) -> int:
-        """The current limit of places for one client: at most as many as have no request in progress."""
-        busy = self._places - len(self._idle) - len(self._half_open)
-        return max(1, min(self.limits.per_client, self.limits.total - busy))
+    def _full(self, client: str) -> str | None:
+        """The client or its site, if it has all its places. A trusted proxy has no limit."""
+        free = self.limits.total - (self._places - len(self._idle) - len(self._half_open))
+        for key in _keys(client) if client else ():
+            most = self.limits.per_client * (1 if key == client else SITE_CLIENTS)
+            # At most as many as have no request in progress.
+            if self._of_client[key] >= max(1, min(most, free)):
+                return key
+        return None
+
+    def _limit_of_half_open(self, key: str, client: str) -> float:
+        if not client:
+            return inf
+        return self.limits.half_open_per_client * (1 if key == client else SITE_CLIENTS)
 
     def _make_place(self) -> bool:
         return self._places < self.limits.total or self.make_place()
 
-    def _make_place_of(self, client: str) -> bool:
-        if not client or self._of_client[client] < self._limit_of_client():
-            return True
+    def _make_place_of(self, key: str) -> bool:
         # An idle connection first, because closing it loses no request.
-        return self._cut(self._idle.oldest(client) or self._half_open.oldest(client))
+        return self._cut(self._idle.oldest(key) or self._half_open.oldest(key))
 
     def _give_place(self, one: ClientConnection, client: str) -> None:
         if one.has_place:
@@ -275,17 +297,17 @@ class Connections:
         self._add_half_open(one)
 
     def _add_half_open(self, one: ClientConnection) -> None:
-        client = one.client
-        if client and self._half_open.count(client) >= self.limits.half_open_per_client:
-            self._cut(self._half_open.oldest(client))
+        for key in _keys(one.client):
+            if self._half_open.count(key) >= self._limit_of_half_open(key, one.client):
+                self._cut(self._half_open.oldest(key))
         one.phase = _Phase.HALF_OPEN
         self._half_open.add(one)
 
     def _count(self, client: str, change: int) -> None:
-        if client:
-            self._of_client[client] += change
-            if not self._of_client[client]:
-                del self._of_client[client]
+        for key in _keys(client) if client else ():
+            self._of_client[key] += change
+            if not self._of_client[key]:
+                del self._of_client[key]
 
     def _cut(self, victim: ClientConnection | None) -> bool:
         if victim is None:

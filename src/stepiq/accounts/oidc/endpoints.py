@@ -21,7 +21,7 @@ from stepiq.accounts.oidc.provider import (
     IdentityProvider,
 )
 from stepiq.accounts.oidc.records import Policy, Refused
-from stepiq.accounts.origin import client_of, origin_of
+from stepiq.accounts.origin import client_of, hit_client, origin_of
 from stepiq.accounts.passwords import NO_PASSWORD
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.core import clock, logging
@@ -219,7 +219,7 @@ async def _open_session(
 
 
 def _count(request: Request, oidc: OidcServices) -> None:
-    if not oidc.requests.hit(client_of(request), clock.now()).is_allowed:
+    if not hit_client(oidc.requests, client_of(request), clock.now()).is_allowed:
         raise SignInFailed(SignInFailure.TOO_MANY_ATTEMPTS, "the client has sent too many requests")
 
 

@@ -52,6 +52,8 @@ runs = sa.Table(
     sa.Column("ticket", sa.Integer(), nullable=False, server_default="0"),  # 0: held, -1: waiting
     # Consecutive claims that ended because their process died, since the last progress of the run.
     sa.Column("crashes", sa.Integer(), nullable=False, server_default="0"),
+    # All claims of the run that ended because their process died.
+    sa.Column("crashes_in_total", sa.Integer(), nullable=False, server_default="0"),
     # Whether a process has claimed the run and not released it. If another process claims it then, the first has died.
     sa.Column("is_claimed", sa.Boolean(), nullable=False, server_default=sa.false()),
     sa.Column("wake_at", Instant()),  # of a waiting run: when it continues at the latest

@@ -1,0 +1,49 @@
+"""Which client a request counts for, and the limit of all clients of one site."""
+
+from datetime import timedelta
+
+import pytest
+
+from stepiq.accounts.origin import SITE_CLIENTS, client_at, hit_client, site_of
+from stepiq.core import clock
+from stepiq.web.limits import Limiter
+
+pytestmark = pytest.mark.one_store
+
+
+class TestSiteOf:
+    @pytest.mark.parametrize(
+        ("address", "site"),
+        [
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+            ("fe80::1%eth0", "fe80::/48"),
+            ("192.0.2.1", ""),
+            ("::ffff:192.0.2.1", ""),
+            ("not an address", ""),
+        ],
+    )
+    def test_an_ipv6_client_belongs_to_its_48(self, address: str, site: str):
+        assert site_of(client_at(address)) == site
+
+
+class TestHitClient:
+    def test_the_clients_of_one_site_have_the_limit_of_four(self):
+        limiter, now = Limiter(2, timedelta(minutes=1)), clock.now()
+        clients = [f"2001:db8:0:{number:x}::/64" for number in range(2 * SITE_CLIENTS)]
+
+        assert all(hit_client(limiter, client, now).is_allowed for client in clients)
+        assert not hit_client(limiter, "2001:db8:0:ffff::/64", now).is_allowed
+        assert hit_client(limiter, "2001:db8:1:ffff::/64", now).is_allowed
+
+    def test_a_client_over_its_limit_does_not_use_up_the_limit_of_its_site(self):
+        limiter, now = Limiter(2, timedelta(minutes=1)), clock.now()
+
+        allowed = [hit_client(limiter, "2001:db8:0:1::/64", now).is_allowed for _ in range(20)]
+
+        assert allowed == [True] * 2 + [False] * 18
+        assert hit_client(limiter, "2001:db8:0:2::/64", now).is_allowed
+
+    def test_ipv4_addresses_have_their_own_limits(self):
+        limiter, now = Limiter(1, timedelta(minutes=1)), clock.now()
+
+        assert all(hit_client(limiter, f"192.0.2.{n}", now).is_allowed for n in range(20))
