@@ -11,9 +11,11 @@ from stepiq.core import clock
 from stepiq.core.settings import Settings
 from stepiq.runs import housekeeping
 from stepiq.store import migrate
+from stepiq.store.database import Database
 from stepiq.store.states import FIRST_DRAFT_VERSION
 from stepiq.store.tables import pipeline_versions, pipelines, quota_counts, runs
 from tests.support.clients import login, outcome
+from tests.support.locks import until_one_waits, until_waiting
 
 __all__ = ["login"]
 
@@ -258,6 +260,29 @@ class TestDeletion:
             assert await counted(account) == await _stored(database, pipeline_id)
             for answer in started:
                 await end(client, answer)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_text_is_run_again_while_it_is_deleted(login, account, sweep, database, settings):
+    client = await login(account)
+    draft = (await client.post("/api/drafts", json={"text": text()})).json()
+    pipeline_id = draft["pipeline_id"]
+    first = await run(client, pipeline_id=pipeline_id)
+    await end(client, first)
+    other = Database(settings)
+    async with other.transaction(30) as session:
+        # Holds both until both have locked what they lock before the text.
+        await session.execute(sa.select(pipeline_versions.c.version).with_for_update())
+        sweeping = asyncio.create_task(sweep())
+        await until_one_waits(other)
+        running = asyncio.create_task(run(client, pipeline_id=pipeline_id))
+        await until_waiting(other, 2)
+
+    await other.close()
+    assert await sweeping == 1
+    again = await running
+    assert outcome(again) == (202, None)
+    assert await _stored(database, pipeline_id) == (1, SIZE)
 
 
 async def _stored(database, pipeline_id):
