@@ -45,6 +45,12 @@ async def run(client, number=0, **body):
     return await client.post("/api/runs/draft", json={"text": text(number), **body})
 
 
+async def save(client):
+    return await client.post(
+        "/api/pipelines", content=text(), headers={"Content-Type": "application/yaml"}
+    )
+
+
 async def end(client, answer):
     assert answer.status_code == 202, answer.text
     cancelled = await client.post(f"/api/runs/{answer.json()['id']}/cancel")
@@ -141,7 +147,10 @@ class TestRefusals:
         assert outcome(refused) == (403, "plan_versions_exceeded")
         detail = refused.json()["detail"]
         assert "allows 3 stored versions of pipelines, and the workspace has 3." in detail
-        assert "The text of a draft that was run counts until its runs are deleted." in detail
+        assert (
+            "The text of a draft that was run counts only for other drafts, until its runs"
+            in detail
+        )
         assert "`versions = …` under `[plans.versions]`" in detail
         async with database.reading() as session:
             for table in (runs, pipelines, pipeline_versions):
@@ -177,18 +186,42 @@ class TestRefusals:
         assert sorted(answer.status_code for answer in answers) == [202] * 3 + [403] * 3
         assert await counted(account) == (3, 3 * SIZE)
 
-    async def test_saved_versions_and_texts_of_drafts_share_the_quota(self, login, make):
+    async def test_saved_versions_count_for_drafts(self, login, make):
         client = await login(await make.user(plan="versions"))
-        saved = [
-            await client.post(
-                "/api/pipelines", content=text(), headers={"Content-Type": "application/yaml"}
-            )
-            for _ in range(2)
-        ]
+        saved = [await save(client) for _ in range(2)]
 
         answers = [await run(client, number) for number in range(2)]
 
         assert [answer.status_code for answer in (*saved, *answers)] == [201, 201, 202, 403]
+
+
+class TestSaving:
+    """Texts of drafts, which a person cannot delete, do not prevent saving."""
+
+    @pytest.mark.parametrize(("plan", "limit", "has"), [("versions", 3, 3), ("bytes", 2, 2 * SIZE)])
+    async def test_as_many_versions_are_saved_as_without_drafts(
+        self, login, make, plan, limit, has, counted
+    ):
+        account = await make.user(plan=plan)
+        client = await login(account)
+        for number in range(limit):
+            assert (await run(client, number)).status_code == 202
+
+        saved = [await save(client) for _ in range(limit + 1)]
+
+        assert [answer.status_code for answer in saved] == [201] * limit + [403]
+        assert f"the workspace has {has}." in saved[-1].json()["detail"]
+        assert await counted(account) == (2 * limit, 2 * limit * SIZE)
+        assert (await run(client, limit)).status_code == 403
+
+    async def test_no_more_than_the_plan_allows_are_saved_at_once(self, login, make):
+        client = await login(await make.user(plan="versions"))
+        for number in range(3):
+            await run(client, number)
+
+        answers = await asyncio.gather(*(save(client) for _ in range(6)))
+
+        assert sorted(answer.status_code for answer in answers) == [201] * 3 + [403] * 3
 
 
 class TestDeletion:
