@@ -5,7 +5,7 @@
 # Usage: scripts/audit.sh sbom [FOLDER]|vulnerabilities
 #   sbom             writes sbom.json and sbom-ui.json, the Python packages and the npm packages, as CycloneDX documents
 #   vulnerabilities  queries the advisories of PyPI and of npm's registry for the packages of a server and of the web
-#                    interface; fails if it finds any, or if PyPI does not know a package
+#                    interface; fails if it finds any, or if a registry does not answer or does not know a package
 set -eu
 cd "$(dirname "$0")/.."
 scripts/bootstrap.sh runtime
@@ -25,9 +25,16 @@ case ${1:-} in
         echo "Wrote $folder/sbom.json and $folder/sbom-ui.json."
         ;;
     vulnerabilities)
+        status=0
         .venv-audit/bin/pip-audit --strict --disable-pip --require-hashes \
-            --requirement requirements.lock --requirement requirements-ui.lock
-        .venv/bin/python scripts/audit_ui.py
+            --requirement requirements.lock --requirement requirements-ui.lock || status=$?
+        if [ "$status" -ne 0 ]; then
+            echo "The Python packages have the vulnerabilities that are listed above, or they could not be checked: then" \
+                "the last error above is the reason. Advisories come only from https://pypi.org/pypi/NAME/VERSION/json," \
+                "which mirrors often lack. If it cannot be reached, run \`make audit\` on another machine." >&2
+        fi
+        .venv/bin/python scripts/audit_ui.py || status=$?
+        exit "$status"
         ;;
     *) echo "Usage: scripts/audit.sh sbom [FOLDER]|vulnerabilities" >&2; exit 2 ;;
 esac

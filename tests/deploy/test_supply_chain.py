@@ -94,6 +94,7 @@ class TestAuditOfTheWebInterface:
 
         assert audited.returncode == 1
         assert "`npm audit --package-lock-only --omit=dev` failed" in audited.stderr
+        assert "or run `make audit` on another machine." in audited.stderr
 
 
 def audit_ui(registry: str) -> subprocess.CompletedProcess[str]:

@@ -11,9 +11,11 @@ from stepiq.core import clock
 from stepiq.core.settings import Settings
 from stepiq.runs import housekeeping
 from stepiq.store import migrate
+from stepiq.store.database import Database
 from stepiq.store.states import FIRST_DRAFT_VERSION
 from stepiq.store.tables import pipeline_versions, pipelines, quota_counts, runs
 from tests.support.clients import login, outcome
+from tests.support.locks import until_one_waits, until_waiting
 
 __all__ = ["login"]
 
@@ -41,6 +43,12 @@ SIZE = len(text().encode())
 
 async def run(client, number=0, **body):
     return await client.post("/api/runs/draft", json={"text": text(number), **body})
+
+
+async def save(client):
+    return await client.post(
+        "/api/pipelines", content=text(), headers={"Content-Type": "application/yaml"}
+    )
 
 
 async def end(client, answer):
@@ -139,7 +147,10 @@ class TestRefusals:
         assert outcome(refused) == (403, "plan_versions_exceeded")
         detail = refused.json()["detail"]
         assert "allows 3 stored versions of pipelines, and the workspace has 3." in detail
-        assert "The text of a draft that was run counts until its runs are deleted." in detail
+        assert (
+            "The text of a draft that was run counts only for other drafts, until its runs"
+            in detail
+        )
         assert "`versions = …` under `[plans.versions]`" in detail
         async with database.reading() as session:
             for table in (runs, pipelines, pipeline_versions):
@@ -175,18 +186,42 @@ class TestRefusals:
         assert sorted(answer.status_code for answer in answers) == [202] * 3 + [403] * 3
         assert await counted(account) == (3, 3 * SIZE)
 
-    async def test_saved_versions_and_texts_of_drafts_share_the_quota(self, login, make):
+    async def test_saved_versions_count_for_drafts(self, login, make):
         client = await login(await make.user(plan="versions"))
-        saved = [
-            await client.post(
-                "/api/pipelines", content=text(), headers={"Content-Type": "application/yaml"}
-            )
-            for _ in range(2)
-        ]
+        saved = [await save(client) for _ in range(2)]
 
         answers = [await run(client, number) for number in range(2)]
 
         assert [answer.status_code for answer in (*saved, *answers)] == [201, 201, 202, 403]
+
+
+class TestSaving:
+    """Texts of drafts, which a person cannot delete, do not prevent saving."""
+
+    @pytest.mark.parametrize(("plan", "limit", "has"), [("versions", 3, 3), ("bytes", 2, 2 * SIZE)])
+    async def test_as_many_versions_are_saved_as_without_drafts(
+        self, login, make, plan, limit, has, counted
+    ):
+        account = await make.user(plan=plan)
+        client = await login(account)
+        for number in range(limit):
+            assert (await run(client, number)).status_code == 202
+
+        saved = [await save(client) for _ in range(limit + 1)]
+
+        assert [answer.status_code for answer in saved] == [201] * limit + [403]
+        assert f"the workspace has {has}." in saved[-1].json()["detail"]
+        assert await counted(account) == (2 * limit, 2 * limit * SIZE)
+        assert (await run(client, limit)).status_code == 403
+
+    async def test_no_more_than_the_plan_allows_are_saved_at_once(self, login, make):
+        client = await login(await make.user(plan="versions"))
+        for number in range(3):
+            await run(client, number)
+
+        answers = await asyncio.gather(*(save(client) for _ in range(6)))
+
+        assert sorted(answer.status_code for answer in answers) == [201] * 3 + [403] * 3
 
 
 class TestDeletion:
@@ -258,6 +293,29 @@ class TestDeletion:
             assert await counted(account) == await _stored(database, pipeline_id)
             for answer in started:
                 await end(client, answer)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_text_is_run_again_while_it_is_deleted(login, account, sweep, database, settings):
+    client = await login(account)
+    draft = (await client.post("/api/drafts", json={"text": text()})).json()
+    pipeline_id = draft["pipeline_id"]
+    first = await run(client, pipeline_id=pipeline_id)
+    await end(client, first)
+    other = Database(settings)
+    async with other.transaction(30) as session:
+        # Holds both until both have locked what they lock before the text.
+        await session.execute(sa.select(pipeline_versions.c.version).with_for_update())
+        sweeping = asyncio.create_task(sweep())
+        await until_one_waits(other)
+        running = asyncio.create_task(run(client, pipeline_id=pipeline_id))
+        await until_waiting(other, 2)
+
+    await other.close()
+    assert await sweeping == 1
+    again = await running
+    assert outcome(again) == (202, None)
+    assert await _stored(database, pipeline_id) == (1, SIZE)
 
 
 async def _stored(database, pipeline_id):

@@ -1,8 +1,16 @@
 """Functions of authors, in the sandbox."""
 
+import asyncio
+import os
+import threading
+from datetime import timedelta
+
 import pytest
 
-from tests.support.engine import World
+from stepiq.redaction.masking import Masker
+from tests.sandbox.processes import below, children
+from tests.sandbox.processes import ended as processes_ended
+from tests.support.engine import Ended, World
 
 pytestmark = pytest.mark.one_store
 
@@ -89,3 +97,68 @@ class TestCode:
 
         assert ended.run.output["steps"]["a"]["output"] == "[secret:TOKEN]"
         assert "env" not in ended.run.output
+
+
+class TestLinesOfStoppedCode:
+    LINES = ("short", "L" * 20_000, "last")
+    """The second is masked beside the event loop, so it takes longer than the third."""
+    SOURCE = """
+    name: Stopped
+    steps:
+      - id: c
+        type: code
+        language: javascript
+        source: |
+          function main() {
+            for (const line of %s) console.log(line);
+            for (;;) {}
+          }
+      - {id: secret, type: webhook, if: 'false', url: 'http://127.0.0.1/{{env.TOKEN}}'}
+    """
+
+    @staticmethod
+    def logged(ended: Ended) -> list[str]:
+        return [e.data["message"] for e in ended.events if e.type == "step.log"]
+
+    async def test_they_are_kept_when_the_time_of_the_run_is_over(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        await world.secret("TOKEN", "super-secret-value")
+        begun, stopped, text = threading.Event(), threading.Event(), Masker.text
+
+        def slow(masker: Masker, message: str) -> str:
+            if message == self.LINES[1]:
+                begun.set()
+                stopped.wait(30)
+            return text(masker, message)
+
+        monkeypatch.setattr(Masker, "text", slow)
+        # The first code waits for the start of the sandbox.
+        await world.run(PYTHON.replace("MORE", ""))
+
+        run_id, heard = await world.start(
+            await world.pipeline(self.SOURCE % list(self.LINES)), run_timeout=timedelta(seconds=3)
+        )
+        await asyncio.to_thread(begun.wait, 30)
+        code = [pid for server in children(os.getpid()) for pid in below(server)]
+        assert code
+        assert await processes_ended(code)
+        stopped.set()
+        await heard.until_ended()
+
+        ended = await world.ended(run_id, heard)
+        assert ended.run.error["code"] == "run_timeout"
+        assert self.logged(ended) == list(self.LINES)
+
+    async def test_they_are_seen_while_it_runs_and_kept_when_the_run_is_cancelled(
+        self, world: World
+    ):
+        await world.secret("TOKEN", "super-secret-value")
+
+        run_id, heard = await world.start(await world.pipeline(self.SOURCE % list(self.LINES)))
+        await heard.until("step.log", message=self.LINES[-1])
+        await world.cancel(run_id)
+
+        ended = await world.ended(run_id, heard)
+        assert ended.run.status == "cancelled"
+        assert self.logged(ended) == list(self.LINES)

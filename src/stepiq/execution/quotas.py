@@ -21,7 +21,14 @@ from stepiq.execution import usage
 from stepiq.execution.limits import how_to_raise, tomorrow
 from stepiq.store.database import Session
 from stepiq.store.states import PipelineStatus
-from stepiq.store.tables import api_keys, drafts, pipelines, quota_counts, schedules
+from stepiq.store.tables import (
+    api_keys,
+    drafts,
+    pipeline_versions,
+    pipelines,
+    quota_counts,
+    schedules,
+)
 
 
 class Quota(StrEnum):
@@ -30,7 +37,7 @@ class Quota(StrEnum):
     API_KEYS = "api_keys"
     """API keys that are not revoked."""
     VERSIONS = "versions"
-    """Stored versions of all pipelines, including archived ones, and the texts of drafts that were run."""
+    """Stored versions of all pipelines, including archived ones, and, for drafts, the texts of drafts that were run."""
     DEFINITION_BYTES = "definition_bytes"
     """Size of these versions, as they were sent."""
     DRAFTS = "drafts"
@@ -47,9 +54,10 @@ DAILY = frozenset({Quota.EMAILS_PER_DAY, Quota.REDELIVERIES_PER_DAY})
 _ROWS = frozenset({Quota.API_KEYS, Quota.DRAFTS, Quota.SCHEDULES})
 """Quotas whose rows are counted; the others have a counter."""
 _DELETE_VERSIONS = (
-    "Delete versions that you do not need: DELETE /api/pipelines/ID/versions/N. The text of a draft that was run counts until "
-    "its runs are deleted. "
+    "Delete versions that you do not need: DELETE /api/pipelines/ID/versions/N. The text of a draft that was run counts only "
+    "for other drafts, until its runs are deleted. "
 )
+_COUNTED_BYTES = pipeline_versions.c.counted_bytes
 _ALWAYS = ""
 """In place of a day, for counters that do not restart."""
 
@@ -200,25 +208,72 @@ async def take(
     Raises:
         Forbidden: the quota's own subclass. Nothing was counted.
     """
-    limit = _limit(plan, quota)
-    if (limit is None or amount <= limit) and await _count(
-        session, workspace_id, quota, amount, limit
-    ):
-        return
-    used = await _counted(session, workspace_id, quota)
-    raise _refusal(plan, quota, used)
+    if not await _take(session, workspace_id, plan, quota, amount):
+        raise _refusal(plan, quota, await _counted(session, workspace_id, quota))
 
 
-async def take_version(
+async def take_draft_version(
     session: Session, workspace_id: UUID, plan: PlanLimits, size_bytes: int
 ) -> None:
-    """Count a version of a pipeline and its bytes, if the plan allows both.
+    """Count the text of a draft as a version, if the plan allows it beside all versions and texts.
 
     Raises:
         PlanVersionsExceeded, PlanBytesExceeded: it does not.
     """
     await take(session, workspace_id, plan, Quota.VERSIONS)
     await take(session, workspace_id, plan, Quota.DEFINITION_BYTES, size_bytes)
+
+
+async def take_version(
+    session: Session, workspace_id: UUID, plan: PlanLimits, size_bytes: int
+) -> None:
+    """Count a saved version of a pipeline and its bytes, if the plan allows both beside the other saved versions.
+
+    Texts of drafts do not prevent it, because a person cannot delete them. So a workspace stores at most twice what the
+    plan allows.
+
+    Raises:
+        PlanVersionsExceeded, PlanBytesExceeded: it does not.
+    """
+    for quota, amount, of_drafts in (
+        (Quota.VERSIONS, 1, sa.func.count()),
+        (Quota.DEFINITION_BYTES, size_bytes, sa.func.sum(_COUNTED_BYTES)),
+    ):
+        if await _take(session, workspace_id, plan, quota, amount):
+            continue
+        # The refusal has locked the counter, so texts cannot begin or cease to count until this transaction ends.
+        texts = await session.scalar(texts_statement(workspace_id, of_drafts)) or 0
+        if not await _take(session, workspace_id, plan, quota, amount, beside=texts):
+            used = await _counted(session, workspace_id, quota)
+            raise _refusal(plan, quota, used - texts)
+
+
+def texts_statement(workspace_id: UUID, of_drafts: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """An aggregate of a workspace's texts of drafts that count for quotas, from an index."""
+    return (
+        sa.select(of_drafts)
+        .select_from(pipeline_versions)
+        .where(pipeline_versions.c.workspace_id == workspace_id, _COUNTED_BYTES.is_not(None))
+    )
+
+
+async def _take(
+    session: Session,
+    workspace_id: UUID,
+    plan: PlanLimits,
+    quota: Quota,
+    amount: int,
+    *,
+    beside: int = 0,
+) -> bool:
+    """Count an amount, if the plan allows it beside an amount that is counted, but has no limit."""
+    limit = _limit(plan, quota)
+    if limit is None:
+        return await _count(session, workspace_id, quota, amount, None)
+    if amount > limit:
+        # The first count of a workspace has no condition.
+        return False
+    return await _count(session, workspace_id, quota, amount, limit + beside)
 
 
 async def require_room(
@@ -261,7 +316,7 @@ async def lock(session: Session, workspace_id: UUID, name: str) -> None:
 
 
 async def give_back_versions(session: Session, workspace_id: UUID, sizes: Sequence[int]) -> None:
-    """Subtract what `take_version` counted for versions of these sizes, after their deletion."""
+    """Subtract what `take_version` or `take_draft_version` counted for versions of these sizes, after their deletion."""
     await _give_back(session, workspace_id, Quota.VERSIONS, len(sizes))
     await _give_back(session, workspace_id, Quota.DEFINITION_BYTES, sum(sizes))
 

@@ -311,6 +311,11 @@ async def _delete_draft_version(
 
     Returns the deleted row's workspace and bytes that count for its quotas; None if another run needs the text.
     """
+    # Before the text: a transaction that starts a run of a draft locks the pipeline first.
+    lock = sa.select(pipelines.c.id).where(
+        pipelines.c.id == pipeline_id, pipelines.c.is_unsaved.is_(True)
+    )
+    is_unsaved = await session.scalar(lock.with_for_update()) is not None
     texts = pipeline_versions.c
     deletion = (
         sa.delete(pipeline_versions)
@@ -322,13 +327,10 @@ async def _delete_draft_version(
             row = (await session.execute(deletion)).one_or_none()
     except IntegrityError:
         return None
-    with suppress(IntegrityError):
-        async with session.connection.begin_nested():
-            await session.execute(
-                sa.delete(pipelines).where(
-                    pipelines.c.id == pipeline_id, pipelines.c.is_unsaved.is_(True)
-                )
-            )
+    if is_unsaved:
+        with suppress(IntegrityError):
+            async with session.connection.begin_nested():
+                await session.execute(sa.delete(pipelines).where(pipelines.c.id == pipeline_id))
     return row
 
 

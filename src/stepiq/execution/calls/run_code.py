@@ -1,5 +1,7 @@
 """Runs code in the sandbox."""
 
+import asyncio
+
 from stepiq.core.json import Json
 from stepiq.execution.calls.call import Call
 from stepiq.execution.calls.mask import text_of
@@ -10,21 +12,50 @@ from stepiq.sandbox.outcomes import CodeFailed
 
 async def run_code(call: Call, request: RunCode) -> Json:
     """Call the function once."""
-    masker = call.secrets.masker
-    # Masking a long line with many secrets takes seconds. Such lines, and those after them, are masked in a thread.
-    later: list[str] = []
-
-    def log(line: str) -> None:
-        if later or masker.is_slow(len(line)):
-            later.append(line)
-        else:
-            call.note("info", line)
-
-    ran = await call.dependencies.sandbox.run(
-        request.language, request.source, request.arguments, timeout=request.timeout, log=log
-    )
-    for line in later:
-        call.note("info", await text_of(call, line), is_masked=True)
+    printed = _Printed(call)
+    try:
+        ran = await call.dependencies.sandbox.run(
+            request.language,
+            request.source,
+            request.arguments,
+            timeout=request.timeout,
+            log=printed.add,
+        )
+    finally:
+        # Also if the code was stopped, because its lines show how far it came.
+        await printed.finish()
     if isinstance(ran, CodeFailed):
         raise OperationFailed(Failed(FailureCode(ran.code), ran.message))
     return ran.output
+
+
+class _Printed:
+    """Adds printed lines to the log of the step, in order.
+
+    Masking a long line with many secrets takes seconds. Such lines, and those behind them, are masked in a thread.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._waiting: list[str] = []
+        self._masking: asyncio.Task[None] | None = None
+
+    def add(self, line: str) -> None:
+        if self._masking is None and not self._call.secrets.masker.is_slow(len(line)):
+            self._call.note("info", line)
+            return
+        self._waiting.append(line)
+        if self._masking is None:
+            self._masking = asyncio.create_task(self._mask())
+
+    async def finish(self) -> None:
+        """Wait until all lines are added."""
+        if self._masking is not None:
+            await self._masking
+
+    async def _mask(self) -> None:
+        while self._waiting:
+            lines, self._waiting = self._waiting, []
+            for line in lines:
+                self._call.note("info", await text_of(self._call, line), is_masked=True)
+        self._masking = None

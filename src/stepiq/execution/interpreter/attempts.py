@@ -198,7 +198,7 @@ class _Attempts:
             # Written before the interruption, with the next call.
             return
         text = message if is_masked else self._run_context.secrets.recorded(message)
-        self._run_context.buffer.note(events.step_log(which(self._record), level, text))
+        self._run_context.buffer.log(events.step_log(which(self._record), level, text))
 
     def _announce(self, question: AskPerson) -> None:
         requested = events.review_requested(which(self._record), question.message, question.until)

@@ -1,14 +1,14 @@
 """Writes one run's changes to the journal in order, and combines those of several branches into one write."""
 
 import asyncio
-from datetime import timedelta
 
 from stepiq.execution.events import Event
 from stepiq.execution.journal import Journal, JournalEntry
 from stepiq.execution.records import ClaimedRun, Ending, Parking, StepRecord
 
 _SETTLE_TOGETHER = 20
-_SETTLE_WITHIN = timedelta(milliseconds=100)
+_SETTLE_SECONDS = 0.1
+_LOG_SECONDS = 1.0
 
 
 class JournalBuffer:
@@ -36,6 +36,11 @@ class JournalBuffer:
         """Buffer an event."""
         self._entry.events.append(event)
 
+    def log(self, event: Event) -> None:
+        """Buffer an event that is written within a second, so that it is seen and kept if its step is stopped."""
+        self.note(event)
+        self._write_within(_LOG_SECONDS)
+
     def update(self, record: StepRecord) -> None:
         """Buffer a step's row."""
         self._entry.steps.append(record)
@@ -60,16 +65,25 @@ class JournalBuffer:
 
     async def write_in_time(self) -> None:
         """Write if 20 rows are buffered or one is over 100 ms old. Otherwise, a timer writes them."""
-        loop = asyncio.get_running_loop()
-        seconds = _SETTLE_WITHIN.total_seconds()
+        now = asyncio.get_running_loop().time()
         if len(self._entry.steps) == 1:
-            self._oldest = loop.time()
-        overdue = loop.time() - self._oldest > seconds
+            self._oldest = now
+        overdue = now - self._oldest > _SETTLE_SECONDS
         if overdue or len(self._entry.steps) >= _SETTLE_TOGETHER:
             await self.write()
-        elif self._timer is None and self._next is None:
+        else:
             # The next step may take long, or be one of another branch, so a timer writes the buffer.
-            self._timer = loop.call_later(seconds, self._begin)
+            self._write_within(_SETTLE_SECONDS)
+
+    def _write_within(self, seconds: float) -> None:
+        if self._next is not None:
+            return
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + seconds:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(seconds, self._begin)
 
     async def end(self, ending: Ending) -> None:
         """Write the buffered changes and the end of the run."""

@@ -181,7 +181,7 @@ async def keep_version(
         version = replace(version, version=number)
     if not counted:
         size_bytes = len(draft.text.encode())
-        await quotas.take_version(session, actor.workspace_id, plan, size_bytes)
+        await quotas.take_draft_version(session, actor.workspace_id, plan, size_bytes)
         await queries.count_version(session, version, size_bytes)
     return replace(target, version=version.version)
 

@@ -737,6 +737,8 @@ CREATE INDEX ix_password_resets_expires_at ON password_resets (expires_at);
 
 CREATE INDEX ix_password_resets_user_id ON password_resets (user_id);
 
+CREATE INDEX ix_pipeline_versions_counted ON pipeline_versions (workspace_id, counted_bytes) WHERE counted_bytes IS NOT NULL;
+
 CREATE INDEX ix_pipeline_versions_workspace_id ON pipeline_versions (workspace_id);
 
 CREATE INDEX ix_pipelines_workspace_id_status_id ON pipelines (workspace_id, status, id);
@@ -807,4 +809,4 @@ CREATE UNIQUE INDEX uq_audit_entries_secret_read ON audit_entries (actor_id, tar
 
 CREATE UNIQUE INDEX uq_schedules_of_definition ON schedules (pipeline_id) WHERE from_definition;
 
-INSERT INTO "alembic_version" VALUES('202611291320');
+INSERT INTO "alembic_version" VALUES('202611291330');

@@ -69,6 +69,13 @@ pipeline_versions = sa.Table(
     sa.CheckConstraint("version >= 1", name="version_counted"),
     sa.CheckConstraint("source_format IN ('json', 'yaml')", name="source_format_known"),
     sa.Index(None, "workspace_id"),
+    sa.Index(
+        "ix_pipeline_versions_counted",
+        "workspace_id",
+        "counted_bytes",
+        sqlite_where=sa.text("counted_bytes IS NOT NULL"),
+        postgresql_where=sa.text("counted_bytes IS NOT NULL"),
+    ),
 )
 
 
