@@ -7,29 +7,20 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 import run as bench
+from attacks import ATTACKS
+from attacks.base import QUICK, Attack
 from client import Connection
-from login_attacks import five_addresses, half_sent, many_addresses
-from workspaces import (
-    PASSWORD,
-    Workspace,
-    add_schedules,
-    address,
-    new_database,
-    register,
-    until_none_is_due,
-    until_started,
-)
+from workspaces import Workspace, log_in, new_database, register, until_started
 
 from stepiq.core import settings
 from stepiq.providers.local import local_unavailable
@@ -50,18 +41,19 @@ socket.getaddrinfo = getaddrinfo
 sys.argv[1:] = ["serve"]
 main()
 """
-MANY = (
-    "{{id: many, type: parallel, for_each: input.items, max_concurrency: 50, on_branch_error: continue,"
-    " step: {step}}}"
-)
-ENDLESS = "{id: a, type: code, language: javascript, timeout_seconds: 30, source: 'function main() { while (true); }'}"
-HANGING = "{id: a, type: webhook, url: 'http://{{item}}.hang.test/', timeout_seconds: 30}"
-LONG = "{id: a, type: llm, model: local/smollm2-135m, prompt: 'Write a long story about {{item}}.'}"
+THIRTY = str(list(range(30)))
 BYSTANDER = {
-    "transform": "{id: a, type: transform, template: 'x'}",
+    "transform": QUICK,
+    # In a thread, because they are more than 500 operations, or a pattern.
+    "transform, large": f"{{id: a, type: transform, set: {{a: '{THIRTY}.map(a, {THIRTY}.map(b, b))'}}}}",
+    "transform, pattern": "{id: a, type: transform, regex: {pattern: 'x'}, input: '\"x\"'}",
     "condition": "{id: a, type: condition, cases: [{if: true, goto: end}]}",
     "parallel": "{id: a, type: parallel, steps: [{id: c, type: transform, template: 'x'}]}",
     "llm": "{id: a, type: llm, model: openai/gpt-4o-mini, prompt: 'x', max_tokens: 5}",
+    # Masked in a thread.
+    "llm, masked": "{id: a, type: llm, model: openai/gpt-4o-mini, max_tokens: 5, prompt: '{{env.KEY}} "
+    + "text " * 4_000
+    + "'}",
     "webhook": "{id: a, type: webhook, url: 'http://receiver.test:PORT/v1/models', method: GET}",
     "code, Python": "{id: a, type: code, language: python, source: 'def main(input): return 1'}",
     "code, JavaScript": "{id: a, type: code, language: javascript, source: 'function main() { return 1 }'}",
@@ -71,20 +63,21 @@ BYSTANDER = {
 LOCAL = "{id: a, type: llm, model: local/smollm2-135m, prompt: 'x', max_tokens: 3}"
 LIMIT_SECONDS = 2.0
 LIMIT_HEALTH_MS = 150.0
-SCHEDULES = 500
 
 
 async def main(hostile: int, seconds: float, only: set[str], database_url: str) -> None:
     with tempfile.TemporaryDirectory(prefix="stepiq-hostile-") as name:
         folder = Path(name)
-        async with bench.provider() as provider:
+        async with bench.provider() as provider, bench.provider() as endless:
             await bench.answer_in(provider, token_ms=0)
+            await bench.answer_in(endless, token_ms=100, tokens=100_000)
             environment = {
                 "STEPIQ_REGISTRATION": "open",
                 "STEPIQ_DEFAULT_PLAN": "unlimited",
                 # Other addresses of this machine are clients.
                 "STEPIQ_TRUSTED_PROXIES": "127.0.0.1",
                 "STEPIQ_ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
+                "OLLAMA_BASE_URL": endless.removesuffix("/v1"),
             }
             rows: list[list[str]] = []
             for what, attack in ATTACKS.items():
@@ -100,6 +93,8 @@ async def main(hostile: int, seconds: float, only: set[str], database_url: str) 
                         command=("-c", SERVE),
                         api_key="none",
                         environment=environment,
+                        # A regular stop waits for the hostile runs.
+                        stop=signal.SIGKILL,
                     ) as target:
                         store = Database(settings.load(data_dir=data, database_url=url))
                         crowd = [
@@ -123,7 +118,7 @@ def _has_model() -> bool:
 
 async def _measure(
     what: str,
-    attack: "Attack",
+    attack: Attack,
     crowd: list[Workspace],
     provider: str,
     store: Database,
@@ -134,17 +129,18 @@ async def _measure(
     steps = dict(BYSTANDER)
     if what == "local model":
         steps["llm, local"] = LOCAL
+    await bystander.secret("KEY", "the bystander's key")
     pipelines = {
         name: await bystander.pipeline(name, step.replace("PORT", port))
         for name, step in steps.items()
     }
     # Everything is loaded once, also the sandbox and the libraries of models.
     await asyncio.gather(*(until_started(bystander, each) for each in pipelines.values()))
-    await _log_in(bystander)
+    await log_in(bystander)
     async with attack(hostile, store, bystander) as extra:
         async with _health(bystander.url, seconds) as health:
             waits = await _wait_times(bystander, pipelines, seconds)
-        slowest = {**{name: max(each) for name, each in waits.items()}, **await extra()}
+        slowest = {**{name: max(each) for name, each in waits.items() if each}, **await extra()}
     name, longest = max(slowest.items(), key=lambda each: each[1])
     samples = sum(map(len, waits.values()))
     return [
@@ -165,18 +161,10 @@ async def _wait_times(
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
         for name, pipeline_id in pipelines.items():
-            waits[name].append(await until_started(bystander, pipeline_id))
+            # A row that is too slow anyway ends after twice the time.
+            if time.perf_counter() < until + seconds:
+                waits[name].append(await until_started(bystander, pipeline_id))
     return waits
-
-
-async def _log_in(workspace: Workspace) -> float:
-    connection = Connection(workspace.url, x_forwarded_for=address(workspace.number))
-    begun = time.perf_counter()
-    login = {"email": f"w{workspace.number}@example.com", "password": PASSWORD}
-    status, _ = await connection.request("POST", "/api/auth/login", login)
-    took = time.perf_counter() - begun
-    connection.close()
-    return took if status == 200 else float("inf")
 
 
 @asynccontextmanager
@@ -198,149 +186,6 @@ async def _probe(url: str, seconds: float) -> None:
         times.append((time.perf_counter() - begun) * 1000)
         await asyncio.sleep(0.03)
     print(json.dumps(times))
-
-
-Extra = Callable[[], Awaitable[dict[str, float]]]
-Attack = Callable[[list[Workspace], Database, Workspace], AbstractAsyncContextManager[Extra]]
-
-
-async def _nothing_more() -> dict[str, float]:
-    return {}
-
-
-@asynccontextmanager
-async def _quiet(
-    hostile: list[Workspace], store: Database, bystander: Workspace
-) -> AsyncIterator[Extra]:
-    yield _nothing_more
-
-
-def _runs(step: str, warm_up: float = 3.0) -> Attack:
-    """An attack with many runs of many branches in each workspace."""
-
-    @asynccontextmanager
-    async def attack(
-        hostile: list[Workspace], store: Database, bystander: Workspace
-    ) -> AsyncIterator[Extra]:
-        for each in hostile:
-            pipeline_id = await each.pipeline("hostile", MANY.format(step=step))
-            for number in range(4):
-                items = [f"w{each.number}-{number}-{item}" for item in range(50)]
-                status, _ = await each.run(pipeline_id, items)
-                if status != 202:
-                    raise SystemExit(f"A hostile run was refused with {status}.")
-        await asyncio.sleep(warm_up)
-        yield _nothing_more
-
-    return attack
-
-
-@asynccontextmanager
-async def _streams(
-    hostile: list[Workspace], store: Database, bystander: Workspace
-) -> AsyncIterator[Extra]:
-    """Each workspace opens all the streams that it can, again and again."""
-    opened: list[asyncio.StreamWriter] = []
-
-    async def follow(workspace: Workspace, run_id: str) -> None:
-        for _ in range(50):
-            with suppress(SystemExit, OSError):
-                _, writer = await workspace.connection().stream(f"/api/runs/{run_id}/stream")
-                opened.append(writer)
-
-    runs = []
-    for each in [bystander, *hostile]:
-        pipeline_id = await each.pipeline("waits", "{id: a, type: wait, seconds: 600}")
-        runs.append((await each.run(pipeline_id))[1])
-    await asyncio.gather(*map(follow, hostile, runs[1:]))
-
-    async def first_stream() -> dict[str, float]:
-        begun = time.perf_counter()
-        try:
-            _, writer = await bystander.connection().stream(f"/api/runs/{runs[0]}/stream")
-        except SystemExit:
-            return {"stream": float("inf")}
-        writer.close()
-        print(f"  {len(opened)} hostile streams are open", flush=True)
-        return {"stream": time.perf_counter() - begun}
-
-    yield first_stream
-    for writer in opened:
-        writer.close()
-
-
-def _while_logging_in(clients: Callable[[str], list[Coroutine[Any, Any, None]]]) -> Attack:
-    """An attack on logins by clients without an account. Meanwhile, the bystander logs in again and again."""
-
-    @asynccontextmanager
-    async def attack(
-        hostile: list[Workspace], store: Database, bystander: Workspace
-    ) -> AsyncIterator[Extra]:
-        logins: list[float] = []
-
-        async def log_in() -> None:
-            while True:
-                logins.append(await _log_in(bystander))
-                await asyncio.sleep(0.2)
-
-        tasks = [asyncio.create_task(client) for client in clients(bystander.url)]
-        await asyncio.sleep(2)
-        tasks.append(asyncio.create_task(log_in()))
-
-        async def longest() -> dict[str, float]:
-            return {"login": max(logins)}
-
-        yield longest
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    return attack
-
-
-@asynccontextmanager
-async def _schedules(
-    hostile: list[Workspace], store: Database, bystander: Workspace
-) -> AsyncIterator[Extra]:
-    """Many schedules of each workspace are due, and then one of the bystander."""
-    due = datetime.now(UTC) + timedelta(seconds=8)
-    for each in hostile:
-        await add_schedules(
-            store, each, await each.pipeline("quick", BYSTANDER["transform"]), due, SCHEDULES
-        )
-    late = due + timedelta(seconds=1)
-    pipeline_id = await bystander.pipeline("scheduled", BYSTANDER["transform"])
-    await add_schedules(store, bystander, pipeline_id, late, count=1)
-    await asyncio.sleep(max(0.0, (due - datetime.now(UTC)).total_seconds()))
-    all_started = asyncio.create_task(until_none_is_due(store, due))
-
-    async def started() -> dict[str, float]:
-        connection = bystander.connection()
-        path = f"/api/runs?pipeline_id={pipeline_id}"
-        for _ in range(100):
-            _, found = await connection.request("GET", path)
-            if found["data"]:
-                begun = datetime.fromisoformat(found["data"][0]["created_at"])
-                number = SCHEDULES * len(hostile)
-                print(f"All {number} due runs were started after {await all_started:.1f} s")
-                return {"schedule": (begun - late).total_seconds()}
-            await asyncio.sleep(0.1)
-        return {"schedule": float("inf")}
-
-    yield started
-
-
-ATTACKS: dict[str, Attack] = {
-    "nothing": _quiet,
-    "code": _runs(ENDLESS),
-    "names": _runs(HANGING),
-    "streams": _streams,
-    "logins": _while_logging_in(many_addresses),
-    "logins of five addresses": _while_logging_in(five_addresses),
-    "half-sent requests": _while_logging_in(half_sent),
-    "schedules": _schedules,
-    "local model": _runs(LONG, warm_up=20),
-}
 
 
 def _show(rows: list[list[str]]) -> None:

@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -129,6 +130,7 @@ async def server(
     command: Sequence[str] = ("-m", "stepiq", "serve"),
     api_key: str | None = None,
     environment: dict[str, str] | None = None,
+    stop: int = signal.SIGTERM,
 ) -> AsyncIterator[Server]:
     port = free_port()
     environment = (environment or {}) | configured(port, folder, database_url, provider_url)
@@ -140,7 +142,7 @@ async def server(
         figures["cold start s"] = round(time.perf_counter() - started, 2)
         yield Server(url, process.pid, api_key or await first_key(url, folder))
     finally:
-        process.terminate()
+        process.send_signal(stop)
         await process.wait()
 
 
@@ -272,9 +274,11 @@ async def streamed(target: Server, pipeline_id: str, count: int) -> dict[str, fl
     return spread(delays)
 
 
-async def answer_in(provider_url: str, *, token_ms: int = 25, latency_ms: int = 0) -> None:
-    """Have the provider answer in nine pieces, so far apart, after a silence."""
-    wanted = {"token_ms": token_ms, "tokens": 9, "latency_ms": latency_ms}
+async def answer_in(
+    provider_url: str, *, token_ms: int = 25, latency_ms: int = 0, tokens: int = 9
+) -> None:
+    """Have the provider answer in so many pieces, so far apart, after a silence."""
+    wanted = {"token_ms": token_ms, "tokens": tokens, "latency_ms": latency_ms}
     await Connection(provider_url.removesuffix("/v1")).request("POST", "/_control/config", wanted)
 
 

@@ -40,13 +40,27 @@ class Workspace:
         return Connection(self.url, authorization=bearer, x_forwarded_for=client)
 
     async def pipeline(self, name: str, step: str) -> str:
-        source = f"name: '{name}'\ninput: {{schema: {{items: {{type: array, default: []}}}}}}\nsteps:\n  - {step}\n"
-        status, saved = await self.connection().request(
+        return await self.save(
+            f"name: '{name}'\ninput: {{schema: {{items: {{type: array, default: []}}}}}}\nsteps:\n  - {step}\n"
+        )
+
+    async def save(self, source: str) -> str:
+        connection = self.connection()
+        status, saved = await connection.request(
             "POST", "/api/pipelines", source, "application/yaml"
         )
         if status != 201:
-            raise SystemExit(f"Pipeline {name} was refused: {json.dumps(saved)}")
+            raise SystemExit(f"A pipeline was refused: {json.dumps(saved)}\n{source[:200]}")
+        connection.close()
         return saved["id"]
+
+    async def secret(self, name: str, value: str) -> None:
+        connection = self.connection()
+        body = {"name": name, "value": value}
+        status, answer = await connection.request("POST", "/api/user/secrets", body)
+        if status not in (200, 201):
+            raise SystemExit(f"A secret was refused with {status}: {answer}")
+        connection.close()
 
     async def run(self, pipeline_id: str, items: list[str] | None = None) -> tuple[int, str]:
         body = {"input_data": {"items": items or []}}
@@ -106,7 +120,12 @@ async def until_none_is_due(store: Database, due: datetime) -> float:
 
 
 async def add_schedules(
-    store: Database, workspace: Workspace, pipeline_id: str, due: datetime, count: int
+    store: Database,
+    workspace: Workspace,
+    pipeline_id: str,
+    due: datetime,
+    count: int,
+    expressions: tuple[str, ...] = EXPRESSIONS,
 ) -> None:
     row = {
         "workspace_id": workspace.id,
@@ -124,7 +143,7 @@ async def add_schedules(
     }
     async with store.transaction() as session:
         rows = [
-            {**row, "id": ids.uuid7(), "cron_expression": EXPRESSIONS[number % len(EXPRESSIONS)]}
+            {**row, "id": ids.uuid7(), "cron_expression": expressions[number % len(expressions)]}
             for number in range(count)
         ]
         await session.execute(schedules.insert(), rows)
@@ -147,3 +166,13 @@ async def until_started(workspace: Workspace, pipeline_id: str) -> float:
         raise SystemExit(f"A run of the bystander failed: {run['error']}")
     connection.close()
     return took
+
+
+async def log_in(workspace: Workspace) -> float:
+    connection = Connection(workspace.url, x_forwarded_for=address(workspace.number))
+    begun = time.perf_counter()
+    login = {"email": f"w{workspace.number}@example.com", "password": PASSWORD}
+    status, _ = await connection.request("POST", "/api/auth/login", login)
+    took = time.perf_counter() - begun
+    connection.close()
+    return took if status == 200 else float("inf")

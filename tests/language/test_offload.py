@@ -228,36 +228,87 @@ class TestTakeTurnsAs:
         hold.done.set()
         await asyncio.gather(*many)
 
-    async def test_owners_come_one_after_the_other(self, held):
+    async def test_owners_with_a_backlog_come_one_after_the_other(self, held):
         holds, order = [held(), held()], list[str]()
         running = [as_owner(name, hold.compute) for name, hold in zip("ab", holds, strict=True)]
         for hold in holds:
             await hold.begun.wait()
-        waiting = [as_owner(name[0], order.append, name) for name in ("a1", "a2", "a3", "c1")]
+        names = ("a1", "a2", "a3", "c1", "c2", "c3")
+        waiting = [as_owner(name[0], order.append, name) for name in names]
         await asyncio.sleep(0)
         holds[0].done.set()
         await asyncio.gather(*waiting)
 
-        assert order == ["a1", "c1", "a2", "a3"]
+        assert order[:3] == ["a1", "c1", "a2"]
 
         holds[1].done.set()
         await asyncio.gather(*running)
 
-    async def test_work_in_a_transaction_does_not_wait_for_the_owners_other_work(self, held):
-        holds, order = [held(), held()], list[str]()
-        running = [as_owner(name, hold.compute) for name, hold in zip("ab", holds, strict=True)]
+    @pytest.mark.parametrize("offloaded", [offload.compute, offload.compute_long])
+    async def test_who_computes_little_does_not_wait_for_others(self, held, offloaded):
+        holds = [held(), held()]
+        running = [
+            as_owner(name, hold.compute, offloaded=offloaded)
+            for name, hold in zip("aabb", [holds[0]] * 2 + [holds[1]] * 2, strict=True)
+        ]
         for hold in holds:
             await hold.begun.wait()
-        waiting = [as_owner("a", order.append, name) for name in ("a1", "a2", "a3")]
-        waiting.append(as_owner("a", order.append, "apart", offloaded=offload.compute_apart))
-        await asyncio.sleep(0)
-        holds[0].done.set()
-        await asyncio.gather(*waiting)
 
-        assert order == ["a1", "apart", "a2", "a3"]
+        assert await as_owner("c", len, "xyz", offloaded=offloaded) == 3
 
-        holds[1].done.set()
+        for hold in holds:
+            hold.done.set()
         await asyncio.gather(*running)
+
+    async def test_who_computed_much_waits_for_others(self, held):
+        now = [0.0]
+        turns = offload._Turns(lambda: now[0])
+
+        async def offloaded(function: Callable[..., Any], *args: Any) -> Any:
+            return await offload._offload(lambda pause: function(*args), turns=turns)
+
+        def compute_for_long() -> None:
+            now[0] += 6
+
+        await as_owner("c", compute_for_long, offloaded=offloaded)
+        holds, order = [held(), held()], list[str]()
+        running = [
+            as_owner(name, hold.compute, offloaded=offloaded)
+            for name, hold in zip("ab", holds, strict=True)
+        ]
+        for hold in holds:
+            await hold.begun.wait()
+        waiting = [as_owner(name, order.append, name, offloaded=offloaded) for name in "cd"]
+        await waiting[1]
+
+        assert order == ["d"]
+
+        for hold in holds:
+            hold.done.set()
+        await asyncio.gather(*running, *waiting)
+
+    async def test_work_in_a_transaction_does_not_wait_for_other_work(self, held):
+        holds = [held() for _ in range(3)]
+        running = [as_owner(name, hold.compute) for name, hold in zip("abc", holds, strict=True)]
+        for hold in holds:
+            await hold.begun.wait()
+
+        assert await as_owner("a", len, "xyz", offloaded=offload.compute_apart) == 3
+
+        for hold in holds:
+            hold.done.set()
+        await asyncio.gather(*running)
+
+    async def test_work_in_transactions_of_one_owner_waits_for_each_other(self, held):
+        hold = held()
+        many = [as_owner("a", hold.compute, offloaded=offload.compute_apart) for _ in range(5)]
+        await hold.begun.wait()
+
+        assert await as_owner("b", len, "xyz", offloaded=offload.compute_apart) == 3
+        assert not any(task.done() for task in many)
+
+        hold.done.set()
+        await asyncio.gather(*many)
 
 
 class TestComputeLong:

@@ -125,6 +125,13 @@ class TestAnswers:
 
         assert error.code == "output_too_large"
 
+    async def test_an_event_of_too_many_lines_ends_the_call(self, spoken: Spoken):
+        spoken.server.events = [b"data: \n" * 100] * (bounds.MAX_EVENT_LINES // 50)
+
+        error = await failure(spoken.model)
+
+        assert error.code == "output_too_large"
+
     @pytest.mark.parametrize("end", ["\n\n", "\r\n\r\n", "\r\r"])
     async def test_each_event_has_the_whole_limit(self, end: str, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(bounds, "MAX_EVENT_BYTES", 10_000)

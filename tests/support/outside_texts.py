@@ -62,7 +62,15 @@ from stepiq.web import bodies, guard, pages, parameters
 
 KEY = "sk-proj-4f7Qm2ZxLkT9vB8cR1nS6wYd3eH5gJ0a"
 SECRETS = {"PLAIN": "correct horse battery", "ROW": "a" * 40, "LONG": "ab" * 2_000}
-MASKER = Masker(SECRETS)
+MASKER = Masker(
+    SECRETS
+    # 97 more, of 9 to 9,900 characters, in pairs that begin alike.
+    | {
+        f"MORE_{number}": f"key-{number // 2:02}-{'ab'[number % 2]}-"
+        + "xyz" * (number**2 * 100 // 279)
+        for number in range(97)
+    }
+)
 PLACE = FailurePlace("openai", "OpenAI", "http://127.0.0.1/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 REPLY_HEADERS = 100 * 1024
@@ -184,23 +192,44 @@ def cookies(text: str) -> None:
 
 
 def event(text: str) -> None:
+    """Read the text as a body, and as the lines of an event."""
+    lines = "".join(f"data: {line}\n" for line in text.split("\n"))
+    for body in (text, f"{lines}\n"):
+        _read_events(body)
+
+
+def events(text: str) -> None:
+    """Read the text as the contents of many events."""
+    _read_events("".join(chunk(text[start : start + 4]) for start in range(0, len(text), 4)))
+
+
+def _read_events(body: str) -> None:
+    asyncio.run(_read(ChatAnswer(_reply(body), PLACE, str, {}).pieces()))
+    decoder = anthropic_stream.SSEDecoder()
+    asyncio.run(_read(decoder.aiter_bytes(_reply(body).aiter_bytes())))
+
+
+def chunk(text: str) -> str:
+    call = {"index": 0, "id": "a", "function": {"name": "a", "arguments": text}}
+    delta = {"content": text, "reasoning": text, "tool_calls": [call]}
+    return f"data: {json.dumps({'choices': [{'delta': delta}]})}\n\n"
+
+
+def _reply(text: str) -> httpx2.Response:
     class Body(httpx2.AsyncByteStream):
         async def __aiter__(self) -> AsyncIterator[bytes]:
             yield in_bytes(text)
 
-    def reply() -> httpx2.Response:
-        asked = httpx2.Request("POST", "http://example.com/")
-        reply = httpx2.Response(200, stream=Body(), request=asked)
-        bounds.bound(reply, PLACE)
-        return reply
+    asked = httpx2.Request("POST", "http://example.com/")
+    reply = httpx2.Response(200, stream=Body(), request=asked)
+    bounds.bound(reply, PLACE)
+    return reply
 
-    async def read(events: AsyncIterator[Any]) -> None:
-        with suppress(ProviderError):
-            async for _ in events:
-                pass
 
-    asyncio.run(read(ChatAnswer(reply(), PLACE, str, {}).pieces()))
-    asyncio.run(read(anthropic_stream.SSEDecoder().aiter_bytes(reply().aiter_bytes())))
+async def _read(events: AsyncIterator[Any]) -> None:
+    with suppress(ProviderError):
+        async for _ in events:
+            pass
 
 
 def location(text: str) -> Any:
@@ -360,6 +389,7 @@ READERS: dict[str, Reader] = {
     # Responses of models.
     "batch of an answer": Reader(streamed, DELTA_CHARACTERS),
     "event of an answer": Reader(event, bounds.MAX_EVENT_BYTES, "pieces"),
+    "events of an answer": Reader(events, bounds.MAX_ANSWER_BYTES, "pieces"),
     "JSON in an answer": Reader(parse_json, bounds.MAX_ANSWER_BYTES, "thread"),
     "fenced JSON in an answer": Reader(
         lambda text: parse_json("```json\n" + text), bounds.MAX_ANSWER_BYTES, "thread"

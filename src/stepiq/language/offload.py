@@ -5,8 +5,8 @@ switch, and the loop needs several switches per request and per SQL statement. T
 after each fraction of a millisecond, and longer while the loop is busy. Work that cannot pause is interrupted after
 1 ms, unless it is inside a library call that holds the GIL.
 
-Each workspace has one computation running at a time, in round-robin order. Twenty large templates of one workspace
-therefore delay those of another by at most one.
+Each workspace has one computation running at a time, in round-robin order. One thread is a reserve for workspaces that
+want only one computation and have used little lately. The others may all compute for seconds.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from stepiq.core.fairness import current_owner
+from stepiq.core.fairness import FairSemaphore, current_owner
 from stepiq.core.json import Json
 from stepiq.language.expressions import EvaluationMeter as Work
 from stepiq.language.expressions import Expression
@@ -29,7 +29,10 @@ INLINE_OPERATIONS = 500
 """Most work done on the event loop, in operations of a meter; about half a millisecond."""
 INLINE_CHARACTERS = 16 * 1024
 """Longest text, in characters or bytes, that is parsed as JSON on the event loop; about half a millisecond."""
-_THREADS = 2
+_THREADS = 3
+_RESERVE = 1
+"""Threads for owners that have no computation running, only one waiting, and little recent use."""
+_LITTLE_USE_SECONDS = 5.0
 _TURN_SECONDS = 0.001
 """How long a thread may run while another waits, in the whole process. Python's default of 5 ms adds up."""
 _PAUSE_SECONDS = 0.000_05
@@ -145,8 +148,8 @@ async def compute_long(function: Callable[P, T], *args: P.args, **options: P.kwa
 
 
 async def compute_apart(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """`compute`, without waiting for the owner's other computations. For callers that hold a transaction."""
-    return await _offload(lambda pause: function(*args, **options), owner=object())
+    """`compute` for callers that hold a transaction, in threads of its own. It waits for other such computations only."""
+    return await _offload(lambda pause: function(*args, **options), turns=_apart_turns)
 
 
 async def read(
@@ -198,12 +201,17 @@ def _cpu_clock() -> Callable[[], float]:
 
 
 class _Turns:
-    """Threads that run one job per owner at a time, in round-robin order. They start on first use and never end."""
+    """Threads that run one job per owner at a time, in round-robin order. They start on first use and never end.
 
-    def __init__(self) -> None:
+    The last free thread is only for owners with a single job and little recent use.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._changed = threading.Condition()
+        self._places = FairSemaphore(
+            _THREADS, share=1, reserve=_RESERVE, little_use_seconds=_LITTLE_USE_SECONDS, now=now
+        )
         self._waiting: OrderedDict[Hashable, deque[_Job]] = OrderedDict()
-        self._busy: set[Hashable] = set()
         self._threads: list[threading.Thread] = []
 
     def add(self, owner: Hashable, job: _Job) -> None:
@@ -228,28 +236,33 @@ class _Turns:
             # Released early: it holds a whole context.
             del turn, job
             with self._changed:
-                self._busy.discard(owner)
+                self._places.release(owner)
                 self._changed.notify()
 
     def _next(self) -> tuple[Hashable, _Job] | None:
         for owner, jobs in self._waiting.items():
-            if owner not in self._busy:
+            if not self._places.free:
+                return None
+            has_backlog = len(jobs) > 1
+            if has_backlog and self._places.free <= _RESERVE:
+                continue
+            if self._places.take(owner):
                 job = jobs.popleft()
                 del self._waiting[owner]
                 if jobs:
                     self._waiting[owner] = jobs
-                self._busy.add(owner)
                 return owner, job
         return None
 
 
 _turns = _Turns()
 _long_turns = _Turns()
+_apart_turns = _Turns()
 
 
-async def _offload(work: Callable[[Pause], T], owner: Hashable = None, turns: _Turns = _turns) -> T:
+async def _offload(work: Callable[[Pause], T], turns: _Turns = _turns) -> T:
     job = _Job(work)
-    turns.add(current_owner() if owner is None else owner, job)
+    turns.add(current_owner(), job)
     try:
         return await asyncio.wrap_future(job.result)
     except asyncio.CancelledError:

@@ -20,6 +20,9 @@ MAX_REPLY_BYTES = 256 * 1024 * 1024
 """Largest answer in its protocol: providers send about 300 bytes for each token."""
 MAX_EVENT_BYTES = 2 * 1024 * 1024
 """Longest event of a reply. An empty line ends an event. The libraries parse a whole event on the event loop."""
+MAX_EVENT_LINES = 1_000
+"""Most ends of lines in an event. Providers send two or three lines. Anthropic's library copies what it has of an event
+for each line."""
 MAX_TOKENS = 1_000_000_000
 """Most tokens that a provider can report for a call. A larger number is an error of the provider."""
 
@@ -126,6 +129,7 @@ class _Limited(_Pieces):
         self._place = place
         self._total = 0
         self._event = 0
+        self._lines = 0
         self._before = b""
 
     def take(self, piece: bytes) -> bytes | None:
@@ -135,8 +139,12 @@ class _Limited(_Pieces):
         ended = max(
             (at + len(end) for end in _EVENT_ENDS if (at := recent.rfind(end)) >= 0), default=0
         )
-        self._event = len(recent) - ended if ended else self._event + len(piece)
+        rest = recent[ended:] if ended else piece
+        lines = rest.count(b"\n") + rest.count(b"\r")
+        self._event = len(rest) if ended else self._event + len(rest)
+        self._lines = lines if ended else self._lines + lines
         self._before = recent[-2:]
-        if self._total > MAX_REPLY_BYTES or self._event > MAX_EVENT_BYTES:
+        is_too_long = self._event > MAX_EVENT_BYTES or self._lines > MAX_EVENT_LINES
+        if self._total > MAX_REPLY_BYTES or is_too_long:
             raise answer_too_large(self._place)
         return piece

@@ -1,12 +1,16 @@
-"""Clients without an account that keep the server busy at its login; used by hostile.py."""
+"""Attacks by clients without an account, which keep the server busy at its login."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 from client import Connection
+from workspaces import Workspace, log_in
+
+from attacks.base import Attack, Extra
+from stepiq.store.database import Database
 
 
 async def _guess(url: str, number: int, pause: float, address_of: Callable[[int], str]) -> None:
@@ -50,3 +54,32 @@ def five_addresses(url: str) -> list[Coroutine[Any, Any, None]]:
 def half_sent(url: str) -> list[Coroutine[Any, Any, None]]:
     """1,224 incomplete requests from six addresses."""
     return [_send_half(url, f"127.0.0.{2 + number % 6}") for number in range(1_224)]
+
+
+def while_logging_in(clients: Callable[[str], list[Coroutine[Any, Any, None]]]) -> Attack:
+    """An attack on logins by clients without an account. Meanwhile, the bystander logs in again and again."""
+
+    @asynccontextmanager
+    async def attack(
+        hostile: list[Workspace], store: Database, bystander: Workspace
+    ) -> AsyncIterator[Extra]:
+        logins: list[float] = []
+
+        async def log_in_again() -> None:
+            while True:
+                logins.append(await log_in(bystander))
+                await asyncio.sleep(0.2)
+
+        tasks = [asyncio.create_task(client) for client in clients(bystander.url)]
+        await asyncio.sleep(2)
+        tasks.append(asyncio.create_task(log_in_again()))
+
+        async def longest() -> dict[str, float]:
+            return {"login": max(logins)}
+
+        yield longest
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    return attack
