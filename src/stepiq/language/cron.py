@@ -209,8 +209,8 @@ def hourly_counts(
         if midnight.utcoffset() != next_midnight.utcoffset():
             _count_times(cron, midnight, next_midnight, counts, start, first)
         elif midnight.month in sim.months and sim.match_day(midnight.date()):
-            for hour in sim.hours:
-                _count_hour(midnight.astimezone(UTC) + hour * _HOUR, minutes, counts, start, first)
+            begin = midnight.astimezone(UTC)
+            _count_day(begin, sorted(sim.hours), minutes, counts, start, first)
     return counts
 
 
@@ -227,6 +227,27 @@ def _count_times(
     since = max(first, midnight.astimezone(UTC)) - timedelta(microseconds=1)
     for moment in takewhile(lambda each: each < end, cron.times(since)):
         counts[(moment - start) // _HOUR] += 1
+
+
+def _count_day(
+    begin: datetime,
+    hours: list[int],
+    minutes: list[int],
+    counts: list[int],
+    start: datetime,
+    first: datetime,
+) -> None:
+    """Count the times on a day without a change of the clocks. Only hours at the ends of the period are compared."""
+    number, inside = divmod(begin - start, _HOUR)
+    early = bisect_left(minutes, -((inside - _HOUR) // _MINUTE))
+    late = len(minutes) - early
+    now = (first - start) // _HOUR
+    for index in (number + hour for hour in hours):
+        if now < index < len(counts) - 1:
+            counts[index] += early
+            counts[index + 1] += late
+        else:
+            _count_hour(begin + (index - number) * _HOUR, minutes, counts, start, first)
 
 
 def _count_hour(

@@ -110,7 +110,7 @@ async def validate(schema: Validates, payload: Mapping[str, Json]) -> dict[str, 
 
 
 async def validate_apart(schema: Validates, payload: Mapping[str, Json]) -> dict[str, Json]:
-    """`validate`, without waiting for the owner's other computations. For callers that hold a transaction."""
+    """`validate` for callers that hold a transaction, in the threads of `compute_apart`."""
     return await metered_apart(lambda meter: schema.validate(payload, meter), ValidationMeter)
 
 
@@ -121,20 +121,20 @@ async def metered(work: Callable[[M], T], meter: MakesMeter[M]) -> T:
         work: raises `OverBudget` beyond its meter's budget, and does not catch what its meter's pause raises.
         meter: creates a meter from a budget or a pause.
     """
-    return await _metered(work, meter, None)
+    return await _metered(work, meter, _turns)
 
 
 async def metered_apart(work: Callable[[M], T], meter: MakesMeter[M]) -> T:
-    """`metered`, without waiting for the owner's other computations. For callers that hold a transaction."""
-    return await _metered(work, meter, object())
+    """`metered` for callers that hold a transaction, in the threads of `compute_apart`."""
+    return await _metered(work, meter, _apart_turns)
 
 
-async def _metered(work: Callable[[M], T], meter: MakesMeter[M], owner: Hashable) -> T:
+async def _metered(work: Callable[[M], T], meter: MakesMeter[M], turns: "_Turns") -> T:
     try:
         return work(meter(budget=INLINE_OPERATIONS))
     except OverBudget:
         pass
-    return await _offload(lambda pause: work(meter(pause=pause)), owner)
+    return await _offload(lambda pause: work(meter(pause=pause)), turns)
 
 
 async def compute(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:

@@ -91,7 +91,6 @@ async def list_upcoming(
 async def get_density(
     caller: Reader,
     services: BillingServicesDep,
-    read: Read,
     start: Annotated[
         Instant | None, Query(alias="from", description="Start of the first hour. Default: now.")
     ] = None,
@@ -102,7 +101,7 @@ async def get_density(
 ) -> schemas.DensityView:
     """How many runs the schedules of the workspace will start in each hour. Past times do not count."""
     found = await service.density(
-        read,
+        services.database,
         caller,
         plan=_plan(services, caller),
         start=clock.now() if start is None else start,

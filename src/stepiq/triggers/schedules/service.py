@@ -22,7 +22,7 @@ from stepiq.pipelines import service as pipelines
 from stepiq.runs import recorded as run_records
 from stepiq.runs import service as runs
 from stepiq.runs.records import Run
-from stepiq.store.database import Session
+from stepiq.store.database import Database, Session
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus
 from stepiq.triggers.schedules import queries, recorded
 from stepiq.triggers.schedules.errors import (
@@ -230,7 +230,7 @@ async def upcoming(
 
 
 async def density(
-    session: Session,
+    database: Database,
     actor: Actor,
     *,
     plan: Plan,
@@ -243,7 +243,7 @@ async def density(
     At most `MAX_COUNTED` schedules are counted: those that fire next.
 
     Args:
-        session: can be read-only.
+        database: the store. Counting takes long, so it begins when the transaction has ended.
         actor: the caller.
         plan: the workspace's plan. The result is empty if it has no schedules.
         start: the beginning of the first hour.
@@ -252,16 +252,15 @@ async def density(
     """
     if not plan.cron:
         return Density([], is_complete=True)
-    found = await queries.first_upcoming(
-        session,
-        actor.workspace_id,
-        MAX_COUNTED + 1,
-        pipeline_id=pipeline_id,
-        before=start + timedelta(hours=hours),
-    )
-    counted = await offload.compute_apart(
-        _hourly_runs, found[:MAX_COUNTED], start, hours, clock.now()
-    )
+    async with database.reading() as session:
+        found = await queries.first_upcoming(
+            session,
+            actor.workspace_id,
+            MAX_COUNTED + 1,
+            pipeline_id=pipeline_id,
+            before=start + timedelta(hours=hours),
+        )
+    counted = await offload.compute(_hourly_runs, found[:MAX_COUNTED], start, hours, clock.now())
     return Density(counted, is_complete=len(found) <= MAX_COUNTED)
 
 
