@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from stepiq.core import pauses
 from stepiq.core.fairness import act_for
 from stepiq.core.json import Json
 from stepiq.language import offload
@@ -339,25 +340,76 @@ class TestComputeLong:
         await asyncio.gather(*many)
 
 
+SHORT = offload._PAUSE_SECONDS
+
+
+def stopped_job(
+    monkeypatch: pytest.MonkeyPatch, loop_seconds: float
+) -> tuple[SimpleNamespace, list[float]]:
+    """The CPU time of the thread, which a test sets as `seconds`, and how long it slept.
+
+    The loop has computed for `loop_seconds` after each sleep.
+    """
+    job, slept = SimpleNamespace(seconds=0.0), list[float]()
+    clocks = SimpleNamespace(sleep=slept.append, thread_time=lambda: job.seconds)
+    monkeypatch.setattr(offload, "time", clocks)
+    monkeypatch.setattr(offload, "_cpu_clock", lambda: lambda: loop_seconds * len(slept))
+    return job, slept
+
+
 class TestPause:
     @pytest.mark.parametrize(
-        ("loop_seconds", "pauses"),
+        ("loop_seconds", "computed", "expected"),
         [
-            (0.0, [offload._PAUSE_SECONDS]),
-            (1.0, [offload._PAUSE_SECONDS, offload._BUSY_PAUSE_SECONDS]),
+            (0.0, 0.01, [SHORT]),
+            (1.0, 0.0, [SHORT, offload._BUSY_PAUSE_SECONDS]),
+            (1.0, 0.01, [SHORT, 0.04]),
+            (1.0, 9.0, [SHORT, offload._LONGEST_PAUSE_SECONDS]),
         ],
-        ids=["idle", "busy"],
+        ids=["idle", "busy", "busy after long work", "busy after work without an end"],
     )
     def test_it_is_longer_while_the_loop_is_busy(
-        self, loop_seconds: float, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+        self,
+        loop_seconds: float,
+        computed: float,
+        expected: list[float],
+        monkeypatch: pytest.MonkeyPatch,
     ):
-        slept: list[float] = []
-        monkeypatch.setattr(offload, "time", SimpleNamespace(sleep=slept.append))
-        monkeypatch.setattr(offload, "_cpu_clock", lambda: lambda: loop_seconds * len(slept))
+        job, slept = stopped_job(monkeypatch, loop_seconds)
 
-        offload._Job(lambda pause: pause()).run()
+        def work(pause: Callable[[], None]) -> None:
+            job.seconds += computed
+            pause()
 
-        assert slept == pauses
+        offload._Job(work).run()
+
+        assert slept == expected
+
+    def test_a_job_that_never_pauses_is_followed_by_a_pause(self, monkeypatch: pytest.MonkeyPatch):
+        job, slept = stopped_job(monkeypatch, loop_seconds=1.0)
+
+        def work(pause: Callable[[], None]) -> None:
+            job.seconds += 0.01
+
+        offload._Job(work).run()
+
+        assert slept == [SHORT, 0.04]
+
+    def test_work_that_knows_nothing_of_threads_pauses_when_it_is_due(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        job, slept = stopped_job(monkeypatch, loop_seconds=0.0)
+        monkeypatch.setattr(pauses, "time", SimpleNamespace(thread_time=lambda: job.seconds))
+
+        def work(pause: Callable[[], None]) -> None:
+            for _ in range(4):
+                job.seconds += pauses.DUE_SECONDS * 0.6
+                pauses.pause_if_due()
+
+        offload._Job(work).run()
+        pauses.pause_if_due()
+
+        assert slept == [SHORT, SHORT]
 
     def test_without_such_a_clock_the_loop_is_never_busy(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.delattr(time, "pthread_getcpuclockid", raising=False)

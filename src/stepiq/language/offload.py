@@ -18,6 +18,7 @@ from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+from stepiq.core import pauses
 from stepiq.core.fairness import FairSemaphore, current_owner
 from stepiq.core.json import Json
 from stepiq.language.expressions import EvaluationMeter as Work
@@ -38,7 +39,10 @@ _TURN_SECONDS = 0.001
 _PAUSE_SECONDS = 0.000_05
 """Long enough for a waiting thread to take over. Releasing the GIL without sleeping is not enough."""
 _BUSY_PAUSE_SECONDS = 0.002
-"""The pause if the event loop is busy. With the short one, two threads would get three quarters of the process's time."""
+"""The least pause if the event loop is busy. With the short one, two threads would get three quarters of the time."""
+_BUSY_PAUSE_TIMES = 4
+"""How many times as long as the computation before it the pause is, if the event loop is busy."""
+_LONGEST_PAUSE_SECONDS = 0.2
 
 Pause = Callable[[], None]
 P = ParamSpec("P")
@@ -171,22 +175,37 @@ class _Job:
         self.result: Future[Any] = Future()
         self.is_abandoned = False
         self._loop_time = _cpu_clock()
+        self._since = 0.0
+        """CPU time of the thread at the end of the last pause."""
 
     def run(self) -> None:
         if not self.result.set_running_or_notify_cancel():
             return
+        self._since = time.thread_time()
         try:
-            self.result.set_result(self._work(self._pause))
+            with pauses.calling(self._pause):
+                self.result.set_result(self._work(self._pause))
         except BaseException as error:
             self.result.set_exception(error)
+        # Before the thread begins the next job.
+        if self._computed() >= pauses.DUE_SECONDS:
+            self._rest()
 
     def _pause(self) -> None:
         if self.is_abandoned:
             raise _Abandoned
-        before = self._loop_time()
+        self._rest()
+
+    def _computed(self) -> float:
+        return time.thread_time() - self._since
+
+    def _rest(self) -> None:
+        before, computed = self._loop_time(), self._computed()
         time.sleep(_PAUSE_SECONDS)
         if self._loop_time() - before > _PAUSE_SECONDS / 2:
-            time.sleep(_BUSY_PAUSE_SECONDS)
+            wanted = max(_BUSY_PAUSE_SECONDS, _BUSY_PAUSE_TIMES * computed)
+            time.sleep(min(wanted, _LONGEST_PAUSE_SECONDS))
+        self._since = time.thread_time()
 
 
 def _cpu_clock() -> Callable[[], float]:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from stepiq.core import pauses
 from stepiq.core.json import Json
 from stepiq.language.corrections import LIST, MAPPING, correction
 from stepiq.language.data import is_array, is_object, kind_of
@@ -194,6 +195,7 @@ class FieldReader:
         later: Collection[str] = (),
         example: str = "",
     ) -> None:
+        pauses.pause_if_due()
         self.draft = draft
         self.path = path
         self._written = data

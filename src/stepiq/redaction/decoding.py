@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from stepiq.core import pauses
+
 DEPTH = 2
 """Number of nested escapings that are decoded."""
 
@@ -222,7 +224,11 @@ def in_base64(reading: DecodedText) -> DecodedText:
 
 
 def _read(reading: DecodedText, kind: _Escaping) -> DecodedText:
-    text = kind.runs.sub(lambda run: kind.read(run.group())[0], reading.text)
+    def read(run: re.Match[str]) -> str:
+        pauses.pause_if_due()
+        return kind.read(run.group())[0]
+
+    text = kind.runs.sub(read, reading.text)
     return reading.rewritten(text, lambda: _runs(reading.text, kind))
 
 

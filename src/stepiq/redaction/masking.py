@@ -17,6 +17,7 @@ from functools import cached_property
 from itertools import chain, islice
 from typing import TypeVar
 
+from stepiq.core import pauses
 from stepiq.core.json import Json, dumps
 from stepiq.language import offload
 from stepiq.language.data import is_array, is_object
@@ -310,6 +311,7 @@ def _found(found: Iterable[DecodedText], needles: _Needles) -> set[_Span]:
 
 def _occurrences(text: str, needle: _Needle) -> Iterator[tuple[int, int]]:
     """Where a needle occurs: the first of overlapping occurrences, and then the others together."""
+    pauses.pause_if_due()
     wanted, length = needle.text, len(needle.text)
     at = text.find(wanted)
     while at >= 0:

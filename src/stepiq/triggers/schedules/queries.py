@@ -19,9 +19,9 @@ from stepiq.triggers.schedules.records import (
     Candidate,
     Due,
     ListedSchedule,
+    Planned,
     Schedule,
     Tick,
-    Upcoming,
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -167,13 +167,21 @@ async def first_upcoming(
     *,
     pipeline_id: UUID | None = None,
     before: datetime | None = None,
-) -> list[tuple[Schedule, str]]:
-    """The schedules of a workspace, or of one pipeline, that start runs next, each with its pipeline's name.
+) -> list[Planned]:
+    """The schedules of a workspace, or of one pipeline, that start runs next.
 
     With `before`, only those that fire before that moment.
     """
     statement = (
-        sa.select(schedules, pipelines.c.name.label("pipeline_name"))
+        sa.select(
+            schedules.c.id,
+            schedules.c.pipeline_id,
+            pipelines.c.name,
+            schedules.c.name,
+            schedules.c.cron_expression,
+            schedules.c.timezone,
+            schedules.c.next_run_at,
+        )
         .join(pipelines, pipelines.c.id == schedules.c.pipeline_id)
         .where(
             schedules.c.workspace_id == workspace_id,
@@ -188,7 +196,7 @@ async def first_upcoming(
     rows = await session.execute(
         statement.order_by(schedules.c.next_run_at, schedules.c.id).limit(limit)
     )
-    return [(_schedule(row), row.pipeline_name) for row in rows]
+    return [Planned(*row) for row in rows]
 
 
 async def due(session: Session, now: datetime, limit: int) -> list[Candidate]:
@@ -417,11 +425,6 @@ def tick_moment(key: UUID) -> datetime:
         return _EPOCH + key.int * _MICROSECOND
     except OverflowError:
         return datetime.max.replace(tzinfo=UTC)
-
-
-def upcoming(schedule: Schedule, pipeline_name: str, run_at: datetime) -> Upcoming:
-    """A future tick of a schedule."""
-    return Upcoming(schedule.id, schedule.pipeline_id, pipeline_name, schedule.name, run_at)
 
 
 def _schedule(row: sa.Row[Any]) -> Schedule:

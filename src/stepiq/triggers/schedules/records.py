@@ -79,6 +79,22 @@ class ListedSchedule(Schedule):
     """Whether its pipeline is paused."""
 
 
+class Planned(NamedTuple):
+    """A schedule that will fire, with what its future runs depend on."""
+
+    id: UUID
+    pipeline_id: UUID
+    pipeline_name: str
+    name: str
+    cron_expression: str
+    timezone: str
+    next_run_at: datetime
+
+    def upcoming(self, run_at: datetime) -> "Upcoming":
+        """One of its future ticks."""
+        return Upcoming(self.id, self.pipeline_id, self.pipeline_name, self.name, run_at)
+
+
 class Candidate(NamedTuple):
     """A due schedule that is not read yet."""
 

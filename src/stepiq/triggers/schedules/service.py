@@ -9,7 +9,7 @@ from uuid import UUID
 from stepiq.accounts.actor import Actor
 from stepiq.billing import service as billing
 from stepiq.billing.plans import Plan
-from stepiq.core import clock, ids
+from stepiq.core import clock, ids, pauses
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
 from stepiq.execution import quotas
@@ -35,6 +35,7 @@ from stepiq.triggers.schedules.records import (
     MAX_PER_PIPELINE,
     Density,
     HourlyRuns,
+    Planned,
     Schedule,
     Upcoming,
 )
@@ -211,20 +212,17 @@ async def upcoming(
         return []
     # The first `limit` ticks belong to the `limit` schedules that fire next: each of them has a tick as early.
     first = await queries.first_upcoming(session, actor.workspace_id, limit)
-    waiting = [
-        (moment, number)
-        for number, (schedule, _) in enumerate(first)
-        if (moment := schedule.next_run_at) is not None
-    ]
+    waiting = [(schedule.next_run_at, number) for number, schedule in enumerate(first)]
     heapq.heapify(waiting)
     told: list[Upcoming] = []
     while waiting and len(told) < limit:
         moment, number = heapq.heappop(waiting)
         if until is not None and moment > until:
             break
-        schedule, pipeline_name = first[number]
-        told.append(queries.upcoming(schedule, pipeline_name, moment))
-        if (following := schedule.next_after(moment)) is not None:
+        schedule = first[number]
+        told.append(schedule.upcoming(moment))
+        following = cron.next_after(schedule.cron_expression, schedule.timezone, moment)
+        if following is not None:
             heapq.heappush(waiting, (following, number))
     return told
 
@@ -265,13 +263,14 @@ async def density(
 
 
 def _hourly_runs(
-    found: list[tuple[Schedule, str]], start: datetime, hours: int, now: datetime
+    found: list[Planned], start: datetime, hours: int, now: datetime
 ) -> list[HourlyRuns]:
     told: list[HourlyRuns] = []
-    for each, pipeline_name in found:
+    for each in found:
+        pauses.pause_if_due()
         runs = cron.hourly_counts(each.cron_expression, each.timezone, start, hours, after=now)
         if any(runs):
-            told.append(HourlyRuns(each.id, each.pipeline_id, pipeline_name, each.name, runs))
+            told.append(HourlyRuns(each.id, each.pipeline_id, each.pipeline_name, each.name, runs))
     return told
 
 
