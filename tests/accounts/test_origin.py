@@ -35,6 +35,16 @@ class TestHitClient:
         assert not hit_client(limiter, "2001:db8:0:ffff::/64", now).is_allowed
         assert hit_client(limiter, "2001:db8:1:ffff::/64", now).is_allowed
 
+    def test_refused_clients_do_not_displace_the_count_of_their_site(self):
+        limiter, now = Limiter(1, timedelta(minutes=1), max_keys=10), clock.now()
+
+        allowed = [
+            hit_client(limiter, f"2001:db8:0:{number:x}::/64", now).is_allowed
+            for number in range(100)
+        ]
+
+        assert sum(allowed) == SITE_CLIENTS
+
     def test_a_client_over_its_limit_does_not_use_up_the_limit_of_its_site(self):
         limiter, now = Limiter(2, timedelta(minutes=1)), clock.now()
 

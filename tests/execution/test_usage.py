@@ -204,6 +204,15 @@ class TestMonths:
             if newest == "2026-02":
                 assert row.credit_tokens == in_february
 
+    async def test_a_month_of_a_wrong_clock_ends_with_the_next_write(self, world: World):
+        now = datetime(2026, 1, 31, tzinfo=UTC)
+        for moment in (datetime(2036, 5, 1, tzinfo=UTC), now):
+            async with world.database.transaction() as session:
+                await usage.count_credits(session, world.workspace_id, 7, moment)
+
+        row = await world.workspace()
+        assert (row.credit_month, row.credit_tokens) == ("2026-01", 7)
+
     async def test_a_run_of_a_process_with_a_late_clock_keeps_the_runs_of_the_day(
         self, world: World, clock
     ):

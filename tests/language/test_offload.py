@@ -16,6 +16,7 @@ from stepiq.core.fairness import act_for
 from stepiq.core.json import Json
 from stepiq.language import offload
 from stepiq.language.expressions import Expression
+from stepiq.language.schema_work import ValidationMeter
 from stepiq.language.templates import RenderMeter, Template, TemplateLimit, TemplateUnresolved
 
 ROWS: list[Json] = [{"a": index, "b": [1, 2, 3]} for index in range(1_000)]
@@ -338,6 +339,31 @@ class TestComputeLong:
 
         hold.done.set()
         await asyncio.gather(*many)
+
+
+class Validation:
+    """A schema that needs `operations`, and knows in which thread it validated."""
+
+    def __init__(self, operations: int) -> None:
+        self.operations = operations
+        self.thread = ""
+
+    def validate(
+        self, payload: Mapping[str, Json], meter: ValidationMeter | None = None
+    ) -> dict[str, Json]:
+        assert meter is not None
+        meter.spend(self.operations)
+        self.thread = threading.current_thread().name
+        return dict(payload)
+
+
+@pytest.mark.parametrize("validate", [offload.validate, offload.validate_apart])
+@pytest.mark.parametrize(("operations", "thread"), [(500, "MainThread"), (501, "offload")])
+async def test_a_validation_with_much_work_needs_a_thread(validate, operations: int, thread: str):
+    schema = Validation(operations)
+
+    assert await validate(schema, {"a": 1}) == {"a": 1}
+    assert schema.thread == thread
 
 
 SHORT = offload._PAUSE_SECONDS

@@ -2,7 +2,9 @@ import pytest
 
 from stepiq.core.json import Json
 from stepiq.language.schema_cost import SchemaProblem
+from stepiq.language.schema_work import ValidationMeter
 from stepiq.language.schemas import compile_schema
+from stepiq.language.templates import OverBudget
 from tests.support.pace import cpu_limit
 
 
@@ -366,6 +368,8 @@ class TestCost:
             ({"items": {"$ref": "#/$defs/a"}, "$defs": {"a": {"pattern": "a{900}"}}}, ["a" * 99_999]),
             ({"patternProperties": {"[ab]*a[ab]{900}c": {}}}, {"ab" * 100_000: 1}),
             ({"pattern": r"\cA[ab]*"}, "ab" * 100_000),
+            ({"pattern": r"\[?(a|b)*a(a|b){900}c]?"}, "ab" * 100_000),
+            ({"pattern": "(?x)(a|b)*a(a|b){900}c # ["}, "ab" * 100_000),
             ({"items": {"multipleOf": 1e-300}}, [1e300] * 1_000),
             ({"items": {"maximum": 1e-300}}, [-(10**390)] * 1_000),
             ({"items": {"not": {"enum": [n + 0.5 for n in range(1_000)]}}}, [1.25] * 1_000),
@@ -386,15 +390,28 @@ class TestCost:
             ({"properties": {"a": {"pattern": "^[a-z]{1,900}$"}, "b": {}}}, {"a": "x", "b": "b" * 200_000}),
             ({"properties": {"a": {"pattern": "\\S"}}}, {"a": "b" * 200_000}),
             ({"pattern": r"^[\u0061-\u007a]*$"}, "b" * 100_000),
+            ({"pattern": r"^[\p{L}\p{M}' -]+$"}, "é" * 100_000),
+            ({"pattern": r"^\p{Lu}\p{L}*( \p{Lu}\p{L}*)*$"}, "Été " * 10_000 + "É"),
             ({"items": {"type": "integer", "minimum": 0, "maximum": 9}}, [1] * 100_000),
             ({"items": {"type": "number", "minimum": 0.5}}, [1.5] * 60_000),
             ({"items": {"multipleOf": 0.01}}, [1.25] * 5_000),
             ({"items": {"type": "string"}, "uniqueItems": True}, [str(n) for n in range(30_000)]),
+            ({"items": {"const": {"a": [1]}}}, [{"a": [1]}] * 1_000),
         ],
         ids=lambda value: None,
     )  # fmt: skip
     def test_an_ordinary_large_value_is_checked(self, schema, value):
         assert compile_schema(schema, max_patterns=9).issues(value) == ()
+
+    def test_errors_are_work(self):
+        parts: list[Json] = [{"type": "string"}] * 200
+        schema = compile_schema({"items": {"allOf": parts}}, max_patterns=0)
+        value: list[Json] = [1] * 20
+
+        with pytest.raises(OverBudget):
+            schema.issues(value, meter=ValidationMeter(budget=500))
+
+        assert len(schema.issues(value)) == 20
 
     def test_parts_that_are_reached_more_than_once_count_each_time(self):
         parts: Json = {"a": {"properties": {"x": {"pattern": "[ab]*a[ab]{90}c"}}}}

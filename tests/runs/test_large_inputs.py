@@ -12,8 +12,8 @@ from stepiq.execution.records import RunCaller
 from stepiq.language import offload, schemas
 from stepiq.language.inputs import InputInvalid
 from stepiq.language.schema_work import work_of
-from stepiq.runs import service
-from stepiq.runs.starting import WantedRun, start_many
+from stepiq.runs import service, starting
+from stepiq.runs.starting import NotYet, WantedRun, start_many
 from stepiq.store.states import CallerType, RunStatus, StepStatus, TriggerType
 from tests.support.make_accounts import actor
 
@@ -148,6 +148,30 @@ async def test_that_of_a_due_schedule_is_validated_in_a_thread(
 
     assert refusals == [None]
     assert "offload" in threads
+
+
+async def test_due_schedules_whose_inputs_take_long_leave_time_to_others(
+    database, engine, account, make, monkeypatch
+):
+    monkeypatch.setattr(starting, "_CHECKING_SECONDS", -1.0)
+    pipeline_id = await make.pipeline(account, source=SOURCE)
+
+    def due(data: dict[str, Json]) -> WantedRun:
+        return WantedRun(
+            id=uuid7(),
+            workspace_id=account.workspace_id,
+            pipeline_id=pipeline_id,
+            version=1,
+            plan=Plans.load({}).get("enterprise"),
+            trigger=TriggerType.CRON,
+            input_data=data,
+            caller=RunCaller(CallerType.USER, account.id),
+        )
+
+    async with database.transaction() as session:
+        refusals = await start_many(session, [due(LARGE), due(SMALL), due(LARGE)], engine=engine)
+
+    assert [type(each) for each in refusals] == [type(None), type(None), NotYet]
 
 
 class TestBeforeTheTransaction:

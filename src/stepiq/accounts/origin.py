@@ -60,11 +60,16 @@ def site_of(client: str) -> str:
 
 
 def hit_client(limiter: Limiter, client: str, now: datetime) -> Decision:
-    """Count one hit for a client and for its site, if both limits allow it."""
-    decision, site = limiter.hit(client, now), site_of(client)
+    """Count one hit for a client and for its site, if both limits allow it.
+
+    A refused hit stores nothing. Otherwise, refused clients of one site would displace the counts of others.
+    """
+    site, most = site_of(client), SITE_CLIENTS * limiter.limit
+    if site and not (of_site := limiter.look(site, now, most)).is_allowed:
+        return of_site
+    decision = limiter.hit(client, now)
     if site and decision.is_allowed:
-        of_site = limiter.hit(site, now, SITE_CLIENTS * limiter.limit)
-        return decision if of_site.is_allowed else of_site
+        limiter.hit(site, now, most)
     return decision
 
 

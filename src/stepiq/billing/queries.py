@@ -145,10 +145,11 @@ async def now(session: Session, workspace_id: UUID, moment: datetime) -> Now:
             sa.select(
                 workspaces.c.unfinished_runs,
                 workspaces.c.admitted_runs,
-                usage.runs_today(sa.literal(usage.day_of(moment))).label("today"),
-                usage.credit_tokens(sa.literal(usage.month_of(moment))).label("tokens"),
+                usage.runs_today().label("today"),
+                usage.credit_tokens().label("tokens"),
                 _active_pipelines(workspace_id).label("pipelines"),
-            ).where(workspaces.c.id == workspace_id)
+            ).where(workspaces.c.id == workspace_id),
+            {**usage.days(moment), **usage.months(moment)},
         )
     ).one()
     return Now(row.unfinished_runs, row.admitted_runs, row.today, row.tokens, row.pipelines)

@@ -25,8 +25,8 @@ def parameters(wanted: Sequence[NewRun], now: datetime) -> dict[str, Any]:
         "queued": _or_unlimited(plan.runs_queued),
         "per_day": _or_unlimited(plan.runs_per_day),
         "credits": _or_unlimited(plan.credits_per_month if needs_credits else None),
-        "day": usage.day_of(now),
-        "month": usage.month_of(now),
+        **usage.days(now),
+        **usage.months(now),
     }
 
 
@@ -44,8 +44,7 @@ def _statements() -> tuple[sa.Executable, sa.Executable]:
         sa.bindparam(name, type_=sa.BigInteger)
         for name in ("number", "at_once", "queued", "per_day", "credits")
     )
-    day, month = (sa.bindparam(name, type_=sa.Text) for name in ("day", "month"))
-    today, tokens = usage.runs_today(day), usage.credit_tokens(month)
+    today, tokens = usage.runs_today(), usage.credit_tokens()
     held = unfinished - admitted
     # After the plan was lowered, more runs may be admitted than it allows.
     free = sa.case((admitted < at_once, at_once - admitted), else_=0)
@@ -65,7 +64,7 @@ def _statements() -> tuple[sa.Executable, sa.Executable]:
         .values(
             unfinished_runs=unfinished + number,
             admitted_runs=admitted + slots,
-            runs_day=usage.last_period(workspaces.c.runs_day, day),
+            runs_day=usage.DAY.counted(workspaces.c.runs_day),
             runs_today=today + number,
         )
         .returning(unfinished, admitted)

@@ -20,6 +20,9 @@ from stepiq.store.database import Session
 from stepiq.store.tables import pipeline_versions
 
 _KEPT = 512
+_FAILED_SECONDS = 60
+_MOST_AHEAD = 50
+"""Most versions that are compiled in the background at once, because each holds its document."""
 
 
 class VersionNotFound(NotFound):
@@ -84,7 +87,7 @@ class Definitions:
         self._compiled: OrderedDict[tuple[UUID, int], Definition] = OrderedDict()
         self._compiling: dict[tuple[UUID, int], asyncio.Task[Definition]] = {}
         self._ahead: dict[tuple[UUID, int], asyncio.Task[Definition]] = {}
-        """Those of `get_now`, until they are compiled, or their error was raised."""
+        """Compilations that `get_now` started. A failed one stays until its error is raised, or for a minute."""
         self._has_ended = False
         """Whether one of them has ended since the last `wait_compiled`."""
 
@@ -136,6 +139,8 @@ class Definitions:
             if _is_quick(document):
                 self._add(key, await _compile(document, step_packages, in_turn=True))
                 return self._compiled[key]
+            if sum(not task.done() for task in self._ahead.values()) >= _MOST_AHEAD:
+                return None
             context = copy_context()
             context.run(act_for, owner)
             work = _compile(document, step_packages, in_turn=True)
@@ -165,6 +170,9 @@ class Definitions:
         elif compiling.exception() is None:
             self._ahead.pop(key, None)
             self._add(key, compiling.result())
+        else:
+            loop = asyncio.get_running_loop()
+            loop.call_later(_FAILED_SECONDS, self._ahead.pop, key, None)
 
     def _keep(self, key: tuple[UUID, int], compiling: asyncio.Task[Definition]) -> None:
         del self._compiling[key]

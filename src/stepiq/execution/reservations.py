@@ -84,8 +84,7 @@ async def reserve(
 ) -> None:
     """Reserve tokens for several calls of a workspace: together if they all fit, otherwise for those that fit."""
     limit = (plan.credits_per_month or 0) * usage.TOKENS_PER_CREDIT
-    month = usage.month_of(now)
-    parameters = {"workspace": workspace_id, "month": month, "limit": limit}
+    parameters = {"workspace": workspace_id, "limit": limit, **usage.months(now)}
     total = sum(each.asked for each in asking)
     if (await session.execute(_RESERVE, {**parameters, "tokens": total})).rowcount:
         return
@@ -173,7 +172,7 @@ def _parameter(name: str) -> sa.BindParameter[Any]:
 
 
 _WORKSPACE = workspaces.c.id == sa.bindparam("workspace", type_=sa.Uuid)
-_USED = usage.credit_tokens(sa.bindparam("month", type_=sa.Text))
+_USED = usage.credit_tokens()
 _RESERVE = (
     workspaces.update()
     .where(

@@ -6,7 +6,7 @@ UTC. To prevent deadlocks, the workspace's row is locked before rollup rows, and
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -152,38 +152,64 @@ _UPSERTS = {
 }
 
 
-def last_period(
-    counted: sa.ColumnElement[str], period: sa.ColumnElement[str]
-) -> sa.ColumnElement[str]:
-    """SQL for the later of the counted day or month and the current one: a counter never goes back to an earlier one.
+@dataclass(frozen=True, slots=True)
+class CountedPeriod:
+    """SQL for the current day or month, and for the following one.
 
-    A process whose clock is behind, or whose write has waited since before midnight, counts for the later one.
+    A counter that another process has begun for the following period goes on: this process's clock is behind, or its
+    write has waited since before midnight. A counter of a later period was written by a wrong clock, and starts again.
     """
-    return sa.case((counted > period, counted), else_=period)
+
+    current: sa.ColumnElement[str]
+    following: sa.ColumnElement[str]
+
+    def counted(self, column: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+        """The period to store for a counter whose period is in this column."""
+        return sa.case((column == self.following, column), else_=self.current)
+
+    def of(
+        self, column: sa.ColumnElement[str], count: sa.ColumnElement[int]
+    ) -> sa.ColumnElement[int]:
+        """A counter whose period is in this column; 0 if it is of another period."""
+        return sa.case((column.in_((self.current, self.following)), count), else_=0)
 
 
-def runs_today(day: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
-    """SQL for the runs that a workspace has started today, from its row. `day` must be today."""
-    return sa.case((workspaces.c.runs_day >= day, workspaces.c.runs_today), else_=0)
+DAY = CountedPeriod(*(sa.bindparam(name, type_=sa.Text) for name in ("day", "next_day")))
+MONTH = CountedPeriod(*(sa.bindparam(name, type_=sa.Text) for name in ("month", "next_month")))
 
 
-def credit_tokens(month: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
-    """SQL for the credit tokens of a workspace this month, from its row. `month` must be the current month."""
-    return sa.case((workspaces.c.credit_month >= month, workspaces.c.credit_tokens), else_=0)
+def days(now: datetime) -> dict[str, str]:
+    """The parameters of `DAY`."""
+    return {"day": day_of(now), "next_day": day_of(now + timedelta(days=1))}
+
+
+def months(now: datetime) -> dict[str, str]:
+    """The parameters of `MONTH`."""
+    return {"month": month_of(now), "next_month": _next_month(now)}
+
+
+def runs_today(day: CountedPeriod = DAY) -> sa.ColumnElement[int]:
+    """SQL for the runs that a workspace has started today, from its row."""
+    return day.of(workspaces.c.runs_day, workspaces.c.runs_today)
+
+
+def credit_tokens(month: CountedPeriod = MONTH) -> sa.ColumnElement[int]:
+    """SQL for the credit tokens of a workspace this month, from its row."""
+    return month.of(workspaces.c.credit_month, workspaces.c.credit_tokens)
 
 
 def tokens_of_month(counted_month: str, tokens: int, now: datetime) -> int:
     """Credit tokens of the current month, from values of a workspace's row."""
-    return tokens if counted_month >= month_of(now) else 0
+    return tokens if counted_month in (month_of(now), _next_month(now)) else 0
 
 
 def credits_counted(tokens: int, now: datetime) -> dict[str, Any]:
     """Column values that add credit tokens to a workspace's row; empty for 0 tokens."""
     if not tokens:
         return {}
-    month = sa.literal(month_of(now))
+    month = CountedPeriod(*map(sa.literal, months(now).values()))
     return {
-        "credit_month": last_period(workspaces.c.credit_month, month),
+        "credit_month": month.counted(workspaces.c.credit_month),
         "credit_tokens": credit_tokens(month) + tokens,
     }
 
@@ -219,3 +245,7 @@ def day_of(moment: datetime) -> str:
 def month_of(moment: datetime) -> str:
     """The month under which credits are counted, such as `2026-01`."""
     return moment.strftime("%Y-%m")
+
+
+def _next_month(moment: datetime) -> str:
+    return month_of(moment.replace(day=1) + timedelta(days=32))

@@ -260,8 +260,6 @@ class _Turns:
 
     def _next(self) -> tuple[Hashable, _Job] | None:
         for owner, jobs in self._waiting.items():
-            if not self._places.free:
-                return None
             has_backlog = len(jobs) > 1
             if has_backlog and self._places.free <= _RESERVE:
                 continue

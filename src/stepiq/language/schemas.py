@@ -4,7 +4,7 @@ Schemas are untrusted. Nothing is fetched, patterns run in linear time, and a sc
 check is refused when it is saved (`schema_cost`).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +23,10 @@ _MAX_ISSUES = 50
 _MAX_PATTERN_BYTES = 256 * 1024
 _MAX_UNITS = 5_000_000
 """Most work of validating a value: less than a tenth of a second, in which no other thread of the process runs."""
-_MAX_ERRORS = 10_000
-"""Most errors that a value can have for the library to create them: at most 50 ms."""
+_MAX_ERRORS = 5_000
+"""Most errors that a value can have for all of them to be reported."""
+_OPERATIONS_PER_ERROR = 10
+"""The library creates an error, and it becomes an issue, in about 10 microseconds together."""
 _MAX_COPIED = 20_000_000
 """Most characters that they may copy."""
 
@@ -53,7 +55,8 @@ class Schema:
             subject: what messages call the value if `at` is empty.
             meter: is charged for the work before it is done.
         """
-        work = work_of(value, self.cost, meter or ValidationMeter())
+        meter = meter or ValidationMeter()
+        work = work_of(value, self.cost, meter)
         if work.units > _MAX_UNITS:
             message = f"{subject} and the schema are too large to check. Make one of them smaller."
             return (Issue(write_path(at), "too_large", message),)
@@ -65,6 +68,8 @@ class Schema:
             name = write_path(at)
             message = f"{f'`{name}`' if name else subject} does not match the schema. It is too large to say where."
             return (Issue(name, "invalid", message),)
+        if not is_large:
+            meter.spend(work.errors * _OPERATIONS_PER_ERROR)
         found: dict[str, Issue] = {}
         for error in self._errors(value, first_only=is_large):
             for issue in _issues(error, at, subject):
@@ -77,14 +82,15 @@ class Schema:
         """A valid value, with `3.0` replaced by `3` wherever a property or an item has the type integer."""
         return _with_integers(self.document, value)
 
-    def _errors(self, value: Json, *, first_only: bool) -> Iterable[jsonschema_rs.ValidationError]:
+    def _errors(self, value: Json, *, first_only: bool) -> Iterator[jsonschema_rs.ValidationError]:
+        """The errors of an invalid value."""
         if not first_only:
-            return self.validator.iter_errors(value)
+            yield from self.validator.iter_errors(value)
+            return
         try:
             self.validator.validate(value)
         except jsonschema_rs.ValidationError as error:
-            return (error,)
-        return ()
+            yield error
 
 
 def compile_schema(document: dict[str, Json], *, max_patterns: int) -> Schema:

@@ -18,7 +18,6 @@ from stepiq.execution.events import EventType, execution
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.execution.pinning import StepRunInvalid
 from stepiq.execution.retries import RetryInvalid
-from stepiq.language import offload
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound, PipelinePaused
 from stepiq.pipelines.schemas import WantedTag
@@ -55,6 +54,8 @@ Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
 Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
 
 _LARGEST_SEQ = 2**31 - 1
+_QUICK_BYTES = 2_048
+"""Largest body whose input is validated inside a transaction on SQLite."""
 _PIPELINE_MISSING = "Versions are numbered for each pipeline. Add `pipeline_id`."
 
 
@@ -112,7 +113,7 @@ async def start_run(
     """
     wanted = body or schemas.RunRequest()
     examined = None
-    if services.database.is_sqlite and _is_large(request):
+    if services.database.is_sqlite and len(await request.body()) > _QUICK_BYTES:
         # A writing transaction blocks others there.
         examined = await service.examine(
             services.database,
@@ -155,11 +156,6 @@ async def start_run(
     except StoreUnavailable:
         return accepted
     return finished if finished and is_live else accepted
-
-
-def _is_large(request: Request) -> bool:
-    length = request.headers.get("content-length", "")
-    return length.isdecimal() and int(length) > offload.INLINE_CHARACTERS
 
 
 async def _after_wait(

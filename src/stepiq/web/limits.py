@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 MAX_KEYS = 10_000
@@ -47,13 +47,19 @@ class Limiter:
             now: the time of `core.clock`.
             limit: the limit of this key; the limiter's by default.
         """
+        decision = self.look(key, now, limit)
+        if not decision.is_allowed:
+            return decision
+        period = self._at(key, now)
+        period.count += 1
+        self._keep(key, period)
+        return replace(decision, remaining=decision.remaining - 1)
+
+    def look(self, key: Hashable, now: datetime, limit: int | None = None) -> Decision:
+        """Check the limit as `hit` does, without counting a hit."""
         period, limit = self._at(key, now), self.limit if limit is None else limit
-        is_allowed = period.count < limit
-        if is_allowed:
-            period.count += 1
-            self._keep(key, period)
         return Decision(
-            is_allowed=is_allowed,
+            is_allowed=period.count < limit,
             limit=limit,
             remaining=max(0, limit - period.count),
             reset=period.started_at + self.period - now,

@@ -1,6 +1,7 @@
 """Runs code in the sandbox."""
 
 import asyncio
+from contextlib import suppress
 
 from stepiq.core.json import Json
 from stepiq.execution.calls.call import Call
@@ -8,6 +9,8 @@ from stepiq.execution.calls.mask import text_of
 from stepiq.execution.calls.requests import OperationFailed, RunCode
 from stepiq.execution.outcomes import Failed, FailureCode
 from stepiq.sandbox.outcomes import CodeFailed
+
+_STOPPING_SECONDS = 0.3
 
 
 async def run_code(call: Call, request: RunCode) -> Json:
@@ -21,9 +24,11 @@ async def run_code(call: Call, request: RunCode) -> Json:
             timeout=request.timeout,
             log=printed.add,
         )
-    finally:
-        # Also if the code was stopped, because its lines show how far it came.
-        await printed.finish()
+    except BaseException:
+        # The lines show how far the code came. Masking all of them could delay the end of the run.
+        await printed.finish(_STOPPING_SECONDS)
+        raise
+    await printed.finish()
     if isinstance(ran, CodeFailed):
         raise OperationFailed(Failed(FailureCode(ran.code), ran.message))
     return ran.output
@@ -48,10 +53,11 @@ class _Printed:
         if self._masking is None:
             self._masking = asyncio.create_task(self._mask())
 
-    async def finish(self) -> None:
-        """Wait until all lines are added."""
+    async def finish(self, seconds: float | None = None) -> None:
+        """Wait until all lines are added, at most so long. No line is added afterwards."""
         if self._masking is not None:
-            await self._masking
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._masking, seconds)
 
     async def _mask(self) -> None:
         while self._waiting:

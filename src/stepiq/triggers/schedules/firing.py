@@ -19,7 +19,7 @@ from stepiq.execution.records import RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.pipelines import pausing
 from stepiq.runs import starting
-from stepiq.runs.starting import NotCompiledYet, WantedRun
+from stepiq.runs.starting import NotYet, WantedRun
 from stepiq.store.database import Session
 from stepiq.store.states import CallerType, PipelineStatus, TickOutcome, TriggerType
 from stepiq.triggers.schedules import queries
@@ -45,7 +45,7 @@ async def fire(
 ) -> int:
     """Fire due schedules that this transaction has locked; returns the number of those that are no longer due.
 
-    A schedule whose version is being compiled stays due: other transactions would wait for this one on SQLite.
+    A schedule whose run is not ready to start stays due: other transactions would wait for this one on SQLite.
 
     Raises:
         StoreUnavailable: nothing was changed.
@@ -62,7 +62,7 @@ async def fire(
     refused: dict[UUID, str] = {}
     waiting: set[UUID] = set()
     for run, refusal in zip(wanted, refusals, strict=True):
-        if isinstance(refusal, NotCompiledYet):
+        if isinstance(refusal, NotYet):
             waiting.add(run.id)
         elif refusal is not None:
             refused[run.id] = refusal.code

@@ -79,7 +79,11 @@ class Ticker:
             is_held = False
             while (number := await self.turn(now or clock.now())) or await self._compiled():
                 handled += number
-                if self._is_crowded and not is_held:
+                if not number:
+                    # Only versions are being compiled, for which runs of the backlog must not wait.
+                    stack.close()
+                    is_held = False
+                elif self._is_crowded and not is_held:
                     is_held = True
                     stack.enter_context(self._engine.holding_backlog())
         return handled
