@@ -194,4 +194,5 @@ class TestGetNow:
         slowly.may_end.set()
 
         assert (await asking).name == "T"
+        await found.wait_compiled(30)
         assert slowly.compiled == 2

@@ -122,7 +122,8 @@ class TestTakingOver:
     async def test_a_failed_step_and_the_end_of_its_run_are_one_record(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(journal_buffer, "_SETTLE_WITHIN", timedelta(0))
+        # Everything is overdue.
+        monkeypatch.setattr(journal_buffer, "_SETTLE_SECONDS", -1.0)
         written: list[tuple[list[str], bool]] = []
         write = Journal.write
 

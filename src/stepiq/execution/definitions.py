@@ -86,8 +86,10 @@ class Definitions:
     def __init__(self) -> None:
         self._compiled: OrderedDict[tuple[UUID, int], Definition] = OrderedDict()
         self._compiling: dict[tuple[UUID, int], asyncio.Task[Definition]] = {}
-        self._ahead: dict[tuple[UUID, int], asyncio.Task[Definition]] = {}
-        """Compilations that `get_now` started. A failed one stays until its error is raised, or for a minute."""
+        self._ahead: dict[tuple[UUID, int], asyncio.Task[None]] = {}
+        """Compilations that `get_now` started."""
+        self._failed: dict[tuple[UUID, int], Exception] = {}
+        """Errors of these, until they are raised, or for a minute."""
         self._has_ended = False
         """Whether one of them has ended since the last `wait_compiled`."""
 
@@ -134,22 +136,20 @@ class Definitions:
         key = (pipeline_id, version)
         if (kept := self.kept(pipeline_id, version)) is not None:
             return kept
-        if (compiling := self._ahead.get(key)) is None:
+        if (error := self._failed.pop(key, None)) is not None:
+            raise error
+        if key not in self._ahead:
             document, step_packages = await _stored(session, pipeline_id, version)
             if _is_quick(document):
                 self._add(key, await _compile(document, step_packages, in_turn=True))
                 return self._compiled[key]
-            if sum(not task.done() for task in self._ahead.values()) >= _MOST_AHEAD:
+            if len(self._ahead) >= _MOST_AHEAD:
                 return None
             context = copy_context()
             context.run(act_for, owner)
-            work = _compile(document, step_packages, in_turn=True)
-            compiling = self._ahead[key] = asyncio.create_task(work, context=context)
-            compiling.add_done_callback(partial(self._keep_ahead, key))
-        if not compiling.done():
-            return None
-        self._ahead.pop(key, None)
-        return compiling.result()
+            work = self._compile_ahead(key, document, step_packages)
+            self._ahead[key] = asyncio.create_task(work, context=context)
+        return None
 
     async def wait_compiled(self, seconds: float) -> bool:
         """Wait for the versions that are compiled in the background, at most so long.
@@ -157,22 +157,24 @@ class Definitions:
         Returns:
             False if there have been none since the last call.
         """
-        compiling = [task for task in self._ahead.values() if not task.done()]
+        compiling = list(self._ahead.values())
         if compiling and not self._has_ended:
             await asyncio.wait(compiling, timeout=seconds)
         has_ended, self._has_ended = self._has_ended, False
         return has_ended or bool(compiling)
 
-    def _keep_ahead(self, key: tuple[UUID, int], compiling: asyncio.Task[Definition]) -> None:
-        self._has_ended = True
-        if compiling.cancelled():
-            self._ahead.pop(key, None)
-        elif compiling.exception() is None:
-            self._ahead.pop(key, None)
-            self._add(key, compiling.result())
-        else:
+    async def _compile_ahead(
+        self, key: tuple[UUID, int], document: dict[str, Json], step_packages: Mapping[str, str]
+    ) -> None:
+        try:
+            self._add(key, await _compile(document, step_packages, in_turn=True))
+        except Exception as error:
+            self._failed[key] = error
             loop = asyncio.get_running_loop()
-            loop.call_later(_FAILED_SECONDS, self._ahead.pop, key, None)
+            loop.call_later(_FAILED_SECONDS, self._failed.pop, key, None)
+        finally:
+            del self._ahead[key]
+            self._has_ended = True
 
     def _keep(self, key: tuple[UUID, int], compiling: asyncio.Task[Definition]) -> None:
         del self._compiling[key]

@@ -27,8 +27,10 @@ _LARGEST_PATTERN = 10_000
 """Instructions of a pattern whose size is unknown, because RE2 does not support its syntax."""
 _LONGEST_DIGITS = 18
 _BYTES_OF_CHARACTER = 4
-_CLASS = re.compile(r"(\[\^?\]?(?:\\.|[^\]\\])*\]|\\[pP](?:\{[^}]*\}|.)|\\[dDsSwW])|\\.", re.DOTALL)
-"""A class of characters, or another escape."""
+_CLASS = re.compile(
+    r"(\[\^?\]?(?:\\.|[^\]\\])*(?:\]|\\?\Z)|\\[pP](?:\{[^}]{0,50}\}|.)|\\[dDsSwW])|\\.", re.DOTALL
+)
+"""A class of characters, or another escape. It also matches a class without an end, so that it takes linear time."""
 _HAS_COMMENTS = re.compile(r"\(\?[a-zA-Z-]*x")
 _CODE_POINT = re.compile(r"\\u([0-9a-fA-F]{4})")
 """A character in the syntax of JSON Schema, which RE2 writes as `\\x{…}`."""
