@@ -130,12 +130,16 @@ class TestPlaces:
         calls = [asyncio.create_task(passwords.hash("slow", client=name)) for name in names]
         await asyncio.sleep(0)
 
-        with pytest.raises(Busy):
-            await passwords.hash("quick", client="2001:db8:0:ffff::/64")
-        other = asyncio.create_task(passwords.hash("quick", client="2001:db8:1:1::/64"))
+        refused, other = (
+            asyncio.create_task(passwords.hash("quick", client=client))
+            for client in ("2001:db8:0:ffff::/64", "2001:db8:1:1::/64")
+        )
+        await asyncio.sleep(0)
         hashes.done.set()
-        await asyncio.gather(*calls)
 
+        with pytest.raises(Busy):
+            await refused
+        await asyncio.gather(*calls)
         assert await other == "quick"
         assert await passwords.hash("quick", client="2001:db8:0:ffff::/64") == "quick"
 

@@ -50,10 +50,10 @@ async def crashes(world: World, run_id: UUID) -> int:
         return await session.scalar(sa.select(runs.c.crashes).where(runs.c.id == run_id)) or 0
 
 
-async def record(world: World, run: ClaimedRun, status: StepStatus) -> None:
-    """Record a step of a run, with a row of its own."""
+def before(status: StepStatus) -> StepRecord:
+    """A step of a run, with a row of its own."""
     now = clock.now()
-    step = StepRecord(
+    return StepRecord(
         id=uuid7(),
         step_id="before",
         name="before",
@@ -63,22 +63,16 @@ async def record(world: World, run: ClaimedRun, status: StepStatus) -> None:
         started_at=now,
         completed_at=now if status is StepStatus.COMPLETED else None,
     )
-    await world.engine._journal.write(run, JournalEntry(steps=[step]))
+
+
+async def record(world: World, run: ClaimedRun, status: StepStatus) -> None:
+    """Record a step of a run."""
+    await world.engine._journal.write(run, JournalEntry(steps=[before(status)]))
 
 
 async def progress_before_each_crash(world: World, run_id: UUID, crashes: int) -> None:
     """Let processes claim a run and die, each after it has recorded a step as completed."""
-    now = clock.now()
-    step = StepRecord(
-        id=uuid7(),
-        step_id="before",
-        name="before",
-        type="transform",
-        ordinal=1,
-        status=StepStatus.COMPLETED,
-        started_at=now,
-        completed_at=now,
-    )
+    step = before(StepStatus.COMPLETED)
     for _ in range(crashes):
         run = await die_under(world, run_id)
         await world.engine._journal.write(run, JournalEntry(steps=[step]))

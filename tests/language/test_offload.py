@@ -301,17 +301,6 @@ class TestTakeTurnsAs:
             hold.done.set()
         await asyncio.gather(*running)
 
-    async def test_work_in_transactions_of_one_owner_waits_for_each_other(self, held):
-        hold = held()
-        many = [as_owner("a", hold.compute, offloaded=offload.compute_apart) for _ in range(5)]
-        await hold.begun.wait()
-
-        assert await as_owner("b", len, "xyz", offloaded=offload.compute_apart) == 3
-        assert not any(task.done() for task in many)
-
-        hold.done.set()
-        await asyncio.gather(*many)
-
 
 class TestComputeLong:
     async def test_short_work_does_not_wait_for_it(self, held):
@@ -329,16 +318,18 @@ class TestComputeLong:
             hold.done.set()
         await asyncio.gather(*running)
 
-    async def test_owners_take_turns(self, held):
-        hold = held()
-        many = [as_owner("a", hold.compute, offloaded=offload.compute_long) for _ in range(5)]
-        await hold.begun.wait()
 
-        assert await as_owner("b", len, "xyz", offloaded=offload.compute_long) == 3
-        assert not any(task.done() for task in many)
+@pytest.mark.parametrize("offloaded", [offload.compute_long, offload.compute_apart])
+async def test_owners_take_turns_in_each_pool(held, offloaded):
+    hold = held()
+    many = [as_owner("a", hold.compute, offloaded=offloaded) for _ in range(5)]
+    await hold.begun.wait()
 
-        hold.done.set()
-        await asyncio.gather(*many)
+    assert await as_owner("b", len, "xyz", offloaded=offloaded) == 3
+    assert not any(task.done() for task in many)
+
+    hold.done.set()
+    await asyncio.gather(*many)
 
 
 class Validation:

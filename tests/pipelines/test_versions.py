@@ -2,6 +2,7 @@ from uuid import UUID
 
 import pytest
 
+from stepiq.pipelines import service
 from tests.support.clients import login
 
 __all__ = ["login"]
@@ -96,6 +97,11 @@ class TestRestore:
         assert text.text == FIRST
         assert (await owner.get(f"{url}/versions/2/diff/3")).json()["changes"] != []
         assert (await owner.get(f"{url}/versions/1/diff/3")).json()["text"] == ""
+
+    async def test_it_is_read_before_the_transaction(self, owner, url, monkeypatch):
+        monkeypatch.delattr(service, "load")
+
+        assert (await owner.post(f"{url}/versions/1/restore")).status_code == 200
 
     async def test_so_does_one_that_was_saved_as_json(self, owner):
         definition = {"name": "X", "steps": [{"id": "a", "type": "transform", "template": "x"}]}

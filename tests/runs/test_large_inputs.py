@@ -129,47 +129,40 @@ async def test_a_small_one_needs_no_thread(client_of, account, make, threads, wa
     assert set(threads) == {threading.current_thread().name}
 
 
-async def test_that_of_a_due_schedule_is_validated_in_a_thread(
-    database, engine, account, make, threads
-):
-    run = WantedRun(
-        id=uuid7(),
-        workspace_id=account.workspace_id,
-        pipeline_id=await make.pipeline(account, source=SOURCE),
-        version=1,
-        plan=Plans.load({}).get("enterprise"),
-        trigger=TriggerType.CRON,
-        input_data={"rows": ROWS},
-        caller=RunCaller(CallerType.USER, account.id),
-    )
+@pytest.fixture
+def start_due(database, engine, account, make):
+    """Starts runs of due schedules in one transaction; returns their refusals."""
 
-    async with database.transaction() as session:
-        refusals = await start_many(session, [run], engine=engine)
+    async def start_due(*inputs: dict[str, Json]):
+        pipeline_id = await make.pipeline(account, source=SOURCE)
+        wanted = [
+            WantedRun(
+                id=uuid7(),
+                workspace_id=account.workspace_id,
+                pipeline_id=pipeline_id,
+                version=1,
+                plan=Plans.load({}).get("enterprise"),
+                trigger=TriggerType.CRON,
+                input_data=data,
+                caller=RunCaller(CallerType.USER, account.id),
+            )
+            for data in inputs
+        ]
+        async with database.transaction() as session:
+            return await start_many(session, wanted, engine=engine)
 
-    assert refusals == [None]
+    return start_due
+
+
+async def test_that_of_a_due_schedule_is_validated_in_a_thread(start_due, threads):
+    assert await start_due(LARGE) == [None]
     assert "offload" in threads
 
 
-async def test_due_schedules_whose_inputs_take_long_leave_time_to_others(
-    database, engine, account, make, monkeypatch
-):
+async def test_due_schedules_whose_inputs_take_long_leave_time_to_others(start_due, monkeypatch):
     monkeypatch.setattr(starting, "_CHECKING_SECONDS", -1.0)
-    pipeline_id = await make.pipeline(account, source=SOURCE)
 
-    def due(data: dict[str, Json]) -> WantedRun:
-        return WantedRun(
-            id=uuid7(),
-            workspace_id=account.workspace_id,
-            pipeline_id=pipeline_id,
-            version=1,
-            plan=Plans.load({}).get("enterprise"),
-            trigger=TriggerType.CRON,
-            input_data=data,
-            caller=RunCaller(CallerType.USER, account.id),
-        )
-
-    async with database.transaction() as session:
-        refusals = await start_many(session, [due(LARGE), due(SMALL), due(LARGE)], engine=engine)
+    refusals = await start_due(LARGE, SMALL, LARGE)
 
     assert [type(each) for each in refusals] == [type(None), type(None), NotYet]
 

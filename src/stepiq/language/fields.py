@@ -27,6 +27,7 @@ from stepiq.language.places import Path
 from stepiq.language.reports import FieldReader
 from stepiq.language.schema_nodes import Node, words
 from stepiq.language.schemas import Schema
+from stepiq.language.shapes import ANY
 from stepiq.language.templates import Template
 from stepiq.language.words import suggest
 
@@ -400,11 +401,11 @@ def read_word(
 
 
 def json_schema(title: str, description: str) -> Field[Schema]:
-    """A JSON Schema."""
+    """A JSON Schema. An invalid one is reported, and read as one that allows everything."""
 
     def read(fields: FieldReader, name: str) -> Schema | None:
         value = fields.mapping(name)
-        return None if value is None else fields.draft.compile((*fields.path, name), value)
+        return None if value is None else fields.draft.compile((*fields.path, name), value) or ANY
 
     return Field(nodes.if_object(title, description, nodes.reference("json_schema")), read)
 

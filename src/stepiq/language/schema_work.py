@@ -28,7 +28,7 @@ class ValidationMeter:
     """Counts the work of one validation.
 
     Args:
-        budget: operations after which `OverBudget` is raised; by default, there is no limit.
+        budget: number of operations after which `OverBudget` is raised. By default, work is not limited.
         pause: called regularly between calls of the library.
     """
 

@@ -436,7 +436,7 @@ def _sides(change: diffs.FieldChange) -> dict[str, Any]:
 async def _earlier(
     services: ServicesDep, caller: Writer, pipeline_id: UUID, number: Number
 ) -> Loaded | None:
-    """The version to restore, read before the transaction; None if there is no such version."""
+    """Read the version to restore before the transaction begins. Returns None if it does not exist."""
     try:
         async with services.database.reading() as session:
             found = await service.version(session, caller, pipeline_id, number)

@@ -63,6 +63,14 @@ def answer_too_large(place: FailurePlace) -> ProviderError:
     )
 
 
+def _event_too_large(place: FailurePlace) -> ProviderError:
+    return ProviderError(
+        "output_too_large",
+        f"An event in the answer of {place.subject} is larger than {MAX_EVENT_BYTES:,} bytes, or has more than"
+        f" {MAX_EVENT_LINES:,} lines, which is more than stepIQ reads. Try again, or use another model.",
+    )
+
+
 def checked_tokens(place: FailurePlace, **counts: object) -> None:
     """Check the numbers of tokens that a provider reports.
 
@@ -144,7 +152,8 @@ class _Limited(_Pieces):
         self._event = len(rest) if ended else self._event + len(rest)
         self._lines = lines if ended else self._lines + lines
         self._before = recent[-2:]
-        is_too_long = self._event > MAX_EVENT_BYTES or self._lines > MAX_EVENT_LINES
-        if self._total > MAX_REPLY_BYTES or is_too_long:
+        if self._total > MAX_REPLY_BYTES:
             raise answer_too_large(self._place)
+        if self._event > MAX_EVENT_BYTES or self._lines > MAX_EVENT_LINES:
+            raise _event_too_large(self._place)
         return piece

@@ -43,7 +43,7 @@ class _Firing:
 async def fire(
     session: Session, taken: Sequence[Due], now: datetime, engine: Engine, plans: Plans
 ) -> int:
-    """Fire due schedules that this transaction has locked; returns the number of those that are no longer due.
+    """Fire due schedules that this transaction has locked. Returns how many of them are done.
 
     A schedule whose run is not ready to start stays due: other transactions would wait for this one on SQLite.
 
