@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -231,19 +230,62 @@ class TestTakeTurnsAs:
         await asyncio.gather(*many)
 
     async def test_owners_with_a_backlog_come_one_after_the_other(self, held):
-        holds, order = [held(), held()], list[str]()
-        running = [as_owner(name, hold.compute) for name, hold in zip("ab", holds, strict=True)]
+        holds, order = [held(), held(), held()], list[str]()
+        running = [as_owner(name, hold.compute) for name, hold in zip("abx", holds, strict=True)]
         for hold in holds:
             await hold.begun.wait()
         names = ("a1", "a2", "a3", "c1", "c2", "c3")
         waiting = [as_owner(name[0], order.append, name) for name in names]
         await asyncio.sleep(0)
+        # The place of one is the reserve, which owners with a backlog cannot use.
         holds[0].done.set()
+        holds[2].done.set()
         await asyncio.gather(*waiting)
 
         assert order[:3] == ["a1", "c1", "a2"]
 
         holds[1].done.set()
+        await asyncio.gather(*running)
+
+    async def test_a_short_computation_does_not_wait_for_long_ones_that_can_pause(self):
+        done, paused = threading.Event(), dict.fromkeys("abcde", 0)
+
+        def compute(name: str) -> None:
+            while not done.is_set():
+                pauses.pause_if_due()
+                paused[name] += 1
+
+        # Those of three owners fill all places.
+        running = [as_owner(name, compute, name) for name in paused]
+        assert [await as_owner("x", len, "abc") for _ in range(3)] == [3, 3, 3]
+        while not all(paused.values()):
+            assert await as_owner("x", len, "abc") == 3
+        assert not any(each.done() for each in running)
+
+        done.set()
+        await asyncio.gather(*running)
+
+    async def test_so_many_at_most_are_suspended(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(offload, "_MOST_SUSPENDED", 0)
+        done = threading.Event()
+        overdue = [threading.Event() for _ in range(offload._PLACES)]
+
+        def compute(number: int) -> None:
+            end = time.thread_time() + 3 * offload._TURN_CPU_SECONDS
+            while not done.is_set():
+                pauses.pause_if_due()
+                if time.thread_time() > end:
+                    overdue[number].set()
+
+        running = [as_owner(str(number), compute, number) for number in range(len(overdue))]
+        short = as_owner("x", len, "abc")
+        for each in overdue:
+            assert await asyncio.to_thread(each.wait, 30)
+
+        assert not short.done()
+
+        done.set()
+        assert await short == 3
         await asyncio.gather(*running)
 
     @pytest.mark.parametrize("offloaded", [offload.compute, offload.compute_long])
@@ -355,96 +397,6 @@ async def test_a_validation_with_much_work_needs_a_thread(validate, operations: 
 
     assert await validate(schema, {"a": 1}) == {"a": 1}
     assert schema.thread == thread
-
-
-SHORT = offload._PAUSE_SECONDS
-
-
-def stopped_job(
-    monkeypatch: pytest.MonkeyPatch, loop_seconds: float
-) -> tuple[SimpleNamespace, list[float]]:
-    """The CPU time of the thread, which a test sets as `seconds`, and how long it slept.
-
-    The loop has computed for `loop_seconds` after each sleep.
-    """
-    job, slept = SimpleNamespace(seconds=0.0), list[float]()
-    clocks = SimpleNamespace(sleep=slept.append, thread_time=lambda: job.seconds)
-    monkeypatch.setattr(offload, "time", clocks)
-    monkeypatch.setattr(offload, "_cpu_clock", lambda: lambda: loop_seconds * len(slept))
-    return job, slept
-
-
-class TestPause:
-    @pytest.mark.parametrize(
-        ("loop_seconds", "computed", "expected"),
-        [
-            (0.0, 0.01, [SHORT]),
-            (1.0, 0.0, [SHORT, offload._BUSY_PAUSE_SECONDS]),
-            (1.0, 0.01, [SHORT, 0.04]),
-            (1.0, 9.0, [SHORT, offload._LONGEST_PAUSE_SECONDS]),
-        ],
-        ids=["idle", "busy", "busy after long work", "busy after work without an end"],
-    )
-    def test_it_is_longer_while_the_loop_is_busy(
-        self,
-        loop_seconds: float,
-        computed: float,
-        expected: list[float],
-        monkeypatch: pytest.MonkeyPatch,
-    ):
-        job, slept = stopped_job(monkeypatch, loop_seconds)
-
-        def work(pause: Callable[[], None]) -> None:
-            job.seconds += computed
-            pause()
-
-        offload._Job(work).run()
-
-        assert slept == expected
-
-    def test_a_job_that_never_pauses_is_followed_by_a_pause(self, monkeypatch: pytest.MonkeyPatch):
-        job, slept = stopped_job(monkeypatch, loop_seconds=1.0)
-
-        def work(pause: Callable[[], None]) -> None:
-            job.seconds += 0.01
-
-        offload._Job(work).run()
-
-        assert slept == [SHORT, 0.04]
-
-    def test_work_that_knows_nothing_of_threads_pauses_when_it_is_due(
-        self, monkeypatch: pytest.MonkeyPatch
-    ):
-        job, slept = stopped_job(monkeypatch, loop_seconds=0.0)
-        monkeypatch.setattr(pauses, "time", SimpleNamespace(thread_time=lambda: job.seconds))
-
-        def work(pause: Callable[[], None]) -> None:
-            for _ in range(4):
-                job.seconds += pauses.DUE_SECONDS * 0.6
-                pauses.pause_if_due()
-
-        offload._Job(work).run()
-        pauses.pause_if_due()
-
-        assert slept == [SHORT, SHORT]
-
-    def test_without_such_a_clock_the_loop_is_never_busy(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.delattr(time, "pthread_getcpuclockid", raising=False)
-
-        assert offload._cpu_clock()() == 0.0
-
-    @pytest.mark.skipif(
-        not hasattr(time, "pthread_getcpuclockid"), reason="the system has no such clock"
-    )
-    def test_another_thread_reads_how_much_the_loop_has_computed(self):
-        clock = offload._cpu_clock()
-        before = asyncio.run(asyncio.to_thread(clock))
-
-        end = time.thread_time() + 0.02
-        while time.thread_time() < end:
-            pass
-
-        assert asyncio.run(asyncio.to_thread(clock)) - before >= 0.02
 
 
 class TestTheLoop:

@@ -5,8 +5,9 @@ switch, and the loop needs several switches per request and per SQL statement. T
 after each fraction of a millisecond, and longer while the loop is busy. Work that cannot pause is interrupted after
 1 ms, unless it is inside a library call that holds the GIL.
 
-Each workspace has one computation running at a time, in round-robin order. One thread is a reserve for workspaces that
-want only one computation and have used little lately. The others may all compute for seconds.
+Each workspace has one computation running at a time, in round-robin order. A computation that has run for some
+milliseconds waits for its next turn, so that short ones do not wait for long ones. One place is a reserve for workspaces
+that want only one computation and have used little lately, because some computations cannot be suspended.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from stepiq.core import pauses
@@ -30,9 +32,14 @@ INLINE_OPERATIONS = 500
 """Most work done on the event loop, in operations of a meter; about half a millisecond."""
 INLINE_CHARACTERS = 16 * 1024
 """Longest text, in characters or bytes, that is parsed as JSON on the event loop; about half a millisecond."""
-_THREADS = 3
+_PLACES = 3
+"""Computations that run at the same time, each in a thread."""
 _RESERVE = 1
-"""Threads for owners that have no computation running, only one waiting, and little recent use."""
+"""Places for owners that have no computation running, only one waiting, and little recent use."""
+_TURN_CPU_SECONDS = 0.005
+"""After this time, a computation that can pause lets others have its place."""
+_MOST_SUSPENDED = 100
+"""Computations that wait for their next turn, each in a thread of its own. When there are so many, others run to their end."""
 _LITTLE_USE_SECONDS = 5.0
 _TURN_SECONDS = 0.001
 """How long a thread may run while another waits, in the whole process. Python's default of 5 ms adds up."""
@@ -174,14 +181,21 @@ class _Job:
         self._work = work
         self.result: Future[Any] = Future()
         self.is_abandoned = False
+        self.may_continue: threading.Event | None = None
+        """Set at its next turn, if it is suspended."""
         self._loop_time = _cpu_clock()
         self._since = 0.0
         """CPU time of the thread at the end of the last pause."""
+        self._turn_began = 0.0
+        """CPU time of the thread at the beginning of the turn."""
+        self._give_way: Callable[[], None]
 
-    def run(self) -> None:
+    def run(self, give_way: Callable[[], None]) -> None:
+        """Do the work. `give_way` is called regularly; it returns when the job may continue."""
         if not self.result.set_running_or_notify_cancel():
             return
-        self._since = time.thread_time()
+        self._give_way = give_way
+        self._since = self._turn_began = time.thread_time()
         try:
             with pauses.calling(self._pause):
                 self.result.set_result(self._work(self._pause))
@@ -195,6 +209,9 @@ class _Job:
         if self.is_abandoned:
             raise _Abandoned
         self._rest()
+        if self._since - self._turn_began >= _TURN_CPU_SECONDS:
+            self._give_way()
+            self._since = self._turn_began = time.thread_time()
 
     def _computed(self) -> float:
         return time.thread_time() - self._since
@@ -220,43 +237,74 @@ def _cpu_clock() -> Callable[[], float]:
 
 
 class _Turns:
-    """Threads that run one job per owner at a time, in round-robin order. They start on first use and never end.
+    """Places for jobs, one per owner at a time, in round-robin order. Threads start when they are needed.
 
-    The last free thread is only for owners with a single job and little recent use.
+    The last free place is only for owners with a single job and little recent use.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._changed = threading.Condition()
         self._places = FairSemaphore(
-            _THREADS, share=1, reserve=_RESERVE, little_use_seconds=_LITTLE_USE_SECONDS, now=now
+            _PLACES, share=1, reserve=_RESERVE, little_use_seconds=_LITTLE_USE_SECONDS, now=now
         )
         self._waiting: OrderedDict[Hashable, deque[_Job]] = OrderedDict()
-        self._threads: list[threading.Thread] = []
+        """Jobs that begin or continue at the next turn of their owner."""
+        self._beginning: deque[tuple[Hashable, _Job]] = deque()
+        """Jobs that have a place, but no thread yet."""
+        self._free_threads = 0
+        self._suspended = 0
 
     def add(self, owner: Hashable, job: _Job) -> None:
         with self._changed:
             self._waiting.setdefault(owner, deque()).append(job)
-            if not self._threads:
+            self._use_places()
+
+    def _use_places(self) -> None:
+        while (turn := self._next()) is not None:
+            owner, job = turn
+            if job.may_continue is not None:
+                self._suspended -= 1
+                job.may_continue.set()
+                continue
+            self._beginning.append((owner, job))
+            if self._free_threads < len(self._beginning):
                 sys.setswitchinterval(min(sys.getswitchinterval(), _TURN_SECONDS))
-            if len(self._threads) < _THREADS:
+                self._free_threads += 1
                 # Daemon threads, so that a computation does not keep the process from exiting.
-                thread = threading.Thread(target=self._work, name="offload", daemon=True)
-                self._threads.append(thread)
-                thread.start()
+                threading.Thread(target=self._work, name="offload", daemon=True).start()
             self._changed.notify()
 
     def _work(self) -> None:
         while True:
             with self._changed:
-                while (turn := self._next()) is None:
+                while not self._beginning:
                     self._changed.wait()
-            owner, job = turn
-            job.run()
+                owner, job = self._beginning.popleft()
+                self._free_threads -= 1
+            job.run(partial(self._give_way, owner, job))
             # Released early: it holds a whole context.
-            del turn, job
+            del job
             with self._changed:
                 self._places.release(owner)
-                self._changed.notify()
+                self._use_places()
+                if self._free_threads >= _PLACES:
+                    return
+                self._free_threads += 1
+
+    def _give_way(self, owner: Hashable, job: _Job) -> None:
+        """Wait for the next turn of the owner, if others wait for theirs."""
+        with self._changed:
+            if not self._waiting.keys() - {owner} or self._suspended >= _MOST_SUSPENDED:
+                return
+            job.may_continue = threading.Event()
+            self._suspended += 1
+            self._places.release(owner)
+            # At the end of the round, before the owner's other jobs.
+            self._waiting.setdefault(owner, deque()).appendleft(job)
+            self._waiting.move_to_end(owner)
+            self._use_places()
+        job.may_continue.wait()
+        job.may_continue = None
 
     def _next(self) -> tuple[Hashable, _Job] | None:
         for owner, jobs in self._waiting.items():

@@ -16,6 +16,7 @@ from stepiq.language.data import is_array, is_object, is_whole, kind_of
 from stepiq.language.patterns import PatternSyntaxError, compile_regex
 from stepiq.language.places import Path, write_path
 from stepiq.language.schema_cost import SchemaCost, SchemaProblem, measure
+from stepiq.language.schema_process_client import SchemaProcess
 from stepiq.language.schema_words import no_list_of_fields, no_schema, wrong_type_name
 from stepiq.language.schema_work import ValidationMeter, work_of
 
@@ -23,12 +24,17 @@ _MAX_ISSUES = 50
 _MAX_PATTERN_BYTES = 256 * 1024
 _MAX_UNITS = 5_000_000
 """Most work of validating a value: less than a tenth of a second, in which no other thread of the process runs."""
+_UNITS_HERE = 200_000
+"""Most work in a thread of the server: a few milliseconds. More is done in a process of its own."""
 _MAX_ERRORS = 5_000
 """Most errors that a value can have for all of them to be reported."""
 _OPERATIONS_PER_ERROR = 10
 """The library creates an error, and it becomes an issue, in about 10 microseconds together."""
 _MAX_COPIED = 20_000_000
 """Most characters that they may copy."""
+
+process = SchemaProcess()
+"""Validates the large values of all threads of this server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,10 @@ class Schema:
         if work.units > _MAX_UNITS:
             message = f"{subject} and the schema are too large to check. Make one of them smaller."
             return (Issue(write_path(at), "too_large", message),)
+        if work.units > _UNITS_HERE and meter.is_in_thread:
+            found_apart = process.issues(self.document, value, at, subject)
+            if found_apart is not None:
+                return found_apart
         if self.validator.is_valid(value):
             return ()
         # The library creates all errors before it returns one, each with a copy of its value.
