@@ -20,7 +20,7 @@ case ${1:-} in
         mkdir -p "$folder"
         .venv-audit/bin/cyclonedx-py requirements requirements.lock --pyproject distributions/stepiq/pyproject.toml \
             --output-reproducible --output-file "$folder/sbom.json"
-        .venv/bin/python scripts/check_sbom.py "$folder/sbom.json" requirements.lock
+        .venv/bin/python scripts/finish_sbom.py "$folder/sbom.json" requirements.lock
         .venv/bin/python scripts/ui_sbom.py "$folder/sbom-ui.json"
         echo "Wrote $folder/sbom.json and $folder/sbom-ui.json."
         ;;

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from stepiq import __version__
 from tests.support.containers import ROOT
 
 DIGESTS = {
@@ -136,7 +137,7 @@ def advisories(known: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, list
         yield url, asked
 
 
-class TestCheckSbom:
+class TestFinishSbom:
     LOCK = "one==1.0 \\\n    --hash=sha256:aa\ntwo==2.0 ; sys_platform == 'win32' \\\n    --hash=sha256:bb\n"
 
     @pytest.mark.parametrize(
@@ -150,18 +151,40 @@ class TestCheckSbom:
     def test_each_package_of_the_lock_file_is_listed(
         self, tmp_path: Path, listed: list[tuple[str, str]], code: int, missing: str
     ):
-        components = [{"name": name, "version": version} for name, version in listed]
-        document, lock = tmp_path / "sbom.json", tmp_path / "some.lock"
-        document.write_text(json.dumps({"components": components}))
+        document = self.document(tmp_path, listed)
+
+        finished = self.finish(document)
+
+        assert finished.returncode == code
+        assert missing in finished.stderr
+
+    def test_the_document_has_the_version_of_the_package(self, tmp_path: Path):
+        document = self.document(tmp_path, [("one", "1.0"), ("two", "2.0")])
+
+        self.finish(document)
+
+        described = json.loads(document.read_text())["metadata"]["component"]
+        assert described == {"name": "stepiq", "version": __version__}
+
+    @staticmethod
+    def document(folder: Path, listed: list[tuple[str, str]]) -> Path:
+        path = folder / "sbom.json"
+        content = {
+            "components": [{"name": name, "version": version} for name, version in listed],
+            "metadata": {"component": {"name": "stepiq"}},
+        }
+        path.write_text(json.dumps(content))
+        return path
+
+    def finish(self, document: Path) -> subprocess.CompletedProcess[str]:
+        lock = document.with_name("some.lock")
         lock.write_text(self.LOCK)
-        script = ROOT / "scripts" / "check_sbom.py"
-
-        checked = subprocess.run(
-            [sys.executable, script, document, lock], capture_output=True, text=True, check=False
+        return subprocess.run(
+            [sys.executable, ROOT / "scripts" / "finish_sbom.py", document, lock],
+            capture_output=True,
+            text=True,
+            check=False,
         )
-
-        assert checked.returncode == code
-        assert missing in checked.stderr
 
 
 @contextmanager
