@@ -65,6 +65,61 @@ class TestAudit:
         assert [each.split() for each in installed] == [checked]
 
 
+class TestAuditOfPython:
+    TRACEBACK = 'Traceback (most recent call last):\n  File "a.py", line 1, in audit\n'
+    PROXY = "requests.exceptions.ProxyError: HTTPSConnectionPool(host='pypi.org', port=443)"
+    STATUS = f"requests.exceptions.HTTPError: 503\n\n{TRACEBACK}pip_audit._service.interface.ServiceError"
+    TIP = "ERROR:pip_audit._cli:Tip: your network may be blocking this service. Try another service with `-s SERVICE`"
+
+    @pytest.mark.parametrize(
+        ("errors", "reason"),
+        [
+            (TRACEBACK + PROXY, "ProxyError"),
+            (TRACEBACK + STATUS, "HTTPError"),
+            (f"ERROR:pip_audit._cli:Could not connect to PyPI's vulnerability feed\n{TIP}", "ConnectTimeout"),
+        ],
+    )  # fmt: skip
+    def test_without_pypi_it_prints_one_sentence(self, errors: str, reason: str):
+        audited = self.audit(1, errors)
+
+        assert audited.returncode == 1
+        assert audited.stderr == (
+            f"The Python packages could not be checked, because https://pypi.org gave no usable response ({reason}):"
+            " run `make audit` on a machine that can reach it.\n"
+        )
+
+    @pytest.mark.parametrize(
+        "errors",
+        [
+            TRACEBACK + "pip_audit._service.interface.ServiceError: Received malformed version",
+            TRACEBACK + PROXY + "\n\n" + TRACEBACK + "KeyError: 'aliases'",
+            "ERROR:pip_audit._cli:one: Dependency not found on PyPI and could not be audited: one (1.0)",
+            "Found 1 known vulnerability in 1 package",
+        ],
+    )
+    def test_it_prints_all_other_errors(self, errors: str):
+        audited = self.audit(1, errors)
+
+        assert audited.returncode == 1
+        assert audited.stderr.startswith(f"{errors}\nThe Python packages have the vulnerabilities")
+
+    def test_without_vulnerabilities_it_prints_what_pip_audit_prints(self):
+        audited = self.audit(0, "No known vulnerabilities found")
+
+        assert (audited.returncode, audited.stdout) == (0, "No known vulnerabilities found\n")
+
+    @staticmethod
+    def audit(code: int, errors: str) -> subprocess.CompletedProcess[str]:
+        """Run the script with a command in the place of pip-audit."""
+        command = "import sys; print(sys.argv[2], file=sys.stderr); sys.exit(int(sys.argv[1]))"
+        return subprocess.run(
+            [sys.executable, ROOT / "scripts" / "audit_python.py", sys.executable, "-c", command, str(code), errors],
+            capture_output=True,
+            text=True,
+            check=False,
+        )  # fmt: skip
+
+
 @pytest.mark.slow
 class TestAuditOfTheWebInterface:
     def test_it_asks_about_each_package_that_is_not_for_development(self):
