@@ -176,6 +176,20 @@ class TestVersions:
         assert counted["versions"] == 3
         assert counted["definition_bytes"] == size[0]
 
+    @pytest.mark.new_store
+    @pytest.mark.parametrize(
+        "aggregate", [sa.func.count(), sa.func.sum(pipeline_versions.c.counted_bytes)], ids=str
+    )
+    async def test_counting_texts_of_drafts_reads_only_their_index(
+        self, database: Database, make: Make, aggregate: sa.ColumnElement[int]
+    ):
+        account = await make.user()
+
+        plan = await query_plan(database, quotas.texts_statement(account.workspace_id, aggregate))
+
+        how = "USING COVERING INDEX" if database.is_sqlite else "Index Only Scan using"
+        assert f"{how} ix_pipeline_versions_counted" in plan
+
 
 class TestDefinitionBytes:
     async def test_a_definition_must_fit_into_what_is_left(self, login: Login, make: Make):

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from stepiq import __version__
 from tests.support.containers import ROOT
 
 DIGESTS = {
@@ -62,6 +63,61 @@ class TestAudit:
         checked = re.findall(r"--requirement (\S+)", (ROOT / "scripts/audit.sh").read_text())
 
         assert [each.split() for each in installed] == [checked]
+
+
+class TestAuditOfPython:
+    TRACEBACK = 'Traceback (most recent call last):\n  File "a.py", line 1, in audit\n'
+    PROXY = "requests.exceptions.ProxyError: HTTPSConnectionPool(host='pypi.org', port=443)"
+    STATUS = f"requests.exceptions.HTTPError: 503\n\n{TRACEBACK}pip_audit._service.interface.ServiceError"
+    TIP = "ERROR:pip_audit._cli:Tip: your network may be blocking this service. Try another service with `-s SERVICE`"
+
+    @pytest.mark.parametrize(
+        ("errors", "reason"),
+        [
+            (TRACEBACK + PROXY, "ProxyError"),
+            (TRACEBACK + STATUS, "HTTPError"),
+            (f"ERROR:pip_audit._cli:Could not connect to PyPI's vulnerability feed\n{TIP}", "ConnectTimeout"),
+        ],
+    )  # fmt: skip
+    def test_without_pypi_it_prints_one_sentence(self, errors: str, reason: str):
+        audited = self.audit(1, errors)
+
+        assert audited.returncode == 1
+        assert audited.stderr == (
+            f"The Python packages could not be checked, because https://pypi.org gave no usable response ({reason}):"
+            " run `make audit` on a machine that can reach it.\n"
+        )
+
+    @pytest.mark.parametrize(
+        "errors",
+        [
+            TRACEBACK + "pip_audit._service.interface.ServiceError: Received malformed version",
+            TRACEBACK + PROXY + "\n\n" + TRACEBACK + "KeyError: 'aliases'",
+            "ERROR:pip_audit._cli:one: Dependency not found on PyPI and could not be audited: one (1.0)",
+            "Found 1 known vulnerability in 1 package",
+        ],
+    )
+    def test_it_prints_all_other_errors(self, errors: str):
+        audited = self.audit(1, errors)
+
+        assert audited.returncode == 1
+        assert audited.stderr.startswith(f"{errors}\nThe Python packages have the vulnerabilities")
+
+    def test_without_vulnerabilities_it_prints_what_pip_audit_prints(self):
+        audited = self.audit(0, "No known vulnerabilities found")
+
+        assert (audited.returncode, audited.stdout) == (0, "No known vulnerabilities found\n")
+
+    @staticmethod
+    def audit(code: int, errors: str) -> subprocess.CompletedProcess[str]:
+        """Run the script with a command in the place of pip-audit."""
+        command = "import sys; print(sys.argv[2], file=sys.stderr); sys.exit(int(sys.argv[1]))"
+        return subprocess.run(
+            [sys.executable, ROOT / "scripts" / "audit_python.py", sys.executable, "-c", command, str(code), errors],
+            capture_output=True,
+            text=True,
+            check=False,
+        )  # fmt: skip
 
 
 @pytest.mark.slow
@@ -136,7 +192,7 @@ def advisories(known: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, list
         yield url, asked
 
 
-class TestCheckSbom:
+class TestFinishSbom:
     LOCK = "one==1.0 \\\n    --hash=sha256:aa\ntwo==2.0 ; sys_platform == 'win32' \\\n    --hash=sha256:bb\n"
 
     @pytest.mark.parametrize(
@@ -150,18 +206,40 @@ class TestCheckSbom:
     def test_each_package_of_the_lock_file_is_listed(
         self, tmp_path: Path, listed: list[tuple[str, str]], code: int, missing: str
     ):
-        components = [{"name": name, "version": version} for name, version in listed]
-        document, lock = tmp_path / "sbom.json", tmp_path / "some.lock"
-        document.write_text(json.dumps({"components": components}))
+        document = self.document(tmp_path, listed)
+
+        finished = self.finish(document)
+
+        assert finished.returncode == code
+        assert missing in finished.stderr
+
+    def test_the_document_has_the_version_of_the_package(self, tmp_path: Path):
+        document = self.document(tmp_path, [("one", "1.0"), ("two", "2.0")])
+
+        self.finish(document)
+
+        described = json.loads(document.read_text())["metadata"]["component"]
+        assert described == {"name": "stepiq", "version": __version__}
+
+    @staticmethod
+    def document(folder: Path, listed: list[tuple[str, str]]) -> Path:
+        path = folder / "sbom.json"
+        content = {
+            "components": [{"name": name, "version": version} for name, version in listed],
+            "metadata": {"component": {"name": "stepiq"}},
+        }
+        path.write_text(json.dumps(content))
+        return path
+
+    def finish(self, document: Path) -> subprocess.CompletedProcess[str]:
+        lock = document.with_name("some.lock")
         lock.write_text(self.LOCK)
-        script = ROOT / "scripts" / "check_sbom.py"
-
-        checked = subprocess.run(
-            [sys.executable, script, document, lock], capture_output=True, text=True, check=False
+        return subprocess.run(
+            [sys.executable, ROOT / "scripts" / "finish_sbom.py", document, lock],
+            capture_output=True,
+            text=True,
+            check=False,
         )
-
-        assert checked.returncode == code
-        assert missing in checked.stderr
 
 
 @contextmanager

@@ -6,9 +6,11 @@ from typing import cast
 
 import pytest
 
+from stepiq.core.fairness import act_for
 from stepiq.core.ids import uuid7
 from stepiq.execution import definitions
 from stepiq.execution.definitions import Definitions, VersionNotFound
+from stepiq.language import offload
 from stepiq.language.loading import InvalidDefinition, compile_document
 from stepiq.store.database import Session
 from tests.support.engine import World
@@ -33,6 +35,12 @@ def compiled(monkeypatch) -> list[str]:
 async def get(world: World, found: Definitions, pipeline_id, version=1):
     async with world.database.reading() as session:
         return await found.get(session, pipeline_id, version)
+
+
+async def compute_for(owner: str, function, *args):
+    """Call a function in the turns of an owner. Call this in a task of its own."""
+    act_for(owner)
+    return await offload.compute(function, *args)
 
 
 class Slowly:
@@ -196,3 +204,31 @@ class TestGetNow:
         assert (await asking).name == "T"
         await found.wait_compiled(30)
         assert slowly.compiled == 2
+
+    async def test_the_background_uses_the_turns_of_the_owner(self, world: World, slowly: Slowly):
+        pipeline_id, found = await world.pipeline(TEXT), Definitions()
+        may_end = threading.Event()
+        busy = asyncio.create_task(compute_for("workspace", may_end.wait, 30))
+        await asyncio.sleep(0)
+        await self.get_now(world, found, pipeline_id)
+        slowly.may_end.set()
+        await asyncio.create_task(compute_for("another", int))
+
+        compiled = slowly.compiled
+        may_end.set()
+
+        assert compiled == 0
+        assert await busy
+        await found.wait_compiled(30)
+        assert slowly.compiled == 1
+
+    async def test_at_most_fifty_are_compiled_in_the_background(self, world: World, slowly: Slowly):
+        found = Definitions()
+        pipelines = [await world.pipeline(TEXT) for _ in range(51)]
+
+        early = [await self.get_now(world, found, each) for each in pipelines]
+        slowly.may_end.set()
+        await found.wait_compiled(30)
+
+        assert early == [None] * 51
+        assert sum(found.kept(each, 1) is not None for each in pipelines) == 50

@@ -116,6 +116,19 @@ class TestLinesOfStoppedCode:
       - {id: secret, type: webhook, if: 'false', url: 'http://127.0.0.1/{{env.TOKEN}}'}
     """
 
+    def masking(self, monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+        """Events for the masking of the second line: it has begun, and it may end."""
+        begun, may_end, text = threading.Event(), threading.Event(), Masker.text
+
+        def slow(masker: Masker, message: str) -> str:
+            if message == self.LINES[1]:
+                begun.set()
+                may_end.wait(30)
+            return text(masker, message)
+
+        monkeypatch.setattr(Masker, "text", slow)
+        return begun, may_end
+
     @staticmethod
     def logged(ended: Ended) -> list[str]:
         return [e.data["message"] for e in ended.events if e.type == "step.log"]
@@ -124,15 +137,7 @@ class TestLinesOfStoppedCode:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ):
         await world.secret("TOKEN", "super-secret-value")
-        begun, stopped, text = threading.Event(), threading.Event(), Masker.text
-
-        def slow(masker: Masker, message: str) -> str:
-            if message == self.LINES[1]:
-                begun.set()
-                stopped.wait(30)
-            return text(masker, message)
-
-        monkeypatch.setattr(Masker, "text", slow)
+        begun, may_end = self.masking(monkeypatch)
         # The first code waits for the start of the sandbox.
         await world.run(PYTHON.replace("MORE", ""))
 
@@ -143,7 +148,7 @@ class TestLinesOfStoppedCode:
         code = [pid for server in children(os.getpid()) for pid in below(server)]
         assert code
         assert await processes_ended(code)
-        stopped.set()
+        may_end.set()
         await heard.until_ended()
 
         ended = await world.ended(run_id, heard)
@@ -162,3 +167,21 @@ class TestLinesOfStoppedCode:
         ended = await world.ended(run_id, heard)
         assert ended.run.status == "cancelled"
         assert self.logged(ended) == list(self.LINES)
+
+    async def test_a_run_whose_time_is_over_does_not_wait_until_all_are_masked(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        await world.secret("TOKEN", "super-secret-value")
+        begun, may_end = self.masking(monkeypatch)
+        pipeline_id, time_limit = await world.pipeline(self.SOURCE % list(self.LINES)), 15
+        run_id, heard = await world.start(pipeline_id, run_timeout=timedelta(seconds=time_limit))
+        await asyncio.to_thread(begun.wait, 30)
+
+        loop, now = asyncio.get_running_loop(), asyncio.get_running_loop().time
+        loop.time = lambda: now() + time_limit  # the loop ends with the test
+        await heard.until_ended()
+        may_end.set()
+
+        ended = await world.ended(run_id, heard)
+        assert ended.run.error["code"] == "run_timeout"
+        assert self.logged(ended) == ["short"]

@@ -3,7 +3,6 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
-from contextvars import copy_context
 from functools import partial
 from uuid import UUID
 
@@ -18,6 +17,10 @@ from stepiq.language.loading import QUICK_BYTES, InvalidDefinition, compile_docu
 from stepiq.language.step_types import packages
 from stepiq.store.database import Session
 from stepiq.store.tables import pipeline_versions
+
+_Key = tuple[UUID, int]
+_Stored = tuple[dict[str, Json], Mapping[str, str]]
+_Running = dict[_Key, asyncio.Task[Definition]]
 
 _KEPT = 512
 _FAILED_SECONDS = 60
@@ -38,9 +41,7 @@ class VersionNotFound(NotFound):
         )
 
 
-async def _stored(
-    session: Session, pipeline_id: UUID, version: int
-) -> tuple[dict[str, Json], dict[str, str]]:
+async def _stored(session: Session, pipeline_id: UUID, version: int) -> _Stored:
     """The document of a version, and the packages of its step types."""
     found = await session.execute(
         sa.select(pipeline_versions.c.definition, pipeline_versions.c.step_packages).where(
@@ -57,15 +58,16 @@ def _is_quick(document: dict[str, Json]) -> bool:
     return SerializedJson.of(document).size_bytes <= QUICK_BYTES
 
 
-async def _compile(
-    document: dict[str, Json], step_packages: Mapping[str, str], *, in_turn: bool
-) -> Definition:
+async def _compile(stored: _Stored, owner: Hashable | None = None) -> Definition:
+    """Compile a version. With an owner, it uses the owner's turns, and must be called in a task of its own."""
+    document, step_packages = stored
     try:
         if _is_quick(document):
             return compile_document(document)
-        if in_turn:
-            return await offload.compute(compile_document, document)
-        return await offload.compute_apart(compile_document, document)
+        if owner is None:
+            return await offload.compute_apart(compile_document, document)
+        act_for(owner)
+        return await offload.compute(compile_document, document)
     except InvalidDefinition as error:
         missing = [name for name in step_packages if name not in packages()]
         if not missing:
@@ -84,14 +86,15 @@ class Definitions:
     """Caches the 512 most recently used versions, compiled."""
 
     def __init__(self) -> None:
-        self._compiled: OrderedDict[tuple[UUID, int], Definition] = OrderedDict()
-        self._compiling: dict[tuple[UUID, int], asyncio.Task[Definition]] = {}
-        self._ahead: dict[tuple[UUID, int], asyncio.Task[None]] = {}
+        self._compiled: OrderedDict[_Key, Definition] = OrderedDict()
+        self._awaited: _Running = {}
+        """Compilations that `get` started."""
+        self._ahead: _Running = {}
         """Compilations that `get_now` started."""
-        self._failed: dict[tuple[UUID, int], Exception] = {}
+        self._failed: dict[_Key, BaseException] = {}
         """Errors of these, until they are raised, or for a minute."""
         self._has_ended = False
-        """Whether one of them has ended since the last `wait_compiled`."""
+        """Whether one of these has ended since the last `wait_compiled`."""
 
     def kept(self, pipeline_id: UUID, version: int) -> Definition | None:
         """The compiled version if it is cached. Does not query the database."""
@@ -109,12 +112,8 @@ class Definitions:
         if (kept := self.kept(pipeline_id, version)) is not None:
             return kept
         stored = await _stored(session, pipeline_id, version)
-        key = (pipeline_id, version)
-        if (compiling := self._compiling.get(key)) is None:
-            # Inside a transaction, which must not wait for other computations of the workspace.
-            compiling = asyncio.create_task(_compile(*stored, in_turn=False))
-            self._compiling[key] = compiling
-            compiling.add_done_callback(partial(self._keep, key))
+        # Inside a transaction, which must not wait for other computations of the workspace.
+        compiling = self._compilation(self._awaited, (pipeline_id, version), stored)
         # Other callers may be waiting for the same task.
         return await asyncio.shield(compiling)
 
@@ -139,16 +138,12 @@ class Definitions:
         if (error := self._failed.pop(key, None)) is not None:
             raise error
         if key not in self._ahead:
-            document, step_packages = await _stored(session, pipeline_id, version)
-            if _is_quick(document):
-                self._add(key, await _compile(document, step_packages, in_turn=True))
+            stored = await _stored(session, pipeline_id, version)
+            if _is_quick(stored[0]):
+                self._add(key, await _compile(stored))
                 return self._compiled[key]
-            if len(self._ahead) >= _MOST_AHEAD:
-                return None
-            context = copy_context()
-            context.run(act_for, owner)
-            work = self._compile_ahead(key, document, step_packages)
-            self._ahead[key] = asyncio.create_task(work, context=context)
+            if len(self._ahead) < _MOST_AHEAD:
+                self._compilation(self._ahead, key, stored, owner)
         return None
 
     async def wait_compiled(self, seconds: float) -> bool:
@@ -163,25 +158,28 @@ class Definitions:
         has_ended, self._has_ended = self._has_ended, False
         return has_ended or bool(compiling)
 
-    async def _compile_ahead(
-        self, key: tuple[UUID, int], document: dict[str, Json], step_packages: Mapping[str, str]
-    ) -> None:
-        try:
-            self._add(key, await _compile(document, step_packages, in_turn=True))
-        except Exception as error:
-            self._failed[key] = error
-            loop = asyncio.get_running_loop()
-            loop.call_later(_FAILED_SECONDS, self._failed.pop, key, None)
-        finally:
-            del self._ahead[key]
-            self._has_ended = True
+    def _compilation(
+        self, running: _Running, key: _Key, stored: _Stored, owner: Hashable | None = None
+    ) -> asyncio.Task[Definition]:
+        """The one that is running, or a new one."""
+        if (compiling := running.get(key)) is None:
+            compiling = running[key] = asyncio.create_task(_compile(stored, owner))
+            compiling.add_done_callback(partial(self._end, running, key))
+        return compiling
 
-    def _keep(self, key: tuple[UUID, int], compiling: asyncio.Task[Definition]) -> None:
-        del self._compiling[key]
-        if not compiling.cancelled() and compiling.exception() is None:
+    def _end(self, running: _Running, key: _Key, compiling: asyncio.Task[Definition]) -> None:
+        del running[key]
+        is_ahead = running is self._ahead
+        self._has_ended |= is_ahead
+        if compiling.cancelled():
+            return
+        if (error := compiling.exception()) is None:
             self._add(key, compiling.result())
+        elif is_ahead:
+            self._failed[key] = error
+            compiling.get_loop().call_later(_FAILED_SECONDS, self._failed.pop, key, None)
 
-    def _add(self, key: tuple[UUID, int], definition: Definition) -> None:
+    def _add(self, key: _Key, definition: Definition) -> None:
         self._compiled[key] = definition
         if len(self._compiled) > _KEPT:
             self._compiled.popitem(last=False)
