@@ -1,7 +1,10 @@
 """Inputs and outputs that take long to validate are validated in a thread, wherever they come from."""
 
+import asyncio
 import threading
-from typing import Any
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any, TypeVar
 
 import pytest
 
@@ -9,13 +12,17 @@ from stepiq.billing.plans import Plans
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
 from stepiq.execution.records import RunCaller
-from stepiq.language import offload, schemas
+from stepiq.language import schemas
 from stepiq.language.inputs import InputInvalid
 from stepiq.language.schema_work import work_of
-from stepiq.runs import service, starting
+from stepiq.runs import examining, service, starting
+from stepiq.runs.bulk.worker import BulkWorker
 from stepiq.runs.starting import NotYet, WantedRun, start_many
+from stepiq.store.database import Database
 from stepiq.store.states import CallerType, RunStatus, StepStatus, TriggerType
 from tests.support.make_accounts import actor
+
+T = TypeVar("T")
 
 ROWS: list[Json] = [{"a": number} for number in range(1_000)]
 SOURCE = """\
@@ -27,9 +34,6 @@ steps:
 """
 LARGE: dict[str, Json] = {"rows": ROWS}
 SMALL: dict[str, Json] = {"rows": ROWS[:3]}
-
-
-LONG = {"rows": [{"a": "x" * 40}] * 1_000}
 
 
 async def of_pipeline(client, account, make, pipeline_id, data):
@@ -56,6 +60,11 @@ async def new_schedule(client, account, make, pipeline_id, data):
     return await client.post(f"/api/pipelines/{pipeline_id}/schedules", json=body)
 
 
+async def changed_schedule(client, account, make, pipeline_id, data):
+    schedule_id = await make.schedule(account, pipeline_id, input_data=SMALL)
+    return await client.patch(f"/api/schedules/{schedule_id}", json={"input_data": data})
+
+
 async def of_webhook(client, account, make, pipeline_id, data):
     return await client.post(f"/api/webhooks/{pipeline_id}", json=data)
 
@@ -65,6 +74,18 @@ async def outputs_of_retry(client, account, make, pipeline_id, data):
     await make.step(ended, "a", output=[])
     await make.step(ended, "b", ordinal=2, status=StepStatus.FAILED)
     body = {"from": "b", "outputs": {"a": data["rows"]}}
+    return await client.post(f"/api/runs/{ended}/retry", json=body)
+
+
+async def of_step_run(client, account, make, pipeline_id, data):
+    ended = await make.run(account, pipeline_id, status=RunStatus.FAILED, input_data=data)
+    body = {"pipeline_id": str(pipeline_id), "text": SOURCE, "step_id": "b"}
+    return await client.post("/api/runs/draft", json={**body, "from_run": str(ended)})
+
+
+async def retry_of_step_run(client, account, make, pipeline_id, data):
+    ended = await make.run(account, pipeline_id, status=RunStatus.FAILED, only_step="b")
+    body = {"outputs": {"a": data["rows"]}}
     return await client.post(f"/api/runs/{ended}/retry", json=body)
 
 
@@ -81,7 +102,10 @@ WAYS = pytest.mark.parametrize(
         retry,
         of_schedule,
         new_schedule,
+        changed_schedule,
         of_webhook,
+        of_step_run,
+        retry_of_step_run,
         outputs_of_retry,
         outputs_of_step_run,
     ],
@@ -167,35 +191,113 @@ async def test_due_schedules_whose_inputs_take_long_leave_time_to_others(start_d
     assert [type(each) for each in refusals] == [type(None), type(None), NotYet]
 
 
+class OtherWriter:
+    """A transaction that writes, from before some work until the work validates a value in a thread."""
+
+    def __init__(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._database = database
+        self._validated = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self.validations = 0
+        """In threads."""
+        monkeypatch.setattr(schemas, "work_of", self._noted)
+
+    def _noted(self, *args: Any) -> Any:
+        if threading.current_thread().name == "offload":
+            self.validations += 1
+            self._loop.call_soon_threadsafe(self._validated.set)
+        return work_of(*args)
+
+    async def during(self, work: Coroutine[Any, Any, T]) -> T:
+        async with asyncio.timeout(10), self._database.transaction():
+            task = asyncio.create_task(work)
+            await self._validated.wait()
+        return await task
+
+
+class Client:
+    """A client whose requests begin while another transaction writes."""
+
+    def __init__(self, client: Any, writer: OtherWriter) -> None:
+        self._client = client
+        self._writer = writer
+
+    async def post(self, url: str, **options: Any) -> Any:
+        return await self._writer.during(self._client.post(url, **options))
+
+    async def patch(self, url: str, **options: Any) -> Any:
+        return await self._writer.during(self._client.patch(url, **options))
+
+
 class TestBeforeTheTransaction:
     """On SQLite, a transaction that writes blocks others."""
 
     pytestmark = pytest.mark.one_store
 
-    @pytest.mark.parametrize(
-        ("rows", "status"), [(LONG["rows"], 202), ({"a": LONG["rows"]}, 422)], ids=["valid", "not"]
-    )
-    async def test_a_large_input_is_validated(
-        self, owner, account, make, monkeypatch, rows, status
-    ):
-        async def never(*args: Any) -> Any:
-            raise AssertionError("it is validated in the transaction")
+    @pytest.fixture
+    async def writer(self, database, monkeypatch):
+        return OtherWriter(database, monkeypatch)
 
-        monkeypatch.setattr(offload, "validate_apart", never)
+    @WAYS
+    async def test_a_large_one_is_validated_once(self, client_of, account, make, writer, way):
         pipeline_id = await make.pipeline(account, source=SOURCE)
+        client = Client(await client_of(way), writer)
 
-        answer = await of_pipeline(owner, account, make, pipeline_id, {"rows": rows})
+        answer = await way(client, account, make, pipeline_id, LARGE)
 
-        assert answer.status_code == status
+        assert answer.is_success
+        assert writer.validations == 1
+
+    @WAYS
+    async def test_a_large_one_that_is_invalid_is_validated_once(
+        self, client_of, account, make, writer, way
+    ):
+        pipeline_id = await make.pipeline(account, source=SOURCE)
+        client = Client(await client_of(way), writer)
+
+        answer = await way(client, account, make, pipeline_id, {"rows": {"a": ROWS}})
+
+        assert answer.status_code == 422
+        assert writer.validations == 1
+
+    async def test_that_of_a_retry_in_a_bulk_job_is_validated_once(
+        self, services, database, owner, account, make, writer
+    ):
+        pipeline_id = await make.pipeline(account, source=SOURCE)
+        ended = await make.run(account, pipeline_id, status=RunStatus.FAILED, input_data=LARGE)
+        body = {"action": "retry", "run_ids": [str(ended)]}
+        job_id = (await owner.post("/api/bulk-jobs", json=body)).json()["id"]
+        worker = BulkWorker(database, services.engine, Plans.load({}))
+
+        await writer.during(worker.turn())
+
+        assert (await owner.get(f"/api/bulk-jobs/{job_id}")).json()["done"] == 1
+        assert writer.validations == 1
+
+    @pytest.mark.parametrize("way", [of_pipeline, retry, of_schedule])
+    async def test_other_refusals_come_before_that_of_an_invalid_one(
+        self, owner, account, make, way
+    ):
+        pipeline_id = await make.pipeline(account, source=SOURCE)
+        await owner.post(f"/api/pipelines/{pipeline_id}/pause")
+
+        answer = await way(owner, account, make, pipeline_id, {"rows": {"a": ROWS}})
+
+        assert answer.json()["code"] == "pipeline_paused"
 
     async def test_the_version_that_is_the_newest_in_the_transaction_decides(
         self, database, engine, owner, account, make
     ):
         pipeline_id = await make.pipeline(account, source=SOURCE)
         plan = Plans.load({}).get("enterprise")
-        examined = await service.examine(
-            database, actor(account), pipeline_id, engine=engine, input_data=SMALL, version=None
+        find = partial(
+            service.given,
+            actor=actor(account),
+            pipeline_id=pipeline_id,
+            engine=engine,
+            input_data=SMALL,
         )
+        examined = await examining.examine(database, find)
         saved = await owner.put(
             f"/api/pipelines/{pipeline_id}",
             content=SOURCE.replace("type: array}}}", "type: string}}}"),

@@ -109,8 +109,8 @@ async def test_the_counters_are_locked_last(database, owner, login_key, account,
     """Until the end of the transaction, nobody else can start or end a run of the workspace."""
     pipeline_id = await make.pipeline(account, source=SOURCE)
     client = await login_key(account, ["webhooks:trigger"]) if start is of_webhook else owner
-    # The answers to these two are known, and stored, after the acceptance.
-    headers = {} if start in (retry, of_schedule) else {"Idempotency-Key": "order-1"}
+    # The answer to this one is known, and stored, after the acceptance.
+    headers = {} if start is of_schedule else {"Idempotency-Key": "order-1"}
 
     with rest_of_transaction(database, COUNTS_IN) as statements:
         answer = await start(client, account, make, pipeline_id, headers=headers)

@@ -7,11 +7,11 @@ from stepiq.core import clock
 from stepiq.core.errors import Invalid, Issue
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
-from stepiq.execution import retries
+from stepiq.execution import given_outputs, retries
+from stepiq.execution.given_outputs import UNCHECKED, Checked
 from stepiq.execution.records import NOTHING, ClaimedRun, Reuse, StepRecord
 from stepiq.execution.scope import owners
 from stepiq.language.definition import Definition, every_step
-from stepiq.language.outputs import output_issues
 from stepiq.language.schema_work import ValidationMeter
 from stepiq.language.specs import Step
 from stepiq.store.states import StepStatus
@@ -34,6 +34,7 @@ def pin(
     outputs: Mapping[str, Json],
     earlier: ClaimedRun | None = None,
     meter: ValidationMeter | None = None,
+    checked: Checked = UNCHECKED,
 ) -> tuple[str, Reuse]:
     """The step to execute alone, and the recorded outputs of other steps that it can use.
 
@@ -43,6 +44,7 @@ def pin(
         outputs: outputs by the names of steps, or of branches of a `parallel`.
         earlier: a run with further outputs, as recorded.
         meter: is charged for the validation of the outputs.
+        checked: outputs that are not validated again.
 
     Raises:
         StepRunInvalid: the step does not exist, or an output is not one of another step.
@@ -55,7 +57,7 @@ def pin(
     inside = {each.id for each in every_step((step,))}
     places = {place: name for place, name in owners(definition).items() if place[0] not in inside}
     kept = {} if earlier is None else _recorded(earlier, places)
-    given = _given(definition, places, outputs, kept, meter)
+    given = _given(definition, places, outputs, kept, meter, checked)
     found = {place: retries.copied(record, {}) for place, record in kept.items()} | given
     in_order = [found[place] for place in places if place in found]
     # Each is the first execution of its step, in the order of the definition.
@@ -90,6 +92,7 @@ def _given(
     outputs: Mapping[str, Json],
     kept: Mapping[Place, StepRecord],
     meter: ValidationMeter | None,
+    checked: Checked,
 ) -> dict[Place, StepRecord]:
     """Records of outputs that the caller provides."""
     steps = {step.id: step for step in definition.every_step}
@@ -106,7 +109,7 @@ def _given(
             issues.append(Issue(f"outputs.{name[:64]}", "step_run_invalid", message))
             continue
         step = steps[place[0]]
-        issues += output_issues(step, value, ("outputs", name), meter)
+        issues += given_outputs.issues(step, name, value, checked, meter)
         given[place] = _as_record(step, place[1], value, kept.get(place))
     if issues:
         raise StepRunInvalid(*issues)

@@ -11,11 +11,12 @@ from uuid import UUID
 from stepiq.core.errors import Invalid, Issue
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json, dumps
+from stepiq.execution import given_outputs
+from stepiq.execution.given_outputs import UNCHECKED, Checked
 from stepiq.execution.journal_rows import step_row
 from stepiq.execution.records import NOTHING, ClaimedRun, Meter, Reservation, Reuse, StepRecord
 from stepiq.language.data import is_object
 from stepiq.language.definition import Definition
-from stepiq.language.outputs import output_issues
 from stepiq.language.places import write_path
 from stepiq.language.schema_work import ValidationMeter
 from stepiq.language.specs import Step
@@ -49,6 +50,7 @@ def plan(
     start: str,
     outputs: Mapping[str, Json],
     meter: ValidationMeter | None = None,
+    checked: Checked = UNCHECKED,
 ) -> Reuse:
     """Determine what a retry reuses.
 
@@ -59,6 +61,7 @@ def plan(
         start: a step id, `start` or `failed`.
         outputs: replacements for outputs of reused steps, by step id.
         meter: is charged for the validation of the outputs.
+        checked: outputs that are not validated again.
 
     Raises:
         RetryInvalid: the run cannot be retried from `start`; or an output is for a step that is not reused, is not
@@ -75,7 +78,7 @@ def plan(
         and record.status is not StepStatus.CANCELLED
         and record.step_id in known
     ]
-    edited = _edited(kept, outputs, definition, meter)
+    edited = _edited(kept, outputs, definition, meter, checked)
     if not kept:
         return NOTHING
     copies = tuple(copied(record, edited) for record in kept)
@@ -161,6 +164,7 @@ def _edited(
     outputs: Mapping[str, Json],
     definition: Definition,
     meter: ValidationMeter | None,
+    checked: Checked,
 ) -> dict[UUID, Json]:
     """The replacement outputs by the id of the record that they apply to: the last one of each top-level step."""
     last = {record.step_id: record for record in kept if not record.branch}
@@ -168,7 +172,7 @@ def _edited(
     issues: list[Issue] = []
     for step_id, value in outputs.items():
         if step_id in last:
-            issues += _misfits(steps[step_id], last[step_id], value, meter)
+            issues += _misfits(steps[step_id], last[step_id], value, meter, checked)
         else:
             issues.append(
                 Issue(
@@ -184,10 +188,10 @@ def _edited(
 
 
 def _misfits(
-    step: Step, record: StepRecord, value: Json, meter: ValidationMeter | None
+    step: Step, record: StepRecord, value: Json, meter: ValidationMeter | None, checked: Checked
 ) -> Iterable[Issue]:
     at = ("outputs", step.id)
-    issues = output_issues(step, value, at, meter)
+    issues = given_outputs.issues(step, step.id, value, checked, meter)
     if issues or not is_object(value) or not is_object(record.output):
         return issues
     return [

@@ -17,6 +17,7 @@ from stepiq.execution.admission import Admission
 from stepiq.execution.definitions import Definitions
 from stepiq.execution.dependencies import Dependencies
 from stepiq.execution.executor import Executor
+from stepiq.execution.given_outputs import UNCHECKED, Checked
 from stepiq.execution.handlers import handlers
 from stepiq.execution.journal import ClaimLost, Journal, recorded
 from stepiq.execution.limits import PlanBook
@@ -220,6 +221,7 @@ class Engine:
         *,
         start: str,
         outputs: Mapping[str, Json],
+        checked: Checked = UNCHECKED,
     ) -> Reuse:
         """The steps that a retry of a run reuses. The arguments are those of `retries.plan`.
 
@@ -232,7 +234,13 @@ class Engine:
         assert run is not None  # noqa: S101 - the caller has read the run
         return await offload.metered_apart(
             lambda meter: retries.plan(
-                run, failed_step, definition, start=start, outputs=outputs, meter=meter
+                run,
+                failed_step,
+                definition,
+                start=start,
+                outputs=outputs,
+                meter=meter,
+                checked=checked,
             ),
             ValidationMeter,
         )
@@ -244,6 +252,7 @@ class Engine:
         definition: Definition,
         step_id: str,
         outputs: Mapping[str, Json],
+        checked: Checked = UNCHECKED,
     ) -> tuple[str, Reuse]:
         """The step that a run of one step executes, and the outputs of others; see `pinning.pin`.
 
@@ -254,7 +263,8 @@ class Engine:
         """
         earlier = None if from_run is None else await recorded(session, from_run)
         return await offload.metered_apart(
-            lambda meter: pinning.pin(definition, step_id, outputs, earlier, meter), ValidationMeter
+            lambda meter: pinning.pin(definition, step_id, outputs, earlier, meter, checked),
+            ValidationMeter,
         )
 
     async def workers(self, session: Session) -> list[WorkerState]:

@@ -7,28 +7,26 @@ from stepiq.accounts.actor import Actor, Credential
 from stepiq.accounts.secrets import service as secrets
 from stepiq.billing.plans import Plan
 from stepiq.core import ids
-from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
 from stepiq.core.trace_context import TraceParent
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.records import NOTHING, NewRun, Reuse, RunCaller
 from stepiq.execution.runtime import Engine
-from stepiq.language import offload
 from stepiq.language.definition import Definition
-from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines import pausing
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.editor_drafts import service as drafts
 from stepiq.pipelines.records import Target
-from stepiq.runs import queries
+from stepiq.runs import examining, queries
 from stepiq.runs.errors import (
     RunAlreadyFinished,
     RunLinkInvalid,
     RunNotFinished,
     RunNotFound,
 )
+from stepiq.runs.examining import Examined, Unvalidated
 from stepiq.runs.records import Outline, Prepared, Progress, Run, RunRetry
-from stepiq.store.database import Database, Session
+from stepiq.store.database import Session
 from stepiq.store.states import CallerType, TriggerType, is_draft_version
 from stepiq.web import requests
 
@@ -47,21 +45,13 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
-    """An input that was validated before the transaction that starts its run."""
+class _Repetition:
+    """What a retry repeats."""
 
-    definition: Definition
-    result: dict[str, Json] | InputInvalid
-
-    def input_data(self) -> dict[str, Json]:
-        """The input with defaults.
-
-        Raises:
-            InputInvalid: it is not valid.
-        """
-        if isinstance(self.result, InputInvalid):
-            raise self.result
-        return self.result
+    earlier: Run
+    target: Target
+    version: int
+    given: Unvalidated
 
 
 def trigger_type(actor: Actor) -> TriggerType:
@@ -133,27 +123,24 @@ async def payment(
     return Payment(engine.spends_credits(definition, own_keys), own_keys)
 
 
-async def examine(
-    database: Database,
+async def given(
+    session: Session,
     actor: Actor,
     pipeline_id: UUID,
     *,
     engine: Engine,
     input_data: dict[str, Json],
-    version: int | None,
-) -> Examined | None:
-    """Validate an input before the transaction that starts its run. None if that transaction will be refused."""
-    try:
-        async with database.reading() as session:
-            pipeline = await pipelines.get(session, actor, pipeline_id)
-            number = pipeline.version if version is None else version
-            definition = await engine.definitions.get(session, pipeline_id, number)
-    except StepIQError:
-        return None
-    try:
-        return Examined(definition, await offload.validate(definition.input, input_data))
-    except InputInvalid as error:
-        return Examined(definition, error)
+    version: int | None = None,
+) -> Unvalidated:
+    """The input of a pipeline and the version that validates it: by default, the newest one. For `examining.examine`.
+
+    Raises:
+        PipelineNotFound: the actor's workspace has no such pipeline.
+        VersionNotFound: the pipeline has no such version.
+    """
+    pipeline = await pipelines.get(session, actor, pipeline_id)
+    number = pipeline.version if version is None else version
+    return Unvalidated(await engine.definitions.get(session, pipeline_id, number), input_data)
 
 
 async def prepare(
@@ -203,7 +190,7 @@ async def prepare_target(
 ) -> Prepared:
     """Prepare a run of a pipeline that the caller has locked.
 
-    `examined` is used if it belongs to the same version.
+    `examined` is used as in `examining.valid_input`.
 
     Raises:
         VersionNotFound: the pipeline has no such version.
@@ -211,10 +198,6 @@ async def prepare_target(
     """
     number = target.version if version is None else version
     definition = await engine.definitions.get(session, target.id, number)
-    if examined is not None and examined.definition is definition:
-        given = examined.input_data()
-    else:
-        given = await offload.validate_apart(definition.input, input_data)
     new = await new_run(
         session,
         ids.uuid7(),
@@ -225,7 +208,7 @@ async def prepare_target(
         pipeline_id=target.id,
         version=number,
         trigger=trigger_type(actor),
-        input_data=given,
+        input_data=await examining.valid_input(definition, input_data, examined),
         caller=caller_of(actor),
         schedule_id=schedule_id,
         parent=requests.trace_parent(),
@@ -241,8 +224,11 @@ async def prepare_retry(
     *,
     engine: Engine,
     plan: Plan,
+    examined: Examined | None = None,
 ) -> Prepared:
     """Prepare a run that repeats another one, from its start or from one of its steps.
+
+    `examined` belongs to the same request. It is used as in `examining.valid_input`.
 
     Raises:
         RunNotFound: the actor's workspace has no such run.
@@ -253,15 +239,12 @@ async def prepare_retry(
         StepRunInvalid: it is a run of one step, which the version does not have, or which cannot use these outputs.
         InputInvalid: the input does not match the version's schema.
     """
-    earlier = await get(session, actor, run_id)
-    if not earlier.status.is_final:
-        raise RunNotFinished(run_id, earlier.status)
-    target = await _target_of_retry(session, actor, earlier, wanted)
-    version = target.version if wanted.latest_version else earlier.pipeline_version
-    definition = await engine.definitions.get(session, target.id, version)
+    found = await _repetition(session, actor, run_id, wanted, engine)
+    earlier, definition = found.earlier, found.given.definition
+    checked = examining.checked_outputs(definition, examined)
     if earlier.only_step is not None:
         only_step, reuse = await engine.plan_step(
-            session, run_id, definition, earlier.only_step, wanted.outputs
+            session, run_id, definition, earlier.only_step, wanted.outputs, checked
         )
     else:
         only_step, failed_step = None, (earlier.error or {}).get("step_id")
@@ -272,8 +255,8 @@ async def prepare_retry(
             definition,
             start=wanted.start,
             outputs=wanted.outputs,
+            checked=checked,
         )
-    given = earlier.input_data if wanted.input_data is None else wanted.input_data
     new = await new_run(
         session,
         ids.uuid7(),
@@ -281,10 +264,10 @@ async def prepare_retry(
         engine=engine,
         plan=plan,
         workspace_id=actor.workspace_id,
-        pipeline_id=target.id,
-        version=version,
+        pipeline_id=found.target.id,
+        version=found.version,
         trigger=TriggerType.RETRY,
-        input_data=await offload.validate_apart(definition.input, given),
+        input_data=await examining.valid_input(definition, found.given.input_data, examined),
         caller=caller_of(actor),
         retry_of=run_id,
         reuse=reuse,
@@ -292,6 +275,28 @@ async def prepare_retry(
         parent=requests.trace_parent(),
     )
     return await with_view(session, new)
+
+
+async def given_of_retry(
+    session: Session, actor: Actor, run_id: UUID, wanted: RunRetry, *, engine: Engine
+) -> Unvalidated:
+    """What `prepare_retry` validates, for `examining.examine`. It raises the errors that come before."""
+    return (await _repetition(session, actor, run_id, wanted, engine)).given
+
+
+async def _repetition(
+    session: Session, actor: Actor, run_id: UUID, wanted: RunRetry, engine: Engine
+) -> _Repetition:
+    earlier = await get(session, actor, run_id, with_steps=False)
+    if not earlier.status.is_final:
+        raise RunNotFinished(run_id, earlier.status)
+    target = await _target_of_retry(session, actor, earlier, wanted)
+    version = target.version if wanted.latest_version else earlier.pipeline_version
+    definition = await engine.definitions.get(session, target.id, version)
+    input_data = earlier.input_data if wanted.input_data is None else wanted.input_data
+    return _Repetition(
+        earlier, target, version, Unvalidated(definition, input_data, wanted.outputs)
+    )
 
 
 async def _target_of_retry(

@@ -10,6 +10,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 
 from stepiq.store.database import Session
 from stepiq.web import idempotency, requests
@@ -58,7 +60,7 @@ Read = Annotated[Session, Depends(_reading, scope="function")]
 
 
 class OwnTransaction:
-    """A transaction like `Tx` for endpoints that open it themselves, because they continue after its commit."""
+    """A transaction like `Tx` for endpoints that open it themselves, because they work before it or after its commit."""
 
     def __init__(self, request: Request, services: Services) -> None:
         self._request = request
@@ -77,13 +79,19 @@ class OwnTransaction:
         """Store the response for repetitions of the request. Call it inside the transaction."""
         await idempotency.keep(self._request.scope, response)
 
+    async def answer(self, view: BaseModel, status: int) -> Response:
+        """The response with this body, stored as by `keep`."""
+        response = JSONResponse(view.model_dump(mode="json"), status)
+        await self.keep(response)
+        return response
+
 
 async def _own(request: Request, services: ServicesDep) -> OwnTransaction:
     return OwnTransaction(request, services)
 
 
 OwnTx = Annotated[OwnTransaction, Depends(_own)]
-"""For `async with own_tx() as tx:` in an endpoint that continues after the commit."""
+"""For `async with own_tx() as tx:` in an endpoint that does work before the transaction or after its commit."""
 
 TAKES_KEYS: frozenset[Any] = frozenset({_writing, _own})
 """Dependencies with which a POST accepts an `Idempotency-Key`."""

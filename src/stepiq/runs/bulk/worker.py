@@ -7,6 +7,7 @@ the job is locked in the meantime, so that two workers never try the same item. 
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential
@@ -18,6 +19,7 @@ from stepiq.execution.runtime import Engine
 from stepiq.runs import service as runs
 from stepiq.runs.bulk import queries
 from stepiq.runs.bulk.records import BulkItem, BulkJob
+from stepiq.runs.examining import Examined, Unvalidated, examine
 from stepiq.runs.records import RunRetry
 from stepiq.store.database import Database, Session, StoreUnavailable
 from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus
@@ -72,15 +74,28 @@ class BulkWorker:
     async def _next(self, job_id: UUID) -> bool:
         """Try the next item of a job; False if the job has ended, waits, or belongs to another worker."""
         try:
+            examined = await examine(self._database, partial(self._given, job_id))
             async with self._database.transaction() as session:
-                return await self._try_next(session, job_id)
+                return await self._try_next(session, job_id, examined)
         except StoreUnavailable:
             raise
         except Exception:
             log.exception("bulk_item_broke", job_id=str(job_id))
             return await self._pass_over(job_id)
 
-    async def _try_next(self, session: Session, job_id: UUID) -> bool:
+    async def _given(self, job_id: UUID, session: Session) -> Unvalidated | None:
+        """What the next item of a job validates."""
+        job = await queries.take(session, job_id)
+        if job is None or job.action is not BulkAction.RETRY:
+            return None
+        plan, item = await queries.plan_of_caller(session, job), await _first(session, job)
+        if plan is None or item is None:
+            return None
+        return await runs.given_of_retry(
+            session, _actor(job, plan), item.run_id, _wanted(job), engine=self._engine
+        )
+
+    async def _try_next(self, session: Session, job_id: UUID, examined: Examined | None) -> bool:
         job = await queries.take(session, job_id)
         if job is None:
             return False
@@ -97,7 +112,9 @@ class BulkWorker:
             return False
         try:
             async with session.connection.begin_nested():
-                new_run_id = await self._apply(session, _actor(job, plan), job, item.run_id)
+                new_run_id = await self._apply(
+                    session, _actor(job, plan), job, item.run_id, examined
+                )
         except StoreUnavailable:
             raise
         except QueueFull:
@@ -114,16 +131,25 @@ class BulkWorker:
         return True
 
     async def _apply(
-        self, session: Session, actor: Actor, job: BulkJob, run_id: UUID
+        self,
+        session: Session,
+        actor: Actor,
+        job: BulkJob,
+        run_id: UUID,
+        examined: Examined | None,
     ) -> UUID | None:
         """Change one run; returns the id of the new run of a retry."""
         if job.action is BulkAction.CANCEL:
             await runs.cancel(session, actor, run_id, engine=self._engine)
             return None
-        wanted = RunRetry(start=job.retry.start, latest_version=job.retry.latest_version)
-        plan = self._plans.get(actor.plan)
         retry = await runs.prepare_retry(
-            session, actor, run_id, wanted, engine=self._engine, plan=plan
+            session,
+            actor,
+            run_id,
+            _wanted(job),
+            engine=self._engine,
+            plan=self._plans.get(actor.plan),
+            examined=examined,
         )
         await runs.accept(session, retry, engine=self._engine)
         return retry.run.id
@@ -139,6 +165,10 @@ class BulkWorker:
             failed = replace(item, status=BulkItemStatus.FAILED, code="internal", message=message)
             await queries.settle(session, job.id, failed)
         return True
+
+
+def _wanted(job: BulkJob) -> RunRetry:
+    return RunRetry(start=job.retry.start, latest_version=job.retry.latest_version)
 
 
 async def _first(session: Session, job: BulkJob) -> BulkItem | None:

@@ -1,9 +1,9 @@
 """The route that runs drafts."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import Response
-from fastapi.responses import JSONResponse
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import MemberRequired, ScopeMissing
@@ -25,6 +25,7 @@ from stepiq.runs import schemas as run_schemas
 from stepiq.runs import service as runs
 from stepiq.runs.draft_runs import schemas, service
 from stepiq.runs.errors import RunNotFound
+from stepiq.runs.examining import examine
 from stepiq.web.bodies import router as new_router
 from stepiq.web.problems import problems
 from stepiq.web.transactions import OwnTx
@@ -74,6 +75,10 @@ async def run_draft(
         async with services.database.reading() as read:
             text, source_format = await service.stored_text(read, caller, body.pipeline_id)
     draft = await _parsed(text, source_format)
+    examined = await examine(
+        services.database,
+        partial(service.given, actor=caller, draft=draft, input_data=body.input_data, step=step),
+    )
     async with own_tx() as tx:
         prepared = await service.prepare(
             tx,
@@ -85,11 +90,10 @@ async def run_draft(
             rules=rules,
             input_data=body.input_data,
             step=step,
+            examined=examined,
         )
         await recorded.started(tx, caller, prepared.run)
-        view = run_schemas.view_for(caller, prepared.run)
-        accepted = JSONResponse(view.model_dump(mode="json"), 202)
-        await own_tx.keep(accepted)
+        accepted = await own_tx.answer(run_schemas.view_for(caller, prepared.run), 202)
         await runs.accept(tx, prepared, engine=services.engine)
     return accepted
 

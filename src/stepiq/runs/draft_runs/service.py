@@ -13,15 +13,16 @@ from stepiq.core.json import Json
 from stepiq.execution.pinning import StepRunInvalid
 from stepiq.execution.records import NOTHING
 from stepiq.execution.runtime import Engine
-from stepiq.language import offload
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.editor_drafts import service as drafts
 from stepiq.pipelines.editor_drafts.errors import DraftNotFound
 from stepiq.pipelines.records import Draft
 from stepiq.pipelines.service import Rules
+from stepiq.runs import examining
 from stepiq.runs import service as runs
 from stepiq.runs.errors import RunNotFound
+from stepiq.runs.examining import Examined, Unvalidated
 from stepiq.runs.records import Prepared
 from stepiq.store.database import Session
 from stepiq.web import requests
@@ -63,6 +64,27 @@ async def stored_text(
     return found.text, found.source_format
 
 
+async def given(
+    session: Session,
+    actor: Actor,
+    draft: Draft,
+    *,
+    input_data: dict[str, Json] | None,
+    step: StepWanted | None,
+) -> Unvalidated | None:
+    """What `prepare` validates, for `examining.examine`. None if the text has no definition.
+
+    Raises:
+        RunNotFound: there is no such earlier run.
+    """
+    definition = draft.loaded.definition
+    if definition is None:
+        return None
+    if input_data is None and step is not None and step.from_run is not None:
+        input_data = (await runs.get(session, actor, step.from_run, with_steps=False)).input_data
+    return Unvalidated(definition, input_data or {}, {} if step is None else step.outputs)
+
+
 async def prepare(
     session: Session,
     actor: Actor,
@@ -74,8 +96,11 @@ async def prepare(
     rules: Rules,
     input_data: dict[str, Json] | None,
     step: StepWanted | None,
+    examined: Examined | None = None,
 ) -> Prepared:
     """Prepare a run of a text that is not a version.
+
+    `examined` belongs to the same request. It is used as in `examining.valid_input`.
 
     Raises:
         PipelineNotFound: the workspace has no such pipeline, or it is archived.
@@ -90,12 +115,13 @@ async def prepare(
     only_step, reuse = None, NOTHING
     if step is not None:
         if step.from_run is not None:
-            earlier = await runs.get(session, actor, step.from_run)
+            earlier = await runs.get(session, actor, step.from_run, with_steps=False)
             if earlier.pipeline_id != target.id:
                 raise RunNotFound(step.from_run)
             input_data = earlier.input_data if input_data is None else input_data
+        checked = examining.checked_outputs(definition, examined)
         only_step, reuse = await engine.plan_step(
-            session, step.from_run, definition, step.step_id, step.outputs
+            session, step.from_run, definition, step.step_id, step.outputs, checked
         )
     new = await runs.new_run(
         session,
@@ -107,7 +133,7 @@ async def prepare(
         pipeline_id=target.id,
         version=target.version,
         trigger=runs.trigger_type(actor),
-        input_data=await offload.validate_apart(definition.input, input_data or {}),
+        input_data=await examining.valid_input(definition, input_data or {}, examined),
         caller=runs.caller_of(actor),
         reuse=reuse,
         only_step=only_step,

@@ -1,9 +1,10 @@
 """Routes of schedules."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Query, Response
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
@@ -12,6 +13,7 @@ from stepiq.billing.errors import PlanCronDisabled
 from stepiq.billing.http import BillingServices, BillingServicesDep
 from stepiq.billing.plans import Plan
 from stepiq.core import clock
+from stepiq.core.json import Json
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.execution.quotas import PlanSchedulesExceeded
 from stepiq.language import cron
@@ -19,6 +21,8 @@ from stepiq.language.cron import CronInvalid, TimezoneUnknown
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.errors import PipelineArchived, PipelineNotFound, PipelinePaused
+from stepiq.runs import service as runs
+from stepiq.runs.examining import Examined, examine
 from stepiq.runs.schemas import RunBrief, RunView, view_for
 from stepiq.triggers.schedules import queries, schemas, service
 from stepiq.triggers.schedules.errors import (
@@ -30,7 +34,7 @@ from stepiq.web.bodies import Instant
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import MAX_LIMIT, Page, PageQuery
 from stepiq.web.problems import problems
-from stepiq.web.transactions import Read, Tx
+from stepiq.web.transactions import OwnTx, Read, Tx
 
 router = new_router("Schedules")
 
@@ -143,6 +147,7 @@ async def list_schedules(
 @router.post(
     "/pipelines/{pipeline_id}/schedules",
     status_code=201,
+    response_model=schemas.ScheduleView,
     responses=problems(
         PipelineNotFound,
         PipelineArchived,
@@ -158,26 +163,39 @@ async def list_schedules(
 async def create_schedule(
     caller: Writer,
     services: BillingServicesDep,
-    tx: Tx,
+    own_tx: OwnTx,
     pipeline_id: UUID,
     body: schemas.ScheduleRequest,
-) -> schemas.ScheduleView:
+) -> Response:
     """Create a schedule for a pipeline."""
-    schedule = await service.create(
-        tx,
-        caller,
-        pipeline_id,
-        engine=services.engine,
-        plan=_plan(services, caller),
-        name=body.name,
-        cron_expression=body.cron_expression,
-        timezone=body.timezone,
-        input_data=body.input_data or {},
-        enabled=body.enabled,
-        overlap=body.overlap,
-        catch_up=body.catch_up,
+    input_data = body.input_data or {}
+    examined = await examine(
+        services.database,
+        partial(
+            runs.given,
+            actor=caller,
+            pipeline_id=pipeline_id,
+            engine=services.engine,
+            input_data=input_data,
+        ),
     )
-    return schemas.ScheduleView.model_validate(schedule)
+    async with own_tx() as tx:
+        schedule = await service.create(
+            tx,
+            caller,
+            pipeline_id,
+            engine=services.engine,
+            plan=_plan(services, caller),
+            name=body.name,
+            cron_expression=body.cron_expression,
+            timezone=body.timezone,
+            input_data=input_data,
+            enabled=body.enabled,
+            overlap=body.overlap,
+            catch_up=body.catch_up,
+            examined=examined,
+        )
+        return await own_tx.answer(schemas.ScheduleView.model_validate(schedule), 201)
 
 
 @router.get("/schedules/{schedule_id}", responses=problems(ScheduleNotFound, ScopeMissing))
@@ -201,12 +219,16 @@ async def get_schedule(caller: Reader, read: Read, schedule_id: UUID) -> schemas
 async def update_schedule(
     caller: Writer,
     services: BillingServicesDep,
-    tx: Tx,
+    own_tx: OwnTx,
     schedule_id: UUID,
     body: schemas.SchedulePatch,
 ) -> schemas.ScheduleView:
     """Change a schedule. If its times change, it next fires at the first new time from now on."""
-    return await _patch(tx, caller, services, schedule_id, body)
+    examined = None
+    if body.input_data is not None:
+        examined = await _examined(services, caller, schedule_id, body.input_data)
+    async with own_tx() as tx:
+        return await _patch(tx, caller, services, schedule_id, body, examined)
 
 
 @router.delete(
@@ -241,6 +263,7 @@ async def disable_schedule(
 @router.post(
     "/schedules/{schedule_id}/run-now",
     status_code=202,
+    response_model=RunView | RunBrief,
     responses=problems(
         ScheduleNotFound,
         PipelineNotFound,
@@ -253,16 +276,23 @@ async def disable_schedule(
     ),
 )
 async def run_schedule_now(
-    caller: Executor, services: BillingServicesDep, tx: Tx, schedule_id: UUID
-) -> RunView | RunBrief:
+    caller: Executor, services: BillingServicesDep, own_tx: OwnTx, schedule_id: UUID
+) -> Response:
     """Start a run with the schedule's input now, even if it is disabled. The caller counts as its trigger.
 
     The answer to a key without the scope `pipelines:read` has only `id` and `status`.
     """
-    run = await service.run_now(
-        tx, caller, schedule_id, engine=services.engine, plan=_plan(services, caller)
-    )
-    return view_for(caller, run)
+    examined = await _examined(services, caller, schedule_id)
+    async with own_tx() as tx:
+        run = await service.run_now(
+            tx,
+            caller,
+            schedule_id,
+            engine=services.engine,
+            plan=_plan(services, caller),
+            examined=examined,
+        )
+        return await own_tx.answer(view_for(caller, run), 202)
 
 
 @router.get("/schedules/{schedule_id}/ticks", responses=problems(ScheduleNotFound, ScopeMissing))
@@ -276,8 +306,29 @@ async def list_ticks(
     return page.page(rows, schemas.TickView.model_validate, queries.tick_key)
 
 
+async def _examined(
+    services: BillingServices,
+    caller: Actor,
+    schedule_id: UUID,
+    input_data: dict[str, Json] | None = None,
+) -> Examined | None:
+    find = partial(
+        service.given,
+        actor=caller,
+        schedule_id=schedule_id,
+        engine=services.engine,
+        input_data=input_data,
+    )
+    return await examine(services.database, find)
+
+
 async def _patch(
-    tx: Tx, caller: Actor, services: BillingServices, schedule_id: UUID, body: schemas.SchedulePatch
+    tx: Tx,
+    caller: Actor,
+    services: BillingServices,
+    schedule_id: UUID,
+    body: schemas.SchedulePatch,
+    examined: Examined | None = None,
 ) -> schemas.ScheduleView:
     changed = await service.patch(
         tx,
@@ -286,5 +337,6 @@ async def _patch(
         engine=services.engine,
         plan=_plan(services, caller),
         changes={name: value for name, value in body if value is not None},
+        examined=examined,
     )
     return schemas.ScheduleView.model_validate(changed)

@@ -1,7 +1,7 @@
 """Queries of schedules. Finding due schedules takes one index seek, independent of their number."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -52,7 +52,9 @@ _ADVANCE_TOGETHER = _advance(dict(many_rows.given(_MOVE_TYPES).c.items()))
 
 async def insert(session: Session, schedule: Schedule) -> None:
     """Store a new schedule."""
-    await session.execute(schedules.insert().values(**asdict(schedule)))
+    # `asdict` would copy the input value by value.
+    values = {name: getattr(schedule, name) for name in _FIELDS}
+    await session.execute(schedules.insert().values(**values))
 
 
 async def count(session: Session, pipeline_id: UUID, limit: int) -> int:

@@ -1,6 +1,6 @@
 """Synchronizes schedules with their pipelines: the `schedule` of a definition, archiving and pauses."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,6 +14,8 @@ from stepiq.store.database import Session
 from stepiq.store.states import CatchUp, Overlap
 from stepiq.triggers.schedules import queries
 from stepiq.triggers.schedules.records import MAX_PER_PIPELINE, Schedule, TickReason
+
+_CHANGED = ("cron_expression", "timezone", "enabled", "next_run_at", "updated_at")
 
 NAME = "Schedule of the definition"
 """Initial name of a schedule that a definition creates."""
@@ -132,4 +134,5 @@ async def _change(session: Session, found: Schedule, spec: ScheduleSpec) -> None
         return
     now = clock.now()
     changed = replace(changed, next_run_at=changed.next_after(now), updated_at=now)
-    await queries.update(session, found.id, asdict(changed))
+    values = {name: getattr(changed, name) for name in _CHANGED}
+    await queries.update(session, found.id, values)

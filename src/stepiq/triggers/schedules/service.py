@@ -19,8 +19,10 @@ from stepiq.language import cron, offload
 from stepiq.language.cron import CronInvalid
 from stepiq.pipelines import pausing
 from stepiq.pipelines import service as pipelines
+from stepiq.runs import examining
 from stepiq.runs import recorded as run_records
 from stepiq.runs import service as runs
+from stepiq.runs.examining import Examined, Unvalidated
 from stepiq.runs.records import Run
 from stepiq.store.database import Database, Session
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus
@@ -55,8 +57,9 @@ async def create(
     enabled: bool,
     overlap: Overlap,
     catch_up: CatchUp,
+    examined: Examined | None = None,
 ) -> Schedule:
-    """Create a schedule of a pipeline.
+    """Create a schedule of a pipeline. `examined` is used as in `examining.valid_input`.
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline.
@@ -70,7 +73,8 @@ async def create(
     pipeline = await pipelines.lock_kept(session, actor, pipeline_id)
     billing.require_cron(plan)
     _check_time(cron_expression, timezone)
-    await _check_input(session, engine, pipeline_id, pipeline.version, input_data)
+    definition = await engine.definitions.get(session, pipeline_id, pipeline.version)
+    await examining.valid_input(definition, input_data, examined)
     if await queries.count(session, pipeline_id, MAX_PER_PIPELINE) == MAX_PER_PIPELINE:
         raise TooManySchedules(MAX_PER_PIPELINE)
     await quotas.require_room(session, actor.workspace_id, plan, Quota.SCHEDULES)
@@ -119,8 +123,11 @@ async def patch(
     engine: Engine,
     plan: Plan,
     changes: dict[str, Any],
+    examined: Examined | None = None,
 ) -> Schedule:
     """Change fields of a schedule. With a new time, it fires next at the first match from now on.
+
+    `examined` is used as in `examining.valid_input`.
 
     Raises:
         ScheduleNotFound: the actor's workspace has no such schedule.
@@ -138,7 +145,8 @@ async def patch(
         billing.require_cron(plan)
     pipeline = await pipelines.get(session, actor, found.pipeline_id)
     if "input_data" in changes:
-        await _check_input(session, engine, pipeline.id, pipeline.version, changed.input_data)
+        definition = await engine.definitions.get(session, pipeline.id, pipeline.version)
+        await examining.valid_input(definition, changed.input_data, examined)
     now = clock.now()
     changed = replace(changed, updated_at=now)
     if pipeline.status is not PipelineStatus.ARCHIVED and _timing(changed) != _timing(found):
@@ -164,10 +172,39 @@ async def delete(session: Session, actor: Actor, schedule_id: UUID) -> None:
     await recorded.deleted(session, actor, found)
 
 
+async def given(
+    session: Session,
+    actor: Actor,
+    schedule_id: UUID,
+    *,
+    engine: Engine,
+    input_data: dict[str, Json] | None = None,
+) -> Unvalidated:
+    """The input of a schedule, or one for it, and the version that validates it. For `examining.examine`.
+
+    Raises:
+        ScheduleNotFound: the actor's workspace has no such schedule.
+    """
+    schedule = await get(session, actor, schedule_id)
+    if input_data is None:
+        input_data = schedule.input_data
+    return await runs.given(
+        session, actor, schedule.pipeline_id, engine=engine, input_data=input_data
+    )
+
+
 async def run_now(
-    session: Session, actor: Actor, schedule_id: UUID, *, engine: Engine, plan: Plan
+    session: Session,
+    actor: Actor,
+    schedule_id: UUID,
+    *,
+    engine: Engine,
+    plan: Plan,
+    examined: Examined | None = None,
 ) -> Run:
     """Start a run of a schedule now, with its input, whether it is enabled or not. Its next time does not change.
+
+    `examined` is used as in `examining.valid_input`.
 
     Raises:
         ScheduleNotFound: the actor's workspace has no such schedule.
@@ -189,6 +226,7 @@ async def run_now(
         plan=plan,
         input_data=schedule.input_data,
         schedule_id=schedule_id,
+        examined=examined,
     )
     await queries.update(session, schedule_id, {"last_run_at": clock.now()})
     await run_records.started(session, actor, prepared.run, schedule_id=schedule_id)
@@ -298,10 +336,3 @@ def _check_time(cron_expression: str, timezone: str) -> None:
         for problem in problems
     )
     raise problems[0]
-
-
-async def _check_input(
-    session: Session, engine: Engine, pipeline_id: UUID, version: int, input_data: dict[str, Json]
-) -> None:
-    definition = await engine.definitions.get(session, pipeline_id, version)
-    await offload.validate_apart(definition.input, input_data)
