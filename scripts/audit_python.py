@@ -39,8 +39,7 @@ def advice(errors: str) -> str:
 
 
 if __name__ == "__main__":
-    # The results go to standard output.
     audited = subprocess.run(sys.argv[1:], stderr=subprocess.PIPE, text=True, check=False)
     if audited.returncode != 0:
         sys.exit(advice(audited.stderr))
-    print(audited.stderr, end="")
+    print(audited.stderr, end="", file=sys.stderr)

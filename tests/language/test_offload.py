@@ -1,9 +1,11 @@
 """Large computations leave the event loop alone; small ones do without a thread."""
 
 import asyncio
+import gc
 import json
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -216,6 +218,36 @@ class TestCompute:
 
         assert ran == ["third"]
 
+    async def test_what_it_was_given_is_released_at_its_end(self):
+        class Given:
+            pass
+
+        given = Given()
+        left = weakref.ref(given)
+        gc.disable()
+        try:
+            await offload.compute(lambda _: None, given)
+            del given
+            # The next job of the thread replaces the last references.
+            await offload.compute(len, "")
+            assert left() is None
+        finally:
+            gc.enable()
+
+    async def test_without_another_thread_it_fails_and_the_next_one_runs(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        def start(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        turns = offload._Turns()
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", start)
+            with pytest.raises(RuntimeError, match="new thread"):
+                await offload._offload(lambda _: 1, turns)
+
+        assert await offload._offload(lambda _: 2, turns) == 2
+
 
 class TestTakeTurnsAs:
     async def test_others_do_not_wait_for_one_that_has_much_to_compute(self, held):
@@ -264,6 +296,29 @@ class TestTakeTurnsAs:
 
         done.set()
         await asyncio.gather(*running)
+
+    async def test_a_suspended_one_continues_even_if_others_compute_all_the_time(self):
+        """Its workspace has used much lately, so it cannot begin in the reserve."""
+        done, turns = threading.Event(), {"heavy": 0, "a": 0, "b": 0, "c": 0}
+        places = offload._Turns(now=lambda: 0.0)
+        places._places._activate("heavy").used = 1e9
+
+        def compute(name: str) -> None:
+            while not done.is_set():
+                pauses.pause_if_due()
+                turns[name] += 1
+
+        jobs = {name: offload._Job(lambda _, name=name: compute(name)) for name in turns}
+        for name, job in jobs.items():
+            places.add(name, job)
+        for _ in range(3):
+            seen = dict(turns)
+            while any(turns[name] == seen[name] for name in turns):
+                await asyncio.to_thread(time.sleep, 0)
+
+        done.set()
+        for job in jobs.values():
+            await asyncio.wrap_future(job.result)
 
     async def test_so_many_at_most_are_suspended(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(offload, "_MOST_SUSPENDED", 0)

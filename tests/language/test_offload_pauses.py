@@ -51,7 +51,7 @@ class TestPause:
             job.seconds += computed
             pause()
 
-        offload._Job(work).run(lambda: None)
+        offload._Job(work).run(lambda _: None)
 
         assert slept == expected
 
@@ -61,7 +61,7 @@ class TestPause:
         def work(pause: Callable[[], None]) -> None:
             job.seconds += 0.01
 
-        offload._Job(work).run(lambda: None)
+        offload._Job(work).run(lambda _: None)
 
         assert slept == [SHORT, 0.04]
 
@@ -76,7 +76,7 @@ class TestPause:
                 job.seconds += pauses.DUE_SECONDS * 0.6
                 pauses.pause_if_due()
 
-        offload._Job(work).run(lambda: None)
+        offload._Job(work).run(lambda _: None)
         pauses.pause_if_due()
 
         assert slept == [SHORT, SHORT]

@@ -16,7 +16,6 @@ from stepiq.core.json import Json
 from stepiq.language import offload, schema_process, schema_process_client, schemas
 from stepiq.language.inputs import InputInvalid, InputSchema
 from stepiq.language.schema_process_client import SchemaProcess
-from stepiq.language.schema_work import ValidationMeter
 from stepiq.language.schemas import Schema, compile_schema
 
 CHOICES: list[Json] = [{"const": number} for number in range(120)]
@@ -33,37 +32,52 @@ VALID: dict[str, Json] = {"numbers": ALLOWED}
 INVALID: dict[str, Json] = {"numbers": [*ALLOWED, 120]}
 
 
-def in_thread() -> ValidationMeter:
-    return ValidationMeter(pause=lambda: None)
-
-
 @pytest.fixture
 def schema() -> Schema:
     return compile_schema(LARGE, max_patterns=0)
 
 
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[SchemaProcess]:
-    """The process that `schemas` uses in this test."""
-    new = SchemaProcess()
-    monkeypatch.setattr(schemas, "process", new)
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def process(clock: Clock) -> Iterator[SchemaProcess]:
+    """The process of this thread."""
+    new = SchemaProcess(now=clock)
+    schema_process_client.use(new)
     yield new
+    schema_process_client.use(None)
     new.close()
 
 
 class TestLargeValue:
-    async def test_a_thread_of_the_server_leaves_it_to_the_process(self, schema, process):
-        given = await offload.validate(InputSchema(schema), VALID)
+    @pytest.mark.parametrize(
+        ("validate", "turns"),
+        [(offload.validate, offload._turns), (offload.validate_apart, offload._apart_turns)],
+    )
+    async def test_the_threads_of_each_pool_have_a_process(
+        self, schema, validate: Any, turns: offload._Turns
+    ):
+        assert await validate(InputSchema(schema), VALID) == VALID
+        assert turns.process.pid is not None
 
-        assert given == VALID
-        assert process.pid is not None
-
-    async def test_its_issues_are_the_same(self, process, monkeypatch: pytest.MonkeyPatch):
+    def test_its_issues_are_the_same(self, process, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(schemas, "_UNITS_HERE", 0)
         schema = compile_schema(NUMBERS, max_patterns=0)
         value: Json = {"numbers": [1, "ä", {"b": None}, 5_001, 2.5, -0.0, 10**30, 1e-300]}
 
-        apart = schema.issues(value, ("steps", 0), "The output", in_thread())
+        apart = schema.issues(value, ("steps", 0), "The output")
+        schema_process_client.use(None)
 
         assert process.pid is not None
         assert apart == schema.issues(value, ("steps", 0), "The output")
@@ -71,9 +85,9 @@ class TestLargeValue:
             f"steps[0].numbers[{index}]" for index in (1, 2, 3, 4, 6, 7)
         ]
 
-    async def test_the_input_is_refused_as_if_it_were_small(self, schema, process):
+    def test_an_input_is_refused(self, schema, process):
         with pytest.raises(InputInvalid) as refused:
-            await offload.validate(InputSchema(schema), INVALID)
+            InputSchema(schema).validate(INVALID)
 
         assert refused.value.issues == (
             Issue(
@@ -83,8 +97,8 @@ class TestLargeValue:
         )  # fmt: skip
         assert process.pid is not None
 
-    def test_outside_of_such_a_thread_it_is_validated_here(self, schema, process):
-        assert schema.issues(VALID) == ()
+    def test_a_small_one_is_validated_in_the_thread(self, schema, process):
+        assert schema.issues({"numbers": [119] * 10}) == ()
         assert process.pid is None
 
 
@@ -100,12 +114,17 @@ class TestProcess:
         assert self.ask(process) == before
         assert process.pid != killed
 
-    def test_one_that_does_not_answer_is_replaced(self, process, monkeypatch: pytest.MonkeyPatch):
+    @pytest.mark.parametrize("length", [1, 1_000_000], ids=["an answer", "a read"])
+    def test_the_time_for_each_step_is_limited(
+        self, process, clock: Clock, length: int, monkeypatch: pytest.MonkeyPatch
+    ):
         before = self.ask(process)
         os.kill(process.pid, signal.SIGSTOP)
         with monkeypatch.context() as patch:
-            patch.setattr(schema_process_client, "_ANSWER_SECONDS", 0.0)
-            assert self.ask(process) is None
+            # The second process is not ready in this time either.
+            patch.setattr(schema_process_client, "_ANSWER_SECONDS", 0.001)
+            assert process.issues(LARGE, {"numbers": [0], "text": "a" * length}, (), "It") is None
+        clock.now += 61
 
         assert self.ask(process) == before
 
@@ -124,8 +143,39 @@ class TestProcess:
         monkeypatch.setattr(sys, "executable", "/nowhere/python")
 
         assert self.ask(process) is None
-        assert schema.issues(INVALID, meter=in_thread())
+        assert schema.issues(INVALID) != ()
         assert process.pid is None
+
+    def test_after_two_failures_none_is_started_for_a_minute(
+        self, process, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "executable", "/nowhere/python")
+            assert self.ask(process) is None
+        clock.now += 59
+        assert self.ask(process) is None
+
+        clock.now += 1
+        assert self.ask(process) is not None
+
+    def test_a_value_that_is_not_json_is_left_to_the_thread(self, process):
+        assert process.issues(LARGE, {"numbers": [float("nan")]}, (), "It") is None
+        assert process.pid is None
+
+    def test_an_interruption_ends_it(self, process, monkeypatch: pytest.MonkeyPatch):
+        self.ask(process)
+        interrupted = process.pid
+
+        def from_json(_: bytes) -> None:
+            raise MemoryError
+
+        monkeypatch.setattr(schema_process_client, "from_json", from_json)
+        with pytest.raises(MemoryError):
+            self.ask(process)
+
+        assert process.pid is None
+        with pytest.raises(ProcessLookupError):
+            os.kill(interrupted, 0)
 
 
 class TestServe:

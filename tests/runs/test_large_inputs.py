@@ -291,7 +291,7 @@ class TestBeforeTheTransaction:
         pipeline_id = await make.pipeline(account, source=SOURCE)
         plan = Plans.load({}).get("enterprise")
         find = partial(
-            service.given,
+            service.to_validate,
             actor=actor(account),
             pipeline_id=pipeline_id,
             engine=engine,

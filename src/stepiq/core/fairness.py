@@ -180,10 +180,15 @@ class FairSemaphore:
         share = self._shares.get(owner)
         return share is None or share.recent_use(self._now()) <= self._little_use
 
-    def take(self, owner: Owner) -> bool:
-        """Take a place if the owner can have one now. Returns whether it did; if so, the caller must `release` it."""
+    def take(self, owner: Owner, *, from_reserve: bool = False) -> bool:
+        """Take a place if the owner can have one now. Returns whether it did; if so, the caller must `release` it.
+
+        Args:
+            owner: Whose place it is.
+            from_reserve: Whether it can be one of the reserve in any case.
+        """
         share = self._activate(owner)
-        is_granted = not share.waiting and self._may_take(share)
+        is_granted = not share.waiting and self._may_take(share, from_reserve=from_reserve)
         if is_granted:
             self._grant(share)
         self._rest(owner, share)
@@ -266,10 +271,10 @@ class FairSemaphore:
             return False
         return share.recent_use(self._now()) <= self._little_use
 
-    def _may_take(self, share: _Share) -> bool:
+    def _may_take(self, share: _Share, *, from_reserve: bool) -> bool:
         if not self._free or share.held >= self.share:
             return False
-        return self._free > self.reserve or self._may_use_reserve(share)
+        return from_reserve or self._free > self.reserve or self._may_use_reserve(share)
 
     def _may_wait(self, share: _Share) -> bool:
         if not share.waiting:

@@ -11,13 +11,15 @@ from stepiq.language.outputs import output_issues
 from stepiq.language.schema_work import ValidationMeter
 from stepiq.language.specs import Step
 
-Checked = Mapping[tuple[str, str], tuple[Issue, ...]]
+OutputIssues = Mapping[tuple[str, str], tuple[Issue, ...]]
 """The problems of outputs that were checked, by the id of the step and the name under which the output was given."""
 
-UNCHECKED: Checked = MappingProxyType({})
+UNCHECKED: OutputIssues = MappingProxyType({})
 
 
-def check(definition: Definition, outputs: Mapping[str, Json], meter: ValidationMeter) -> Checked:
+def check(
+    definition: Definition, outputs: Mapping[str, Json], meter: ValidationMeter
+) -> OutputIssues:
     """Check outputs before the transaction that uses them. Those without a step are left out.
 
     Args:
@@ -38,7 +40,7 @@ def check(definition: Definition, outputs: Mapping[str, Json], meter: Validation
 
 
 def issues(
-    step: Step, name: str, value: Json, checked: Checked, meter: ValidationMeter | None
+    step: Step, name: str, value: Json, checked: OutputIssues, meter: ValidationMeter | None
 ) -> tuple[Issue, ...]:
     """The problems of a value that was given under this name as the output of a step. It is not checked again."""
     found = checked.get((step.id, name))

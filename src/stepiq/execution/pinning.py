@@ -8,7 +8,7 @@ from stepiq.core.errors import Invalid, Issue
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
 from stepiq.execution import given_outputs, retries
-from stepiq.execution.given_outputs import UNCHECKED, Checked
+from stepiq.execution.given_outputs import UNCHECKED, OutputIssues
 from stepiq.execution.records import NOTHING, ClaimedRun, Reuse, StepRecord
 from stepiq.execution.scope import owners
 from stepiq.language.definition import Definition, every_step
@@ -34,7 +34,7 @@ def pin(
     outputs: Mapping[str, Json],
     earlier: ClaimedRun | None = None,
     meter: ValidationMeter | None = None,
-    checked: Checked = UNCHECKED,
+    checked: OutputIssues = UNCHECKED,
 ) -> tuple[str, Reuse]:
     """The step to execute alone, and the recorded outputs of other steps that it can use.
 
@@ -92,7 +92,7 @@ def _given(
     outputs: Mapping[str, Json],
     kept: Mapping[Place, StepRecord],
     meter: ValidationMeter | None,
-    checked: Checked,
+    checked: OutputIssues,
 ) -> dict[Place, StepRecord]:
     """Records of outputs that the caller provides."""
     steps = {step.id: step for step in definition.every_step}

@@ -12,7 +12,7 @@ from stepiq.core.errors import Invalid, Issue
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json, dumps
 from stepiq.execution import given_outputs
-from stepiq.execution.given_outputs import UNCHECKED, Checked
+from stepiq.execution.given_outputs import UNCHECKED, OutputIssues
 from stepiq.execution.journal_rows import step_row
 from stepiq.execution.records import NOTHING, ClaimedRun, Meter, Reservation, Reuse, StepRecord
 from stepiq.language.data import is_object
@@ -50,7 +50,7 @@ def plan(
     start: str,
     outputs: Mapping[str, Json],
     meter: ValidationMeter | None = None,
-    checked: Checked = UNCHECKED,
+    checked: OutputIssues = UNCHECKED,
 ) -> Reuse:
     """Determine what a retry reuses.
 
@@ -164,7 +164,7 @@ def _edited(
     outputs: Mapping[str, Json],
     definition: Definition,
     meter: ValidationMeter | None,
-    checked: Checked,
+    checked: OutputIssues,
 ) -> dict[UUID, Json]:
     """The replacement outputs by the id of the record that they apply to: the last one of each top-level step."""
     last = {record.step_id: record for record in kept if not record.branch}
@@ -188,7 +188,11 @@ def _edited(
 
 
 def _misfits(
-    step: Step, record: StepRecord, value: Json, meter: ValidationMeter | None, checked: Checked
+    step: Step,
+    record: StepRecord,
+    value: Json,
+    meter: ValidationMeter | None,
+    checked: OutputIssues,
 ) -> Iterable[Issue]:
     at = ("outputs", step.id)
     issues = given_outputs.issues(step, step.id, value, checked, meter)

@@ -17,7 +17,7 @@ from stepiq.execution.admission import Admission
 from stepiq.execution.definitions import Definitions
 from stepiq.execution.dependencies import Dependencies
 from stepiq.execution.executor import Executor
-from stepiq.execution.given_outputs import UNCHECKED, Checked
+from stepiq.execution.given_outputs import UNCHECKED, OutputIssues
 from stepiq.execution.handlers import handlers
 from stepiq.execution.journal import ClaimLost, Journal, recorded
 from stepiq.execution.limits import PlanBook
@@ -221,7 +221,7 @@ class Engine:
         *,
         start: str,
         outputs: Mapping[str, Json],
-        checked: Checked = UNCHECKED,
+        checked: OutputIssues = UNCHECKED,
     ) -> Reuse:
         """The steps that a retry of a run reuses. The arguments are those of `retries.plan`.
 
@@ -252,7 +252,7 @@ class Engine:
         definition: Definition,
         step_id: str,
         outputs: Mapping[str, Json],
-        checked: Checked = UNCHECKED,
+        checked: OutputIssues = UNCHECKED,
     ) -> tuple[str, Reuse]:
         """The step that a run of one step executes, and the outputs of others; see `pinning.pin`.
 

@@ -23,8 +23,10 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from stepiq.core import pauses
 from stepiq.core.fairness import FairSemaphore, current_owner
 from stepiq.core.json import Json
+from stepiq.language import schema_process_client
 from stepiq.language.expressions import EvaluationMeter as Work
 from stepiq.language.expressions import Expression
+from stepiq.language.schema_process_client import SchemaProcess
 from stepiq.language.schema_work import ValidationMeter
 from stepiq.language.templates import OverBudget, RenderMeter
 
@@ -188,10 +190,10 @@ class _Job:
         """CPU time of the thread at the end of the last pause."""
         self._turn_began = 0.0
         """CPU time of the thread at the beginning of the turn."""
-        self._give_way: Callable[[], None]
+        self._give_way: Callable[[_Job], None]
 
-    def run(self, give_way: Callable[[], None]) -> None:
-        """Do the work. `give_way` is called regularly; it returns when the job may continue."""
+    def run(self, give_way: "Callable[[_Job], None]") -> None:
+        """Do the work. `give_way` is called regularly with the job; it returns when the job may continue."""
         if not self.result.set_running_or_notify_cancel():
             return
         self._give_way = give_way
@@ -205,12 +207,17 @@ class _Job:
         if self._computed() >= pauses.DUE_SECONDS:
             self._rest()
 
+    def fail(self, error: Exception) -> None:
+        """End with an error instead of the work."""
+        if self.result.set_running_or_notify_cancel():
+            self.result.set_exception(error)
+
     def _pause(self) -> None:
         if self.is_abandoned:
             raise _Abandoned
         self._rest()
         if self._since - self._turn_began >= _TURN_CPU_SECONDS:
-            self._give_way()
+            self._give_way(self)
             self._since = self._turn_began = time.thread_time()
 
     def _computed(self) -> float:
@@ -239,10 +246,12 @@ def _cpu_clock() -> Callable[[], float]:
 class _Turns:
     """Places for jobs, one per owner at a time, in round-robin order. Threads start when they are needed.
 
-    The last free place is only for owners with a single job and little recent use.
+    The last free place is only for owners with a single job and little recent use, and for jobs that were suspended.
+    Large values that jobs validate are sent to a process of these places.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self.process = SchemaProcess()
         self._changed = threading.Condition()
         self._places = FairSemaphore(
             _PLACES, share=1, reserve=_RESERVE, little_use_seconds=_LITTLE_USE_SECONDS, now=now
@@ -268,20 +277,31 @@ class _Turns:
                 continue
             self._beginning.append((owner, job))
             if self._free_threads < len(self._beginning):
-                sys.setswitchinterval(min(sys.getswitchinterval(), _TURN_SECONDS))
-                self._free_threads += 1
-                # Daemon threads, so that a computation does not keep the process from exiting.
-                threading.Thread(target=self._work, name="offload", daemon=True).start()
+                try:
+                    self._start_thread()
+                except RuntimeError as error:
+                    # The system allows no more threads.
+                    self._beginning.pop()
+                    self._places.release(owner)
+                    job.fail(error)
+                    continue
             self._changed.notify()
 
+    def _start_thread(self) -> None:
+        sys.setswitchinterval(min(sys.getswitchinterval(), _TURN_SECONDS))
+        # Daemon threads, so that a computation does not keep the process from exiting.
+        threading.Thread(target=self._work, name="offload", daemon=True).start()
+        self._free_threads += 1
+
     def _work(self) -> None:
+        schema_process_client.use(self.process)
         while True:
             with self._changed:
                 while not self._beginning:
                     self._changed.wait()
                 owner, job = self._beginning.popleft()
                 self._free_threads -= 1
-            job.run(partial(self._give_way, owner, job))
+            job.run(partial(self._give_way, owner))
             # Released early: it holds a whole context.
             del job
             with self._changed:
@@ -294,7 +314,8 @@ class _Turns:
     def _give_way(self, owner: Hashable, job: _Job) -> None:
         """Wait for the next turn of the owner, if others wait for theirs."""
         with self._changed:
-            if not self._waiting.keys() - {owner} or self._suspended >= _MOST_SUSPENDED:
+            others = (each for each in self._waiting if not self._places.held(each))
+            if next(others, None) is None or self._suspended >= _MOST_SUSPENDED:
                 return
             job.may_continue = threading.Event()
             self._suspended += 1
@@ -308,10 +329,12 @@ class _Turns:
 
     def _next(self) -> tuple[Hashable, _Job] | None:
         for owner, jobs in self._waiting.items():
+            # A suspended job lets others have its place soon, so it can use the reserve.
+            continues = jobs[0].may_continue is not None
             has_backlog = len(jobs) > 1
-            if has_backlog and self._places.free <= _RESERVE:
+            if has_backlog and not continues and self._places.free <= _RESERVE:
                 continue
-            if self._places.take(owner):
+            if self._places.take(owner, from_reserve=continues):
                 job = jobs.popleft()
                 del self._waiting[owner]
                 if jobs:

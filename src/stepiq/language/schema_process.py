@@ -33,9 +33,10 @@ def serve(connection: "Connection[bytes, bytes]") -> None:
     """Answer the questions of a `SchemaProcess`. Each is two messages: the schema, and what `Schema.issues` takes."""
     with suppress(EOFError, OSError):
         while True:
-            schema = _compiled(connection.recv_bytes())
-            value, at, subject = from_json(connection.recv_bytes())
-            issues = schema.issues(value, tuple(at), subject)
+            # Both are received first, so that sending them never takes long.
+            document, question = connection.recv_bytes(), connection.recv_bytes()
+            value, at, subject = from_json(question)
+            issues = _compiled(document).issues(value, tuple(at), subject)
             connection.send_bytes(
                 to_json([[each.path, each.code, each.message] for each in issues])
             )

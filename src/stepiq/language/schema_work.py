@@ -42,11 +42,6 @@ class ValidationMeter:
         if pause is not None:
             self._left = OPERATIONS_PER_PAUSE
 
-    @property
-    def is_in_thread(self) -> bool:
-        """Whether the work is done in a thread that must not delay the event loop."""
-        return self._pause is not None
-
     def spend(self, operations: int = 1) -> None:
         """Charge for work to be done."""
         self._left -= operations

@@ -12,11 +12,11 @@ import jsonschema_rs
 
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json, dumps
+from stepiq.language import schema_process_client
 from stepiq.language.data import is_array, is_object, is_whole, kind_of
 from stepiq.language.patterns import PatternSyntaxError, compile_regex
 from stepiq.language.places import Path, write_path
 from stepiq.language.schema_cost import SchemaCost, SchemaProblem, measure
-from stepiq.language.schema_process_client import SchemaProcess
 from stepiq.language.schema_words import no_list_of_fields, no_schema, wrong_type_name
 from stepiq.language.schema_work import ValidationMeter, work_of
 
@@ -32,9 +32,6 @@ _OPERATIONS_PER_ERROR = 10
 """The library creates an error, and it becomes an issue, in about 10 microseconds together."""
 _MAX_COPIED = 20_000_000
 """Most characters that they may copy."""
-
-process = SchemaProcess()
-"""Validates the large values of all threads of this server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,8 @@ class Schema:
         if work.units > _MAX_UNITS:
             message = f"{subject} and the schema are too large to check. Make one of them smaller."
             return (Issue(write_path(at), "too_large", message),)
-        if work.units > _UNITS_HERE and meter.is_in_thread:
+        process = schema_process_client.of_this_thread()
+        if work.units > _UNITS_HERE and process is not None:
             found_apart = process.issues(self.document, value, at, subject)
             if found_apart is not None:
                 return found_apart

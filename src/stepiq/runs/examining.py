@@ -2,7 +2,7 @@
 
 On SQLite, a transaction that writes blocks all others, and a large value takes up to 0.2 seconds to validate. Refusals
 keep their order: the transaction checks everything else first, and then takes the result or the error from here. It
-validates again only if the version or the input has changed in the meantime.
+validates again only if the version or the input has changed in the meantime, or was compiled again.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json, dumps
 from stepiq.execution import given_outputs
-from stepiq.execution.given_outputs import UNCHECKED, Checked
+from stepiq.execution.given_outputs import UNCHECKED, OutputIssues
 from stepiq.language import offload
 from stepiq.language.definition import Definition
 from stepiq.language.inputs import InputInvalid
@@ -36,7 +36,9 @@ class Examined:
     given: Unvalidated
     result: dict[str, Json] | InputInvalid
     """The input with defaults, or the error."""
-    outputs: Checked
+    outputs: OutputIssues
+    text: str
+    """The input as JSON."""
 
 
 async def examine(
@@ -69,14 +71,14 @@ async def valid_input(
     Raises:
         InputInvalid: it does not match the schema; one issue per field.
     """
-    if examined is None or not _is_of(examined.given, definition, input_data):
+    if examined is None or not _is_of(examined, definition, input_data):
         return await offload.validate_apart(definition.input, input_data)
     if isinstance(examined.result, InputInvalid):
         raise examined.result
     return examined.result
 
 
-def checked_outputs(definition: Definition, examined: Examined | None) -> Checked:
+def checked_outputs(definition: Definition, examined: Examined | None) -> OutputIssues:
     """The results of the checks of outputs, if they are of this version."""
     if examined is None or examined.given.definition is not definition:
         return UNCHECKED
@@ -87,17 +89,16 @@ async def _examined(given: Unvalidated) -> Examined:
     outputs = await offload.metered(
         lambda meter: given_outputs.check(given.definition, given.outputs, meter), ValidationMeter
     )
+    text = dumps(dict(given.input_data))
     try:
         result = await offload.validate(given.definition.input, given.input_data)
     except InputInvalid as error:
-        return Examined(given, error, outputs)
-    return Examined(given, result, outputs)
+        return Examined(given, error, outputs, text)
+    return Examined(given, result, outputs, text)
 
 
-def _is_of(given: Unvalidated, definition: Definition, input_data: Mapping[str, Json]) -> bool:
-    if given.definition is not definition:
+def _is_of(examined: Examined, definition: Definition, input_data: Mapping[str, Json]) -> bool:
+    if examined.given.definition is not definition:
         return False
     # As text, because `1`, `1.0` and `True` are equal. A stored input was read twice, so it is not the same object.
-    return given.input_data is input_data or dumps(dict(given.input_data)) == dumps(
-        dict(input_data)
-    )
+    return examined.given.input_data is input_data or examined.text == dumps(dict(input_data))

@@ -123,7 +123,7 @@ async def payment(
     return Payment(engine.spends_credits(definition, own_keys), own_keys)
 
 
-async def given(
+async def to_validate(
     session: Session,
     actor: Actor,
     pipeline_id: UUID,
@@ -277,7 +277,7 @@ async def prepare_retry(
     return await with_view(session, new)
 
 
-async def given_of_retry(
+async def retry_to_validate(
     session: Session, actor: Actor, run_id: UUID, wanted: RunRetry, *, engine: Engine
 ) -> Unvalidated:
     """What `prepare_retry` validates, for `examining.examine`. It raises the errors that come before."""

@@ -74,7 +74,7 @@ class BulkWorker:
     async def _next(self, job_id: UUID) -> bool:
         """Try the next item of a job; False if the job has ended, waits, or belongs to another worker."""
         try:
-            examined = await examine(self._database, partial(self._given, job_id))
+            examined = await examine(self._database, partial(self._to_validate, job_id))
             async with self._database.transaction() as session:
                 return await self._try_next(session, job_id, examined)
         except StoreUnavailable:
@@ -83,7 +83,7 @@ class BulkWorker:
             log.exception("bulk_item_broke", job_id=str(job_id))
             return await self._pass_over(job_id)
 
-    async def _given(self, job_id: UUID, session: Session) -> Unvalidated | None:
+    async def _to_validate(self, job_id: UUID, session: Session) -> Unvalidated | None:
         """What the next item of a job validates."""
         job = await queries.take(session, job_id)
         if job is None or job.action is not BulkAction.RETRY:
@@ -91,7 +91,7 @@ class BulkWorker:
         plan, item = await queries.plan_of_caller(session, job), await _first(session, job)
         if plan is None or item is None:
             return None
-        return await runs.given_of_retry(
+        return await runs.retry_to_validate(
             session, _actor(job, plan), item.run_id, _wanted(job), engine=self._engine
         )
 

@@ -77,7 +77,9 @@ async def run_draft(
     draft = await _parsed(text, source_format)
     examined = await examine(
         services.database,
-        partial(service.given, actor=caller, draft=draft, input_data=body.input_data, step=step),
+        partial(
+            service.to_validate, actor=caller, draft=draft, input_data=body.input_data, step=step
+        ),
     )
     async with own_tx() as tx:
         prepared = await service.prepare(

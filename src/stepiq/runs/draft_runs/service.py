@@ -64,7 +64,7 @@ async def stored_text(
     return found.text, found.source_format
 
 
-async def given(
+async def to_validate(
     session: Session,
     actor: Actor,
     draft: Draft,

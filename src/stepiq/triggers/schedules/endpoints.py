@@ -172,7 +172,7 @@ async def create_schedule(
     examined = await examine(
         services.database,
         partial(
-            runs.given,
+            runs.to_validate,
             actor=caller,
             pipeline_id=pipeline_id,
             engine=services.engine,
@@ -313,7 +313,7 @@ async def _examined(
     input_data: dict[str, Json] | None = None,
 ) -> Examined | None:
     find = partial(
-        service.given,
+        service.to_validate,
         actor=caller,
         schedule_id=schedule_id,
         engine=services.engine,

@@ -172,7 +172,7 @@ async def delete(session: Session, actor: Actor, schedule_id: UUID) -> None:
     await recorded.deleted(session, actor, found)
 
 
-async def given(
+async def to_validate(
     session: Session,
     actor: Actor,
     schedule_id: UUID,
@@ -188,7 +188,7 @@ async def given(
     schedule = await get(session, actor, schedule_id)
     if input_data is None:
         input_data = schedule.input_data
-    return await runs.given(
+    return await runs.to_validate(
         session, actor, schedule.pipeline_id, engine=engine, input_data=input_data
     )
 
