@@ -39,7 +39,8 @@ def advice(errors: str) -> str:
 
 
 if __name__ == "__main__":
+    # pip-audit writes its tables to standard output, and only this summary to standard error.
     audited = subprocess.run(sys.argv[1:], stderr=subprocess.PIPE, text=True, check=False)
     if audited.returncode != 0:
         sys.exit(advice(audited.stderr))
-    print(audited.stderr, end="", file=sys.stderr)
+    print(audited.stderr, end="")
