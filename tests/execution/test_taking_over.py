@@ -73,9 +73,22 @@ def lost_claims(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return lost
 
 
+@pytest.fixture
+def lost_starts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The same, but the library knows the tickets when the response is lost."""
+    lost: list[str] = []
+    losing = _losing(SystemDatabase.start_queued_workflows, lost)
+    monkeypatch.setattr(SystemDatabase, "start_queued_workflows", losing)
+    return lost
+
+
 class TestTakeBackUnstarted:
     async def test_a_ticket_is_executed_although_the_response_to_its_claim_was_lost(
-        self, world: World, lost_claims: list[str], monkeypatch: pytest.MonkeyPatch
+        # Before the world, whose worker claims at once.
+        self,
+        lost_claims: list[str],
+        world: World,
+        monkeypatch: pytest.MonkeyPatch,
     ):
         monkeypatch.setattr(recovery, "_UNSTARTED_TURNS", 1_000)
         run_id, heard = await world.start(await world.pipeline(TRANSFORM))
@@ -87,18 +100,15 @@ class TestTakeBackUnstarted:
         assert (ended.run.status, ended.run.claim, ended.run.crashes) == ("completed", 1, 0)
 
     async def test_so_is_one_that_the_library_knows_and_does_not_start(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
+        self, lost_starts: list[str], world: World, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(recovery, "_UNSTARTED_TURNS", 1)
-        lost: list[str] = []
-        losing = _losing(SystemDatabase.start_queued_workflows, lost)
-        monkeypatch.setattr(SystemDatabase, "start_queued_workflows", losing)
         run_id, heard = await world.start(await world.pipeline(TRANSFORM))
 
         await asyncio.wait_for(heard.until_ended(), 60)
 
         ended = await world.ended(run_id, heard)
-        assert lost == [f"{run_id}:1"]
+        assert lost_starts == [f"{run_id}:1"]
         assert (ended.run.status, ended.run.claim, ended.run.crashes) == ("completed", 1, 0)
 
     async def test_without_a_failed_claim_no_ticket_counts_as_lost(
