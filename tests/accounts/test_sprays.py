@@ -8,6 +8,7 @@ from datetime import timedelta
 import httpx2
 import pytest
 
+from stepiq.accounts import throttle
 from stepiq.accounts.errors import Busy
 from stepiq.accounts.throttle import Sprays
 from tests.support.make_accounts import PASSWORD
@@ -62,6 +63,22 @@ class TestSprays:
 
         # The clock of the event loop can be ahead by its resolution.
         assert time.monotonic() - begun >= 0.999
+
+    async def test_so_does_one_because_too_many_are_waiting(self, app, client):
+        limit(app, of_all=1, interval_seconds=3_600)
+        await spray(client, 1)
+        # One has its turn, and the queue holds the others except one.
+        several = range(1 + throttle._WAITING_OF_NETWORK + 1)
+        waiting = [asyncio.create_task(spray(client, 1)) for _ in several]
+        begun = time.monotonic()
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+
+        assert done.pop().result() == [503]
+        assert time.monotonic() - begun >= 0.999
+
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
     @pytest.mark.parametrize(
         ("addresses", "neighbor", "stranger"),

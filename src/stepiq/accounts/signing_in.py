@@ -11,7 +11,7 @@ from stepiq.accounts import recorded, schemas, service
 from stepiq.accounts.audit.http import AUDIT
 from stepiq.accounts.audit.records import person
 from stepiq.accounts.devices import SessionOrigin
-from stepiq.accounts.errors import LoginFailed, TooManyAttempts
+from stepiq.accounts.errors import Busy, LoginFailed, TooManyAttempts
 from stepiq.accounts.http import AuthServices
 from stepiq.accounts.origin import client_of, origin_of
 from stepiq.accounts.throttle import LoginAttempt
@@ -32,15 +32,15 @@ async def sign_in(
         LoginFailed: the address or the password is wrong.
         TotpRequired: the password is right, and the account also needs a code.
         TotpWrong: the password is right, and the code is wrong or used.
-        TooManyAttempts: the limit of the account, the client or its network is reached. It is raised after a second, to
-            limit the load from programs that guess passwords.
+        TooManyAttempts: the limit of the account, the client or its network is reached. It and `Busy` are raised after a
+            second, to limit the load from programs that guess passwords.
         Busy: too many logins are waiting.
         InvitationInvalid: the invitation is not valid for this address.
         NoWorkspace: the account is not a member of any workspace.
     """
     try:
         return await _sign_in(request, services, doors, body)
-    except TooManyAttempts:
+    except (TooManyAttempts, Busy):
         # Clients that are refused at once would try again at once.
         await asyncio.sleep(_REFUSAL_SECONDS)
         raise
