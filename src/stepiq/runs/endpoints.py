@@ -57,7 +57,7 @@ Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
 
 _LARGEST_SEQ = 2**31 - 1
 _QUICK_BYTES = 2_048
-"""Largest body whose input is validated inside the transaction on SQLite.
+"""Largest body whose input is validated inside the transaction.
 
 Examining it before adds a fifth to the CPU time of a start. It takes up to 45 ms to validate an input of this size with
 the most expensive schemas, and 2 to 5 ms with others.

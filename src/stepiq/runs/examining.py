@@ -1,8 +1,9 @@
 """Validates what a request sends before the transaction that uses it.
 
-On SQLite, a transaction that writes blocks all others, and a large value takes up to 0.2 seconds to validate. Refusals
-keep their order: the transaction checks everything else first, and then takes the result or the error from here. It
-validates again only if the version or the input has changed in the meantime, or was compiled again.
+A large value takes up to 0.2 seconds to validate, and may have to wait for others. On SQLite, a transaction that writes
+blocks all others. On PostgreSQL, it holds one of the process's connections. Refusals keep their order: the transaction
+checks everything else first, and then takes the result or the error from here. It validates again only if the version
+or the input has changed in the meantime, or if the version was compiled again.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -46,15 +47,13 @@ async def examine(
 ) -> Examined | None:
     """Validate before a transaction what it will need.
 
-    Returns None on PostgreSQL, where a transaction may take longer, and if the transaction will be refused.
+    Returns None if the transaction will be refused.
 
     Args:
         database: the store.
-        find: reads in a read-only transaction what will be validated. Its errors are ignored: the transaction that
-            follows raises them. It may call functions that lock rows, because SQLite has no such locks.
+        find: reads in a transaction of its own what will be validated, and writes nothing. Its errors are ignored: the
+            transaction that follows raises them.
     """
-    if not database.is_sqlite:
-        return None
     try:
         async with database.reading() as session:
             given = await find(session)

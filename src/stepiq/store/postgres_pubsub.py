@@ -31,7 +31,8 @@ _LAST_WORDS_SECONDS = 1.0
 _SPEAK_SECONDS = 4.0
 _EVERYTHING = "*"
 
-_NOTIFY = "SELECT pg_notify(%s, message) FROM unnest(%s::text[]) AS message"
+# A list in JSON is written several times as fast as an array, in which the driver escapes each text.
+_NOTIFY = "SELECT pg_notify(%s, message) FROM json_array_elements_text(%s::json) AS message"
 
 
 class PostgresChanges(LocalChanges):
@@ -111,7 +112,7 @@ class PostgresChanges(LocalChanges):
                 batch = self._take()
                 try:
                     with answering_within(_SPEAK_SECONDS):
-                        await connection.execute(_NOTIFY, (CHANNEL, batch))
+                        await connection.execute(_NOTIFY, (CHANNEL, json.dumps(batch)))
                 except BaseException:
                     self._has_lost = True
                     raise
@@ -119,7 +120,7 @@ class PostgresChanges(LocalChanges):
             self._awake.clear()
             await self._awake.wait()
 
-    def _take(self) -> list[str]:
+    def _take(self) -> list[Json]:
         if self._has_lost:
             self._has_lost = False
             return [f"{self._origin} {_EVERYTHING}"]
