@@ -7,7 +7,7 @@ from stepiq.language.loading import compile_document
 from stepiq.runs import examining
 from stepiq.runs.examining import Unvalidated
 
-pytestmark = pytest.mark.one_store
+pytestmark = pytest.mark.both_stores
 
 
 def counting():

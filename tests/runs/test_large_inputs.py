@@ -230,9 +230,9 @@ class Client:
 
 
 class TestBeforeTheTransaction:
-    """On SQLite, a transaction that writes blocks others."""
+    """On SQLite, a transaction that writes blocks others. On PostgreSQL, the tests show only that nothing is validated twice."""
 
-    pytestmark = pytest.mark.one_store
+    pytestmark = pytest.mark.both_stores
 
     @pytest.fixture
     async def writer(self, database, monkeypatch):
