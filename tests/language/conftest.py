@@ -1,5 +1,6 @@
 """Whatever a test of this folder has loaded, and was accepted, the JSON Schema of documents accepts too."""
 
+from collections.abc import AsyncIterator, Callable
 from functools import cache
 
 import jsonschema_rs
@@ -10,6 +11,7 @@ from stepiq.language.json_schema.document import document
 from stepiq.language.loading import Loaded
 from stepiq.language.source import Source
 from stepiq.language.step_types import step_types
+from tests.support.computations import Held
 
 
 @cache
@@ -35,3 +37,16 @@ def _load_and_compare(source: Source) -> Loaded:
 def compared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Editors mark nothing that is right."""
     monkeypatch.setattr(loading, "_load", _load_and_compare)
+
+
+@pytest.fixture
+async def held() -> AsyncIterator[Callable[[], Held]]:
+    holds: list[Held] = []
+
+    def make() -> Held:
+        holds.append(Held())
+        return holds[-1]
+
+    yield make
+    for each in holds:
+        each.done.set()

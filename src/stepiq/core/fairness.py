@@ -114,7 +114,8 @@ class FairSemaphore:
       waiting less.
     - An owner has at most `share` places. Its callers get them in the order of their arrival, but every second place
       goes to an urgent one if there is one.
-    - The last `reserve` places are for owners that have no place, no backlog of callers and little recent use.
+    - The last `reserve` places are for owners that have no place, no backlog of callers and little recent use, and for
+      those that `take` them with `from_reserve`.
 
     An owner without a place is overtaken only by owners that arrived before it, or shortly after. So it gets a place
     eventually. An operation costs O(log n) for n waiting owners.
@@ -185,7 +186,7 @@ class FairSemaphore:
 
         Args:
             owner: Whose place it is.
-            from_reserve: Whether it can be one of the reserve in any case.
+            from_reserve: Whether it may come from the reserve, whatever the owner has used.
         """
         share = self._activate(owner)
         is_granted = not share.waiting and self._may_take(share, from_reserve=from_reserve)

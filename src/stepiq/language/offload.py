@@ -16,7 +16,8 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -37,7 +38,7 @@ INLINE_CHARACTERS = 16 * 1024
 _PLACES = 3
 """Computations that run at the same time, each in a thread."""
 _RESERVE = 1
-"""Places for owners that have no computation running, only one waiting, and little recent use."""
+"""Places for owners that have no computation running, only one waiting, and little recent use, and for suspended jobs."""
 _TURN_CPU_SECONDS = 0.005
 """After this time, a computation that can pause lets others have its place."""
 _MOST_SUSPENDED = 100
@@ -209,7 +210,7 @@ class _Job:
 
     def fail(self, error: Exception) -> None:
         """End with an error instead of the work."""
-        if self.result.set_running_or_notify_cancel():
+        with suppress(InvalidStateError):  # The caller is gone.
             self.result.set_exception(error)
 
     def _pause(self) -> None:
@@ -305,11 +306,12 @@ class _Turns:
             # Released early: it holds a whole context.
             del job
             with self._changed:
+                self._free_threads += 1
                 self._places.release(owner)
                 self._use_places()
-                if self._free_threads >= _PLACES:
+                if self._free_threads - len(self._beginning) > _PLACES:
+                    self._free_threads -= 1
                     return
-                self._free_threads += 1
 
     def _give_way(self, owner: Hashable, job: _Job) -> None:
         """Wait for the next turn of the owner, if others wait for theirs."""
@@ -328,18 +330,20 @@ class _Turns:
         job.may_continue = None
 
     def _next(self) -> tuple[Hashable, _Job] | None:
+        is_overtaking = False
         for owner, jobs in self._waiting.items():
-            # A suspended job lets others have its place soon, so it can use the reserve.
-            continues = jobs[0].may_continue is not None
-            has_backlog = len(jobs) > 1
-            if has_backlog and not continues and self._places.free <= _RESERVE:
-                continue
-            if self._places.take(owner, from_reserve=continues):
+            # Suspended jobs can use the reserve, unless one that has waited longer needs the other place.
+            is_suspended = jobs[0].may_continue is not None
+            from_reserve = is_suspended and not is_overtaking
+            can_use_reserve = from_reserve if is_suspended else len(jobs) == 1
+            has_place = can_use_reserve or self._places.free > _RESERVE
+            if has_place and self._places.take(owner, from_reserve=from_reserve):
                 job = jobs.popleft()
                 del self._waiting[owner]
                 if jobs:
                     self._waiting[owner] = jobs
                 return owner, job
+            is_overtaking = is_overtaking or not self._places.held(owner)
         return None
 
 

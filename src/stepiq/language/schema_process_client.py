@@ -24,7 +24,7 @@ _TRIES = 2
 _ANSWER_SECONDS = 30.0
 """A validation takes a tenth of a second, on a processor that nobody else uses."""
 _BROKEN_SECONDS = 60.0
-"""After it has failed twice, so long no process is started."""
+"""How long no process is started after two failures in a row."""
 
 log = logging.get(__name__)
 

@@ -51,7 +51,7 @@ async def examine(
 
     Args:
         database: the store.
-        find: reads in a transaction of its own what will be validated, and writes nothing. Its errors are ignored: the
+        find: reads in a transaction of its own what will be validated, without locks. Its errors are ignored: the
             transaction that follows raises them.
     """
     try:

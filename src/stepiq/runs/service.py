@@ -44,16 +44,6 @@ class Payment:
     """Names of the secrets that hold the workspace's own provider keys."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Repetition:
-    """What a retry repeats."""
-
-    earlier: Run
-    target: Target
-    version: int
-    given: Unvalidated
-
-
 def trigger_type(actor: Actor) -> TriggerType:
     """The trigger type of a run that this caller starts: `manual` for a session, `api` for an API key."""
     return TriggerType.MANUAL if actor.credential is Credential.SESSION else TriggerType.API
@@ -239,8 +229,11 @@ async def prepare_retry(
         StepRunInvalid: it is a run of one step, which the version does not have, or which cannot use these outputs.
         InputInvalid: the input does not match the version's schema.
     """
-    found = await _repetition(session, actor, run_id, wanted, engine)
-    earlier, definition = found.earlier, found.given.definition
+    earlier = await _ended(session, actor, run_id)
+    target = await _target_of_retry(session, actor, earlier, wanted)
+    version = target.version if wanted.latest_version else earlier.pipeline_version
+    definition = await engine.definitions.get(session, target.id, version)
+    input_data = _input_of_retry(earlier, wanted)
     checked = examining.checked_outputs(definition, examined)
     if earlier.only_step is not None:
         only_step, reuse = await engine.plan_step(
@@ -264,10 +257,10 @@ async def prepare_retry(
         engine=engine,
         plan=plan,
         workspace_id=actor.workspace_id,
-        pipeline_id=found.target.id,
-        version=found.version,
+        pipeline_id=target.id,
+        version=version,
         trigger=TriggerType.RETRY,
-        input_data=await examining.valid_input(definition, found.given.input_data, examined),
+        input_data=await examining.valid_input(definition, input_data, examined),
         caller=caller_of(actor),
         retry_of=run_id,
         reuse=reuse,
@@ -280,23 +273,28 @@ async def prepare_retry(
 async def retry_to_validate(
     session: Session, actor: Actor, run_id: UUID, wanted: RunRetry, *, engine: Engine
 ) -> Unvalidated:
-    """What `prepare_retry` validates, for `examining.examine`. It raises the errors that come before."""
-    return (await _repetition(session, actor, run_id, wanted, engine)).given
+    """What `prepare_retry` validates, for `examining.examine`.
+
+    Raises:
+        RunNotFound, RunNotFinished, PipelineNotFound: as for `prepare_retry`.
+    """
+    earlier = await _ended(session, actor, run_id)
+    version = earlier.pipeline_version
+    if wanted.latest_version:
+        version = (await pipelines.get(session, actor, earlier.pipeline_id)).version
+    definition = await engine.definitions.get(session, earlier.pipeline_id, version)
+    return Unvalidated(definition, _input_of_retry(earlier, wanted), wanted.outputs)
 
 
-async def _repetition(
-    session: Session, actor: Actor, run_id: UUID, wanted: RunRetry, engine: Engine
-) -> _Repetition:
-    earlier = await get(session, actor, run_id, with_steps=False)
-    if not earlier.status.is_final:
-        raise RunNotFinished(run_id, earlier.status)
-    target = await _target_of_retry(session, actor, earlier, wanted)
-    version = target.version if wanted.latest_version else earlier.pipeline_version
-    definition = await engine.definitions.get(session, target.id, version)
-    input_data = earlier.input_data if wanted.input_data is None else wanted.input_data
-    return _Repetition(
-        earlier, target, version, Unvalidated(definition, input_data, wanted.outputs)
-    )
+async def _ended(session: Session, actor: Actor, run_id: UUID) -> Run:
+    run = await get(session, actor, run_id, with_steps=False)
+    if not run.status.is_final:
+        raise RunNotFinished(run_id, run.status)
+    return run
+
+
+def _input_of_retry(earlier: Run, wanted: RunRetry) -> dict[str, Json]:
+    return earlier.input_data if wanted.input_data is None else wanted.input_data
 
 
 async def _target_of_retry(

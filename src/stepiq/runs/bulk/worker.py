@@ -74,7 +74,10 @@ class BulkWorker:
     async def _next(self, job_id: UUID) -> bool:
         """Try the next item of a job; False if the job has ended, waits, or belongs to another worker."""
         try:
-            examined = await examine(self._database, partial(self._to_validate, job_id))
+            examined = None
+            if self._database.is_sqlite:
+                # On PostgreSQL, a job uses one connection, and another worker could try the item in the meantime.
+                examined = await examine(self._database, partial(self._to_validate, job_id))
             async with self._database.transaction() as session:
                 return await self._try_next(session, job_id, examined)
         except StoreUnavailable:
