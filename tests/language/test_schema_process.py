@@ -57,7 +57,7 @@ def process(clock: Clock) -> Iterator[SchemaProcess]:
     schema_process_client.use(new)
     yield new
     schema_process_client.use(None)
-    new.close()
+    new._stop()
 
 
 class TestLargeValue:

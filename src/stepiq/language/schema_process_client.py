@@ -75,11 +75,6 @@ class SchemaProcess:
             self._broken_until = self._now() + _BROKEN_SECONDS
         return None
 
-    def close(self) -> None:
-        """End the process. The next question starts another one."""
-        with self._turn:
-            self._stop()
-
     def _ask(self, question: tuple[bytes, bytes]) -> tuple[Issue, ...]:
         connection = self._connection or self._start()
         _limit_time(connection, _ANSWER_SECONDS)

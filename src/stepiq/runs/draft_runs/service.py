@@ -75,7 +75,7 @@ async def to_validate(
     """What `prepare` validates, for `examining.examine`. None if the text has no definition.
 
     Raises:
-        RunNotFound: there is no such earlier run.
+        RunNotFound: the workspace has no such run.
     """
     definition = draft.loaded.definition
     if definition is None:
