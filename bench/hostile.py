@@ -63,9 +63,11 @@ BYSTANDER = {
 LOCAL = "{id: a, type: llm, model: local/smollm2-135m, prompt: 'x', max_tokens: 3}"
 LIMIT_SECONDS = 2.0
 LIMIT_HEALTH_MS = 150.0
+_MET = "ok"
 
 
-async def main(hostile: int, seconds: float, only: set[str], database_url: str) -> None:
+async def main(hostile: int, seconds: float, only: set[str], database_url: str) -> bool:
+    """Measure the attacks, and print a table. Returns whether all of them met the targets."""
     with tempfile.TemporaryDirectory(prefix="stepiq-hostile-") as name:
         folder = Path(name)
         async with bench.provider() as provider, bench.provider() as endless:
@@ -107,6 +109,7 @@ async def main(hostile: int, seconds: float, only: set[str], database_url: str) 
                         print("  ".join(rows[-1]), flush=True)
                         await store.close()
     _show(rows)
+    return all(row[-1] == _MET for row in rows)
 
 
 def _has_model() -> bool:
@@ -148,7 +151,7 @@ async def _measure(
         f"slowest start {longest:.2f} s ({name})",
         f"health p50 {health[len(health) // 2]:.0f}, p99 {health[len(health) * 99 // 100]:.0f}, "
         f"longest {health[-1]:.0f} ms",
-        "ok"
+        _MET
         if longest <= LIMIT_SECONDS and health[len(health) * 99 // 100] <= LIMIT_HEALTH_MS
         else "TOO SLOW",
     ]
@@ -207,4 +210,5 @@ if __name__ == "__main__":
         asyncio.run(_probe(given.probe, given.seconds))
     else:
         wanted = set(filter(None, given.only.split(",")))
-        asyncio.run(main(given.hostile, given.seconds, wanted, given.database_url))
+        met = asyncio.run(main(given.hostile, given.seconds, wanted, given.database_url))
+        sys.exit(0 if met else 1)

@@ -47,8 +47,8 @@ def many_addresses(url: str) -> list[Coroutine[Any, Any, None]]:
 
 
 def five_addresses(url: str) -> list[Coroutine[Any, Any, None]]:
-    """62 clients at each of five addresses, which are soon refused at once."""
-    return [_guess(url, n, 2.0, lambda _, place=n % 5: f"203.0.113.{place}") for n in range(310)]
+    """62 clients at each of five addresses in five networks, which are soon refused at once."""
+    return [_guess(url, n, 2.0, lambda _, place=n % 5: f"203.0.{place}.7") for n in range(310)]
 
 
 def half_sent(url: str) -> list[Coroutine[Any, Any, None]]:

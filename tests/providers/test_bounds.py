@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -5,11 +6,13 @@ from typing import Any
 import httpx2
 import pytest
 
+from stepiq.core.reading_pace import ReadingPace
 from stepiq.providers import bounds
 from stepiq.providers.base import CallProgress, ProviderError
 from stepiq.providers.places import FailurePlace
 from stepiq.redaction.masking import EXCERPT_CHARACTERS, Masker
 from tests.providers.conftest import Spoken, ask, failure
+from tests.support import loop_time
 from tests.support.encodings import kept_encodings
 from tests.support.vendor_server import Refusal
 
@@ -24,9 +27,12 @@ class _Sent(httpx2.AsyncByteStream):
 
     def __init__(self, pieces: list[bytes]) -> None:
         self._pieces = pieces
+        self.number = 0
+        """Pieces that were read."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for piece in self._pieces:
+            self.number += 1
             yield piece
 
 
@@ -152,6 +158,24 @@ class TestAnswers:
         error = await failure(spoken.model)
 
         assert error.code == "output_too_large"
+
+    async def test_it_is_read_at_the_pace_of_all_answers(self, monkeypatch: pytest.MonkeyPatch):
+        pace = ReadingPace(1, shortest_seconds=0, longest_seconds=30)
+        monkeypatch.setattr(bounds, "_PACE", pace)
+        sent = _Sent([b"first", b"second"])
+        reply = httpx2.Response(200, stream=sent)
+        bounds.bound(reply, PLACE)
+        pieces = reply.aiter_raw()
+
+        with pace.stream("another"):
+            first = await anext(pieces)
+            second = asyncio.create_task(anext(pieces))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            read_early = sent.number
+            loop_time.skip(2)
+
+            assert (first, read_early, await second) == (b"first", 1, b"second")
 
 
 # pydantic warns of values that it did not expect before the library that reads the numbers does.

@@ -13,7 +13,7 @@ from uuid import UUID
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, logging, metrics
 from stepiq.core.control_characters import storable
-from stepiq.core.fairness import LoopTurns
+from stepiq.core.fairness import LoopTurns, act_for
 from stepiq.core.http import GuardedClient
 from stepiq.core.mail import Mailer, MailMessage
 from stepiq.execution import quotas
@@ -166,6 +166,8 @@ class DeliveryWorker:
         return verdict, replace(attempt, duration_ms=duration_ms, completed_at=clock.now())
 
     async def _send(self, delivery: Delivery, call: SignedRequest | MailCall) -> Verdict:
+        # A workspace has one share of DNS lookups, for its runs and its deliveries.
+        act_for(delivery.workspace_id)
         if isinstance(call, SignedRequest):
             verdict = await sending.send(self._http, call)
         else:

@@ -68,7 +68,7 @@ class Preparer:
     ) -> WebhookCall | MailCall | Unsendable | Unconfirmed:
         """Build what an attempt sends. The session only reads, and is not needed to send."""
         # Deliveries have their own share, separate from the workspace's runs: a transaction is open here, so a delivery
-        # must not wait for the computations of runs. The cost is bounded: a workspace has two shares of DNS lookups.
+        # must not wait for the computations of runs.
         act_for(("deliveries", delivery.workspace_id))
         sender = await queries.sender(session, delivery.pipeline_id, delivery.pipeline_version)
         refused = self._refused(delivery, sender)

@@ -8,6 +8,8 @@ from typing import cast
 
 import httpx2
 
+from stepiq.core.fairness import current_owner
+from stepiq.core.reading_pace import ReadingPace
 from stepiq.providers.base import ProviderError
 from stepiq.providers.places import FailurePlace
 
@@ -26,6 +28,8 @@ for each line."""
 MAX_TOKENS = 1_000_000_000
 """Most tokens that a provider can report for a call. A larger number is an error of the provider."""
 
+_PACE = ReadingPace(1_000, shortest_seconds=0.05, longest_seconds=5.0)
+"""Of all answers of this process. Fifty answers of one workspace are read whenever something arrives."""
 _PIECE_BYTES = 16 * 1024
 _FIRST_ERROR_STATUS = 300
 _EVENT_ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
@@ -93,20 +97,28 @@ def impossible_tokens(place: FailurePlace, what: str = "tokens") -> ProviderErro
 
 
 class _Pieces(httpx2.AsyncByteStream):
-    """Splits a body into small pieces, so that a fast provider does not block the event loop."""
+    """Splits a body into small pieces, and reads them at the pace of all bodies.
+
+    So neither a fast provider nor many of them block the event loop.
+    """
 
     def __init__(self, stream: httpx2.AsyncByteStream) -> None:
         self._stream = stream
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async with aclosing(cast(AsyncGenerator[bytes], aiter(self._stream))) as chunks:
-            async for chunk in chunks:
-                for start in range(0, len(chunk), _PIECE_BYTES):
-                    piece = self.take(chunk[start : start + _PIECE_BYTES])
-                    if piece is None:
-                        return
-                    yield piece
-                    await asyncio.sleep(0)
+        owner = current_owner()
+        chunks = cast(AsyncGenerator[bytes], aiter(self._stream))
+        async with aclosing(chunks):
+            with _PACE.stream(owner):
+                async for chunk in chunks:
+                    for start in range(0, len(chunk), _PIECE_BYTES):
+                        piece = self.take(chunk[start : start + _PIECE_BYTES])
+                        if piece is None:
+                            return
+                        yield piece
+                        await asyncio.sleep(0)
+                    if pause := _PACE.pause_seconds(owner):
+                        await asyncio.sleep(pause)
 
     @abstractmethod
     def take(self, piece: bytes) -> bytes | None:

@@ -211,6 +211,13 @@ steps:
   - {id: after, type: transform, template: done}
 """
 
+TWO_CALLS = """
+name: Two calls
+steps:
+  - {id: first, type: webhook, method: POST, url: "URL/first"}
+  - {id: second, type: webhook, method: POST, url: "URL/second"}
+"""
+
 LONG_WAIT = """
 name: Long wait
 timeout_seconds: 3600
@@ -235,6 +242,25 @@ class TestClockThatJumps:
         await asyncio.wait_for(heard.until_ended(), 20)
 
         assert (await world.ended(run_id, heard)).run.status == "completed"
+
+    async def test_a_run_in_progress_gets_no_more_time(self, world: World, receiver: Receiver):
+        has_jumped = asyncio.Event()
+        receiver.reply_with(
+            Reply(body=b"ok", after=has_jumped), Reply(body=b"ok", after=asyncio.Event())
+        )
+        source = TWO_CALLS.replace("URL", receiver.url)
+        run_id, heard = await world.start(
+            await world.pipeline(source), run_timeout=timedelta(seconds=20)
+        )
+        await receiver.until(1)
+
+        clock.jump(timedelta(days=-2))
+        has_jumped.set()
+        await receiver.until(2)
+        loop_time.skip(20)
+        await asyncio.wait_for(heard.until_ended(), 20)
+
+        assert (await world.ended(run_id, heard)).run.error["code"] == "run_timeout"
 
     async def test_a_run_that_is_taken_over_gets_the_time_back_that_it_had_left_once(
         self, world: World, receiver: Receiver

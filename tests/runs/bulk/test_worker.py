@@ -16,6 +16,7 @@ from stepiq.accounts.workspaces import service as workspaces
 from stepiq.billing.plans import Plans
 from stepiq.core import clock as clocks
 from stepiq.core import ids
+from stepiq.core.fairness import current_owner
 from stepiq.runs.bulk import queries, service
 from stepiq.runs.bulk.worker import BulkWorker
 from stepiq.store.database import Database, StoreUnavailable
@@ -151,6 +152,26 @@ class TestTurn:
 
         assert (await result(large))[0].failed == 1
         assert (await result(small, stranger))[0].failed == 1
+
+    async def test_its_work_counts_for_the_workspace_of_the_job(
+        self, worker, job, account, stranger, make, monkeypatch
+    ):
+        owners = []
+        take = queries.take
+
+        async def noted(*args):
+            owners.append(current_owner())
+            return await take(*args)
+
+        monkeypatch.setattr(queries, "take", noted)
+        for each in (account, stranger):
+            run_id = await make.run(each, await make.pipeline(each), status=RunStatus.FAILED)
+            await job(BulkAction.RETRY, [run_id], creator=each)
+
+        await worker.turn()
+
+        assert set(owners) == {account.workspace_id, stranger.workspace_id}
+        assert current_owner() is None
 
     async def test_it_waits_while_the_queue_of_the_plan_is_full(
         self, database, services, job, result, make, clock, retries

@@ -8,7 +8,13 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.accounts.actor import Scope, roles_with
-from stepiq.runs.bulk.records import BulkFailures, BulkItem, BulkJob, RetryOptions
+from stepiq.runs.bulk.records import (
+    BulkFailures,
+    BulkItem,
+    BulkJob,
+    JobToContinue,
+    RetryOptions,
+)
 from stepiq.store import sweeping
 from stepiq.store.database import Session
 from stepiq.store.membership import has_enabled_member, membership_of
@@ -124,12 +130,14 @@ def first_statement(now: datetime, limit: int) -> sa.Select[Any]:
         earlier.c.completed_at.is_(None),
     )
     can_continue = sa.or_(bulk_jobs.c.continue_at.is_(None), bulk_jobs.c.continue_at <= now)
-    return sa.select(bulk_jobs.c.id).where(_UNFINISHED, is_first, can_continue).limit(limit)
+    columns = bulk_jobs.c.id, bulk_jobs.c.workspace_id, bulk_jobs.c.action
+    return sa.select(*columns).where(_UNFINISHED, is_first, can_continue).limit(limit)
 
 
-async def first_jobs(session: Session, statement: sa.Select[Any]) -> list[UUID]:
+async def first_jobs(session: Session, statement: sa.Select[Any]) -> list[JobToContinue]:
     """Execute `first_statement`."""
-    return list((await session.execute(statement)).scalars())
+    rows = await session.execute(statement)
+    return [JobToContinue(row.id, row.workspace_id, BulkAction(row.action)) for row in rows]
 
 
 async def take(session: Session, job_id: UUID) -> BulkJob | None:

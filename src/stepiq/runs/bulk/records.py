@@ -50,6 +50,15 @@ class BulkJob:
 
 
 @dataclass(frozen=True, slots=True)
+class JobToContinue:
+    """An unfinished job that does not wait."""
+
+    id: UUID
+    workspace_id: UUID
+    action: BulkAction
+
+
+@dataclass(frozen=True, slots=True)
 class BulkItem:
     """One run of a job."""
 

@@ -14,11 +14,12 @@ from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, logging
 from stepiq.core.errors import StepIQError
+from stepiq.core.fairness import act_for
 from stepiq.execution.limits import QueueFull
 from stepiq.execution.runtime import Engine
 from stepiq.runs import service as runs
 from stepiq.runs.bulk import queries
-from stepiq.runs.bulk.records import BulkItem, BulkJob
+from stepiq.runs.bulk.records import BulkItem, BulkJob, JobToContinue
 from stepiq.runs.examining import Examined, Unvalidated, examine
 from stepiq.runs.records import RunRetry
 from stepiq.store.database import Database, Session, StoreUnavailable
@@ -64,32 +65,36 @@ class BulkWorker:
         async with self._database.reading() as session:
             found = await queries.first_jobs(session, queries.first_statement(clock.now(), _JOBS))
         settled = 0
-        for job_id in found:
-            for _ in range(_ITEMS):
-                if not await self._next(job_id):
-                    break
-                settled += 1
+        try:
+            for job in found:
+                act_for(job.workspace_id)
+                for _ in range(_ITEMS):
+                    if not await self._next(job):
+                        break
+                    settled += 1
+        finally:
+            act_for(None)
         return settled
 
-    async def _next(self, job_id: UUID) -> bool:
+    async def _next(self, job: JobToContinue) -> bool:
         """Try the next item of a job; False if the job has ended, waits, or belongs to another worker."""
         try:
             examined = None
-            if self._database.is_sqlite:
+            if job.action is BulkAction.RETRY and self._database.is_sqlite:
                 # On PostgreSQL, a job uses one connection, and another worker could try the item in the meantime.
-                examined = await examine(self._database, partial(self._to_validate, job_id))
+                examined = await examine(self._database, partial(self._to_validate, job.id))
             async with self._database.transaction() as session:
-                return await self._try_next(session, job_id, examined)
+                return await self._try_next(session, job.id, examined)
         except StoreUnavailable:
             raise
         except Exception:
-            log.exception("bulk_item_broke", job_id=str(job_id))
-            return await self._pass_over(job_id)
+            log.exception("bulk_item_broke", job_id=str(job.id))
+            return await self._pass_over(job.id)
 
     async def _to_validate(self, job_id: UUID, session: Session) -> Unvalidated | None:
         """What the next item of a job validates."""
         job = await queries.take(session, job_id)
-        if job is None or job.action is not BulkAction.RETRY:
+        if job is None:
             return None
         plan, item = await queries.plan_of_caller(session, job), await _first(session, job)
         if plan is None or item is None:
