@@ -4,7 +4,7 @@ import asyncio
 import time
 from itertools import pairwise
 
-from stepiq.core.fairness import LoopTurns
+from stepiq.core.loop_turns import LoopTurns
 
 
 class Work:
@@ -84,6 +84,38 @@ class TestLoopTurns:
         await work.until(101)
 
         assert work.began.index("one") <= 5 + 2
+
+    async def test_an_owner_with_few_turns_lately_does_not_wait_for_all_others_each_time(self):
+        work = Work()
+        many = [f"hostile {number}" for number in range(20)]
+        work.start(*many * 10)
+        await work.until(120)
+
+        for step in range(1, 5):
+            work.start("one")
+            before = len(work.began)
+            await work.until(before + 3)
+            assert work.began.count("one") == step
+
+    async def test_later_an_owner_has_as_many_turns_as_the_others(self):
+        work = Work()
+        work.start(*["many"] * 100)
+        await work.until(40)
+
+        work.start(*["a", "b"] * 20)
+        await work.until(70)
+
+        # Four turns of each before, and then the same number.
+        assert 6 <= work.began[40:].count("many") <= 8
+
+    async def test_owners_that_come_and_go_are_not_remembered_for_ever(self):
+        work = Work()
+
+        for number in range(0, 2_000, 100):
+            work.start(*(f"owner {number + each}" for each in range(100)))
+            await work.until(number + 100)
+
+        assert len(work.turns._rounds) <= 1_000
 
     async def test_of_one_owner_what_has_waited_longest_begins_first(self):
         turns = LoopTurns()

@@ -21,8 +21,11 @@ def stopped_job(
     The loop has computed for `loop_seconds` after each sleep.
     """
     job, slept = SimpleNamespace(seconds=0.0), list[float]()
-    clocks = SimpleNamespace(sleep=slept.append, thread_time=lambda: job.seconds)
+    clocks = SimpleNamespace(
+        sleep=slept.append, thread_time=lambda: job.seconds, monotonic=lambda: sum(slept)
+    )
     monkeypatch.setattr(offload, "time", clocks)
+    monkeypatch.setattr(offload, "_pauses", offload._Pauses())
     monkeypatch.setattr(offload, "_cpu_clock", lambda: lambda: loop_seconds * len(slept))
     return job, slept
 
@@ -53,7 +56,20 @@ class TestPause:
 
         offload._Job(work).run(lambda _: None)
 
-        assert slept == expected
+        assert slept == pytest.approx(expected)
+
+    def test_the_pauses_of_several_threads_follow_each_other(self, monkeypatch: pytest.MonkeyPatch):
+        job, slept = stopped_job(monkeypatch, loop_seconds=1.0)
+        # Another thread pauses.
+        offload._pauses.take(0.1)
+
+        def work(pause: Callable[[], None]) -> None:
+            job.seconds += 0.01
+            pause()
+
+        offload._Job(work).run(lambda _: None)
+
+        assert slept == pytest.approx([SHORT, 0.1 - SHORT + 0.04])
 
     def test_a_job_that_never_pauses_is_followed_by_a_pause(self, monkeypatch: pytest.MonkeyPatch):
         job, slept = stopped_job(monkeypatch, loop_seconds=1.0)
@@ -63,7 +79,7 @@ class TestPause:
 
         offload._Job(work).run(lambda _: None)
 
-        assert slept == [SHORT, 0.04]
+        assert slept == pytest.approx([SHORT, 0.04])
 
     def test_work_that_knows_nothing_of_threads_pauses_when_it_is_due(
         self, monkeypatch: pytest.MonkeyPatch

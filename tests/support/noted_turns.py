@@ -1,6 +1,7 @@
 """Turns on the event loop that note who took them."""
 
-from stepiq.core.fairness import LoopTurns, Owner
+from stepiq.core.fairness import Owner
+from stepiq.core.loop_turns import LoopTurns
 
 
 class NotedTurns(LoopTurns):

@@ -1,7 +1,8 @@
 """Shares a limited resource fairly between owners, such as workspaces.
 
-A pool that all workspaces use is a `FairSemaphore`, and the event loop has `LoopTurns`. The current owner is a context
-variable, so that a resource deep in the call stack of a request or a run can identify the workspace that uses it.
+A pool that all workspaces use is a `FairSemaphore`, and the event loop has `core.loop_turns`. The current owner is a
+context variable, so that a resource deep in the call stack of a request or a run can identify the workspace that uses
+it.
 """
 
 import asyncio
@@ -21,8 +22,6 @@ _HALF_LIFE_SECONDS = 60.0
 """The time after which past use counts by half."""
 _REMEMBERED = 1_000
 """Maximum number of idle owners whose past use is kept."""
-_LONGEST_PAUSE_SECONDS = 0.1
-"""A process that was suspended during a turn does not wait as long again."""
 _OUTDATED = 64
 """Number of outdated entries that a heap can always contain."""
 
@@ -100,10 +99,6 @@ class _Share:
 
 _Entry = tuple[int, float, int, Owner]
 """Places held, the time that determines the turn, a unique number, and the owner. The smallest is next."""
-
-
-_Turn = tuple[float, int, asyncio.Future[None]]
-"""Since when the work waits, a unique number, and the future that its turn resolves."""
 
 
 class FairSemaphore:
@@ -341,55 +336,3 @@ class FairSemaphore:
             self._grant(share)
             granted.set_result(None)
             self._queue(owner, share)
-
-
-class LoopTurns:
-    """Lets work begin on the event loop in turns, and owners in round-robin order.
-
-    A turn lasts until the loop has done what was ready. Then none begins for the same time, so that the loop has time for
-    requests.
-
-    If a lot of work began in the same iteration, everything else on the loop would wait for it, and again each time it
-    resumed. With turns, work begins only as fast as the loop keeps up with the work that has begun.
-    """
-
-    def __init__(self) -> None:
-        self._is_free = True
-        self._waiting: OrderedDict[Owner, list[_Turn]] = OrderedDict()
-        """Heaps of waiting callers. The next owner comes first."""
-        self._numbers = itertools.count()
-
-    async def take(self, owner: Owner, waited_seconds: float = 0.0) -> None:
-        """Wait for a turn. If it is nobody's turn, return immediately.
-
-        Args:
-            owner: whose work it is.
-            waited_seconds: how long the work has waited before this call. Of an owner's work, the work that has
-                waited longest begins first.
-        """
-        loop, now = asyncio.get_running_loop(), time.monotonic()
-        if self._is_free:
-            self._is_free = False
-            loop.call_soon(self._end, now)
-            return
-        turn = loop.create_future()
-        since = now - waited_seconds
-        heappush(self._waiting.setdefault(owner, []), (since, next(self._numbers), turn))
-        await turn
-
-    def _next(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._waiting:
-            owner, turns = self._waiting.popitem(last=False)
-            _, _, turn = heappop(turns)
-            if turns:
-                self._waiting[owner] = turns
-            if not turn.cancelled():
-                turn.set_result(None)
-                loop.call_soon(self._end, time.monotonic())
-                return
-        self._is_free = True
-
-    def _end(self, began_at: float) -> None:
-        took = min(time.monotonic() - began_at, _LONGEST_PAUSE_SECONDS)
-        asyncio.get_running_loop().call_later(took, self._next)

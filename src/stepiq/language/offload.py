@@ -229,7 +229,7 @@ class _Job:
         time.sleep(_PAUSE_SECONDS)
         if self._loop_time() - before > _PAUSE_SECONDS / 2:
             wanted = max(_BUSY_PAUSE_SECONDS, _BUSY_PAUSE_TIMES * computed)
-            time.sleep(min(wanted, _LONGEST_PAUSE_SECONDS))
+            time.sleep(_pauses.take(min(wanted, _LONGEST_PAUSE_SECONDS)))
         self._since = time.thread_time()
 
 
@@ -242,6 +242,21 @@ def _cpu_clock() -> Callable[[], float]:
         return lambda: 0.0
     clock = time.pthread_getcpuclockid(threading.get_ident())
     return lambda: time.clock_gettime(clock)
+
+
+class _Pauses:
+    """The pauses of all computing threads, one after the other, so that together they leave as much time as one does."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._until = 0.0
+
+    def take(self, seconds: float) -> float:
+        """Add a pause. Returns the time until its end in seconds."""
+        now = time.monotonic()
+        with self._lock:
+            self._until = max(self._until, now) + seconds
+            return self._until - now
 
 
 class _Turns:
@@ -347,6 +362,7 @@ class _Turns:
         return None
 
 
+_pauses = _Pauses()
 _turns = _Turns()
 _long_turns = _Turns()
 _apart_turns = _Turns()

@@ -15,8 +15,8 @@ from pydantic_core import from_json, to_json
 
 from stepiq.language.schemas import Schema, compile_schema
 
-_LOWER_PRIORITY = 5
-"""Nice value, as for code of pipelines. The server has 0."""
+_LOWER_PRIORITY = 10
+"""Nice value, so that the server has precedence, as before code of pipelines."""
 _KEPT = 16
 """Schemas that stay compiled. A compiled schema can need megabytes."""
 

@@ -13,8 +13,9 @@ from uuid import UUID
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, logging, metrics
 from stepiq.core.control_characters import storable
-from stepiq.core.fairness import LoopTurns, act_for
+from stepiq.core.fairness import act_for
 from stepiq.core.http import GuardedClient
+from stepiq.core.loop_turns import LoopTurns
 from stepiq.core.mail import Mailer, MailMessage
 from stepiq.execution import quotas
 from stepiq.execution.quotas import PlanEmailsExhausted, Quota

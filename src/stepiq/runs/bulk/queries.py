@@ -121,7 +121,7 @@ async def items(session: Session, statement: sa.Select[Any]) -> list[BulkItem]:
     return [_item(row) for row in await session.execute(statement)]
 
 
-def first_statement(now: datetime, limit: int) -> sa.Select[Any]:
+def first_statement(now: datetime, limit: int) -> sa.Select[Any, Any, Any]:
     """The oldest unfinished job of each workspace, except those that wait."""
     earlier = bulk_jobs.alias("earlier")
     is_first = ~sa.exists().where(
@@ -134,7 +134,7 @@ def first_statement(now: datetime, limit: int) -> sa.Select[Any]:
     return sa.select(*columns).where(_UNFINISHED, is_first, can_continue).limit(limit)
 
 
-async def first_jobs(session: Session, statement: sa.Select[Any]) -> list[JobToContinue]:
+async def first_jobs(session: Session, statement: sa.Select[Any, Any, Any]) -> list[JobToContinue]:
     """Execute `first_statement`."""
     rows = await session.execute(statement)
     return [JobToContinue(row.id, row.workspace_id, BulkAction(row.action)) for row in rows]
