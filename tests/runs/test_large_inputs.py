@@ -230,7 +230,7 @@ class Client:
 
 
 class TestBeforeTheTransaction:
-    """On SQLite, a transaction that writes blocks others. On PostgreSQL, the tests show only that nothing is validated twice."""
+    """On SQLite, a transaction that writes blocks others. On PostgreSQL, a transaction holds a connection."""
 
     pytestmark = pytest.mark.both_stores
 
@@ -247,6 +247,28 @@ class TestBeforeTheTransaction:
 
         assert answer.is_success
         assert writer.validations == 1
+
+    @WAYS
+    @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+    async def test_no_connection_is_held_meanwhile(
+        self, app, client_of, account, make, database, monkeypatch, way
+    ):
+        pipeline_id = await make.pipeline(account, source=SOURCE)
+        client, held = await client_of(way), list[int]()
+        # The first request with a credential also records its use, in a transaction of its own.
+        await client.get("/api/user/me")
+        await app.state.doors.authenticator.settle()
+
+        def noted(*args: Any) -> Any:
+            if threading.current_thread().name == "offload":
+                held.append(database.connections()["all"])
+            return work_of(*args)
+
+        monkeypatch.setattr(schemas, "work_of", noted)
+        answer = await way(client, account, make, pipeline_id, LARGE)
+
+        assert answer.is_success
+        assert held == [0]
 
     @WAYS
     async def test_a_large_one_that_is_invalid_is_validated_once(
