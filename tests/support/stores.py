@@ -3,14 +3,21 @@
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import psycopg
+import pytest
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from stepiq.queue import tickets
 from stepiq.store import migrate
 from tests.support import postgres
+
+
+def on_sqlite(*values: Any) -> list[Any]:
+    """Values of `parametrize` with which a test of both stores does not run on PostgreSQL."""
+    return [pytest.param(value, marks=pytest.mark.one_store) for value in values]
 
 
 def _migrate(url: str) -> None:
