@@ -219,8 +219,8 @@ def clock() -> Iterator[ModuleType]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_stores(tmp_path_factory: pytest.TempPathFactory) -> SqliteStores:
-    return SqliteStores(tmp_path_factory.mktemp("template"))
+def sqlite_stores() -> SqliteStores:
+    return SqliteStores()
 
 
 @pytest.fixture(scope="session")

@@ -152,6 +152,7 @@ steps:
 
 
 class TestCounting:
+    @pytest.mark.one_store
     async def test_items_do_not_count_as_steps_of_the_run_when_it_is_taken_up(self, world: World):
         run_id, heard = await world.start(
             await world.pipeline(NESTED),
