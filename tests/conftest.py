@@ -219,8 +219,8 @@ def clock() -> Iterator[ModuleType]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_stores(tmp_path_factory: pytest.TempPathFactory) -> SqliteStores:
-    return SqliteStores(tmp_path_factory.mktemp("template"))
+def sqlite_stores() -> SqliteStores:
+    return SqliteStores()
 
 
 @pytest.fixture(scope="session")
@@ -287,6 +287,7 @@ def _is_all_measured(path: Path) -> bool:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Start the slow tests first, so that no worker is left with them at the end."""
+    items[:] = [item for item in items if not _is_left_out(item)]
     usual = float(config.getini("timeout"))
 
     def limit(item: pytest.Item) -> float:
@@ -310,13 +311,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _needs_both_stores(test: pytest.Item) -> bool:
-    if test.get_closest_marker("one_store") is not None:
-        return False
-    return (
-        os.environ.get(_STORES) == "both"
-        or test.get_closest_marker("both_stores") is not None
-        or any(test.path.is_relative_to(folder) for folder in _BOTH_STORES)
+    for mark in test.iter_markers():
+        # The mark of a test comes before that of its class, and that before the one of its file.
+        if mark.name in ("both_stores", "one_store"):
+            return mark.name == "both_stores"
+    return os.environ.get(_STORES) == "both" or any(
+        test.path.is_relative_to(folder) for folder in _BOTH_STORES
     )
+
+
+def _is_left_out(item: pytest.Item) -> bool:
+    """Whether it is a parameter set with the mark `one_store`, of a test that runs on both stores."""
+    marks = {mark.name for mark in getattr(getattr(item, "callspec", None), "marks", ())}
+    return marks >= {"one_store", "postgresql"}
 
 
 @pytest.fixture

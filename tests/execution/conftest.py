@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.core.http import GuardedClient, guarded_client
 from stepiq.core.settings import Settings
+from stepiq.execution import waking
 from stepiq.execution.runtime import Engine
 from stepiq.providers.registry import Providers
 from stepiq.store.database import Database
@@ -17,6 +18,12 @@ from stepiq.store.pubsub import LocalChanges
 from tests.support.engine import World, WorldPlans
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
 from tests.support.make_secrets import keyring
+
+
+@pytest.fixture(autouse=True)
+def quick_waking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wake runs that are due soon after that. Engines look every second."""
+    monkeypatch.setattr(waking, "_EVERY_SECONDS", 0.05)
 
 
 @pytest.fixture

@@ -186,10 +186,7 @@ def place(changes: LocalChanges, queue: TicketQueue, make: Make):
 
 
 class TestAcceptMany:
-    @settings(
-        max_examples=60,
-        deadline=None,
-    )
+    @settings(max_examples=25, deadline=None)
     @given(before=befores, spending=st.lists(st.booleans(), min_size=1, max_size=9))
     async def test_it_leaves_what_one_by_one_would_leave(
         self, place: Any, before: Before, spending: Sequence[bool]

@@ -21,6 +21,7 @@ from stepiq.execution.usage import month_of
 from stepiq.store.states import RunStatus, StepStatus
 from stepiq.store.tables import run_steps, runs, workspaces
 from tests.support.engine import Limits, World
+from tests.support.stores import on_sqlite
 
 SOURCE = "name: T\nsteps: [{id: t, type: transform, template: x}]"
 RUNS = 4
@@ -269,7 +270,7 @@ class History:
         self.books.left_over = 0
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, *on_sqlite(2, 3)])
 async def test_the_limit_holds_and_nothing_stays_reserved(world: World, clock: Any, seed: int):
     """Calls of several runs at the same time, failures, cancels, takeovers, lost workers, new plans and new months."""
     history = History(world, await world.pipeline(SOURCE), random.Random(seed))  # noqa: S311 - not a secret

@@ -81,7 +81,9 @@ def slowly(monkeypatch) -> Slowly:
     return slowly
 
 
+@pytest.mark.one_store
 class TestGet:
+    @pytest.mark.both_stores
     async def test_a_version_is_compiled_once_beside_the_event_loop(self, world: World, compiled):
         pipeline_id, found = await world.pipeline(TEXT), Definitions()
 
@@ -140,11 +142,13 @@ class TestGet:
 
         assert (await get(world, found, pipeline_id)).name == "T"
 
+    @pytest.mark.both_stores
     async def test_a_version_that_is_not_there_is_not_found(self, world: World):
         with pytest.raises(VersionNotFound):
             await get(world, Definitions(), uuid7())
 
 
+@pytest.mark.one_store
 class TestGetNow:
     @staticmethod
     async def get_now(world: World, found: Definitions, pipeline_id) -> str | None:
@@ -168,6 +172,7 @@ class TestGetNow:
         assert slowly.compiled == 1
         assert not await found.wait_compiled(30)
 
+    @pytest.mark.both_stores
     async def test_a_small_version_is_compiled_at_once(self, world: World, compiled):
         pipeline_id = await world.pipeline(SMALL)
 
@@ -191,6 +196,7 @@ class TestGetNow:
         await found.wait_compiled(30)
         assert (await self.get_now(world, found, pipeline_id)) == "T"
 
+    @pytest.mark.both_stores
     async def test_a_transaction_does_not_wait_for_the_background(
         self, world: World, slowly: Slowly
     ):

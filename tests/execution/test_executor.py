@@ -29,6 +29,7 @@ steps:
 """
 
 
+@pytest.mark.one_store
 class TestTransforms:
     async def test_the_last_step_gives_the_runs_output(self, world: World):
         ended = await world.run(TRANSFORMS, {"name": "Ada"})
@@ -41,6 +42,7 @@ class TestTransforms:
 
         assert ended.run.output == "Hello Ada"
 
+    @pytest.mark.both_stores
     async def test_rows_tell_order_and_times(self, world: World):
         ended = await world.run(TRANSFORMS, {"name": "Ada"})
 
@@ -48,6 +50,7 @@ class TestTransforms:
         assert (hello.ordinal, loud.ordinal) == (1, 2)
         assert hello.started_at <= hello.completed_at <= loud.completed_at
 
+    @pytest.mark.both_stores
     async def test_events_are_numbered_without_gap(self, world: World):
         ended = await world.run(TRANSFORMS, {"name": "Ada"})
 
@@ -60,11 +63,13 @@ class TestTransforms:
         assert [e["seq"] for e in ended.heard.events] == [e.seq for e in ended.events]
         assert [e["type"] for e in ended.heard.events] == [e.type for e in ended.events]
 
+    @pytest.mark.both_stores
     async def test_row_and_event_agree_on_when_the_run_ended(self, world: World):
         ended = await world.run(TRANSFORMS, {"name": "Ada"})
 
         assert ended.events[-1].data["completed_at"] == clock.iso(ended.run.completed_at)
 
+    @pytest.mark.both_stores
     async def test_more_steps_than_are_settled_together_keep_their_order(self, world: World):
         steps = "\n".join(f"  - {{id: s{n}, type: transform, template: '{n}'}}" for n in range(45))
 
@@ -73,6 +78,7 @@ class TestTransforms:
         assert [row.ordinal for row in ended.steps.values()] == list(range(1, 46))
         assert ended.run.output == "44"
 
+    @pytest.mark.both_stores
     async def test_json_output_is_data_for_later_steps(self, world: World):
         ended = await world.run(
             """
@@ -101,6 +107,7 @@ class TestTransforms:
         assert ended.run.output == "Hello {{input.secret}}!"
 
 
+@pytest.mark.one_store
 class TestFailures:
     async def test_a_template_that_finds_nothing_fails_its_step(self, world: World):
         ended = await world.run(
@@ -156,6 +163,7 @@ class TestFailures:
 
         assert ended.run.error["code"] == "output_too_large"
 
+    @pytest.mark.both_stores
     async def test_a_fault_of_ours_ends_the_run_as_internal(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ):
@@ -185,6 +193,7 @@ class TestLargeOutputs:
         assert {value.owner_id for value in values} == {ended.run.id, ended.steps["l"].id}
         assert all(value.value == "y" * 70_000 for value in values)
 
+    @pytest.mark.one_store
     @pytest.mark.parametrize("brackets", [3, 27])
     async def test_one_that_gets_deeper_and_deeper_ends_the_run(self, world: World, brackets: int):
         inner = "[" * brackets + "has(steps.n) ? dyn(steps.n.output) : dyn(1)" + "]" * brackets
@@ -196,6 +205,7 @@ class TestLargeOutputs:
         assert ended.run.error["code"] == "output_too_large"
         assert "more than 150 levels deep" in ended.run.error["message"]
 
+    @pytest.mark.one_store
     async def test_all_outputs_of_a_run_together_are_bounded(self, world: World):
         steps = "\n".join(
             f"  - {{id: s{n}, type: transform, template: '{{{{input.x}}}}'}}" for n in range(18)
@@ -209,6 +219,7 @@ class TestLargeOutputs:
         assert ended.run.error["step_id"] == "s16"
 
 
+@pytest.mark.one_store
 class TestModels:
     async def test_the_answer_is_streamed_and_recorded(self, world: World):
         ended = await world.run(ASK)
@@ -217,6 +228,7 @@ class TestModels:
         assert ended.run.output == "echo: Tell me about cats"
         assert ended.heard.text == ended.run.output
 
+    @pytest.mark.both_stores
     async def test_the_row_tells_what_was_sent_and_used(self, world: World):
         ended = await world.run(ASK)
 
@@ -227,6 +239,7 @@ class TestModels:
         assert step.output_tokens > 0
         assert sum(step.cost.values()) > 0
 
+    @pytest.mark.both_stores
     async def test_the_runs_totals_are_the_sum_of_its_steps(self, world: World):
         ended = await world.run(ASK)
 
@@ -237,6 +250,7 @@ class TestModels:
         assert ended.run.credit_tokens == step.input_tokens + step.output_tokens
         assert ended.run.cost_complete
 
+    @pytest.mark.both_stores
     async def test_an_unknown_price_is_null_and_makes_the_sum_incomplete(self, world: World):
         ended = await world.run(
             "name: P\nsteps: [{id: ask, model: openai/nobody-knows, prompt: x}]"
@@ -253,6 +267,7 @@ class TestModels:
         assert ended.run.error["code"] == "model_unknown"
         assert "nowhere/some-model" in ended.run.error["message"]
 
+    @pytest.mark.both_stores
     async def test_characters_that_cannot_be_stored_are_replaced(
         self, world: World, fake_provider: RunningFakeProvider
     ):
@@ -288,7 +303,9 @@ class TestModels:
         assert keys == {f"{ended.run.id}:ask:1"}
 
 
+@pytest.mark.one_store
 class TestRetries:
+    @pytest.mark.both_stores
     async def test_429_then_500_then_well_completes(
         self, world: World, fake_provider: RunningFakeProvider
     ):
@@ -346,6 +363,7 @@ class TestRetries:
         assert pause_before_retry(retry, 1, timedelta(seconds=9)) == timedelta(seconds=9)
 
 
+@pytest.mark.one_store
 class TestJsonAnswers:
     SCHEMA = """
     name: Schema
@@ -362,6 +380,7 @@ class TestJsonAnswers:
         assert ended.run.status == "completed"
         assert isinstance(ended.run.output["city"], str)
 
+    @pytest.mark.both_stores
     async def test_an_integer_with_a_fraction_of_zero_is_written_without(
         self, world: World, fake_provider: RunningFakeProvider
     ):

@@ -45,8 +45,9 @@ class TestLanes:
         """The thousand have taken all places that there are for them."""
         fake_provider.configure(latency_ms=300_000)
         pipeline_id = await world.pipeline(ASK)
-        for _ in range(QUEUED):
-            await world.start(pipeline_id)
+        async with database.transaction() as session:
+            wanted = [world.new_run(pipeline_id) for _ in range(QUEUED)]
+            assert await engine.accept_many(session, wanted) == [None] * QUEUED
         await asyncio.wait_for(fake_provider.next_request(AT_ONCE + tickets.FIRST), 60)
         other = await World.create(database, changes, engine)
         theirs = await other.pipeline(ASK)

@@ -71,6 +71,7 @@ class TestTexts:
         sent = fake_provider.requests[0].body["messages"]
         assert [each["content"] for each in sent] == [STORED] * 4
 
+    @pytest.mark.one_store
     async def test_an_invalid_request_is_refused(
         self, world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ):

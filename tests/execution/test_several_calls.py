@@ -60,6 +60,7 @@ class TestHandlersWithSeveralCalls:
         keys = [each.headers["idempotency-key"] for each in receiver.received]
         assert keys == [f"{run_id}:a:1", f"{run_id}:a:1:3"]
 
+    @pytest.mark.one_store
     @pytest.mark.usefixtures("asking")
     async def test_the_time_limit_applies_to_a_call_after_a_question(
         self, world: World, receiver: Receiver
@@ -97,6 +98,7 @@ class TestHandlersWithSeveralCalls:
 
         assert (await world.ended(run_id, heard)).run.error["code"] == "internal"
 
+    @pytest.mark.one_store
     async def test_calls_of_a_step_are_made_one_after_the_other(
         self, world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ):
@@ -114,6 +116,7 @@ class TestHandlersWithSeveralCalls:
         assert [each.number for each in found] == [1, 2, 3, 4, 5]
         assert all(a.ended_at <= b.started_at for a, b in pairwise(found))
 
+    @pytest.mark.one_store
     async def test_a_step_cannot_make_calls_for_ever(
         self, world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ):

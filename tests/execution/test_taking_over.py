@@ -69,6 +69,7 @@ def _losing(claim: Callable[..., Any], lost: list[str]) -> Callable[..., Any]:
 def lost_claims(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The tickets of the library's next claim: it is committed, but the connection is lost before the response."""
     lost: list[str] = []
+    monkeypatch.setattr(recovery, "_EVERY_SECONDS", 0.05)
     monkeypatch.setattr(tickets_module, "_claim", _losing(tickets_module._claim, lost))
     return lost
 
@@ -77,6 +78,7 @@ def lost_claims(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def lost_starts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The same, but the library knows the tickets when the response is lost."""
     lost: list[str] = []
+    monkeypatch.setattr(recovery, "_EVERY_SECONDS", 0.05)
     losing = _losing(SystemDatabase.start_queued_workflows, lost)
     monkeypatch.setattr(SystemDatabase, "start_queued_workflows", losing)
     return lost

@@ -2,12 +2,15 @@
 
 import asyncio
 
+import pytest
+
 from stepiq.execution.text_stream import DELTA_SECONDS
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
 
 ASK = "name: Ask\nsteps: [{id: ask, model: openai/gpt-4o-mini, prompt: x}]"
 PIECES = 5_000
+pytestmark = pytest.mark.one_store
 
 
 class TestTinyPieces:

@@ -17,6 +17,8 @@ steps:
   - {id: ask, model: openai/gpt-4o-mini, prompt: "Hi", retry: {max_attempts: 3, backoff_ms: 1}}
 """
 
+pytestmark = pytest.mark.one_store
+
 
 class TestTimeouts:
     SLOW = """

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -210,12 +210,9 @@ class World:
         # The subscription stays open until the end of the test.
         heard = Heard(await subscribing.__aenter__())
         self._open = [*getattr(self, "_open", []), subscribing]
-        run = NewRun(
+        run = replace(
+            self.new_run(pipeline_id),
             id=run_id,
-            workspace_id=self.workspace_id,
-            pipeline_id=pipeline_id,
-            pipeline_version=1,
-            trigger_type=TriggerType.API,
             input_data=input_data if input_data is not None else {},
             timeout=run_timeout,
             plan=plan or Limits(),
@@ -228,6 +225,20 @@ class World:
         async with self.database.transaction() as session:
             await self.engine.accept(session, run)
         return run_id, heard
+
+    def new_run(self, pipeline_id: UUID) -> NewRun:
+        """A run that `Engine.accept` can accept."""
+        return NewRun(
+            id=uuid7(),
+            workspace_id=self.workspace_id,
+            pipeline_id=pipeline_id,
+            pipeline_version=1,
+            trigger_type=TriggerType.API,
+            input_data={},
+            timeout=timedelta(hours=1),
+            plan=Limits(),
+            spends_credits=False,
+        )
 
     async def run(self, source: str, input_data: Any = None) -> "Ended":
         """Run a pipeline to its end."""

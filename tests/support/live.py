@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from stepiq.core.settings import Settings
 from stepiq.server.http_server import HttpServer
+from tests.support.serving import PromptServer
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,19 @@ class Live:
         return await asyncio.open_connection(self.host, self.port)
 
 
+class _Server(PromptServer, HttpServer):
+    pass
+
+
 @asynccontextmanager
 async def live(app: ASGIApp, settings: Settings) -> AsyncIterator[Live]:
     """Serve an app on a free port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = HttpServer(settings, app)
+    server = _Server(settings, app)
     serving = asyncio.create_task(server.serve([listener]))
     try:
         yield Live(*listener.getsockname())
     finally:
-        server.should_exit = True
+        server.stop()
         await serving
         listener.close()

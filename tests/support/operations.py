@@ -47,7 +47,7 @@ async def interrupt_in_correction(
     world: World, fake_provider: RunningFakeProvider, source: str = STRUCTURED
 ) -> tuple[UUID, Heard]:
     """Stop the engine as a crash would, after an invalid answer and during the call that corrects it."""
-    fake_provider.configure(json_answers="invalid", latency_ms=300)
+    fake_provider.configure(json_answers="invalid", latency_ms=20)
     run_id, heard = await world.start(await world.pipeline(source))
     await fake_provider.next_request(1)
     fake_provider.configure(latency_ms=30_000)

@@ -89,6 +89,8 @@ class Reader:
     """Where a text of that length is read: on the event loop, whole or in pieces, in a thread, or in a process."""
     fixed_seconds: float = 0.02
     """Shorter times are not compared: they are too short to measure, or independent of the length."""
+    depends_on_text: bool = True
+    """Whether the time depends on more than the length."""
 
 
 def in_bytes(text: str) -> bytes:
@@ -418,7 +420,7 @@ READERS: dict[str, Reader] = {
     "beginning of a reply": Reader(
         lambda text: sending.excerpt(in_bytes(text), MASKER, is_cut=False), 2_000
     ),
-    "headers of a reply": Reader(reply_headers, REPLY_HEADERS),
+    "headers of a reply": Reader(reply_headers, REPLY_HEADERS, depends_on_text=False),
     "headers of a receiver": Reader(receiver_headers, REPLY_HEADERS, "thread"),
     "answer of a mail server": Reader(mail._one_line, 64 * 1024),
     # Recorded, logged and displayed text.

@@ -1,16 +1,24 @@
-"""Creates migrated databases in milliseconds, as copies of one that was migrated once."""
+"""Creates migrated databases in milliseconds, as copies of one that one process of the run has migrated."""
 
 import shutil
 from collections import Counter
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import psycopg
+import pytest
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from stepiq.queue import tickets
 from stepiq.store import migrate
-from tests.support import postgres
+from tests.support import postgres, run_folders
+
+
+def on_sqlite(*values: Any) -> list[Any]:
+    """Values of `parametrize` with which a test of both stores does not run on PostgreSQL."""
+    return [pytest.param(value, marks=pytest.mark.one_store) for value in values]
 
 
 def _migrate(url: str) -> None:
@@ -21,13 +29,15 @@ def _migrate(url: str) -> None:
 class SqliteStores:
     """Copies of one migrated file."""
 
-    def __init__(self, folder: Path) -> None:
-        self._template = folder / "template.db"
+    @cached_property
+    def _template(self) -> Path:
+        def fill(folder: Path) -> None:
+            _migrate(f"sqlite:///{folder}/template.db")
+
+        return run_folders.shared("sqlite_template", fill) / "template.db"
 
     def create(self, folder: Path, *, is_new: bool = False) -> str:
         """URL of a new database."""
-        if not self._template.exists():
-            _migrate(f"sqlite:///{self._template}")
         path = folder / "stepiq.db"
         shutil.copyfile(self._template, path)
         return f"sqlite:///{path}"
@@ -46,7 +56,7 @@ class PostgresStores:
     def __init__(self, run_folder: Path) -> None:
         self._run_folder = run_folder
         self._server = postgres.shared_url(run_folder)
-        self._template = postgres.database_name(run_folder, "template")
+        self._template = ""
         self._shape = ""
         self._free: list[str] = []
         self._uses: Counter[str] = Counter()
@@ -56,14 +66,21 @@ class PostgresStores:
         if self._free and not is_new:
             return self._free.pop()
         if not self._shape:
-            self._execute("CREATE DATABASE {}", self._template)
-            url = f"{self._server}/{self._template}"
-            _migrate(url)
-            with psycopg.connect(url) as connection:
-                self._shape = _shape(connection)
+            template = run_folders.shared("postgres_template", self._make_template)
+            self._template = (template / "name").read_text()
+            self._shape = (template / "shape").read_text()
         name = postgres.database_name(self._run_folder, "test")
         self._execute("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, self._template)
         return f"{self._server}/{name}"
+
+    def _make_template(self, folder: Path) -> None:
+        name = postgres.database_name(self._run_folder, "template")
+        self._execute("CREATE DATABASE {}", name)
+        url = f"{self._server}/{name}"
+        _migrate(url)
+        with psycopg.connect(url) as connection:
+            (folder / "shape").write_text(_shape(connection))
+        (folder / "name").write_text(name)
 
     def create_empty(self) -> str:
         """URL of a new, empty database."""
@@ -84,11 +101,9 @@ class PostgresStores:
             self._drop(url.rpartition("/")[2])
 
     def close(self) -> None:
-        """Drop the template and all unused databases."""
+        """Drop all unused databases. Other processes may still need the template."""
         for url in self._free:
             self._drop(url.rpartition("/")[2])
-        if self._shape:
-            self._drop(self._template)
 
     def _drop(self, name: str) -> None:
         self._execute("DROP DATABASE {} WITH (FORCE)", name)

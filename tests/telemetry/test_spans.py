@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from stepiq.core import trace_context
 from stepiq.core.settings import Settings
@@ -14,7 +16,7 @@ from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
 from tests.support.operations import approve, operations
 from tests.support.otlp import CollectorServer, ReceivedSpan, shape
-from tests.support.receiver import Receiver
+from tests.support.receiver import Received, Receiver
 
 EVERY_TYPE = """
 name: Everything
@@ -49,17 +51,50 @@ async def traced(
     return await collector.trace_of(run_id)
 
 
+@dataclass(frozen=True)
+class Recording:
+    """What came of a run of every step type."""
+
+    spans: list[ReceivedSpan]
+    exported: bytes
+    receiver: Receiver
+    """The server that a step called. It has stopped since."""
+
+    @property
+    def called(self) -> Received:
+        (request,) = self.receiver.received
+        return request
+
+
 @pytest.fixture
-async def everything(
+async def recording(
     world: World, exporter: TraceExporter, collector: CollectorServer, receiver: Receiver
-) -> list[ReceivedSpan]:
+) -> Recording:
     source = EVERY_TYPE.replace("URL", receiver.url)
     run_id, heard = await world.start(await world.pipeline(source))
     await asyncio.wait_for(heard.until("run.status", status="waiting"), 30)
     await approve(world, run_id)
     ended = await asyncio.wait_for(heard.until_ended(), 30)
     assert ended["status"] == "completed", ended
-    return await traced(world, exporter, collector, run_id)
+    spans = await traced(world, exporter, collector, run_id)
+    return Recording(spans, b"".join(each.body for each in collector.of("traces")), receiver)
+
+
+_recordings: dict[str, Recording] = {}
+
+
+@pytest.fixture
+def recorded(request: pytest.FixtureRequest, database_url: str) -> Recording:
+    """The recording of the first test that asks for it on this store: most tests only read it."""
+    store = make_url(database_url).get_backend_name()
+    if store not in _recordings:
+        _recordings[store] = request.getfixturevalue("recording")
+    return _recordings[store]
+
+
+@pytest.fixture
+def everything(recorded: Recording) -> list[ReceivedSpan]:
+    return recorded.spans
 
 
 def named(spans: list[ReceivedSpan], name: str) -> ReceivedSpan:
@@ -145,14 +180,15 @@ class TestSpansOf:
         assert found["stepiq.cost_usd"] > 0
         assert [event.name for event in call.proto.events] == ["stepiq.first_piece"]
 
-    async def test_an_http_call_names_the_server_but_no_path(
-        self, everything: list[ReceivedSpan], receiver: Receiver
-    ):
-        found = named(everything, "POST").attributes
+    async def test_an_http_call_names_the_server_but_no_path(self, recorded: Recording):
+        found = named(recorded.spans, "POST").attributes
 
         assert found["http.request.method"] == "POST"
         assert found["http.response.status_code"] == 200
-        assert (found["server.address"], found["server.port"]) == ("127.0.0.1", receiver.port)
+        assert (found["server.address"], found["server.port"]) == (
+            "127.0.0.1",
+            recorded.receiver.port,
+        )
         assert found["url.scheme"] == "http"
         assert "url.full" not in found
 
@@ -170,19 +206,15 @@ class TestSpansOf:
         assert call["http.request.method"] == "PUT"
         assert call["server.address"] == "127.0.0.1"
 
-    async def test_no_content_is_exported_by_default(
-        self, everything: list[ReceivedSpan], collector: CollectorServer
-    ):
-        sent = b"".join(each.body for each in collector.of("traces"))
+    async def test_no_content_is_exported_by_default(self, recorded: Recording):
+        assert b"step ask" in recorded.exported
         for text in ("cats", "Be kind", "dogs", "hook/path", "in-the-query", "Good?", "def main"):
-            assert text.encode() not in sent
+            assert text.encode() not in recorded.exported
 
-    async def test_the_called_server_can_continue_the_trace(
-        self, everything: list[ReceivedSpan], receiver: Receiver
-    ):
-        call = named(everything, "POST")
+    async def test_the_called_server_can_continue_the_trace(self, recorded: Recording):
+        call = named(recorded.spans, "POST")
 
-        sent = receiver.received[0].headers["traceparent"]
+        sent = recorded.called.headers["traceparent"]
 
         assert sent == f"00-{call.trace_id}-{call.id}-01"
 
@@ -192,13 +224,8 @@ class TestContent:
     def settings(self, settings: Settings) -> Settings:
         return settings.model_copy(update={"otlp_content": True})
 
-    async def test_prompts_answers_and_urls_are_exported_on_request(
-        self,
-        everything: list[ReceivedSpan],
-        fake_provider: RunningFakeProvider,
-        receiver: Receiver,
-    ):
-        (call,) = [s for s in everything if "gen_ai.system_instructions" in s.attributes]
+    async def test_prompts_answers_and_urls_are_exported_on_request(self, recording: Recording):
+        (call,) = [s for s in recording.spans if "gen_ai.system_instructions" in s.attributes]
         found = call.attributes
 
         assert json.loads(found["gen_ai.input.messages"]) == [
@@ -208,10 +235,11 @@ class TestContent:
             {"type": "text", "content": "Be kind"}
         ]
         (answer,) = json.loads(found["gen_ai.output.messages"])
-        step = named(everything, "step ask").attributes
+        step = named(recording.spans, "step ask").attributes
         assert answer["parts"][0]["content"] == step["stepiq.step.output"] != ""
         assert answer["finish_reason"] == "stop"
-        assert named(everything, "POST").attributes["url.full"] == f"{receiver.url}/hook/path"
+        url = f"{recording.receiver.url}/hook/path"
+        assert named(recording.spans, "POST").attributes["url.full"] == url
 
     async def test_long_texts_are_cut_off(
         self,
@@ -280,6 +308,7 @@ class TestContent:
         assert '\\"name\\":' in second.attributes["gen_ai.output.messages"]
 
 
+@pytest.mark.one_store
 class TestFailures:
     async def test_a_failure_is_a_status_with_the_code_and_without_the_message(
         self,
@@ -348,6 +377,7 @@ class TestParents:
         await asyncio.wait_for(heard.until_ended(), 30)
         return run_id
 
+    @pytest.mark.one_store
     async def test_a_run_joins_the_trace_of_the_request_that_started_it(
         self, world: World, exporter: TraceExporter, collector: CollectorServer
     ):
@@ -359,6 +389,7 @@ class TestParents:
         assert root.parent_id == "00f067aa0ba902b7"
         assert step.parent_id == root.id
 
+    @pytest.mark.one_store
     async def test_a_parent_that_is_not_recorded_becomes_a_link(
         self, world: World, exporter: TraceExporter, collector: CollectorServer
     ):
@@ -382,6 +413,7 @@ class TestParents:
         assert link.trace_id.hex() == "4bf92f3577b34da6a3ce929d0e0e4736"
         assert link.span_id == trace_context.span_id(SpanOf.RUN, first)
 
+    @pytest.mark.one_store
     async def test_spans_of_one_trace_are_different_for_each_run(
         self, world: World, exporter: TraceExporter, collector: CollectorServer
     ):

@@ -13,6 +13,7 @@ from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
 from tests.support.noted_turns import NotedTurns
 from tests.support.receiver import Receiver, Reply, running_receiver
+from tests.support.stores import on_sqlite
 
 ITEMS = """
 name: Items
@@ -78,7 +79,7 @@ class TestTakingUp:
         assert 40 <= turns.waited[0] < 80
         assert not any(turns.waited[1:])
 
-    @pytest.mark.parametrize("after", [1, 2, 3, 5, 6])
+    @pytest.mark.parametrize("after", [1, 3, 6, *on_sqlite(2, 5)])
     async def test_items_that_are_recorded_are_not_done_again(
         self, world: World, receiver: Receiver, after: int
     ):
@@ -103,7 +104,7 @@ class TestTakingUp:
         assert [keys.count(key) for key in recorded] == [1] * len(recorded)
         assert len(keys) <= 6 + 2  # what was in flight, and no more, is called again
 
-    @pytest.mark.parametrize("after", [1, 2, 4, 7, 9])
+    @pytest.mark.parametrize("after", [1, 4, 9, *on_sqlite(2, 7)])
     async def test_loops_and_branches_go_on_where_they_were(
         self, world: World, receiver: Receiver, after: int
     ):
@@ -151,6 +152,7 @@ steps:
 
 
 class TestCounting:
+    @pytest.mark.one_store
     async def test_items_do_not_count_as_steps_of_the_run_when_it_is_taken_up(self, world: World):
         run_id, heard = await world.start(
             await world.pipeline(NESTED),
@@ -175,10 +177,12 @@ CANCELLED = {
     "parallel": "{id: p, type: parallel, steps: [{id: s, model: openai/gpt-4o, prompt: x}, {id: t, type: webhook, url: URL}]}",
     "for_each": "{id: p, type: parallel, for_each: '[1, 2, 3]', step: {id: s, type: webhook, url: URL}}",
 }
+ON_BOTH = ("for_each", "human_review", "llm", "wait")
+"""How the others stop does not depend on the store."""
 
 
 class TestCancel:
-    @pytest.mark.parametrize("kind", sorted(CANCELLED))
+    @pytest.mark.parametrize("kind", [*ON_BOTH, *on_sqlite(*sorted(CANCELLED.keys() - ON_BOTH))])
     async def test_it_stops_each_type_of_step_within_a_second(
         self, world: World, fake_provider: RunningFakeProvider, receiver: Receiver, kind: str
     ):

@@ -261,7 +261,7 @@ def with_ids(document: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.unmeasured
 class TestAcceptance:
     @given(documents)
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=150, deadline=None)
     def test_what_the_loader_accepts_the_schema_accepts(self, document):
         judged = judge(with_ids(document))
 
@@ -269,7 +269,7 @@ class TestAcceptance:
         assert not judged.is_contested, judged.by_schema
 
     @given(steps())
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=150, deadline=None)
     def test_so_it_is_with_a_single_step(self, step):
         judged = judge(with_ids({"name": "x", "steps": [step]}))
 
@@ -277,7 +277,7 @@ class TestAcceptance:
         assert not judged.is_contested, judged.by_schema
 
     @given(schemas)
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=80, deadline=None)
     @example({"type": "object", "properties": {"a": {"type": "text"}}})
     def test_so_it_is_with_a_json_schema(self, schema):
         step = {"id": "a", "prompt": "x", "output_schema": schema}
@@ -287,6 +287,6 @@ class TestAcceptance:
     @given(
         st.dictionaries(st.sampled_from(["name", "steps", "input", "output"]), anything) | anything
     )
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=80, deadline=None)
     def test_so_it_is_with_anything(self, document):
         assert not judge(document).is_contested

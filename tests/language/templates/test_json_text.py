@@ -1,7 +1,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepiq.core.json import Json, dumps
@@ -30,6 +30,7 @@ AROUND = {
 
 class TestToJson:
     @pytest.mark.unmeasured
+    @settings(max_examples=30)
     @given(SMALL, st.permutations(sorted(AROUND)), st.sampled_from([0, 100_000]))
     def test_it_is_what_the_encoder_gives_in_one_go(self, value, around, length):
         large = 0
