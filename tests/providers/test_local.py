@@ -112,9 +112,7 @@ class TestLocalModel:
         self, providers: Providers
     ):
         model = providers.resolve("local/smollm2-135m")
-        prompts = [
-            f"Write two sentences about {topic}." for topic in ("moss", "the sea", "rain")
-        ]
+        prompts = [f"Write two sentences about {topic}." for topic in ("moss", "the sea", "rain")]
 
         alone = [await ask(model, prompt=prompt, max_tokens=30) for prompt in prompts]
         together = await asyncio.gather(
