@@ -54,17 +54,17 @@ def write_tests(folder: Path, *tests: str) -> Path:
     return path
 
 
-def outcomes(cli: Cli, folder: Path, *tests: str) -> list[list[str]]:
+async def outcomes(command: Command, folder: Path, *tests: str) -> list[list[str]]:
     """What is wrong with each test."""
     write_tests(folder, *(f"name: t{n}, {test}" for n, test in enumerate(tests)))
-    said = cli("test", "pipeline.yaml", "--json")
+    said = await command("test", "pipeline.yaml", "--json")
     answer = json.loads(said.out)
     assert said.code == (1 if answer["failed"] else 0)
     return [test["problems"] for test in answer["tests"]]
 
 
+@pytest.mark.slow
 class TestRunning:
-    @pytest.mark.slow
     async def test_the_examples_hold(self, command: Command):
         said = await command("test", *map(str, EXAMPLES))
 
@@ -72,21 +72,23 @@ class TestRunning:
         assert said.out.endswith("tests, all passed\n")
         assert said.out.count("  ok   ") >= 15
 
-    def test_the_guides_example_prints_what_it_says(self, cli: Cli, folder: Path):
+    async def test_the_guides_example_prints_what_it_says(self, command: Command, folder: Path):
         text = read("docs/testing.md")
         pipeline, tests, *_ = blocks(text, "yaml")
         (folder / "reply.yaml").write_text(pipeline)
         (folder / "reply.test.yaml").write_text(tests)
 
-        said = cli("test", "reply.yaml")
+        said = await command("test", "reply.yaml")
 
         times = re.compile(r"\([\d.]+ m?s\)")
         (printed,) = (block for block in blocks(text, "") if "passed" in block)
         assert times.sub("", said.out) == times.sub("", printed)
 
-    def test_what_reaches_outside_is_given_and_all_else_is_done(self, cli: Cli, folder: Path):
-        found = outcomes(
-            cli,
+    async def test_what_reaches_outside_is_given_and_all_else_is_done(
+        self, command: Command, folder: Path
+    ):
+        found = await outcomes(
+            command,
             folder,
             f"{GIVEN}, expect: {{output: {{result: 2}}, check: ['steps.sort.prompt == \"Sort x with [secret:KEY]\"']}}",
             "given: {sort: {output: {score: 1}}, tell: {error: http_error}, ask: {decision: approve, output: 9}},"
@@ -99,7 +101,7 @@ class TestRunning:
 
         assert found == [[], [], [], []]
 
-    def test_outputs_go_to_the_items_in_their_order(self, cli: Cli, folder: Path):
+    async def test_outputs_go_to_the_items_in_their_order(self, command: Command, folder: Path):
         write(folder, ITEMS)
         (folder / "pipeline.test.yaml").write_text(
             "tests:\n  - name: t\n"
@@ -108,11 +110,13 @@ class TestRunning:
             "    expect: {output: [{say: A, more: '1'}, {say: B, more: '2'}, {say: C, more: '2'}]}"
         )
 
-        said = cli("test", "pipeline.yaml")
+        said = await command("test", "pipeline.yaml")
 
         assert said.code == 0, said
 
-    def test_a_review_that_nobody_answers_has_no_reviewer(self, cli: Cli, folder: Path):
+    async def test_a_review_that_nobody_answers_has_no_reviewer(
+        self, command: Command, folder: Path
+    ):
         write(
             folder,
             "name: R\nsteps: [{id: r, type: human_review, message: m, input: '1', on_timeout: approve}]",
@@ -122,13 +126,13 @@ class TestRunning:
             " expect: {check: [run.output.reviewer == null, run.output.decision == 'approve']}}]"
         )
 
-        said = cli("test", "pipeline.yaml")
+        said = await command("test", "pipeline.yaml")
 
         assert said.code == 0, said
 
-    def test_what_differs_is_told(self, cli: Cli, folder: Path):
-        found = outcomes(
-            cli,
+    async def test_what_differs_is_told(self, command: Command, folder: Path):
+        found = await outcomes(
+            command,
             folder,
             f"{GIVEN}, expect: {{output: {{result: 3, more: 1}}, steps: {{end: skipped}}, check: [run.output.result > 7]}}",
             f"{GIVEN}, expect: {{error: http_error}}",
@@ -152,10 +156,10 @@ class TestRunning:
         assert found[4] == ["step `tell` would send a request: add its result under `given.tell`"]
         assert "run.output.nothing" in found[5][0]
 
-    def test_people_read_a_line_for_each(self, cli: Cli, folder: Path):
+    async def test_people_read_a_line_for_each(self, command: Command, folder: Path):
         write_tests(folder, f"name: good, {GIVEN}", f"name: bad, {GIVEN}, expect: {{output: 1}}")
 
-        said = cli("test", "pipeline.test.yaml")
+        said = await command("test", "pipeline.test.yaml")
 
         lines = said.out.splitlines()
         assert said.code == 1
@@ -164,18 +168,18 @@ class TestRunning:
         assert lines[2].startswith("  FAIL bad  (")
         assert lines[3:] == ['         output: expected 1, got {"result":2}', "2 tests, 1 failed"]
 
-    def test_only_those_that_are_asked_for_run(self, cli: Cli, folder: Path):
+    async def test_only_those_that_are_asked_for_run(self, command: Command, folder: Path):
         write_tests(folder, f"name: good, {GIVEN}", f"name: bad, {GIVEN}, expect: {{output: 1}}")
 
-        said = cli("test", "pipeline.yaml", "--only", "goo")
+        said = await command("test", "pipeline.yaml", "--only", "goo")
 
         assert (said.code, said.out.splitlines()[-1]) == (0, "1 test, all passed")
 
-    def test_a_folder_stands_for_its_files_of_tests(self, cli: Cli, folder: Path):
+    async def test_a_folder_stands_for_its_files_of_tests(self, command: Command, folder: Path):
         write_tests(folder, f"name: good, {GIVEN}")
         write(folder, PIPELINE, "untested.yaml")
 
-        said = cli("test", ".")
+        said = await command("test", ".")
 
         assert (said.code, said.out.splitlines()[0]) == (0, "pipeline.test.yaml")
         assert said.out.splitlines()[-1] == "1 test, all passed"
@@ -185,15 +189,16 @@ def report(path: Path) -> ElementTree.Element:
     return ElementTree.parse(path).getroot()  # noqa: S314 — a file of ours
 
 
+@pytest.mark.slow
 class TestJunit:
-    def test_it_has_a_case_for_each_test(self, cli: Cli, folder: Path):
+    async def test_it_has_a_case_for_each_test(self, command: Command, folder: Path):
         write_tests(
             folder,
             f"name: good, {GIVEN}",
             f'name: "bad <&> \\u0007", {GIVEN}, expect: {{output: 1, steps: {{end: skipped}}}}',
         )
 
-        said = cli("test", "pipeline.yaml", "--junit", "reports/tests.xml")
+        said = await command("test", "pipeline.yaml", "--junit", "reports/tests.xml")
 
         root = report(folder / "reports" / "tests.xml")
         (suite,) = root
@@ -209,10 +214,10 @@ class TestJunit:
         assert failure.text.splitlines()[1] == "steps.end: expected skipped, got completed"
         assert float(str(bad.get("time"))) > 0
 
-    def test_it_says_which_file_has_errors(self, cli: Cli, folder: Path):
+    async def test_it_says_which_file_has_errors(self, command: Command, folder: Path):
         write_tests(folder, "name: x, expects: {}")
 
-        said = cli("test", "pipeline.yaml", "--junit", "tests.xml")
+        said = await command("test", "pipeline.yaml", "--junit", "tests.xml")
 
         root = report(folder / "tests.xml")
         ((case,),) = root
