@@ -54,6 +54,7 @@ class TestSprays:
         )
 
     @pytest.mark.parametrize("limits", [{"of_client": 1}, {"of_network": 1}])
+    @pytest.mark.usefixtures("slow_refusals")
     async def test_a_refusal_takes_a_second(self, app, client, limits):
         limit(app, **limits)
         await spray(client, 1)
@@ -64,6 +65,7 @@ class TestSprays:
         # The clock of the event loop can be ahead by its resolution.
         assert time.monotonic() - begun >= 0.999
 
+    @pytest.mark.usefixtures("slow_refusals")
     async def test_so_does_one_because_too_many_are_waiting(self, app, client):
         limit(app, of_all=1, interval_seconds=3_600)
         await spray(client, 1)

@@ -146,6 +146,7 @@ async def try_to_log_in(client, email, password=None):
 
 
 class TestLogin:
+    @pytest.mark.usefixtures("slow_refusals")
     async def test_the_eleventh_attempt_waits_even_with_the_right_password(self, client, account):
         for _ in range(10):
             assert (await try_to_log_in(client, account.email)).status_code == 401

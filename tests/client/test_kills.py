@@ -16,7 +16,7 @@ from tests.support.ports import free_port
 from tests.support.process import ServerProcess, first_account, running_server
 from tests.support.receiver import Receiver, Reply, running_receiver
 
-KILLS = int(os.environ.get("STEPIQ_TEST_CYCLES", "10"))
+KILLS = int(os.environ.get("STEPIQ_TEST_CYCLES", "5"))
 ITEMS = 12 * KILLS + 50
 LONG = f"""\
 name: Long

@@ -39,7 +39,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 @pytest.fixture
 async def provider() -> AsyncIterator[RunningFakeProvider]:
     async with running_fake_provider(
-        token_ms=60, tokens=10, input_tokens=20, output_tokens=80
+        token_ms=150, tokens=4, input_tokens=20, output_tokens=180
     ) as provider:
         yield provider
 
@@ -80,7 +80,7 @@ class TestKill:
             made = await client.post("/api/pipelines", content=PIPELINE, headers=yaml)
             run = f"/api/pipelines/{made.json()['id']}/run"
             begun = [
-                (await client.post(run, json={"input_data": {"items": [0] * 120}})).json()["id"]
+                (await client.post(run, json={"input_data": {"items": [0] * 80}})).json()["id"]
                 for _ in range(RUNS)
             ]
 
@@ -97,7 +97,7 @@ class TestKill:
 
         used, reserved = await check(database)
         assert reserved == 0
-        # Each call reserves about 2,000 tokens and uses 100: the last one that fits leaves less than that.
+        # Each call reserves about 2,000 tokens and uses 200: the last one that fits leaves less than that.
         assert CREDITS * 1_000 - 2_100 < used <= CREDITS * 1_000
 
 

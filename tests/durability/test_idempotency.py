@@ -12,7 +12,7 @@ from stepiq.core.settings import Settings
 from tests.support.ports import free_port
 from tests.support.process import ServerProcess, first_account, running_server
 
-ROUNDS = 4
+ROUNDS = 2
 POSTS = 50
 PIPELINE = {"name": "X", "steps": [{"id": "a", "type": "transform", "template": "x"}]}
 

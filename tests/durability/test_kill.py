@@ -16,7 +16,7 @@ from tests.support.fake_provider import RunningFakeProvider, running_fake_provid
 from tests.support.ports import free_port
 from tests.support.process import ServerProcess, first_account, running_server
 
-KILLS = int(os.environ.get("STEPIQ_TEST_CYCLES", "5"))
+KILLS = int(os.environ.get("STEPIQ_TEST_CYCLES", "4"))
 STEPS = 4
 PIPELINE = "name: Chain\nsteps:\n" + "".join(
     f"  - {{id: s{n}, model: openai/gpt-4o-mini, prompt: 'Step {n}', retry: {{max_attempts: 10, backoff_ms: 50}}}}\n"

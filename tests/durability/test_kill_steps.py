@@ -18,7 +18,7 @@ from tests.support.ports import free_port
 from tests.support.process import ServerProcess, first_account, running_server
 from tests.support.receiver import Receiver, Reply, running_receiver
 
-KILLS = int(os.environ.get("STEPIQ_TEST_CYCLES", "6"))
+KILLS = int(os.environ.get("STEPIQ_TEST_CYCLES", "4"))
 _RETRY = "retry: {max_attempts: 10, backoff_ms: 50}"
 # A call that left before its step's end was recorded may arrive a moment after.
 _TRAVEL = timedelta(seconds=0.2)

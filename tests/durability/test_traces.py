@@ -17,7 +17,7 @@ from tests.support.ports import free_port
 from tests.support.process import ServerProcess, first_account, running_server
 from tests.support.receiver import Reply
 
-KILLS = int(os.environ.get("STEPIQ_TEST_CYCLES", "5"))
+KILLS = int(os.environ.get("STEPIQ_TEST_CYCLES", "3"))
 _LEASE_SECONDS = 60
 PIPELINE = """\
 name: Chain

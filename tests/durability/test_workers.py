@@ -17,7 +17,7 @@ from tests.support.fake_provider import RunningFakeProvider, running_fake_provid
 from tests.support.ports import free_port
 from tests.support.process import ServerProcess, WorkerProcess, first_account
 
-CYCLES = int(os.environ.get("STEPIQ_TEST_CYCLES", "4"))
+CYCLES = int(os.environ.get("STEPIQ_TEST_CYCLES", "2"))
 """How often a worker is killed, and how often one is paused: 100 for the figures in docs/reliability.md."""
 STEPS = 3
 TAKEN_OVER_SECONDS = 10
@@ -208,17 +208,18 @@ class TestCancel:
 
 class TestReplace:
     async def test_runs_do_not_wait_for_a_worker_that_lets_its_calls_end(self, cluster: Cluster):
-        cluster.provider.configure(token_ms=20_000)
-        held = await cluster.run()
-        leaving = await cluster.holder(held)
-        await cluster.called(1)
         cluster.provider.configure(token_ms=20)
-        stopping = asyncio.create_task(leaving.terminate())
+        with cluster.provider.holding(1) as allow:
+            allow(1)
+            held = await cluster.run()
+            leaving = await cluster.holder(held)
+            await cluster.called(1)
+            stopping = asyncio.create_task(leaving.terminate())
 
-        for run_id in [await cluster.run() for _ in range(10)]:
-            await cluster.check(run_id, repeated=0)
+            for run_id in [await cluster.run() for _ in range(10)]:
+                await cluster.check(run_id, repeated=0)
 
-        assert not stopping.done()
+            assert not stopping.done()
         assert '"tickets_not_started"' not in leaving.log.read_text()
         assert await stopping == 0
 

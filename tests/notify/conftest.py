@@ -20,6 +20,7 @@ from stepiq.execution.definitions import Definitions
 from stepiq.execution.protocols import SecretValue
 from stepiq.execution.records import ClaimedRun
 from stepiq.execution.runtime import Engine
+from stepiq.notify import delivery_worker, records
 from stepiq.notify import outbox as outboxes
 from stepiq.notify.outbox import DeliveryOutbox
 from stepiq.providers.registry import Providers
@@ -74,6 +75,19 @@ class Vault:
 async def receiver() -> AsyncIterator[Receiver]:
     async with running_receiver() as receiver:
         yield receiver
+
+
+def set_pauses(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> None:
+    """Set the three pauses between the attempts of a delivery."""
+    pauses = tuple(timedelta(seconds=each) for each in seconds)
+    for module in (records, delivery_worker):
+        monkeypatch.setattr(module, "PAUSES", pauses)
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short pauses between attempts, for tests that do not measure them."""
+    set_pauses(monkeypatch, 0.02, 0.02, 0.02)
 
 
 @pytest.fixture

@@ -250,6 +250,7 @@ class TestDelivery:
         assert shown["url"] == "[secret:CHAT_URL]"
         assert "abcdef0123456789" not in json.dumps([delivery, shown])
 
+    @pytest.mark.usefixtures("short_pauses")
     async def test_a_failed_run_is_repeated_until_it_is_delivered(
         self, service, sender: Sender, receiver: Receiver, vault: Vault
     ):

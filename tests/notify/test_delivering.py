@@ -4,15 +4,16 @@ import asyncio
 import hashlib
 import hmac
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from standardwebhooks import Webhook
 
 from stepiq.core.config_file import EndpointSettings
+from stepiq.core.http import Timeouts
 from stepiq.core.settings import Settings
-from stepiq.notify import delivery_worker
-from tests.notify.conftest import PIPELINE, SECRET, Sender, Vault
+from stepiq.notify import delivery_worker, sending
+from tests.notify.conftest import PIPELINE, SECRET, Sender, Vault, set_pauses
 from tests.support.receiver import Receiver, Reply
 
 pytestmark = pytest.mark.one_store
@@ -206,6 +207,7 @@ class TestRetry:
         assert len({r.headers["webhook-id"] for r in receiver.received}) == 1
         assert len({r.headers["x-stepiq-signature"] for r in receiver.received}) == 4
 
+    @pytest.mark.usefixtures("short_pauses")
     async def test_it_ends_with_the_first_attempt_that_arrives(
         self, sender: Sender, receiver: Receiver
     ):
@@ -229,22 +231,31 @@ class TestRetry:
         assert delivery["status"] == "failed"
         assert str(status) in delivery["error"]
 
-    @pytest.mark.timeout(60)
-    @pytest.mark.slow
-    async def test_a_receiver_that_takes_longer_than_ten_seconds_has_not_got_it(
-        self, sender: Sender, receiver: Receiver
+    def test_an_attempt_may_take_ten_seconds(self):
+        timeouts = sending._TIMEOUTS
+
+        assert {timeouts.connect, timeouts.read, timeouts.total} == {timedelta(seconds=10)}
+
+    @pytest.mark.usefixtures("short_pauses")
+    async def test_a_receiver_that_takes_longer_than_the_limit_has_not_got_it(
+        self, sender: Sender, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ):
+        limit = timedelta(seconds=0.5)
+        monkeypatch.setattr(sending, "_TIMEOUTS", Timeouts(connect=limit, read=limit, total=limit))
         receiver.reply_with(Reply(delay=60), 200)
 
         delivery = await sender.sent(PIPELINE.format(url=receiver.url))
 
         first, second = receiver.received
-        assert 10.7 <= second.at - first.at < 30
-        assert 9_900 <= delivery["attempts"][0]["duration_ms"] < 25_000
+        assert second.at - first.at >= 0.4
+        assert 450 <= delivery["attempts"][0]["duration_ms"] < 20_000
         assert "in time" in delivery["attempts"][0]["error"]
         assert delivery["status"] == "delivered"
 
-    async def test_nobody_listening_is_tried_again(self, sender: Sender):
+    async def test_nobody_listening_is_tried_again(
+        self, sender: Sender, monkeypatch: pytest.MonkeyPatch
+    ):
+        set_pauses(monkeypatch, 0.02, 60, 60)
         run_id = await sender.run(await sender.pipeline(PIPELINE.format(url="http://127.0.0.1:9")))
 
         delivery = await sender.attempted(run_id, 2)

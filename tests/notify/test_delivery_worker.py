@@ -14,15 +14,15 @@ from stepiq.core import clock, ids
 from stepiq.execution.definitions import Definitions
 from stepiq.execution.records import ClaimedRun, Ending
 from stepiq.execution.runtime import Engine
-from stepiq.notify import delivery_worker, queries, records
+from stepiq.notify import queries
 from stepiq.notify.calls import SignedRequest
+from stepiq.notify.delivery_worker import DeliveryWorker
 from stepiq.notify.outbox import DeliveryOutbox
 from stepiq.notify.preparing import Unsendable
-from stepiq.notify.records import PAUSES
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.states import RunStatus, TriggerType
 from stepiq.store.tables import deliveries, delivery_attempts
-from tests.notify.conftest import PIPELINE, Sender
+from tests.notify.conftest import PIPELINE, Sender, set_pauses
 from tests.support.noted_turns import NotedTurns
 from tests.support.receiver import Receiver, Reply
 
@@ -36,6 +36,21 @@ output: {{deliver: [{TARGET}, {TARGET}, {TARGET}]}}
 
 
 pytestmark = pytest.mark.both_stores
+
+
+@pytest.fixture
+def let_go(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set once a courier has done with a delivery."""
+    event, deliver = asyncio.Event(), DeliveryWorker.deliver
+
+    async def noted(courier: DeliveryWorker, delivery_id: UUID, stopping: asyncio.Event) -> bool:
+        try:
+            return await deliver(courier, delivery_id, stopping)
+        finally:
+            event.set()
+
+    monkeypatch.setattr(DeliveryWorker, "deliver", noted)
+    return event
 
 
 async def started(sender: Sender, receiver: Receiver) -> str:
@@ -66,7 +81,7 @@ class TestStop:
     async def test_an_attempt_in_flight_ends_and_is_recorded(
         self, sender: Sender, receiver: Receiver, engine: Engine
     ):
-        receiver.reply_with(Reply(delay=1))
+        receiver.reply_with(Reply(delay=0.3))
         run_id = await started(sender, receiver)
 
         await engine.stop(timedelta(seconds=20))
@@ -98,9 +113,7 @@ class TestStop:
     ):
         receiver.reply_with(503, 503, 503, 200)
         with monkeypatch.context() as patch:
-            pauses = (*PAUSES[:2], timedelta(minutes=5))
-            for module in (records, delivery_worker):
-                patch.setattr(module, "PAUSES", pauses)
+            set_pauses(patch, 0.02, 0.02, 300)
             run_id = await started(sender, receiver)
             await receiver.until(3)
             before = await sender.attempted(run_id, 3)
@@ -110,11 +123,12 @@ class TestStop:
 
             assert time.monotonic() - begun < 30
         assert before["status"] == "pending"
+        set_pauses(monkeypatch, 0.02, 0.02, 2)
         await engine.start()
         [delivery] = await sender.deliveries(run_id)
         assert delivery["status"] == "delivered"
         assert len(delivery["attempts"]) == 4
-        receiver.assert_pauses(1, 2, 4)
+        receiver.assert_pauses(0.02, 0.02, 2)
 
     async def test_nothing_begins_once_the_process_stops(self, outbox: DeliveryOutbox):
         stopping = asyncio.Event()
@@ -124,6 +138,7 @@ class TestStop:
 
 
 class TestTurns:
+    @pytest.mark.usefixtures("short_pauses")
     async def test_each_attempt_takes_a_turn_of_its_workspace(
         self, sender: Sender, receiver: Receiver, outbox: DeliveryOutbox
     ):
@@ -153,15 +168,17 @@ class TestTurns:
 
 class TestClaim:
     async def test_a_courier_that_was_overtaken_changes_nothing(
-        self, sender: Sender, receiver: Receiver, database: Database
+        self, sender: Sender, receiver: Receiver, database: Database, let_go: asyncio.Event
     ):
-        receiver.reply_with(Reply(delay=0.5))
+        overtaken = asyncio.Event()
+        receiver.reply_with(Reply(after=overtaken))
         run_id = await started(sender, receiver)
         [delivery] = await sender.deliveries(run_id, final=0)
 
         async with database.transaction() as session:
             assert await queries.claim(session, UUID(delivery["id"]))
-        await asyncio.sleep(1)  # nothing comes that could be waited for
+        overtaken.set()
+        await asyncio.wait_for(let_go.wait(), 20)
         assert receiver.answered
 
         [after] = await sender.deliveries(run_id, final=0)
@@ -185,7 +202,7 @@ class TestClaim:
         assert len(receiver.received) == 1
 
     async def test_one_that_was_overtaken_in_its_pause_sends_nothing(
-        self, sender: Sender, receiver: Receiver, database: Database
+        self, sender: Sender, receiver: Receiver, database: Database, let_go: asyncio.Event
     ):
         receiver.reply_with(503)
         run_id = await started(sender, receiver)
@@ -193,7 +210,7 @@ class TestClaim:
 
         async with database.transaction() as session:
             assert await queries.claim(session, UUID(delivery["id"]))
-        await asyncio.sleep(1.5)  # nothing comes that could be waited for
+        await asyncio.wait_for(let_go.wait(), 20)
 
         assert len(receiver.received) == 1
 
@@ -294,19 +311,16 @@ class TestFaults:
         receiver: Receiver,
         database: Database,
         monkeypatch: pytest.MonkeyPatch,
+        let_go: asyncio.Event,
     ):
-        overtaken = asyncio.Event()
-
         async def broken(_http: object, request: SignedRequest) -> None:
             async with database.transaction() as session:
                 assert await queries.claim(session, UUID(request.headers["webhook-id"]))
-            overtaken.set()
             raise ZeroDivisionError
 
         monkeypatch.setattr("stepiq.notify.sending.send", broken)
         run_id = await sender.run(await sender.pipeline(PIPELINE.format(url=receiver.url)))
-        await asyncio.wait_for(overtaken.wait(), 20)
-        await asyncio.sleep(0.5)  # nothing comes that could be waited for
+        await asyncio.wait_for(let_go.wait(), 20)
 
         [delivery] = await sender.deliveries(run_id, final=0)
         assert delivery["status"] == "pending"

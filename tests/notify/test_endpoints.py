@@ -14,7 +14,7 @@ from stepiq.notify.records import Verdict
 from stepiq.store.database import Database
 from stepiq.store.states import DeliveryStatus, PipelineStatus
 from stepiq.store.tables import workspaces
-from tests.notify.conftest import PIPELINE, Sender
+from tests.notify.conftest import PIPELINE, Sender, set_pauses
 from tests.support.make import Make
 from tests.support.query_plans import query_plan
 from tests.support.receiver import Receiver, Reply
@@ -129,8 +129,10 @@ class TestRedeliver:
         assert [a["status_code"] for a in again["attempts"]] == [410, 200]
         assert again["status"] == "delivered"
 
-    @pytest.mark.timeout(60)
-    async def test_it_is_tried_up_to_four_times_more(self, sender: Sender, receiver: Receiver):
+    async def test_it_is_tried_up_to_four_times_more(
+        self, sender: Sender, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ):
+        set_pauses(monkeypatch, 0.1, 0.2, 0.4)
         delivery = await failed(sender, receiver)
         receiver.reply_with(500)
 
@@ -139,7 +141,7 @@ class TestRedeliver:
 
         assert [a["number"] for a in again["attempts"]] == [1, 2, 3, 4, 5]
         assert len(receiver.received) == 4
-        receiver.assert_pauses(1, 2, 4)
+        receiver.assert_pauses(0.1, 0.2, 0.4)
 
     async def test_one_that_arrived_may_be_sent_again(self, sender: Sender, receiver: Receiver):
         delivery = await sender.sent(PIPELINE.format(url=receiver.url))
@@ -180,11 +182,13 @@ class TestRedeliver:
     @pytest.mark.both_stores
     async def test_of_many_at_once_one_is_taken(self, sender: Sender, receiver: Receiver):
         delivery = await failed(sender, receiver)
-        receiver.reply_with(Reply(delay=1))
+        asked = asyncio.Event()
+        receiver.reply_with(Reply(after=asked))
         path = f"/api/deliveries/{delivery['id']}/redeliver"
 
         answers = await asyncio.gather(*[sender.client.post(path) for _ in range(5)])
 
+        asked.set()
         assert sorted(a.status_code for a in answers) == [200, 409, 409, 409, 409]
         await sender.deliveries(str(delivery["run_id"]))
         assert len(receiver.received) == 1

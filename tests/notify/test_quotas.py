@@ -102,6 +102,7 @@ class TestEmails:
         assert "allows 2 emails per day" in refused["error"]
         assert len(box.recipients) == 2
 
+    @pytest.mark.usefixtures("short_pauses")
     async def test_retries_do_not_count(self, sender: Sender, box: Mailbox):
         replies = iter(["451 Later", "250 OK", "250 OK"])
         box.judge = lambda _: next(replies)

@@ -215,6 +215,7 @@ class TestArriving:
             "decided_at": decided.json()["decided_at"],
         }
 
+    @pytest.mark.usefixtures("short_pauses")
     async def test_a_server_that_says_later_is_asked_again(self, sender: Sender, mail_box: Mailbox):
         answers = iter(["451 Later", "451 Later"])
 

@@ -3,18 +3,21 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from stepiq.core.fairness import act_for
 from stepiq.core.json import Json
 from stepiq.language.code_source import CodeLanguage
-from stepiq.sandbox import limits
+from stepiq.sandbox import conversation, limits
+from stepiq.sandbox.conversation import Conversation
 from stepiq.sandbox.outcomes import CodeFailed, Outcome, Ran
 from stepiq.sandbox.sandbox import Sandbox
 from tests.sandbox.conftest import Code
@@ -286,7 +289,14 @@ class TestDeath:
         stuck = sandbox.pid
         assert stuck is not None
         os.kill(stuck, signal.SIGSTOP)
-        monkeypatch.setattr("stepiq.sandbox.conversation.START_SECONDS", 8)
+        first, hold = iter([0.5]), Conversation.hold
+
+        async def hold_within(talk: Conversation, connection: socket.socket) -> Any:
+            # Only the process that is stuck has so little time: its successor loads the interpreters first.
+            monkeypatch.setattr(conversation, "START_SECONDS", next(first, 30))
+            return await hold(talk, connection)
+
+        monkeypatch.setattr(Conversation, "hold", hold_within)
 
         outcome = await identity(sandbox, CodeLanguage.PYTHON, 2)
 

@@ -12,12 +12,14 @@ import httpx2
 import pytest
 
 from stepiq.accounts.service import setup_token
+from tests.support.forked_command import ForkedCommand
 
 pytestmark = pytest.mark.slow
 
 
 @contextlib.asynccontextmanager
-async def serving(folder, *, program=("-m", "stepiq"), **settings):
+async def serving(folder, *, program=None, **settings):
+    """A server, forked from a process that has imported stepIQ, or started as a program by Python."""
     environment = {
         **{
             name: value
@@ -29,15 +31,18 @@ async def serving(folder, *, program=("-m", "stepiq"), **settings):
         "STEPIQ_LOG_FORMAT": "json",
         **settings,
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *program,
-        "serve",
-        cwd=folder,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    if program is None:
+        process = await ForkedCommand.start(["serve"], folder, environment)
+    else:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *program,
+            "serve",
+            cwd=folder,
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
     try:
         yield process
     finally:
@@ -89,7 +94,7 @@ class TestServe:
         assert any(stack.endswith(" hold") for stack in stacks)
 
     async def test_it_writes_one_json_object_a_line_and_no_setup_token(self, tmp_path):
-        async with serving(tmp_path) as process:
+        async with serving(tmp_path, program=("-m", "stepiq")) as process:
             lines = await ready(process)
             url = lines[-1]["url"]
             token = setup_token((tmp_path / "data" / "jwt.key").read_bytes().strip())

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from pathlib import Path
+from functools import cache
 
 import pytest
 
@@ -39,11 +39,12 @@ serving.serve(settings.load(data_dir=Path(sys.argv[1]), port=0), lambda text: No
 """
 
 
-def printed(*arguments: str) -> set[str]:
+@cache
+def printed(*arguments: str) -> frozenset[str]:
     """The words that a Python program has printed."""
     done = subprocess.run([sys.executable, "-c", *arguments], capture_output=True, text=True)
     assert done.stdout, done.stderr
-    return set(done.stdout.split())
+    return frozenset(done.stdout.split())
 
 
 @pytest.mark.parametrize("module", ["stepiq.server.serving", "stepiq.cli.worker"])
@@ -62,16 +63,18 @@ def test_a_worker_does_not_import_the_api():
     assert not [each for each in modules if each.startswith("stepiq") and "endpoints" in each]
 
 
-class TestServe:
-    @pytest.fixture
-    def words(self, tmp_path: Path) -> set[str]:
-        """What a server with a current database prints when it is ready."""
-        printed(_START, str(tmp_path))
-        return printed(_START, str(tmp_path))
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
+    """What a server with a current database prints when it is ready."""
+    folder = str(tmp_path_factory.mktemp("data"))
+    printed.__wrapped__(_START, folder)
+    return printed(_START, folder)
 
-    def test_a_ready_server_has_loaded_nothing_of_that_either(self, words: set[str]):
+
+class TestServe:
+    def test_a_ready_server_has_loaded_nothing_of_that_either(self, words: frozenset[str]):
         assert "stepiq.server.app" in words
         assert not words & set(LATER)
 
-    def test_a_ready_server_collects_garbage_but_not_among_its_modules(self, words: set[str]):
+    def test_a_ready_server_collects_garbage_but_not_among_its_modules(self, words: frozenset[str]):
         assert "collects" in words

@@ -1,6 +1,7 @@
 """Runs stepIQ's fake provider in the event loop of a test, on a free port of the loopback interface."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -19,10 +20,16 @@ class RunningFakeProvider:
         self.port = 0
         self._changed = asyncio.Event()
         self._allowed: int | None = None
+        self._held = math.inf
+        self._count = 0
 
     @contextmanager
-    def holding(self) -> Iterator[Callable[[int], None]]:
-        """Hold all responses until the block ends. The result sends the first chunks of each, up to this number."""
+    def holding(self, requests: float = math.inf) -> Iterator[Callable[[int], None]]:
+        """Hold the responses of all requests, or of so many next ones, until the block ends.
+
+        The result sends the first chunks of each, up to this number.
+        """
+        self._held = self._count + requests
         self._allow(0)
         try:
             yield self._allow
@@ -36,10 +43,12 @@ class RunningFakeProvider:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         sent = 0
+        self._count += 1
+        number = self._count
 
         async def hold(message: Message) -> None:
             nonlocal sent
-            while self._allowed is not None and sent >= self._allowed:
+            while self._allowed is not None and number <= self._held and sent >= self._allowed:
                 await self._changed.wait()
             sent += message["type"] == "http.response.body"
             await send(message)

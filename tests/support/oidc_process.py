@@ -3,8 +3,9 @@
 import asyncio
 import importlib.util
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,12 @@ FOLDER = Path(__file__).parent / "oidc_provider"
 CLIENT_ID = "stepiq"
 CLIENT_SECRET = "a secret: 100% & +more"
 """Has characters that a Basic header must encode."""
-_START_SECONDS = 60
 
 
 class OidcProcess:
     """A running provider. `person` signs in without a page, unless the test sets another behaviour."""
 
-    def __init__(self, process: asyncio.subprocess.Process, issuer: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], issuer: str) -> None:
         self._process = process
         self.issuer = issuer
 
@@ -51,15 +51,18 @@ class OidcProcess:
         }
 
     async def _tell(self, **changes: Any) -> None:
+        await asyncio.to_thread(self._tell_and_wait, changes)
+
+    def _tell_and_wait(self, changes: dict[str, Any]) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(changes).encode() + b"\n")
-        assert "ok" in await read_line(self._process)
+        self._process.stdin.flush()
+        assert "ok" in read_line(self._process)
 
 
-async def read_line(process: asyncio.subprocess.Process) -> dict[str, Any]:
+def read_line(process: subprocess.Popen[bytes]) -> dict[str, Any]:
     assert process.stdout is not None
-    async with asyncio.timeout(_START_SECONDS):
-        line = await process.stdout.readline()
+    line = process.stdout.readline()
     assert line, "The OpenID provider has ended."
     return json.loads(line)
 
@@ -68,7 +71,16 @@ async def read_line(process: asyncio.subprocess.Process) -> dict[str, Any]:
 async def running_oidc_provider(
     redirect_uri: str, *, host: str = "127.0.0.1", userinfo: bool = False
 ) -> AsyncIterator[OidcProcess]:
-    """A provider with stepIQ as its client.
+    """`oidc_provider` for one event loop."""
+    with oidc_provider(redirect_uri, host=host, userinfo=userinfo) as provider:
+        yield provider
+
+
+@contextmanager
+def oidc_provider(
+    redirect_uri: str, *, host: str = "127.0.0.1", userinfo: bool = False
+) -> Iterator[OidcProcess]:
+    """A provider with stepIQ as its client, for tests on any event loop.
 
     Args:
         redirect_uri: where it sends browsers back to.
@@ -84,24 +96,17 @@ async def running_oidc_provider(
         "redirect_uris": [redirect_uri],
     }
     options = json.dumps({"host": host, "client": client, "userinfo": userinfo})
-    process = await asyncio.create_subprocess_exec(
-        _node(),
-        str(FOLDER / "provider.mjs"),
-        options,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+    with subprocess.Popen(
+        [_node(), str(FOLDER / "provider.mjs"), options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         preexec_fn=die_with_parent,
-    )
-    try:
-        yield OidcProcess(process, (await read_line(process))["issuer"])
-    finally:
-        if process.returncode is None:
+    ) as process:
+        try:
+            yield OidcProcess(process, read_line(process)["issuer"])
+        finally:
             process.kill()
-        await process.wait()
-        # Otherwise, the transport of the pipe is closed by the garbage collector, with a warning.
-        assert process.stdin is not None
-        process.stdin.close()
 
 
 def _node() -> str:

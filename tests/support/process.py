@@ -45,13 +45,14 @@ class Process:
         """Start the process, and return when it is ready."""
         begin = self.log.stat().st_size if self.log.exists() else 0
         self._process = ForkedProcess(self._arguments, _ROOT, self._environment, self.log)
-        async with asyncio.timeout(_START_SECONDS):
-            while not await self._is_there(begin):
+        # A client for each question would load the certificates of the machine each time.
+        async with asyncio.timeout(_START_SECONDS), httpx2.AsyncClient() as client:
+            while not await self._is_there(begin, client):
                 if self._process.poll() is not None:
                     raise RuntimeError(self.log.read_text())
                 await asyncio.sleep(0.05)
 
-    async def _is_there(self, begin: int) -> bool:
+    async def _is_there(self, begin: int, client: httpx2.AsyncClient) -> bool:
         return b'"worker_ready"' in self.log.read_bytes()[begin:]
 
     async def kill(self) -> None:
@@ -95,10 +96,9 @@ class ServerProcess(Process):
         log = folder / f"server-{port}.log"
         super().__init__(log, {**environment, **own}, "serve", *arguments)
 
-    async def _is_there(self, begin: int) -> bool:
-        async with httpx2.AsyncClient() as client:
-            with suppress(httpx2.TransportError):
-                return (await client.get(f"{self.url}/ready")).status_code == 200
+    async def _is_there(self, begin: int, client: httpx2.AsyncClient) -> bool:
+        with suppress(httpx2.TransportError):
+            return (await client.get(f"{self.url}/ready")).status_code == 200
         return False
 
 

@@ -1,7 +1,7 @@
 """Fixtures of tests that sign in with an identity provider, as a browser without scripts does."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -19,7 +19,7 @@ from stepiq.store.database import Database
 from stepiq.store.tables import memberships, users
 from tests.support.false_oidc_provider import FalseOidcProvider, running_false_provider
 from tests.support.make_accounts import PASSWORD
-from tests.support.oidc_process import OidcProcess, running_oidc_provider
+from tests.support.oidc_process import OidcProcess, oidc_provider
 
 NAME = "company"
 """Name of the provider in the settings."""
@@ -122,15 +122,21 @@ async def false_provider(
         yield provider
 
 
+@pytest.fixture(scope="session")
+def real_provider(default_settings: Settings) -> Iterator[OidcProcess]:
+    """A real provider, which takes a second to start."""
+    with oidc_provider(callback_url(default_settings, NAME)) as provider:
+        yield provider
+
+
 @pytest.fixture
 async def provider(
-    settings: Settings, configure: Callable[..., Awaitable[None]]
-) -> AsyncIterator[OidcProcess]:
+    real_provider: OidcProcess, configure: Callable[..., Awaitable[None]]
+) -> OidcProcess:
     """A real provider, at which Ada signs in. It is configured."""
-    async with running_oidc_provider(callback_url(settings, NAME)) as provider:
-        await configure(provider.settings())
-        await provider.sign_in("ada-1", **ada())
-        yield provider
+    await configure(real_provider.settings())
+    await real_provider.sign_in("ada-1", **ada())
+    return real_provider
 
 
 def ada(**changes: Any) -> dict[str, Any]:
