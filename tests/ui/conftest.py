@@ -83,7 +83,8 @@ async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=chromium(),
-            args=launch_arguments(),
+            # Pages of one context then share a process, which keeps compiled scripts from test to test.
+            args=[*launch_arguments(), "--process-per-site"],
             headless="STEPIQ_TEST_HEADED" not in os.environ,
         )
         yield browser

@@ -76,9 +76,7 @@ def launch_arguments() -> list[str]:
     known = f"EXCLUDE 127.0.0.1, EXCLUDE {OTHER_SITE}"
     # Otherwise, a process imitates a graphics card, which takes more CPU than drawing without one.
     undrawn = ["--disable-gpu", "--disable-software-rasterizer"]
-    # Pages of one context then share a process, which keeps compiled scripts from test to test.
-    shared = ["--process-per-site"]
-    return [*unconfined, *undrawn, *shared, f"--host-resolver-rules=MAP * ~NOTFOUND, {known}"]
+    return [*unconfined, *undrawn, f"--host-resolver-rules=MAP * ~NOTFOUND, {known}"]
 
 
 def require_build() -> None:
