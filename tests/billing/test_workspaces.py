@@ -92,6 +92,19 @@ class TestList:
         assert await found(f"cursor={first['next_cursor']}") == ["Root"]
         assert first["data"][0]["id"] == str(alone)
 
+    @pytest.mark.both_stores
+    async def test_a_name_is_found_in_any_case_also_after_it_was_changed(self, admin, make, login):
+        ada = await make.user(name="ADA LÖVE")
+
+        async def found(wanted):
+            response = await admin.get(WORKSPACES, params={"q": wanted})
+            return [each["name"] for each in response.json()["data"]]
+
+        assert await found("löve") == await found("Lo\u0308ve") == ["ADA LÖVE"]
+        await (await login(ada)).patch("/api/workspace", json={"name": "ÖSTERREICH"})
+        assert await found("österreich") == ["ÖSTERREICH"]
+        assert await found("löve") == []
+
     async def test_others_are_refused(self, owner, login_key, account):
         key = await login_key(account)
         path = f"{WORKSPACES}/{account.workspace_id}"

@@ -1,15 +1,20 @@
 import io
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from sqlalchemy.engine import make_url
 
 from stepiq.accounts import service
 from stepiq.accounts.devices import SessionOrigin
 from stepiq.accounts.service import setup_token
 from stepiq.accounts.two_factor import queries as two_factor
+from stepiq.cli.command_line import ServerCommand
+from stepiq.cli.main import app
 from stepiq.core.settings import Settings
 from stepiq.store import migrate
 from stepiq.store.database import Database
@@ -47,60 +52,97 @@ def can_log_in() -> bool:
     return within(find)
 
 
+_ADA = "ada@example.com"
+_WORKSPACE = "01890000-0000-7000-8000-000000000000"
+COMMANDS: Sequence[tuple[str, ...]] = [
+    ("users", "create", _ADA, "--password-stdin"),
+    ("users", "invite", _ADA),
+    ("users", "list"),
+    ("users", "plan", _ADA, "pro"),
+    ("users", "set-plan", _ADA, "pro"),
+    ("users", "disable", _ADA),
+    ("users", "enable", _ADA),
+    ("users", "reset-2fa", _ADA),
+    ("users", "sessions", _ADA),
+    ("users", "sessions", _ADA, "--end"),
+    ("users", "disconnect", _ADA),
+    ("users", "delete", _ADA, "--data", "keep", "--yes"),
+    ("users", "reset", _ADA),
+    ("users", "admin", _ADA),
+    ("users", "verify", _ADA),
+    ("members", "list"),
+    ("members", "invite", _ADA),
+    ("members", "set-role", _ADA, "viewer"),
+    ("members", "remove", _ADA),
+    ("workspaces", "list"),
+    ("workspaces", "plan", _WORKSPACE, "pro"),
+    ("workspaces", "limits", _WORKSPACE),
+    ("audit", "list"),
+    ("audit", "export"),
+    ("audit", "verify"),
+    ("keys", "rotate", "--generate"),
+    ("setup-token",),
+]
+OTHERS = frozenset(
+    {
+        *("serve", "worker", "migrate", "restore", "demo"),  # create a database
+        *("backup", "doctor", "run", "test", "mail test", "dev fake-provider"),
+    }
+)
+"""Commands of the server that do not look at its accounts."""
+
+
 class TestStore:
-    """Commands that change accounts never create a database."""
+    """Commands that look at accounts never create a database."""
 
-    COMMANDS = (
-        ("users", "create", "ada@example.com", "--password-stdin"),
-        ("users", "invite", "ada@example.com"),
-        ("users", "set-plan", "ada@example.com", "pro"),
-        ("users", "disable", "ada@example.com"),
-        ("users", "enable", "ada@example.com"),
-        ("users", "reset-2fa", "ada@example.com"),
-        ("users", "sessions", "ada@example.com"),
-        ("users", "sessions", "ada@example.com", "--end"),
-        ("keys", "rotate", "--generate"),
-        ("setup-token",),
-    )
+    def test_each_command_of_the_server_is_tried(self):
+        commands: Any = typer.main.get_command(app)
+        leaves = {
+            f"{name} {inner}".strip(): command
+            for name, group in commands.commands.items()
+            for inner, command in getattr(group, "commands", {"": group}).items()
+        }
+        of_server = {name for name, command in leaves.items() if isinstance(command, ServerCommand)}
 
-    @pytest.mark.parametrize("command", COMMANDS)
+        tried = {" ".join(each[:2]) for each in COMMANDS}
+
+        assert tried | OTHERS == of_server
+        assert not tried & OTHERS
+
     def test_a_folder_without_a_database_stays_as_it_is(
-        self, cli: Cli, typed, folder: Path, monkeypatch: pytest.MonkeyPatch, command
+        self, cli: Cli, typed, folder: Path, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setenv("STEPIQ_DATA_DIR", "wrong")
-        typed("correct horse\n")
 
-        said = cli(*command)
+        for command in COMMANDS:
+            typed("correct horse\n")
 
-        assert said.code == 1
-        assert f"Database {folder}/wrong/stepiq.db does not exist." in said.err
-        assert "STEPIQ_DATA_DIR" in said.err
-        assert "STEPIQ_DATABASE_URL" in said.err
-        assert not (folder / "wrong").exists()
+            said = cli(*command)
 
-    @pytest.mark.parametrize("command", COMMANDS)
+            assert said.code == 1, command
+            assert f"Database {folder}/wrong/stepiq.db does not exist." in said.err, command
+            assert "STEPIQ_DATA_DIR" in said.err
+            assert "STEPIQ_DATABASE_URL" in said.err
+            assert not (folder / "wrong").exists(), command
+
     def test_an_empty_postgresql_database_stays_empty(
-        self,
-        cli: Cli,
-        typed,
-        postgres_stores: PostgresStores,
-        monkeypatch: pytest.MonkeyPatch,
-        command,
+        self, cli: Cli, typed, postgres_stores: PostgresStores, monkeypatch: pytest.MonkeyPatch
     ):
         url = make_url(postgres_stores.create_empty())
         given = url.set(password="geheim").render_as_string(hide_password=False)
         monkeypatch.setenv("STEPIQ_DATABASE_URL", given)
-        typed("correct horse\n")
         try:
-            said = cli(*command)
-            revision = migrate.current_revision(url)
+            for command in COMMANDS:
+                typed("correct horse\n")
+
+                said = cli(*command)
+
+                assert said.code == 1, command
+                assert f"{url.database} is empty." in said.err, command
+                assert "geheim" not in said.err
+                assert migrate.current_revision(url) is None, command
         finally:
             postgres_stores.drop(str(url))
-
-        assert said.code == 1
-        assert f"{url.database} is empty." in said.err
-        assert "geheim" not in said.err
-        assert revision is None
 
     def test_migrate_creates_one(self, cli: Cli, typed, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("STEPIQ_DATA_DIR", "new")

@@ -1,5 +1,9 @@
 import asyncio
 import base64
+import json
+import os
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,7 +12,7 @@ from stepiq.core.settings import load
 from stepiq.server.checks import Status
 from stepiq.server.checks.secrets import check_secrets
 from stepiq.store import migrate
-from tests.cli.conftest import within
+from tests.cli.conftest import Command, within
 from tests.support.make import Make
 
 KEY_A = fingerprint(b"a" * 32)
@@ -112,6 +116,49 @@ class TestRotate:
 
         assert said.code == 1
         assert "STEPIQ_PREVIOUS_MASTER_KEYS" in said.err
+
+
+class TestServe:
+    @pytest.mark.slow
+    def test_with_another_key_it_warns_and_works(self, store, command: Command, folder: Path):
+        command.environment |= {
+            **{
+                name: os.environ[name]
+                for name in ("STEPIQ_DATABASE_URL", "STEPIQ_ALLOW_UNSAFE_STORE")
+            },
+            "STEPIQ_MASTER_KEY": written(b"b"),
+        }
+
+        lines, code = asyncio.run(started(command))
+
+        (warning,) = [line for line in lines if line["event"] == "startup_warning"]
+        assert warning["level"] == "warning"
+        assert (
+            "3 of 3 cannot be read: this server does not have their master key"
+            in warning["problem"]
+        )
+        assert f"({KEY_A})" in warning["problem"]
+        assert "Set STEPIQ_MASTER_KEY to this key." in warning["problem"]
+        assert lines[-1]["event"] == "server_ready"
+        assert code == 0
+
+
+async def started(command: Command) -> tuple[list[dict[str, Any]], int]:
+    """The log of a server until it is ready, and its exit code when it is told to end."""
+    process = await command.start("serve", "--port", "0")
+    lines: list[dict[str, Any]] = []
+    try:
+        assert process.stderr is not None
+        async with asyncio.timeout(60):
+            while not lines or lines[-1]["event"] != "server_ready":
+                lines.append(json.loads(await process.stderr.readline()))
+        process.terminate()
+        await asyncio.wait_for(process.communicate(), 30)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return lines, process.returncode or 0
 
 
 class TestCheckSecrets:

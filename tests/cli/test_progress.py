@@ -152,6 +152,21 @@ class TestLiveProgress:
         assert "one\ntwo" in shown.replace("\r", "")
         assert "✗ ask  5 ms · provider_error" in shown
 
+    def test_a_failure_that_the_run_survives_says_which_item_and_why(self):
+        file = io.StringIO()
+        console = Terminal(file=file, force_terminal=True, width=80, color_system=None)
+        survived = in_branch({**FAILED, "step_id": "inner"}, "3")
+
+        show(
+            LiveProgress(console, Labels(definition())),
+            ("step.status", survived),
+            ("step.status", FAILED),
+        )
+
+        assert file.getvalue() == (
+            "✗ inner (item 3)  5 ms · provider_error\n  It is away.\n✗ ask  5 ms · provider_error\n"
+        )
+
     def test_all_branches_at_work_are_shown_each_with_its_own_text(self):
         console = Terminal(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
         progress = LiveProgress(console)

@@ -56,7 +56,7 @@ class TestFile:
     @pytest.mark.parametrize(
         ("lines", "problem"),
         [
-            ("scope = []", r"oidc\.google\.scope: Unknown field"),
+            ("scope = []", r"oidc\.google\.scope: Unknown field\. Did you mean `scopes`\?"),
             ('scopes = ["email"]', "include"),
             ('scopes = ["openid", "a b"]', "without spaces"),
             ('allowed_domains = ["@example.com"]', "without @"),
@@ -126,7 +126,10 @@ class TestVariable:
             (SECRET, "JSON object"),
             (json.dumps([SECRET]), "JSON object"),
             (json.dumps({"google": {**GOOGLE, "issuer": SECRET}}), "google.issuer"),
-            (json.dumps({"google": {**GOOGLE, "secret": SECRET}}), "google.secret"),
+            (
+                json.dumps({"google": {**GOOGLE, "client_secrets": SECRET}}),
+                "`google.client_secrets`: Unknown field. Did you mean `client_secret`? Allowed: `issuer`",
+            ),
             (json.dumps({"Google": GOOGLE}), "not a valid name"),
         ],
     )

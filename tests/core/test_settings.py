@@ -331,7 +331,11 @@ class TestConfigFile:
             ("[servers]\n", "servers"),
             ("not toml", "stepiq.toml"),
             ("[endpoints.Lab]\nbase_url = 'x'\n", "Lab"),
-            ("[endpoints.lab]\nurl = 'x'\n", "endpoints.lab"),
+            (
+                "[endpoints.lab]\nbase_uri = 'x'\n",
+                "stepiq.toml: endpoints.lab.base_uri: Unknown field. Did you mean `base_url`? "
+                "Allowed: `base_url`, `api_key_env`, `models`, `small_model`.",
+            ),
             (
                 "[endpoints.lab]\n",
                 "stepiq.toml: endpoints.lab.base_url: This field is required. Add it.",

@@ -317,13 +317,25 @@ class TestUnsendable:
         assert delivery["status"] == "failed"
         assert "line break" in delivery["error"]
 
-    async def test_headers_beyond_ascii_are_sent_in_utf_8(self, sender: Sender, receiver: Receiver):
-        source = PIPELINE.format(url=receiver.url) + '      headers: {X-Topic: "{{input.topic}}"}\n'
+    async def test_headers_beyond_ascii_are_sent_in_utf_8_each_time(
+        self, sender: Sender, receiver: Receiver, vault: Vault
+    ):
+        vault.values["TOKEN"] = "clé-secrète"
+        headers = 'X-A: Grüße, X-B: "{{input.topic}}", X-C: "Bearer {{env.TOKEN}}"'
+        source = PIPELINE.format(url=receiver.url) + f"      headers: {{{headers}}}\n"
 
-        delivery = await sender.sent(source, topic="Übersicht — обзор")
+        sent = await sender.sent(source, topic="Übersicht — обзор")
+        answer = await sender.client.post(f"/api/deliveries/{sent['id']}/redeliver")
+        again = await sender.finished(sent["id"])
 
-        assert delivery["status"] == "delivered"
-        assert "\r\nX-Topic: Übersicht — обзор\r\n" in receiver.received[0].raw_headers.decode()
+        assert answer.status_code == 200
+        assert [sent["status"], again["status"]] == ["delivered", "delivered"]
+        assert len(receiver.received) == len(again["attempts"]) == 2
+        for request in receiver.received:
+            head = request.raw_headers.decode()
+            assert "\r\nX-A: Grüße\r\n" in head
+            assert "\r\nX-B: Übersicht — обзор\r\n" in head
+            assert "\r\nX-C: Bearer clé-secrète\r\n" in head
 
 
 class TestReply:

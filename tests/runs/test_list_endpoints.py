@@ -108,6 +108,19 @@ class TestList:
         assert await self.found(owner, "error_code=step_failed&status=running") == []
         assert await self.found(owner, f"caller_id={caller['caller_id']}") == [b]
 
+    @pytest.mark.both_stores
+    async def test_a_tag_is_found_whole_also_with_blanks(self, owner, account, make):
+        both = await make.pipeline(account, tags=["very important", "b"])
+        part = await make.pipeline(account, tags=["very"])
+        a = str(await make.run(account, both, status=RunStatus.COMPLETED))
+        b = str(await make.run(account, part, status=RunStatus.COMPLETED))
+
+        assert await self.found(owner, "tag=very%20important") == [a]
+        assert await self.found(owner, "tag=very+important") == [a]
+        assert await self.found(owner, "tag=very") == [b]
+        assert await self.found(owner, "tag=important") == []
+        assert await self.found(owner, "tag=very%20%20important") == []
+
     async def test_a_version_needs_its_pipeline(self, owner):
         response = await owner.get("/api/runs?version=1")
 

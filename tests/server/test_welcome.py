@@ -57,6 +57,17 @@ class TestWelcome:
         assert f"Administrator: {admin.email}." in ready.text
         assert f"{ready.url}/forgot-password" in ready.text
 
+    @pytest.mark.parametrize("has_account", [False, True])
+    async def test_it_says_where_the_api_reference_is(self, services, client, make, has_account):
+        if has_account:
+            await make.user(is_admin=True)
+
+        ready = await welcome(services, SECRET)
+
+        line = ready.text.splitlines()[1]
+        assert line == f"API reference: {ready.url}/docs"
+        assert (await client.get("/docs")).status_code == 200
+
 
 class TestShow:
     def test_programs_get_the_facts_and_where_to_find_the_token(self):

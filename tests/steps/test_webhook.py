@@ -89,6 +89,32 @@ class TestRequest:
         assert "`X-A`" in ended.run.error["message"]
         assert receiver.received == []
 
+    async def test_a_run_can_continue_after_a_refused_header(
+        self, world: World, receiver: Receiver
+    ):
+        ended = await world.run(
+            f"""
+            name: Call
+            input: {{schema: {{value: {{type: string}}}}}}
+            steps:
+              - id: call
+                type: webhook
+                url: {receiver.url}
+                headers: {{X-A: "{{{{input.value}}}}"}}
+                on_error: continue
+              - {{id: after, type: transform, template: "{{{{steps.call.error.message}}}}"}}
+            """,
+            {"value": "a\nB: c"},
+        )
+
+        assert [(row.step_id, row.status) for row in ended.rows] == [
+            ("call", "failed"),
+            ("after", "completed"),
+        ]
+        assert ended.run.status == "completed"
+        assert "Invalid header `X-A`" in ended.run.output
+        assert receiver.received == []
+
     async def test_headers_are_sent_in_utf_8(self, world: World, receiver: Receiver):
         await world.secret("TOKEN", "clé-secrète")
         await call(

@@ -108,6 +108,24 @@ class TestUpgrade:
             assert connection.scalar(sa.select(tables.pipelines.c.name_folded)) == "österreich"
         engine.dispose()
 
+    @pytest.mark.parametrize("table", [tables.users, tables.workspaces])
+    def test_accounts_of_before_get_their_folded_names(self, url: URL, table: sa.Table):
+        engine = migrate.sync_engine(url)
+        row = {"id": ids.uuid7(), "name": "ÖSTERREICH", "created_at": clock.now()}
+        others = {
+            "users": {"email": "ada@example.com", "password_hash": "x", "is_admin": False},
+            "workspaces": {"plan": "free"},
+        }
+        with engine.begin() as connection:
+            connection.execute(table.insert().values({**row, **others[table.name]}))
+        migrate.downgrade(url, "202611291330")
+
+        migrate.upgrade(url)
+
+        with engine.begin() as connection:
+            assert connection.scalar(sa.select(table.c.name_folded)) == "österreich"
+        engine.dispose()
+
     def test_recipients_of_before_count_as_asked(self, url: URL):
         engine, now, workspace_id = migrate.sync_engine(url), clock.now(), ids.uuid7()
         workspace = {"id": workspace_id, "name": "w", "plan": "free", "created_at": now}
@@ -162,8 +180,10 @@ class TestUpgrade:
         migrate.downgrade(url, migrate.known_revisions()[-1])
         engine = migrate.sync_engine(url)
         row = {"id": ids.uuid7(), "name": "w", "plan": "free", "created_at": clock.now()}
+        # Without the columns of this version.
+        columns = [sa.column(name, tables.workspaces.c[name].type) for name in row]
         with engine.begin() as connection:
-            connection.execute(tables.workspaces.insert().values(row))
+            connection.execute(sa.table("workspaces", *columns).insert().values(row))
 
         migrate.upgrade(url)
 

@@ -1,11 +1,12 @@
 """Fixtures of tests that use the web interface as a person does: Chromium, and a real server with SQLite.
 
 Each test process has one server and one browser. They live on the loop of the session, and so do these tests. Each test
-has its own browser context and its own account.
+has its own account, and a browser context that is its own or as new.
 """
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from tests.support.fake_provider import RunningFakeProvider, running_fake_provid
 from tests.support.ports import free_port
 from tests.support.process import proof_of_operator, running_server
 from tests.support.receiver import Receiver, running_receiver
+from tests.ui.kept_context import KeptContext, only_undoable
 from tests.ui.support import (
     PASSWORD,
     PageProblems,
@@ -81,7 +83,8 @@ async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=chromium(),
-            args=launch_arguments(),
+            # Pages of one context then share a process, which keeps compiled scripts from test to test.
+            args=[*launch_arguments(), "--process-per-site"],
             headless="STEPIQ_TEST_HEADED" not in os.environ,
         )
         yield browser
@@ -137,14 +140,8 @@ async def new_context(
     opened: list[BrowserContext] = []
 
     async def new_context() -> BrowserContext:
-        context = await browser.new_context(
-            base_url=ui_server.url,
-            viewport={"width": 1440, "height": 900},
-            locale="en-US",
-            timezone_id="Europe/Berlin",
-        )
+        context = await _open(browser, ui_server.url)
         opened.append(context)
-        context.set_default_timeout(TIMEOUT_MS)
         problems.watch(context)
         return context
 
@@ -154,16 +151,41 @@ async def new_context(
     problems.check()
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def kept_context(browser: Browser, ui_server: UiServer) -> AsyncIterator[KeptContext]:
+    """The context of all tests that do not open their own."""
+    kept = KeptContext(partial(_open, browser, ui_server.url), ui_server.url)
+    yield kept
+    await kept.close()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def context(new_context: Callable[[], Awaitable[BrowserContext]]) -> BrowserContext:
-    """A browser of `new_context`."""
-    return await new_context()
+async def context(
+    kept_context: KeptContext, problems: PageProblems
+) -> AsyncIterator[BrowserContext]:
+    """A browser without a session, as of `new_context`, but with the web interface in its cache."""
+    context = await kept_context.take()
+    with problems.watching(context), only_undoable(context):
+        yield context
+        await kept_context.give_back()
+    problems.check()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(context: BrowserContext) -> Page:
     """A page of `context`."""
     return await context.new_page()
+
+
+async def _open(browser: Browser, url: str) -> BrowserContext:
+    context = await browser.new_context(
+        base_url=url,
+        viewport={"width": 1440, "height": 900},
+        locale="en-US",
+        timezone_id="Europe/Berlin",
+    )
+    context.set_default_timeout(TIMEOUT_MS)
+    return context
 
 
 async def _register(url: str, proof: dict[str, str], email: str) -> Person:

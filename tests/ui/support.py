@@ -4,13 +4,14 @@ import asyncio
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, expect
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, WebError, expect
 
 from stepiq.server.ui.bundle import DIST
 from tests.support.mail import kept
@@ -97,8 +98,17 @@ class PageProblems:
     def watch(self, context: BrowserContext) -> None:
         """Record the problems of all pages of a context."""
         context.on("console", self._on_console)
-        context.on("weberror", lambda error: self._add(f"uncaught: {error.error}"))
+        context.on("weberror", self._on_error)
         context.on("request", self._on_request)
+
+    @contextmanager
+    def watching(self, context: BrowserContext) -> Generator[None]:
+        """Record them until the block ends."""
+        self.watch(context)
+        yield
+        context.remove_listener("console", self._on_console)
+        context.remove_listener("weberror", self._on_error)
+        context.remove_listener("request", self._on_request)
 
     def expect(self, text: str) -> None:
         """Permit problems that contain this text, such as `status of 404` for a page that shows one."""
@@ -115,6 +125,9 @@ class PageProblems:
 
     def _add(self, text: str) -> None:
         self.all.append(text)
+
+    def _on_error(self, error: WebError) -> None:
+        self._add(f"uncaught: {error.error}")
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type not in ("error", "warning"):

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -136,14 +136,15 @@ async def test_a_failed_delivery_is_found_explained_and_sent_again(
 
 
 async def test_the_command_sends_the_same_request(
-    context: BrowserContext,
-    page: Page,
+    new_context: Callable[[], Awaitable[BrowserContext]],
     person: Person,
     api: httpx2.AsyncClient,
     receiver: Receiver,
     tmp_path: Path,
 ) -> None:
+    context = await new_context()
     await context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = await context.new_page()
     delivery = await delivered(api, await created(api, receiver))
     await sign_in(page, person)
     await page.goto(f"/deliveries/{delivery['id']}")

@@ -1,7 +1,7 @@
 """Pages that another machine opens without https: browsers do not have all functions there."""
 
 import httpx2
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import Page, expect
 
 from tests.ui.support import Person, open_session
 
@@ -13,10 +13,8 @@ Object.defineProperty(Crypto.prototype, "randomUUID", { value: undefined });
 SOURCE = "name: Later\nsteps: [{id: a, type: transform, template: x}]"
 
 
-async def test_runs_are_live(
-    page: Page, context: BrowserContext, person: Person, api: httpx2.AsyncClient
-):
-    await context.add_init_script(INSECURE)
+async def test_runs_are_live(page: Page, person: Person, api: httpx2.AsyncClient):
+    await page.add_init_script(INSECURE)
     headers = {"Content-Type": "application/yaml"}
     pipeline = (await api.post("/api/pipelines", content=SOURCE, headers=headers)).json()
     path = f"/api/pipelines/{pipeline['id']}/run"
@@ -31,8 +29,8 @@ async def test_runs_are_live(
     await expect(page.get_by_role("table", name="Runs").get_by_role("row")).to_have_count(3)
 
 
-async def test_a_pipeline_can_be_edited(page: Page, context: BrowserContext, person: Person):
-    await context.add_init_script(INSECURE)
+async def test_a_pipeline_can_be_edited(page: Page, person: Person):
+    await page.add_init_script(INSECURE)
     await open_session(page, person)
     await page.goto("/pipelines")
     await page.get_by_role("button", name="Create pipeline").first.click()

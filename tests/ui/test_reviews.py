@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
@@ -239,6 +241,34 @@ class TestLink:
         await expect(page.get_by_role("alert")).to_contain_text(message)
         await expect(page.get_by_role("button", name="Approve")).to_have_count(0)
         await assert_accessible(page)
+
+    async def test_it_says_until_when_in_english_with_the_zone_on_a_phone_of_any_language(
+        self, browser: Browser, reviews: Reviews, ui_server: UiServer
+    ):
+        address = f"{uuid4().hex}@example.com"
+        pipeline = await reviews.pipeline(TEXT_PIPELINE.replace("ADDRESS", address))
+        run_id = await reviews.ask(pipeline, {"text": "Draft"})
+        link = await linked_in_mail(ui_server, address, r"/review#\S+")
+        expires_at = datetime.fromisoformat((await reviews.row(run_id))["expires_at"])
+        local = expires_at.astimezone(ZoneInfo("America/New_York"))
+        phone = await browser.new_page(
+            viewport={"width": 390, "height": 844},
+            base_url=ui_server.url,
+            locale="de-DE",
+            timezone_id="America/New_York",
+        )
+
+        await phone.goto(link)
+
+        shown = phone.get_by_text(f"{local:%b} {local.day}, {local.year}, {local:%H:%M:%S %Z} (in ")
+        await expect(shown).to_be_visible()
+        assert await phone.evaluate("document.documentElement.scrollWidth") == 390
+        text = await shown.bounding_box()
+        box = await phone.get_by_role("textbox", name="Comment").bounding_box()
+        assert text is not None
+        assert box is not None
+        assert text["x"] + text["width"] <= box["x"] + box["width"]
+        await phone.close()
 
     async def test_it_fits_a_phone(self, browser: Browser, reviews: Reviews, ui_server: UiServer):
         address = f"{uuid4().hex}@example.com"

@@ -214,9 +214,6 @@ async def test_lists_are_accessible(page: Page, person: Person, api: httpx2.Asyn
     await page.goto(f"/jobs/{response.json()['id']}")
     await expect(page.get_by_role("table", name="Failures by code")).to_be_visible()
     await assert_accessible_in_both_themes(page)
-    await page.goto("/jobs")
-    await expect(page.get_by_role("table", name="Jobs")).to_be_visible()
-    await assert_accessible_in_both_themes(page)
 
 
 async def test_the_default_columns_fit_the_screen(

@@ -42,10 +42,10 @@ async def test_a_week_counts_runs_and_lists_the_schedules_of_an_hour(
 
     await expect(page).to_have_url(re.compile("view=week"))
     await expect(grid(page).get_by_role("columnheader")).to_have_count(7)
-    nine = cell(page, r"^61 runs: .* 9\sAM$").last
+    nine = cell(page, r"^61 runs: .* 09:00$").last
     await expect(nine).to_have_text("61")
     await nine.click()
-    hour = page.get_by_role("region", name=re.compile(r"9:00.*10:00\sAM"))
+    hour = page.get_by_role("region", name=re.compile(r"09:00.*10:00$"))
     await expect(hour).to_contain_text("61 runs")
     await expect(hour.get_by_role("listitem")).to_have_text(
         [re.compile("Each minute.*60 runs"), re.compile("Hourly.*1 run")]
@@ -58,7 +58,7 @@ async def test_a_week_counts_runs_and_lists_the_schedules_of_an_hour(
     await expect(hour).to_be_visible()
 
     await page.goto(f"/schedules?view=week&pipeline={pipeline}")
-    await expect(cell(page, r"^1 run: .* 9\sAM$").last).to_be_visible()
+    await expect(cell(page, r"^1 run: .* 09:00$").last).to_be_visible()
     await expect(cell(page, "^61 runs")).to_have_count(0)
 
 
@@ -72,16 +72,16 @@ async def test_days_on_which_the_clocks_change_have_23_or_25_hours(
     await page.goto(f"/schedules?view=week&from={spring - timedelta(days=3)}")
     await expect(grid(page).get_by_role("columnheader", name="Sun")).to_contain_text("23 hours")
     await expect(grid(page).get_by_title("This day does not have this hour.")).to_have_count(1)
-    await expect(cell(page, r"^1 run: Sat.* 2\sAM")).to_be_visible()
-    await expect(cell(page, r"^1 run: Sun.* 3\sAM")).to_be_visible()
+    await expect(cell(page, r"^1 run: Sat.* 02:00")).to_be_visible()
+    await expect(cell(page, r"^1 run: Sun.* 03:00")).to_be_visible()
     await expect(grid(page).get_by_role("button")).to_have_count(7)
 
     await page.goto(f"/schedules?view=week&from={last_sunday(10)}")
     await expect(grid(page).get_by_role("columnheader", name="Sun")).to_contain_text("25 hours")
     await expect(
-        grid(page).get_by_role("rowheader", name=re.compile(r"2\sAM again"))
+        grid(page).get_by_role("rowheader", name=re.compile(r"02:00 again"))
     ).to_be_visible()
-    await expect(cell(page, r"^1 run: Sun.* 2\sAM")).to_have_count(1)
+    await expect(cell(page, r"^1 run: Sun.* 02:00")).to_have_count(1)
     await expect(grid(page).get_by_role("button")).to_have_count(7)
 
 
@@ -97,15 +97,15 @@ async def test_buttons_lead_to_other_weeks_and_keys_to_other_hours(
     await week.get_by_role("button", name="Next week").click()
     await expect(page).to_have_url(re.compile(r"from=\d{4}-\d\d-\d\d"))
     await expect(grid(page).get_by_role("button")).to_have_count(14)
-    await cell(page, r"9\sAM$").first.focus()
+    await cell(page, r"09:00$").first.focus()
     await page.keyboard.press("ArrowDown")
-    await expect(cell(page, r"5\sPM$").first).to_be_focused()
+    await expect(cell(page, r"17:00$").first).to_be_focused()
     await page.keyboard.press("ArrowRight")
-    await expect(cell(page, r"5\sPM$").nth(1)).to_be_focused()
+    await expect(cell(page, r"17:00$").nth(1)).to_be_focused()
     await page.keyboard.press("ArrowUp")
-    await expect(cell(page, r"9\sAM$").nth(1)).to_be_focused()
+    await expect(cell(page, r"09:00$").nth(1)).to_be_focused()
     await page.keyboard.press("Enter")
-    await expect(page.get_by_role("region", name=re.compile(r"9:00.*10:00"))).to_be_visible()
+    await expect(page.get_by_role("region", name=re.compile(r"09:00.*10:00"))).to_be_visible()
 
     await week.get_by_role("button", name="Today").click()
     await expect(page).not_to_have_url(re.compile("from="))
@@ -147,8 +147,8 @@ async def test_the_week_is_accessible_and_fits_a_phone(
     await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     await sign_in(page, person)
     await page.goto("/schedules?view=week")
-    await cell(page, r"6\sAM$").last.click()
-    await expect(page.get_by_role("region", name=re.compile(r"6:00.*7:00"))).to_be_visible()
+    await cell(page, r"06:00$").last.click()
+    await expect(page.get_by_role("region", name=re.compile(r"06:00.*07:00"))).to_be_visible()
     await assert_accessible(page)
 
     await page.set_viewport_size({"width": 360, "height": 800})

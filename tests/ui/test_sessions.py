@@ -1,9 +1,11 @@
 """Registering, signing in and out, and what a browser keeps of it."""
 
 import re
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
 
 from tests.ui.support import (
@@ -16,6 +18,12 @@ from tests.ui.support import (
     open_session,
     sign_in,
 )
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(new_context: Callable[[], Awaitable[BrowserContext]]) -> BrowserContext:
+    """A new context, because these tests are about what a browser keeps."""
+    return await new_context()
 
 
 async def test_a_person_registers_and_signs_out_and_in(page: Page):

@@ -118,4 +118,3 @@ async def test_notifications_show_how_to_get_an_email(page: Page, person: Person
 
     await expect(page.get_by_text("No recipients outside this workspace")).to_be_visible()
     await expect(page.get_by_label("Email for failed runs")).to_contain_text("on_failure:")
-    await assert_accessible(page)

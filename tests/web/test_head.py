@@ -6,6 +6,7 @@ import string
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 
 from stepiq.core import ids, metrics
 from stepiq.server.routes import routes_of
@@ -41,6 +42,10 @@ def lasting(response):
     return headers | {"content-security-policy": re.sub(r"'nonce-[^']+'", "'nonce-…'", policy)}
 
 
+def without_length(response):
+    return {name: text for name, text in lasting(response).items() if name != "content-length"}
+
+
 class TestHead:
     async def test_every_route_with_get_has_it_with_the_same_headers(
         self, app, browser, make, account
@@ -52,7 +57,7 @@ class TestHead:
 
         for route in routes_of(app):
             # The stream of a list has no end; the next test requests it.
-            if route.method != "GET" or route.path in ("/metrics", "/api/runs/stream"):
+            if route.method != "GET" or route.path == "/api/runs/stream":
                 continue
             names = [name for _, name, _, _ in string.Formatter().parse(route.path) if name]
             path = route.path.format(**{name: known.get(name, ids.uuid7()) for name in names})
@@ -67,6 +72,19 @@ class TestHead:
 
         assert differing == {}
         assert statuses >= {200, 404}
+
+    async def test_the_metrics_have_it_for_those_who_may_read_them(self, services, browser):
+        token = SecretStr("metrics-token-0123456789")
+        services.settings = services.settings.model_copy(update={"metrics_token": token})
+        headers = {"Authorization": f"Bearer {token.get_secret_value()}"}
+
+        got = await browser.get("/metrics", headers=headers)
+        head = await browser.head("/metrics", headers=headers)
+
+        assert (got.status_code, head.status_code, head.content) == (200, 200, b"")
+        assert int(head.headers["Content-Length"]) > 0
+        # The text has new values each time.
+        assert without_length(head) == without_length(got)
 
     async def test_the_stream_of_a_list_begins_and_ends(self, browser):
         head = await browser.head("/api/runs/stream")

@@ -3,6 +3,7 @@
 import os
 import re
 import tomllib
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,9 +12,6 @@ from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
 from stepiq.core import oidc_settings
 from stepiq.core import setting_urls as urls
 from stepiq.core.setting_errors import SettingsInvalid
-
-CONFIG_FILE_TABLES = frozenset({"endpoints", "plans", "oidc"})
-"""Tables of the config file."""
 
 
 class EndpointSettings(BaseModel):
@@ -42,6 +40,14 @@ class EndpointSettings(BaseModel):
         return SecretStr(value) if value else None
 
 
+CONFIG_FILE_TABLES: Mapping[str, Collection[str]] = {
+    "endpoints": EndpointSettings.model_fields,
+    "plans": (),
+    "oidc": oidc_settings.OidcSettings.model_fields,
+}
+"""Tables of the config file, each with the fields of its entries. `billing.plans` knows those of plans."""
+
+
 def read_config_file(path: Path) -> dict[str, Any]:
     """The tables of the file by name; empty if the file does not exist. `billing.plans` checks the plans.
 
@@ -54,7 +60,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsInvalid(f"{path} cannot be read: {str(error).rstrip('.')}.") from None
-    unknown = sorted(set(content) - CONFIG_FILE_TABLES)
+    unknown = sorted(set(content) - CONFIG_FILE_TABLES.keys())
     if unknown:
         raise SettingsInvalid(
             f"{path}: the table `{unknown[0]}` is unknown. Use [endpoints.NAME], [plans.NAME] and [oidc.NAME]."

@@ -18,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from stepiq.core.validation import unknown
+
 GroupRole = Literal["viewer", "operator", "editor", "admin"]
 """Roles that a group can give. Owners are appointed by owners."""
 
@@ -25,6 +27,8 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+")
 _CLAIM_CHARACTERS = 200
+_OF_PROVIDER = len(("google", "issuer"))
+"""Length of the location of a field in STEPIQ_OIDC_PROVIDERS."""
 
 
 class GroupGrant(BaseModel):
@@ -173,4 +177,6 @@ def _said(entry: dict[str, Any]) -> str:
         )
     path = ".".join(map(str, entry["loc"]))
     reason = entry.get("ctx", {}).get("error") or entry["msg"]
+    if entry["type"] == "extra_forbidden" and len(entry["loc"]) == _OF_PROVIDER:
+        reason = unknown("field", str(entry["loc"][-1]), OidcSettings.model_fields)
     return f"`{path}`: {str(reason).rstrip('.')}"

@@ -7,9 +7,12 @@ from pydantic import AliasChoices, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from stepiq.core.errors import Invalid, Issue
+from stepiq.core.validation import unknown
 
 _SHOWN = 80
 """Maximum number of characters of a value that a message repeats."""
+_OF_TABLE = len(("endpoints", "NAME", "base_url"))
+"""Length of the location of a field of a table of the config file."""
 # The URL includes the password.
 _MAY_HOLD_SECRETS = frozenset({"database_url"})
 
@@ -33,6 +36,7 @@ def of_validation(
     given: Collection[str],
     flags: Mapping[str, str],
     file: str,
+    tables: Mapping[str, Collection[str]],
 ) -> SettingsInvalid:
     """Convert an error of pydantic to messages for operators.
 
@@ -42,9 +46,10 @@ def of_validation(
         given: the variables that are set, to find the spelling that was used.
         flags: the command-line options that set values, by field name.
         file: the config file, which has all other settings.
+        tables: the fields of `[TABLE.NAME]` in the config file, by table.
     """
     found = error.errors(include_url=False)
-    return invalid(*[_issue(entry, fields, given, flags, file) for entry in found])
+    return invalid(*[_issue(entry, fields, given, flags, file, tables) for entry in found])
 
 
 def spellings(name: str, field: FieldInfo) -> list[str]:
@@ -62,6 +67,7 @@ def _issue(
     given: Collection[str],
     flags: Mapping[str, str],
     file: str,
+    tables: Mapping[str, Collection[str]],
 ) -> Issue:
     location = [str(part) for part in entry["loc"]]
     # For a field with an alias, pydantic reports the alias.
@@ -69,7 +75,10 @@ def _issue(
     name = next((each for each, info in fields.items() if named in spellings(each, info)), named)
     field = fields.get(name)
     if field is None:
-        return Issue(f"{file}: {'.'.join(location)}", "setting", _demand(entry, None))
+        known = tables.get(named, ()) if len(location) == _OF_TABLE else ()
+        is_unknown = bool(known) and entry["type"] == "extra_forbidden"
+        demand = unknown("field", location[-1], known) if is_unknown else _demand(entry, None)
+        return Issue(f"{file}: {'.'.join(location)}", "setting", demand)
     names = spellings(name, field)
     path = flags.get(name) or next((each for each in names if each in given), names[0])
     return Issue(path, "setting", _shown(entry, field) + _demand(entry, field))

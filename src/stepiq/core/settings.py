@@ -40,7 +40,6 @@ from stepiq.core.setting_errors import invalid, of_validation, spellings
 
 Network = IPv4Network | IPv6Network
 
-
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 CLIENT_VARIABLES = frozenset(
     {"STEPIQ_SERVER", "STEPIQ_API_KEY", "STEPIQ_WORKSPACE", "STEPIQ_PROFILE"}
@@ -445,7 +444,8 @@ def load(flags: Mapping[str, str] = _NO_FLAGS, /, **overrides: Any) -> Settings:
     except ValidationError as error:
         given = {name.upper() for name, value in os.environ.items() if value}
         used = {name: flag for name, flag in flags.items() if name in overrides}
-        raise of_validation(error, _fields(), given, used, _file_of(overrides)) from None
+        file = _file_of(overrides)
+        raise of_validation(error, _fields(), given, used, file, CONFIG_FILE_TABLES) from None
 
 
 def unknown_variables(settings: Settings) -> dict[str, str | None]:

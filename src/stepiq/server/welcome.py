@@ -58,7 +58,9 @@ async def welcome(services: Services, jwt_secret: bytes | None) -> Welcome:
         jwt_secret: derives the setup token of a server without an account. None hides the token.
     """
     settings = services.settings
-    text = f"stepIQ {__version__} is ready at {settings.base_url}"
+    text = f"""\
+stepIQ {__version__} is ready at {settings.base_url}
+API reference: {settings.base_url}/docs"""
     async with services.database.reading() as session:
         if not await accounts.needs_setup(session):
             text = f"{text}\n{await _accounts(session, services)}"

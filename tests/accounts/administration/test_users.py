@@ -30,6 +30,14 @@ class TestList:
         assert await found("email=ada@example.com") == {ada.email}
 
     @pytest.mark.both_stores
+    async def test_a_name_is_found_in_any_case(self, admin, make):
+        ada = await make.user(email="ada@example.com", name="ADA LÖVE")
+
+        for wanted in ("löve", "LÖVE", "Lo\u0308ve"):
+            response = await admin.get(USERS, params={"q": wanted})
+            assert [each["email"] for each in response.json()["data"]] == [ada.email]
+
+    @pytest.mark.both_stores
     async def test_it_comes_in_pages(self, admin, make):
         for _ in range(3):
             await make.user()

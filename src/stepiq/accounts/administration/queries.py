@@ -11,6 +11,7 @@ from stepiq.accounts.administration.records import UserFilter
 from stepiq.accounts.queries import members
 from stepiq.store.database import Session
 from stepiq.store.membership import membership_of
+from stepiq.store.search import contains, fold
 from stepiq.store.states import Role
 from stepiq.store.tables import (
     api_keys,
@@ -62,9 +63,9 @@ async def page(
     if wanted.email is not None:
         statement = statement.where(users.c.email == wanted.email)
     if wanted.q is not None:
-        text = wanted.q.lower()
-        is_named = sa.func.lower(users.c.name).contains(text, autoescape=True)
-        statement = statement.where(users.c.email.contains(text, autoescape=True) | is_named)
+        has_address = users.c.email.contains(wanted.q.lower(), autoescape=True)
+        is_named = contains(users.c.name, users.c.name_folded, wanted.q)
+        statement = statement.where(has_address | is_named)
     if wanted.is_disabled is not None:
         is_disabled = users.c.disabled_at.is_not(None)
         statement = statement.where(is_disabled if wanted.is_disabled else ~is_disabled)
@@ -176,6 +177,7 @@ async def anonymise(
         .values(
             email=email,
             name=name,
+            name_folded=fold(name),
             password_hash=password_hash,
             is_admin=False,
             disabled_at=sa.func.coalesce(

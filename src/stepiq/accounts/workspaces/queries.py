@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from stepiq.accounts.queries import keys, members
 from stepiq.core import clock
 from stepiq.store.database import Session
+from stepiq.store.search import fold
 from stepiq.store.states import PipelineStatus
 from stepiq.store.tables import (
     api_keys,
@@ -63,7 +64,9 @@ async def set_creations(session: Session, user_id: UUID, times: Sequence[datetim
 async def rename(session: Session, workspace_id: UUID, name: str) -> None:
     """Change the name of a workspace."""
     await session.execute(
-        sa.update(workspaces).where(workspaces.c.id == workspace_id).values(name=name)
+        sa.update(workspaces)
+        .where(workspaces.c.id == workspace_id)
+        .values(name=name, name_folded=fold(name))
     )
 
 

@@ -18,6 +18,7 @@ from stepiq.core import ids
 from stepiq.execution import usage
 from stepiq.execution.usage import TOKENS_PER_CREDIT
 from stepiq.store.database import Session
+from stepiq.store.search import contains
 from stepiq.store.tables import memberships, usage_days, users, workspaces
 from stepiq.store.workspace_plan import PLAN
 
@@ -46,7 +47,7 @@ async def page(
     """Workspaces that match a filter, newest first."""
     statement = _select.order_by(workspaces.c.id.desc()).limit(limit)
     if wanted.q is not None:
-        matches = sa.func.lower(workspaces.c.name).contains(wanted.q.lower(), autoescape=True)
+        matches = contains(workspaces.c.name, workspaces.c.name_folded, wanted.q)
         if (workspace_id := ids.parse(wanted.q)) is not None:
             matches |= workspaces.c.id == workspace_id
         statement = statement.where(matches)

@@ -642,7 +642,7 @@ CREATE TABLE users (
 	password_hash TEXT NOT NULL,
 	is_admin BOOLEAN DEFAULT 0 NOT NULL,
 	disabled_at BIGINT,
-	created_at BIGINT NOT NULL, email_verified_at BIGINT, deleted_at BIGINT, workspaces_created TEXT,
+	created_at BIGINT NOT NULL, email_verified_at BIGINT, deleted_at BIGINT, workspaces_created TEXT, name_folded TEXT,
 	CONSTRAINT pk_users PRIMARY KEY (id),
 	CONSTRAINT uq_users_email UNIQUE (email)
 );
@@ -653,7 +653,7 @@ CREATE TABLE workspaces (
 	"plan" TEXT NOT NULL,
 	unfinished_runs BIGINT DEFAULT '0' NOT NULL,
 	admitted_runs BIGINT DEFAULT '0' NOT NULL,
-	created_at BIGINT NOT NULL, runs_day TEXT DEFAULT '' NOT NULL, runs_today BIGINT DEFAULT '0' NOT NULL, credit_month TEXT DEFAULT '' NOT NULL, credit_tokens BIGINT DEFAULT '0' NOT NULL, credit_reserved BIGINT DEFAULT '0' NOT NULL CONSTRAINT ck_workspaces_credit_reserved_counted CHECK (credit_reserved >= 0), limit_overrides TEXT, deleted_at BIGINT,
+	created_at BIGINT NOT NULL, runs_day TEXT DEFAULT '' NOT NULL, runs_today BIGINT DEFAULT '0' NOT NULL, credit_month TEXT DEFAULT '' NOT NULL, credit_tokens BIGINT DEFAULT '0' NOT NULL, credit_reserved BIGINT DEFAULT '0' NOT NULL CONSTRAINT ck_workspaces_credit_reserved_counted CHECK (credit_reserved >= 0), limit_overrides TEXT, deleted_at BIGINT, name_folded TEXT,
 	CONSTRAINT ck_workspaces_admitted_runs_counted CHECK (admitted_runs >= 0 AND admitted_runs <= unfinished_runs),
 	CONSTRAINT ck_workspaces_unfinished_runs_counted CHECK (unfinished_runs >= 0),
 	CONSTRAINT pk_workspaces PRIMARY KEY (id)
@@ -809,4 +809,4 @@ CREATE UNIQUE INDEX uq_audit_entries_secret_read ON audit_entries (actor_id, tar
 
 CREATE UNIQUE INDEX uq_schedules_of_definition ON schedules (pipeline_id) WHERE from_definition;
 
-INSERT INTO "alembic_version" VALUES('202611291330');
+INSERT INTO "alembic_version" VALUES('202611292100');

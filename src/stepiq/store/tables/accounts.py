@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from stepiq.store.states import KeyKind, Role
-from stepiq.store.tables.base import count, identity, metadata, owner
+from stepiq.store.tables.base import count, identity, metadata, name_folded, owner
 from stepiq.store.types import Instant, JsonText, one_of
 
 users = sa.Table(
@@ -13,6 +13,7 @@ users = sa.Table(
     sa.Column("email", sa.Text(), nullable=False, unique=True),  # lower case
     sa.Column("email_verified_at", Instant()),
     sa.Column("name", sa.Text(), nullable=False),
+    name_folded(),
     sa.Column("password_hash", sa.Text(), nullable=False),
     sa.Column("is_admin", sa.Boolean(), nullable=False, server_default=sa.false()),
     sa.Column("disabled_at", Instant()),
@@ -30,6 +31,7 @@ workspaces = sa.Table(
     metadata,
     identity(),
     sa.Column("name", sa.Text(), nullable=False),
+    name_folded(),
     sa.Column("plan", sa.Text(), nullable=False),
     # Limits of this workspace that replace those of the plan, by name, as in the config file. See store.workspace_plan.
     sa.Column("limit_overrides", JsonText()),

@@ -1,9 +1,11 @@
 """Naming conventions, and columns and checks that several tables use."""
 
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from stepiq.store.search import fold
 from stepiq.store.states import RunStatus, StepStatus
 
 metadata = sa.MetaData(
@@ -38,3 +40,12 @@ def owner() -> sa.Column[UUID]:
 def count(name: str) -> sa.Column[int]:
     """A counter column that starts at 0."""
     return sa.Column(name, sa.BigInteger(), nullable=False, server_default="0")
+
+
+def name_folded() -> sa.Column[str]:
+    """The column with the folded form of `name`, for searches. Null: a process of an earlier version wrote the row."""
+    return sa.Column("name_folded", sa.Text(), default=_folded_name)
+
+
+def _folded_name(context: Any) -> str:
+    return fold(context.get_current_parameters()["name"])

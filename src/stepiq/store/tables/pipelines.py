@@ -1,17 +1,9 @@
 """Pipelines, their immutable versions, and drafts of editors."""
 
-from typing import Any
-
 import sqlalchemy as sa
 
-from stepiq.store.search import fold
-from stepiq.store.tables.base import identity, metadata, owner
+from stepiq.store.tables.base import identity, metadata, name_folded, owner
 from stepiq.store.types import Instant, JsonText
-
-
-def _folded_name(context: Any) -> str:
-    return fold(context.get_current_parameters()["name"])
-
 
 pipelines = sa.Table(
     "pipelines",
@@ -20,9 +12,7 @@ pipelines = sa.Table(
     owner(),
     sa.Column("slug", sa.Text(), nullable=False),
     sa.Column("name", sa.Text(), nullable=False),
-    sa.Column(
-        "name_folded", sa.Text(), default=_folded_name
-    ),  # for searches; null: an earlier version wrote the row
+    name_folded(),
     sa.Column("description", sa.Text(), nullable=False, server_default=""),
     sa.Column("tags", JsonText(), nullable=False),
     # Active or archived. An active one with `paused_at` is paused: earlier versions of stepIQ do not know that status,

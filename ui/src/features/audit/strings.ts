@@ -1,4 +1,5 @@
 import type { ActorKind, AuditAction, AuditFault } from "@/api/audit";
+import { formatNumber } from "@/ui/format/numbers";
 
 const actions: Record<AuditAction, string> = {
   "session.opened": "Signed in",
@@ -122,10 +123,8 @@ export const strings = {
   intact: "The chain has no fault",
   broken: "The chain is not intact",
   checked: (entries: number, deleted: number) =>
-    `${entries.toLocaleString()} entries checked.` +
-    (deleted > 0
-      ? ` The first ${deleted.toLocaleString()} were deleted because of their age.`
-      : ""),
+    `${formatNumber(entries)} entries checked.` +
+    (deleted > 0 ? ` The first ${formatNumber(deleted)} were deleted because of their age.` : ""),
   head: "Head",
   headText: "Keep the head outside the server to detect removed entries later.",
   exportCsv: "Export CSV",

@@ -1,3 +1,5 @@
+import { formatNumber } from "@/ui/format/numbers";
+
 /** Texts of the graph of a pipeline. */
 export const strings = {
   label: "Graph of the pipeline",
@@ -19,8 +21,8 @@ export const strings = {
   items: "once for each item",
   branch: (title: string) => (title === "" ? "Sequence" : title),
   notStarted: "Not started",
-  times: (count: number) => `${count.toLocaleString()} times`,
+  times: (count: number) => `${formatNumber(count)} times`,
   ofItems: (ended: number, total: number) =>
-    `${ended.toLocaleString()} of ${total.toLocaleString()} ended`,
-  failedItems: (count: number) => `${count.toLocaleString()} failed`,
+    `${formatNumber(ended)} of ${formatNumber(total)} ended`,
+  failedItems: (count: number) => `${formatNumber(count)} failed`,
 } as const;

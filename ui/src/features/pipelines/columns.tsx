@@ -2,6 +2,7 @@ import { ActionIcon, Badge, Tooltip } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { Pause, Play } from "lucide-react";
 import type { ListedPipeline, Pausable } from "@/api/pipelines";
+import { LOCALE } from "@/ui/format/locale";
 import { formatMoney } from "@/ui/format/numbers";
 import { Money, RelativeTime } from "@/ui/format/Values";
 import { StatusIcon } from "@/ui/StatusBadge";
@@ -12,7 +13,7 @@ import type { Row } from "./rows";
 import { Sparkline } from "./Sparkline";
 import { strings } from "./strings";
 
-const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 0 });
+const percent = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 0 });
 
 /** A column whose cells are empty for a pipeline that is not saved yet. */
 function saved(cell: (pipeline: ListedPipeline) => React.ReactNode): Column<Row>["cell"] {

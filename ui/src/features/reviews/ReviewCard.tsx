@@ -3,7 +3,7 @@ import { Check, X } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import type { Answer, Decision, ReviewForLink } from "@/api/reviews";
 import { FormError } from "@/ui/feedback/FormError";
-import { RelativeTime } from "@/ui/format/Values";
+import { Deadline, RelativeTime } from "@/ui/format/Values";
 import { useKeys } from "@/ui/keys/useKeys";
 import { SafeMarkdown } from "@/ui/text/SafeMarkdown";
 import { answerOf, type Draft, draftProblem, isEdited } from "./draft";
@@ -93,7 +93,7 @@ export function ReviewCard(props: Props) {
           <RelativeTime time={review.requested_at} />
         </Fact>
         <Fact name={strings.expires}>
-          <RelativeTime time={review.expires_at} />
+          <Deadline time={review.expires_at} />
         </Fact>
         {facts.map(([name, value]) => (
           <Fact key={name} name={name}>

@@ -1,3 +1,5 @@
+import { formatNumber } from "@/ui/format/numbers";
+
 /** Texts of the page of a run. */
 export const strings = {
   unnamed: "Pipeline without a name",
@@ -45,11 +47,10 @@ export const strings = {
     noSteps: "No step has started yet.",
     noStepsEnded: "The run ended before a step started.",
     loadingMore: "Loading more steps",
-    counts: (total: number) => `${total.toLocaleString()} inside`,
-    failed: (count: number) => `${count.toLocaleString()} failed`,
-    running: (count: number) => `${count.toLocaleString()} running`,
-    done: (ended: number, total: number) =>
-      `${ended.toLocaleString()} of ${total.toLocaleString()} done`,
+    counts: (total: number) => `${formatNumber(total)} inside`,
+    failed: (count: number) => `${formatNumber(count)} failed`,
+    running: (count: number) => `${formatNumber(count)} running`,
+    done: (ended: number, total: number) => `${formatNumber(ended)} of ${formatNumber(total)} done`,
     zoomIn: "Zoom in",
     zoomOut: "Zoom out",
     fit: "Show the whole run",

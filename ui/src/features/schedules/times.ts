@@ -1,4 +1,5 @@
 import type { Firing } from "@/api/schedules";
+import { LOCALE } from "@/ui/format/locale";
 
 const SHAPE = {
   weekday: "short",
@@ -7,6 +8,7 @@ const SHAPE = {
   year: "numeric",
   hour: "numeric",
   minute: "2-digit",
+  hourCycle: "h23",
 } as const satisfies Intl.DateTimeFormatOptions;
 
 /** The time zone of the viewer. */
@@ -17,7 +19,7 @@ export function viewerZone(): string {
 /** A time with its weekday in a zone, or as the server wrote it if the browser does not know the zone. */
 export function zoneTime(firing: Pick<Firing, "run_at" | "local">, timeZone: string): string {
   try {
-    const format = new Intl.DateTimeFormat(undefined, { ...SHAPE, timeZone });
+    const format = new Intl.DateTimeFormat(LOCALE, { ...SHAPE, timeZone });
     return format.format(new Date(firing.run_at));
   } catch {
     return firing.local.replace("T", " ");

@@ -6,6 +6,7 @@ import { lazy, Suspense, useState } from "react";
 import { useCan } from "@/api/access";
 import { type Model, modelsQuery, type Provider, providersQuery } from "@/api/models";
 import { EmptyState } from "@/ui/feedback/EmptyState";
+import { LOCALE } from "@/ui/format/locale";
 import { formatCompact } from "@/ui/format/numbers";
 import { PageHeader } from "@/ui/PageHeader";
 import { type Column, DataTable } from "@/ui/table/DataTable";
@@ -79,7 +80,7 @@ function ProviderCard({ provider }: { provider: Provider }) {
 
 function Price({ usd }: { usd: number | null }) {
   if (usd === null) return <span className="dimmed">{strings.unknown}</span>;
-  const text = usd.toLocaleString(undefined, { style: "currency", currency: "USD" });
+  const text = usd.toLocaleString(LOCALE, { style: "currency", currency: "USD" });
   return <span className="numeric">{text}</span>;
 }
 

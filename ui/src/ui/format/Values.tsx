@@ -1,6 +1,6 @@
 import { Tooltip } from "@mantine/core";
 import { formatCompact, formatDuration, formatMoney, formatNumber, UNKNOWN } from "./numbers";
-import { formatExact, formatRelative } from "./times";
+import { formatDeadline, formatExact, formatRelative } from "./times";
 import { useNow } from "./useNow";
 
 /** A time relative to now. The exact time is shown on hover. */
@@ -14,6 +14,17 @@ export function RelativeTime({ time }: { time: string | Date | null | undefined 
         {formatRelative(date, Math.max(now, Date.now()))}
       </time>
     </Tooltip>
+  );
+}
+
+/** The exact time until which something is possible, with its zone, and how far away it is. */
+export function Deadline({ time }: { time: string | Date }) {
+  const now = useNow();
+  const date = new Date(time);
+  return (
+    <time dateTime={date.toISOString()} className="mono">
+      {formatDeadline(date, Math.max(now, Date.now()))}
+    </time>
   );
 }
 

@@ -1,11 +1,13 @@
 /** Numbers, money and durations as text, through Intl. Amounts that are not known are an en dash. */
 
+import { LOCALE } from "./locale";
+
 export const UNKNOWN = "–";
 
-const whole = new Intl.NumberFormat();
-const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
-const cents = new Intl.NumberFormat(undefined, { style: "currency", currency: "USD" });
-const fine = new Intl.NumberFormat(undefined, {
+const whole = new Intl.NumberFormat(LOCALE);
+const compact = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
+const cents = new Intl.NumberFormat(LOCALE, { style: "currency", currency: "USD" });
+const fine = new Intl.NumberFormat(LOCALE, {
   style: "currency",
   currency: "USD",
   minimumFractionDigits: 2,
@@ -34,7 +36,7 @@ function inUnit(value: number, unit: string, digits = 0): string {
   const key = `${unit}${digits}`;
   const known = units.get(key);
   if (known !== undefined) return known.format(value);
-  const format = new Intl.NumberFormat(undefined, {
+  const format = new Intl.NumberFormat(LOCALE, {
     style: "unit",
     unit,
     unitDisplay: "narrow",

@@ -1,8 +1,12 @@
-/** Times as text, through Intl, in the zone of the viewer unless another is given. */
+/** Times as text, through Intl, in the zone of the viewer unless another is given. Hours are from 00 to 23. */
 
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
-const short = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "narrow" });
+import { LOCALE } from "./locale";
+
+const SHORT = { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" } as const;
+const exact = new Intl.DateTimeFormat(LOCALE, { ...SHORT, timeStyle: "long" });
+const short = new Intl.DateTimeFormat(LOCALE, SHORT);
+const clock = new Intl.DateTimeFormat(LOCALE, { timeStyle: "medium", hourCycle: "h23" });
+const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto", style: "narrow" });
 
 const STEPS: [limit: number, seconds: number, unit: Intl.RelativeTimeFormatUnit][] = [
   [60, 1, "second"],
@@ -11,21 +15,38 @@ const STEPS: [limit: number, seconds: number, unit: Intl.RelativeTimeFormatUnit]
   [7 * 86_400, 86_400, "day"],
 ];
 
+/** "Mar 1, 2026, 13:00:00 GMT+1" */
 export function formatExact(time: Date): string {
   return exact.format(time);
 }
 
-export function formatTime(time: Date, timeZone?: string): string {
-  if (timeZone === undefined) return short.format(time);
-  const options = { dateStyle: "medium", timeStyle: "short", timeZone } as const;
-  return new Intl.DateTimeFormat(undefined, options).format(time);
+/** "Mar 1, 2026, 13:00" */
+export function formatTime(time: Date): string {
+  return short.format(time);
 }
 
-/** "5 min. ago", "in 2 hr.". More than a week away, the date. */
+/** "13:00:00" */
+export function formatClock(time: Date): string {
+  return clock.format(time);
+}
+
+/** "5m ago", "in 2h". More than a week away, the date. */
 export function formatRelative(time: Date, now: number): string {
+  return distance(time, now) ?? short.format(time);
+}
+
+/** "Mar 1, 2026, 13:00:00 GMT+1 (in 2h)". More than a week away, without the distance. */
+export function formatDeadline(time: Date, now: number): string {
+  const away = distance(time, now);
+  if (away === null) return exact.format(time);
+  // A line ends before the distance, not in it.
+  return `${exact.format(time)} (${away.replaceAll(" ", "\u00a0")})`;
+}
+
+function distance(time: Date, now: number): string | null {
   const seconds = (time.getTime() - now) / 1000;
   for (const [limit, size, unit] of STEPS) {
     if (Math.abs(seconds) < limit) return relative.format(Math.trunc(seconds / size), unit);
   }
-  return short.format(time);
+  return null;
 }

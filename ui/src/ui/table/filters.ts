@@ -1,5 +1,7 @@
 /** Filters of a list. Their values are the search parameters of the page, so a link restores them. */
 
+import { formatTime } from "../format/times";
+
 export type FilterOption = { value: string; label: string };
 
 export type FilterDefinition =
@@ -36,11 +38,7 @@ function valueText(filter: FilterDefinition, value: string): string {
   }
   if (filter.kind === "time") {
     const time = new Date(value);
-    return Number.isNaN(time.getTime())
-      ? value
-      : new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }).format(
-          time,
-        );
+    return Number.isNaN(time.getTime()) ? value : formatTime(time);
   }
   return value;
 }

@@ -1,7 +1,7 @@
 import { useElementSize, useMergedRef } from "@mantine/hooks";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useLayoutEffect, useMemo, useRef, useState } from "react";
-import { formatBytes } from "../format/numbers";
+import { formatBytes, formatNumber } from "../format/numbers";
 import { CopyButton } from "./CopyButton";
 import classes from "./TextViewer.module.css";
 import { visible } from "./visible";
@@ -46,7 +46,7 @@ export function TextViewer({ text, label, maxHeight = 480 }: Props) {
     <div className={classes.frame}>
       <div className={classes.bar}>
         <span>
-          {wrapped.lineCount.toLocaleString()} {wrapped.lineCount === 1 ? "line" : "lines"},{" "}
+          {formatNumber(wrapped.lineCount)} {wrapped.lineCount === 1 ? "line" : "lines"},{" "}
           {formatBytes(text.length)}
         </span>
         <CopyButton value={text} what={label} />

@@ -1,5 +1,7 @@
 /** The visible rows of a JSON tree. Only opened values are visited, so a large value costs nothing until it is opened. */
 
+import { formatNumber } from "../format/numbers";
+
 export type JsonRow = {
   /** Path of the value: "/steps/0/name". Paths of ranges end with "[0-999]". */
   path: string;
@@ -114,13 +116,13 @@ function describe(value: unknown): Pick<JsonRow, "kind" | "text"> {
 }
 
 function counted(count: number, noun: string): string {
-  return `${count.toLocaleString()} ${noun}${count === 1 ? "" : "s"}`;
+  return `${formatNumber(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function quoted(text: string): string {
   return text.length <= MAX_TEXT
     ? JSON.stringify(text)
-    : `${JSON.stringify(text.slice(0, MAX_TEXT)).slice(0, -1)}… (${text.length.toLocaleString()} characters)`;
+    : `${JSON.stringify(text.slice(0, MAX_TEXT)).slice(0, -1)}… (${formatNumber(text.length)} characters)`;
 }
 
 /** The root, and below it what fits on a screen. */

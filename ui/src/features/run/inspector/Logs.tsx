@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type LogLine, logsQuery, type Run, type StepDetail } from "@/api/run";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
-import { formatExact } from "@/ui/format/times";
+import { formatClock, formatExact } from "@/ui/format/times";
 import { visible } from "@/ui/text/visible";
 import { rowKey } from "../model/rows";
 import { useLogs } from "../useRun";
@@ -26,7 +26,7 @@ export function Logs({ run, detail, empty = strings.logs.none }: Props) {
       {lines.map(({ seq, level, message, created_at }) => (
         <li key={seq} className={classes.log} data-level={level}>
           <time dateTime={created_at} className="numeric" title={formatExact(new Date(created_at))}>
-            {new Date(created_at).toLocaleTimeString()}
+            {formatClock(new Date(created_at))}
           </time>
           <span className={classes.level}>{level}</span>
           <span className={classes.message}>{visible(message)}</span>

@@ -4,6 +4,7 @@ import { useEffect } from "react";
 import { eventsQuery, type Run, type RunEvent } from "@/api/run";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TableSkeleton } from "@/ui/feedback/Skeletons";
+import { LOCALE } from "@/ui/format/locale";
 import { formatExact } from "@/ui/format/times";
 import { type Column, DataTable } from "@/ui/table/DataTable";
 import { useLastSeq } from "../useRun";
@@ -12,7 +13,7 @@ import { strings } from "./strings";
 
 const texts = strings.events;
 
-const clock = new Intl.DateTimeFormat(undefined, {
+const clock = new Intl.DateTimeFormat(LOCALE, {
   hour: "2-digit",
   minute: "2-digit",
   second: "2-digit",

@@ -1,3 +1,5 @@
+import { formatNumber } from "@/ui/format/numbers";
+
 /** Texts of the dialog that retries a run. */
 export const strings = {
   title: "Retry the run",
@@ -16,7 +18,7 @@ export const strings = {
   reset: "Use the recorded output",
   reusedNone: "All steps are executed again. Nothing is reused.",
   reused: (count: number, tokens: string, cost: string) =>
-    `${count.toLocaleString()} ${count === 1 ? "execution is" : "executions are"} reused and cost nothing. They cost ${tokens} tokens, ${cost}, in this run.`,
+    `${formatNumber(count)} ${count === 1 ? "execution is" : "executions are"} reused and cost nothing. They cost ${tokens} tokens, ${cost}, in this run.`,
   again: (steps: string) => `Executed again: ${steps}. Steps that follow are executed as well.`,
   partial: "The steps of this run are still loading, so these numbers can grow.",
   start: "Start the retry",

@@ -2,6 +2,7 @@ import { ActionIcon } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { X } from "lucide-react";
 import { useEffect, useRef } from "react";
+import { LOCALE } from "@/ui/format/locale";
 import { formatNumber } from "@/ui/format/numbers";
 import panel from "../Schedules.module.css";
 import type { SchedulesSearch } from "../search";
@@ -11,12 +12,13 @@ import classes from "./Week.module.css";
 
 const texts = strings.week;
 const HOUR_MS = 3_600_000;
-const period = new Intl.DateTimeFormat(undefined, {
+const period = new Intl.DateTimeFormat(LOCALE, {
   weekday: "long",
   month: "long",
   day: "numeric",
-  hour: "numeric",
+  hour: "2-digit",
   minute: "2-digit",
+  hourCycle: "h23",
 });
 
 type Props = { at: number; cell: Cell; search: SchedulesSearch; onClose: () => void };

@@ -1,4 +1,5 @@
 import { type KeyboardEvent, useState } from "react";
+import { LOCALE } from "@/ui/format/locale";
 import { formatCompact } from "@/ui/format/numbers";
 import { strings } from "../strings";
 import { type Day, dayText, type HourRow, rowsOf, type Slot, slotOf } from "./days";
@@ -7,14 +8,15 @@ import classes from "./Week.module.css";
 
 const texts = strings.week;
 const HOUR_MS = 3_600_000;
-const weekday = new Intl.DateTimeFormat(undefined, { weekday: "short" });
-const dayOfMonth = new Intl.DateTimeFormat(undefined, { day: "numeric" });
-const hourOfDay = new Intl.DateTimeFormat(undefined, { hour: "numeric" });
-const exact = new Intl.DateTimeFormat(undefined, {
+const HOUR = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
+const weekday = new Intl.DateTimeFormat(LOCALE, { weekday: "short" });
+const dayOfMonth = new Intl.DateTimeFormat(LOCALE, { day: "numeric" });
+const hourOfDay = new Intl.DateTimeFormat(LOCALE, HOUR);
+const exact = new Intl.DateTimeFormat(LOCALE, {
   weekday: "short",
   month: "short",
   day: "numeric",
-  hour: "numeric",
+  ...HOUR,
 });
 
 type Props = {

@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { ChevronLeft, ChevronRight } from "lucide-react";
 import { densityQuery } from "@/api/schedules";
 import { ErrorState } from "@/ui/feedback/ErrorState";
+import { LOCALE } from "@/ui/format/locale";
 import { useNow } from "@/ui/format/useNow";
 import type { SchedulesSearch } from "../search";
 import { strings } from "../strings";
@@ -15,7 +16,7 @@ import { WeekGrid } from "./WeekGrid";
 
 const texts = strings.week;
 const DAYS = 7;
-const range = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+const range = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium" });
 
 type Props = {
   search: SchedulesSearch;

@@ -1,0 +1,108 @@
+"""A browser context that tests use one after the other.
+
+A new context has an empty cache: each test would fetch and compile the whole web interface. Everything else that a context
+keeps ends with the test that left it there.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.async_api import BrowserContext, CDPSession, Page
+
+_LEFT = """async () => ({
+    cookies: document.cookie,
+    local: Object.keys(localStorage),
+    session: Object.keys(sessionStorage),
+    databases: (await indexedDB.databases()).map(({ name }) => name),
+    caches: await caches.keys(),
+    workers: (await navigator.serviceWorker.getRegistrations()).map(({ scope }) => scope),
+    locks: (await navigator.locks.query()).held.map(({ name }) => name),
+})"""
+"""What pages of an address keep, all of it."""
+_LASTING = (
+    "add_init_script",
+    "expose_binding",
+    "expose_function",
+    "grant_permissions",
+    "on",
+    "once",
+    "set_default_navigation_timeout",
+    "set_default_timeout",
+    "set_extra_http_headers",
+    "set_geolocation",
+    "set_offline",
+)
+"""Methods of contexts."""
+
+
+@dataclass(frozen=True)
+class _Opened:
+    context: BrowserContext
+    keeper: Page
+    """The smallest page of the address. It keeps the process of the address alive, and sees what is stored for it."""
+    debugger: CDPSession
+
+
+class KeptContext:
+    """A context of one address that is emptied after each test, except for the HTTP cache."""
+
+    def __init__(self, open_new: Callable[[], Awaitable[BrowserContext]], url: str) -> None:
+        self._open_new = open_new
+        self._url = url
+        self._opened: _Opened | None = None
+
+    async def take(self) -> BrowserContext:
+        """The context, without anything of an earlier test."""
+        if self._opened is None:
+            context = await self._open_new()
+            keeper = await context.new_page()
+            await keeper.goto(f"{self._url}/health")
+            self._opened = _Opened(context, keeper, await context.new_cdp_session(keeper))
+        return self._opened.context
+
+    async def give_back(self) -> None:
+        """Empty the context, and fail if something is left. Then the next test gets a new one."""
+        opened, self._opened = self._opened, None
+        assert opened is not None
+        try:
+            left = await self._emptied(opened)
+            assert not any(left.values()), f"The test left this in the browser: {left}"
+        except BaseException:
+            await opened.context.close()
+            raise
+        self._opened = opened
+
+    async def close(self) -> None:
+        """Close the context. Only then is the cache lost."""
+        if self._opened is not None:
+            await self._opened.context.close()
+            self._opened = None
+
+    async def _emptied(self, opened: _Opened) -> Mapping[str, Any]:
+        context, keeper = opened.context, opened.keeper
+        # First, so that no page writes again. Listeners, dialogs, locks and what a tab stores end with the page.
+        await asyncio.gather(*(page.close() for page in context.pages if page is not keeper))
+        await context.unroute_all()
+        await context.clear_cookies()
+        # All of them, but not the HTTP cache.
+        data = {"origin": self._url, "storageTypes": "all"}
+        await opened.debugger.send("Storage.clearDataForOrigin", data)
+        left = await keeper.evaluate(_LEFT)
+        return {**left, "all cookies": await context.cookies()}
+
+
+@contextmanager
+def only_undoable(context: BrowserContext) -> Generator[None]:
+    """Until the block ends, forbid what would apply to later tests and cannot be undone."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("Open a context with `new_context`: this would apply to later tests.")
+
+    for name in _LASTING:
+        setattr(context, name, refuse)
+    yield
+    for name in _LASTING:
+        delattr(context, name)
