@@ -1,69 +1,73 @@
-"""The streams of a process are read at a limited pace, of which each owner has the same share."""
+"""The streams of a process are read at a limited pace, of which each owner that reads has the same share."""
 
-from contextlib import ExitStack
+import pytest
 
 from stepiq.core.reading_pace import ReadingPace
 
 
-class Streams:
-    """Open streams of a process that reads ten times per second."""
+class Reads:
+    """Reads of a process that reads ten times per second. Its time stands still unless a test moves it."""
 
     def __init__(self) -> None:
-        self.pace = ReadingPace(10, shortest_seconds=0.25, longest_seconds=4)
-        self._opened = ExitStack()
+        self.seconds = 1_000.0
+        self.pace = ReadingPace(10, saved_seconds=0.2, longest_seconds=4, now=lambda: self.seconds)
 
-    def open(self, owner: str, number: int = 1) -> None:
-        for _ in range(number):
-            self._opened.enter_context(self.pace.stream(owner))
-
-    def close(self) -> None:
-        self._opened.close()
+    def of(self, owner: str, number: int) -> list[float]:
+        """The pauses after so many reads at this moment."""
+        return [round(self.pace.read(owner), 6) for _ in range(number)]
 
 
 class TestReadingPace:
-    def test_few_streams_are_read_at_once(self):
-        streams = Streams()
+    def test_the_first_reads_of_an_owner_need_no_pause(self):
+        assert Reads().of("a", 2) == [0, 0]
 
-        streams.open("a", 2)
+    def test_the_streams_of_an_owner_wait_for_each_other(self):
+        reads = Reads()
 
-        assert streams.pace.pause_seconds("a") == 0
+        assert reads.of("a", 5) == [0, 0, 0.1, 0.2, 0.3]
 
-    def test_the_streams_of_an_owner_share_its_reads(self):
-        streams = Streams()
+    def test_few_reads_need_no_pause(self):
+        reads = Reads()
+        pauses: list[float] = []
 
-        streams.open("a", 20)
+        for _ in range(50):
+            pauses += reads.of("a", 1)
+            reads.seconds += 0.1
 
-        assert streams.pace.pause_seconds("a") == 2
+        assert max(pauses) == 0
 
     def test_owners_have_equal_shares(self):
-        streams = Streams()
+        reads = Reads()
+        reads.of("a", 1)
+        reads.of("b", 1)
 
-        streams.open("a", 10)
-        streams.open("b", 20)
-
-        assert streams.pace.pause_seconds("a") == 2
-        assert streams.pace.pause_seconds("b") == 4
+        assert reads.of("a", 5)[-1] == pytest.approx(0.9)
+        assert reads.of("b", 5)[-1] == pytest.approx(1.0)
 
     def test_the_streams_of_others_do_not_delay_a_single_one(self):
-        streams = Streams()
+        reads = Reads()
+        reads.of("a", 1_000)
 
-        streams.open("a", 1_000)
-        streams.open("b")
+        assert reads.of("b", 1) == [0]
 
-        assert streams.pace.pause_seconds("b") == 0
+    def test_an_owner_that_no_longer_reads_has_no_share(self):
+        reads = Reads()
+        reads.of("silent", 2)
+        reads.seconds += 2
+
+        assert reads.of("a", 3)[-1] == pytest.approx(0.1)
 
     def test_no_stream_waits_longer_than_the_longest_time(self):
-        streams = Streams()
+        reads = Reads()
 
-        streams.open("a", 1_000)
+        assert reads.of("a", 1_000)[-1] == 4
 
-        assert streams.pace.pause_seconds("a") == 4
+    def test_owners_that_no_longer_read_are_not_remembered(self):
+        reads = Reads()
+        for number in range(100):
+            reads.of(f"owner {number}", 1)
 
-    def test_closed_streams_do_not_count(self):
-        streams = Streams()
-        streams.open("b", 1_000)
-        streams.close()
+        reads.seconds += 6
+        reads.of("a", 1)
 
-        streams.open("a", 20)
-
-        assert streams.pace.pause_seconds("a") == 2
+        assert list(reads.pace._free_at) == ["a"]

@@ -1,8 +1,10 @@
 """How long a thread that computes leaves the processor to the event loop."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -58,10 +60,17 @@ class TestPause:
 
         assert slept == pytest.approx(expected)
 
-    def test_the_pauses_of_several_threads_follow_each_other(self, monkeypatch: pytest.MonkeyPatch):
+    def test_it_is_longer_if_other_threads_compute(self, monkeypatch: pytest.MonkeyPatch):
         job, slept = stopped_job(monkeypatch, loop_seconds=1.0)
-        # Another thread pauses.
-        offload._pauses.take(0.1)
+        with ThreadPoolExecutor(2) as threads:
+            both_begun = threading.Barrier(2)
+
+            def pause_once(seconds: float) -> None:
+                both_begun.wait(30)
+                offload._pauses.seconds(seconds)
+
+            # How long the others pause makes no difference.
+            list(threads.map(pause_once, [0.002, 0.2]))
 
         def work(pause: Callable[[], None]) -> None:
             job.seconds += 0.01
@@ -69,7 +78,16 @@ class TestPause:
 
         offload._Job(work).run(lambda _: None)
 
-        assert slept == pytest.approx([SHORT, 0.1 - SHORT + 0.04])
+        assert slept == pytest.approx([SHORT, 3 * 0.04])
+
+    def test_threads_that_no_longer_compute_do_not_count(self, monkeypatch: pytest.MonkeyPatch):
+        _, slept = stopped_job(monkeypatch, loop_seconds=1.0)
+        with ThreadPoolExecutor(1) as threads:
+            threads.submit(offload._pauses.seconds, 0.01).result()
+
+        slept.append(0.01 + offload._COMPUTING_SECONDS)
+
+        assert offload._pauses.seconds(0.01) == 0.01
 
     def test_a_job_that_never_pauses_is_followed_by_a_pause(self, monkeypatch: pytest.MonkeyPatch):
         job, slept = stopped_job(monkeypatch, loop_seconds=1.0)

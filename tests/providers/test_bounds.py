@@ -159,23 +159,25 @@ class TestAnswers:
 
         assert error.code == "output_too_large"
 
-    async def test_it_is_read_at_the_pace_of_all_answers(self, monkeypatch: pytest.MonkeyPatch):
-        pace = ReadingPace(1, shortest_seconds=0, longest_seconds=30)
+    @pytest.mark.parametrize(("size", "is_paced"), [(10, True), (bounds._PIECE_BYTES, False)])
+    async def test_its_small_parts_are_read_at_the_pace_of_all_answers(
+        self, size: int, is_paced: bool, monkeypatch: pytest.MonkeyPatch
+    ):
+        pace = ReadingPace(1, saved_seconds=0, longest_seconds=30)
         monkeypatch.setattr(bounds, "_PACE", pace)
-        sent = _Sent([b"first", b"second"])
+        sent = _Sent([b"x" * size, b"second"])
         reply = httpx2.Response(200, stream=sent)
         bounds.bound(reply, PLACE)
         pieces = reply.aiter_raw()
 
-        with pace.stream("another"):
-            first = await anext(pieces)
-            second = asyncio.create_task(anext(pieces))
-            for _ in range(20):
-                await asyncio.sleep(0)
-            read_early = sent.number
-            loop_time.skip(2)
+        await anext(pieces)
+        second = asyncio.create_task(anext(pieces))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        read_at_once = sent.number
+        loop_time.skip(2)
 
-            assert (first, read_early, await second) == (b"first", 1, b"second")
+        assert (read_at_once, await second) == (1 if is_paced else 2, b"second")
 
 
 # pydantic warns of values that it did not expect before the library that reads the numbers does.

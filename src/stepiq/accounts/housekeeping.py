@@ -1,4 +1,7 @@
-"""Deletes sessions, tokens, invitations, known clients, started sign-ins and logins with a code that have expired."""
+"""Deletes sessions, tokens, invitations, known clients, started sign-ins and logins with a code that have expired.
+
+Also clears what an earlier version has left of deleted users.
+"""
 
 from datetime import datetime
 
@@ -15,4 +18,5 @@ async def sweep(session: Session, now: datetime) -> int:
 
     Used refresh tokens are kept until they expire after 30 days, because they reveal the reuse of a copy.
     """
+    await queries.forget_names(session)
     return await queries.delete_expired(session, now, BATCH, known=known_clients.LIFETIME)

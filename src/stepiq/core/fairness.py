@@ -18,6 +18,20 @@ from math import inf, log
 
 Owner = Hashable
 
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """An owner with a share of its own: work of a workspace that must not wait for other work of the workspace."""
+
+    work: str
+    workspace: Hashable
+
+
+def workspace_of(owner: Owner) -> Owner:
+    """The workspace of an owner, for resources of which a workspace has one share for all its work."""
+    return owner.workspace if isinstance(owner, Share) else owner
+
+
 _HALF_LIFE_SECONDS = 60.0
 """The time after which past use counts by half."""
 _REMEMBERED = 1_000

@@ -11,7 +11,7 @@ from stepiq.core.fairness import Owner
 
 _LONGEST_PAUSE_SECONDS = 0.1
 """A process that was suspended during a turn does not wait as long again."""
-_SAVED_ROUNDS = 4
+_SAVED_ROUNDS = 2
 """How many rounds of an owner without a turn count for later."""
 _REMEMBERED = 1_000
 """Maximum number of owners whose turns are remembered."""
@@ -31,8 +31,8 @@ class LoopTurns:
     If a lot of work began in the same iteration, everything else on the loop would wait for it, and again each time it
     resumed. With turns, work begins only as fast as the loop keeps up with the work that has begun.
 
-    In each round, each waiting owner has one turn. An owner that has had no turn for some rounds can have up to four
-    turns before the others. So a run with a few steps does not wait a round for each of them.
+    In each round, each waiting owner has one turn. An owner that has had no turn for some rounds can have two turns
+    before the others. So a run with a few steps does not wait a round for each of them.
     """
 
     def __init__(self) -> None:
@@ -41,6 +41,8 @@ class LoopTurns:
         """The round of the latest turn."""
         self._rounds: OrderedDict[Owner, float] = OrderedDict()
         """The round of the next turn of each owner, the one whose latest turn was longest ago first."""
+        self._floor = -inf
+        """The latest round of an owner that is no longer remembered. No owner can have an earlier one."""
         self._waiting: dict[Owner, list[_Turn]] = {}
         """Heaps of waiting callers."""
         self._order: list[_Next] = []
@@ -70,7 +72,7 @@ class LoopTurns:
 
     def _round_of(self, owner: Owner) -> float:
         """The round of the next turn of an owner."""
-        return max(self._rounds.get(owner, -inf), self._round - _SAVED_ROUNDS)
+        return max(self._rounds.get(owner, self._floor), self._round - _SAVED_ROUNDS)
 
     def _queue(self, owner: Owner) -> None:
         heappush(self._order, (self._round_of(owner), next(self._numbers), owner))
@@ -81,7 +83,8 @@ class LoopTurns:
         self._rounds[owner] = this_round + 1
         self._rounds.move_to_end(owner)
         if len(self._rounds) > _REMEMBERED:
-            self._rounds.popitem(last=False)
+            _, forgotten = self._rounds.popitem(last=False)
+            self._floor = max(self._floor, forgotten)
 
     def _next(self) -> None:
         loop = asyncio.get_running_loop()

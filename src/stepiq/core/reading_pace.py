@@ -3,43 +3,49 @@
 Each read costs about as much for one word as for a page. A stream that is read less often is read in larger parts.
 """
 
-from collections import Counter
-from collections.abc import Generator
-from contextlib import contextmanager
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 
 from stepiq.core.fairness import Owner
 
+_RECENT_SECONDS = 1.0
+"""An owner that has read nothing for this time no longer has a share."""
+
 
 class ReadingPace:
-    """The streams of a process. Owners with a stream have equal shares of its reads, and their streams share these."""
+    """The reads of all streams of a process. Owners that read have equal shares, and their streams share these."""
 
     def __init__(
-        self, reads_per_second: float, *, shortest_seconds: float, longest_seconds: float
+        self,
+        reads_per_second: float,
+        *,
+        saved_seconds: float,
+        longest_seconds: float,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Create a pace without streams.
+        """Create a pace without reads.
 
         Args:
-            reads_per_second: The reads of all streams together.
-            shortest_seconds: A shorter pause is none, so that few streams are read at once.
-            longest_seconds: Nobody waits longer, so more streams than this times the reads are read more often.
+            reads_per_second: The reads of all streams together, if nobody waits for `longest_seconds`.
+            saved_seconds: After a rest, an owner can use its share of this time at once.
+            longest_seconds: Nobody waits longer.
+            now: A monotonic clock in seconds.
         """
         self._rate = reads_per_second
-        self._shortest = shortest_seconds
+        self._saved = saved_seconds
         self._longest = longest_seconds
-        self._streams: Counter[Owner] = Counter()
+        self._now = now
+        self._free_at: OrderedDict[Owner, float] = OrderedDict()
+        """When each owner will have used its share for its reads so far. The one that has read last is last."""
 
-    @contextmanager
-    def stream(self, owner: Owner) -> Generator[None]:
-        """Count a stream of an owner while it is open."""
-        self._streams[owner] += 1
-        try:
-            yield
-        finally:
-            self._streams[owner] -= 1
-            if not self._streams[owner]:
-                del self._streams[owner]
-
-    def pause_seconds(self, owner: Owner) -> float:
-        """The time from one read of a stream to the next one, which may be 0."""
-        seconds = self._streams[owner] * len(self._streams) / self._rate
-        return 0.0 if seconds < self._shortest else min(seconds, self._longest)
+    def read(self, owner: Owner) -> float:
+        """Count a read of a stream of an owner. Returns how many seconds to wait before the next read of this stream."""
+        now = self._now()
+        while self._free_at and next(iter(self._free_at.values())) < now - _RECENT_SECONDS:
+            self._free_at.popitem(last=False)
+        free_at = max(self._free_at.get(owner, 0.0), now - self._saved)
+        owners = len(self._free_at) + (owner not in self._free_at)
+        self._free_at[owner] = min(free_at + owners / self._rate, now + self._longest)
+        self._free_at.move_to_end(owner)
+        return max(0.0, self._free_at[owner] - now)

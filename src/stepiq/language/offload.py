@@ -53,6 +53,8 @@ _BUSY_PAUSE_SECONDS = 0.002
 _BUSY_PAUSE_TIMES = 4
 """How many times as long as the computation before it the pause is, if the event loop is busy."""
 _LONGEST_PAUSE_SECONDS = 0.2
+_COMPUTING_SECONDS = 0.1
+"""How long a thread counts as computing after a pause. Most pause again after half a millisecond."""
 
 Pause = Callable[[], None]
 P = ParamSpec("P")
@@ -229,7 +231,7 @@ class _Job:
         time.sleep(_PAUSE_SECONDS)
         if self._loop_time() - before > _PAUSE_SECONDS / 2:
             wanted = max(_BUSY_PAUSE_SECONDS, _BUSY_PAUSE_TIMES * computed)
-            time.sleep(_pauses.take(min(wanted, _LONGEST_PAUSE_SECONDS)))
+            time.sleep(_pauses.seconds(min(wanted, _LONGEST_PAUSE_SECONDS)))
         self._since = time.thread_time()
 
 
@@ -245,18 +247,22 @@ def _cpu_clock() -> Callable[[], float]:
 
 
 class _Pauses:
-    """The pauses of all computing threads, one after the other, so that together they leave as much time as one does."""
+    """The pauses of all computing threads. Each is longer if more threads compute, so that all leave time to the loop."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._until = 0.0
+        self._computing: dict[int, float] = {}
+        """Until when each thread counts as computing."""
 
-    def take(self, seconds: float) -> float:
-        """Add a pause. Returns the time until its end in seconds."""
-        now = time.monotonic()
+    def seconds(self, alone: float) -> float:
+        """How long this thread pauses, which would pause so long if no other thread computed."""
+        now, thread = time.monotonic(), threading.get_ident()
         with self._lock:
-            self._until = max(self._until, now) + seconds
-            return self._until - now
+            self._computing = {each: end for each, end in self._computing.items() if end > now}
+            others = self._computing.keys() - {thread}
+            pause = alone * (1 + len(others))
+            self._computing[thread] = now + pause + _COMPUTING_SECONDS
+        return pause
 
 
 class _Turns:

@@ -13,7 +13,6 @@ from uuid import UUID
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, logging, metrics
 from stepiq.core.control_characters import storable
-from stepiq.core.fairness import act_for
 from stepiq.core.http import GuardedClient
 from stepiq.core.loop_turns import LoopTurns
 from stepiq.core.mail import Mailer, MailMessage
@@ -167,8 +166,6 @@ class DeliveryWorker:
         return verdict, replace(attempt, duration_ms=duration_ms, completed_at=clock.now())
 
     async def _send(self, delivery: Delivery, call: SignedRequest | MailCall) -> Verdict:
-        # A workspace has one share of DNS lookups, for its runs and its deliveries.
-        act_for(delivery.workspace_id)
         if isinstance(call, SignedRequest):
             verdict = await sending.send(self._http, call)
         else:

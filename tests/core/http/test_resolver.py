@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from stepiq.core.fairness import act_for
+from stepiq.core.fairness import Share, act_for
 from stepiq.core.http import SystemResolver
 
 
@@ -129,6 +129,19 @@ class TestShares:
         assert await asyncio.wait_for(bystander, 5) == ["127.0.0.1"]
         system.answers.set()
         await asyncio.gather(*waiting)
+
+    async def test_other_work_of_a_workspace_has_the_same_share(self, system: System):
+        resolver = SystemResolver()
+        waiting = look_up(resolver, "a", *hanging("a", 8))
+        await until_running(system, 8)
+
+        (later,) = look_up(resolver, Share("deliveries", "a"), "a.example")
+        (bystander,) = look_up(resolver, "b", "b.example")
+
+        assert await asyncio.wait_for(bystander, 5) == ["127.0.0.1"]
+        assert system.calls["a.example"] == 0
+        system.answers.set()
+        await asyncio.gather(*waiting, later)
 
     async def test_a_lookup_keeps_its_place_when_its_caller_has_gone(self, system: System):
         resolver = SystemResolver()

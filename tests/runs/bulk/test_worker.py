@@ -16,7 +16,7 @@ from stepiq.accounts.workspaces import service as workspaces
 from stepiq.billing.plans import Plans
 from stepiq.core import clock as clocks
 from stepiq.core import ids
-from stepiq.core.fairness import current_owner
+from stepiq.core.fairness import Share, current_owner
 from stepiq.runs.bulk import queries, service
 from stepiq.runs.bulk.worker import BulkWorker
 from stepiq.store.database import Database, StoreUnavailable
@@ -170,7 +170,9 @@ class TestTurn:
 
         await worker.turn()
 
-        assert set(owners) == {account.workspace_id, stranger.workspace_id}
+        assert set(owners) == {
+            Share("bulk jobs", each.workspace_id) for each in (account, stranger)
+        }
         assert current_owner() is None
 
     async def test_it_waits_while_the_queue_of_the_plan_is_full(
@@ -287,6 +289,26 @@ class TestTurn:
 
         _, items = await result(made)
         assert [item.code for item in items] == ["internal", None]
+
+    async def test_a_store_that_is_busy_with_a_workspace_does_not_stop_the_jobs_of_others(
+        self, worker, job, result, stranger, account, make, pipeline_id, monkeypatch
+    ):
+        hindered = await job(BulkAction.CANCEL, [await make.run(account, pipeline_id)])
+        other = await job(BulkAction.CANCEL, [ids.uuid7()], stranger)
+        take = queries.take
+
+        async def busy(session, job_id):
+            if job_id == hindered.id:
+                raise StoreUnavailable("busy")
+            return await take(session, job_id)
+
+        monkeypatch.setattr(queries, "take", busy)
+
+        assert await worker.turn() == 1
+
+        assert (await result(other, stranger))[0].failed == 1
+        with pytest.raises(StoreUnavailable):
+            await worker.turn()
 
     async def test_an_item_whose_result_is_not_stored_is_not_changed(
         self, worker, job, account, make, pipeline_id, monkeypatch, retries

@@ -11,7 +11,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Protocol
 
-from stepiq.core.fairness import FairSemaphore, Owner, current_owner
+from stepiq.core.fairness import FairSemaphore, Owner, current_owner, workspace_of
 
 _LOOKUPS = 64
 _LOOKUPS_OF_OWNER = 8
@@ -44,9 +44,9 @@ class _Kept:
 
 
 class SystemResolver:
-    """The resolver of the operating system, with at most 64 concurrent lookups, and at most 8 per owner.
+    """The resolver of the operating system, with at most 64 lookups at once, and at most 8 of a workspace.
 
-    Owners take turns. Half of the lookups are reserved for owners with little use, so names that never resolve delay
+    Workspaces take turns. Half of the lookups are reserved for owners with little use, so names that never resolve delay
     only their owner. A lookup cannot be aborted: it occupies its place until the system gives up, even if no caller
     waits for it.
 
@@ -81,7 +81,7 @@ class SystemResolver:
 
     async def _look_up(self, host: str) -> Found:
         if host not in self._running:
-            owner = current_owner()
+            owner = workspace_of(current_owner())
             await self._places.acquire(owner)
             # Another caller may have looked it up in the meantime.
             if (found := self._known(host)) is not None or host in self._running:

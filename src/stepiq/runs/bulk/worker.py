@@ -14,7 +14,7 @@ from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, logging
 from stepiq.core.errors import StepIQError
-from stepiq.core.fairness import act_for
+from stepiq.core.fairness import Share, act_for
 from stepiq.execution.limits import QueueFull
 from stepiq.execution.runtime import Engine
 from stepiq.runs import service as runs
@@ -64,16 +64,23 @@ class BulkWorker:
         """
         async with self._database.reading() as session:
             found = await queries.first_jobs(session, queries.first_statement(clock.now(), _JOBS))
-        settled = 0
+        settled, unavailable = 0, None
         try:
             for job in found:
-                act_for(job.workspace_id)
-                for _ in range(_ITEMS):
-                    if not await self._next(job):
-                        break
-                    settled += 1
+                # A share of its own: other workspaces must not wait until the runs and requests of this one have ended.
+                act_for(Share("bulk jobs", job.workspace_id))
+                try:
+                    for _ in range(_ITEMS):
+                        if not await self._next(job):
+                            break
+                        settled += 1
+                except StoreUnavailable as error:
+                    # It may be busy with this workspace only.
+                    unavailable = error
         finally:
             act_for(None)
+        if unavailable is not None and not settled:
+            raise unavailable
         return settled
 
     async def _next(self, job: JobToContinue) -> bool:
