@@ -129,6 +129,8 @@ class TestKill:
         delivery = await delivery_of(client, run_id)
 
         assert await tickets_left(database) == 0
+        # It ends what it has begun.
+        assert await server.terminate() == 0
         assert numbers(receiver.received) == [1, 2, 3, 4]
         assert [a["status_code"] for a in delivery["attempts"]] == [503] * 4
         assert delivery["status"] == "failed"
@@ -180,7 +182,7 @@ class TestKill:
     async def test_a_stop_lets_an_attempt_end(
         self, server: ServerProcess, client: httpx2.AsyncClient, receiver: Receiver
     ):
-        receiver.reply_with(Reply(delay=0.5))
+        receiver.reply_with(Reply(delay=2))
         run_id = await start(client, receiver)
         await receiver.until(1)
 

@@ -19,9 +19,7 @@ steps:
 """
 
 
-# `tests/execution/test_poisoned.py` checks the counts on both stores.
 @pytest.mark.slow
-@pytest.mark.one_store
 @pytest.mark.timeout(400)
 async def test_a_run_that_loses_its_process_three_times_fails(settings: Settings, tmp_path: Path):
     port = free_port()

@@ -80,6 +80,45 @@ class TestPause:
 
         assert slept == pytest.approx([SHORT, 3 * 0.04])
 
+    def test_that_of_a_job_for_which_a_transaction_waits_does_not_depend_on_others(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        job, slept = stopped_job(monkeypatch, loop_seconds=1.0)
+        with ThreadPoolExecutor(1) as threads:
+            threads.submit(offload._pauses.seconds, 10).result()
+
+        def work(pause: Callable[[], None]) -> None:
+            job.seconds += 0.01
+            pause()
+
+        offload._Job(work, is_urgent=True).run(lambda _: None)
+
+        assert slept == pytest.approx([SHORT, 0.04])
+
+    def test_it_has_a_limit(self, monkeypatch: pytest.MonkeyPatch):
+        stopped_job(monkeypatch, loop_seconds=1.0)
+        with ThreadPoolExecutor(9) as threads:
+            all_begun = threading.Barrier(9)
+
+            def pause_once(_: int) -> float:
+                all_begun.wait(30)
+                return offload._pauses.seconds(0.2)
+
+            longest = max(threads.map(pause_once, range(9)))
+
+        assert longest == offload._LONGEST_SHARED_PAUSE_SECONDS
+
+    def test_a_thread_whose_job_has_ended_does_not_count(self, monkeypatch: pytest.MonkeyPatch):
+        job, _ = stopped_job(monkeypatch, loop_seconds=1.0)
+
+        def work(pause: Callable[[], None]) -> None:
+            job.seconds += 0.01
+
+        with ThreadPoolExecutor(1) as threads:
+            threads.submit(offload._Job(work).run, lambda _: None).result()
+
+        assert offload._pauses.seconds(0.01) == 0.01
+
     def test_threads_that_no_longer_compute_do_not_count(self, monkeypatch: pytest.MonkeyPatch):
         _, slept = stopped_job(monkeypatch, loop_seconds=1.0)
         with ThreadPoolExecutor(1) as threads:

@@ -241,10 +241,13 @@ class TestRetry:
         self, sender: Sender, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ):
         limit = timedelta(seconds=0.5)
-        monkeypatch.setattr(sending, "_TIMEOUTS", Timeouts(connect=limit, read=limit, total=limit))
         receiver.reply_with(Reply(delay=60), 200)
 
-        delivery = await sender.sent(PIPELINE.format(url=receiver.url))
+        with monkeypatch.context() as patch:
+            patch.setattr(sending, "_TIMEOUTS", Timeouts(connect=limit, read=limit, total=limit))
+            run_id = await sender.run(await sender.pipeline(PIPELINE.format(url=receiver.url)))
+            await receiver.until(1)
+        [delivery] = await sender.deliveries(run_id)
 
         first, second = receiver.received
         assert second.at - first.at >= 0.4

@@ -81,10 +81,14 @@ class TestStop:
     async def test_an_attempt_in_flight_ends_and_is_recorded(
         self, sender: Sender, receiver: Receiver, engine: Engine
     ):
-        receiver.reply_with(Reply(delay=0.3))
+        is_stopping = asyncio.Event()
+        receiver.reply_with(Reply(after=is_stopping))
         run_id = await started(sender, receiver)
 
-        await engine.stop(timedelta(seconds=20))
+        stop = asyncio.create_task(engine.stop(timedelta(seconds=20)))
+        await asyncio.sleep(0)
+        is_stopping.set()
+        await stop
 
         [delivery] = await sender.deliveries(run_id, final=0)
         assert delivery["status"] == "delivered"
@@ -113,7 +117,7 @@ class TestStop:
     ):
         receiver.reply_with(503, 503, 503, 200)
         with monkeypatch.context() as patch:
-            set_pauses(patch, 0.02, 0.02, 300)
+            set_pauses(patch, 0.1, 0.2, 300)
             run_id = await started(sender, receiver)
             await receiver.until(3)
             before = await sender.attempted(run_id, 3)
@@ -123,12 +127,12 @@ class TestStop:
 
             assert time.monotonic() - begun < 30
         assert before["status"] == "pending"
-        set_pauses(monkeypatch, 0.02, 0.02, 2)
+        set_pauses(monkeypatch, 0.1, 0.2, 2)
         await engine.start()
         [delivery] = await sender.deliveries(run_id)
         assert delivery["status"] == "delivered"
         assert len(delivery["attempts"]) == 4
-        receiver.assert_pauses(0.02, 0.02, 2)
+        receiver.assert_pauses(0.1, 0.2, 2)
 
     async def test_nothing_begins_once_the_process_stops(self, outbox: DeliveryOutbox):
         stopping = asyncio.Event()

@@ -145,8 +145,10 @@ class TestForeignThings:
         urls.append(f"/api/runs/{theirs['run_id']}/reviews/check")
         before = [(await client.get(url)).json() for url in urls]
 
-        await ask_everywhere(owner, theirs)
+        foreign = await ask_everywhere(owner, theirs)
 
+        assert 404 in {status for status, _ in foreign.values()}
+        assert (await owner.get("/api/user/me")).status_code == 200
         assert [(await client.get(url)).json() for url in urls] == before
 
     async def test_no_list_shows_them(self, owner, theirs):

@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import json
+import select
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -62,6 +63,7 @@ class OidcProcess:
 
 def read_line(process: subprocess.Popen[bytes]) -> dict[str, Any]:
     assert process.stdout is not None
+    assert select.select([process.stdout], [], [], 60)[0], "The OpenID provider does not answer."
     line = process.stdout.readline()
     assert line, "The OpenID provider has ended."
     return json.loads(line)

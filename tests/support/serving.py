@@ -43,8 +43,9 @@ class _Server(PromptServer):
         await asyncio.sleep(0)
         for task in self.server_state.tasks:
             task.cancel()
-        while self.server_state.tasks:
-            await asyncio.wait(self.server_state.tasks)
+        async with asyncio.timeout(10):
+            while self.server_state.tasks:
+                await asyncio.wait(self.server_state.tasks)
 
 
 @asynccontextmanager

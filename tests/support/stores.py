@@ -1,5 +1,6 @@
 """Creates migrated databases in milliseconds, as copies of one that one process of the run has migrated."""
 
+import os
 import shutil
 from collections import Counter
 from functools import cached_property
@@ -17,7 +18,9 @@ from tests.support import postgres, run_folders
 
 
 def on_sqlite(*values: Any) -> list[Any]:
-    """Values of `parametrize` with which a test of both stores does not run on PostgreSQL."""
+    """Values of `parametrize` with which a test of both stores runs on PostgreSQL only with STEPIQ_TEST_STORES=both."""
+    if os.environ.get("STEPIQ_TEST_STORES") == "both":
+        return list(values)
     return [pytest.param(value, marks=pytest.mark.one_store) for value in values]
 
 

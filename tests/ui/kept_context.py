@@ -29,6 +29,7 @@ _LASTING = (
     "grant_permissions",
     "on",
     "once",
+    "route_web_socket",
     "set_default_navigation_timeout",
     "set_default_timeout",
     "set_extra_http_headers",
@@ -36,6 +37,8 @@ _LASTING = (
     "set_offline",
 )
 """Methods of contexts."""
+_CLOCK = ("install", "set_fixed_time", "set_system_time")
+"""Methods of the clock, which pages share with their context."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,9 @@ def only_undoable(context: BrowserContext) -> Generator[None]:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("Open a context with `new_context`: this would apply to later tests.")
 
-    for name in _LASTING:
-        setattr(context, name, refuse)
+    forbidden = [(context, name) for name in _LASTING] + [(context.clock, name) for name in _CLOCK]
+    for owner, name in forbidden:
+        setattr(owner, name, refuse)
     yield
-    for name in _LASTING:
-        delattr(context, name)
+    for owner, name in forbidden:
+        delattr(owner, name)

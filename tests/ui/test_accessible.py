@@ -87,6 +87,7 @@ SIGNED_OUT = (
     "/run-status",
     "/confirm-recipient",
 )
+_WITH_A_TABLE = {"/jobs", "/admin", "/admin/users", "/admin/workspaces", "/admin/settings"}
 _WITHOUT_A_PAGE = {"/", "/pipelines/$id", "/pipelines/$id/runs", "/settings"}
 """URLs that lead to others."""
 
@@ -145,6 +146,10 @@ async def _visit(page: Page, urls: Sequence[str]) -> None:
         await page.goto(url)
         await expect(page.get_by_role("heading").first).to_be_visible()
         await expect(page.locator(".mantine-Skeleton-root")).to_have_count(0)
+        if "panel=" in url:
+            await expect(page.get_by_role("tabpanel")).not_to_be_empty()
+        if url in _WITH_A_TABLE:
+            await expect(page.get_by_role("table").first).to_be_visible()
         try:
             await assert_accessible_in_both_themes(page)
         except AssertionError as error:

@@ -166,13 +166,13 @@ class TestWorkspaces:
 
     async def test_a_tab_loads_anew_after_another_member_has_signed_in(
         self,
-        page: Page,
+        new_context: Callable[[], Awaitable[BrowserContext]],
         person: Person,
         api: httpx2.AsyncClient,
         ui_server: UiServer,
         new_person: Callable[[], Awaitable[Person]],
     ):
-        other = await new_person()
+        page, other = await (await new_context()).new_page(), await new_person()
         invitation = (await invitation_link(api, other.email, "viewer")).partition("invitation=")[2]
         headers = {"Authorization": f"Bearer {other.token}"}
         async with httpx2.AsyncClient(base_url=ui_server.url, headers=headers) as client:

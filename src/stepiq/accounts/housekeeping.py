@@ -18,5 +18,7 @@ async def sweep(session: Session, now: datetime) -> int:
 
     Used refresh tokens are kept until they expire after 30 days, because they reveal the reuse of a copy.
     """
-    await queries.forget_names(session)
-    return await queries.delete_expired(session, now, BATCH, known=known_clients.LIFETIME)
+    deleted = await queries.delete_expired(session, now, BATCH, known=known_clients.LIFETIME)
+    if not deleted:
+        await queries.forget_names(session)
+    return deleted

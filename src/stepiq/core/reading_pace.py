@@ -9,9 +9,6 @@ from collections.abc import Callable
 
 from stepiq.core.fairness import Owner
 
-_RECENT_SECONDS = 1.0
-"""An owner that has read nothing for this time no longer has a share."""
-
 
 class ReadingPace:
     """The reads of all streams of a process. Owners that read have equal shares, and their streams share these."""
@@ -42,7 +39,8 @@ class ReadingPace:
     def read(self, owner: Owner) -> float:
         """Count a read of a stream of an owner. Returns how many seconds to wait before the next read of this stream."""
         now = self._now()
-        while self._free_at and next(iter(self._free_at.values())) < now - _RECENT_SECONDS:
+        # Owners that have saved all they can no longer have a share.
+        while self._free_at and next(iter(self._free_at.values())) < now - self._saved:
             self._free_at.popitem(last=False)
         free_at = max(self._free_at.get(owner, 0.0), now - self._saved)
         owners = len(self._free_at) + (owner not in self._free_at)

@@ -53,6 +53,8 @@ _BUSY_PAUSE_SECONDS = 0.002
 _BUSY_PAUSE_TIMES = 4
 """How many times as long as the computation before it the pause is, if the event loop is busy."""
 _LONGEST_PAUSE_SECONDS = 0.2
+_LONGEST_SHARED_PAUSE_SECONDS = 0.6
+"""A job keeps its place during its pauses."""
 _COMPUTING_SECONDS = 0.1
 """How long a thread counts as computing after a pause. Most pause again after half a millisecond."""
 
@@ -182,8 +184,10 @@ class _Abandoned(BaseException):
 
 
 class _Job:
-    def __init__(self, work: Callable[[Pause], Any]) -> None:
+    def __init__(self, work: Callable[[Pause], Any], *, is_urgent: bool = False) -> None:
+        """Create a job. An urgent one pauses as if no other thread computed, because a transaction waits for it."""
         self._work = work
+        self._is_urgent = is_urgent
         self.result: Future[Any] = Future()
         self.is_abandoned = False
         self.may_continue: threading.Event | None = None
@@ -209,6 +213,7 @@ class _Job:
         # Before the thread begins the next job.
         if self._computed() >= pauses.DUE_SECONDS:
             self._rest()
+        _pauses.leave()
 
     def fail(self, error: Exception) -> None:
         """End with an error instead of the work."""
@@ -220,6 +225,7 @@ class _Job:
             raise _Abandoned
         self._rest()
         if self._since - self._turn_began >= _TURN_CPU_SECONDS:
+            _pauses.leave()
             self._give_way(self)
             self._since = self._turn_began = time.thread_time()
 
@@ -231,7 +237,8 @@ class _Job:
         time.sleep(_PAUSE_SECONDS)
         if self._loop_time() - before > _PAUSE_SECONDS / 2:
             wanted = max(_BUSY_PAUSE_SECONDS, _BUSY_PAUSE_TIMES * computed)
-            time.sleep(_pauses.seconds(min(wanted, _LONGEST_PAUSE_SECONDS)))
+            alone = min(wanted, _LONGEST_PAUSE_SECONDS)
+            time.sleep(alone if self._is_urgent else _pauses.seconds(alone))
         self._since = time.thread_time()
 
 
@@ -260,9 +267,14 @@ class _Pauses:
         with self._lock:
             self._computing = {each: end for each, end in self._computing.items() if end > now}
             others = self._computing.keys() - {thread}
-            pause = alone * (1 + len(others))
+            pause = min(alone * (1 + len(others)), _LONGEST_SHARED_PAUSE_SECONDS)
             self._computing[thread] = now + pause + _COMPUTING_SECONDS
         return pause
+
+    def leave(self) -> None:
+        """This thread no longer computes."""
+        with self._lock:
+            self._computing.pop(threading.get_ident(), None)
 
 
 class _Turns:
@@ -375,7 +387,7 @@ _apart_turns = _Turns()
 
 
 async def _offload(work: Callable[[Pause], T], turns: _Turns = _turns) -> T:
-    job = _Job(work)
+    job = _Job(work, is_urgent=turns is _apart_turns)
     turns.add(current_owner(), job)
     try:
         return await asyncio.wrap_future(job.result)

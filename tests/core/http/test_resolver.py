@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from stepiq.core.fairness import Share, act_for
+from stepiq.core.fairness import Owner, Share, act_for
 from stepiq.core.http import SystemResolver
 
 
@@ -52,7 +52,7 @@ async def until_running(system: System, number: int) -> None:
     assert system.running == number
 
 
-def look_up(resolver: SystemResolver, owner: str, *hosts: str) -> list[asyncio.Task[object]]:
+def look_up(resolver: SystemResolver, owner: Owner, *hosts: str) -> list[asyncio.Task[object]]:
     async def resolve(host: str) -> object:
         act_for(owner)
         return await resolver.resolve(host)

@@ -175,6 +175,16 @@ class TestTurn:
         }
         assert current_owner() is None
 
+    async def test_a_job_that_takes_long_waits_for_its_next_turn(
+        self, worker, job, result, monkeypatch
+    ):
+        monkeypatch.setattr("stepiq.runs.bulk.worker._TURN_SECONDS", -1)
+        made = await job(BulkAction.CANCEL, [ids.uuid7() for _ in range(5)])
+
+        await worker.turn()
+
+        assert (await result(made))[0].failed == 1
+
     async def test_it_waits_while_the_queue_of_the_plan_is_full(
         self, database, services, job, result, make, clock, retries
     ):
@@ -297,12 +307,14 @@ class TestTurn:
         other = await job(BulkAction.CANCEL, [ids.uuid7()], stranger)
         take = queries.take
 
-        async def busy(session, job_id):
+        async def hinder(session, job_id):
             if job_id == hindered.id:
-                raise StoreUnavailable("busy")
+                busy = StoreUnavailable("busy")
+                busy.was_answered = True
+                raise busy
             return await take(session, job_id)
 
-        monkeypatch.setattr(queries, "take", busy)
+        monkeypatch.setattr(queries, "take", hinder)
 
         assert await worker.turn() == 1
 

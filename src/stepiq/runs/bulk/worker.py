@@ -5,6 +5,7 @@ the job is locked in the meantime, so that two workers never try the same item. 
 """
 
 import asyncio
+import time
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -30,6 +31,8 @@ _JOBS = 100
 """Maximum number of jobs in one turn."""
 _ITEMS = 20
 """Maximum number of items of a job in one turn."""
+_TURN_SECONDS = 0.5
+"""After this time, a job waits for its next turn."""
 _WAIT = timedelta(seconds=5)
 """How long a job waits if the queue of the plan is full."""
 
@@ -69,12 +72,17 @@ class BulkWorker:
             for job in found:
                 # A share of its own: other workspaces must not wait until the runs and requests of this one have ended.
                 act_for(Share("bulk jobs", job.workspace_id))
+                until = time.monotonic() + _TURN_SECONDS
                 try:
                     for _ in range(_ITEMS):
                         if not await self._next(job):
                             break
                         settled += 1
+                        if time.monotonic() > until:
+                            break
                 except StoreUnavailable as error:
+                    if not error.was_answered:
+                        raise
                     # It may be busy with this workspace only.
                     unavailable = error
         finally:
