@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from stepiq.accounts import throttle
-from stepiq.accounts.errors import Busy
+from stepiq.accounts.errors import Busy, TooManyAttempts
 from stepiq.accounts.throttle import Sprays
 from tests.support.make_accounts import PASSWORD
 
@@ -39,6 +39,42 @@ async def spray(client, times):
 async def log_in(client, account):
     login = {"email": account.email, "password": PASSWORD}
     return await client.post("/api/auth/login", json=login)
+
+
+class TestLimits:
+    """The limits of a server: 50 failed logins of a client, 200 of a network, and 1,000 in all, within 15 minutes."""
+
+    @staticmethod
+    async def fail(sprays, clients):
+        for client in clients:
+            async with sprays.attempt(client, is_known=False) as attempts:
+                for attempt in attempts:
+                    attempt.count()
+
+    async def test_a_client_has_fifty(self):
+        sprays = Sprays()
+        await self.fail(sprays, ["203.0.113.7"] * 50)
+
+        with pytest.raises(TooManyAttempts, match="50 logins have failed within 15 minutes"):
+            await self.fail(sprays, ["203.0.113.7"])
+
+    async def test_a_network_has_two_hundred(self):
+        sprays = Sprays()
+        await self.fail(sprays, [f"203.0.113.{number % 100}" for number in range(200)])
+
+        with pytest.raises(TooManyAttempts, match="200 logins have failed within 15 minutes"):
+            await self.fail(sprays, ["203.0.113.200"])
+
+    async def test_after_a_thousand_others_wait(self):
+        sprays = Sprays(interval_seconds=3_600)
+        await self.fail(sprays, [f"203.0.{number % 250}.7" for number in range(1_000)])
+
+        waiting = asyncio.create_task(self.fail(sprays, ["198.51.100.7"]))
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+        assert not waiting.done()
+        waiting.cancel()
 
 
 class TestSprays:

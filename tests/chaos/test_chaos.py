@@ -21,6 +21,7 @@ _TRIALS = [
         runs=80,
         apis=1,
         workers=2,
+        hostile=2,
         minutes=1.0,
         patience=_PATIENCE,
     ),
