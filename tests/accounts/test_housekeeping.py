@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.accounts import housekeeping, service, sessions
-from stepiq.store.tables import invitations, password_resets, refresh_tokens, users
+from stepiq.store.tables import invitations, password_resets, refresh_tokens
 from stepiq.store.tables import sessions as session_rows
 from tests.support.make_accounts import actor
 
@@ -54,17 +54,6 @@ class TestSweep:
         # The session, and its refresh token.
         assert await sweep(database, clock) == 2
         assert await count(database, refresh_tokens) == 0
-
-    async def test_the_searched_names_of_deleted_users_go(self, database, account, clock):
-        # What a process of an earlier version leaves.
-        deleted = {"name": "Deleted user", "name_folded": "ada", "deleted_at": clock.now()}
-        async with database.transaction() as session:
-            await session.execute(sa.update(users).values(deleted))
-
-        await sweep(database, clock)
-
-        async with database.reading() as session:
-            assert await session.scalar(sa.select(users.c.name_folded)) is None
 
     async def test_a_turn_takes_a_batch(self, database, make, account, clock, monkeypatch):
         monkeypatch.setattr(housekeeping, "BATCH", 2)

@@ -1,7 +1,4 @@
-"""Deletes sessions, tokens, invitations, known clients, started sign-ins and logins with a code that have expired.
-
-Also clears what an earlier version has left of deleted users.
-"""
+"""Deletes sessions, tokens, invitations, known clients, started sign-ins and logins with a code that have expired."""
 
 from datetime import datetime
 
@@ -18,7 +15,4 @@ async def sweep(session: Session, now: datetime) -> int:
 
     Used refresh tokens are kept until they expire after 30 days, because they reveal the reuse of a copy.
     """
-    deleted = await queries.delete_expired(session, now, BATCH, known=known_clients.LIFETIME)
-    if not deleted:
-        await queries.forget_names(session)
-    return deleted
+    return await queries.delete_expired(session, now, BATCH, known=known_clients.LIFETIME)

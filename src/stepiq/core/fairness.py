@@ -20,7 +20,7 @@ Owner = Hashable
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class OwnShare:
     """An owner with a share of its own: work of a workspace that must not wait for other work of the workspace."""
 
     work: str
@@ -29,7 +29,7 @@ class Share:
 
 def workspace_of(owner: Owner) -> Owner:
     """The workspace of an owner, for resources of which a workspace has one share for all its work."""
-    return owner.workspace if isinstance(owner, Share) else owner
+    return owner.workspace if isinstance(owner, OwnShare) else owner
 
 
 _HALF_LIFE_SECONDS = 60.0

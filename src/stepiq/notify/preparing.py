@@ -13,7 +13,7 @@ from stepiq.billing.service import require_webhooks
 from stepiq.core import clock
 from stepiq.core.control_characters import storable
 from stepiq.core.encryption import SecretUnreadable
-from stepiq.core.fairness import Share, act_for
+from stepiq.core.fairness import OwnShare, act_for
 from stepiq.core.http import GuardedClient, RequestInvalid, mask_host
 from stepiq.core.json import Json
 from stepiq.execution import journal
@@ -69,7 +69,7 @@ class Preparer:
         """Build what an attempt sends. The session only reads, and is not needed to send."""
         # Deliveries have their own share, separate from the workspace's runs: a transaction is open here, so a delivery
         # must not wait for the computations of runs.
-        act_for(Share("deliveries", delivery.workspace_id))
+        act_for(OwnShare("deliveries", delivery.workspace_id))
         sender = await queries.sender(session, delivery.pipeline_id, delivery.pipeline_version)
         refused = self._refused(delivery, sender)
         if refused is not None:

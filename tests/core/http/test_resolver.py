@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from stepiq.core.fairness import Owner, Share, act_for
+from stepiq.core.fairness import Owner, OwnShare, act_for
 from stepiq.core.http import SystemResolver
 
 
@@ -135,7 +135,7 @@ class TestShares:
         waiting = look_up(resolver, "a", *hanging("a", 8))
         await until_running(system, 8)
 
-        (later,) = look_up(resolver, Share("deliveries", "a"), "a.example")
+        (later,) = look_up(resolver, OwnShare("deliveries", "a"), "a.example")
         (bystander,) = look_up(resolver, "b", "b.example")
 
         assert await asyncio.wait_for(bystander, 5) == ["127.0.0.1"]

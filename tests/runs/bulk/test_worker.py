@@ -16,7 +16,7 @@ from stepiq.accounts.workspaces import service as workspaces
 from stepiq.billing.plans import Plans
 from stepiq.core import clock as clocks
 from stepiq.core import ids
-from stepiq.core.fairness import Share, current_owner
+from stepiq.core.fairness import OwnShare, current_owner
 from stepiq.runs.bulk import queries, service
 from stepiq.runs.bulk.worker import BulkWorker
 from stepiq.store.database import Database, StoreUnavailable
@@ -171,7 +171,7 @@ class TestTurn:
         await worker.turn()
 
         assert set(owners) == {
-            Share("bulk jobs", each.workspace_id) for each in (account, stranger)
+            OwnShare("bulk jobs", each.workspace_id) for each in (account, stranger)
         }
         assert current_owner() is None
 

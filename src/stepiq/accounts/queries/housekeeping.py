@@ -14,7 +14,6 @@ from stepiq.store.tables import (
     refresh_tokens,
     sessions,
     spent_sign_ins,
-    users,
 )
 
 _LATE = timedelta(days=1)
@@ -40,15 +39,6 @@ async def delete_expired(session: Session, now: datetime, limit: int, *, known: 
     )
     deleted = [await sweeping.delete_oldest(session, *each, limit) for each in expired]
     return sum(deleted) + await _delete_sessions(session, now - _LATE, limit)
-
-
-async def forget_names(session: Session) -> None:
-    """Clear the searched names of deleted users. A process of an earlier version replaces only their names."""
-    await session.execute(
-        sa.update(users)
-        .where(users.c.deleted_at.is_not(None), users.c.name_folded != sa.func.lower(users.c.name))
-        .values(name_folded=None)
-    )
 
 
 async def _delete_sessions(session: Session, before: datetime, limit: int) -> int:

@@ -15,7 +15,7 @@ from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, logging
 from stepiq.core.errors import StepIQError
-from stepiq.core.fairness import Share, act_for
+from stepiq.core.fairness import OwnShare, act_for
 from stepiq.execution.limits import QueueFull
 from stepiq.execution.runtime import Engine
 from stepiq.runs import service as runs
@@ -71,7 +71,7 @@ class BulkWorker:
         try:
             for job in found:
                 # A share of its own: other workspaces must not wait until the runs and requests of this one have ended.
-                act_for(Share("bulk jobs", job.workspace_id))
+                act_for(OwnShare("bulk jobs", job.workspace_id))
                 until = time.monotonic() + _TURN_SECONDS
                 try:
                     for _ in range(_ITEMS):
