@@ -42,7 +42,7 @@ class LoopTurns:
         self._rounds: OrderedDict[Owner, float] = OrderedDict()
         """The round of the next turn of each owner, the one whose latest turn was longest ago first."""
         self._floor = -inf
-        """The latest round of an owner that is no longer remembered. No owner can have an earlier one."""
+        """The latest round of an owner that is no longer remembered. An unknown owner gets this round or a later one."""
         self._waiting: dict[Owner, list[_Turn]] = {}
         """Heaps of waiting callers."""
         self._order: list[_Next] = []

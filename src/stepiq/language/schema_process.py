@@ -16,7 +16,7 @@ from pydantic_core import from_json, to_json
 from stepiq.language.schemas import Schema, compile_schema
 
 _LOWER_PRIORITY = 10
-"""Nice value, so that the server has precedence, as before code of pipelines."""
+"""Nice value. The server has 0, so it takes precedence."""
 _KEPT = 16
 """Schemas that stay compiled. A compiled schema can need megabytes."""
 
