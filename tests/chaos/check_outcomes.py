@@ -5,7 +5,8 @@ from collections import Counter
 from itertools import pairwise
 from typing import Any
 
-from tests.chaos.evidence import Evidence, moment
+from tests.chaos.custody import moment
+from tests.chaos.evidence import Evidence
 from tests.chaos.ledger import Record
 from tests.chaos.row import Row, spread
 

@@ -4,13 +4,13 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from email import message_from_bytes
 from email.policy import default as parsed
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.custody import Custody
 from tests.chaos.ledger import Record
 from tests.chaos.pipelines import Pipeline, pipelines
 from tests.chaos.plan import FaultKind, Options
@@ -137,31 +137,13 @@ class Evidence:
         return spans if ready_at is None else [*spans, (ready_at, end)]
 
     @cached_property
-    def _continuations(self) -> dict[str, list[tuple[float, str]]]:
-        """When a worker started or continued a run, and which, by run."""
-        found: dict[str, list[tuple[float, str]]] = defaultdict(list)
-        for node, lines in self.logs.items():
-            for line in lines:
-                if line.get("event") in ("run_started", "run_continued") and "at" in line:
-                    found[line["run_id"]].append((moment(line["at"]), node))
-        return found
-
-    @cached_property
-    def _losses(self) -> dict[str, list[float]]:
-        """When each worker was killed, stopped or paused."""
-        found: dict[str, list[float]] = defaultdict(list)
+    def custody(self) -> Custody:
+        """Which worker had which run."""
+        lost: dict[str, list[float]] = defaultdict(list)
         for fault in self.faults:
             if fault["fault"] in _WORKER_FAULTS:
-                found[fault["node"]].append(fault["at"])
-        return found
-
-    def lost_continuations(self, run_id: str, start: float, end: float) -> list[float]:
-        """The times between `start` and `end` at which a worker continued a run, if it was lost itself before `end`."""
-        return sorted(
-            at
-            for at, node in self._continuations[run_id]
-            if start < at < end and any(at < lost < end for lost in self._losses[node])
-        )
+                lost[fault["node"]].append(fault["at"])
+        return Custody(self.logs, lost)
 
     @cached_property
     def slowness(self) -> float:
@@ -211,11 +193,6 @@ def load(path: Path) -> Evidence:
 def tag_of(run: dict[str, Any]) -> str:
     """The tag that the client gave a run."""
     return str((run["input_data"] or {}).get("tag"))
-
-
-def moment(iso: str) -> float:
-    """Convert a time from the API to seconds since 1970."""
-    return datetime.fromisoformat(iso).timestamp()
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:

@@ -1,11 +1,13 @@
 """Tests of the checks. Each breaks one promise in the record of a trial without violations."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.chaos import evidence as reading
+from tests.chaos.check_runs import ORPHAN_SECONDS
 from tests.chaos.checker import check
 from tests.chaos.plan import FaultKind
 from tests.chaos.report import report
@@ -63,17 +65,35 @@ def told(sample: Sample, number: int, **changes: Any) -> None:
     hook(sample, number, envelope={**records(sample, "hook")[number]["envelope"], **changes})
 
 
-def orphan(sample: Sample, *, continued: float, killed: float) -> None:
-    """Have a run stand still from second 60 to 75. Worker 1 continues it, and is killed, in these seconds."""
+def orphan(sample: Sample, killed: float, node: str = "worker-1") -> None:
+    """Have a run stand still from second 60 to 75, in which a worker is killed."""
     event(sample, "cron", 2).update(created_at=iso(75))
-    line = {"event": "run_continued", "run_id": "cron", "at": iso(continued)}
-    sample.logs["worker-1"].append(line)
-    fault = sample.note("fault", killed, fault=FaultKind.KILL_WORKER, node="worker-1")
-    sample.note("exited", killed, node="worker-1", code=-9, was_ready=True)
-    sample.note("started", killed, node="worker-1")
-    sample.note("ready", killed + 0.1, node="worker-1")
-    sample.note("mended", killed + 0.1, fault_at=fault["at"], node="worker-1", resumes=False)
+    shift(sample, "fault", 2, at=START + 76)
+    shift(sample, "mended", 2, fault_at=START + 76)
+    strike(sample, killed, node)
+
+
+def strike(sample: Sample, at: float, node: str) -> None:
+    """Kill a worker, which is ready again after 0.1 s."""
+    fault = sample.note("fault", at, fault=FaultKind.KILL_WORKER, node=node)
+    sample.note("exited", at, node=node, code=-9, was_ready=True)
+    sample.note("started", at, node=node)
+    sample.note("ready", at + 0.1, node=node)
+    sample.note("mended", at + 0.1, fault_at=fault["at"], node=node, resumes=False)
     sample.ledger.records.sort(key=lambda record: record["at"])
+
+
+def log(sample: Sample, node: str, event: str, after: float, **facts: Any) -> None:
+    """Add a line to the log of a node."""
+    sample.logs[node].append({"event": event, "at": iso(after), **facts})
+
+
+def longest_gap(sample: Sample) -> float:
+    """The longest gap of a run in the check of P4. It breaks the promise if it is longer than ten seconds."""
+    (row,) = (row for row in check(sample.evidence()) if row.promise == "P4")
+    (found,) = re.findall(r"max ([0-9.]+) s", row.notes[0])
+    assert bool(row.violations) == (float(found) > ORPHAN_SECONDS)
+    return float(found)
 
 
 BROKEN: dict[str, tuple[str, str, Doctor]] = {
@@ -330,23 +350,58 @@ class TestCheck:
     @pytest.mark.parametrize(
         ("continued", "killed", "longest"),
         [
-            pytest.param(66, 69, "9.00", id="continued-and-lost"),
-            pytest.param(66, 62, "15.00", id="continued-after-the-loss"),
-            pytest.param(71, 72, "11.00", id="continued-late"),
-            pytest.param(63, 69, "12.00", id="not-continued-again"),
+            pytest.param(66, 69, 9, id="continued-and-lost"),
+            pytest.param(66, 62, 15, id="continued-after-the-loss"),
+            pytest.param(71, 72, 11, id="continued-late"),
+            pytest.param(63, 69, 12, id="not-continued-again"),
         ],
     )
-    def test_a_gap_is_also_reported_in_parts_if_several_workers_were_lost(
-        self, continued, killed, longest
+    def test_each_loss_of_a_worker_has_its_own_seconds(
+        self, continued: float, killed: float, longest: float
     ):
         sample = Sample()
-        orphan(sample, continued=continued, killed=killed)
+        orphan(sample, killed)
+        log(sample, "worker-1", "run_continued", continued, run_id="cron")
 
-        (row,) = (row for row in check(sample.evidence()) if row.promise == "P4")
+        assert longest_gap(sample) == longest
 
-        assert any("stood still for 1" in violation for violation in row.violations)
-        (note,) = (note for note in row.notes if "divided" in note)
-        assert f"max {longest} s" in note
+    @pytest.mark.parametrize(
+        ("workers", "taken", "killed", "longest"),
+        [
+            pytest.param(["first"], 66, 69, 9, id="taken-over-and-lost"),
+            pytest.param(["second"], 66, 69, 15, id="tickets-of-another-worker"),
+            pytest.param(["first"], 66, 64, 15, id="taken-over-after-the-loss"),
+            pytest.param(["first"], 71, 72, 11, id="taken-over-late"),
+            pytest.param(["first"], 63, 69, 12, id="not-taken-over-again"),
+        ],
+    )
+    def test_so_has_a_worker_that_had_taken_only_the_ticket(
+        self, workers: list[str], taken: float, killed: float, longest: float
+    ):
+        sample = Sample()
+        log(sample, "worker-1", "worker_ready", 1, worker="first")
+        log(sample, "worker-2", "worker_ready", 1, worker="second")
+        log(sample, "worker-1", "run_started", 60, run_id="cron")
+        orphan(sample, killed, node="worker-2")
+        log(sample, "worker-2", "tickets_taken_over", taken, workers=workers)
+
+        assert longest_gap(sample) == longest
+
+    @pytest.mark.parametrize(
+        ("lost", "longest"),
+        [
+            pytest.param(61, 9, id="after-the-gap-began"),
+            pytest.param(58, 15, id="before-it-began"),
+        ],
+    )
+    def test_a_worker_may_have_had_a_run_that_it_did_not_start(self, lost: float, longest: float):
+        sample = Sample()
+        log(sample, "worker-1", "worker_ready", 1, worker="first")
+        orphan(sample, 69, node="worker-2")
+        strike(sample, lost, "worker-1")
+        log(sample, "worker-2", "tickets_taken_over", 66, workers=["first"])
+
+        assert longest_gap(sample) == longest
 
     def test_limits_grow_with_the_time_that_processes_need_to_start(self):
         sample = Sample()

@@ -253,6 +253,7 @@ class TestWorker:
             await process.communicate()
             postgres_stores.drop(url)
 
+        assert lines[-1]["worker"].startswith("worker-")
         assert output == b""
         assert all(json.loads(line) for line in errors.splitlines())
         assert process.returncode == 0

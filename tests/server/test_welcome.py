@@ -69,14 +69,29 @@ class TestWelcome:
         assert (await client.get("/docs")).status_code == 200
 
 
+    async def test_it_names_the_worker_if_the_server_executes_runs(self, services):
+        idle = await welcome(services, SECRET)
+        await services.engine.start()
+        try:
+            working = await welcome(services, SECRET)
+            async with services.database.reading() as session:
+                (listed,) = await services.engine.workers(session)
+        finally:
+            await services.engine.stop()
+
+        assert idle.worker is None
+        assert working.worker == listed.name
+
+
 class TestShow:
     def test_programs_get_the_facts_and_where_to_find_the_token(self):
         with capture_logs() as lines:
-            Welcome("http://127.0.0.1:1", "text", needs_setup=True).show(None)
+            Welcome("http://127.0.0.1:1", "text", needs_setup=True, worker="w").show(None)
             Welcome("http://127.0.0.1:1", "text", needs_setup=False).show(None)
 
         assert [line["event"] for line in lines] == ["server_ready", "no_account", "server_ready"]
         assert lines[0]["url"] == "http://127.0.0.1:1"
+        assert [line.get("worker") for line in lines] == ["w", None, None]
         assert "`stepiq setup-token`" in lines[1]["advice"]
 
     def test_people_get_the_text(self):

@@ -47,18 +47,19 @@ async def _work(configured: Settings, announce: Announce | None) -> None:
         gc_pause.resume_after_start()
         with Watchdog():
             try:
-                _report(announce, address)
+                _report(announce, address, services.engine.worker_name)
                 await stopping.wait()
             finally:
                 await worker.stop(DRAIN)
 
 
-def _report(announce: Announce | None, address: str | None) -> None:
+def _report(announce: Announce | None, address: str | None, name: str) -> None:
     if announce is None:
         log.info(
             "worker_ready",
             version=__version__,
             url=address,
+            worker=name,
             max_open_files=descriptors.limit(),
         )
         return

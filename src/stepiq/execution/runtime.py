@@ -111,6 +111,11 @@ class Engine:
         self.is_ready = False
         """Whether the engine executes runs."""
 
+    @property
+    def worker_name(self) -> str:
+        """The name of this worker in log events and in the list of workers. Each engine has its own."""
+        return self._presence.executor_id
+
     async def start(self) -> None:
         """Start executing runs, including those that a crash interrupted.
 

@@ -25,6 +25,8 @@ class Welcome:
     """Text for a terminal."""
     needs_setup: bool
     """Whether the server has no account yet."""
+    worker: str | None = None
+    """The name of its worker, if it executes runs."""
 
     def show(self, announce: Callable[[str], None] | None) -> None:
         """Print the text with `announce`, or log the facts if it is None."""
@@ -36,6 +38,7 @@ class Welcome:
             version=__version__,
             url=self.url,
             api=f"{self.url}/docs",
+            worker=self.worker,
             max_open_files=descriptors.limit(),
         )
         if self.needs_setup:
@@ -58,17 +61,17 @@ async def welcome(services: Services, jwt_secret: bytes | None) -> Welcome:
         jwt_secret: derives the setup token of a server without an account. None hides the token.
     """
     settings = services.settings
+    worker = services.engine.worker_name if services.engine.is_ready else None
     text = f"""\
 stepIQ {__version__} is ready at {settings.base_url}
 API reference: {settings.base_url}/docs"""
     async with services.database.reading() as session:
         if not await accounts.needs_setup(session):
             text = f"{text}\n{await _accounts(session, services)}"
-            return Welcome(settings.base_url, text, needs_setup=False)
+            return Welcome(settings.base_url, text, needs_setup=False, worker=worker)
     token = None if jwt_secret is None else accounts.setup_token(jwt_secret)
-    return Welcome(
-        settings.base_url, f"{text}\n\n{_first_steps(settings, token)}", needs_setup=True
-    )
+    text = f"{text}\n\n{_first_steps(settings, token)}"
+    return Welcome(settings.base_url, text, needs_setup=True, worker=worker)
 
 
 def setup_link(settings: Settings, token: str) -> str:
