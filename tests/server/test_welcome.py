@@ -68,7 +68,6 @@ class TestWelcome:
         assert line == f"API reference: {ready.url}/docs"
         assert (await client.get("/docs")).status_code == 200
 
-
     async def test_it_names_the_worker_if_the_server_executes_runs(self, services):
         idle = await welcome(services, SECRET)
         await services.engine.start()
