@@ -143,7 +143,8 @@ class Evidence:
         for fault in self.faults:
             if fault["fault"] in _WORKER_FAULTS:
                 lost[fault["node"]].append(fault["at"])
-        return Custody(self.logs, lost)
+        resumed = [(each["at"], each["node"]) for each in self.of("mended") if each.get("resumes")]
+        return Custody(self.logs, lost, resumed)
 
     @cached_property
     def slowness(self) -> float:

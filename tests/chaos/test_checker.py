@@ -340,6 +340,28 @@ class TestCheck:
 
         assert ("P8" in violations(sample)) == is_early
 
+    @pytest.mark.parametrize(
+        ("resumed", "killed", "node", "longest"),
+        [
+            pytest.param(66, 69, "worker-1", 9, id="resumed-and-lost"),
+            pytest.param(66, 69, "worker-2", 15, id="another-one-was-lost"),
+            pytest.param(71, 72, "worker-1", 11, id="resumed-late"),
+        ],
+    )
+    def test_so_has_a_worker_that_resumed_and_still_had_the_run(
+        self, resumed: float, killed: float, node: str, longest: float
+    ):
+        sample = Sample()
+        log(sample, "worker-1", "worker_ready", 1, worker="first")
+        log(sample, "worker-2", "worker_ready", 1, worker="second")
+        log(sample, "worker-1", "run_started", 60, run_id="cron")
+        orphan(sample, killed, node)
+        pause = sample.note("fault", 61, fault=FaultKind.PAUSE, node="worker-1")
+        sample.note("mended", resumed, fault_at=pause["at"], node="worker-1", resumes=True)
+        sample.ledger.records.sort(key=lambda record: record["at"])
+
+        assert longest_gap(sample) == longest
+
     def test_what_is_broken_takes_as_long_as_it_takes(self):
         sample = Sample()
         shift(sample, "mended", 1, at=START + 36)

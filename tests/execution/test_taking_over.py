@@ -132,6 +132,10 @@ class TestTakeBackUnstarted:
         assert await world.engine._tickets.unstarted() == set()
 
 
+async def unavailable(session: object) -> None:
+    raise StoreUnavailable("The database did not respond.")
+
+
 class TestTakeOver:
     async def test_what_a_worker_that_is_gone_had_in_hand_is_carried_on(
         self, world: World, fake_provider: RunningFakeProvider
@@ -223,20 +227,28 @@ class TestTakeOver:
         assert await taking.take_over(grace_seconds=60) == 1
         await asyncio.wait_for(heard.until_ended(), 30)
 
-    async def test_the_grace_begins_anew_after_an_outage_of_the_store(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
+    async def test_an_outage_of_the_store_does_not_count_as_gone(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
     ):
-        async def unavailable(session):
-            raise StoreUnavailable("The database did not respond.")
-
-        monkeypatch.setattr(world.engine._tickets, "holders", unavailable)
+        fake_provider.configure(token_ms=100, tokens=10)
+        _, heard = await asking(world)
+        await say_that_somebody_else_has_it(world)
         taking = another(world)
-        taking._missing_since = {"worker-0": 0.0}
+        now = asyncio.get_running_loop().time()
+        # Only `taking` is to take the tickets over.
+        monkeypatch.setattr(recovery, "GRACE_SECONDS", 600.0)
+        # Gone for two seconds, and then an outage of 100 seconds.
+        taking._missing_since = {"worker-0": now - 102}
+        taking._looked_at = now - 100
 
-        with pytest.raises(StoreUnavailable):
-            await taking.take_over()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(world.engine._tickets, "holders", unavailable)
+            with pytest.raises(StoreUnavailable):
+                await taking.take_over(grace_seconds=1)
 
-        assert taking._missing_since == {}
+        assert await taking.take_over(grace_seconds=60) == 0
+        assert await taking.take_over(grace_seconds=1) == 1
+        await asyncio.wait_for(heard.until_ended(), 30)
 
     async def test_nobody_is_gone_when_nobody_has_anything(self, world: World):
         assert await another(world).take_over() == 0

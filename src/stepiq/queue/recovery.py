@@ -1,6 +1,7 @@
 """Reclaims tickets that nobody executes, and drops runs that another worker has claimed from this one."""
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from uuid import UUID
 
@@ -22,8 +23,8 @@ _UNSTARTED_TURNS = 5
 # After a restart of the database, no worker holds its lease for a moment, although all still work.
 GRACE_SECONDS = 1.0
 _OUTAGE_GRACE_SECONDS = 3.0
-"""How long a worker takes nothing over after it has restored its lease. Others may have lost theirs in the same outage,
-and need longer to restore them on a busy machine."""
+"""How long others must be missing after this worker has restored its lease. They may have lost theirs in the same
+outage, and need longer to restore them on a busy machine."""
 _HELD_SECONDS = LEASE_SECONDS / 2
 _HELD_LATELY_SECONDS = LEASE_SECONDS + GRACE_SECONDS + 2 * _EVERY_SECONDS
 """How long after this worker was unresponsive other workers may still take over its runs for that reason."""
@@ -60,6 +61,12 @@ class Recovery:
         self._tickets = tickets
         self._presence = presence
         self._missing_since: dict[str, float] = {}
+        """When each missing worker was first missing, on the event loop's clock. Outages since then are added."""
+        self._looked_at = 0.0
+        self._looked_with = -math.inf
+        """`restored_at` of this worker's lease at the last look for missing workers."""
+        self._was_interrupted = False
+        """Whether the last look failed."""
         self._to_take_back: set[tuple[UUID, int]] = set()
         """Runs, and this worker's lost claims to them, for which another worker has counted a crash."""
         self._unstarted: set[str] = set()
@@ -70,11 +77,12 @@ class Recovery:
     async def take_over(self, grace_seconds: float = 0.0) -> int:
         """Return tickets to their queues if their workers have been gone for `grace_seconds`. Returns their number.
 
-        Takes nothing while this worker's own lease is lost, and for three seconds after it was restored: an outage of
-        the database ends the leases of all workers.
+        Takes nothing while this worker's own lease is lost, because an outage of the database ends the leases of all
+        workers. After it was restored, a worker must have been missing for three seconds. Times of an outage do not
+        count as missing.
 
         Raises:
-            StoreUnavailable: the workers cannot be checked, or nothing was taken. The grace period starts again.
+            StoreUnavailable: the workers cannot be checked, or nothing was taken.
         """
         try:
             async with self._database.reading() as session:
@@ -86,7 +94,7 @@ class Recovery:
                     return 0
                 taken = await self._tickets.take_back(session, gone)
         except StoreUnavailable:
-            self._missing_since.clear()
+            self._was_interrupted = True
             raise
         metrics.tickets_taken_over.inc(taken)
         log.warning("tickets_taken_over", workers=gone, tickets=taken)
@@ -99,15 +107,26 @@ class Recovery:
         holders = await self._tickets.holders(session)
         absent = await self._presence.absent(session, holders) if holders else set[str]()
         now = asyncio.get_running_loop().time()
-        self._missing_since = {each: self._missing_since.get(each, now) for each in absent}
+        outage = now - self._looked_at if self._had_outage() else 0.0
+        self._missing_since = {
+            each: min(now, self._missing_since.get(each, now) + outage) for each in absent
+        }
+        self._looked_at = now
+        self._looked_with = self._presence.restored_at
+        self._was_interrupted = False
         return sorted(each for each in absent if now >= self._end_of_grace(each, grace_seconds))
+
+    def _had_outage(self) -> bool:
+        """Whether the database or this worker's lease was lost since the last look, so that others may be missing too."""
+        lease = self._presence.restored_at
+        return self._was_interrupted or lease != self._looked_with or lease == math.inf
 
     def _end_of_grace(self, worker: str, grace_seconds: float) -> float:
         """When the tickets of a missing worker may be taken, on the event loop's clock."""
-        return max(
-            self._missing_since[worker] + grace_seconds,
-            self._presence.restored_at + _OUTAGE_GRACE_SECONDS,
-        )
+        since, restored_at = self._missing_since[worker], self._presence.restored_at
+        if restored_at == math.inf:
+            return math.inf
+        return max(since + grace_seconds, min(since, restored_at) + _OUTAGE_GRACE_SECONDS)
 
     async def take_back_unstarted(self) -> int:
         """Return tickets to their queues that this process claimed before the last call and has not started since.
