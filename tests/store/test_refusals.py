@@ -1,5 +1,6 @@
 """What people are told when connecting fails."""
 
+import select
 import socket
 import sys
 import threading
@@ -106,6 +107,31 @@ class TestConnect:
                 ours.execute("SELECT 1")
 
         assert "cannot be reached: terminating connection due to adm" in raised.value.message
+
+    @only_postgresql
+    @pytest.mark.parametrize(
+        ("limit", "begins"),
+        [("idle_in_transaction_session_timeout", True), ("idle_session_timeout", False)],
+    )
+    def test_a_session_that_ended_because_the_process_was_suspended_is_not_refused(
+        self, database_url: str, limit: str, *, begins: bool
+    ):
+        url = make_url(database_url)
+        engine = migrate.sync_engine(url)
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"SET {limit} = 1")
+            if not begins:
+                connection.commit()
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+            assert select.select([driver], [], [], 30)[0]
+
+            with pytest.raises(StoreUnavailable) as raised, explaining(url):
+                connection.exec_driver_sql("SELECT 1")
+        engine.dispose()
+
+        assert "cannot be reached: terminating connection due to idle" in raised.value.message
+        assert raised.value.message.endswith("Start it again.")
 
     def test_a_server_that_is_not_there_is_named(self):
         url = make_url("postgresql://ada:geheim@127.0.0.1:9/flows")

@@ -28,6 +28,7 @@ _FIXABLE = (
     errors.InvalidSchemaName,
     errors.ReadOnlySqlTransaction,
     errors.DuplicateTable,
+    errors.IdleInTransactionSessionTimeout,
 )
 _FILE_ADVICE = {
     "READONLY": "Make the file and its folder writable for the user that runs stepIQ.",
@@ -66,6 +67,10 @@ _NO_HBA_LINE = _Cause(
     " `?sslmode=require` to STEPIQ_DATABASE_URL."
 )
 _NOT_READY = _Cause("Try again in a moment.", is_temporary=True)
+_SUSPENDED = _Cause(
+    "The process did not respond for some seconds, for example because the machine was suspended. Start it again.",
+    is_temporary=True,
+)
 _WRONG_PASSWORD = _Cause(
     "Correct the user and password in STEPIQ_DATABASE_URL. To set the password, run as a superuser:"
     " ALTER ROLE $role LOGIN PASSWORD '…'; If the role does not exist: CREATE ROLE $role LOGIN PASSWORD '…';"
@@ -89,9 +94,11 @@ _REFUSALS = {
     "53300": _Cause(
         "Raise `max_connections` of the server, or the limit of the role: ALTER ROLE $role CONNECTION LIMIT -1;"
     ),
+    "25P03": _SUSPENDED,
     "57P01": _NOT_READY,
     "57P02": _NOT_READY,
     "57P03": _NOT_READY,
+    "57P05": _SUSPENDED,
 }
 _OTHER_REFUSAL = _Cause("Correct STEPIQ_DATABASE_URL, or the configuration of the server.")
 # The code 28000 has several causes; the server function that reports it distinguishes them.
