@@ -221,9 +221,8 @@ def orphaned(evidence: Evidence) -> Row:
                 row.checked += 1
                 waits.append(stood)
             # Each loss of a worker has its own 10 s, also if it had taken the run over from another one.
-            for since, until in pairwise(
-                [start, *evidence.custody.restarts(run["id"], start, end), end]
-            ):
+            losses = evidence.custody.losses(run["id"], start, end)
+            for since, until in pairwise([start, *losses, end]):
                 seconds = until - since - overlap(excused, since, until)
                 if overlap(struck, start, end):
                     parts.append(seconds)

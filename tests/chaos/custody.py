@@ -48,15 +48,13 @@ class Custody:
         for node, lines in logs.items():
             for line in lines:
                 self._read(node, line)
-        for each in self._executed.values():
-            each.sort(key=lambda change: change.at)
 
     def _read(self, node: str, line: Record) -> None:
         if "at" not in line:
             return
         at = moment(line["at"])
         match line.get("event"):
-            case "server_ready" | "worker_ready" if line["worker"] is not None:
+            case "server_ready" | "worker_ready" if line.get("worker") is not None:
                 self._names[node].append((at, line["worker"]))
             case "run_started" | "run_continued":
                 self._executed[line["run_id"]].append(_Change(at, "executed", node))
@@ -66,46 +64,50 @@ class Custody:
             case _:
                 pass
 
-    def restarts(self, run_id: str, start: float, end: float) -> list[float]:
-        """The times between `start` and `end` from which the seconds of a take-over count again.
+    def losses(self, run_id: str, start: float, end: float) -> list[float]:
+        """When workers were lost that had got the run between `start` and `end`, and made no progress with it.
 
-        These are the times at which another worker got the run, its ticket was returned to the queue, or its worker
-        resumed, if a worker that may have had it then was lost before `end` too.
+        A worker got it when it started or continued the run, or resumed and still had it. After its ticket was returned
+        to the queue, any worker may have got it, but only once until a worker continues the run.
         """
-        found: list[float] = []
-        since = start
-        holder = self._holder(run_id, start)
+        found: set[float] = set()
+        holder: str | None = None
+        is_returned = False
         changes = [*self._executed[run_id], *self._resumed, *self._returned]
         for change in sorted(changes, key=lambda change: change.at):
-            if not start < change.at < end:
-                continue
+            if change.at >= end:
+                break
             worker = self._name(change.node, change.at)
             match change.kind:
                 case "executed":
-                    holder = worker
+                    holder, is_returned = worker, False
                     nodes = [change.node]
                 case "resumed" if holder is not None and holder == worker:
                     nodes = [change.node]
-                case "returned" if self._may_be_returned(holder, change, since):
-                    holder = None
+                case "returned" if not is_returned and self._is_among(holder, change, start):
+                    holder, is_returned = None, True
                     nodes = list(self._lost)
                 case _:
                     continue
-            since = change.at
-            if any(self._is_lost(node, since, end) for node in nodes):
-                found.append(since)
-        return found
+            if change.at > start:
+                found.update(self._first_loss(nodes, change.at, end))
+        return sorted(found)
 
-    def _may_be_returned(self, holder: str | None, change: _Change, since: float) -> bool:
+    def _is_among(self, holder: str | None, change: _Change, start: float) -> bool:
         """Whether the ticket of a run is among those that were returned."""
-        if holder is None:
-            return self._any_lost(change.workers, since, change.at)
-        return holder in change.workers
+        if holder is not None:
+            return holder in change.workers
+        # A worker may have got the run and been lost before it wrote anything.
+        return any(
+            name in change.workers
+            and self._is_lost(node, max(start, ready_at), min(change.at, gone_at))
+            for node, names in self._names.items()
+            for (ready_at, name), (gone_at, _) in pairwise([*names, (inf, "")])
+        )
 
-    def _holder(self, run_id: str, at: float) -> str | None:
-        """The worker that had executed the run last, if any had."""
-        before = [each for each in self._executed[run_id] if each.at <= at]
-        return self._name(before[-1].node, at) if before else None
+    def _first_loss(self, nodes: Sequence[str], start: float, end: float) -> list[float]:
+        lost = [at for node in nodes for at in self._lost.get(node, ()) if start < at < end]
+        return [min(lost)] if lost else []
 
     def _name(self, node: str, at: float) -> str | None:
         names = [name for ready_at, name in self._names[node] if ready_at <= at]
@@ -113,16 +115,6 @@ class Custody:
 
     def _is_lost(self, node: str, start: float, end: float) -> bool:
         return any(start < lost < end for lost in self._lost.get(node, ()))
-
-    def _any_lost(self, workers: frozenset[str], start: float, end: float) -> bool:
-        """Whether one of the workers was lost between these times. One that never was ready is in no log."""
-        known: set[str] = set()
-        for node, names in self._names.items():
-            for (ready_at, name), (gone_at, _) in pairwise([*names, (inf, "")]):
-                known.add(name)
-                if name in workers and self._is_lost(node, max(start, ready_at), min(end, gone_at)):
-                    return True
-        return not workers <= known
 
 
 def moment(iso: str) -> float:

@@ -340,12 +340,47 @@ class TestCheck:
 
         assert ("P8" in violations(sample)) == is_early
 
+    def test_no_other_loss_gives_it_more_time(self):
+        sample = Sample()
+        log(sample, "worker-1", "worker_ready", 1, worker="first")
+        log(sample, "worker-1", "run_started", 60, run_id="cron")
+        orphan(sample, 61, node="worker-1")
+        strike(sample, 74, "worker-1")
+        log(sample, "worker-2", "tickets_taken_over", 66, workers=["first"])
+
+        assert longest_gap(sample) == 14
+
+    def test_nor_do_tickets_that_are_returned_again_and_again(self):
+        sample = Sample()
+        log(sample, "worker-1", "worker_ready", 1, worker="first")
+        log(sample, "worker-2", "worker_ready", 1, worker="second")
+        log(sample, "worker-1", "run_started", 60, run_id="cron")
+        orphan(sample, 61, node="worker-1")
+        strike(sample, 64, "worker-2")
+        strike(sample, 70, "worker-1")
+        log(sample, "worker-2", "tickets_taken_over", 63, workers=["first"])
+        log(sample, "worker-1", "tickets_taken_over", 69, workers=["second"])
+
+        assert longest_gap(sample) == 11
+
+    def test_a_worker_that_resumes_after_its_run_was_taken_over_has_no_time(self):
+        sample = Sample()
+        log(sample, "worker-1", "worker_ready", 1, worker="first")
+        log(sample, "worker-1", "run_started", 50, run_id="cron")
+        log(sample, "worker-2", "tickets_taken_over", 59, workers=["first"])
+        orphan(sample, 69, node="worker-1")
+        pause = sample.note("fault", 52, fault=FaultKind.PAUSE, node="worker-1")
+        sample.note("mended", 66, fault_at=pause["at"], node="worker-1", resumes=True)
+        sample.ledger.records.sort(key=lambda record: record["at"])
+
+        assert longest_gap(sample) == 15
+
     @pytest.mark.parametrize(
         ("resumed", "killed", "node", "longest"),
         [
             pytest.param(66, 69, "worker-1", 9, id="resumed-and-lost"),
             pytest.param(66, 69, "worker-2", 15, id="another-one-was-lost"),
-            pytest.param(71, 72, "worker-1", 11, id="resumed-late"),
+            pytest.param(71, 72, "worker-1", 12, id="resumed-late"),
         ],
     )
     def test_so_has_a_worker_that_resumed_and_still_had_the_run(
@@ -374,8 +409,8 @@ class TestCheck:
         [
             pytest.param(66, 69, 9, id="continued-and-lost"),
             pytest.param(66, 62, 15, id="continued-after-the-loss"),
-            pytest.param(71, 72, 11, id="continued-late"),
-            pytest.param(63, 69, 12, id="not-continued-again"),
+            pytest.param(71, 72, 12, id="continued-late"),
+            pytest.param(63, 64, 11, id="not-continued-again"),
         ],
     )
     def test_each_loss_of_a_worker_has_its_own_seconds(
@@ -393,8 +428,8 @@ class TestCheck:
             pytest.param(["first"], 66, 69, 9, id="taken-over-and-lost"),
             pytest.param(["second"], 66, 69, 15, id="tickets-of-another-worker"),
             pytest.param(["first"], 66, 64, 15, id="taken-over-after-the-loss"),
-            pytest.param(["first"], 71, 72, 11, id="taken-over-late"),
-            pytest.param(["first"], 63, 69, 12, id="not-taken-over-again"),
+            pytest.param(["first"], 71, 72, 12, id="taken-over-late"),
+            pytest.param(["first"], 63, 64, 11, id="not-taken-over-again"),
         ],
     )
     def test_so_has_a_worker_that_had_taken_only_the_ticket(

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from stepiq.queue import recovery
+from stepiq.queue import absences, recovery
 from stepiq.queue.recovery import Recovery
 from stepiq.queue.worker_lease import SessionPresence, presence_of
 from stepiq.store.tables import runs
@@ -61,47 +61,12 @@ class TestTakeOver:
         taking._presence.restored_at = math.inf
         assert await taking.take_over() == 0
 
-        monkeypatch.setattr(recovery, "_OUTAGE_GRACE_SECONDS", 600.0)
+        monkeypatch.setattr(absences, "_OUTAGE_GRACE_SECONDS", 600.0)
         taking._presence.restored_at = asyncio.get_running_loop().time()
         assert await taking.take_over() == 0
 
         taking._presence.restored_at -= 600
         assert await taking.take_over() == 1
-        await asyncio.wait_for(heard.until_ended(), 30)
-
-    @pytest.mark.parametrize(
-        ("before", "taken"),
-        [
-            pytest.param(4, 1, id="gone-for-four-seconds"),
-            pytest.param(1, 0, id="gone-for-a-second"),
-            pytest.param(0, 0, id="there-until-the-outage"),
-        ],
-    )
-    async def test_who_was_gone_before_an_outage_is_not_waited_for_again(
-        self,
-        world: World,
-        fake_provider: RunningFakeProvider,
-        monkeypatch: pytest.MonkeyPatch,
-        before: float,
-        taken: int,
-    ):
-        # Only `taking` is to take the tickets over.
-        monkeypatch.setattr(recovery, "GRACE_SECONDS", 600.0)
-        fake_provider.configure(token_ms=100, tokens=10)
-        _, heard = await asking(world)
-        await say_that_somebody_else_has_it(world)
-        taking = another(world)
-        now = asyncio.get_running_loop().time()
-        taking._missing_since = {"worker-0": now - 100 - before}
-        taking._looked_at = now - 100
-        taking._presence.restored_at = math.inf
-        assert await taking.take_over(1.0) == 0
-
-        taking._presence.restored_at = now
-
-        assert await taking.take_over(1.0) == taken
-        taking._missing_since = {"worker-0": now - 600}
-        assert await taking.take_over(1.0) == 1 - taken
         await asyncio.wait_for(heard.until_ended(), 30)
 
     async def test_who_comes_back_before_its_tickets_are_taken_keeps_them(
@@ -149,7 +114,7 @@ class TestRunForEver:
     ):
         monkeypatch.setattr(recovery, "_EVERY_SECONDS", 0.05)
         monkeypatch.setattr(recovery, "GRACE_SECONDS", 0.05)
-        monkeypatch.setattr(recovery, "_OUTAGE_GRACE_SECONDS", 600.0)
+        monkeypatch.setattr(absences, "_OUTAGE_GRACE_SECONDS", 600.0)
         fake_provider.configure(token_ms=10_000)
         run_id, _ = await asking(world)
         last, may_return = world.engine._presence, asyncio.Event()

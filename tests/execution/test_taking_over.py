@@ -1,6 +1,7 @@
 """Workers that take over from one another, seen from the tickets and claims."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -223,7 +224,7 @@ class TestTakeOver:
 
         assert await taking.take_over(grace_seconds=60) == 0
 
-        taking._missing_since = {"worker-0": -60.0}
+        taking._absences._since = {"worker-0": -60.0}
         assert await taking.take_over(grace_seconds=60) == 1
         await asyncio.wait_for(heard.until_ended(), 30)
 
@@ -234,12 +235,11 @@ class TestTakeOver:
         _, heard = await asking(world)
         await say_that_somebody_else_has_it(world)
         taking = another(world)
-        now = asyncio.get_running_loop().time()
         # Only `taking` is to take the tickets over.
         monkeypatch.setattr(recovery, "GRACE_SECONDS", 600.0)
-        # Gone for two seconds, and then an outage of 100 seconds.
-        taking._missing_since = {"worker-0": now - 102}
-        taking._looked_at = now - 100
+        now = asyncio.get_running_loop().time()
+        taking._absences.note(["worker-0"], now - 102, -math.inf)
+        taking._absences.note(["worker-0"], now - 100, -math.inf)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(world.engine._tickets, "holders", unavailable)

@@ -131,7 +131,7 @@ class TestConnect:
         engine.dispose()
 
         assert "cannot be reached: terminating connection due to idle" in raised.value.message
-        assert raised.value.message.endswith("Start it again.")
+        assert raised.value.message.endswith("Start the process again.")
 
     def test_a_server_that_is_not_there_is_named(self):
         url = make_url("postgresql://ada:geheim@127.0.0.1:9/flows")

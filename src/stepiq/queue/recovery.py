@@ -1,13 +1,13 @@
 """Reclaims tickets that nobody executes, and drops runs that another worker has claimed from this one."""
 
 import asyncio
-import math
 from collections.abc import Callable, Mapping
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from stepiq.core import logging, metrics
+from stepiq.queue.absences import Absences
 from stepiq.queue.tickets import TicketQueue
 from stepiq.queue.worker_lease import LEASE_SECONDS, Presence
 from stepiq.store.database import PATIENT_SECONDS, Database, Session, StoreUnavailable
@@ -22,9 +22,6 @@ _UNSTARTED_TURNS = 5
 """A claimed ticket is returned if it has not started at two checks in a row. Every fifth turn of a second is a check."""
 # After a restart of the database, no worker holds its lease for a moment, although all still work.
 GRACE_SECONDS = 1.0
-_OUTAGE_GRACE_SECONDS = 3.0
-"""How long others must be missing after this worker has restored its lease. They may have lost theirs in the same
-outage, and need longer to restore them on a busy machine."""
 _HELD_SECONDS = LEASE_SECONDS / 2
 _HELD_LATELY_SECONDS = LEASE_SECONDS + GRACE_SECONDS + 2 * _EVERY_SECONDS
 """How long after this worker was unresponsive other workers may still take over its runs for that reason."""
@@ -60,13 +57,7 @@ class Recovery:
         self._changes = changes
         self._tickets = tickets
         self._presence = presence
-        self._missing_since: dict[str, float] = {}
-        """When each missing worker was first missing, on the event loop's clock. Outages since then are added."""
-        self._looked_at = 0.0
-        self._looked_with = -math.inf
-        """`restored_at` of this worker's lease at the last look for missing workers."""
-        self._was_interrupted = False
-        """Whether the last look failed."""
+        self._absences = Absences()
         self._to_take_back: set[tuple[UUID, int]] = set()
         """Runs, and this worker's lost claims to them, for which another worker has counted a crash."""
         self._unstarted: set[str] = set()
@@ -78,8 +69,8 @@ class Recovery:
         """Return tickets to their queues if their workers have been gone for `grace_seconds`. Returns their number.
 
         Takes nothing while this worker's own lease is lost, because an outage of the database ends the leases of all
-        workers. After it was restored, a worker must have been missing for three seconds. Times of an outage do not
-        count as missing.
+        workers. After it was restored, others have three seconds to restore theirs, less the seconds that they were
+        missing before. An outage does not count as missing.
 
         Raises:
             StoreUnavailable: the workers cannot be checked, or nothing was taken.
@@ -94,7 +85,7 @@ class Recovery:
                     return 0
                 taken = await self._tickets.take_back(session, gone)
         except StoreUnavailable:
-            self._was_interrupted = True
+            self._absences.note_failure()
             raise
         metrics.tickets_taken_over.inc(taken)
         log.warning("tickets_taken_over", workers=gone, tickets=taken)
@@ -107,26 +98,9 @@ class Recovery:
         holders = await self._tickets.holders(session)
         absent = await self._presence.absent(session, holders) if holders else set[str]()
         now = asyncio.get_running_loop().time()
-        outage = now - self._looked_at if self._had_outage() else 0.0
-        self._missing_since = {
-            each: min(now, self._missing_since.get(each, now) + outage) for each in absent
-        }
-        self._looked_at = now
-        self._looked_with = self._presence.restored_at
-        self._was_interrupted = False
-        return sorted(each for each in absent if now >= self._end_of_grace(each, grace_seconds))
-
-    def _had_outage(self) -> bool:
-        """Whether the database or this worker's lease was lost since the last look, so that others may be missing too."""
-        lease = self._presence.restored_at
-        return self._was_interrupted or lease != self._looked_with or lease == math.inf
-
-    def _end_of_grace(self, worker: str, grace_seconds: float) -> float:
-        """When the tickets of a missing worker may be taken, on the event loop's clock."""
-        since, restored_at = self._missing_since[worker], self._presence.restored_at
-        if restored_at == math.inf:
-            return math.inf
-        return max(since + grace_seconds, min(since, restored_at) + _OUTAGE_GRACE_SECONDS)
+        self._absences.note(absent, now, self._presence.restored_at)
+        ends = self._absences.ends_of_grace(grace_seconds)
+        return sorted(each for each, end in ends.items() if now >= end)
 
     async def take_back_unstarted(self) -> int:
         """Return tickets to their queues that this process claimed before the last call and has not started since.
@@ -215,8 +189,8 @@ class Recovery:
 
     def _pause(self, now: float) -> float:
         """Seconds until the next turn: a second, or less if the grace period of a missing worker ends before."""
-        ends = [self._end_of_grace(each, GRACE_SECONDS) - now for each in self._missing_since]
-        return min([_EVERY_SECONDS, *(end for end in ends if end > 0)])
+        ends = self._absences.ends_of_grace(GRACE_SECONDS).values()
+        return min([_EVERY_SECONDS, *(end - now for end in ends if end > now)])
 
     def _was_held(self, now: float) -> bool:
         """Whether this worker was unresponsive recently. Detects it before `run_for_ever` does."""
