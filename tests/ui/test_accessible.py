@@ -86,7 +86,8 @@ SIGNED_OUT = (
 )
 _WITH_A_TABLE = {"/jobs", "/admin", "/admin/users", "/admin/workspaces", "/admin/settings"}
 _ELSEWHERE = {"/runs": "test_runs.py"}
-"""Pages whose own tests check them with more data. So do `test_graph.py` and `test_schedules_week.py` with other views."""
+"""Pages that are checked with more data in another file, as are the graph of the editor in `test_graph.py` and the week of
+schedules in `test_schedules_week.py`."""
 _WITHOUT_A_PAGE = {"/", "/pipelines/$id", "/pipelines/$id/runs", "/settings"}
 """URLs that lead to others."""
 
