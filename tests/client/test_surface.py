@@ -3,6 +3,7 @@
 import inspect
 import json
 from contextlib import suppress
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -26,6 +27,12 @@ SET_BY_THE_LIBRARY = {
     "cursor": "`page` and the iteration over a list",
     "Last-Event-ID": "the argument `after`, and after failures the last received event",
 }
+
+
+@cache
+def unconnected(kind: type[Client] | type[AsyncClient]) -> Client | AsyncClient:
+    """A client that sends nothing. Each one loads the certificates of the machine."""
+    return kind("http://a")
 
 
 def sample(schema: Any) -> Any:
@@ -91,7 +98,7 @@ class TestOperations:
             expected.add("after")
 
         for kind in (Client, AsyncClient):
-            method = getattr(getattr(kind("http://a"), topic), verb)
+            method = getattr(getattr(unconnected(kind), topic), verb)
             assert set(inspect.signature(method).parameters) == expected, kind
 
     async def test_each_argument_arrives_in_its_place(self, operation_id, twin, script):

@@ -19,19 +19,18 @@ from tests.support.fake_provider import RunningFakeProvider, running_fake_provid
 from tests.support.ports import free_port
 from tests.support.process import proof_of_operator, running_server
 from tests.support.receiver import Receiver, running_receiver
-from tests.ui.kept_context import KeptContext, only_undoable
+from tests.ui.kept_context import KeptContext
 from tests.ui.support import (
     PASSWORD,
+    TIMEOUT_MS,
     PageProblems,
     Person,
     UiServer,
     chromium,
     launch_arguments,
+    open_context,
     require_build,
 )
-
-TIMEOUT_MS = 30_000
-"""How long pages have. The machine may be busy with other tests."""
 
 _HERE = Path(__file__).parent
 _RECEIVER = "127.0.0.2"
@@ -140,7 +139,7 @@ async def new_context(
     opened: list[BrowserContext] = []
 
     async def new_context() -> BrowserContext:
-        context = await _open(browser, ui_server.url)
+        context = await open_context(browser, ui_server.url)
         opened.append(context)
         problems.watch(context)
         return context
@@ -154,7 +153,7 @@ async def new_context(
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def kept_context(browser: Browser, ui_server: UiServer) -> AsyncIterator[KeptContext]:
     """The context of all tests that do not open their own."""
-    kept = KeptContext(partial(_open, browser, ui_server.url), ui_server.url)
+    kept = KeptContext(partial(open_context, browser, ui_server.url), ui_server.url)
     yield kept
     await kept.close()
 
@@ -164,28 +163,14 @@ async def context(
     kept_context: KeptContext, problems: PageProblems
 ) -> AsyncIterator[BrowserContext]:
     """A browser without a session, as of `new_context`, but with the web interface in its cache."""
-    context = await kept_context.take()
-    with problems.watching(context), only_undoable(context):
+    async with kept_context.lent(problems) as context:
         yield context
-        await kept_context.give_back()
-    problems.check()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(context: BrowserContext) -> Page:
     """A page of `context`."""
     return await context.new_page()
-
-
-async def _open(browser: Browser, url: str) -> BrowserContext:
-    context = await browser.new_context(
-        base_url=url,
-        viewport={"width": 1440, "height": 900},
-        locale="en-US",
-        timezone_id="Europe/Berlin",
-    )
-    context.set_default_timeout(TIMEOUT_MS)
-    return context
 
 
 async def _register(url: str, proof: dict[str, str], email: str) -> Person:

@@ -5,12 +5,14 @@ keeps ends with the test that left it there.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from playwright.async_api import BrowserContext, CDPSession, Page
+
+from tests.ui.support import PageProblems
 
 _LEFT = """async () => ({
     cookies: document.cookie,
@@ -56,6 +58,15 @@ class KeptContext:
         self._open_new = open_new
         self._url = url
         self._opened: _Opened | None = None
+
+    @asynccontextmanager
+    async def lent(self, problems: PageProblems) -> AsyncGenerator[BrowserContext]:
+        """The context for one test, which fails if a page has a problem or if something is left that cannot be undone."""
+        context = await self.take()
+        with problems.watching(context), only_undoable(context):
+            yield context
+            await self.give_back()
+        problems.check()
 
     async def take(self) -> BrowserContext:
         """The context, without anything of an earlier test."""

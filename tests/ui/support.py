@@ -11,11 +11,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, WebError, expect
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    WebError,
+    expect,
+)
 
 from stepiq.server.ui.bundle import DIST
 from tests.support.mail import kept
 
+TIMEOUT_MS = 30_000
+"""How long pages have. The machine may be busy with other tests."""
 PASSWORD = "correct horse battery"
 OTHER_SITE = "127.0.0.3"
 """An address of this machine that is another site for browsers. Ports do not distinguish sites."""
@@ -29,6 +39,13 @@ _END_OF_MOTION = """async () => {
     for (let all = moving(); all.length > 0; all = moving()) {
         await Promise.all(all.map((each) => each.finished.catch(() => undefined)));
     }
+}"""
+# Otherwise, colors would change step by step from each element to those inside it, which takes longer than the check.
+_STILL = """() => {
+    if (window.still !== undefined) return;
+    window.still = new CSSStyleSheet();
+    window.still.replaceSync("*, ::before, ::after { transition-property: none !important; }");
+    document.adoptedStyleSheets.push(window.still);
 }"""
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _COLOR_RULES = ["color-contrast", "link-in-text-block"]
@@ -143,6 +160,18 @@ class PageProblems:
             self._add(f"request to another server: {request.url}")
 
 
+async def open_context(browser: Browser, url: str) -> BrowserContext:
+    """Open a browser without a session for a server, 1440 by 900 pixels."""
+    context = await browser.new_context(
+        base_url=url,
+        viewport={"width": 1440, "height": 900},
+        locale="en-US",
+        timezone_id="Europe/Berlin",
+    )
+    context.set_default_timeout(TIMEOUT_MS)
+    return context
+
+
 async def sign_in(page: Page, person: Person) -> None:
     """Sign in on the page for it, and wait for the frame with the navigation."""
     await page.goto("/login")
@@ -199,14 +228,20 @@ async def _check(page: Page, options: dict[str, Any]) -> None:
 
 
 async def assert_accessible_in_both_themes(page: Page) -> None:
-    """Fail if axe reports a violation on the page in the light theme, or one of its colors in the dark theme."""
-    await _show_in(page, "light")
+    """Fail if axe reports a violation on the page in its theme, or one of its colors in the other theme."""
+    shown, other = ("dark", "light") if await _is_dark(page) else ("light", "dark")
+    await _show_in(page, shown)
     await assert_accessible(page)
-    await _show_in(page, "dark")
+    await _show_in(page, other)
     await _check(page, {"runOnly": _COLOR_RULES})
 
 
+async def _is_dark(page: Page) -> bool:
+    return await page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+
+
 async def _show_in(page: Page, scheme: Literal["light", "dark"]) -> None:
+    await page.evaluate(_STILL)
     await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     await expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
 

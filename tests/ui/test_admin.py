@@ -8,13 +8,14 @@ from tests.ui.support import (
     Person,
     UiServer,
     assert_accessible,
+    expect_signed_in,
     open_session,
-    sign_in,
 )
 
 
 async def test_an_administrator_sees_the_state_of_the_server(page: Page, ui_server: UiServer):
-    await sign_in(page, ui_server.admin)
+    await open_session(page, ui_server.admin)
+    await page.goto("/pipelines")
     await page.get_by_role("link", name="Admin").click()
 
     await expect(page.get_by_role("list", name="Checks")).to_contain_text("database")
@@ -50,7 +51,9 @@ async def test_a_disabled_account_loses_its_access(
 async def test_other_accounts_are_refused(page: Page, person: Person, problems: PageProblems):
     # The browser asks for the page's data before the account is known.
     problems.expect("status of 403")
-    await sign_in(page, person)
+    await open_session(page, person)
+    await page.goto("/pipelines")
+    await expect_signed_in(page)
     await expect(page.get_by_role("link", name="Admin")).to_have_count(0)
 
     await page.goto("/admin")

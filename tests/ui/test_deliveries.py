@@ -13,7 +13,7 @@ import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from tests.support.receiver import Receiver, Reply
-from tests.ui.support import PageProblems, Person, assert_accessible, sign_in
+from tests.ui.support import PageProblems, Person, assert_accessible, open_session
 
 pytestmark = pytest.mark.one_store
 
@@ -99,7 +99,7 @@ async def test_a_failed_delivery_is_found_explained_and_sent_again(
     receiver.reply_with(Reply(410, body=b"this hook is gone", headers={"X-Reason": "moved"}))
     pipeline_id = await created(api, receiver)
     delivery = await delivered(api, pipeline_id)
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto(f"/runs/{delivery['run_id']}?panel=deliveries")
     panel = page.get_by_role("region", name="Deliveries")
     await expect(panel.get_by_text("The receiver returned 410.").first).to_be_visible()
@@ -146,7 +146,7 @@ async def test_the_command_sends_the_same_request(
     await context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = await context.new_page()
     delivery = await delivered(api, await created(api, receiver))
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto(f"/deliveries/{delivery['id']}")
 
     await page.get_by_role("button", name="Copy as curl").click()
@@ -163,7 +163,7 @@ async def test_the_programs_verify_the_signature(
     page: Page, person: Person, api: httpx2.AsyncClient, receiver: Receiver, tmp_path: Path
 ) -> None:
     delivery = await delivered(api, await created(api, receiver))
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto(f"/deliveries/{delivery['id']}?view=verify")
     async with page.expect_download() as download:
         await page.get_by_role("button", name="Save the body").click()
@@ -187,7 +187,7 @@ async def test_the_list_of_a_pipeline_is_filtered_by_its_address(
     receiver.reply_with(404, 200)
     pipeline_id = await created(api, receiver)
     await delivered(api, pipeline_id)
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto(f"/pipelines/{pipeline_id}")
     await (
         page.get_by_role("navigation", name="Pages of the pipeline")
@@ -228,7 +228,7 @@ async def test_a_mail_and_a_delivery_that_was_not_sent_have_no_request(
     pipeline_id = made.json()["id"]
     await api.post("/api/user/secrets", json={"name": "TOKEN", "value": TOKEN})
     await api.post(f"/api/pipelines/{pipeline_id}/run?wait=20", json={"input_data": {"topic": "x"}})
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto(f"/pipelines/{pipeline_id}/deliveries")
 
     await page.get_by_role("link", name="someone@example.com").click()
@@ -247,7 +247,7 @@ async def test_a_delivery_that_does_not_exist_says_so(
 ) -> None:
     problems.expect("status of 404")
     problems.expect("does not exist")
-    await sign_in(page, person)
+    await open_session(page, person)
 
     await page.goto("/deliveries/0192f0c1-7c1f-7a52-9a5b-0c5f6f0f8f5e")
 

@@ -10,8 +10,8 @@ from tests.ui.support import (
     Person,
     UiServer,
     assert_accessible_in_both_themes,
+    expect_signed_in,
     open_session,
-    sign_in,
 )
 
 pytestmark = pytest.mark.one_store
@@ -20,7 +20,9 @@ PAGES = {"/docs": "API reference", "/docs/errors": "Errors", "/docs/steps": "Ste
 
 
 async def test_the_reference_is_found_searched_and_read(page: Page, person: Person):
-    await sign_in(page, person)
+    await open_session(page, person)
+    await page.goto("/pipelines")
+    await expect_signed_in(page)
     await page.keyboard.press("Control+k")
     await page.get_by_role("combobox").fill("API ref")
     await page.keyboard.press("Enter")
@@ -54,7 +56,9 @@ async def test_the_reference_is_found_searched_and_read(page: Page, person: Pers
 
 
 async def test_keys_go_through_the_entries(page: Page, person: Person):
-    await sign_in(page, person)
+    await open_session(page, person)
+    await page.goto("/pipelines")
+    await expect_signed_in(page)
     await page.get_by_role("button", name="Account").click()
     await page.get_by_role("link", name="API reference").click()
     await page.get_by_role("link", name="Step types").click()

@@ -3,19 +3,16 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import httpx2
-from playwright.async_api import Browser, BrowserContext, Locator, Page, Route, expect
+from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 
-from tests.support.ports import free_port
-from tests.support.process import ServerProcess, proof_of_operator
 from tests.ui.support import (
-    PASSWORD,
     PageProblems,
     Person,
     UiServer,
     assert_accessible,
+    assert_accessible_in_both_themes,
     open_session,
 )
 
@@ -420,41 +417,6 @@ async def test_changes_are_discarded_only_after_a_question(
     assert (await api.get(f"/api/pipelines/{pipeline}/draft")).status_code == 404
 
 
-async def test_a_server_that_is_killed_while_a_person_types_gets_the_text_later(
-    browser: Browser, tmp_path: Path
-):
-    server = ServerProcess(tmp_path, free_port(), {})
-    await server.start()
-    try:
-        async with httpx2.AsyncClient(base_url=server.url, timeout=30) as api:
-            body = {
-                "email": "a@example.com",
-                "password": PASSWORD,
-                **proof_of_operator(server.data),
-            }
-            token = (await api.post("/api/auth/register", json=body)).json()["token"]
-            api.headers["Authorization"] = f"Bearer {token}"
-            pipeline = await saved_pipeline(api)
-            context = await browser.new_context(base_url=server.url)
-            page = await context.new_page()
-            await open_session(page, Person("a@example.com", PASSWORD, token))
-            await open_editor(page, pipeline)
-            await type_on_top(page, "# before")
-            await expect_kept(page)
-
-            await server.kill()
-            await type_on_top(page, "# while the server was gone")
-            await expect(page.get_by_text("This browser keeps your changes")).to_be_visible()
-            await server.start()
-            await expect_kept(page)
-
-            text = await draft_of(api, pipeline)
-            assert text.startswith("# while the server was gone\n# before\n")
-            await context.close()
-    finally:
-        await server.kill()
-
-
 async def test_the_editor_and_a_conflict_are_accessible(
     page: Page,
     person: Person,
@@ -465,13 +427,11 @@ async def test_the_editor_and_a_conflict_are_accessible(
     await page.emulate_media(reduced_motion="reduce")
     await open_session(page, person)
     pipeline = await saved_pipeline(api)
-    for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        # `test_accessible.py` opens the other panels.
-        await page.goto(f"/pipelines/{pipeline}/edit?panel=problems")
-        await expect(editor(page)).to_be_visible()
-        await expect(page.get_by_role("tabpanel")).not_to_be_empty()
-        await assert_accessible(page)
+    # `test_accessible.py` opens the other panels.
+    await page.goto(f"/pipelines/{pipeline}/edit?panel=problems")
+    await expect(editor(page)).to_be_visible()
+    await expect(page.get_by_role("tabpanel")).not_to_be_empty()
+    await assert_accessible_in_both_themes(page)
     await type_on_top(page, "# mine")
     await expect_kept(page)
     await api.put(f"/api/pipelines/{pipeline}", content=f"# theirs\n{SOURCE}", headers=YAML)

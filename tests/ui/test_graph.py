@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.support.fake_provider import RunningFakeProvider
-from tests.ui.support import Person, assert_accessible, sign_in
+from tests.ui.support import Person, assert_accessible_in_both_themes, open_session
 
 pytestmark = pytest.mark.one_store
 
@@ -89,7 +89,7 @@ async def open_graph(page: Page, pipeline: str) -> None:
 async def test_the_graph_shows_steps_jumps_and_branches(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):
-    await sign_in(page, person)
+    await open_session(page, person)
     pipeline = await saved(api)
     await page.goto(f"/pipelines/{pipeline}/edit")
     await page.get_by_role("tab", name="Graph").click()
@@ -110,7 +110,7 @@ async def test_the_graph_shows_steps_jumps_and_branches(
 async def test_the_graph_follows_the_cursor_and_a_click_goes_to_the_line(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):
-    await sign_in(page, person)
+    await open_session(page, person)
     await open_graph(page, await saved(api))
     await expect(marked(page)).to_have_count(0)
 
@@ -130,7 +130,7 @@ async def test_the_graph_moves_to_a_step_that_is_not_on_the_screen(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):
     await page.emulate_media(reduced_motion="reduce")
-    await sign_in(page, person)
+    await open_session(page, person)
     await open_graph(page, await saved(api))
     await editor(page).click()
 
@@ -143,7 +143,7 @@ async def test_the_graph_moves_to_a_step_that_is_not_on_the_screen(
 async def test_the_graph_of_the_last_valid_text_stays(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):
-    await sign_in(page, person)
+    await open_session(page, person)
     await open_graph(page, await saved(api))
     outdated = page.get_by_role("status").filter(has_text="This is its last graph.")
     await editor(page).click()
@@ -170,7 +170,7 @@ async def test_the_graph_of_the_last_valid_text_stays(
 async def test_a_text_without_steps_has_no_graph_yet(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):
-    await sign_in(page, person)
+    await open_session(page, person)
     pipeline = await saved(api)
     text = {"text": "name: Nothing\n", "base_version": 1}
     response = await api.put(f"/api/pipelines/{pipeline}/draft", json=text)
@@ -186,7 +186,7 @@ async def test_arrow_keys_move_and_enter_goes_to_the_step(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):
     await page.emulate_media(reduced_motion="reduce")
-    await sign_in(page, person)
+    await open_session(page, person)
     await open_graph(page, await saved(api))
 
     await graph(page).focus()
@@ -208,7 +208,7 @@ async def test_of_1_000_steps_only_those_on_the_screen_are_mounted(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):
     await page.emulate_media(reduced_motion="reduce")
-    await sign_in(page, person)
+    await open_session(page, person)
     pipeline = await saved(api)
     steps = "".join(f"  - {{id: s{index}, prompt: Hi}}\n" for index in range(1000))
     text = {"text": f"name: Large\nsteps:\n{steps}", "base_version": 1}
@@ -230,7 +230,7 @@ async def test_of_1_000_steps_only_those_on_the_screen_are_mounted(
 async def test_the_graph_of_a_run_is_live_and_a_click_selects_the_step(
     page: Page, person: Person, api: httpx2.AsyncClient, fake_provider: RunningFakeProvider
 ):
-    await sign_in(page, person)
+    await open_session(page, person)
     with fake_provider.holding():
         run_id = await started(api)
         await page.goto(f"/runs/{run_id}")
@@ -255,20 +255,19 @@ async def test_the_graph_of_a_run_is_live_and_a_click_selects_the_step(
     await expect(marked(page)).to_have_accessible_name(re.compile("^refined"))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_graph_is_accessible(page: Page, person: Person, api: httpx2.AsyncClient, scheme):
-    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    await sign_in(page, person)
+async def test_the_graph_is_accessible(page: Page, person: Person, api: httpx2.AsyncClient):
+    await page.emulate_media(reduced_motion="reduce")
+    await open_session(page, person)
     await open_graph(page, await saved(api))
     await editor(page).get_by_text("The manager decides.").click()
     await expect(marked(page)).to_be_visible()
-    await assert_accessible(page)
+    await assert_accessible_in_both_themes(page)
     await page.keyboard.press("Control+Home")
     await page.keyboard.type("broken: [")
     await expect(page.get_by_text("This is its last graph.")).to_be_visible()
-    await assert_accessible(page)
+    await assert_accessible_in_both_themes(page)
 
     await page.goto(f"/runs/{await started(api)}?panel=graph")
     await expect(page.get_by_role("status", name="Status of the run")).to_have_text("Completed")
     await expect(box(page, "^manager")).to_contain_text("Completed")
-    await assert_accessible(page)
+    await assert_accessible_in_both_themes(page)

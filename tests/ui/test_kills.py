@@ -22,8 +22,8 @@ from tests.ui.support import (
     Person,
     chromium,
     launch_arguments,
+    open_session,
     require_build,
-    sign_in,
 )
 from tests.ui.test_editor import (
     draft_of,
@@ -63,19 +63,27 @@ class OwnServer:
     provider: RunningFakeProvider
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def own(tmp_path: Path, fake_provider: RunningFakeProvider) -> AsyncIterator[OwnServer]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def running(
+    tmp_path_factory: pytest.TempPathFactory, fake_provider: RunningFakeProvider
+) -> AsyncIterator[OwnServer]:
     require_build()
     models = {"OPENAI_API_KEY": "sk-fake", "OPENAI_BASE_URL": fake_provider.url}
+    folder = tmp_path_factory.mktemp("killed-server")
     async with (
-        running_server(tmp_path, free_port(), models) as process,
+        running_server(folder, free_port(), models) as process,
         httpx2.AsyncClient(base_url=process.url, timeout=30) as api,
     ):
         body = {"email": OWNER, "password": PASSWORD, **proof_of_operator(process.data)}
         token = (await api.post("/api/auth/register", json=body)).json()["token"]
         api.headers["Authorization"] = f"Bearer {token}"
         yield OwnServer(process, api, fake_provider)
-    fake_provider.reset()
+
+
+@pytest.fixture
+def own(running: OwnServer) -> Iterator[OwnServer]:
+    yield running
+    running.provider.reset()
 
 
 async def test_a_test_run_goes_on_after_the_server_is_killed_and_the_editor_shows_its_result(
@@ -89,7 +97,7 @@ async def test_a_test_run_goes_on_after_the_server_is_killed_and_the_editor_show
     # The browser logs each request that found no server.
     problems.expect("Failed to load resource")
     page = await context.new_page()
-    await sign_in(page, Person(OWNER, PASSWORD, ""))
+    await open_session(page, Person(OWNER, PASSWORD, ""))
     await open_editor(page, pipeline)
     await type_on_top(page, "# not saved")
     await page.get_by_role("button", name="Test", exact=True).click()
@@ -115,6 +123,28 @@ async def test_a_test_run_goes_on_after_the_server_is_killed_and_the_editor_show
     assert own.provider.stats.calls == calls + 1
     await context.close()
     problems.check()
+
+
+async def test_a_server_that_is_killed_while_a_person_types_gets_the_text_later(
+    own: OwnServer, browser: Browser
+):
+    pipeline = await saved_pipeline(own.api)
+    context = await browser.new_context(base_url=own.process.url)
+    page = await context.new_page()
+    await open_session(page, Person(OWNER, PASSWORD, ""))
+    await open_editor(page, pipeline)
+    await type_on_top(page, "# before")
+    await expect_kept(page)
+
+    await own.process.kill()
+    await type_on_top(page, "# while the server was gone")
+    await expect(page.get_by_text("This browser keeps your changes")).to_be_visible()
+    await own.process.start()
+    await expect_kept(page)
+
+    text = await draft_of(own.api, pipeline)
+    assert text.startswith("# while the server was gone\n# before\n")
+    await context.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.ui.support import PageProblems, Person, assert_accessible, sign_in
+from tests.ui.support import PageProblems, Person, assert_accessible, open_session
 
 pytestmark = pytest.mark.one_store
 
@@ -19,7 +19,7 @@ async def opened(page: Page, person: Person, api: httpx2.AsyncClient) -> str:
     created = await api.post("/api/pipelines", content=CRM, headers=YAML)
     assert created.status_code == 201, created.text
     pipeline_id = str(created.json()["id"])
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto(f"/pipelines/{pipeline_id}")
     pages = page.get_by_role("navigation", name="Pages of the pipeline")
     await pages.get_by_role("link", name="Settings").click()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -13,14 +14,17 @@ from playwright.async_api import Browser, Locator, Page, Route, expect
 from tests.support.fake_provider import RunningFakeProvider
 from tests.support.ports import free_port
 from tests.support.process import ServerProcess, proof_of_operator, running_server
+from tests.ui.kept_context import KeptContext
 from tests.ui.run_rows import insert_run
 from tests.ui.support import (
     PASSWORD,
     PageProblems,
     Person,
     assert_accessible_in_both_themes,
+    open_context,
     open_session,
 )
+from tests.ui.test_reviews import Reviews
 
 pytestmark = pytest.mark.one_store
 
@@ -135,9 +139,7 @@ async def test_a_run_that_began_to_wait_while_the_page_loaded_is_shown_as_waitin
 ):
     text = "name: Asks\nsteps: [{id: check, type: human_review, message: Right?}]\n"
     pipeline_id = await created(api, text)
-    run = await api.post(f"/api/pipelines/{pipeline_id}/run?wait=20", json={"input_data": {}})
-    run_id = run.json()["id"]
-    await api.get(f"/api/runs/{run_id}/reviews/check")
+    run_id = await Reviews(api).ask(pipeline_id, {})
     requests: list[str] = []
 
     async def answer_the_first_as_before(route: Route) -> None:
@@ -258,8 +260,15 @@ async def process(
         yield process
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def own_context(process: ServerProcess, browser: Browser) -> AsyncIterator[KeptContext]:
+    kept = KeptContext(partial(open_context, browser, process.url), process.url)
+    yield kept
+    await kept.close()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def own(process: ServerProcess, browser: Browser) -> AsyncIterator[OwnServer]:
+async def own(process: ServerProcess, own_context: KeptContext) -> AsyncIterator[OwnServer]:
     login = {"email": "owner@example.com", "password": PASSWORD}
     async with httpx2.AsyncClient(base_url=process.url, timeout=60) as api:
         response = await api.post("/api/auth/login", json=login)
@@ -268,15 +277,10 @@ async def own(process: ServerProcess, browser: Browser) -> AsyncIterator[OwnServ
             response = await api.post("/api/auth/register", json=login | proof)
         api.headers["Authorization"] = f"Bearer {response.json()['token']}"
         problems = PageProblems(process.url)
-        context = await browser.new_context(
-            base_url=process.url, viewport={"width": 1440, "height": 900}, locale="en-US"
-        )
-        problems.watch(context)
-        page = await context.new_page()
-        await open_session(page, Person(login["email"], PASSWORD, ""))
-        yield OwnServer(process, api, page, problems)
-        await context.close()
-        problems.check()
+        async with own_context.lent(problems) as context:
+            page = await context.new_page()
+            await open_session(page, Person(login["email"], PASSWORD, ""))
+            yield OwnServer(process, api, page, problems)
 
 
 async def test_a_restart_of_the_server_leaves_no_gap_and_no_error(

@@ -7,7 +7,12 @@ import httpx2
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.ui.support import PageProblems, Person, assert_accessible, sign_in
+from tests.ui.support import (
+    PageProblems,
+    Person,
+    assert_accessible_in_both_themes,
+    open_session,
+)
 from tests.ui.test_schedules import GREETING, created, scheduled
 
 pytestmark = pytest.mark.one_store
@@ -36,7 +41,7 @@ async def test_a_week_counts_runs_and_lists_the_schedules_of_an_hour(
     other = await created(api, GREETING.replace("Greeting", "Other"))
     hourly = await scheduled(api, pipeline, name="Hourly", cron_expression="0 * * * *")
     await scheduled(api, other, name="Each minute", cron_expression="* * * * *")
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/schedules")
     await page.get_by_role("navigation", name="View").get_by_role("link", name="Week").click()
 
@@ -66,7 +71,7 @@ async def test_days_on_which_the_clocks_change_have_23_or_25_hours(
     page: Page, person: Person, api: httpx2.AsyncClient
 ) -> None:
     await scheduled(api, await created(api), cron_expression="30 2 * * *")
-    await sign_in(page, person)
+    await open_session(page, person)
 
     spring = last_sunday(3)
     await page.goto(f"/schedules?view=week&from={spring - timedelta(days=3)}")
@@ -89,7 +94,7 @@ async def test_buttons_lead_to_other_weeks_and_keys_to_other_hours(
     page: Page, person: Person, api: httpx2.AsyncClient
 ) -> None:
     await scheduled(api, await created(api), cron_expression="0 9,17 * * *")
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/schedules?view=week")
     week = page.get_by_role("region", name="Runs by hour")
     await expect(week.get_by_role("button", name="Previous week")).to_be_disabled()
@@ -115,7 +120,7 @@ async def test_an_empty_week_and_a_failed_request_say_so(
     page: Page, person: Person, api: httpx2.AsyncClient, problems: PageProblems
 ) -> None:
     problems.expect("status of 503")
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/schedules?view=week")
     await expect(page.get_by_role("heading", name="No schedules yet")).to_be_visible()
     next_year = (datetime.now(UTC) + timedelta(days=200)).strftime("0 0 %d %m *")
@@ -137,22 +142,21 @@ async def test_an_empty_week_and_a_failed_request_say_so(
     await expect(page.get_by_text("No runs are due in these days.")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_the_week_is_accessible_and_fits_a_phone(
-    page: Page, person: Person, api: httpx2.AsyncClient, scheme
+    page: Page, person: Person, api: httpx2.AsyncClient
 ) -> None:
     pipeline = await created(api)
     for name, expression in (("A", "* * * * *"), ("B", "*/4 9-17 * * 1-5"), ("C", "0 6 * * *")):
         await scheduled(api, pipeline, name=name, cron_expression=expression)
-    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    await sign_in(page, person)
+    await page.emulate_media(reduced_motion="reduce")
+    await open_session(page, person)
     await page.goto("/schedules?view=week")
     await cell(page, r"06:00$").last.click()
     await expect(page.get_by_role("region", name=re.compile(r"06:00.*07:00"))).to_be_visible()
-    await assert_accessible(page)
+    await assert_accessible_in_both_themes(page)
 
     await page.set_viewport_size({"width": 360, "height": 800})
 
     await expect(grid(page)).to_be_visible()
-    await assert_accessible(page)
+    await assert_accessible_in_both_themes(page)
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -20,33 +20,60 @@ from tests.ui.support import (
 )
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def context(new_context: Callable[[], Awaitable[BrowserContext]]) -> BrowserContext:
-    """A new context, because these tests are about what a browser keeps."""
-    return await new_context()
+class TestWhatABrowserKeeps:
+    @pytest_asyncio.fixture(loop_scope="session")
+    async def context(self, new_context: Callable[[], Awaitable[BrowserContext]]) -> BrowserContext:
+        """A new one, because these tests are about what a browser keeps."""
+        return await new_context()
 
+    async def test_a_person_registers_and_signs_out_and_in(self, page: Page):
+        email = f"{uuid4().hex}@example.com"
+        await page.goto("/")
+        await expect(page).to_have_url(re.compile("/login"))
+        await page.get_by_role("link", name="Create account").click()
+        await expect(page.get_by_role("heading", name="Create account")).to_be_visible()
+        await page.get_by_label("Email").fill(email)
+        await page.get_by_label("Password").fill(PASSWORD)
+        await page.get_by_role("button", name="Create account").click()
+        await expect_signed_in(page)
 
-async def test_a_person_registers_and_signs_out_and_in(page: Page):
-    email = f"{uuid4().hex}@example.com"
-    await page.goto("/")
-    await expect(page).to_have_url(re.compile("/login"))
-    await page.get_by_role("link", name="Create account").click()
-    await expect(page.get_by_role("heading", name="Create account")).to_be_visible()
-    await page.get_by_label("Email").fill(email)
-    await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_role("button", name="Create account").click()
-    await expect_signed_in(page)
+        await page.get_by_role("button", name=f"Account {email}").click()
+        await page.get_by_role("button", name="Sign out").click()
+        await expect(page).to_have_url(re.compile("/login"))
+        await page.goto("/")
+        await expect(page).to_have_url(re.compile("/login"))
 
-    await page.get_by_role("button", name=f"Account {email}").click()
-    await page.get_by_role("button", name="Sign out").click()
-    await expect(page).to_have_url(re.compile("/login"))
-    await page.goto("/")
-    await expect(page).to_have_url(re.compile("/login"))
+        await page.get_by_label("Email").fill(email)
+        await page.get_by_label("Password").fill(PASSWORD)
+        await page.get_by_role("button", name="Sign in").click()
+        await expect_signed_in(page)
 
-    await page.get_by_label("Email").fill(email)
-    await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in").click()
-    await expect_signed_in(page)
+    async def test_a_session_survives_a_reload_and_belongs_to_all_tabs(
+        self, page: Page, context: BrowserContext, person: Person
+    ):
+        await sign_in(page, person)
+
+        await page.reload()
+        other = await context.new_page()
+        await other.goto("/")
+
+        await expect_signed_in(page)
+        await expect_signed_in(other)
+
+    async def test_no_script_can_read_the_credential(
+        self, page: Page, context: BrowserContext, person: Person
+    ):
+        await sign_in(page, person)
+
+        (cookie,) = await context.cookies()
+        readable = await page.evaluate(
+            "() => JSON.stringify([document.cookie, {...localStorage}, {...sessionStorage}])"
+        )
+        signature = cookie.get("value", "").partition(".")[2]
+        assert (cookie.get("httpOnly"), cookie.get("sameSite")) == (True, "Strict")
+        assert signature
+        assert signature not in readable
+        assert "eyJ" not in readable
 
 
 async def test_a_wrong_password_is_explained(page: Page, person: Person, problems: PageProblems):
@@ -57,35 +84,6 @@ async def test_a_wrong_password_is_explained(page: Page, person: Person, problem
     await page.get_by_role("button", name="Sign in").click()
 
     await expect(page.get_by_text("The email address or the password is wrong.")).to_be_visible()
-
-
-async def test_a_session_survives_a_reload_and_belongs_to_all_tabs(
-    page: Page, context: BrowserContext, person: Person
-):
-    await sign_in(page, person)
-
-    await page.reload()
-    other = await context.new_page()
-    await other.goto("/")
-
-    await expect_signed_in(page)
-    await expect_signed_in(other)
-
-
-async def test_no_script_can_read_the_credential(
-    page: Page, context: BrowserContext, person: Person
-):
-    await sign_in(page, person)
-
-    (cookie,) = await context.cookies()
-    readable = await page.evaluate(
-        "() => JSON.stringify([document.cookie, {...localStorage}, {...sessionStorage}])"
-    )
-    signature = cookie.get("value", "").partition(".")[2]
-    assert (cookie.get("httpOnly"), cookie.get("sameSite")) == (True, "Strict")
-    assert signature
-    assert signature not in readable
-    assert "eyJ" not in readable
 
 
 async def test_a_signed_out_person_returns_to_the_page_that_was_asked_for(
@@ -114,13 +112,12 @@ async def test_an_unknown_page_says_so(page: Page, person: Person, problems: Pag
     ).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["/login", "/register", "/forgot-password", "/"])
-async def test_pages_are_accessible(page: Page, person: Person, path: str):
-    if path == "/":
-        await open_session(page, person)
-    await page.goto(path)
+async def test_the_first_page_is_accessible(page: Page, person: Person):
+    await open_session(page, person)
+    await page.goto("/")
     await expect(page.get_by_role("heading", level=1)).to_be_visible()
 
+    # `test_accessible.py` checks those before it.
     await assert_accessible_in_both_themes(page)
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 
 import httpx2
 import pytest
@@ -13,13 +14,14 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 from tests.support.oidc_process import OidcProcess, running_oidc_provider
 from tests.support.ports import free_port
 from tests.support.process import proof_of_operator, running_server
-from tests.ui.conftest import TIMEOUT_MS
+from tests.ui.kept_context import KeptContext
 from tests.ui.support import (
     OTHER_SITE,
     PASSWORD,
     PageProblems,
     assert_accessible_in_both_themes,
     expect_signed_in,
+    open_context,
     open_session,
 )
 
@@ -51,19 +53,20 @@ async def company(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Com
             yield Company(url, provider)
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def kept_visitor(browser: Browser, company: Company) -> AsyncIterator[KeptContext]:
+    kept = KeptContext(partial(open_context, browser, company.url), company.url)
+    yield kept
+    await kept.close()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def visitor(browser: Browser, company: Company) -> AsyncIterator[Page]:
-    """A page of a new browser. Only the provider is another server that it may reach."""
+async def visitor(kept_visitor: KeptContext, company: Company) -> AsyncIterator[Page]:
+    """A page of a browser that is as new. Only the provider is another server that it may reach."""
     problems = PageProblems(company.url)
     problems.expect(company.provider.issuer)
-    context = await browser.new_context(
-        base_url=company.url, viewport={"width": 1440, "height": 900}, locale="en-US"
-    )
-    context.set_default_timeout(TIMEOUT_MS)
-    problems.watch(context)
-    yield await context.new_page()
-    await context.close()
-    problems.check()
+    async with kept_visitor.lent(problems) as context:
+        yield await context.new_page()
 
 
 async def sign_in_as(company: Company, page: Page, subject: str) -> None:

@@ -11,7 +11,6 @@ from tests.ui.support import (
     assert_accessible,
     assert_accessible_in_both_themes,
     open_session,
-    sign_in,
 )
 
 SOURCE = "name: Ask\nsteps: [{id: ask, model: openai/gpt-4o-mini, prompt: Hi}]"
@@ -46,7 +45,8 @@ async def test_the_bar_of_a_day_leads_to_its_runs(
 
 
 async def test_an_account_without_runs_sees_the_limits_of_its_plan(page: Page, person: Person):
-    await sign_in(page, person)
+    await open_session(page, person)
+    await page.goto("/pipelines")
     await page.get_by_role("link", name="Usage").click()
 
     await expect(page.get_by_text("No usage in this period")).to_be_visible()
