@@ -116,8 +116,9 @@ class TestServe:
         assert not [line for line in lines if line["level"] in ("error", "critical")]
 
     async def test_it_warns_once_about_what_doctor_warns_about(self, tmp_path):
-        names = {"STEPIQ_REGISTRATON": "closed", "STEPIQ_DEFAULT_MODEL": "openai/gpt-4o"}
-        async with serving(tmp_path, **names) as process:
+        async with serving(
+            tmp_path, STEPIQ_REGISTRATON="closed", STEPIQ_DEFAULT_MODEL="openai/gpt-4o"
+        ) as process:
             lines = await ready(process)
 
         warnings = [line for line in lines if line["level"] == "warning"]
