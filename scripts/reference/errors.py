@@ -6,6 +6,7 @@ import pkgutil
 import re
 import textwrap
 from collections.abc import Iterator
+from functools import cache
 
 from reference import syntax
 
@@ -161,6 +162,7 @@ def _issues(codes: set[str], advice: dict[str, str]) -> str:
     return "\n".join([*rows, ""])
 
 
+@cache
 def issue_codes() -> set[str]:
     """Every code of an issue, read from the source: there is no other list of them."""
     found: set[str] = {CronInvalid.code, TimezoneUnknown.code}

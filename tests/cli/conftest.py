@@ -15,6 +15,7 @@ from stepiq.core.settings import Settings, load
 from stepiq.store.database import Database
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
 from tests.support.forked_command import ForkedCommand
+from tests.support.forked_programs import programs
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,11 @@ class Command:
 
     async def start(self, *arguments: str, terminal: int | None = None) -> ForkedCommand:
         """Start it. It is forked from a process that has imported stepIQ."""
-        return await ForkedCommand.start(arguments, self.folder, self.environment, terminal)
+        # The processes that it starts, and the commands that it prints, are then forked too.
+        python = str(programs() / "python")
+        return await ForkedCommand.start(
+            arguments, self.folder, self.environment, terminal, python=python
+        )
 
     async def start_shell(self, commands: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(

@@ -28,8 +28,7 @@ def text_of_servers(command: Command) -> None:
 def demo(command: Command, provider: RunningFakeProvider) -> Command:
     """The command, with a provider that knows the answer."""
     command.use(provider)
-    # Text that arrives before the command listens is not shown.
-    provider.configure(text=json.dumps(ANSWER), latency_ms=1_000)
+    provider.configure(text=json.dumps(ANSWER))
     return command
 
 
@@ -43,7 +42,12 @@ def value(said: Said, label: str) -> str:
 
 @pytest.mark.slow
 class TestDemo:
-    async def test_it_shows_a_run_from_its_start_to_its_output(self, demo: Command):
+    async def test_it_shows_a_run_from_its_start_to_its_output(
+        self, demo: Command, provider: RunningFakeProvider
+    ):
+        # Text that arrives before the command listens is not shown.
+        provider.configure(latency_ms=1_000)
+
         said = await demo("demo")
 
         assert said.code == 0, said.err

@@ -15,6 +15,7 @@ import yaml
 from stepiq import __version__
 from tests.docs.pages import blocks, read, section
 from tests.support.containers import ROOT
+from tests.support.forked_programs import programs
 
 ACTION: Any = yaml.safe_load((ROOT / "action.yml").read_text())
 STEPS = {step["name"]: step for step in ACTION["runs"]["steps"]}
@@ -42,7 +43,7 @@ class Runner:
         step = STEPS[name]
         variables = {key: self._value(text) for key, text in step.get("env", {}).items()}
         ours = {key: value for key, value in os.environ.items() if not key.startswith("STEPIQ_")}
-        path = f"{self.programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        path = f"{self.programs}:{programs()}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         # What GitHub runs for `shell: bash`.
         return subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],

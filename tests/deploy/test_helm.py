@@ -2,12 +2,14 @@
 
 import json
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
+from kubernetes_validate import utils as schemas
 
 from scripts.fetch_helm import fetch
 from stepiq import __version__
@@ -101,7 +103,10 @@ class TestObjects:
 
             assert done.returncode == 0, done.stdout
 
-    def test_kubernetes_accepts_each(self, rendered: Rendered):
+    def test_kubernetes_accepts_each(self, rendered: Rendered, monkeypatch: pytest.MonkeyPatch):
+        # The library would read megabytes of definitions for each object.
+        monkeypatch.setattr(schemas, "schema_contents", cache(schemas.schema_contents))
+
         for objects in rendered.values():
             for each in objects:
                 for version in KUBERNETES:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from tests.docs.pages import blocks, read
 from tests.support import postgres
 from tests.support.containers import compose, image, seconds
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
+from tests.support.forked_programs import programs
 from tests.support.ports import free_port
 from tests.support.process import config_file
 
@@ -96,7 +96,7 @@ class Project:
         command = [*image().entrypoint, *(said.get("command") or image().command)]
         # The image has its programs on PATH, as this environment has.
         environment = {**image().environment, **said["environment"], **self.more}
-        environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        environment["PATH"] = f"{programs()}:{os.environ['PATH']}"
         environment["STEPIQ_DATABASE_URL"] = self._here(environment["STEPIQ_DATABASE_URL"])
         environment["STEPIQ_HOST"] = "127.0.0.1"
         # The suite's PostgreSQL has nothing to lose.

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.containers import ROOT
+from tests.support.run_folders import shared
 
 BUILD = """\
 const fs = require("node:fs");
@@ -20,27 +21,51 @@ fs.appendFileSync("../builds", "x");
 """
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """A checkout with a web interface that has no packages and is built by copying a file."""
-    (tmp_path / "scripts").mkdir()
-    shutil.copy(ROOT / "scripts" / "build_ui.py", tmp_path / "scripts")
-    (tmp_path / "openapi.json").write_text("{}")
-    ui = tmp_path / "ui"
+def create(folder: Path, script: str) -> None:
+    """Make a checkout with a web interface that has no packages and is built by copying a file."""
+    (folder / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "build_ui.py", folder / "scripts")
+    (folder / "openapi.json").write_text("{}")
+    ui = folder / "ui"
     (ui / "src" / "api").mkdir(parents=True)
     (ui / "src" / "main.ts").write_text("first")
     (ui / "build.cjs").write_text(BUILD)
     package = {"name": "ui", "version": "0.0.0", "private": True}
-    # A script can call npm again, and then finds the one that runs it.
     scripts = {
         "inner": "node build.cjs",
-        "build": "npm run inner",
+        "build": script,
         "broken": "node -e 'process.exit(3)'",
     }
     (ui / "package.json").write_text(json.dumps({**package, "scripts": scripts}))
     lock = {**package, "lockfileVersion": 3, "packages": {"": package}}
     (ui / "package-lock.json").write_text(json.dumps(lock))
+
+
+@pytest.fixture
+def new_tree(tmp_path: Path) -> Path:
+    """A checkout in which nothing was done. Its script calls npm again, and then finds the one that runs it."""
+    create(tmp_path, "npm run inner")
     return tmp_path
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    """A checkout with a build."""
+
+    def fill(folder: Path) -> None:
+        create(folder, "node build.cjs")
+        assert build(folder)[0] == 0
+
+    # npm takes half a second of CPU.
+    return shutil.copytree(shared("ui-build", fill), tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture
+def tree(built: Path) -> Path:
+    """A checkout in which npm has installed the packages of the web interface, but not built it."""
+    shutil.rmtree(built / "src")
+    (built / "builds").write_text("")
+    return built
 
 
 def start(tree: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -64,43 +89,40 @@ def page(tree: Path) -> str:
 
 
 class TestBuild:
-    def test_it_builds_once_and_says_so_in_one_line(self, tree: Path):
-        first, second = build(tree), build(tree)
+    def test_it_builds_once_and_says_so_in_one_line(self, new_tree: Path):
+        first, second = build(new_tree), build(new_tree)
 
         assert first == (0, "Building the web interface ...\n")
         assert second == (0, "")
-        assert (builds(tree), page(tree)) == (1, "first")
+        assert (builds(new_tree), page(new_tree)) == (1, "first")
 
     @pytest.mark.parametrize(
         "name", ["ui/src/main.ts", "ui/src/new.ts", "ui/package.json", "openapi.json"]
     )
-    def test_it_builds_again_when_a_source_has_changed(self, tree: Path, name: str):
-        build(tree)
-        before = (tree / name).read_text() if (tree / name).exists() else ""
-        (tree / name).write_text(f"{before}\n")
+    def test_it_builds_again_when_a_source_has_changed(self, built: Path, name: str):
+        before = (built / name).read_text() if (built / name).exists() else ""
+        (built / name).write_text(f"{before}\n")
 
-        assert build(tree)[0] == 0
-        assert builds(tree) == 2
+        assert build(built)[0] == 0
+        assert builds(built) == 2
 
     @pytest.mark.parametrize(
         "name",
         ["ui/src/api/schema.d.ts", "ui/src/main.test.ts", "ui/node_modules/x.js", "README.md"],
     )
-    def test_it_does_not_for_what_is_generated_or_not_part_of_it(self, tree: Path, name: str):
-        build(tree)
-        (tree / name).write_text("new")
+    def test_it_does_not_for_what_is_generated_or_not_part_of_it(self, built: Path, name: str):
+        (built / name).write_text("new")
 
-        build(tree)
+        build(built)
 
-        assert builds(tree) == 1
+        assert builds(built) == 1
 
-    def test_a_build_that_is_gone_is_made_again(self, tree: Path):
-        build(tree)
-        shutil.rmtree(tree / "src")
+    def test_a_build_that_is_gone_is_made_again(self, built: Path):
+        shutil.rmtree(built / "src")
 
-        build(tree)
+        build(built)
 
-        assert builds(tree) == 2
+        assert builds(built) == 2
 
     @pytest.mark.slow
     def test_of_several_at_once_one_builds(self, tree: Path):
@@ -133,11 +155,10 @@ class TestBuild:
         assert builds(tree) == 1
         assert build(tree, "broken")[0] == 1
 
-    def test_without_sources_any_build_counts(self, tree: Path):
-        build(tree)
-        shutil.rmtree(tree / "ui")
+    def test_without_sources_any_build_counts(self, built: Path):
+        shutil.rmtree(built / "ui")
 
-        assert build(tree) == (0, "")
+        assert build(built) == (0, "")
 
     def test_without_sources_and_build_it_says_what_is_missing(self, tree: Path):
         shutil.rmtree(tree / "ui")

@@ -1,9 +1,8 @@
 """What is promised is written down, and what is written down is there."""
 
 import json
+import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +21,7 @@ from stepiq.execution.outcomes import FailureCode
 from stepiq.language.step_types import LATER, step_types
 from stepiq.language.templates.helpers import HELPERS
 from tests.docs.pages import PAGES, ROOT, anchors, name, read, section
+from tests.support.forked_command import ForkedCommand
 
 VARIABLES = {
     variable_name(field) for field in Settings.model_fields if field not in CONFIG_FILE_TABLES
@@ -39,13 +39,13 @@ OPENAPI: Any = json.loads(read("openapi.json"))
 
 
 class TestGenerated:
-    def test_every_page_is_as_the_code_makes_it(self):
-        done = subprocess.run(
-            [sys.executable, "scripts/generate_docs.py", "--check"],
-            cwd=ROOT, capture_output=True, text=True,
-        )  # fmt: skip
+    async def test_every_page_is_as_the_code_makes_it(self):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
 
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        done = await ForkedCommand.start(["--check"], ROOT, environment, program="generate_docs")
+        printed = await done.communicate()
+
+        assert (done.returncode, *printed) == (0, b"", b"")
 
 
 class TestSettings:

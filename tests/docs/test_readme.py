@@ -5,7 +5,6 @@ import json
 import os
 import random
 import re
-import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
@@ -20,6 +19,7 @@ from stepiq.language.source import SourceFormat
 from stepiq.pipelines.records import Draft
 from tests.docs.pages import blocks, read, section
 from tests.support.customer_messages import messages
+from tests.support.forked_programs import programs
 from tests.support.local_model import needs_local_model
 from tests.support.ports import free_port
 from tests.support.process import proof_of_operator, running_server
@@ -152,9 +152,9 @@ async def shell(
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], Awaitable[None]] | None = None,
 ) -> str:
-    """What the commands print in a folder whose `.venv` is this environment."""
+    """What the commands print in a folder with a `.venv`."""
     if not (folder / ".venv").exists():
-        (folder / ".venv").symlink_to(Path(sys.prefix))
+        (folder / ".venv").symlink_to(programs().parent)
         # `running_server` has its data there.
         (folder / "data").mkdir(mode=0o700, exist_ok=True)
         (folder / ".data").symlink_to("data")

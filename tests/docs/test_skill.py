@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import re
-import sys
 from pathlib import Path
 
 import httpx2
@@ -16,6 +15,7 @@ from stepiq.language.source import SourceFormat
 from tests.docs.pages import ROOT, blocks
 from tests.docs.test_documented import COMMANDS
 from tests.support.fake_provider import running_fake_provider
+from tests.support.forked_programs import programs
 from tests.support.ports import free_port
 from tests.support.process import first_account, running_server
 
@@ -81,7 +81,7 @@ async def _bash(folder: Path, commands: str, environment: dict[str, str]) -> str
         env={
             **ours,
             **environment,
-            "PATH": f"{Path(sys.executable).parent}:{ours['PATH']}",
+            "PATH": f"{programs()}:{ours['PATH']}",
             "STEPIQ_DATA_DIR": str(folder / "local"),
         },
         stdin=asyncio.subprocess.DEVNULL,

@@ -61,9 +61,10 @@ async def processes(
         [api] if is_sqlite else [WorkerProcess(folder, f"w{n}", environment) for n in range(2)]
     )
     async with AsyncExitStack() as stack:
-        for process in {api, *workers}:
+        every = {api, *workers}
+        for process in every:
             stack.push_async_callback(process.kill)
-            await process.start()
+        await asyncio.gather(*(process.start() for process in every))
         yield api.url, workers
 
 
@@ -92,6 +93,8 @@ class TestKill:
                 await worker.kill()
                 await check(database)
                 await worker.start()
+            # Nothing is killed in the calls that are left.
+            provider.configure(token_ms=0)
             for run_id in begun:
                 await ended(client, run_id)
 

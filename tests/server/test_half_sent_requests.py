@@ -4,19 +4,25 @@ import asyncio
 import json
 import os
 import signal
-import sys
 
 import httpx2
 import pytest
 
 from stepiq.accounts.service import setup_token
 from stepiq.server import descriptors
+from tests.support.forked_command import ForkedCommand
 
 pytestmark = pytest.mark.slow
 
 DESCRIPTORS = 1_024
 REQUESTS = 1_500
 ADDRESSES = 6
+LIMITED = f"""
+import resource, runpy
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, {DESCRIPTORS}))
+runpy.run_module("stepiq", run_name="__main__", alter_sys=True)
+"""
 HALF = (
     b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
     b"Content-Length: 99\r\n\r\n{"
@@ -48,15 +54,10 @@ async def test_the_server_serves_others_and_recovers(tmp_path):
         "STEPIQ_PORT": "0",
         "STEPIQ_METRICS_PORT": "0",
         "STEPIQ_LOG_FORMAT": "json",
+        "PYTHONPATH": str(tmp_path),
     }
-    process = await asyncio.create_subprocess_exec(
-        "/bin/sh",
-        "-c",
-        f'ulimit -Sn 256; ulimit -Hn {DESCRIPTORS}; exec "{sys.executable}" -m stepiq serve',
-        cwd=tmp_path,
-        env=environment,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    (tmp_path / "limited.py").write_text(LIMITED)
+    process = await ForkedCommand.start(["serve"], tmp_path, environment, program="limited")
     writers = []
     try:
         started, metrics = await ready(process)

@@ -13,7 +13,6 @@ from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines import diffs
 from stepiq.server import openapi
-from stepiq.server.app import create_app
 from stepiq.server.docs import components, examples
 from stepiq.server.routes import routes_of
 
@@ -234,9 +233,9 @@ class TestSize:
 
         assert [schema for schema, count in counts.items() if count > 1] == []
 
-    def test_references_lose_nothing(self, monkeypatch):
+    def test_references_lose_nothing(self, routes, monkeypatch):
         monkeypatch.setattr(components, "share", lambda _: None)
-        complete = openapi.document(create_app())
+        complete = openapi.document(routes)
         shared = deepcopy(complete)
         monkeypatch.undo()
         components.share(shared)

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.slow
 
 
 @contextlib.asynccontextmanager
-async def serving(folder, *, program=None, **settings):
-    """A server, forked from a process that has imported stepIQ, or started as a program by Python."""
+async def serving(folder, *, module="stepiq", is_forked=True, **settings):
+    """A server, forked from a process that has imported stepIQ, or started by Python."""
     environment = {
         **{
             name: value
@@ -31,12 +31,13 @@ async def serving(folder, *, program=None, **settings):
         "STEPIQ_LOG_FORMAT": "json",
         **settings,
     }
-    if program is None:
-        process = await ForkedCommand.start(["serve"], folder, environment)
+    if is_forked:
+        process = await ForkedCommand.start(["serve"], folder, environment, program=module)
     else:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *program,
+            "-m",
+            module,
             "serve",
             cwd=folder,
             env=environment,
@@ -85,7 +86,7 @@ runpy.run_module("stepiq", run_name="__main__", alter_sys=True)
 class TestServe:
     async def test_a_loop_that_is_held_during_the_drain_is_reported(self, tmp_path):
         (tmp_path / "holding.py").write_text(HOLDING)
-        async with serving(tmp_path, program=("holding.py",)) as process:
+        async with serving(tmp_path, module="holding", PYTHONPATH=str(tmp_path)) as process:
             await ready(process)
             process.send_signal(signal.SIGTERM)
             lines = await ended(process)
@@ -94,7 +95,7 @@ class TestServe:
         assert any(stack.endswith(" hold") for stack in stacks)
 
     async def test_it_writes_one_json_object_a_line_and_no_setup_token(self, tmp_path):
-        async with serving(tmp_path, program=("-m", "stepiq")) as process:
+        async with serving(tmp_path, is_forked=False) as process:
             lines = await ready(process)
             url = lines[-1]["url"]
             token = setup_token((tmp_path / "data" / "jwt.key").read_bytes().strip())
@@ -115,8 +116,9 @@ class TestServe:
         assert not [line for line in lines if line["level"] in ("error", "critical")]
 
     async def test_it_warns_once_about_what_doctor_warns_about(self, tmp_path):
-        names = {"STEPIQ_REGISTRATON": "closed", "STEPIQ_DEFAULT_MODEL": "openai/gpt-4o"}
-        async with serving(tmp_path, **names) as process:
+        async with serving(
+            tmp_path, STEPIQ_REGISTRATON="closed", STEPIQ_DEFAULT_MODEL="openai/gpt-4o"
+        ) as process:
             lines = await ready(process)
 
         warnings = [line for line in lines if line["level"] == "warning"]

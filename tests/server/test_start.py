@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
-from functools import cache
+from pathlib import Path
 
 import pytest
+
+from tests.support.run_folders import shared
+from tests.support.stores import SqliteStores
 
 LATER = (
     "alembic",  # at a current schema
@@ -23,10 +26,14 @@ LATER = (
     "xllamacpp",
 )
 _START = """
-import gc, sys
+import sys
+from stepiq.server import serving
+print(*sys.modules)
+
+import gc
 from pathlib import Path
 from stepiq.core import settings
-from stepiq.server import http_server, serving
+from stepiq.server import http_server
 
 async def serve(self, sockets):
     print(*sys.modules)
@@ -39,42 +46,56 @@ serving.serve(settings.load(data_dir=Path(sys.argv[1]), port=0), lambda text: No
 """
 
 
-@cache
-def printed(*arguments: str) -> frozenset[str]:
-    """The words that a Python program has printed."""
-    done = subprocess.run([sys.executable, "-c", *arguments], capture_output=True, text=True)
-    assert done.stdout, done.stderr
-    return frozenset(done.stdout.split())
+def printed(name: str, *arguments: str) -> list[set[str]]:
+    """The words of each line that a Python program has printed. It runs once for all test processes."""
 
+    def fill(folder: Path) -> None:
+        command = [sys.executable, "-c", *arguments]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        assert done.stdout, done.stderr
+        (folder / "printed").write_text(done.stdout)
 
-@pytest.mark.parametrize("module", ["stepiq.server.serving", "stepiq.cli.worker"])
-def test_a_process_does_not_import_what_only_some_need(module: str):
-    modules = printed(f"import sys, {module}; print(*sys.modules)")
-
-    assert module in modules
-    assert not modules & set(LATER)
-
-
-def test_a_worker_does_not_import_the_api():
-    modules = printed("import sys, stepiq.cli.worker; print(*sys.modules)")
-
-    assert "stepiq.server.worker" in modules
-    assert not modules & {"stepiq.server.app", "stepiq.server.serving", "stepiq.accounts.http"}
-    assert not [each for each in modules if each.startswith("stepiq") and "endpoints" in each]
+    lines = (shared(name, fill) / "printed").read_text().splitlines()
+    return [set(line.split()) for line in lines]
 
 
 @pytest.fixture(scope="module")
-def words(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
-    """What a server with a current database prints when it is ready."""
-    folder = str(tmp_path_factory.mktemp("data"))
-    printed.__wrapped__(_START, folder)
-    return printed(_START, folder)
+def server(tmp_path_factory: pytest.TempPathFactory, sqlite_stores: SqliteStores) -> list[set[str]]:
+    """The modules of a process that has imported the server, then those of a ready server with a current database."""
+    folder = tmp_path_factory.mktemp("data")
+    sqlite_stores.create(folder)
+    return printed("modules-of-server", _START, str(folder))
+
+
+@pytest.fixture(scope="module")
+def worker() -> set[str]:
+    """The modules of a process that has imported the worker."""
+    code = "import sys, stepiq.cli.worker; print(*sys.modules)"
+    (modules,) = printed("modules-of-worker", code)
+    return modules
+
+
+class TestImport:
+    def test_a_server_does_not_import_what_only_some_need(self, server: list[set[str]]):
+        assert "stepiq.server.serving" in server[0]
+        assert not server[0] & set(LATER)
+
+    def test_a_worker_does_not_import_it_either(self, worker: set[str]):
+        assert "stepiq.cli.worker" in worker
+        assert not worker & set(LATER)
+
+    def test_a_worker_does_not_import_the_api(self, worker: set[str]):
+        assert "stepiq.server.worker" in worker
+        assert not worker & {"stepiq.server.app", "stepiq.server.serving", "stepiq.accounts.http"}
+        assert not [each for each in worker if each.startswith("stepiq") and "endpoints" in each]
 
 
 class TestServe:
-    def test_a_ready_server_has_loaded_nothing_of_that_either(self, words: frozenset[str]):
-        assert "stepiq.server.app" in words
-        assert not words & set(LATER)
+    def test_a_ready_server_has_loaded_nothing_of_that_either(self, server: list[set[str]]):
+        assert "stepiq.server.app" in server[1]
+        assert not server[1] & set(LATER)
 
-    def test_a_ready_server_collects_garbage_but_not_among_its_modules(self, words: frozenset[str]):
-        assert "collects" in words
+    def test_a_ready_server_collects_garbage_but_not_among_its_modules(
+        self, server: list[set[str]]
+    ):
+        assert server[2] == {"collects"}

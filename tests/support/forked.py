@@ -6,15 +6,16 @@ import gc
 import json
 import os
 import runpy
+import selectors
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -52,6 +53,7 @@ class ForkedProcess:
         environment: all its environment variables.
         output: the file that its output is appended to, or the descriptors of its standard input, output and error.
         program: what it runs: the command `stepiq`, or a module as `python -m` would.
+        python: the interpreter with which it starts other processes. None means this one.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class ForkedProcess:
         environment: Mapping[str, str],
         output: Path | Sequence[int],
         program: str = "stepiq",
+        python: str | None = None,
     ) -> None:
         self.returncode: int | None = None
         log, streams = (str(output), ()) if isinstance(output, Path) else ("", output)
@@ -71,6 +74,7 @@ class ForkedProcess:
             environment=dict(environment),
             log=log,
             program=program,
+            python=python,
         )
 
     def send_signal(self, number: signal.Signals) -> None:
@@ -98,6 +102,11 @@ class ForkedProcess:
         finally:
             loop.remove_reader(descriptor)
             os.close(descriptor)
+
+
+def listen(address: Path) -> None:
+    """Have the fork server also take requests at a new socket, from `tests.support.forked_programs`."""
+    _ask(address=str(address))
 
 
 def _ask(streams: Sequence[int] = (), **request: Any) -> Any:
@@ -132,53 +141,112 @@ def _serve() -> None:
     for library in _LIBRARIES:
         __import__(library)
     gc.freeze()
-    tests = socket.socket(fileno=os.dup(0))
-    while True:
-        request, streams, _, _ = socket.recv_fds(tests, _LONGEST, 3)
+    _ForkServer(socket.socket(fileno=os.dup(0))).serve()
+
+
+class _ForkServer:
+    def __init__(self, tests: socket.socket) -> None:
+        self._tests = tests
+        self._selector = selectors.DefaultSelector()
+        self._watch(tests, self._answer)
+
+    def serve(self) -> None:
+        while self._tests.fileno() >= 0:
+            # The others wait until the next call, because an action can close them.
+            (key, _), *_ = self._selector.select()
+            key.data()
+
+    def _watch(self, source: socket.socket | int, act: Callable[[], None]) -> None:
+        self._selector.register(source, selectors.EVENT_READ, act)
+
+    def _answer(self) -> None:
+        request, streams, _, _ = socket.recv_fds(self._tests, _LONGEST, 3)
+        if request:
+            answer = self._result(json.loads(request), streams)
+            self._tests.send(json.dumps(answer).encode())
+        else:
+            self._tests.close()
+
+    def _result(self, request: dict[str, Any], streams: list[int]) -> dict[str, Any]:
+        try:
+            if "address" in request:
+                return {"result": self._listen(request["address"])}
+            if "ended" in request:
+                return {"result": _end(request["ended"])}
+            return {"result": self._fork(streams, **request)}
+        except Exception:
+            return {"error": traceback.format_exc()}
+        finally:
+            _close(streams)
+
+    def _listen(self, address: str) -> None:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener.bind(address)
+        listener.listen(64)
+        self._watch(listener, partial(self._accept, listener))
+
+    def _accept(self, listener: socket.socket) -> None:
+        """Fork a process for a program, which then sends the numbers of signals, and gets the exit code."""
+        program, _ = listener.accept()
+        request, streams, _, _ = socket.recv_fds(program, _LONGEST, 3)
         if not request:
+            program.close()
             return
-        tests.send(json.dumps(_answer(tests, json.loads(request), streams)).encode())
-
-
-def _answer(tests: socket.socket, request: dict[str, Any], streams: list[int]) -> dict[str, Any]:
-    try:
-        if "ended" in request:
-            return {"result": _end(request["ended"])}
-        return {"result": _fork(tests, streams, **request)}
-    except Exception:
-        return {"error": traceback.format_exc()}
-    finally:
+        pid = self._fork(streams, **json.loads(request))
         _close(streams)
+        process = os.pidfd_open(pid)
+        self._watch(program, partial(self._signal, program, pid))
+        self._watch(process, partial(self._report, process, pid, program))
+
+    def _signal(self, program: socket.socket, pid: int) -> None:
+        number = program.recv(_LONGEST)
+        # A program that was killed takes its process with it.
+        os.kill(pid, int(number or signal.SIGKILL))
+        if not number:
+            self._selector.unregister(program)
+            program.close()
+
+    def _report(self, process: int, pid: int, program: socket.socket) -> None:
+        self._selector.unregister(process)
+        os.close(process)
+        code = _end(pid)
+        if program.fileno() >= 0:
+            self._selector.unregister(program)
+            with suppress(OSError):
+                program.send(str(code).encode())
+            program.close()
+
+    def _fork(
+        self,
+        streams: list[int],
+        arguments: list[str],
+        folder: str,
+        environment: dict[str, str],
+        log: str,
+        program: str,
+        python: str | None,
+    ) -> int:
+        if not streams:
+            output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            # The caller closes them.
+            streams += [os.open(os.devnull, os.O_RDONLY), output, os.dup(output)]
+        pid = os.fork()
+        if pid == 0:
+            _close([key.fd for key in self._selector.get_map().values()])
+            self._selector.close()
+            sys.executable = python or sys.executable
+            _run(program, arguments, folder, environment, streams)
+        return pid
 
 
-def _close(streams: list[int]) -> None:
-    while streams:
-        os.close(streams.pop())
+def _close(descriptors: list[int]) -> None:
+    while descriptors:
+        os.close(descriptors.pop())
 
 
 def _end(pid: int) -> int | None:
     ended, status = os.waitpid(pid, os.WNOHANG)
     return os.waitstatus_to_exitcode(status) if ended else None
-
-
-def _fork(
-    tests: socket.socket,
-    streams: list[int],
-    arguments: list[str],
-    folder: str,
-    environment: dict[str, str],
-    log: str,
-    program: str,
-) -> int:
-    if not streams:
-        output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        # The caller closes them.
-        streams += [os.open(os.devnull, os.O_RDONLY), output, os.dup(output)]
-    pid = os.fork()
-    if pid == 0:
-        tests.close()
-        _run(program, arguments, folder, environment, streams)
-    return pid
 
 
 def _run(

@@ -25,13 +25,14 @@ class ForkedCommand(ForkedProcess):
         environment: Mapping[str, str],
         terminal: int | None = None,
         program: str = "stepiq",
+        python: str | None = None,
     ) -> "ForkedCommand":
         """Start a command or another program. Its output goes to `stdout` and `stderr`, or to the descriptor of a terminal."""
         given, taken = os.pipe()
         outputs = [os.pipe(), os.pipe()] if terminal is None else []
         writable = [write for _, write in outputs] if terminal is None else [terminal] * 2
         try:
-            process = cls(arguments, folder, environment, [given, *writable], program)
+            process = cls(arguments, folder, environment, [given, *writable], program, python)
         finally:
             for each in (given, *(write for _, write in outputs)):
                 os.close(each)

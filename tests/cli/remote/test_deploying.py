@@ -22,6 +22,9 @@ from tests.support.make import Make
 
 SOURCE = "github.com/acme/flows"
 COUNT = 200
+KILLED_AT = (8, 25, 42)
+INTERRUPTED = 60
+"""How many pipelines a deployment has that is killed at these numbers of them."""
 
 
 def files(count: int, word: str = "Hello") -> list[LocalPipeline]:
@@ -122,7 +125,7 @@ class TestLarge:
     async def test_200_pipelines_are_deployed_in_time_and_then_make_no_version(
         self, remote: Remote
     ):
-        _write(remote, "Hello")
+        _write(remote, COUNT)
 
         began = time.monotonic()
         first = await remote("apply", "flows", "--yes")
@@ -138,8 +141,8 @@ class TestLarge:
         assert ended - middle < 8
 
     async def test_one_that_is_killed_continues_when_it_is_repeated(self, remote: Remote):
-        _write(remote, "Hello")
-        for made in (20, 70, 130):
+        _write(remote, INTERRUPTED)
+        for made in KILLED_AT:
             process = await remote.command.start("apply", "flows", "--yes")
             while await _count(remote.api) < made:
                 assert process.returncode is None
@@ -150,17 +153,18 @@ class TestLarge:
         again = await remote("apply", "flows", "--yes")
 
         assert said.code == 0, said.err
-        assert again.out == f"Plan: {COUNT} unchanged.\n"
+        assert again.out == f"Plan: {INTERRUPTED} unchanged.\n"
         listed = await _listed(remote.api)
-        assert len(listed) == COUNT
+        assert len(listed) == INTERRUPTED
         assert {each["version"] for each in listed} == {1}
         schedules = await _all(remote.api, "/api/schedules")
-        assert len(schedules) == len({UUID(each["pipeline_id"]) for each in schedules}) == COUNT
+        pipelines = {UUID(each["pipeline_id"]) for each in schedules}
+        assert len(schedules) == len(pipelines) == INTERRUPTED
 
 
-def _write(remote: Remote, word: str) -> None:
-    for number in range(COUNT):
-        remote.write(f"flow-{number}.yaml", GREETING.replace("Hello", word))
+def _write(remote: Remote, count: int) -> None:
+    for number in range(count):
+        remote.write(f"flow-{number}.yaml")
         remote.write(
             f"flow-{number}.deploy.yaml",
             "schedules:\n  - {name: Daily, cron: '0 1 * * *', input: {who: Ada}}\n",

@@ -35,10 +35,10 @@ COMMANDS: Sequence[tuple[str, ...]] = [
 ]
 
 
-async def _each(remote: Remote, *more: str) -> list[Said]:
+async def _each(remote: Remote, *more: str, at_once: int = 4) -> list[Said]:
     """Run every command."""
     remote.write("greeting.yaml")
-    turns = asyncio.Semaphore(4)
+    turns = asyncio.Semaphore(at_once)
 
     async def run(arguments: tuple[str, ...]) -> Said:
         async with turns:
@@ -63,7 +63,8 @@ class TestEveryCommand:
     async def test_without_a_server_it_ends_with_3(self, remote: Remote):
         remote.command.environment["STEPIQ_SERVER"] = "http://127.0.0.1:9"
 
-        for said in await _each(remote):
+        # Each waits for seconds before it tries again.
+        for said in await _each(remote, at_once=len(COMMANDS)):
             assert said.code == 3
             assert problem(said)["code"] == "server_unreachable"
             assert "http://127.0.0.1:9 cannot be reached" in problem(said)["message"]
