@@ -9,10 +9,13 @@ import gc
 import logging
 import os
 import shutil
+import ssl
 import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import httpx2
 import hypothesis
@@ -197,6 +200,21 @@ def closed_network() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def statements() -> Iterator[None]:
     with kept_statements():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def read_certificates() -> Iterator[None]:
+    """Let the clients of tests share the system's certificates: reading them for each takes 10 ms."""
+    made = httpx2.create_ssl_context
+    kept = cache(made)
+
+    def create(verify: Any = True, cert: Any = None, trust_env: bool = True) -> ssl.SSLContext:
+        is_usual = verify is True and not {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys()
+        return (kept if is_usual else made)(verify=verify, cert=cert, trust_env=trust_env)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx2._transports.default.create_ssl_context", create)
         yield
 
 

@@ -1,7 +1,8 @@
 """A server whose deliveries leave: a running engine with an outbox, and a scripted receiver on loopback."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_network
@@ -170,22 +171,16 @@ class Sender:
 
     async def deliveries(self, run_id: str, *, final: int = 1, seconds: float = 20) -> list[Any]:
         """The deliveries of a run, once so many are final."""
-        async with asyncio.timeout(seconds):
-            while True:
-                answer = await self.client.get(f"/api/runs/{run_id}/deliveries")
-                found = answer.json()["data"]
-                if sum(each["status"] != "pending" for each in found) >= final:
-                    return found
-                await asyncio.sleep(0.02)
+
+        def are_final(found: Any) -> bool:
+            return sum(each["status"] != "pending" for each in found["data"]) >= final
+
+        found = await self._once(f"/api/runs/{run_id}/deliveries", are_final, seconds)
+        return found["data"]
 
     async def status(self, run_id: str, *wanted: str) -> Any:
         """A run, once it has one of these statuses."""
-        async with asyncio.timeout(20):
-            while True:
-                found = (await self.client.get(f"/api/runs/{run_id}")).json()
-                if found["status"] in wanted:
-                    return found
-                await asyncio.sleep(0.02)
+        return await self._once(f"/api/runs/{run_id}", lambda found: found["status"] in wanted)
 
     async def ended(self, run_id: str) -> Any:
         """A run, once it has ended."""
@@ -193,30 +188,33 @@ class Sender:
 
     async def finished(self, delivery_id: str) -> Any:
         """A delivery, once it is final."""
-        async with asyncio.timeout(20):
-            while True:
-                found = (await self.client.get(f"/api/deliveries/{delivery_id}")).json()
-                if found["status"] != "pending":
-                    return found
-                await asyncio.sleep(0.02)
+        path = f"/api/deliveries/{delivery_id}"
+        return await self._once(path, lambda found: found["status"] != "pending")
 
     async def attempted(self, run_id: str, count: int) -> Any:
         """The one delivery of a run, once so many attempts have begun."""
-        async with asyncio.timeout(20):
-            while True:
-                found = await self.deliveries(run_id, final=0)
-                if found and len(found[0]["attempts"]) >= count:
-                    return found[0]
-                await asyncio.sleep(0.02)
+
+        def have_begun(found: Any) -> bool:
+            return bool(found["data"]) and len(found["data"][0]["attempts"]) >= count
+
+        return (await self._once(f"/api/runs/{run_id}/deliveries", have_begun))["data"][0]
 
     async def answered(self, run_id: str, count: int) -> Any:
         """The one delivery of a run, once so many attempts have ended."""
-        async with asyncio.timeout(20):
-            while True:
-                found = await self.attempted(run_id, count)
-                if found["attempts"][count - 1]["duration_ms"] is not None:
-                    return found
-                await asyncio.sleep(0.02)
+
+        def have_ended(found: Any) -> bool:
+            attempts = found["data"][0]["attempts"] if found["data"] else []
+            return len(attempts) >= count and attempts[count - 1]["duration_ms"] is not None
+
+        return (await self._once(f"/api/runs/{run_id}/deliveries", have_ended))["data"][0]
+
+    async def _once(self, path: str, holds: Callable[[Any], bool], seconds: float = 20) -> Any:
+        """What a path answers, once it holds. A request takes as much CPU as a short run, so the pauses grow."""
+        begun = time.monotonic()
+        async with asyncio.timeout(seconds):
+            while not holds(found := (await self.client.get(path)).json()):  # noqa: ASYNC110 - a store tells nobody
+                await asyncio.sleep(max(0.02, (time.monotonic() - begun) / 10))
+        return found
 
     async def sent(self, source: str, **input_data: Any) -> Any:
         """Run a pipeline that has one target, and wait until its delivery is final."""

@@ -5,6 +5,7 @@ The table "Texts from outside" in docs/reliability.md lists the same readers.
 
 import asyncio
 import base64
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -76,6 +77,7 @@ PLACE = FailurePlace("openai", "OpenAI", "http://127.0.0.1/v1", "OPENAI_API_KEY"
 REPLY_HEADERS = 100 * 1024
 """Maximum size of a response head, which the HTTP library limits."""
 REPLY = webhook.MAX_REPLY_BYTES
+_NOT_IN_HEADERS = re.compile(r"[^\x20-\x7e\xa0-\xff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +101,7 @@ def in_bytes(text: str) -> bytes:
 
 def in_header(text: str) -> str:
     """Replace characters that a header cannot have: control characters, and those that are not Latin-1."""
-    return "".join(
-        char if "\x20" <= char < "\x7f" or "\xa0" <= char <= "\xff" else "?" for char in text
-    )
+    return _NOT_IN_HEADERS.sub("?", text)
 
 
 def streamed(text: str) -> None:
@@ -211,6 +211,7 @@ def _read_events(body: str) -> None:
     asyncio.run(_read(decoder.aiter_bytes(_reply(body).aiter_bytes())))
 
 
+@cache
 def chunk(text: str) -> str:
     call = {"index": 0, "id": "a", "function": {"name": "a", "arguments": text}}
     delta = {"content": text, "reasoning": text, "tool_calls": [call]}

@@ -5,6 +5,7 @@ import tomllib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, replace
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -93,9 +94,7 @@ class Plans:
         Raises:
             PlansInvalid: a table has an unknown key or an invalid value, or lacks a limit. Lists all problems.
         """
-        raw: dict[str, dict[str, Any]] = tomllib.loads(
-            resources.files("stepiq.billing").joinpath("plans.toml").read_text(encoding="utf-8")
-        )
+        raw = _built_in()
         issues: list[Issue] = []
         for name, table in overrides.items():
             issues += _table_issues(name, table, {*raw, *overrides})
@@ -210,6 +209,13 @@ def _value_problem(key: str, value: object) -> str | None:
     least = 1 if key in _AT_LEAST_ONE else 0
     is_count = isinstance(value, int) and not isinstance(value, bool) and value >= least
     return None if is_count or value == UNLIMITED else f'Write {least} or more, or "{UNLIMITED}".'
+
+
+@cache
+def _built_in() -> Mapping[str, Mapping[str, Any]]:
+    return tomllib.loads(
+        resources.files("stepiq.billing").joinpath("plans.toml").read_text(encoding="utf-8")
+    )
 
 
 def _resolve(

@@ -1,7 +1,6 @@
 """The HTTP client for URLs from tenants: public addresses only, with limits on time and size."""
 
 import asyncio
-import functools
 import re
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,7 @@ import httpx2
 
 from stepiq.core.http import urls
 from stepiq.core.http.errors import HeaderInvalid, RequestInvalid, UrlInvalid
-from stepiq.core.http.operator import USER_AGENT, Client, NoCookies
+from stepiq.core.http.operator import USER_AGENT, Client, NoCookies, trusted
 from stepiq.core.http.resolver import Resolver, SystemResolver
 from stepiq.core.http.transport import GuardedTransport, NameUnknown
 from stepiq.core.settings import Network, Settings
@@ -116,7 +115,7 @@ class GuardedClient:
         transport = GuardedTransport(
             allowed=allowed,
             resolver=resolver or SystemResolver(),
-            ssl_context=ssl_context or _trusted(),
+            ssl_context=ssl_context or trusted(),
         )
         self.http: Client = Client(
             transport=transport,
@@ -249,12 +248,6 @@ class GuardedClient:
         finally:
             await response.aclose()
         return Reply(response.status_code, response.headers, body, is_cut, str(hop.url))
-
-
-@functools.cache
-def _trusted() -> ssl.SSLContext:
-    # Cached, because reading the system's certificates takes tens of milliseconds.
-    return httpx2.create_ssl_context(trust_env=False)
 
 
 def guarded_client(settings: Settings) -> GuardedClient:

@@ -1,6 +1,8 @@
 """The HTTP client for addresses that the operator configures."""
 
+import ssl
 from collections.abc import Mapping
+from functools import cache
 from http.cookiejar import CookieJar
 from typing import Any
 
@@ -25,6 +27,12 @@ class NoCookies(CookieJar):
         """Ignore the cookies of a response."""
 
 
+@cache
+def trusted() -> ssl.SSLContext:
+    """The system's certificates. All clients share them, because reading them takes tens of milliseconds."""
+    return httpx2.create_ssl_context(trust_env=False)
+
+
 def operator_client(headers: Mapping[str, str] | None = None) -> Client:
     """A client for addresses that the operator configures, such as model providers, a local Ollama or other services.
 
@@ -34,9 +42,8 @@ def operator_client(headers: Mapping[str, str] | None = None) -> Client:
     Args:
         headers: sent with every request, such as the credential of the client's service.
     """
-    trusted = httpx2.create_ssl_context(trust_env=False)
     return Client(
-        transport=PooledTransport(trusted, system_addresses),
+        transport=PooledTransport(trusted(), system_addresses),
         headers={"User-Agent": USER_AGENT, **(headers or {})},
         timeout=_TIMEOUT,
         follow_redirects=False,
