@@ -242,9 +242,9 @@ class TestPoisoned:
         await die_under(world, run_id)
 
         watching = recovery(world)
-        await watching.let_go(
-            {run_id: ours.claim}, lambda run_id, is_cancelled: True, was_held=was_held
-        )
+        if was_held:
+            watching._seen_at = asyncio.get_running_loop().time() - 60
+        await watching.let_go({run_id: ours.claim}, lambda run_id, is_cancelled: True)
         await watching.take_crashes_back()
 
         assert await crashes(world, run_id) == counted
@@ -351,7 +351,7 @@ class TestPoisoned:
         ours = await die_under(world, run_id)
         await die_under(world, run_id)
         watching = recovery(world)
-        watching._turned_at = asyncio.get_running_loop().time() - 60
+        watching._seen_at = asyncio.get_running_loop().time() - 60
 
         watching.claim_lost(run_id, ours.claim)
         await watching.take_crashes_back()

@@ -402,8 +402,8 @@ class TestRunForEver:
         monkeypatch.setattr(recovery, "_HELD_SECONDS", 0.1)
         watching, rounds, done = another(world), list[bool](), asyncio.Event()
 
-        async def let_go(claims: object, overtaken: object, *, was_held: bool) -> None:
-            rounds.append(was_held)
+        async def let_go(claims: object, overtaken: object) -> None:
+            rounds.append(watching._was_held())
             if len(rounds) == 1:
                 asyncio.get_running_loop().call_soon(time.sleep, 0.2)
             if len(rounds) == 5:
@@ -418,6 +418,31 @@ class TestRunForEver:
         task.cancel()
 
     @only_postgresql
+    async def test_it_notices_that_also_while_it_waits_for_the_database(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(recovery, "_EVERY_SECONDS", 0.01)
+        monkeypatch.setattr(recovery, "_HELD_SECONDS", 0.1)
+        watching, held = another(world), asyncio.get_running_loop().create_future()
+
+        async def take_over(grace_seconds: float) -> int:
+            asyncio.get_running_loop().call_soon(time.sleep, 0.2)
+            await asyncio.sleep(0)
+            return 0
+
+        async def let_go(claims: object, overtaken: object) -> None:
+            held.set_result(watching._was_held())
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(watching, "take_over", take_over)
+        monkeypatch.setattr(watching, "let_go", let_go)
+        task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
+
+        assert await asyncio.wait_for(held, 20)
+
+        task.cancel()
+
+    @only_postgresql
     async def test_it_forgets_that_after_some_seconds(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ):
@@ -426,11 +451,11 @@ class TestRunForEver:
         monkeypatch.setattr(recovery, "_HELD_LATELY_SECONDS", 0.2)
         watching, rounds, done = another(world), list[bool](), asyncio.Event()
 
-        async def let_go(claims: object, overtaken: object, *, was_held: bool) -> None:
+        async def let_go(claims: object, overtaken: object) -> None:
             if not rounds:
                 asyncio.get_running_loop().call_soon(time.sleep, 0.2)
-            rounds.append(was_held)
-            if True in rounds and not was_held:
+            rounds.append(watching._was_held())
+            if True in rounds and not rounds[-1]:
                 done.set()
 
         monkeypatch.setattr(watching, "let_go", let_go)

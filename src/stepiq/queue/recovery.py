@@ -62,7 +62,8 @@ class Recovery:
         """Runs, and this worker's lost claims to them, for which another worker has counted a crash."""
         self._unstarted: set[str] = set()
         self._unreceived: set[str] = set()
-        self._turned_at: float | None = None
+        self._seen_at: float | None = None
+        """When the event loop last responded."""
         self._held_until = 0.0
 
     async def take_over(self, grace_seconds: float = 0.0) -> int:
@@ -136,16 +137,15 @@ class Recovery:
         log.warning("tickets_not_started", tickets=taken)
         return taken
 
-    async def let_go(
-        self, claims: Mapping[UUID, int], overtaken: Overtaken, *, was_held: bool = False
-    ) -> None:
+    async def let_go(self, claims: Mapping[UUID, int], overtaken: Overtaken) -> None:
         """Find the runs that have a newer claim than this worker's. Results for an old claim are discarded.
+
+        A crash is counted for each such run. If this worker was not unresponsive recently, which a run may have caused,
+        `take_crashes_back` revokes it: for example, the worker was cut off from the database.
 
         Args:
             claims: this worker's claims, by run.
             overtaken: called for each such run, at every call.
-            was_held: whether this worker was unresponsive recently, which a run may have caused. If not, for example
-                after it was cut off from the database, `take_crashes_back` revokes the crash counted for each run.
 
         Raises:
             StoreUnavailable: the claims cannot be read.
@@ -160,7 +160,7 @@ class Recovery:
             # This worker may have made a newer claim since the read.
             lost = [row for row in found if row.claim > claims.get(row.id, row.claim)]
         new = [row for row in lost if overtaken(row.id, row.status == RunStatus.CANCELLED)]
-        if not was_held:
+        if not self._was_held():
             self._to_take_back.update((row.id, ours[row.id]) for row in new)
 
     def claim_lost(self, run_id: UUID, claim: int) -> None:
@@ -169,7 +169,7 @@ class Recovery:
         Call it once for a claim, and only if `let_go` no longer gets the claim.
         """
         # SQLite has only one worker, so the run was cancelled.
-        if not self._database.is_sqlite and not self._was_held(asyncio.get_running_loop().time()):
+        if not self._database.is_sqlite and not self._was_held():
             self._to_take_back.add((run_id, claim))
 
     async def take_crashes_back(self, patience: float = PATIENT_SECONDS) -> None:
@@ -192,11 +192,20 @@ class Recovery:
         ends = self._absences.ends_of_grace(GRACE_SECONDS).values()
         return min([_EVERY_SECONDS, *(end - now for end in ends if end > now)])
 
-    def _was_held(self, now: float) -> bool:
-        """Whether this worker was unresponsive recently. Detects it before `run_for_ever` does."""
-        if self._turned_at is not None and now - self._turned_at > _EVERY_SECONDS + _HELD_SECONDS:
+    def _was_held(self) -> bool:
+        """Whether this worker was unresponsive recently."""
+        now = asyncio.get_running_loop().time()
+        if self._seen_at is not None and now - self._seen_at > _EVERY_SECONDS + _HELD_SECONDS:
             self._held_until = now + _HELD_LATELY_SECONDS
         return now < self._held_until
+
+    async def _watch_loop(self) -> None:
+        """Note every second that the event loop responds, until cancelled. A wait for the database does not prevent it."""
+        while True:
+            # Otherwise, nothing would notice a stall that ends before the next question.
+            self._was_held()
+            self._seen_at = asyncio.get_running_loop().time()
+            await asyncio.sleep(_EVERY_SECONDS)
 
     async def take_back_unstarted_for_ever(self) -> None:
         """Call `take_back_unreceived` every second, and `take_back_unstarted` every 5 seconds, until cancelled."""
@@ -216,17 +225,17 @@ class Recovery:
     async def run_for_ever(self, claims: Mapping[UUID, int], overtaken: Overtaken) -> None:
         """Run all steps of recovery at least every second until cancelled."""
         loop = asyncio.get_running_loop()
-        while True:
-            self._turned_at = loop.time()
-            await asyncio.sleep(self._pause(loop.time()))
-            was_held = self._was_held(loop.time())
-            # Waiting for the database does not make this worker unresponsive.
-            self._turned_at = None
-            try:
-                await self.take_over(GRACE_SECONDS)
-                await self.let_go(claims, overtaken, was_held=was_held)
-                await self.take_crashes_back()
-            except StoreUnavailable:
-                log.warning("recovery_waits_for_store")
-            except Exception:
-                log.exception("recovery_broke")
+        watching = asyncio.create_task(self._watch_loop())
+        try:
+            while True:
+                await asyncio.sleep(self._pause(loop.time()))
+                try:
+                    await self.take_over(GRACE_SECONDS)
+                    await self.let_go(claims, overtaken)
+                    await self.take_crashes_back()
+                except StoreUnavailable:
+                    log.warning("recovery_waits_for_store")
+                except Exception:
+                    log.exception("recovery_broke")
+        finally:
+            watching.cancel()
