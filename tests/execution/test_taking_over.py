@@ -379,9 +379,10 @@ class TestRunForEver:
 
         monkeypatch.setattr(world.engine._recovery, "take_over", leave_it_to_another)
         monkeypatch.setattr(recovery, "_EVERY_SECONDS", 60.0)
-        monkeypatch.setattr(recovery, "GRACE_SECONDS", 0.05)
-        fake_provider.configure(token_ms=100, tokens=10)
+        monkeypatch.setattr(recovery, "GRACE_SECONDS", 1.0)
+        fake_provider.configure(token_ms=10_000)
         _, heard = await asking(world)
+        fake_provider.configure(token_ms=0)
         await say_that_somebody_else_has_it(world)
         changes = LocalChanges()
         watching = another(world, changes)
