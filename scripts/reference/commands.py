@@ -15,8 +15,9 @@ _PLACEHOLDERS = {int: "N", float: "N", Path: "FILE"}
 _INTRODUCTION = """\
 # Commands
 
-After `make serve` or `make demo`, the command is `.venv/bin/stepiq`. It writes results to standard output, and all
-other messages to standard error.
+After `make serve` or `make demo`, the command is `.venv/bin/stepiq`. Messages and these pages call it `stepiq`, which
+you can write after `source .venv/bin/activate`. It writes results to standard output, and all other messages to
+standard error.
 """
 
 
@@ -71,7 +72,8 @@ def _rows(command: Any) -> Iterator[str]:
 
 
 def _argument(parameter: Any) -> str:
-    return f"{parameter.metavar}..." if parameter.nargs == -1 else str(parameter.metavar)
+    name = str(parameter.metavar) if parameter.required else f"[{parameter.metavar}]"
+    return f"{name}..." if parameter.nargs == -1 else name
 
 
 def _metavar(parameter: Any) -> str:
@@ -85,6 +87,8 @@ def _metavar(parameter: Any) -> str:
 
 def _default(parameter: Any) -> str:
     value = parameter.default
+    if isinstance(value, Enum):
+        return f" Default: {value.value}."
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return f" Default: {value:g}." if is_number else ""
 

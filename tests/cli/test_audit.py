@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -134,6 +135,19 @@ class TestList:
 
         assert lines[0].endswith("user.enabled  user ada@example.com  by operator")
         assert lines[1].endswith("workspace.updated  workspace third  by operator")
+
+    @pytest.mark.parametrize("shown", ["{}", "{:%Y-%m-%dT%H:%M:%S}", "{:%Y-%m-%dT%H:%M:%S+02:00}"])
+    def test_a_time_can_be_written_in_several_ways(self, cli, workspace_id, shown):
+        yesterday, later = (datetime.now(UTC) + timedelta(days=days) for days in (-1, 1))
+
+        assert cli("audit", "list", "--from", shown.format(yesterday)).out
+        assert cli("audit", "list", "--from", shown.format(later)).out == ""
+
+    def test_another_text_than_a_time_is_explained(self, cli):
+        said = cli("audit", "list", "--from", "yesterday")
+
+        assert said.code == 2
+        assert "'--from': `yesterday`. Write a time as 2026-01-31 or" in said.err
 
 
 class TestUsers:

@@ -125,6 +125,25 @@ class TestControl:
 
         assert reply.status_code == 422
 
+    @pytest.mark.parametrize(
+        ("body", "message"),
+        [
+            ('{"txt": "hi"}', "txt: Unknown field. Did you mean `text`?"),
+            (
+                '{"latency_ms": -1, "usage": 3}',
+                "latency_ms: Must be at least 0.0. usage: Must be true or false.",
+            ),
+            ("[]", "The body must be a JSON object"),
+            ("{", "The body must be a JSON object"),
+        ],
+    )
+    async def test_a_refusal_says_what_is_wrong(
+        self, client: httpx2.AsyncClient, body: str, message: str
+    ):
+        reply = await client.post("/_control/config", content=body)
+
+        assert reply.json()["error"]["message"].startswith(message)
+
     async def test_requests_are_shown_without_credentials(self, client: httpx2.AsyncClient):
         await client.post(
             "/v1/chat/completions", json=ASKED, headers={"Authorization": "Bearer sk-secret"}

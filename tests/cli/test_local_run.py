@@ -73,7 +73,8 @@ class TestRun:
         said = cli("run", "pipeline.yaml", "-i", "topic=x", "--model", "gpt-4oo")
 
         assert said.code == 2
-        assert said.err.startswith("Error: --model gpt-4oo: ")
+        assert said.err.startswith("Error: --model: Model `gpt-4oo` is not known.")
+        assert said.err.count("gpt-4oo") == 1
         assert said.err.count("Did you mean") == 1
 
     def test_a_model_without_a_step_for_it_is_told(self, cli: Cli, pipeline: Path):

@@ -128,12 +128,21 @@ class TestUsage:
             ("validate", "validate [OPTIONS] FILE..."),
             ("init", "init [OPTIONS] [FILE]"),
             ("users set-plan", "users set-plan [OPTIONS] EMAIL PLAN"),
+            ("users list", "users list [OPTIONS] [TEXT]"),
+            ("workspaces limits", "workspaces limits [OPTIONS] ID [NAME=VALUE]..."),
         ],
     )
     def test_arguments_have_their_usual_form(self, cli: Cli, command: str, usage: str):
         said = cli(*command.split(), "--help")
 
         assert f"Usage: stepiq {usage} " in said.out
+
+    @pytest.mark.parametrize("command", ["", "users", "runs", "validate", "serve", "runs list"])
+    def test_flags_have_no_type(self, cli: Cli, command: str):
+        said = cli(*command.split(), "--help")
+
+        assert "--help" in said.out
+        assert "bool" not in said.out
 
 
 class TestPorts:

@@ -265,6 +265,8 @@ class TestReading:
             ("name: x, expect: {check: ['1 +']}", "tests[0].expect.check[0]: "),
             ("name: x, expect: {check: ['vars.a == 1']}", "Checks have no name `vars`. Use `input`, `steps` or `run`"),
             ("name: x, expect: {check: ['steps.ent.output']}", "Did you mean `end`?"),
+            ("name: x, expect: {check: ['steps.end.outpt.a']}", "Steps have no `outpt`. Did you mean `output`?"),
+            ("name: x, expect: {check: ['run.steps']}", "Runs have no `steps`. Use one of `error`, `output`, `status`."),
         ],
     )  # fmt: skip
     def test_what_is_wrong_is_told_with_its_place(
@@ -321,7 +323,7 @@ class TestReading:
         [
             (["missing.yaml"], "File missing.yaml does not exist."),
             (["empty"], "The folder empty contains no files of tests"),
-            (["other.yaml"], "other.yaml has no tests: other.test.yaml is missing."),
+            (["other.yaml"], "other.test.yaml is missing. `stepiq docs testing`"),
             (["lost.test.yaml"], "lost.test.yaml has no pipeline:"),
             (["pipeline.yaml", "--only", "zzz"], "No test has the text `zzz` in its name."),
         ],

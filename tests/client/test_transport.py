@@ -291,7 +291,7 @@ class TestErrors:
             with pytest.raises(ServerUnreachableError) as caught:
                 await twin.call(get)
 
-        assert caught.value.message.startswith("http://127.0.0.1:1 cannot be reached: ")
+        assert caught.value.message == "http://127.0.0.1:1 cannot be reached: Connection refused."
         assert (caught.value.status, caught.value.request_id) == (None, None)
 
     @pytest.mark.parametrize("kind", ["sync", "async"])

@@ -152,7 +152,9 @@ class TestCommands:
         for parameter in COMMANDS[words].params:
             if parameter.name != "help":
                 is_argument = parameter.param_type_name == "argument"
-                assert f"`{parameter.metavar if is_argument else parameter.opts[0]}" in described
+                shown = parameter.metavar if is_argument else parameter.opts[0]
+                is_optional = is_argument and not parameter.required
+                assert (f"`[{shown}]" if is_optional else f"`{shown}") in described
 
     @pytest.mark.parametrize("page", PAGES, ids=name)
     def test_no_page_calls_one_that_there_is_not(self, page):

@@ -22,7 +22,7 @@ from stepiq.accounts.two_factor import service as two_factor
 from stepiq.billing.plans import Plans
 from stepiq.billing.workspaces import service as workspaces
 from stepiq.cli import database
-from stepiq.cli.console import UsageError, ask_password, print_text, say
+from stepiq.cli.console import UsageError, ask_password, print_text, say, this_command
 from stepiq.cli.links import warn_about_address
 from stepiq.core import clock, keys
 from stepiq.core.control_characters import escape_line
@@ -53,9 +53,8 @@ def create(
     with _advising():
         account = asyncio.run(add_account(configured, asked, plan=plan, is_admin=is_admin))
     role = ", administrator" if account.is_admin else ""
-    print_text(f"Created {account.email} with plan {account.plan}{role}.")
-    if account.is_admin and not is_admin:
-        say("It is the first account of this server, so it is the administrator.")
+    why = "" if is_admin or not account.is_admin else ": it is the first account of this server"
+    print_text(f"Created {account.email} with plan {account.plan}{role}{why}.")
 
 
 def invite(email: str) -> None:
@@ -386,7 +385,7 @@ def _password(*, from_stdin: bool) -> str:
     if not sys.stdin.isatty():
         raise UsageError(
             "The password cannot be entered without a terminal. Use --password-stdin:"
-            " stepiq users create EMAIL --password-stdin < FILE"
+            f" {this_command()} users create EMAIL --password-stdin < FILE"
         )
     return ask_password()
 

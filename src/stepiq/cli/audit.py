@@ -1,6 +1,6 @@
 """`stepiq audit`: the commands for the audit log, implemented in `cli.audit_log`."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -22,17 +22,35 @@ _Actions = Annotated[
     list[Action] | None,
     typer.Option("--action", metavar="ACTION", help="Only these actions. Can be repeated."),
 ]
-_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+
+
+def _time(text: str) -> datetime:
+    """A time in UTC, also as the commands print it."""
+    try:
+        found = datetime.fromisoformat(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("write a time as 2026-01-31 or 2026-01-31T12:00:00, in UTC") from None
+
+
 _Since = Annotated[
     datetime | None,
     typer.Option(
-        "--from", help="Only entries from this time on, in UTC.", formats=_TIMES, show_default=False
+        "--from",
+        metavar="TIME",
+        help="Only entries from this time on, in UTC.",
+        parser=_time,
+        show_default=False,
     ),
 ]
 _Until = Annotated[
     datetime | None,
     typer.Option(
-        "--to", help="Only entries before this time, in UTC.", formats=_TIMES, show_default=False
+        "--to",
+        metavar="TIME",
+        help="Only entries before this time, in UTC.",
+        parser=_time,
+        show_default=False,
     ),
 ]
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -162,11 +162,7 @@ def _show(found: ChainCheck, expected: Head | None) -> bool:
 def _filter(
     actions: Sequence[Action], since: datetime | None, until: datetime | None
 ) -> AuditFilter:
-    return AuditFilter(tuple(actions), since=_utc(since), until=_utc(until))
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.replace(tzinfo=UTC)
+    return AuditFilter(tuple(actions), since=since, until=until)
 
 
 def _run(work: Callable[[Database], Coroutine[Any, Any, Any]]) -> Any:

@@ -16,8 +16,19 @@ from stepiq.cli.console import UsageError
 from stepiq.core.control_characters import escape_line
 
 
+def _without_types(parameters: list[Any]) -> list[Any]:
+    """The same parameters. The help shows no type for flags, where Typer writes `--help <bool>`."""
+    for each in parameters:
+        if getattr(each, "is_bool_flag", False):
+            each.metavar = ""
+    return parameters
+
+
 class Command(TyperCommand):
     """A command. Shows its arguments as `FILE...`, where Typer writes `{FILE}...`."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_types(super().get_params(ctx))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [
@@ -40,6 +51,9 @@ class ServerCommand(Command):
 
 class Commands(TyperGroup):
     """A group of commands. Its errors about options are worded like stepIQ's other messages and repeat the value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_types(super().get_params(ctx))
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
         with _reworded():
@@ -68,7 +82,7 @@ class ServerApp(App):
 
 def server_commands(help_text: str) -> App:
     """A new group of commands below `stepiq`, which need the server's code."""
-    return ServerApp(help=help_text, no_args_is_help=True)
+    return ServerApp(cls=Commands, help=help_text, no_args_is_help=True)
 
 
 @contextmanager
@@ -77,9 +91,14 @@ def _reworded() -> Generator[None]:
     try:
         yield
     except TyperException as error:
-        message = _about_value(error) if isinstance(error, typer.BadParameter) else error.message
-        error.message = escape_line(message)
+        reword(error)
         raise
+
+
+def reword(error: TyperException) -> None:
+    """Word an error about arguments like stepIQ's other messages, with the value that is not valid."""
+    message = _about_value(error) if isinstance(error, typer.BadParameter) else error.message
+    error.message = escape_line(message)
 
 
 def _about_value(error: typer.BadParameter) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
@@ -17,6 +16,7 @@ from stepiq.core import http
 from stepiq.core.data_folder import create_private
 from stepiq.core.environment import environment
 from stepiq.core.errors import Unavailable
+from stepiq.server.listening import bind
 
 _START_SECONDS = 60
 _STOP_SECONDS = 30
@@ -38,9 +38,10 @@ async def demo_server(port: int, log: Path) -> AsyncGenerator[AsyncClient]:
         log: file for the log of the server. It is overwritten.
 
     Raises:
-        DemoServerFailed: the port is in use, the server ended, or it was not ready within a minute.
+        AddressInUse, AddressUnusable: the server cannot listen on the port.
+        DemoServerFailed: the server ended, or it was not ready within a minute.
     """
-    _require_free(port)
+    bind(_HOST, port, "--port").close()
     process = await _start(port, log)
     try:
         url = await _address(process, log)
@@ -106,13 +107,3 @@ def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
     line = lines[-1].removeprefix("Error: ") if lines else "It printed nothing."
     return f"{line} (log: {log})"
-
-
-def _require_free(port: int) -> None:
-    try:
-        socket.create_server((_HOST, port)).close()
-    except OSError as error:
-        raise DemoServerFailed(
-            f"The server cannot listen on {_HOST}:{port}: {error.strerror}. "
-            "Stop the program that uses the port, or omit --port to use a free one."
-        ) from None

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from stepiq.cli.console import say
 from stepiq.cli.fake_json import instance_of
 from stepiq.server.listening import bind
+from stepiq.web.validation import issues
 
 DEFAULT_PORT = 9911
 _KEPT_REQUESTS = 1000
@@ -151,7 +152,7 @@ class FakeProvider:
             ]
         )
 
-    def configure(self, **changes: Any) -> None:
+    def configure(self, /, **changes: Any) -> None:
         """Change some fields of the behaviour."""
         merged = {**self.behaviour.model_dump(), **changes}
         self.behaviour = Behaviour.model_validate(merged)
@@ -171,16 +172,15 @@ class FakeProvider:
         if request.method == "POST":
             try:
                 changes = await request.json()
-                if changes.pop("reset", False):
+                is_reset = changes.pop("reset", False)
+            except (ValueError, AttributeError, TypeError):
+                return _refused('The body must be a JSON object, such as {"text": "hi"}.')
+            try:
+                if is_reset:
                     self.reset()
                 self.configure(**changes)
-            except (ValueError, AttributeError, TypeError) as error:
-                detail = (
-                    error.errors(include_url=False, include_context=False)
-                    if isinstance(error, ValidationError)
-                    else str(error)
-                )
-                return JSONResponse({"error": {"message": detail}}, 422)
+            except ValidationError as error:
+                return _refused(_problems(error))
         return JSONResponse(self.behaviour.model_dump())
 
     async def _stats(self, _request: Request) -> Response:
@@ -460,6 +460,16 @@ def _error(
     kind = "server_error" if status >= 500 else "invalid_request_error"
     error = {"message": message, "type": kind, "param": None, "code": code}
     return JSONResponse({"error": error}, status, headers=headers)
+
+
+def _refused(message: str) -> Response:
+    return JSONResponse({"error": {"message": message}}, 422)
+
+
+def _problems(error: ValidationError) -> str:
+    """What is wrong with a behaviour, with the name of each field."""
+    entries = [{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors()]
+    return " ".join(f"{each.path}: {each.message}" for each in issues(entries, Behaviour))
 
 
 def _model_entry(name: str) -> dict[str, Any]:

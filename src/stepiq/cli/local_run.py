@@ -120,7 +120,7 @@ def _with_model(draft: Draft, model: str, providers: Providers) -> Draft:
     """
     found = providers.check(model)
     if found is not None and found.severity == "error":
-        raise UsageError(f"--model {model}: {found.message}")
+        raise UsageError(f"--model: {found.message}")
     document = draft.loaded.document
     if document is None or draft.loaded.definition is None:
         return draft

@@ -370,7 +370,7 @@ def try_out(
 def schema(
     of: Annotated[
         SchemaKind,
-        typer.Argument(metavar="[KIND]", help="Kind of files: `pipeline`, `tests` or `deploy`."),
+        typer.Argument(metavar="KIND", help="Kind of files: `pipeline`, `tests` or `deploy`."),
     ] = SchemaKind.PIPELINE,
 ) -> None:
     """Print the JSON Schema of pipeline files, test files or deploy files, for editors and other tools."""
@@ -390,7 +390,7 @@ def docs(
     topic: Annotated[
         str | None,
         typer.Argument(
-            metavar="[TOPIC]",
+            metavar="TOPIC",
             help="Page to show, such as `language`, `llm` or `errors#http_error`. `skill` is the skill for coding agents.",
             show_default=False,
         ),

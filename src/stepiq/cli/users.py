@@ -64,7 +64,7 @@ def show_users(
     text: Annotated[
         str | None,
         typer.Argument(
-            metavar="[TEXT]", help="A part of the address or the name.", show_default=False
+            metavar="TEXT", help="A part of the address or the name.", show_default=False
         ),
     ] = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="Only disabled accounts.")] = False,

@@ -17,7 +17,7 @@ _Workspace = Annotated[
 def show_workspaces(
     text: Annotated[
         str | None,
-        typer.Argument(metavar="[TEXT]", help="A part of the name, or an id.", show_default=False),
+        typer.Argument(metavar="TEXT", help="A part of the name, or an id.", show_default=False),
     ] = None,
     plan: Annotated[str | None, typer.Option(help="Only workspaces with this plan.")] = None,
     without_members: Annotated[
@@ -50,7 +50,7 @@ def limits(
     changes: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME=VALUE...]",
+            metavar="NAME=VALUE",
             help="Limits that replace those of the plan, such as `runs_per_day=50`, `cron=true` or `steps=unlimited`. "
             "`NAME=plan` restores the limit of the plan.",
             show_default=False,

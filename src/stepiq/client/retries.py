@@ -1,6 +1,10 @@
 """When a request is repeated after a failure, and after how long."""
 
+import os
 import random
+import socket
+import ssl
+from typing import cast
 
 import httpx2
 
@@ -72,6 +76,33 @@ def failure_of(error: httpx2.RequestError, server: str, timeout: float) -> Serve
     if isinstance(error, httpx2.ReadTimeout | httpx2.WriteTimeout | httpx2.PoolTimeout):
         message = f"{server} did not respond within {timeout:g} seconds."
         return RequestTimeoutError(message, was_sent=was_sent)
-    reason = str(error) or type(error).__name__
-    message = f"{server} cannot be reached: {reason.removesuffix('.')}."
+    message = f"{server} cannot be reached: {_reason(error).removesuffix('.')}."
     return ServerUnreachableError(message, was_sent=was_sent)
+
+
+def _reason(error: httpx2.RequestError) -> str:
+    """The reason of the operating system, if there is one. The HTTP client has its own words for it."""
+    if isinstance(error, httpx2.ConnectTimeout):
+        return "it did not accept the connection in time"
+    cause: BaseException | None = error if isinstance(error, httpx2.ConnectError) else None
+    while cause is not None:
+        match cause:
+            case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):
+                return "it does not use TLS, so its URL begins with http://"
+            case ssl.SSLError():
+                break
+            case socket.gaierror(strerror=str(text)):
+                return text
+            case OSError(errno=int(number)):
+                return os.strerror(number)
+            case _:
+                cause = _cause(cause)
+    return str(error) or type(error).__name__
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    found = error.__cause__ or error.__context__
+    if isinstance(found, BaseExceptionGroup):
+        # One for each address of the server.
+        return cast("BaseExceptionGroup[BaseException]", found).exceptions[0]
+    return found

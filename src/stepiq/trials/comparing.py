@@ -8,7 +8,7 @@ from stepiq.core import json
 from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_object
 from stepiq.language.expressions import Expression, ExpressionError
-from stepiq.trials.reading import PipelineCase
+from stepiq.trials.reading import RUN_FIELDS, STEP_FIELDS, PipelineCase
 from stepiq.trials.shapes import StepEnd
 
 _SHOWN_DIFFERENCES = 10
@@ -41,7 +41,7 @@ def problems(case: PipelineCase, run: Mapping[str, Any]) -> list[str]:
             found.append(f"steps.{step_id}: expected {status}, got {actual}")
     scope: dict[str, Json] = {
         "input": run["input_data"],
-        "run": {name: run[name] for name in ("status", "output", "error")},
+        "run": {name: run[name] for name in RUN_FIELDS},
         "steps": {step_id: _shown(step) for step_id, step in last.items()},
     }
     found += [problem for check in case.checks if (problem := _unfulfilled(check, scope))]
@@ -49,7 +49,7 @@ def problems(case: PipelineCase, run: Mapping[str, Any]) -> list[str]:
 
 
 def _shown(step: Mapping[str, Any]) -> dict[str, Json]:
-    return {name: step[name] for name in ("status", "output", "error", "prompt", "system_prompt")}
+    return {name: step[name] for name in STEP_FIELDS}
 
 
 def _wrong_end(expected: str | None, error: Mapping[str, Any] | None) -> str:

@@ -1,6 +1,6 @@
 """Reads a test file, checks it against its pipeline, and reports all errors with their positions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,10 @@ from stepiq.trials.shapes import CaseShape, FileShape, GivenEnd, ReviewEnd, fiel
 
 _ROOTS = frozenset({"input", "steps", "run"})
 _KNOWN = "Use `input`, `steps` or `run`, such as `run.output`."
+RUN_FIELDS = ("status", "output", "error")
+"""What checks can read of a run."""
+STEP_FIELDS = ("status", "output", "error", "prompt", "system_prompt")
+"""What checks can read of a step."""
 _KINDS = frozenset({"output", "outputs", "error"})
 _FAILURES = frozenset(FailureCode)
 
@@ -165,6 +169,10 @@ class _CaseReader:
                     self._refuse(path, "unknown_name", message)
                 elif root == "steps" and rest and rest[0] not in self._steps:
                     self._refuse(path, "unknown_step", self._no_step(rest[0]))
+                elif root == "steps" and len(rest) > 1 and rest[1] not in STEP_FIELDS:
+                    self._refuse(path, "unknown_name", _no_field("Steps", rest[1], STEP_FIELDS))
+                elif root == "run" and rest and rest[0] not in RUN_FIELDS:
+                    self._refuse(path, "unknown_name", _no_field("Runs", rest[0], RUN_FIELDS))
             yield expression
 
     def _no_step(self, step_id: str) -> str:
@@ -179,6 +187,10 @@ class _CaseReader:
     ) -> None:
         at_key = code == "unknown_step"
         self.problems.append(PathProblem((*self._at, *path), code, message, at_key, inside))
+
+
+def _no_field(owner: str, name: str, known: Sequence[str]) -> str:
+    return f"{owner} have no `{name[:64]}`. {suggest(name, known)}"
 
 
 def _items(

@@ -240,6 +240,15 @@ class TestErrors:
 
 
 class TestDiff:
+    async def test_what_apply_would_refuse_is_refused(self, remote: Remote):
+        remote.write("asking.yaml", "name: Asking\nsteps: [{id: a, prompt: x, model: nowhere/a}]\n")
+
+        said = await remote("diff", "flows")
+
+        assert (said.code, said.out) == (1, "")
+        assert problem(said)["code"] == "files_invalid"
+        assert "Provider `nowhere`" in problem(said)["errors"][0]["message"]
+
     async def test_texts_and_settings_are_compared(self, flows: Remote):
         await applied(flows)
         flows.write("greeting.yaml", GREETING.replace("Hello", "Good morning"))

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 import typer
 
 from stepiq.cli.remote.commands import app
@@ -67,7 +68,9 @@ class TestEveryCommand:
         for said in await _each(remote, at_once=len(COMMANDS)):
             assert said.code == 3
             assert problem(said)["code"] == "server_unreachable"
-            assert "http://127.0.0.1:9 cannot be reached" in problem(said)["message"]
+            assert problem(said)["message"] == (
+                "http://127.0.0.1:9 cannot be reached: Connection refused. Check its URL, and whether it runs."
+            )
             assert len(said.err.splitlines()) == 1
 
     async def test_with_a_wrong_key_it_ends_with_4(self, remote: Remote):
@@ -106,6 +109,37 @@ class TestEveryCommand:
 
 
 class TestReports:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("trigger", "a", "--version", "x"), "'--version': `x`. Must be an integer, such as 3."),
+            (("runs", "list", "--limit", "0"), "'--limit': `0`. Must be at least 1."),
+            (("pipelines", "list", "--status", "gone"), "'--status': 'gone' is not one of 'active',"),
+            (("trigger",), "Missing argument 'PIPELINE'."),
+        ],
+    )  # fmt: skip
+    async def test_a_wrong_value_is_named_with_its_option(
+        self, remote: Remote, arguments: tuple[str, ...], message: str
+    ):
+        said = await remote(*arguments)
+
+        assert said.code == 2
+        assert message in problem(said)["message"]
+
+    async def test_a_server_without_tls_is_told(self, remote: Remote):
+        remote.command.environment["STEPIQ_SERVER"] = remote.url.replace("http://", "https://")
+
+        said = await remote("secrets", "set", "TOKEN", stdin="value")
+
+        assert said.code == 3
+        assert "it does not use TLS, so its URL begins with http://." in problem(said)["message"]
+
+    async def test_login_says_what_to_do_without_a_server(self, remote: Remote):
+        said = await remote("login", "--server", "http://127.0.0.1:9", "--with-key", stdin="sk")
+
+        assert said.code == 3
+        assert problem(said)["message"].endswith(" Check its URL, and whether it runs.")
+
     async def test_an_unknown_command_is_reported_as_json(self, remote: Remote):
         said = await remote("runs", "lst")
 

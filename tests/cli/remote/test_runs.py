@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from tests.cli.remote.conftest import Remote, problem
+from tests.support.forked_programs import programs
 
 REVIEWED = """\
 name: Reviewed
@@ -46,7 +47,8 @@ class TestTrigger:
 
         assert said.code == 0
         assert UUID(said.out.strip())
-        assert f"stepiq runs logs -f {said.out.strip()}" in said.err
+        command = f"{programs() / 'stepiq'} runs logs -f {said.out.strip()}"
+        assert said.err == f"The run has started. To see it: {command}\n"
 
     async def test_followed_it_prints_steps_and_output(self, remote: Remote):
         await remote.save()
@@ -146,6 +148,32 @@ class TestTrigger:
         assert said.code == 5
         assert problem(said)["code"] == "pipeline_not_found"
         assert "greting" in problem(said)["message"]
+        assert "Did you mean" not in problem(said)["message"]
+
+    @pytest.mark.parametrize(
+        "arguments", [("trigger", "greting"), ("secrets", "list", "--pipeline", "greting")]
+    )
+    async def test_the_most_similar_slug_is_suggested(
+        self, remote: Remote, arguments: tuple[str, ...]
+    ):
+        await remote.save()
+        await remote.save("other")
+
+        said = await remote(*arguments)
+
+        assert problem(said)["message"] == (
+            "The workspace has no pipeline with the slug `greting`. To list pipelines with their slugs, use"
+            " `stepiq pipelines list`. Did you mean `greeting`?"
+        )
+
+    async def test_a_key_that_cannot_list_pipelines_gets_no_suggestion(self, remote: Remote):
+        await remote.save()
+        remote.command.environment["STEPIQ_API_KEY"] = await remote.new_key("pipelines:execute")
+
+        said = await remote("trigger", "greting")
+
+        assert problem(said)["code"] == "pipeline_not_found"
+        assert "Did you mean" not in problem(said)["message"]
 
 
 class TestRuns:
@@ -231,6 +259,15 @@ class TestRuns:
         assert said.code == 0
         assert said.out == "Hello Bob x 1\n"
 
+    async def test_an_unknown_step_is_told_with_the_option(self, remote: Remote):
+        await remote.save()
+        run = await remote.run()
+
+        said = await remote("runs", "retry", run["id"], "--from", "nostep")
+
+        assert said.code == 1
+        assert "Set `--from` to" in problem(said)["message"]
+
     async def test_an_unknown_run_is_not_found(self, remote: Remote):
         said = await remote("runs", "show", UNKNOWN_RUN)
 
@@ -294,6 +331,8 @@ class TestSecrets:
         deleted = await remote("secrets", "delete", "CRM_TOKEN")
 
         assert first.out == "CRM_TOKEN: stored\n"
+        assert "The secret is not limited to hosts" in first.err
+        assert "such as `--host api.example.com`." in first.err
         assert second.out == "CRM_TOKEN: replaced\n"
         assert listed.out.startswith("CRM_TOKEN\ta.com\t")
         assert deleted.out == "CRM_TOKEN: deleted\n"

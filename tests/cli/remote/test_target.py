@@ -201,6 +201,9 @@ class TestServerUrl:
         ("text", "message"),
         [
             ("stepiq.example.com", "lacks a scheme. Write https://stepiq.example.com"),
+            ("127.0.0.1:9180", "lacks a scheme. Write http://127.0.0.1:9180"),
+            ("localhost/", "lacks a scheme. Write http://localhost/"),
+            ("[::1", "lacks a scheme. Write https://"),
             ("ftp://a", "not the URL of a server"),
             ("http://", "not the URL of a server"),
             ("http://a:x", "not the URL of a server"),

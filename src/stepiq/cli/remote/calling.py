@@ -1,5 +1,6 @@
 """Connects a command with its server."""
 
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from stepiq.core.control_characters import escape_line
 from stepiq.core.errors import Unauthenticated
 
 if TYPE_CHECKING:
-    from stepiq.client import AsyncClient
+    from stepiq.client import AsyncClient, NotFoundError
 
 T = TypeVar("T")
 
@@ -41,6 +42,8 @@ ProfileName = Annotated[
         help="Use this profile of `stepiq login`. Default: STEPIQ_PROFILE, or the default profile.",
     ),
 ]
+_UNKNOWN_SLUG = re.compile(r"pipeline with the slug `([^`]+)`")
+_MOST_COMPARED = 500
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -70,9 +73,15 @@ def call(
     if target.api_key is None:
         raise NotSignedIn(target.server)
 
+    from stepiq.client import NotFoundError
+
     async def run() -> T:
         async with client_of(target) as client:
-            return await action(client)
+            try:
+                return await action(client)
+            except NotFoundError as error:
+                await _suggest_pipeline(client, error)
+                raise
 
     import asyncio
 
@@ -82,23 +91,53 @@ def call(
 
 @contextmanager
 def explained(target: ServerTarget) -> Generator[None]:
-    """Add to errors where the key comes from, and how to start the server of this machine."""
-    from stepiq.client import AuthenticationError, ServerUnreachableError
+    """Add to errors where the key comes from, and what to do if the server cannot be reached."""
+    from stepiq.client import AuthenticationError
 
     try:
-        yield
+        with advised(target.server):
+            yield
     except AuthenticationError as error:
         error.message = (
             f"{target.server} does not accept the API key from {target.key_source}. It may be revoked, expired or of"
             f" another server. Run `stepiq login --server {target.server}`, or correct the key."
         )
         raise
+
+
+@contextmanager
+def advised(server: str) -> Generator[None]:
+    """Add to the error about an unreachable server what to do."""
+    from stepiq.client import ServerUnreachableError
+
+    try:
+        yield
     except ServerUnreachableError as error:
-        if target.server == DEFAULT_SERVER:
-            error.message += (
-                f" Start it with `stepiq serve`, or name another server in {SERVER_VARIABLE}."
-            )
+        error.message += (
+            f" Start it with `stepiq serve`, or name another server in {SERVER_VARIABLE}."
+            if server == DEFAULT_SERVER
+            else " Check its URL, and whether it runs."
+        )
         raise
+
+
+async def _suggest_pipeline(client: "AsyncClient", error: "NotFoundError") -> None:
+    """Add to the error about an unknown slug the one that is most like it."""
+    from difflib import get_close_matches
+
+    from stepiq.client import ClientError
+
+    wanted = _UNKNOWN_SLUG.search(error.message)
+    if error.code != "pipeline_not_found" or wanted is None:
+        return
+    try:
+        known = await everything(
+            client, "/api/pipelines", limit=_MOST_COMPARED, include_definition=False
+        )
+    except ClientError:
+        return  # The key can start runs and not list pipelines.
+    if near := get_close_matches(wanted[1], [each["slug"] for each in known], 1):
+        error.message += f" Did you mean `{near[0]}`?"
 
 
 def client_of(target: ServerTarget) -> "AsyncClient":

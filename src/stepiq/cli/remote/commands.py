@@ -67,7 +67,7 @@ Follow = Annotated[
 StepArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="[STEP]",
+        metavar="STEP",
         help="Id of the step. Not needed if the run waits for one review.",
         show_default=False,
     ),
@@ -148,7 +148,7 @@ def pull(
     slugs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PIPELINE...]", help="Slugs. Default: all pipelines.", show_default=False
+            metavar="PIPELINE", help="Slugs. Default: all pipelines.", show_default=False
         ),
     ] = None,
     yes: Annotated[
@@ -197,7 +197,7 @@ def trigger(
 def list_pipelines(
     text: Annotated[
         str | None,
-        typer.Argument(metavar="[TEXT]", help="A part of the name or slug.", show_default=False),
+        typer.Argument(metavar="TEXT", help="A part of the name or slug.", show_default=False),
     ] = None,
     status: Annotated[
         PipelineStatus | None,

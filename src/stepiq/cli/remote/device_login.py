@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from stepiq.cli.console import ExitCode, say
 from stepiq.cli.remote.failures import ReportedFailure, fail
+from stepiq.cli.remote.target import LOOPBACK
 from stepiq.client import ApiError, ServerError, ServerUnreachableError
 from stepiq.client.connection import DEFAULT_RETRIES, DEFAULT_TIMEOUT, ServerConnection
 from stepiq.client.requests import ApiRequest, json_body_of
@@ -27,7 +28,6 @@ _REFUSALS = {
 }
 """The final answers of the server, by their codes in RFC 8628."""
 _LONGEST_HOST = 64
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)

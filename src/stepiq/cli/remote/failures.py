@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from stepiq.cli.command_line import App, Command, Commands
+from stepiq.cli.command_line import App, Command, Commands, reword
 from stepiq.cli.console import (
     ExitCode,
     UsageError,
@@ -24,6 +24,7 @@ from stepiq.cli.console import (
     say,
     stderr_is_terminal,
 )
+from stepiq.cli.remote.wording import in_commands
 from stepiq.core.control_characters import escape_json
 from stepiq.core.errors import (
     Conflict,
@@ -101,7 +102,8 @@ def _reported(*, as_json: bool) -> Generator[None]:
     except TyperException as error:
         if not _is_for_programs(as_json):
             raise
-        fail(ReportedFailure(ExitCode.USAGE, _USAGE_CODE, error.message), as_json=True)
+        reword(error)
+        fail(ReportedFailure(ExitCode.USAGE, _USAGE_CODE, error.format_message()), as_json=True)
     except UsageError as error:
         fail(ReportedFailure(ExitCode.USAGE, _USAGE_CODE, error.message), as_json=as_json)
     except StepIQError as error:
@@ -186,10 +188,20 @@ def _of_library(error: Exception) -> ReportedFailure | None:
 
     if not isinstance(error, ClientError):
         return None
-    issues = error.errors if isinstance(error, ApiError) else []
+    issues = [reworded_issue(each) for each in error.errors] if isinstance(error, ApiError) else []
     return ReportedFailure(
-        exit_code_of(error), error.code, error.message, error.status, error.request_id, issues
+        exit_code_of(error),
+        error.code,
+        in_commands(error.message),
+        error.status,
+        error.request_id,
+        issues,
     )
+
+
+def reworded_issue(data: Mapping[str, Any]) -> dict[str, Any]:
+    """An issue in the shape of the API, in the words of the commands."""
+    return {**data, "message": in_commands(str(data.get("message") or ""))}
 
 
 def issue_of(data: Mapping[str, Any]) -> Issue:

@@ -20,13 +20,20 @@ from stepiq.cli.console import (
 from stepiq.cli.pipeline_files import DEPLOY, TESTS, kind_of
 from stepiq.cli.remote import showing
 from stepiq.cli.remote.deploying import AT_ONCE, Deployment, Outcome
-from stepiq.cli.remote.failures import ReportedFailure, exit_code_of, fail, issue_of
+from stepiq.cli.remote.failures import (
+    ReportedFailure,
+    exit_code_of,
+    fail,
+    issue_of,
+    reworded_issue,
+)
 from stepiq.cli.remote.folder import FileIssue, Folder, pipeline_files, read_folder
 from stepiq.cli.remote.plan import DeploymentPlan, PlannedChange, plan_changes
 from stepiq.cli.remote.server_reading import read_pipelines, read_text
 from stepiq.cli.remote.showing import ShownLine
 from stepiq.cli.remote.sources import source_of
 from stepiq.cli.remote.state import RemotePipeline
+from stepiq.cli.remote.wording import in_commands
 from stepiq.core.control_characters import escape_line
 from stepiq.core.errors import Conflict
 
@@ -112,12 +119,14 @@ async def diff(client: "AsyncClient", folder: Path, source: str | None, *, as_js
 
     Raises:
         UsageError: the folder cannot be read.
+        typer.Exit: files are not valid.
     """
     source = source or source_of(folder)
     compared = await _compare(client, folder, source, prune=False)
-    if compared.folder.errors:
-        _refuse(compared.folder.errors, as_json=as_json)
     planned = compared.plan
+    errors = [*compared.folder.errors, *await _checked_by_server(client, planned, folder)]
+    if errors:
+        _refuse(errors, as_json=as_json)
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def before(change: PlannedChange) -> str:
@@ -246,10 +255,10 @@ def _error_data(outcome: Outcome) -> Iterator[dict[str, Any]]:
         "file": file,
         "path": "",
         "code": getattr(error, "code", "unknown"),
-        "message": getattr(error, "message", str(error)),
+        "message": in_commands(getattr(error, "message", str(error))),
     }
     for issue in getattr(error, "errors", ()):
-        yield {"file": file, **issue}
+        yield {"file": file, **reworded_issue(issue)}
 
 
 def _common_code(failed: list[Outcome]) -> ExitCode:

@@ -19,8 +19,7 @@ from stepiq.cli.console import (
     wait_for_enter,
 )
 from stepiq.cli.remote import browser, device_login
-from stepiq.cli.remote.calling import NotSignedIn, explained
-from stepiq.cli.remote.device_login import LOOPBACK
+from stepiq.cli.remote.calling import NotSignedIn, advised, explained
 from stepiq.cli.remote.profiles import (
     DEFAULT_NAME,
     Profile,
@@ -33,6 +32,7 @@ from stepiq.cli.remote.profiles import (
 from stepiq.cli.remote.target import (
     DEFAULT_SERVER,
     KEY_VARIABLE,
+    LOOPBACK,
     PROFILE_VARIABLE,
     SERVER_VARIABLE,
     resolve,
@@ -84,7 +84,8 @@ def log_in(
     """
     where = _destination(server, profile)
     try:
-        made = _given(where.server) if with_key else _confirmed(where.server, opens, as_json)
+        with advised(where.server):
+            made = _given(where.server) if with_key else _confirmed(where.server, opens, as_json)
     except (KeyboardInterrupt, typer.Abort):
         say()
         say("Stopped. Nothing was stored.")

@@ -15,6 +15,7 @@ from stepiq.cli.console import (
 )
 from stepiq.cli.remote.calling import everything, new_key, pipeline_path
 from stepiq.cli.remote.tables import local_time, print_rows
+from stepiq.cli.remote.wording import in_commands
 
 if TYPE_CHECKING:
     from stepiq.client import AsyncClient
@@ -55,7 +56,7 @@ async def store(
         return
     print_text(f"{stored['name']}: {'stored' if answer.status == 201 else 'replaced'}")
     if stored.get("warning"):
-        say(f"warning  {stored['warning']}")
+        say(f"warning  {in_commands(stored['warning'])}")
 
 
 async def delete(client: "AsyncClient", name: str, *, pipeline: str | None, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from stepiq.core.environment import variable
 
 DEFAULT_SERVER = "http://127.0.0.1:8080"
 """Where `stepiq serve` listens by default."""
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 SERVER_VARIABLE = "STEPIQ_SERVER"
 KEY_VARIABLE = "STEPIQ_API_KEY"
 PROFILE_VARIABLE = "STEPIQ_PROFILE"
@@ -79,7 +80,7 @@ def server_url(text: str, source: str) -> str:
     """
     shown = escape_line(text[:200])
     if "://" not in text:
-        raise UsageError(f"{source}: `{shown}` lacks a scheme. Write https://{shown}")
+        raise UsageError(f"{source}: `{shown}` lacks a scheme. Write {_scheme(text)}://{shown}")
     try:
         parts = urlsplit(text.strip())
         host = parts.hostname
@@ -95,6 +96,14 @@ def server_url(text: str, source: str) -> str:
     # A copied URL of the API names the same server.
     path = re.sub(r"(/v1)?/api/?$", "", parts.path).rstrip("/")
     return f"{parts.scheme}://{parts.netloc.lower()}{path}"
+
+
+def _scheme(text: str) -> str:
+    """The usual scheme of a server whose URL has none."""
+    try:
+        return "http" if urlsplit(f"//{text.strip()}").hostname in LOOPBACK else "https"
+    except ValueError:
+        return "https"
 
 
 def _existing(name: str, source: str) -> Profile:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stepiq.cli.console import print_json, print_text, say
+from stepiq.cli.console import print_json, print_text, say, this_command
 from stepiq.cli.progress import make_progress
 from stepiq.cli.remote import following
 from stepiq.cli.remote.calling import new_key, pipeline_path
@@ -66,7 +66,7 @@ async def started(
             print_json(run)
         else:
             print_text(run_id)
-            say(f"The run has started. To see it: stepiq runs logs -f {run_id}")
+            say(f"The run has started. To see it: {this_command()} runs logs -f {run_id}")
         return None
     if not as_json:
         say(f"Run {run_id}")
