@@ -77,8 +77,8 @@ def page() -> str:
             _issues(issues, advice["issues"]),
             "## Commands and start\n",
             _wrapped(
-                "Commands write these errors to standard error and exit with 1. [Messages](reference/messages.md) has the code of each "
-                "message."
+                "Commands write these errors to standard error. Most exit with 1; commands that call a server also use [other exit "
+                "codes](terminal.md#exit-codes). [Messages](reference/messages.md) has the code of each message."
             )
             + "\n",
             *_entries(codes, advice["operator"], with_status=False),

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from enum import StrEnum
+from enum import EnumType, StrEnum
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -93,7 +93,8 @@ def _takes(field: FieldInfo) -> str:
     if get_origin(annotation) is Literal:
         return _listed(get_args(annotation))
     if get_origin(annotation) is tuple:
-        return "CIDR list"
+        item = get_args(annotation)[0]
+        return f"list of {_listed(item)}" if isinstance(item, EnumType) else "CIDR list"
     if get_origin(annotation) is list:
         return "list of strings"
     if get_origin(annotation) is dict:
@@ -138,4 +139,6 @@ def _default(field: FieldInfo) -> str:
         return f"`{str(value).lower()}`"
     if value is None or value in ("", [], (), {}):
         return "not set"
+    if isinstance(value, tuple):
+        return f"`{','.join(value)}`"
     return f"`{json.dumps(value)}`" if isinstance(value, list) else f"`{value}`"

@@ -114,6 +114,7 @@ class TestFirstAccount:
 
         assert response.status_code == 403
         assert response.json()["code"] == "setup_required"
+        assert "send the setup token as `setup_token`" in response.json()["detail"]
 
     @pytest.mark.parametrize("address", ["127.0.0.1", "203.0.113.9"])
     async def test_the_set_up_token_proves_the_operator(self, app, address):
@@ -133,6 +134,7 @@ class TestFirstAccount:
         response = await client.post("/api/auth/register", json={**NEW, "setup_token": "é"})
 
         assert response.json()["code"] == "setup_required"
+        assert "`setup_token` is not its setup token" in response.json()["detail"]
 
     async def test_the_token_counts_only_while_there_is_no_account(self, app, client, make):
         await make.user()

@@ -51,6 +51,22 @@ class TestChanges:
         assert "It was not emailed" in done.err
         assert "The link opens a server at http://127.0.0.1:8080. If yours has another" in done.err
 
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ("members", "set-role", "eve@example.com", "viewer", "--workspace", "ada"),
+            ("members", "remove", "eve@example.com", "--workspace", "ada"),
+            ("users", "disable", "eve@example.com"),
+        ],
+    )
+    def test_a_person_with_an_open_invitation_has_no_account_yet(self, cli, command):
+        cli("members", "invite", "eve@example.com", "operator", "--workspace", "ada")
+
+        done = cli(*command)
+
+        assert done.code == 1
+        assert "Account eve@example.com does not exist yet: its invitation is open." in done.err
+
     def test_a_link_to_the_public_url_needs_no_note(self, cli, monkeypatch):
         monkeypatch.setenv("STEPIQ_PUBLIC_URL", "https://stepiq.example.com")
 

@@ -323,7 +323,10 @@ class TestReading:
         [
             (["missing.yaml"], "File missing.yaml does not exist."),
             (["empty"], "The folder empty contains no files of tests"),
-            (["other.yaml"], "other.test.yaml is missing. `stepiq docs testing`"),
+            (
+                ["other.yaml"],
+                "other.yaml has no tests: other.test.yaml is missing. `stepiq docs testing` describes its content.",
+            ),
             (["lost.test.yaml"], "lost.test.yaml has no pipeline:"),
             (["pipeline.yaml", "--only", "zzz"], "No test has the text `zzz` in its name."),
         ],

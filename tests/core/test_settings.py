@@ -9,6 +9,7 @@ from stepiq.core.setting_errors import SettingsInvalid
 from stepiq.core.settings import RegistrationPolicy, Settings
 
 SECRET = "hunter2-hunter2"
+ORIGIN = "Use `https://` or `http://`, a host and optionally a port,"
 
 
 @pytest.fixture(autouse=True)
@@ -125,18 +126,15 @@ class TestLoad:
             ("STEPIQ_ALLOW_UNSAFE_STORE", "maybe", "Use `true` or `false`."),
             ("STEPIQ_REGISTRATION", "opn", "Use `open`, `invite` or `closed`."),
             ("STEPIQ_LOG_FORMAT", "text", "Use `auto`, `console` or `json`."),
-            ("STEPIQ_PUBLIC_URL", "example.com", "Use an address without a path,"),
             (
                 "STEPIQ_PUBLIC_URL",
-                "https://example.com/stepiq",
-                "Use an address without a path,",
+                "example.com",
+                "Write the scheme, too: `https://example.com`, or `http://example.com` without TLS.",
             ),
-            (
-                "STEPIQ_PUBLIC_URL",
-                "https://example.com:port",
-                "Use an address without a path,",
-            ),
-            ("STEPIQ_PUBLIC_URL", "ftp://example.com", "Use an address without a path,"),
+            ("STEPIQ_PUBLIC_URL", "example.com/stepiq", ORIGIN),
+            ("STEPIQ_PUBLIC_URL", "https://example.com/stepiq", ORIGIN),
+            ("STEPIQ_PUBLIC_URL", "https://example.com:port", ORIGIN),
+            ("STEPIQ_PUBLIC_URL", "ftp://example.com", ORIGIN),
             ("STEPIQ_TRUSTED_PROXIES", "10.0.0.1/8", "Use address ranges separated by commas,"),
             ("STEPIQ_ALLOWED_PRIVATE_NETWORKS", "10.0.0.0/8,all", "Use address ranges separated"),
             ("STEPIQ_OTLP_CONTENT", "yes", "Use `true` or `false`."),
@@ -328,8 +326,11 @@ class TestConfigFile:
     @pytest.mark.parametrize(
         ("text", "named"),
         [
-            ("[servers]\n", "servers"),
-            ("not toml", "stepiq.toml"),
+            (
+                "[endpoint.lab]\n",
+                "stepiq.toml: endpoint: Unknown table. Did you mean `endpoints`? Allowed:",
+            ),
+            ("not toml", "stepiq.toml: The file is not valid TOML: "),
             ("[endpoints.Lab]\nbase_url = 'x'\n", "Lab"),
             (
                 "[endpoints.lab]\nbase_uri = 'x'\n",
@@ -353,6 +354,36 @@ class TestConfigFile:
             settings.load()
 
         assert named in caught.value.message
+
+    def test_everything_that_is_wrong_is_told_at_once(self, monkeypatch):
+        monkeypatch.setenv("STEPIQ_PORT", "high")
+        Path("stepiq.toml").write_text(
+            "[endpoint.lab]\n[endpoints.Lab]\napi_key = 'x'\n[oidc.A]\nissuer = 3\n"
+        )
+
+        with pytest.raises(SettingsInvalid) as caught:
+            settings.load()
+
+        assert [issue.path for issue in caught.value.issues] == [
+            "stepiq.toml: endpoint",
+            "stepiq.toml: endpoints.Lab",
+            "stepiq.toml: oidc.A",
+            "STEPIQ_PORT",
+            "stepiq.toml: endpoints.Lab.base_url",
+            "stepiq.toml: endpoints.Lab.api_key",
+            "stepiq.toml: oidc.A.issuer",
+            "stepiq.toml: oidc.A.client_id",
+        ]
+
+    def test_one_that_is_a_folder_is_refused(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("STEPIQ_CONFIG_FILE", str(tmp_path))
+
+        with pytest.raises(SettingsInvalid) as caught:
+            settings.load()
+
+        assert caught.value.message == (
+            f"STEPIQ_CONFIG_FILE: {tmp_path} cannot be read: Is a directory. Use a TOML file that stepIQ may read."
+        )
 
     @pytest.mark.parametrize("name", ["plans", "endpoints"])
     def test_the_environment_cannot_stand_in_for_it(self, monkeypatch, name):

@@ -66,16 +66,17 @@ class TestWatchdog:
         assert event["stack"].splitlines()[-1].endswith(" hold_the_loop")
         assert "test_watchdog.py" in event["stack"].splitlines()[-1]
 
-    def test_the_console_shows_it(
+    def test_the_console_shows_its_last_calls(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ):
         log_output.configure("console")
         # A logger keeps the configuration of its first use.
         monkeypatch.setattr(watchdog, "log", logging.get("stepiq.core.watchdog"))
 
-        watchdog._write(0.5, ["a.py:1 outer", "b.py:2 inner"])
+        watchdog._write(0.5, [f"a.py:{line} call" for line in range(1, 6)])
 
-        assert "a.py:1 outer\nb.py:2 inner" in capsys.readouterr().err
+        shown = capsys.readouterr().err
+        assert shown.endswith("\n…\na.py:3 call\na.py:4 call\na.py:5 call\n")
 
     async def test_a_loop_that_is_still_held_is_logged_before_it_is_free(
         self, monkeypatch: pytest.MonkeyPatch

@@ -53,6 +53,10 @@ class TestSettings:
     def test_each_has_its_row(self, variable):
         assert f"| `{variable}` |" in read("docs/reference/settings.md")
 
+    def test_a_list_shows_its_words_and_its_default(self):
+        row = "| `STEPIQ_OTLP_SIGNALS` | list of `traces`, `metrics` | `traces,metrics` |"
+        assert row in read("docs/reference/settings.md")
+
     @pytest.mark.parametrize("field", sorted(EndpointSettings.model_fields))
     def test_so_has_each_field_of_the_config_file(self, field):
         assert f"| `{field}` |" in read("docs/reference/settings.md")

@@ -30,7 +30,7 @@ class TestRows:
             ("Runs", "`step_timeout`", "execution.interpreter.attempts"),
             ("Runs", "`review_timeout`", "steps.human_review.handler"),
             ("Commands", "", "cli.inputs"),
-            ("Settings and start", "`settings_invalid`", "core.config_file"),
+            ("Settings and start", "`settings_invalid`", "core.setting_errors"),
             ("Mails", "", "accounts.recovery"),
         ],
     )

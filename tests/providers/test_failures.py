@@ -1,3 +1,5 @@
+import socket
+
 import httpx2
 
 from stepiq.providers.failures import explain, explain_reply
@@ -38,6 +40,17 @@ class TestExplain:
 
         assert (error.code, error.retryable) == ("provider_error", True)
         assert "could not be reached, or closed the connection" in error.message
+
+    def test_a_host_that_has_no_address_is_told(self):
+        error = httpx2.ConnectError("no")
+        error.__cause__ = socket.gaierror(-2, "Name or service not known")
+
+        message = explain(error, PLACE, None).message
+
+        assert (
+            "could not be reached: its host name was not found in DNS. Check `OPENAI_BASE_URL`,"
+            in message
+        )
 
     def test_an_address_behind_which_nobody_speaks_the_protocol_is_told(self):
         error = explain_reply(ProviderReply.read(404, {}, "<html>"), PLACE, str)

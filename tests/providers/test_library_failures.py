@@ -1,6 +1,13 @@
+import socket
+
 import httpx2
 from anthropic import BadRequestError
-from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, ModelTimeoutError
+from pydantic_ai.exceptions import (
+    ModelAPIError,
+    ModelConnectionError,
+    ModelHTTPError,
+    ModelTimeoutError,
+)
 
 from stepiq.providers import library_failures
 from stepiq.providers.base import ProviderError
@@ -48,6 +55,12 @@ class TestExplain:
         wrapped.__cause__ = cause
 
         assert explain(wrapped).status == 400
+
+    def test_a_host_that_has_no_address_is_told(self):
+        error = ModelConnectionError("claude-opus-5", "no")
+        error.__cause__ = socket.gaierror(-2, "Name or service not known")
+
+        assert "its host name was not found in DNS" in explain(error).message
 
     def test_other_exceptions_are_not_the_librarys(self):
         error = ValueError("x")

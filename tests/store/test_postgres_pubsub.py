@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from stepiq.store import postgres_pubsub
 from stepiq.store.database import Database, StoreUnavailable
@@ -12,6 +13,11 @@ from stepiq.store.postgres_pubsub import PostgresChanges
 from stepiq.store.pubsub import GAP
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+CUT = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE application_name = %s AND datname = current_database()"
+)
 
 
 @pytest.fixture
@@ -33,11 +39,7 @@ async def there(database: Database) -> AsyncIterator[PostgresChanges]:
 async def cut(database: Database, purpose: str) -> None:
     """Have the server end the sessions that serve a purpose."""
     async with await database.connect_alone("test") as connection:
-        await connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE application_name = %s AND datname = current_database()",
-            (f"stepiq {purpose}",),
-        )
+        await connection.execute(CUT, (f"stepiq {purpose}",))
 
 
 class TestStart:
@@ -152,6 +154,25 @@ class TestMayHaveMissed:
             async with asyncio.timeout(20):
                 while (await subscription.next()).payload != 1:
                     pass
+
+    async def test_an_outage_is_logged_once(
+        self, database: Database, here: PostgresChanges, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(postgres_pubsub, "_RETRY_SECONDS", 0.001)
+        attempts = asyncio.Queue[str]()
+
+        async def refuse(purpose: str) -> psycopg.AsyncConnection:
+            attempts.put_nowait(purpose)
+            raise OSError(purpose)
+
+        async with await database.connect_alone("test") as connection:
+            monkeypatch.setattr(database, "connect_alone", refuse)
+            with capture_logs() as logs:
+                await connection.execute(CUT, ("stepiq changes",))
+                for _ in range(3):
+                    assert await asyncio.wait_for(attempts.get(), 20) == "changes"
+
+        assert [line["event"] for line in logs] == ["changes_not_received"]
 
     async def test_what_could_not_be_told_is_told_as_missed(
         self,

@@ -14,6 +14,14 @@ only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indire
 
 UNSAFE = UnsafeStore("fsync is off. Turn it on.")
 
+GOOD = {
+    "version": 15,
+    "encoding": "UTF8",
+    "is_read_only": False,
+    "off": [],
+    "new_database": "CREATE DATABASE other OWNER ada;",
+}
+
 OLD = StoreUnsupported("The database server is PostgreSQL 14. Use another.")
 
 
@@ -70,7 +78,7 @@ class TestFlaws:
 
     @pytest.mark.parametrize("off", ["fsync", "full_page_writes"])
     def test_what_is_unsafe_says_how_to_accept_it(self, off):
-        (flaw,) = safety.judge(version=15, encoding="UTF8", is_read_only=False, off=[off])
+        (flaw,) = safety.judge(**{**GOOD, "off": [off]})
 
         assert f"ALTER SYSTEM SET {off} = on;" in flaw.message
         assert "STEPIQ_ALLOW_UNSAFE_STORE=true" in flaw.message
@@ -81,6 +89,11 @@ class TestFlaws:
 
 
 class TestJudge:
+    def test_another_encoding_gets_the_sql_for_another_database(self):
+        (flaw,) = safety.judge(**{**GOOD, "encoding": "LATIN1"})
+
+        assert flaw.message.endswith("Run as a superuser: CREATE DATABASE other OWNER ada;")
+
     @pytest.mark.parametrize(
         ("facts", "expected"),
         [
@@ -92,9 +105,7 @@ class TestJudge:
         ],
     )
     def test_it_names_each_flaw(self, facts, expected):
-        found = safety.judge(
-            **{"version": 15, "encoding": "UTF8", "is_read_only": False, "off": [], **facts}
-        )
+        found = safety.judge(**{**GOOD, **facts})
 
         unsafe = [isinstance(flaw, UnsafeStore) for flaw in found]
         assert unsafe == [is_unsafe for _, is_unsafe in expected]

@@ -78,7 +78,12 @@ async def register(
     """
     client, settings = client_of(request), services.settings
     has_token = _is_setup_token(doors, body.setup_token)
-    claim = service.RegistrationClaim(body.email, has_token, body.invitation)
+    claim = service.RegistrationClaim(
+        body.email,
+        has_token,
+        has_wrong_token=body.setup_token is not None and not has_token,
+        invitation=body.invitation,
+    )
     async with services.database.reading() as read:
         invitation = await service.check_registration(read, settings, claim)
     if not has_token:

@@ -22,9 +22,11 @@ class CredentialMissing(Unauthenticated):
 
     code = "credential_missing"
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_key_only: bool = False) -> None:
         super().__init__(
-            "This route requires a credential. Send `Authorization: Bearer TOKEN` or `X-API-Key: sk_live_…`."
+            "This route requires an API key. Send `X-API-Key: sk_live_…`."
+            if is_key_only
+            else "This route requires a credential. Send `Authorization: Bearer TOKEN` or `X-API-Key: sk_live_…`."
         )
 
 
@@ -279,11 +281,14 @@ class SetupRequired(Forbidden):
 
     code = "setup_required"
 
-    def __init__(self) -> None:
-        super().__init__(
-            "This server has no account yet. To register its administrator, send the setup token as `setup_token`. "
-            "To get the token, run `stepiq setup-token` on the server."
+    def __init__(self, *, is_wrong: bool = False) -> None:
+        """`is_wrong`: a setup token was sent, but it is not that of this server."""
+        start = (
+            "This server has no account yet, and `setup_token` is not its setup token."
+            if is_wrong
+            else "This server has no account yet. To register its administrator, send the setup token as `setup_token`."
         )
+        super().__init__(f"{start} To get the token, run `stepiq setup-token` on the server.")
 
 
 class SetupDone(Conflict):
@@ -312,9 +317,12 @@ class AccountNotFound(NotFound):
 
     code = "account_not_found"
 
-    def __init__(self, email: str) -> None:
+    def __init__(self, email: str, *, is_invited: bool = False) -> None:
+        """`is_invited`: the address has an open invitation."""
         super().__init__(
-            f"Account {email} does not exist. Create it with `stepiq users create {email}`.",
+            f"Account {email} does not exist yet: its invitation is open. To change the invitation, invite the address again."
+            if is_invited
+            else f"Account {email} does not exist. Create it with `stepiq users create {email}`.",
             email=email,
         )
 

@@ -15,6 +15,7 @@ from stepiq.accounts.actor import SCOPES_OF_ROLE, Actor, Credential, Scope, incl
 from stepiq.accounts.authentication import Authenticator
 from stepiq.accounts.errors import (
     AdminRequired,
+    CredentialMissing,
     KeyRequired,
     MemberRequired,
     RoleMissing,
@@ -149,11 +150,19 @@ def _workspace(request: Request) -> UUID | None:
 
 async def authenticated(request: Request, doors: DoorsDep, services: ServicesDep) -> Actor:
     """The caller, by a credential in a header or the session cookie, within the request limits of their plan."""
-    actor = await authenticate(doors, request)
+    try:
+        actor = await authenticate(doors, request)
+    except CredentialMissing:
+        raise CredentialMissing(is_key_only=_is_key_only(request)) from None
     requests.set_caller(request.scope, actor.workspace_id, actor.scopes, actor.principal_id)
     act_for(actor.workspace_id)
     _count_request(request, doors.requests, actor, services.plans.get(actor.plan))
     return actor
+
+
+def _is_key_only(request: Request) -> bool:
+    found = requests.dependencies_of(request.scope)
+    return any(isinstance(each, Scoped) and each.is_key_only for each in found)
 
 
 def _count_request(request: Request, limiter: Limiter, actor: Actor, plan: RequestPlan) -> None:

@@ -101,6 +101,8 @@ class RegistrationClaim:
     """Normalised."""
     has_setup_token: bool
     """Whether the caller has sent the setup token, which permits creating the first account."""
+    has_wrong_token: bool = False
+    """Whether the caller has sent another text as the setup token."""
     invitation: str | None = None
 
 
@@ -176,7 +178,7 @@ async def _is_first(session: Session) -> bool:
 
 def _check_setup(claim: RegistrationClaim) -> None:
     if not claim.has_setup_token:
-        raise SetupRequired
+        raise SetupRequired(is_wrong=claim.has_wrong_token)
 
 
 def _check_open(registration: RegistrationPolicy) -> None:
@@ -356,7 +358,8 @@ async def user_named(session: Session, email: str) -> Any:
     """
     row = await account_queries.any_by_email(session, email)
     if row is None:
-        raise AccountNotFound(email)
+        is_invited = await invitation_queries.is_open(session, email, clock.now())
+        raise AccountNotFound(email, is_invited=is_invited)
     return row
 
 

@@ -125,7 +125,7 @@ def _pair(file: Path) -> tuple[Path, Path]:
     if found is None:
         wanted = file.with_name(f"{stem}.test.yaml")
         raise UsageError(
-            f"{file} has no tests: {wanted} is missing. `stepiq docs testing` explains its content."
+            f"{file} has no tests: {wanted} is missing. `stepiq docs testing` describes its content."
         )
     return file, found
 

@@ -3,7 +3,8 @@
 import os
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
 
 from stepiq.core import oidc_settings
 from stepiq.core import setting_urls as urls
-from stepiq.core.setting_errors import SettingsInvalid
+from stepiq.core.errors import Issue
+from stepiq.core.validation import unknown
 
 
 class EndpointSettings(BaseModel):
@@ -48,37 +50,71 @@ CONFIG_FILE_TABLES: Mapping[str, Collection[str]] = {
 """Tables of the config file, each with the fields of its entries. `billing.plans` knows those of plans."""
 
 
-def read_config_file(path: Path) -> dict[str, Any]:
-    """The tables of the file by name; empty if the file does not exist. `billing.plans` checks the plans.
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """What a config file contains."""
 
-    Raises:
-        SettingsInvalid: the file cannot be read, or has an unknown table or an invalid name.
+    tables: Mapping[str, Any]
+    """The known tables by name. `Settings` and `billing.plans` check their fields."""
+    problems: Sequence[Issue] = ()
+    """Why it cannot be read, or unknown tables, and names that are not valid."""
+
+
+def read_config_file(path: Path, *, is_named: bool) -> ConfigFile:
+    """Read the file. Without `is_named`, it need not exist.
+
+    Args:
+        path: the file.
+        is_named: whether STEPIQ_CONFIG_FILE names it.
     """
+    place, file = (
+        ("STEPIQ_CONFIG_FILE", str(path.absolute())) if is_named else (str(path), "The file")
+    )
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsInvalid(f"{path} cannot be read: {str(error).rstrip('.')}.") from None
-    unknown = sorted(set(content) - CONFIG_FILE_TABLES.keys())
-    if unknown:
-        raise SettingsInvalid(
-            f"{path}: the table `{unknown[0]}` is unknown. Use [endpoints.NAME], [plans.NAME] and [oidc.NAME]."
+        if not is_named:
+            return ConfigFile({})
+        return _unreadable(place, f"{file} does not exist. Create the file, or correct the path.")
+    except OSError as error:
+        return _unreadable(
+            place,
+            f"{file} cannot be read: {error.strerror or error}. Use a TOML file that stepIQ may read.",
         )
-    endpoints = content.get("endpoints", {})
-    if not isinstance(endpoints, dict):
-        raise SettingsInvalid(f"{path}: `endpoints` must be tables: [endpoints.NAME].")
-    for name in cast(dict[str, Any], endpoints):
-        if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", name):
-            raise SettingsInvalid(
-                f"{path}: [endpoints.{name}] is not a valid name. Use lower-case letters, digits, - and _."
-            )
-    providers = content.get("oidc", {})
-    if not isinstance(providers, dict):
-        raise SettingsInvalid(f"{path}: `oidc` must be tables: [oidc.NAME].")
-    for name in cast(dict[str, Any], providers):
-        try:
-            oidc_settings.check_name(name)
-        except ValueError as error:
-            raise SettingsInvalid(f"{path}: {error}.") from None
-    return content
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return _unreadable(place, f"{file} is not valid TOML: {str(error).rstrip('.')}.")
+    tables = {name: table for name, table in content.items() if name in CONFIG_FILE_TABLES}
+    problems = [
+        Issue(f"{path}: {name}", "setting", unknown("table", name, CONFIG_FILE_TABLES))
+        for name in sorted(content.keys() - tables)
+    ]
+    for table, check in _NAMES.items():
+        for name in _keys(tables.get(table)):
+            try:
+                check(name)
+            except ValueError as error:
+                problems.append(Issue(f"{path}: {table}.{name}", "setting", f"{error}."))
+    return ConfigFile(tables, problems)
+
+
+def _unreadable(place: str, message: str) -> ConfigFile:
+    return ConfigFile({}, [Issue(place, "setting", message)])
+
+
+def _keys(table: object) -> Collection[str]:
+    # `Settings` refuses what is not a table.
+    return cast(dict[str, Any], table).keys() if isinstance(table, dict) else ()
+
+
+def _check_endpoint(name: str) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", name):
+        raise ValueError(
+            f"`{name}` is not a valid name of an endpoint. Use lower-case letters, digits, - and _"
+        )
+
+
+_NAMES: Mapping[str, Callable[[str], object]] = {
+    "endpoints": _check_endpoint,
+    "oidc": oidc_settings.check_name,
+}
+"""Tables whose names of entries are checked."""

@@ -21,6 +21,8 @@ with hidden("rich"):
 LogFormat = Literal["auto", "console", "json"]
 
 _OF_SEVERAL_LINES = ("exception", "stack")
+_CONSOLE_CALLS = 3
+"""Number of calls of a stack that people see. In JSON, it is complete."""
 
 
 def is_for_people(log_format: LogFormat, stream: TextIO | None = None) -> bool:
@@ -65,6 +67,7 @@ def configure(
         # The default formatter would show values of variables: passwords, prompts, keys.
         colors = target.isatty()
         final += [
+            _shorten_stack,
             _escape_controls,
             structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=_plain_traceback),
         ]
@@ -109,6 +112,13 @@ def python_captured() -> Generator[None]:
     finally:
         logging.captureWarnings(False)
         threading.excepthook, sys.unraisablehook = before
+
+
+def _shorten_stack(_logger: object, _method: str, event: EventDict) -> EventDict:
+    calls = str(event.get("stack") or "").splitlines()
+    if len(calls) > _CONSOLE_CALLS:
+        event["stack"] = "\n".join(["…", *calls[-_CONSOLE_CALLS:]])
+    return event
 
 
 def _escape_controls(_logger: object, _method: str, event: EventDict) -> EventDict:

@@ -42,8 +42,22 @@ def checked_mail_server(url: SecretStr | None) -> SecretStr | None:
     return url
 
 
-def is_origin(url: str) -> bool:
-    """Whether a URL is http or https, and has only a host, an optional port and slashes."""
+def checked_origin(url: str) -> str:
+    """The URL of a server without a path, unchanged.
+
+    Raises:
+        ValueError: it is not http or https, or has more than a host, an optional port and slashes.
+    """
+    if _is_origin(url):
+        return url
+    if "://" not in url and _is_origin(f"https://{url}"):
+        raise ValueError(f"write the scheme, too: `https://{url}`, or `http://{url}` without TLS")
+    raise ValueError(
+        "use `https://` or `http://`, a host and optionally a port, such as `https://stepiq.example.com`"
+    )
+
+
+def _is_origin(url: str) -> bool:
     try:
         parts = urlsplit(url)
         has_port = parts.port != 0

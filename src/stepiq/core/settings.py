@@ -32,8 +32,6 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from stepiq.core import addresses, otlp_settings
 from stepiq.core import setting_urls as urls
 from stepiq.core.config_file import CONFIG_FILE_TABLES, EndpointSettings, read_config_file
-from stepiq.core.environment import variable
-from stepiq.core.errors import Issue
 from stepiq.core.oidc_settings import OidcSettings, read_variable
 from stepiq.core.otlp_settings import OtlpSignal
 from stepiq.core.setting_errors import invalid, of_validation, spellings
@@ -291,9 +289,7 @@ class Settings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def _origin(cls, value: str) -> str:
-        if value and not urls.is_origin(value):
-            raise ValueError("use an address without a path, such as `https://stepiq.example.com`")
-        return value
+        return urls.checked_origin(value) if value else value
 
     @field_validator(
         "openai_base_url",
@@ -434,18 +430,23 @@ def load(flags: Mapping[str, str] = _NO_FLAGS, /, **overrides: Any) -> Settings:
     Raises:
         SettingsInvalid: with one issue per setting, named as the operator wrote it. Secrets are not shown.
     """
-    try:
-        settings = Settings(**overrides)
-        if "config_file" not in overrides:
-            _require_config_file(settings)
-        config = read_config_file(settings.config_file)
-        merged: dict[str, Any] = {**config, **overrides}
-        return Settings(**merged)
-    except ValidationError as error:
-        given = {name.upper() for name, value in os.environ.items() if value}
-        used = {name: flag for name, flag in flags.items() if name in overrides}
-        file = _file_of(overrides)
-        raise of_validation(error, _fields(), given, used, file, CONFIG_FILE_TABLES) from None
+    named = None if "config_file" in overrides else _named_file()
+    file = str(overrides.get("config_file") or named or "stepiq.toml")
+    config = read_config_file(Path(file), is_named=named is not None)
+    given = {name.upper() for name, value in os.environ.items() if value}
+    used = {name: flag for name, flag in flags.items() if name in overrides}
+    problems = list(config.problems)
+    settings = None
+    # First without the file: a variable with the name of one of its tables is refused, too.
+    for values in (overrides, {**config.tables, **overrides}):
+        try:
+            settings = Settings(**values)
+        except ValidationError as error:
+            found = of_validation(error, _fields(), given, used, file, CONFIG_FILE_TABLES)
+            problems += found.issues
+    if settings is None or problems:
+        raise invalid(*dict.fromkeys(problems))
+    return settings
 
 
 def unknown_variables(settings: Settings) -> dict[str, str | None]:
@@ -466,22 +467,17 @@ def unknown_variables(settings: Settings) -> dict[str, str | None]:
     return found
 
 
+def _named_file() -> str | None:
+    # As in all settings, the case of the variable does not matter.
+    given = (value for name, value in os.environ.items() if name.upper() == "STEPIQ_CONFIG_FILE")
+    return next(filter(None, given), None)
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _require_config_file(settings: Settings) -> None:
-    file = settings.config_file
-    if "config_file" in settings.model_fields_set and not file.exists():
-        message = f"{file.absolute()} does not exist. Create the file, or correct the path."
-        raise invalid(Issue("STEPIQ_CONFIG_FILE", "setting", message))
-
-
-def _file_of(overrides: dict[str, Any]) -> str:
-    return str(overrides.get("config_file") or variable("STEPIQ_CONFIG_FILE") or "stepiq.toml")
 
 
 def _fields() -> dict[str, FieldInfo]:

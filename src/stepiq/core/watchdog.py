@@ -150,7 +150,7 @@ class Watchdog:
 
 
 def _write(held: float, stack: list[str], **facts: object) -> None:
-    # The console prints `stack` below the event if it is text.
+    # The console prints the last calls of `stack` below the event if it is text.
     log.warning("event_loop_held", seconds=round(held, 3), stack="\n".join(stack), **facts)
 
 

@@ -14,6 +14,9 @@ STRING = "a string"
 _TRUE = {"y", "yes", "on", "true", "1"}
 _FALSE = {"n", "no", "off", "false", "0"}
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_GROUPED = re.compile(r"-?[0-9]{1,3}(?:[_, ][0-9]{3})+")
+_MULTIPLE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([km])")
+_MULTIPLES = {"k": 1_000, "m": 1_000_000}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([a-z]+)")
 _SECONDS = {
     "ms millisecond milliseconds": 0.001,
@@ -70,6 +73,10 @@ def _number(name: str, value: Json) -> str:
     written = value.strip().lower()
     if _NUMBER.fullmatch(written):
         return f" Write `{name}: {written}`, without quotes."
+    if _GROUPED.fullmatch(written):
+        return f" Write `{name}: {re.sub('[_, ]', '', written)}`."
+    if not name.endswith(("seconds", "_ms")) and (found := _MULTIPLE.fullmatch(written)):
+        return f" Write `{name}: {float(found[1]) * _MULTIPLES[found[2]]:.0f}`."
     if found := _DURATION.fullmatch(written):
         seconds = next((size for units, size in _SECONDS.items() if found[2] in units.split()), 0)
         amount = float(found[1]) * seconds * (1000 if name.endswith("_ms") else 1)

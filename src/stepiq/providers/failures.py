@@ -1,5 +1,6 @@
 """Converts errors of providers to messages for the run's owner."""
 
+import socket
 from collections.abc import Callable
 
 import httpx2
@@ -100,7 +101,7 @@ def explain(
         case httpx2.TransportError() if answering:
             return broken_off(place)
         case httpx2.TransportError():
-            return unreachable(place)
+            return unreachable(error, place)
         case _:
             return unreadable(str(error), place, hide)
 
@@ -206,14 +207,28 @@ def timed_out(place: FailurePlace) -> ProviderError:
     return _unreachable(place, "did not respond in time")
 
 
-def unreachable(place: FailurePlace) -> ProviderError:
+def unreachable(error: BaseException, place: FailurePlace) -> ProviderError:
     """The provider cannot be reached, or closed the connection."""
+    if _is_unknown_name(error):
+        return _unreachable(
+            place,
+            "could not be reached: its host name was not found in DNS",
+            f"Check {place.url}, and the network of the server.",
+        )
     return _unreachable(place, "could not be reached, or closed the connection")
 
 
-def _unreachable(place: FailurePlace, what: str) -> ProviderError:
-    advice = place.when_unreachable or (
-        f"Check that it is running and that {place.url} is correct."
+def _is_unknown_name(error: BaseException) -> bool:
+    if isinstance(error, socket.gaierror):
+        return True
+    return error.__cause__ is not None and _is_unknown_name(error.__cause__)
+
+
+def _unreachable(place: FailurePlace, what: str, advice: str = "") -> ProviderError:
+    advice = (
+        advice
+        or place.when_unreachable
+        or f"Check that it is running and that {place.url} is correct."
     )
     return ProviderError(
         "provider_error",

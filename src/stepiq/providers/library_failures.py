@@ -42,7 +42,7 @@ def explain(
         case ModelTimeoutError():
             return timed_out(place)
         case ModelConnectionError():
-            return unreachable(place)
+            return unreachable(error, place)
         case _:
             pass
     if (reply := _reply_behind(error)) is not None:

@@ -37,4 +37,7 @@ NOT_CONFINED = "The code was not run, because the server could not isolate it. `
 
 def too_long(seconds: float) -> str:
     """Message for code that exceeded its time limit."""
-    return f"The code ran longer than {seconds:g} s. Make it do less, or raise `timeout_seconds` (at most 30)."
+    longest = LONGEST_TIMEOUT.total_seconds()
+    if seconds >= longest:
+        return f"The code ran longer than {seconds:g} s, the longest time limit. Make it do less, or split the step."
+    return f"The code ran longer than {seconds:g} s. Make it do less, or raise `timeout_seconds` (at most {longest:g})."

@@ -19,6 +19,7 @@ from stepiq.accounts.http import (
     person,
 )
 from stepiq.store.states import Role
+from stepiq.web.requests import dependencies
 from stepiq.web.transactions import TAKES_KEYS
 
 _PEOPLE: frozenset[Callable[..., Any]] = frozenset({person})
@@ -90,7 +91,7 @@ def routes_of(app: FastAPI) -> list[Route]:
 def _each_route(app: FastAPI) -> Iterator[Route]:
     for context in iter_route_contexts(app.routes):
         dependant: Dependant = context.dependant
-        calls = frozenset(_calls(dependant))
+        calls = frozenset(dependencies(dependant))
         for method in context.methods or ():
             yield Route(
                 method=method,
@@ -100,12 +101,6 @@ def _each_route(app: FastAPI) -> Iterator[Route]:
                 access=_access(calls),
                 takes_key=method == "POST" and not calls.isdisjoint(TAKES_KEYS),
             )
-
-
-def _calls(dependant: Dependant) -> Iterator[Any]:
-    for dependency in dependant.dependencies:
-        yield dependency.call
-        yield from _calls(dependency)
 
 
 def _access(calls: frozenset[Any]) -> Access:

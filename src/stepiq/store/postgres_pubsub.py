@@ -95,15 +95,19 @@ class PostgresChanges(LocalChanges):
         self._awake.set()
 
     async def _send_batches(self) -> None:
+        is_reported = False
         while True:
             try:
                 connection = await self._database.connect_alone("notify")
                 async with connection:
                     # A crash of the database loses notifications anyway, so waiting for the disk is useless.
                     await connection.execute("SET synchronous_commit = off")
+                    is_reported = False
                     await self._send_through(connection)
             except Exception as error:
-                log.warning("changes_not_published", reason=type(error).__name__)
+                if not is_reported:
+                    log.warning("changes_not_published", reason=type(error).__name__)
+                is_reported = True
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _send_through(self, connection: psycopg.AsyncConnection) -> None:
@@ -129,17 +133,21 @@ class PostgresChanges(LocalChanges):
         return list(dict.fromkeys(self._waiting.popleft() for _ in range(number)))
 
     async def _listen(self, connection: psycopg.AsyncConnection | None) -> None:
+        is_reported = False
         while True:
             try:
                 if connection is None:
                     connection = await self._database.connect_alone("changes")
                     await connection.execute(f"LISTEN {CHANNEL}".encode())
                     super().may_have_missed()
+                is_reported = False
                 async with connection:
                     async for notification in connection.notifies():
                         self._receive(notification.payload)
             except Exception as error:
-                log.warning("changes_not_received", reason=type(error).__name__)
+                if not is_reported:
+                    log.warning("changes_not_received", reason=type(error).__name__)
+                is_reported = True
             connection = None
             await asyncio.sleep(_RETRY_SECONDS)
 

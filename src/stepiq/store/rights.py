@@ -38,9 +38,12 @@ WHERE relkind IN ('r', 'p') AND (
 )
 ORDER BY relname
 """
+# Not REASSIGN OWNED: it would also take what is not stepIQ's from the owner, and fails for the bootstrap role.
 _CHANGE_OWNER = """\
-DO $$ DECLARE t record; BEGIN FOR t IN SELECT * FROM pg_tables WHERE schemaname IN ({schemas}) LOOP \
-EXECUTE format('ALTER TABLE %I.%I OWNER TO {role}', t.schemaname, t.tablename); END LOOP; END $$;"""
+DO $$ DECLARE t record; BEGIN FOR t IN SELECT 'TABLE ' || oid::regclass AS name FROM pg_class \
+WHERE relkind IN ('r', 'p') AND relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ({schemas})) \
+UNION ALL SELECT 'ROUTINE ' || oid::regprocedure FROM pg_proc WHERE pronamespace = to_regnamespace('{queue}') \
+LOOP EXECUTE 'ALTER ' || t.name || ' OWNER TO {role}'; END LOOP; END $$;"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,26 +157,26 @@ def _tables(found: Sequence[_Table], facts: _Facts, is_current: bool) -> Iterato
     ]
     if wrong:
         count = f"{len(wrong)} table" + ("" if len(wrong) == 1 else "s")
+        owner = quoted(wrong[0].owner)
+        advice = ""
+        owners = {table.owner_id for table in wrong}
+        if len(owners) == 1 and _BOOTSTRAP_ROLE not in owners:
+            advice = f" If {owner} is the role of the server, use it in STEPIQ_DATABASE_URL. Otherwise, change the owner."
         yield MissingRight(
-            f"The role {role} does not own {count} of the database {database}, such as {wrong[0].name}, which"
-            f" {quoted(wrong[0].owner)} owns.",
-            _new_owner({(table.owner_id, table.owner) for table in wrong}, facts),
+            f"The role {role} does not own {count} of the database {database}, such as {wrong[0].name}, which {owner} owns.{advice}",
+            _new_owner(facts),
         )
 
 
-def _new_owner(owners: set[tuple[int, str]], facts: _Facts) -> str:
+def _new_owner(facts: _Facts) -> str:
     role = quoted(facts.role)
-    if all(owner_id != _BOOTSTRAP_ROLE for owner_id, _ in owners):
-        names = ", ".join(sorted(quoted(name) for _, name in owners))
-        return f"REASSIGN OWNED BY {names} TO {role};"
-    # The bootstrap role owns the system catalogs, so REASSIGN OWNED fails for it.
     schemas = [facts.schema or "public"]
     change = ""
     if facts.has_queue_schema:
         schemas.append(QUEUE_SCHEMA)
         change = f"ALTER SCHEMA {QUEUE_SCHEMA} OWNER TO {role}; "
     listed = ", ".join(f"'{schema}'" for schema in schemas)
-    return change + _CHANGE_OWNER.format(schemas=listed, role=role)
+    return change + _CHANGE_OWNER.format(schemas=listed, role=role, queue=QUEUE_SCHEMA)
 
 
 def _may(connection: psycopg.Connection, statement: str) -> bool:

@@ -66,6 +66,9 @@ def flaws(url: URL) -> list[Unavailable]:
             encoding=values["server_encoding"],
             is_read_only=values["transaction_read_only"] == "on",
             off=[name for name in ("fsync", "full_page_writes") if values[name] == "off"],
+            new_database=refusals.another_database(
+                refusals.quoted(connection.info.user), connection.info.dbname
+            ),
         )
         connection.rollback()
         if all(isinstance(flaw, UnsafeStore) for flaw in found):
@@ -76,8 +79,13 @@ def flaws(url: URL) -> list[Unavailable]:
     return found
 
 
-def judge(*, version: int, encoding: str, is_read_only: bool, off: list[str]) -> list[Unavailable]:
-    """The problems of a server, from its major version, encoding, read-only state and parameters that are off."""
+def judge(
+    *, version: int, encoding: str, is_read_only: bool, off: list[str], new_database: str
+) -> list[Unavailable]:
+    """The problems of a server, from its major version, encoding, read-only state and parameters that are off.
+
+    `new_database` is the SQL that creates another database for the role.
+    """
     found: list[Unavailable] = []
     if version < OLDEST_POSTGRES:
         found.append(
@@ -88,8 +96,8 @@ def judge(*, version: int, encoding: str, is_read_only: bool, off: list[str]) ->
     if encoding != "UTF8":
         found.append(
             StoreUnsupported(
-                f"The encoding of the database is {encoding}, which cannot store every text. Create a database with:"
-                " CREATE DATABASE name OWNER role ENCODING 'UTF8' TEMPLATE template0;"
+                f"The encoding of the database is {encoding}, which cannot store every text. Create another one, and use it in"
+                f" STEPIQ_DATABASE_URL. Run as a superuser: {new_database}"
             )
         )
     if is_read_only:

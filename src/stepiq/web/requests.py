@@ -1,6 +1,6 @@
 """Facts about the current request, stored in its ASGI scope."""
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextvars import ContextVar
 from ipaddress import ip_address
 from typing import Any
@@ -121,9 +121,25 @@ def id_of(scope: Mapping[str, Any]) -> str:
 
 def route_of(scope: Mapping[str, Any]) -> str | None:
     """The template of the matched route, such as `/api/runs/{run_id}`; None if no route matched."""
-    # The framework's own `route` of an included router lacks the prefix.
-    whole = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    whole = _matched(scope)
     return None if whole is None else str(whole.path)
+
+
+def dependencies_of(scope: Mapping[str, Any]) -> Iterator[Any]:
+    """What the matched route depends on, directly or through others."""
+    return dependencies(_matched(scope).dependant)
+
+
+def dependencies(dependant: Any) -> Iterator[Any]:
+    """The functions in FastAPI's description of a route's dependencies."""
+    for dependency in dependant.dependencies:
+        yield dependency.call
+        yield from dependencies(dependency)
+
+
+def _matched(scope: Mapping[str, Any]) -> Any:
+    # The framework's own `route` of an included router lacks the prefix.
+    return scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
 
 
 def note(scope: Mapping[str, Any], **facts: object) -> None:

@@ -214,6 +214,14 @@ class TestRefused:
         assert "damaged" in said.err
         assert run_ids() == [kept.run_id]
 
+    def test_a_file_of_another_kind(self, cli: Cli, kept: Kept):
+        Path(FILE).write_text("name: Greet\n")
+
+        said = cli("restore", FILE, "--force")
+
+        assert said.code == 1
+        assert "is not a backup of stepIQ. Give a file that `stepiq backup` created." in said.err
+
     @pytest.mark.parametrize("name", ["../stepiq.db", "/etc/passwd", "keys/../../master.key"])
     def test_one_with_members_of_its_own(self, cli: Cli, kept: Kept, name: str, tmp_path: Path):
         cli("backup", FILE)

@@ -111,6 +111,12 @@ class TestUnresolved:
         assert "line 2, column" in caught.value.message
         assert caught.value.code == "template_unresolved"
 
+    def test_the_message_shows_how_to_write_a_fallback(self):
+        with pytest.raises(TemplateUnresolved) as caught:
+            render("{{input.title}}")
+
+        assert 'write a fallback: `{{default input.title "…"}}`.' in caught.value.message
+
     def test_a_root_name_inside_a_block_gets_the_hint_to_say_root(self):
         with pytest.raises(TemplateUnresolved, match=r"Write `@root.input.topic`"):
             render("{{#each input.rows}}{{input.topic}}{{/each}}")

@@ -123,4 +123,10 @@ class TestCheckProviders:
         assert named(found, "provider local").status is Status.NOTE
         (default,) = await check_default_model(load())
         assert default.status is Status.FAILED
-        assert default.advice.startswith("Until you fix this, steps without `model` fail")
+        assert default.advice.startswith("Until you fix this, steps without `model` fail. Only")
+
+    async def test_no_key_helps_a_default_model_that_is_unknown(self, folder: Path):
+        (default,) = await check_default_model(load(default_model="gpt5"))
+
+        assert default.status is Status.FAILED
+        assert default.advice == "Until you fix this, steps without `model` fail."

@@ -102,6 +102,9 @@ class TestCredentials:
         response = await client.post(url, json={"topic": "a"})
 
         assert response.status_code == 401
+        assert response.json()["detail"] == (
+            "This route requires an API key. Send `X-API-Key: sk_live_…`."
+        )
 
     async def test_a_session_is_not_enough(self, owner, url):
         response = await owner.post(url, json={"topic": "a"})

@@ -70,6 +70,12 @@ async def spend(session: Session, token_hash: bytes, email: str, now: datetime) 
     return (await session.execute(statement)).one_or_none()
 
 
+async def is_open(session: Session, email: str, now: datetime) -> bool:
+    """Whether an address has an open invitation, to a workspace or to register."""
+    wanted = sa.exists().where(invitations.c.email == email, _is_open(now))
+    return await session.scalar(sa.select(wanted)) or False
+
+
 async def is_invited(session: Session, email: str, now: datetime) -> bool:
     """Whether an address has an open invitation to a workspace."""
     return await session.scalar(sa.select(sa.exists(_to_workspaces(email, now)))) or False

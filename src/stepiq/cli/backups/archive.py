@@ -30,6 +30,7 @@ KEYS = ("keys/master.key", "keys/previous-master.keys", "keys/jwt.key")
 
 _MAGIC = b"PGDMP"
 """The start of a file of `pg_dump --format=custom`."""
+_ZIP_MAGIC = b"PK"
 _MANIFEST_BYTES = 64 * 1024
 _KEY_BYTES = 64 * 1024
 _CHUNK_BYTES = 1024 * 1024
@@ -162,7 +163,7 @@ def reading(path: Path) -> Generator[Reader]:
                 _check(archive, name, content, path)
             yield Reader(archive, manifest)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError) as error:
-        raise (_of_pg_dump(path) or _damaged(path)) from error
+        raise (_of_another_kind(path) or _damaged(path)) from error
     except FileNotFoundError:
         raise UsageError(
             f"File {path} does not exist. Give a file that `stepiq backup` created."
@@ -238,13 +239,18 @@ def _check(archive: zipfile.ZipFile, name: str, content: Content, path: Path) ->
         raise _damaged(path)
 
 
-def _of_pg_dump(path: Path) -> BackupUnusable | None:
+def _of_another_kind(path: Path) -> BackupUnusable | None:
     with path.open("rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:
-            return None
-    return BackupUnusable(
-        f"{path} is a dump of PostgreSQL, which `pg_restore` restores. See `stepiq docs backups#postgresql`."
-    )
+        start = file.read(len(_MAGIC))
+    if start == _MAGIC:
+        return BackupUnusable(
+            f"{path} is a dump of PostgreSQL, which `pg_restore` restores. See `stepiq docs backups#postgresql`."
+        )
+    if start and not start.startswith(_ZIP_MAGIC):
+        return BackupUnusable(
+            f"{path} is not a backup of stepIQ. Give a file that `stepiq backup` created."
+        )
+    return None
 
 
 def _damaged(path: Path) -> BackupUnusable:

@@ -158,7 +158,7 @@ class Renderer:
             reason = f"`{holder}` has no {kind} `{part}`"
         else:
             reason = f"`{holder}` is {kind_of(value)}, so it has no fields"
-        hint = "Correct the name, or write a fallback: `{{default …}}`."
+        hint = f'Correct the name, or write a fallback: `{{{{default {path.text} "…"}}}}`.'
         if path.frame and depth == 0 and part in _ROOT_NAMES:
             hint = f"Inside `#each` and `#with`, a name is a field of the item. Write `@root.{path.text}`."
         raise TemplateUnresolved(

@@ -8,7 +8,13 @@ from stepiq.core.setting_errors import SettingsInvalid
 from stepiq.core.settings import Settings
 from stepiq.providers.base import ProviderError
 from stepiq.providers.local_weights import weights_path, weights_present
-from stepiq.providers.registry import PROBE_SECONDS, ModelUnusable, ProviderInfo, Providers
+from stepiq.providers.registry import (
+    PROBE_SECONDS,
+    ModelUnknown,
+    ModelUnusable,
+    ProviderInfo,
+    Providers,
+)
 from stepiq.server.checks.check import Check, failed, fatal, note, ok
 
 
@@ -31,7 +37,9 @@ async def check_default_model(settings: Settings) -> list[Check]:
     except SettingsInvalid as error:
         return [fatal("providers", error)]
     except ModelUnusable as error:
-        advice = "Until you fix this, steps without `model` fail, except for accounts that store a provider key as a secret."
+        advice = "Until you fix this, steps without `model` fail."
+        if not isinstance(error, ModelUnknown):
+            advice += " Only accounts that store a provider key as a secret can run them."
         return [failed("default model", error.message, advice)]
     return [ok("default model", f"{model.id}, for steps without `model`")]
 
