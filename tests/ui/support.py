@@ -40,13 +40,6 @@ _END_OF_MOTION = """async () => {
         await Promise.all(all.map((each) => each.finished.catch(() => undefined)));
     }
 }"""
-# Otherwise, colors would change step by step from each element to those inside it, which takes longer than the check.
-_STILL = """() => {
-    if (window.still !== undefined) return;
-    window.still = new CSSStyleSheet();
-    window.still.replaceSync("*, ::before, ::after { transition-property: none !important; }");
-    document.adoptedStyleSheets.push(window.still);
-}"""
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _COLOR_RULES = ["color-contrast", "link-in-text-block"]
 """The rules among these that depend on colors. A theme changes nothing else."""
@@ -241,7 +234,6 @@ async def _is_dark(page: Page) -> bool:
 
 
 async def _show_in(page: Page, scheme: Literal["light", "dark"]) -> None:
-    await page.evaluate(_STILL)
     await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     await expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
 
