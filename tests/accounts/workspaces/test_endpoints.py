@@ -2,8 +2,9 @@ from datetime import timedelta
 
 import pytest
 
+from stepiq.accounts import service
 from stepiq.accounts.authentication import Authenticator
-from stepiq.accounts.errors import CredentialInvalid, NoWorkspace
+from stepiq.accounts.errors import AccountNotFound, CredentialInvalid, NoWorkspace
 from stepiq.core import ids
 from stepiq.core.settings import RegistrationPolicy
 from stepiq.store.states import Role
@@ -348,6 +349,16 @@ class TestInvitations:
         by_new = await client.post("/api/auth/register", json=registration | {"invitation": token})
 
         assert [outcome(each) for each in (by_other, by_new)] == [(422, "invitation_invalid")] * 2
+
+    @pytest.mark.both_stores
+    async def test_a_person_who_has_not_answered_has_no_account_yet(self, owner, database):
+        await self.invite(owner)
+
+        async with database.reading() as session:
+            with pytest.raises(AccountNotFound) as raised:
+                await service.user_named(session, "eve@example.com")
+
+        assert "its invitation is open" in raised.value.message
 
     @pytest.mark.both_stores
     async def test_it_can_be_withdrawn(self, owner, client):
