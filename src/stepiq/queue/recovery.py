@@ -202,7 +202,7 @@ class Recovery:
     async def _watch_loop(self) -> None:
         """Note every second that the event loop responds, until cancelled. A wait for the database does not prevent it."""
         while True:
-            # Otherwise, nothing would notice a stall that ends before the next question.
+            # Before the time is replaced: otherwise, a stall that nobody else has noticed would be forgotten.
             self._was_held()
             self._seen_at = asyncio.get_running_loop().time()
             await asyncio.sleep(_EVERY_SECONDS)

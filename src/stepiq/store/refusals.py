@@ -68,8 +68,8 @@ _NO_HBA_LINE = _Cause(
 )
 _NOT_READY = _Cause("Try again in a moment.", is_temporary=True)
 _SUSPENDED = _Cause(
-    "The process did not use it for longer than the server allows, for example because the machine was suspended. Start"
-    " the process again.",
+    "The process did not use the connection for longer than the server allows, for example because the machine was"
+    " suspended. Start the process again.",
     is_temporary=True,
 )
 _WRONG_PASSWORD = _Cause(
