@@ -64,7 +64,8 @@ test-all: test-tools ## run all tests, and check the coverage of the language
 
 define ALL_TESTS
 @rm -f .coverage .coverage.*
-$(BIN)/pytest -n $(CORES) --dist worksteal --only-measured -m "measured and not slow and not postgresql" --cov --cov-report=
+$(BIN)/pytest -n $(CORES) --dist worksteal --only-measured -m "measured and not slow and not postgresql" \
+	--cov=stepiq.language --cov-report=
 @$(BIN)/python scripts/coverage_floor.py
 $(PYTEST) --without-measured --compare-stores -m "not measured or slow or postgresql"
 endef

@@ -23,7 +23,7 @@ FLOORS = {
 }
 """Per package of `src/stepiq`, the empty name being all of it. They are only ever raised."""
 FLOORS_OF_CI = {"language": 100.0}
-"""CI measures the tests of `language` and `steps` only."""
+"""CI measures this package only, with the tests of `language` and `steps`."""
 
 
 def main() -> int:
