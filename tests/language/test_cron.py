@@ -448,6 +448,13 @@ class TestHourlyCounts:
 
         assert counts == [60] * 168
 
+    def test_days_that_do_not_match_have_none(self):
+        friday = datetime(2026, 6, 5, tzinfo=UTC)
+
+        counts = cron.hourly_counts("0 9 * * 1-5", "UTC", friday, 72, after=friday)
+
+        assert counts == [*[0] * 9, 1, *[0] * 62]
+
     def test_zones_can_differ_by_half_an_hour(self):
         start = datetime(2026, 6, 1, 0, 0, tzinfo=UTC)
 
