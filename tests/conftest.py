@@ -109,9 +109,17 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
+        _use_random_numbers()
         gc.callbacks.append(_freeze_survivors)
         gc.collect()
         gc.enable()
+
+
+@hypothesis.settings(max_examples=1, database=None)
+@hypothesis.given(hypothesis.strategies.none())
+def _use_random_numbers(_: None) -> None:
+    # Before its first test, Hypothesis looks for what refers to its random numbers, which is not found once frozen.
+    pass
 
 
 def _freeze_survivors(phase: str, info: dict[str, int]) -> None:

@@ -1,5 +1,4 @@
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import pytest
@@ -14,16 +13,9 @@ from stepiq.queue import tickets
 from stepiq.store import migrate, tables
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.migrate import SchemaTooNew
+from tests.support.forked import ForkedProcess
+from tests.support.process import config_file
 
-_UPGRADE = """
-import sys
-from sqlalchemy.engine import make_url
-from stepiq.queue import tickets
-from stepiq.store import migrate
-url = make_url(sys.argv[1])
-migrate.upgrade(url)
-tickets.prepare(url)
-"""
 OURS = frozenset(tables.metadata.tables)
 
 
@@ -206,13 +198,20 @@ class TestUpgrade:
 
         migrate.check(url)
 
-    def test_processes_that_start_at_once_leave_one_schema(self, url: URL):
+    async def test_processes_that_start_at_once_leave_one_schema(self, url: URL, tmp_path: Path):
         migrate.downgrade(url, "base")
+        log = tmp_path / "log"
+        environment = {
+            **os.environ,
+            "STEPIQ_DATABASE_URL": url.render_as_string(hide_password=False),
+            "STEPIQ_ALLOW_UNSAFE_STORE": "true",
+            "STEPIQ_CONFIG_FILE": config_file(tmp_path),
+        }
 
-        starting = [subprocess.Popen([sys.executable, "-c", _UPGRADE, str(url)]) for _ in range(3)]
-        ended = [process.wait(timeout=60) for process in starting]
+        starting = [ForkedProcess(["migrate"], tmp_path, environment, log) for _ in range(3)]
+        ended = [await process.wait() for process in starting]
 
-        assert ended == [0, 0, 0]
+        assert ended == [0, 0, 0], log.read_text()
         migrate.check(url)
 
 
