@@ -23,6 +23,7 @@ import pytest
 import structlog
 from dbos._event_loop import BackgroundEventLoop
 from fastapi import FastAPI
+from hypothesis.strategies import none
 
 from stepiq.accounts.service import Account
 from stepiq.billing.http import BillingServices
@@ -116,7 +117,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 @hypothesis.settings(max_examples=1, database=None)
-@hypothesis.given(hypothesis.strategies.none())
+@hypothesis.given(none())
 def _use_random_numbers(_: None) -> None:
     # Before its first test, Hypothesis looks for what refers to its random numbers, which is not found once frozen.
     pass
