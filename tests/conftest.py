@@ -5,13 +5,12 @@ with the mark `both_stores`, they also run on PostgreSQL. With STEPIQ_TEST_STORE
 the mark `one_store`.
 """
 
-import gc
 import logging
 import os
 import shutil
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +22,6 @@ import pytest
 import structlog
 from dbos._event_loop import BackgroundEventLoop
 from fastapi import FastAPI
-from hypothesis.strategies import none
 
 from stepiq.accounts.service import Account
 from stepiq.billing.http import BillingServices
@@ -38,7 +36,7 @@ from stepiq.providers.registry import Providers
 from stepiq.server.app import create_app, equip
 from stepiq.store.database import Database
 from stepiq.store.pubsub import LocalChanges
-from tests.support import run_folders
+from tests.support import garbage, run_folders
 from tests.support.live import Live, live
 from tests.support.make import Make
 from tests.support.network import only_loopback
@@ -94,6 +92,7 @@ def pytest_configure(config: pytest.Config) -> None:
         for parent in {_MEMORY, Path(tempfile.gettempdir())}:
             run_folders.sweep(parent)
     _keep_files_in_memory()
+    config.pluginmanager.register(garbage)
     if config.getoption("compare_stores"):
         config.pluginmanager.register(StoreComparison(config))
     if is_controller:
@@ -101,44 +100,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_FailuresAtOnce(config))
     # Libraries may log after the end of a test, when its output stream is closed.
     logging.raiseExceptions = False
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
-    # What is imported and collected stays to the end. Walking through it for garbage would take a tenth of the CPU.
-    gc.disable()
-    try:
-        return (yield)
-    finally:
-        _use_random_numbers()
-        gc.callbacks.append(_freeze_survivors)
-        gc.collect()
-        gc.enable()
-
-
-@hypothesis.settings(max_examples=1, database=None)
-@hypothesis.given(none())
-def _use_random_numbers(_: None) -> None:
-    # Before its first test, Hypothesis looks for what refers to its random numbers, which is not found once frozen.
-    pass
-
-
-def _freeze_survivors(phase: str, info: dict[str, int]) -> None:
-    # Most of what survives a full collection stays to the end: modules, mappings, caches. A walk through it takes half
-    # a second late in a run.
-    if phase == "stop" and info["generation"] == 2:
-        gc.freeze()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    # A report parses source code, which fails in Python 3.11 if a finalizer does so at the same time. Disabling the
-    # collector prevents finalizers here.
-    gc.disable()
-    try:
-        return (yield)
-    finally:
-        gc.enable()
 
 
 class _FailuresAtOnce:

@@ -166,6 +166,22 @@ class TestServer:
         assert answer in str(caught.value)
         assert caught.value.is_permanent is is_permanent
 
+    @pytest.mark.parametrize(
+        ("number", "said"),
+        [
+            (socket.EAI_NONAME, "the name mail.example has no address. Correct the host"),
+            (socket.EAI_AGAIN, "no DNS server answered for mail.example. Check the network"),
+        ],
+    )
+    async def test_a_name_that_is_not_found_is_told(self, mailer, monkeypatch, number, said):
+        def look_up(*_: object, **__: object) -> list[object]:
+            raise socket.gaierror(number, "no")
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+        with pytest.raises(MailUnsent, match=f"mail.example:25 cannot be reached: {said}"):
+            await mailer("smtp://mail.example:25").send(HELLO)
+
     async def test_a_server_that_is_gone_is_told(self, mailer):
         async with mail_server() as box:
             pass

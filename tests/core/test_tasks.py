@@ -1,5 +1,6 @@
 import asyncio
 
+import pytest
 from structlog.testing import capture_logs
 
 from stepiq.core import tasks
@@ -51,3 +52,26 @@ class TestFinish:
 
         assert done == ["work"]
         assert [line["event"] for line in logs] == ["task_failed"]
+
+
+class TestUninterrupted:
+    async def test_the_work_ends_however_often_its_caller_is_cancelled(self):
+        may_end, told = asyncio.Event(), asyncio.Event()
+
+        async def work() -> str:
+            told.set()
+            await may_end.wait()
+            return "done"
+
+        caller = asyncio.create_task(tasks.uninterrupted(work()))
+        await told.wait()
+        for _ in range(3):
+            caller.cancel()
+            await asyncio.sleep(0)
+        may_end.set()
+
+        assert await caller == "done"
+
+    async def test_an_error_of_the_work_reaches_the_caller(self):
+        with pytest.raises(RuntimeError, match="broke"):
+            await tasks.uninterrupted(fail())

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from stepiq.execution.interpreter import journal_buffer
 from stepiq.execution.journal import Journal, JournalEntry
-from stepiq.execution.records import ClaimedRun
+from stepiq.execution.records import ClaimedRun, StepRecord
+from stepiq.execution.runtime import Engine
 from stepiq.store.tables import runs
 from tests.support import loop_time
 from tests.support.engine import World
@@ -77,6 +78,28 @@ class TestCancel:
         ended = await world.ended(run_id, heard)
         assert ended.steps["ask"].status == "cancelled"
         assert not ended.steps["ask"].tokens_estimated
+        assert ended.run.output_tokens == ended.steps["ask"].output_tokens > 0
+
+    async def test_a_late_notification_does_not_interrupt_the_count(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        count, let_go = Journal.count_cancelled, Engine._let_go
+
+        async def interrupted(journal: Journal, run: ClaimedRun, record: StepRecord) -> None:
+            let_go(world.engine, run.id, True)
+            await count(journal, run, record)
+
+        monkeypatch.setattr(Engine, "_let_go", lambda *_: False)
+        monkeypatch.setattr(Journal, "count_cancelled", interrupted)
+        fake_provider.configure(latency_ms=100)
+        run_id, heard = await world.start(await world.pipeline(ASK))
+        await fake_provider.next_request()
+
+        async with world.database.transaction() as session:
+            await world.engine.cancel(session, world.workspace_id, run_id)
+        await _idle(world, run_id)
+
+        ended = await world.ended(run_id, heard)
         assert ended.run.output_tokens == ended.steps["ask"].output_tokens > 0
 
 

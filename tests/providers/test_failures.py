@@ -52,6 +52,17 @@ class TestExplain:
             in message
         )
 
+    def test_a_network_without_a_dns_server_is_told(self):
+        error = httpx2.ConnectError("no")
+        error.__cause__ = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+        message = explain(error, PLACE, None).message
+
+        assert (
+            "could not be reached: no DNS server answered for its host name. Check the network and the DNS servers of"
+            in message
+        )
+
     def test_an_address_behind_which_nobody_speaks_the_protocol_is_told(self):
         error = explain_reply(ProviderReply.read(404, {}, "<html>"), PLACE, str)
 

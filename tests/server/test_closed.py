@@ -114,6 +114,27 @@ class TestEveryRoute:
         expected = (401, "application/problem+json", 'Bearer realm="stepiq"')
         assert answers == dict.fromkeys(answers, expected)
 
+    async def test_it_names_the_credentials_that_it_accepts(self, app, client):
+        answers = {}
+        for route in routes_of(app):
+            if route.access.is_public:
+                continue
+            response = await client.request(route.method, concrete(route.path))
+            detail = response.json()["detail"]
+            answers[f"{route.method} {route.path}"] = (
+                "`Authorization: Bearer TOKEN`" in detail,
+                "`X-API-Key: sk_live_…`" in detail,
+            )
+
+        assert answers == {
+            f"{route.method} {route.path}": (
+                not route.access.is_for_keys,
+                not route.access.is_for_people,
+            )
+            for route in routes_of(app)
+            if not route.access.is_public
+        }
+
     async def test_it_refuses_expired_and_revoked_credentials(
         self, app, client, make, account, clock, owner
     ):

@@ -214,7 +214,7 @@ async def _check(page: Page, options: dict[str, Any]) -> None:
     if not await page.evaluate("'axe' in window"):
         # As text through the debugger: the policy of the page forbids every other way.
         await page.evaluate(_axe())
-    # None of our rules needs the media and style sheets that axe would load first.
+    # Only a rule about audio and video needs what axe would load first, and no page has any.
     options = {**options, "resultTypes": ["violations"], "preload": False}
     result = await page.evaluate("options => axe.run(document, options)", options)
     violations = [_describe(each) for each in result["violations"]]

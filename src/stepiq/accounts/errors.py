@@ -4,7 +4,7 @@ import math
 from datetime import timedelta
 from uuid import UUID
 
-from stepiq.accounts.actor import Scope, role_with
+from stepiq.accounts.actor import Credential, Scope, role_with
 from stepiq.core.errors import (
     Conflict,
     Forbidden,
@@ -18,16 +18,19 @@ from stepiq.store.states import Role
 
 
 class CredentialMissing(Unauthenticated):
-    """The request carries neither a token nor an API key."""
+    """The request carries neither a token nor an API key. The message names those that the route accepts."""
 
     code = "credential_missing"
 
-    def __init__(self, *, is_key_only: bool = False) -> None:
-        super().__init__(
-            "This route requires an API key. Send `X-API-Key: sk_live_…`."
-            if is_key_only
-            else "This route requires a credential. Send `Authorization: Bearer TOKEN` or `X-API-Key: sk_live_…`."
-        )
+    def __init__(self, only: Credential | None = None) -> None:
+        match only:
+            case Credential.API_KEY:
+                message = "This route requires an API key. Send `X-API-Key: sk_live_…`."
+            case Credential.SESSION:
+                message = "This route requires a login. Send its access token as `Authorization: Bearer TOKEN`."
+            case None:
+                message = "This route requires a credential. Send `Authorization: Bearer TOKEN` or `X-API-Key: sk_live_…`."
+        super().__init__(message)
 
 
 class CredentialInvalid(Unauthenticated):

@@ -153,16 +153,20 @@ async def authenticated(request: Request, doors: DoorsDep, services: ServicesDep
     try:
         actor = await authenticate(doors, request)
     except CredentialMissing:
-        raise CredentialMissing(is_key_only=_is_key_only(request)) from None
+        raise CredentialMissing(_only_credential(request)) from None
     requests.set_caller(request.scope, actor.workspace_id, actor.scopes, actor.principal_id)
     act_for(actor.workspace_id)
     _count_request(request, doors.requests, actor, services.plans.get(actor.plan))
     return actor
 
 
-def _is_key_only(request: Request) -> bool:
-    found = requests.dependencies_of(request.scope)
-    return any(isinstance(each, Scoped) and each.is_key_only for each in found)
+def _only_credential(request: Request) -> Credential | None:
+    """The kind of credential that the route requires. None if it accepts both."""
+    found = list(requests.dependencies_of(request.scope))
+    if person in found:
+        return Credential.SESSION
+    is_key_only = any(isinstance(each, Scoped) and each.is_key_only for each in found)
+    return Credential.API_KEY if is_key_only else None
 
 
 def _count_request(request: Request, limiter: Limiter, actor: Actor, plan: RequestPlan) -> None:

@@ -300,6 +300,11 @@ class _Server:
                     "did not answer in time. Check the host and port in STEPIQ_SMTP_URL, and the firewall."
                     f"{'' if self._is_tls else hint}"
                 )
+            case socket.gaierror(errno=socket.EAI_AGAIN):
+                return (
+                    f"cannot be reached: no DNS server answered for {self._host}. "
+                    "Check the network and the DNS servers of this machine."
+                )
             case socket.gaierror():
                 return f"cannot be reached: the name {self._host} has no address. {_CORRECT}"
             case ConnectionRefusedError():

@@ -1,11 +1,24 @@
-"""Ends background tasks. A task that failed or was cancelled does not affect the others."""
+"""Ends tasks. A background task that failed or was cancelled does not affect the others."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from stepiq.core import logging
 
 log = logging.get(__name__)
+
+Done = TypeVar("Done")
+
+
+async def uninterrupted(work: Coroutine[Any, Any, Done]) -> Done:
+    """Await work to its end. If the caller is cancelled meanwhile, this is ignored."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
+    return task.result()
 
 
 async def cancel(tasks: Iterable["asyncio.Task[None]"]) -> None:

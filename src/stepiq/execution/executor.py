@@ -8,6 +8,7 @@ from stepiq.core import clock, logging
 from stepiq.core.fairness import act_for
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
+from stepiq.core.tasks import uninterrupted
 from stepiq.execution import deadlines
 from stepiq.execution.definitions import Definitions
 from stepiq.execution.dependencies import Dependencies
@@ -167,8 +168,8 @@ class Executor:
                 return
             await run_context.buffer.end(_ending(sequence, stopped))
         except (asyncio.CancelledError, ClaimLost):
-            await run_context.buffer.settled()
-            await self._count_unwritten(run)
+            # A cancel also ends the claim. Its notification may arrive after that was noticed.
+            await uninterrupted(self._count_unwritten(run_context))
             raise
         # The message may quote model output, which is never logged.
         error = None if stopped is None else str(stopped.failed.code)
@@ -189,7 +190,9 @@ class Executor:
         stopped = walking.result()
         return _parking(sequence.run_context, stopped) if isinstance(stopped, Parked) else stopped
 
-    async def _count_unwritten(self, run: ClaimedRun) -> None:
+    async def _count_unwritten(self, run_context: RunContext) -> None:
+        await run_context.buffer.settled()
+        run = run_context.run
         # A cancel may arrive while a step is in flight, or between the end of a step and its record.
         for record in run.steps.values():
             if record.meter == record.stored_meter and not record.reservation.held:

@@ -209,19 +209,27 @@ def timed_out(place: FailurePlace) -> ProviderError:
 
 def unreachable(error: BaseException, place: FailurePlace) -> ProviderError:
     """The provider cannot be reached, or closed the connection."""
-    if _is_unknown_name(error):
-        return _unreachable(
-            place,
-            "could not be reached: its host name was not found in DNS",
-            f"Check {place.url}, and the network of the server.",
-        )
-    return _unreachable(place, "could not be reached, or closed the connection")
+    match _lookup_error(error):
+        case None:
+            return _unreachable(place, "could not be reached, or closed the connection")
+        case socket.gaierror(errno=socket.EAI_AGAIN):
+            return _unreachable(
+                place,
+                "could not be reached: no DNS server answered for its host name",
+                "Check the network and the DNS servers of this machine.",
+            )
+        case _:
+            return _unreachable(
+                place,
+                "could not be reached: its host name was not found in DNS",
+                f"Check {place.url}, and the network of the server.",
+            )
 
 
-def _is_unknown_name(error: BaseException) -> bool:
+def _lookup_error(error: BaseException) -> socket.gaierror | None:
     if isinstance(error, socket.gaierror):
-        return True
-    return error.__cause__ is not None and _is_unknown_name(error.__cause__)
+        return error
+    return None if error.__cause__ is None else _lookup_error(error.__cause__)
 
 
 def _unreachable(place: FailurePlace, what: str, advice: str = "") -> ProviderError:

@@ -1,5 +1,6 @@
 import asyncio
 import gzip
+import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,13 @@ class Names:
         if answers is None:
             raise OSError("no such name")
         return (answers.pop(0) if len(answers) > 1 else answers[0]).split()
+
+
+class Offline:
+    """A resolver without a network."""
+
+    async def resolve(self, host: str) -> Sequence[str]:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
 
 class Nobody:
@@ -236,6 +244,13 @@ class TestFailures:
 
         assert failure.kind is FailureKind.NAME
         assert failure.message == "`unknown.example` could not be found in DNS."
+
+    async def test_no_dns_server_answers(self):
+        async with GuardedClient(resolver=Offline()) as client:
+            failure = await failure_of(client, "http://known.example/s3cret")
+
+        assert failure.kind is FailureKind.NO_DNS
+        assert failure.message == "`known.example` was not found: no DNS server answered."
 
     async def test_an_empty_answer_of_the_resolver(self):
         async with GuardedClient(resolver=Names(empty="")) as client:

@@ -16,7 +16,7 @@ from stepiq.core.http import urls
 from stepiq.core.http.errors import HeaderInvalid, RequestInvalid, UrlInvalid
 from stepiq.core.http.operator import USER_AGENT, Client, NoCookies, trusted
 from stepiq.core.http.resolver import Resolver, SystemResolver
-from stepiq.core.http.transport import GuardedTransport, NameUnknown
+from stepiq.core.http.transport import GuardedTransport, NameUnanswered, NameUnknown
 from stepiq.core.settings import Network, Settings
 
 DEFAULT_MAX_BYTES = 1024 * 1024
@@ -71,6 +71,8 @@ class FailureKind(StrEnum):
 
     NAME = "name"
     """The host name has no address."""
+    NO_DNS = "no_dns"
+    """No DNS server answered, so it is not known whether the host name has an address."""
     CONNECT = "connect"
     """The connection was refused, or the host cannot be reached."""
     TLS = "tls"
@@ -333,6 +335,8 @@ async def _read(response: httpx2.Response, max_bytes: int) -> tuple[bytes, bool]
 
 
 def _failure(hop: _Hop, error: Exception) -> NetworkFailure:
+    if isinstance(error, NameUnanswered):
+        return hop.failure(FailureKind.NO_DNS, "was not found: no DNS server answered")
     if isinstance(error, NameUnknown):
         return hop.failure(FailureKind.NAME, "could not be found in DNS")
     if isinstance(error, httpx2.TimeoutException):

@@ -5,6 +5,7 @@ if the name resolved to another one before. The name is still used in the `Host`
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Sequence
 from datetime import timedelta
@@ -27,7 +28,11 @@ log = logging.get(__name__)
 
 
 class NameUnknown(httpx2.ConnectError):
-    """The host name has no address, or the lookup did not finish in time."""
+    """The host name has no address."""
+
+
+class NameUnanswered(NameUnknown):
+    """No DNS server answered in time, so it is not known whether the host name has an address."""
 
 
 class GuardedTransport(PooledTransport):
@@ -72,8 +77,10 @@ class GuardedTransport(PooledTransport):
             async with asyncio.timeout(RESOLVE.total_seconds()):
                 found = await self._resolver.resolve(host)
         except TimeoutError:
-            raise NameUnknown(f"The DNS server did not find `{host}` in time.") from None
-        except (OSError, UnicodeError):
+            raise NameUnanswered(f"No DNS server answered for `{host}` in time.") from None
+        except (OSError, UnicodeError) as error:
+            if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+                raise NameUnanswered(f"No DNS server answered for `{host}`.") from None
             raise NameUnknown(f"`{host}` was not found in DNS.") from None
         if not found:
             raise NameUnknown(f"`{host}` was not found in DNS.")
