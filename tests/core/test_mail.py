@@ -170,7 +170,7 @@ class TestServer:
         ("number", "said"),
         [
             (socket.EAI_NONAME, "the name mail.example has no address. Correct the host"),
-            (socket.EAI_AGAIN, "no DNS server answered for mail.example. Check the network"),
+            (socket.EAI_AGAIN, "DNS gave no answer for mail.example. Check the host"),
         ],
     )
     async def test_a_name_that_is_not_found_is_told(self, mailer, monkeypatch, number, said):

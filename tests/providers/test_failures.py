@@ -52,14 +52,14 @@ class TestExplain:
             in message
         )
 
-    def test_a_network_without_a_dns_server_is_told(self):
+    def test_dns_without_an_answer_is_told(self):
         error = httpx2.ConnectError("no")
         error.__cause__ = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
         message = explain(error, PLACE, None).message
 
         assert (
-            "could not be reached: no DNS server answered for its host name. Check the network and the DNS servers of"
+            "could not be reached: DNS gave no answer for its host name. Check `OPENAI_BASE_URL`, and the network and"
             in message
         )
 

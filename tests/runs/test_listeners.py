@@ -169,7 +169,10 @@ class TestListening:
             await asyncio.sleep(0)
             assert len(changes._listeners) == len(streams._channels) == len(run_ids)
 
+        # What survives a full collection is frozen, and then not among the objects below.
+        gc.unfreeze()
         gc.collect()
+        gc.unfreeze()
         assert not changes._listeners
         assert not streams._channels
         assert not [each for each in gc.get_objects() if isinstance(each, Listener | StreamEvent)]

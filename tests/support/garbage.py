@@ -21,7 +21,7 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-@hypothesis.settings(max_examples=1, database=None)
+@hypothesis.settings(max_examples=1, database=None, deadline=None)
 @hypothesis.given(none())
 def _use_random_numbers(_: None) -> None:
     # Before its first test, Hypothesis looks for what refers to its random numbers, which is not found once frozen.
@@ -33,6 +33,11 @@ def _freeze_survivors(phase: str, info: dict[str, int]) -> None:
     # a second late in a run.
     if phase == "stop" and info["generation"] == 2:
         gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    # pytest collects everything then, and reports what was not closed.
+    gc.unfreeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -18,7 +18,11 @@ from stepiq.store.states import Role
 
 
 class CredentialMissing(Unauthenticated):
-    """The request carries neither a token nor an API key. The message names those that the route accepts."""
+    """The request carries neither a token nor an API key.
+
+    Args:
+        only: the kind of credential that the route requires; None if it accepts both.
+    """
 
     code = "credential_missing"
 

@@ -13,7 +13,7 @@ Done = TypeVar("Done")
 
 
 async def uninterrupted(work: Coroutine[Any, Any, Done]) -> Done:
-    """Await work to its end. If the caller is cancelled meanwhile, this is ignored."""
+    """Await work to its end. A cancel of the caller meanwhile is lost, so the caller should end afterwards."""
     task = asyncio.create_task(work)
     while not task.done():
         with suppress(asyncio.CancelledError):

@@ -372,8 +372,10 @@ class Engine:
                 again = True
                 await asyncio.sleep(_STORE_RETRY_SECONDS)
             except ClaimLost:
-                # A task that was overtaken has no claim: the one in the table is its successor's.
-                is_current = self._executing.get(run_id) is asyncio.current_task()
+                # A task that was overtaken has no claim: the one in the table is its successor's. `Recovery.let_go`
+                # may have cancelled this one while its tokens were counted, and then handles the loss.
+                task = asyncio.current_task()
+                is_current = self._executing.get(run_id) is task and not _is_cancelled(task)
                 # Removed immediately, so that `Recovery.let_go` does not handle the same loss.
                 if is_current and (claim := self._claims.pop(run_id, None)) is not None:
                     self._recovery.claim_lost(run_id, claim)
@@ -410,4 +412,8 @@ class Engine:
 
 def _cancel(task: asyncio.Task[Any]) -> bool:
     """Cancel a task, but only once: a second cancel would interrupt the counting of its tokens."""
-    return not task.cancelling() and task.cancel()
+    return not _is_cancelled(task) and task.cancel()
+
+
+def _is_cancelled(task: asyncio.Task[Any] | None) -> bool:
+    return task is not None and task.cancelling() > 0

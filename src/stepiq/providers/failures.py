@@ -215,8 +215,8 @@ def unreachable(error: BaseException, place: FailurePlace) -> ProviderError:
         case socket.gaierror(errno=socket.EAI_AGAIN):
             return _unreachable(
                 place,
-                "could not be reached: no DNS server answered for its host name",
-                "Check the network and the DNS servers of this machine.",
+                "could not be reached: DNS gave no answer for its host name",
+                f"Check {place.url}, and the network and the DNS servers of this machine.",
             )
         case _:
             return _unreachable(

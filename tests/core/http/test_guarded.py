@@ -245,12 +245,12 @@ class TestFailures:
         assert failure.kind is FailureKind.NAME
         assert failure.message == "`unknown.example` could not be found in DNS."
 
-    async def test_no_dns_server_answers(self):
+    async def test_dns_gives_no_answer(self):
         async with GuardedClient(resolver=Offline()) as client:
             failure = await failure_of(client, "http://known.example/s3cret")
 
         assert failure.kind is FailureKind.NO_DNS
-        assert failure.message == "`known.example` was not found: no DNS server answered."
+        assert failure.message == "`known.example` was not found: DNS gave no answer."
 
     async def test_an_empty_answer_of_the_resolver(self):
         async with GuardedClient(resolver=Names(empty="")) as client:

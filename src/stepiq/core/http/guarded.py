@@ -72,7 +72,7 @@ class FailureKind(StrEnum):
     NAME = "name"
     """The host name has no address."""
     NO_DNS = "no_dns"
-    """No DNS server answered, so it is not known whether the host name has an address."""
+    """DNS gave no answer, so it is not known whether the host name has an address."""
     CONNECT = "connect"
     """The connection was refused, or the host cannot be reached."""
     TLS = "tls"
@@ -336,7 +336,7 @@ async def _read(response: httpx2.Response, max_bytes: int) -> tuple[bytes, bool]
 
 def _failure(hop: _Hop, error: Exception) -> NetworkFailure:
     if isinstance(error, NameUnanswered):
-        return hop.failure(FailureKind.NO_DNS, "was not found: no DNS server answered")
+        return hop.failure(FailureKind.NO_DNS, "was not found: DNS gave no answer")
     if isinstance(error, NameUnknown):
         return hop.failure(FailureKind.NAME, "could not be found in DNS")
     if isinstance(error, httpx2.TimeoutException):

@@ -32,7 +32,7 @@ class NameUnknown(httpx2.ConnectError):
 
 
 class NameUnanswered(NameUnknown):
-    """No DNS server answered in time, so it is not known whether the host name has an address."""
+    """DNS gave no answer, so it is not known whether the host name has an address."""
 
 
 class GuardedTransport(PooledTransport):
@@ -77,10 +77,10 @@ class GuardedTransport(PooledTransport):
             async with asyncio.timeout(RESOLVE.total_seconds()):
                 found = await self._resolver.resolve(host)
         except TimeoutError:
-            raise NameUnanswered(f"No DNS server answered for `{host}` in time.") from None
+            raise NameUnanswered(f"DNS gave no answer for `{host}` in time.") from None
         except (OSError, UnicodeError) as error:
             if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
-                raise NameUnanswered(f"No DNS server answered for `{host}`.") from None
+                raise NameUnanswered(f"DNS gave no answer for `{host}`.") from None
             raise NameUnknown(f"`{host}` was not found in DNS.") from None
         if not found:
             raise NameUnknown(f"`{host}` was not found in DNS.")
