@@ -56,7 +56,7 @@ class TestFailures:
             f"{place}the name mail.invalid has no address. "
             "Correct the host and port in STEPIQ_SMTP_URL, or start the mail server.",
             # On a machine without DNS.
-            f"{place}DNS gave no answer for mail.invalid. Check the host in STEPIQ_SMTP_URL, and the network and the "
+            f"{place}DNS gave no answer for mail.invalid. Check the host in STEPIQ_SMTP_URL, the network, and the "
             "DNS servers of this machine.",
         )
 

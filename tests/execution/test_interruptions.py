@@ -1,6 +1,8 @@
 """Runs that are cancelled, taken over, or lost to another worker while a step is in flight."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,9 +13,10 @@ from stepiq.execution.interpreter import journal_buffer
 from stepiq.execution.journal import Journal, JournalEntry
 from stepiq.execution.records import ClaimedRun, StepRecord
 from stepiq.execution.runtime import Engine
+from stepiq.store.database import Session
 from stepiq.store.tables import runs
 from tests.support import loop_time
-from tests.support.engine import World
+from tests.support.engine import Heard, World
 from tests.support.fake_provider import RunningFakeProvider
 
 ASK = """
@@ -59,26 +62,10 @@ class TestCancel:
         monkeypatch: pytest.MonkeyPatch,
         is_late: bool,
     ):
-        recording = asyncio.Event()
-        write = Journal.write
-
-        async def noted(journal: Journal, run: ClaimedRun, entry: JournalEntry) -> None:
-            if any(record.step_id == "ask" and record.is_final for record in entry.steps):
-                recording.set()
-            await write(journal, run, entry)
-
-        monkeypatch.setattr(Journal, "write", noted)
         if is_late:
-            _notify_during_count(world, monkeypatch)
-        fake_provider.configure(latency_ms=100)
-        run_id, heard = await world.start(await world.pipeline(ASK))
-        request = await fake_provider.next_request()
+            _notify_during_count(world, monkeypatch, is_cancelled=True)
 
-        # The run is held here, so the end of the call has to wait for its record.
-        async with world.database.transaction() as session:
-            await session.execute(sa.select(runs.c.id).where(runs.c.id == run_id).with_for_update())
-            await request.ended.wait()
-            await recording.wait()
+        async with _unrecorded(world, fake_provider, monkeypatch) as (session, run_id, heard):
             await world.engine.cancel(session, world.workspace_id, run_id)
         await _idle(world, run_id)
 
@@ -105,6 +92,30 @@ class TestLostClaims:
         ended = await world.ended(run_id, heard)
         assert ended.run.status == "running"
         assert ended.steps["ask"].status == "running"
+
+    @pytest.mark.parametrize("is_let_go", [False, True])
+    async def test_only_one_of_two_that_find_the_loss_notes_it(
+        self,
+        world: World,
+        fake_provider: RunningFakeProvider,
+        monkeypatch: pytest.MonkeyPatch,
+        is_let_go: bool,
+    ):
+        noted: list[UUID] = []
+        monkeypatch.setattr(
+            world.engine._recovery, "claim_lost", lambda run_id, _claim: noted.append(run_id)
+        )
+        if is_let_go:
+            # As `Recovery.let_go` does, which then notes the loss itself.
+            _notify_during_count(world, monkeypatch, is_cancelled=False)
+
+        async with _unrecorded(world, fake_provider, monkeypatch) as (session, run_id, _):
+            await session.execute(
+                runs.update().where(runs.c.id == run_id).values(claim=runs.c.claim + 1)
+            )
+        await _idle(world, run_id)
+
+        assert noted == ([] if is_let_go else [run_id])
 
 
 class TestTakingOver:
@@ -177,12 +188,38 @@ class TestTakingOver:
         assert ended.run.output_is_large
 
 
-def _notify_during_count(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the notification of a cancel arrive after the worker has found that its claim is lost."""
+@asynccontextmanager
+async def _unrecorded(
+    world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Session, UUID, Heard]]:
+    """A run whose call has ended, but whose record has to wait for the end of this transaction."""
+    recording = asyncio.Event()
+    write = Journal.write
+
+    async def noted(journal: Journal, run: ClaimedRun, entry: JournalEntry) -> None:
+        if any(record.step_id == "ask" and record.is_final for record in entry.steps):
+            recording.set()
+        await write(journal, run, entry)
+
+    monkeypatch.setattr(Journal, "write", noted)
+    fake_provider.configure(latency_ms=100)
+    run_id, heard = await world.start(await world.pipeline(ASK))
+    request = await fake_provider.next_request()
+    async with world.database.transaction() as session:
+        await session.execute(sa.select(runs.c.id).where(runs.c.id == run_id).with_for_update())
+        await request.ended.wait()
+        await recording.wait()
+        yield session, run_id, heard
+
+
+def _notify_during_count(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, is_cancelled: bool
+) -> None:
+    """Let go of a run only after its worker has found that its claim is lost."""
     count, let_go = Journal.count_cancelled, Engine._let_go
 
     async def interrupted(journal: Journal, run: ClaimedRun, record: StepRecord) -> None:
-        let_go(world.engine, run.id, True)
+        let_go(world.engine, run.id, is_cancelled)
         await count(journal, run, record)
 
     monkeypatch.setattr(Engine, "_let_go", lambda *_: False)

@@ -59,7 +59,7 @@ class TestExplain:
         message = explain(error, PLACE, None).message
 
         assert (
-            "could not be reached: DNS gave no answer for its host name. Check `OPENAI_BASE_URL`, and the network and"
+            "could not be reached: DNS gave no answer for its host name. Check `OPENAI_BASE_URL`, the network, and the"
             in message
         )
 

@@ -302,8 +302,8 @@ class _Server:
                 )
             case socket.gaierror(errno=socket.EAI_AGAIN):
                 return (
-                    f"cannot be reached: DNS gave no answer for {self._host}. Check the host in STEPIQ_SMTP_URL, and "
-                    "the network and the DNS servers of this machine."
+                    f"cannot be reached: DNS gave no answer for {self._host}. Check the host in STEPIQ_SMTP_URL, the "
+                    "network, and the DNS servers of this machine."
                 )
             case socket.gaierror():
                 return f"cannot be reached: the name {self._host} has no address. {_CORRECT}"

@@ -216,7 +216,7 @@ def unreachable(error: BaseException, place: FailurePlace) -> ProviderError:
             return _unreachable(
                 place,
                 "could not be reached: DNS gave no answer for its host name",
-                f"Check {place.url}, and the network and the DNS servers of this machine.",
+                f"Check {place.url}, the network, and the DNS servers of this machine.",
             )
         case _:
             return _unreachable(

@@ -25,7 +25,9 @@ from stepiq.core.http import (
     RequestInvalid,
     Timeouts,
     UrlInvalid,
+    transport,
 )
+from stepiq.core.http.resolver import Resolver
 from tests.support.listeners import answer, answering, listening, serving
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -245,8 +247,10 @@ class TestFailures:
         assert failure.kind is FailureKind.NAME
         assert failure.message == "`unknown.example` could not be found in DNS."
 
-    async def test_dns_gives_no_answer(self):
-        async with GuardedClient(resolver=Offline()) as client:
+    @pytest.mark.parametrize("resolver", [Offline(), Nobody()], ids=["offline", "nobody"])
+    async def test_dns_gives_no_answer(self, resolver: Resolver, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(transport, "RESOLVE", timedelta(milliseconds=10))
+        async with GuardedClient(resolver=resolver) as client:
             failure = await failure_of(client, "http://known.example/s3cret")
 
         assert failure.kind is FailureKind.NO_DNS

@@ -31,7 +31,7 @@ class NameUnknown(httpx2.ConnectError):
     """The host name has no address."""
 
 
-class NameUnanswered(NameUnknown):
+class NameUnanswered(httpx2.ConnectError):
     """DNS gave no answer, so it is not known whether the host name has an address."""
 
 

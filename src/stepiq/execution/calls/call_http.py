@@ -21,7 +21,7 @@ from stepiq.execution.outcomes import Failed, FailureCode
 _CONNECT = timedelta(seconds=10)
 _ADVICE = {
     FailureKind.NAME: "Check the host in `url`.",
-    FailureKind.NO_DNS: "Check the host in `url` and the DNS servers of the server of stepIQ, or try again later.",
+    FailureKind.NO_DNS: "Check the host in `url`, and the DNS servers of the machine that runs stepIQ, or try again later.",
     FailureKind.CONNECT: "Check `url`, and that the server is running.",
     FailureKind.TLS: "Renew the certificate of the server, or correct the host in `url`.",
     FailureKind.NO_TLS: "Write `http://` instead of `https://` in `url`, or correct the port.",
