@@ -18,6 +18,40 @@ async def run_for_ever(ended: list[str]) -> None:
         ended.append("clean")
 
 
+class TestEnd:
+    async def test_a_cancel_of_the_caller_applies_when_all_have_ended(self):
+        may_end, ending = asyncio.Event(), asyncio.Event()
+
+        async def work() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ending.set()
+                await may_end.wait()
+
+        working = asyncio.create_task(work())
+        await asyncio.sleep(0)
+        caller = asyncio.create_task(tasks.end([working]))
+        await ending.wait()
+        caller.cancel("late")
+        await asyncio.sleep(0)
+        assert not caller.done()
+        may_end.set()
+
+        with pytest.raises(asyncio.CancelledError, match="late"):
+            await caller
+        assert working.cancelled()
+
+    async def test_the_caller_reads_what_has_failed(self):
+        failed = asyncio.create_task(fail())
+        await asyncio.wait({failed})
+
+        with capture_logs() as logs:
+            await tasks.end([failed])
+
+        assert logs == []
+
+
 class TestCancel:
     async def test_all_have_ended_even_if_one_has_failed(self):
         ended: list[str] = []

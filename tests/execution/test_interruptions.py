@@ -6,13 +6,17 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
+import httpx2
 import pytest
 import sqlalchemy as sa
 
+from stepiq.execution.executor import Executor
 from stepiq.execution.interpreter import journal_buffer
-from stepiq.execution.journal import Journal, JournalEntry
+from stepiq.execution.interpreter.run_context import RunContext
+from stepiq.execution.journal import ClaimLost, Journal, JournalEntry
 from stepiq.execution.records import ClaimedRun, StepRecord
 from stepiq.execution.runtime import Engine
+from stepiq.steps.transform import handler as transform
 from stepiq.store.database import Session
 from stepiq.store.tables import runs
 from tests.support import loop_time
@@ -72,6 +76,59 @@ class TestCancel:
         ended = await world.ended(run_id, heard)
         assert ended.steps["ask"].status == "cancelled"
         assert not ended.steps["ask"].tokens_estimated
+        assert ended.run.output_tokens == ended.steps["ask"].output_tokens > 0
+
+    async def test_calls_of_other_branches_are_counted_if_one_has_found_that_the_claim_is_lost(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        is_cancelled, closing, may_close = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        close, let_go = httpx2.Response.aclose, Engine._let_go
+        count, may_count = Executor._count_unwritten, list[bool]()
+
+        async def find_the_loss(*_: object) -> None:
+            await is_cancelled.wait()
+            raise ClaimLost
+
+        async def close_slowly(response: httpx2.Response) -> None:
+            closing.set()
+            await may_close.wait()
+            await close(response)
+
+        async def counted(executor: Executor, run_context: RunContext) -> None:
+            may_count.append(may_close.is_set())
+            await count(executor, run_context)
+
+        monkeypatch.setattr(Engine, "_let_go", lambda *_: False)
+        monkeypatch.setattr(Executor, "_count_unwritten", counted)
+        monkeypatch.setattr(transform, "_make", find_the_loss)
+        monkeypatch.setattr(httpx2.Response, "aclose", close_slowly)
+        fake_provider.configure(token_ms=60_000)
+        run_id, heard = await world.start(
+            await world.pipeline(
+                """
+                name: P
+                steps:
+                  - id: p
+                    type: parallel
+                    steps:
+                      - {id: ask, model: openai/gpt-4o, prompt: a}
+                      - {id: loss, type: transform, template: x}
+                """
+            )
+        )
+        await heard.until("step.delta")
+        await world.cancel(run_id)
+        is_cancelled.set()
+        await closing.wait()
+        let_go(world.engine, run_id, True)
+        # If the cancel interrupted the wait for the branches, the run would be counted now.
+        for _ in range(100):
+            await asyncio.sleep(0)
+        may_close.set()
+        await _idle(world, run_id)
+
+        ended = await world.ended(run_id, heard)
+        assert may_count == [True]
         assert ended.run.output_tokens == ended.steps["ask"].output_tokens > 0
 
 

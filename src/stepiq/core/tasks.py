@@ -21,6 +21,24 @@ async def uninterrupted(work: Coroutine[Any, Any, Done]) -> Done:
     return task.result()
 
 
+async def end(tasks: Iterable["asyncio.Task[Any]"]) -> None:
+    """Cancel tasks, and wait until all of them have ended. A cancel of the caller meanwhile applies afterwards.
+
+    The caller reads the results of the tasks. `cancel` is for tasks whose results nobody reads.
+    """
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    cancelled: asyncio.CancelledError | None = None
+    while unfinished := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(unfinished)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
 async def cancel(tasks: Iterable["asyncio.Task[None]"]) -> None:
     """Cancel tasks, and wait until all of them have ended."""
     tasks = list(tasks)

@@ -8,7 +8,7 @@ from stepiq.core import clock, logging
 from stepiq.core.fairness import act_for
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
-from stepiq.core.tasks import uninterrupted
+from stepiq.core.tasks import end, uninterrupted
 from stepiq.execution import deadlines
 from stepiq.execution.definitions import Definitions
 from stepiq.execution.dependencies import Dependencies
@@ -182,9 +182,7 @@ class Executor:
         try:
             await asyncio.wait({walking, asleep}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            while not walking.done():
-                walking.cancel()
-                await asyncio.wait({walking})
+            await end([walking])
         if walking.cancelled():
             return Parking(asleep.result())
         stopped = walking.result()

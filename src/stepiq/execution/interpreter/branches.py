@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from stepiq.core import json
 from stepiq.core.json import Json
+from stepiq.core.tasks import end
 from stepiq.execution.interpreter import recording
 from stepiq.execution.interpreter.attempts import record_start
 from stepiq.execution.interpreter.jumps import STOP
@@ -63,7 +64,7 @@ class _Group:
             if self._tasks:
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
         finally:
-            await self._stop()
+            await end(self._tasks)
         for task in self._tasks:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
@@ -111,13 +112,6 @@ class _Group:
             for task in self._tasks:
                 if task is not current:
                     task.cancel()
-
-    async def _stop(self) -> None:
-        """Cancel all tasks and wait until they have ended."""
-        for task in self._tasks:
-            task.cancel()
-        while unfinished := [task for task in self._tasks if not task.done()]:
-            await asyncio.wait(unfinished)
 
 
 def _cancel_rest(sequence: SequenceState, paths: Sequence[str]) -> None:
