@@ -1,14 +1,13 @@
 """Functions of authors, in the sandbox."""
 
 import asyncio
-import os
 import threading
 from datetime import timedelta
 
 import pytest
 
 from stepiq.redaction.masking import Masker
-from tests.sandbox.processes import below, children
+from tests.sandbox.processes import below
 from tests.sandbox.processes import ended as processes_ended
 from tests.support.engine import Ended, World
 
@@ -145,7 +144,9 @@ class TestLinesOfStoppedCode:
             await world.pipeline(self.SOURCE % list(self.LINES)), run_timeout=timedelta(seconds=3)
         )
         await asyncio.to_thread(begun.wait, 30)
-        code = [pid for server in children(os.getpid()) for pid in below(server)]
+        server = world.engine._dependencies.sandbox.pid
+        assert server is not None
+        code = below(server)
         assert code
         assert await processes_ended(code)
         may_end.set()

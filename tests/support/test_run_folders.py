@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from tests.support.stores import PostgresStores
 _RUN = """
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from tests.support import postgres, run_folders
 folder = run_folders.create(Path(sys.argv[1]))
 if "postgresql" in sys.argv:
@@ -34,13 +36,12 @@ def another_run(parent: Path, *what: str) -> Iterator[Path]:
 
 
 @pytest.fixture
-def parent(tmp_path: Path) -> Path:
-    # The user `postgres` needs access to a folder in it.
-    for folder in (tmp_path, *tmp_path.parents):
-        mode = folder.stat().st_mode
-        if mode & 0o005 != 0o005:
-            folder.chmod(mode | 0o055)
-    return tmp_path
+def parent() -> Iterator[Path]:
+    # The user `postgres` needs access to it. pytest's own folders are closed again whenever another run of pytest starts.
+    with TemporaryDirectory() as name:
+        parent = Path(name)
+        parent.chmod(0o755)
+        yield parent
 
 
 def databases(server: str) -> set[str]:
