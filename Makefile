@@ -56,7 +56,7 @@ else
 	$(BIN)/pytest $(ARGS)
 endif
 
-test-slow: test-tools ## run the slow tests: process kills, chaos, container files, timing
+test-slow: test-tools ## run the slow tests: browser, process kills, chaos, container files, timing
 	$(PYTEST) -m slow
 
 test-all: UI_TESTS = && $(UI) test

@@ -15,7 +15,7 @@ from tests.ui.support import (
     open_session,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 SOURCE = """
 name: Every page

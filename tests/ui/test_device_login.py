@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import pytest
 import pytest_asyncio
 from playwright.async_api import Page, Route, expect
 
@@ -171,7 +170,6 @@ async def test_after_the_session_has_ended_the_code_is_kept(
     await expect(page.get_by_role("heading", name=ALLOWED)).to_be_visible()
 
 
-@pytest.mark.slow
 async def test_the_command_stores_the_key_that_a_person_allows(
     page: Page, person: Person, ui_server: UiServer, tmp_path: Path
 ):

@@ -34,7 +34,7 @@ from tests.ui.test_editor import (
     type_on_top,
 )
 
-pytestmark = [pytest.mark.one_store, pytest.mark.slow]
+pytestmark = pytest.mark.one_store
 
 OWNER = "owner@example.com"
 TWO_CALLS = """\
@@ -164,6 +164,7 @@ async def launch(own: OwnServer, tmp_path: Path) -> AsyncIterator[Callable]:
         _kill(tmp_path / "profile")
 
 
+@pytest.mark.slow
 async def test_a_killed_browser_loses_nothing(own: OwnServer, launch: Callable, tmp_path: Path):
     pipeline = await saved_pipeline(own.api)
     context: BrowserContext = await launch()

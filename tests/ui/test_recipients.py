@@ -26,7 +26,7 @@ from tests.ui.support import (
     open_context,
 )
 
-pytestmark = [pytest.mark.one_store, pytest.mark.slow]
+pytestmark = pytest.mark.one_store
 
 REPORT = """
 name: Report

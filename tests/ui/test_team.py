@@ -4,7 +4,6 @@ import re
 from collections.abc import Awaitable, Callable
 
 import httpx2
-import pytest
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from tests.ui.support import (
@@ -56,7 +55,6 @@ def _member(page: Page, name: str) -> Locator:
     return page.get_by_role("table", name="Members").get_by_role("row", name=row)
 
 
-@pytest.mark.slow
 async def test_a_new_team_of_three(
     page: Page, person: Person, new_context: NewContext, problems: PageProblems
 ):
