@@ -16,13 +16,15 @@ from stepiq.core.enum_docs import described
 from stepiq.core.errors import StepIQError
 from stepiq.execution.outcomes import FailureCode
 from stepiq.language.cron import CronInvalid, TimezoneUnknown
+from stepiq.language.names import NEVER_PRESENT
+from stepiq.providers.registry import ModelUnknown
 from stepiq.server.docs.errors import advice_by_section, errors_by_code, every_error, meaning_of
 from stepiq.web.problems import status_of
 
-_CODE = re.compile(r"[a-z]+(_[a-z]+)*")
+_CODE = re.compile(r"[a-z]+(_[a-z0-9]+)*")
 _KINDS = ("NotFound", "Conflict", "Invalid", "Malformed", "Unauthenticated", "Forbidden", "LimitReached", "Unavailable")  # fmt: skip
 # The language and the registry raise these. They become an issue or a failure before a user sees them.
-_TURNED = frozenset({"template_error", "model_unusable"})
+_TURNED = frozenset({"template_error", "model_unusable", "provider_not_configured"})
 
 _INTRODUCTION = """\
 # Errors
@@ -152,8 +154,8 @@ def _issues(codes: set[str], advice: dict[str, str]) -> str:
     rows = [
         "## Issues",
         "",
-        "The codes of entries in `errors` and `warnings`. Fields of a request's body can also have the codes of pydantic, such as",
-        "`string_type`, `value_error` or `less_than_equal`.",
+        "The codes of entries in `errors`, `warnings` and `issues`. Fields of a request's body can also have the codes of",
+        "pydantic, such as `string_type`, `value_error` or `less_than_equal`.",
         "",
         "| code | what to do |",
         "|---|---|",
@@ -165,21 +167,31 @@ def _issues(codes: set[str], advice: dict[str, str]) -> str:
 @cache
 def issue_codes() -> set[str]:
     """Every code of an issue, read from the source: there is no other list of them."""
-    found: set[str] = {CronInvalid.code, TimezoneUnknown.code}
-    found |= {"model_unknown", "provider_not_configured"}
+    found: set[str] = {CronInvalid.code, TimezoneUnknown.code, ModelUnknown.code, NEVER_PRESENT}
     folders = [syntax.PACKAGE / name for name in ("accounts", "language", "pipelines", "web")]
     for path, tree in syntax.trees().items():
-        if path.name == "spec.py" or any(path.is_relative_to(folder) for folder in folders):
-            for node in syntax.nodes(tree):
-                found.update(text for text in _codes_in(node) if _CODE.fullmatch(text))
+        is_reader = path.name == "spec.py" or any(path.is_relative_to(each) for each in folders)
+        for node in syntax.nodes(tree):
+            texts = [*_codes_of_call(node), *(_codes_in(node) if is_reader else ())]
+            found.update(text for text in texts if _CODE.fullmatch(text))
     return found
 
 
-def _codes_in(node: ast.AST) -> Iterator[str]:
+def _codes_of_call(node: ast.AST) -> Iterator[str]:
+    """Codes in calls that create an issue. Any module can have them."""
     match node:
-        case ast.Call(func=ast.Name(id="Issue" | "PathProblem" | "_at"), args=arguments):
-            yield from _texts(arguments[1:3])
+        case ast.Call(func=ast.Name(id="Issue" | "PathProblem" | "ModelIssue"), args=[_, code, *_]):
+            yield from _texts([code])
         case ast.Call(func=ast.Name(id="PydanticCustomError"), args=[code, *_]):
+            yield from _texts([code])
+        case _:
+            pass
+
+
+def _codes_in(node: ast.AST) -> Iterator[str]:
+    """Codes that modules of a reader pass on in other ways."""
+    match node:
+        case ast.Call(func=ast.Name(id="_at"), args=[_, _, code, *_]):
             yield from _texts([code])
         case ast.Call(
             func=ast.Attribute(attr="refuse" | "spoil"), args=[_, ast.Attribute(attr="code"), *_]

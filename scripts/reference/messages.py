@@ -310,16 +310,16 @@ class _Module:
 
     def _code_around(self, node: ast.AST) -> str:
         """The code beside the text or beside the variable that takes it, else that of the error's class."""
-        variable = ""
+        variable, line = "", 0
         for outer in self._around(node):
             match outer:
                 case ast.Call() | ast.Tuple():
                     if code := _code_beside(outer) or self._code_of_helper(outer):
                         return code
-                case ast.Assign(targets=[ast.Name(id=variable)]):
+                case ast.Assign(targets=[ast.Name(id=variable)], lineno=line):
                     pass
                 case ast.FunctionDef() | ast.AsyncFunctionDef():
-                    if code := _code_of_variable(variable, outer) or _code_variable(outer):
+                    if code := _code_of_variable(variable, line, outer) or _code_variable(outer):
                         return code
                 case ast.ClassDef(name=name):
                     return _codes_of_classes().get(name, "")
@@ -371,9 +371,10 @@ def _is_description(node: ast.AST, keys: list[ast.expr | None], values: list[ast
     return isinstance(key, ast.Constant) and key.value == "description"
 
 
-def _code_of_variable(name: str, function: ast.AST) -> str:
+def _code_of_variable(name: str, line: int, function: ast.AST) -> str:
+    """The code beside a use of the variable that is assigned on a line."""
     for call in syntax.nodes(function) if name else ():
-        if isinstance(call, ast.Call | ast.Tuple):
+        if isinstance(call, ast.Call | ast.Tuple) and call.lineno > line:
             uses = (each.id for each in syntax.nodes(call) if isinstance(each, ast.Name))
             if name in uses and (code := _code_beside(call)):
                 return code

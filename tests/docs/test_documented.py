@@ -18,8 +18,13 @@ from stepiq.core.metrics import REGISTRY
 from stepiq.core.settings import CLIENT_VARIABLES, Settings, variable_name
 from stepiq.execution.events import EventType
 from stepiq.execution.outcomes import FailureCode
+from stepiq.language.loading import load
+from stepiq.language.source import SourceFormat
 from stepiq.language.step_types import LATER, step_types
 from stepiq.language.templates.helpers import HELPERS
+from stepiq.pipelines.checking import check
+from stepiq.pipelines.records import Draft
+from stepiq.providers.registry import Providers
 from tests.docs.pages import PAGES, ROOT, anchors, name, read, section
 from tests.support.forked_command import ForkedCommand
 
@@ -96,6 +101,16 @@ class TestErrors:
     def test_so_is_each_that_a_run_fails_with(self, code):
         assert code in anchors(read("docs/errors.md"))
 
+    @pytest.mark.parametrize("code", ["not_utf8", "pipeline_missing", "retry_invalid", "setting"])
+    def test_so_is_each_of_an_issue_in_whichever_package_it_is_created(self, code):
+        assert code in _issues_of_page()
+
+
+def _issues_of_page() -> set[str]:
+    return set(
+        re.findall(r"^\| `(\w+)` \|", section(read("docs/errors.md"), "## Issues"), re.MULTILINE)
+    )
+
 
 def _codes(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
@@ -107,6 +122,30 @@ def _codes(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from _codes(inner)
+
+
+WARNED = """
+name: All warnings
+timeout_seconds: 60
+steps:
+  - {id: ask, prompt: Hello, model: openai/gpt-99}
+  - {id: again, prompt: "{% if a %} {{default steps.ask.output.x 1}}", model: anthropic/claude-sonnet-5}
+  - {id: send, type: webhook, url: "https://example.com", headers: {Authorization: "{{env.TOKEN}}"}}
+  - {id: rest, type: wait, seconds: 3600}
+"""
+
+
+class TestWarnings:
+    def test_each_that_a_definition_can_get_is_listed(self):
+        draft = Draft(load(WARNED, SourceFormat.YAML), WARNED, SourceFormat.YAML)
+
+        found = check(draft, Providers(Settings()), stored={"OPENAI_API_KEY"})
+
+        codes = {warning.code for warning in found.warnings}
+        errors = section(read("docs/language.md"), "## Errors")
+        assert found.errors == []
+        assert codes == set(re.findall(r"^- `(\w+)`: ", errors, re.MULTILINE))
+        assert codes <= _issues_of_page()
 
 
 class TestEvents:

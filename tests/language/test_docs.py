@@ -12,7 +12,7 @@ from stepiq.language.templates.helpers import HELPERS
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
 SOURCES = Path(stepiq.language.__file__).parent
 TYPES = SOURCES.parent / "steps"
-CARRIERS = {"Issue", "Problem", "refuse", "spoil", "_at"}
+CARRIERS = {"Issue", "PathProblem", "refuse", "spoil", "_at"}
 WORD = re.compile(r"[a-z]+(?:_[a-z]+)*")
 
 
