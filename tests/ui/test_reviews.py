@@ -114,6 +114,26 @@ class TestInbox:
         assert (await reviews.row(old))["decision"] == "approve"
         assert (await reviews.row(new))["decision"] == "reject"
 
+    async def test_a_key_that_is_held_decides_one_review(
+        self, page: Page, person: Person, reviews: Reviews
+    ):
+        pipeline = await reviews.pipeline(TEXT_PIPELINE.replace("ADDRESS", person.email))
+        old, new = [await reviews.ask(pipeline, {"text": f"Draft {n}"}) for n in (1, 2)]
+        await open_session(page, person)
+        await page.goto("/reviews")
+        field = page.get_by_role("textbox", name="Under review")
+        await expect(field).to_have_value("Draft 2")
+
+        await page.keyboard.down("a")
+        await expect(field).to_have_value("Draft 1")
+        await page.keyboard.down("a")
+        await page.keyboard.up("a")
+        await page.keyboard.press("r")
+
+        await expect(page.get_by_role("heading", name="No open reviews")).to_be_visible()
+        assert (await reviews.row(new))["decision"] == "approve"
+        assert (await reviews.row(old))["decision"] == "reject"
+
     async def test_a_text_is_edited_and_compared(
         self, page: Page, person: Person, reviews: Reviews
     ):
