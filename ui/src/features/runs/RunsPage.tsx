@@ -36,10 +36,8 @@ export function RunsPage({ search }: { search: RunsSearch }) {
     selectAll,
     clear: clearSelection,
   } = useRunSelection(rows, filter, list?.next !== null);
-  const change = (changes: FilterValues, isNewPlace = true) => {
-    clearSelection();
+  const change = (changes: FilterValues, isNewPlace = true) =>
     void navigate({ search: searchAfter(search, changes), replace: !isNewPlace });
-  };
   const clear = () => void navigate({ search: {} });
   const loadMore = () => {
     if (!list?.next) return;
