@@ -2,7 +2,7 @@ import { Button, SegmentedControl } from "@mantine/core";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { ChevronLeft, ClipboardCheck } from "lucide-react";
-import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { lazy, Suspense, useEffect, useRef } from "react";
 import { useEventStream } from "@/api/live/useEventStream";
 import { openReviewsQuery, type ReviewKey } from "@/api/reviews";
 import { runsStreamUrl } from "@/api/runs";
@@ -13,11 +13,11 @@ import { TableSkeleton, TextSkeleton } from "@/ui/feedback/Skeletons";
 import { toast } from "@/ui/feedback/toast";
 import { useKeys } from "@/ui/keys/useKeys";
 import { PageHeader } from "@/ui/PageHeader";
-import { type Draft, EMPTY_DRAFT } from "./draft";
 import { ReviewList } from "./ReviewList";
 import classes from "./Reviews.module.css";
 import { idOf, nextOf, type ReviewsSearch, sameReview, searchFor, selectedKey } from "./search";
 import { strings } from "./strings";
+import { useDrafts } from "./useDrafts";
 
 const ReviewPane = lazy(() => import("./ReviewPane"));
 
@@ -29,7 +29,7 @@ export function ReviewsPage({ search }: { search: ReviewsSearch }) {
   const navigate = useNavigate({ from: "/reviews" });
   const { email } = useUser();
   const query = useInfiniteQuery(openReviewsQuery);
-  const [drafts, setDrafts] = useState<Readonly<Record<string, Draft>>>({});
+  const { draftOf, setDraft, forget } = useDrafts();
   const decided = useRef(new Set<string>());
   useLiveReviews(query.isSuccess);
 
@@ -49,10 +49,10 @@ export function ReviewsPage({ search }: { search: ReviewsSearch }) {
     { key: "k", label: strings.keys.previous, run: () => move(-1) },
   ]);
   const onDecided = (key: ReviewKey) => {
+    forget(key);
     open(nextOf(rows, key, decided.current));
     decided.current.add(idOf(key));
   };
-  const setDraft = (key: ReviewKey, draft: Draft) => setDrafts({ ...drafts, [idOf(key)]: draft });
   const more = () =>
     void query.fetchNextPage().then(({ error, isFetchNextPageError }) => {
       if (isFetchNextPageError) toast.failure(strings.moreFailed, error);
@@ -113,7 +113,7 @@ export function ReviewsPage({ search }: { search: ReviewsSearch }) {
                 <ReviewPane
                   key={idOf(selected)}
                   reviewKey={selected}
-                  draft={drafts[idOf(selected)] ?? EMPTY_DRAFT}
+                  draft={draftOf(selected)}
                   onDraft={(draft) => setDraft(selected, draft)}
                   onDecided={() => onDecided(selected)}
                 />
