@@ -38,6 +38,9 @@ steps:
   - {id: ask, name: Ask the model, model: openai/gpt-4o-mini, prompt: "Say hello"}
   - {id: shown, type: transform, template: "{{steps.ask.output}}!"}
 """
+ASK_LATER = ASK.replace(
+    "steps:\n", "steps:\n  - {id: check, type: human_review, message: Right?}\n"
+)
 FAILS = """\
 name: Failing
 input:
@@ -118,6 +121,30 @@ async def test_a_live_run_is_seen_to_its_end(
     await expect(item(page, "^completed shown")).to_be_visible()
     await expect(page.get_by_role("tabpanel", name="Answer")).to_contain_text("word word")
     await expect(page.get_by_role("tabpanel", name="Output")).to_contain_text("word!")
+
+
+async def test_a_tab_that_takes_over_the_connection_says_that_text_may_be_missing(
+    page: Page, person: Person, api: httpx2.AsyncClient, provider: RunningFakeProvider
+):
+    provider.configure(text=("word " * 40).strip(), token_ms=1)
+    await open_session(page, person)
+    leader = await page.context.new_page()
+    note = page.get_by_text("Text that was sent while this page was not connected may be missing.")
+    with provider.holding() as allow:
+        run_id = await Reviews(api).ask(await created(api, ASK_LATER), {})
+        for tab in (leader, page):
+            await tab.goto(f"/runs/{run_id}?step=ask")
+            await expect(tab.get_by_role("status", name="Connection")).to_have_text("Live")
+        await api.post(f"/api/runs/{run_id}/reviews/check", json={"decision": "approve"})
+        allow(10)
+        await expect(page.get_by_role("region", name="Answer")).to_contain_text("word word word")
+        await expect(note).to_have_count(0)
+
+        await leader.close()
+
+        await expect(note).to_be_visible()
+    await expect(status(page)).to_have_text("Completed")
+    await expect(note).to_have_count(0)
 
 
 async def test_a_failed_step_is_found_and_retried_with_another_input(
