@@ -212,6 +212,18 @@ class TestInbox:
 
         assert "Shorter." not in await page.evaluate("JSON.stringify({...sessionStorage})")
 
+    async def test_the_case_of_an_assignee_does_not_matter(
+        self, page: Page, person: Person, reviews: Reviews
+    ):
+        pipeline = await reviews.pipeline(TEXT_PIPELINE.replace("ADDRESS", person.email.upper()))
+        await reviews.ask(pipeline, {"text": "Draft"})
+        await open_session(page, person)
+
+        await page.goto("/reviews?show=mine")
+
+        rows = page.get_by_role("navigation", name="Open reviews").get_by_role("link")
+        await expect(rows).to_have_count(1)
+
     async def test_it_follows_what_others_do(
         self, page: Page, person: Person, reviews: Reviews, api: httpx2.AsyncClient
     ):

@@ -15,7 +15,15 @@ import { useKeys } from "@/ui/keys/useKeys";
 import { PageHeader } from "@/ui/PageHeader";
 import { ReviewList } from "./ReviewList";
 import classes from "./Reviews.module.css";
-import { idOf, nextOf, type ReviewsSearch, sameReview, searchFor, selectedKey } from "./search";
+import {
+  idOf,
+  isAssigned,
+  nextOf,
+  type ReviewsSearch,
+  sameReview,
+  searchFor,
+  selectedKey,
+} from "./search";
 import { strings } from "./strings";
 import { useDrafts } from "./useDrafts";
 
@@ -35,7 +43,7 @@ export function ReviewsPage({ search }: { search: ReviewsSearch }) {
 
   const all = query.data?.pages.flatMap(({ data }) => data) ?? [];
   const isMine = search.show === "mine";
-  const rows = isMine ? all.filter(({ assignees }) => assignees.includes(email)) : all;
+  const rows = isMine ? all.filter((review) => isAssigned(review, email)) : all;
   const chosen = selectedKey(search);
   const selected = chosen ?? rows[0] ?? null;
   const open = (key: ReviewKey | null) => void navigate({ search: searchFor(search, key) });
