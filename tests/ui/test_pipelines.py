@@ -1,10 +1,11 @@
 """The list of pipelines and the dialog that creates one."""
 
+import asyncio
 import re
 
 import httpx2
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.ui.support import Person, assert_accessible_in_both_themes, open_session
 
@@ -38,6 +39,33 @@ async def test_filters_are_in_the_address(page: Page, person: Person, api: httpx
     await page.go_back()
     await expect(rows).to_have_count(3)
     await expect(page.get_by_role("searchbox", name="Search by name")).to_have_value("")
+
+
+async def test_what_is_typed_while_a_search_loads_is_kept(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    await saved(api, "Invoices")
+    await saved(api, "Letters")
+    search = re.compile(r"/api/pipelines\?(.*&)?q=inv(&|$)")
+    may_answer = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await may_answer.wait()
+        await route.continue_()
+
+    await page.route(search, hold)
+    await open_session(page, person)
+    await page.goto("/pipelines")
+    field = page.get_by_role("searchbox", name="Search by name")
+    async with page.expect_request(search):
+        await field.press_sequentially("inv")
+
+    await page.keyboard.type("oices")
+    may_answer.set()
+
+    await expect(page).to_have_url(re.compile("q=invoices"))
+    await expect(field).to_have_value("invoices")
+    await expect(page.get_by_role("table", name="Pipelines").get_by_role("row")).to_have_count(2)
 
 
 async def test_an_empty_list_offers_an_example_and_the_call_of_the_api(page: Page, person: Person):

@@ -114,6 +114,26 @@ class TestInbox:
         assert (await reviews.row(old))["decision"] == "approve"
         assert (await reviews.row(new))["decision"] == "reject"
 
+    async def test_a_key_that_is_held_decides_one_review(
+        self, page: Page, person: Person, reviews: Reviews
+    ):
+        pipeline = await reviews.pipeline(TEXT_PIPELINE.replace("ADDRESS", person.email))
+        old, new = [await reviews.ask(pipeline, {"text": f"Draft {n}"}) for n in (1, 2)]
+        await open_session(page, person)
+        await page.goto("/reviews")
+        field = page.get_by_role("textbox", name="Under review")
+        await expect(field).to_have_value("Draft 2")
+
+        await page.keyboard.down("a")
+        await expect(field).to_have_value("Draft 1")
+        await page.keyboard.down("a")
+        await page.keyboard.up("a")
+        await page.keyboard.press("r")
+
+        await expect(page.get_by_role("heading", name="No open reviews")).to_be_visible()
+        assert (await reviews.row(new))["decision"] == "approve"
+        assert (await reviews.row(old))["decision"] == "reject"
+
     async def test_a_text_is_edited_and_compared(
         self, page: Page, person: Person, reviews: Reviews
     ):
@@ -154,6 +174,55 @@ class TestInbox:
         output = (await reviews.output(run_id))["output"]
         assert output == {"id": 2**60 + 1, "score": 9.0}
         assert isinstance(output["score"], float)
+
+    async def test_what_was_typed_is_there_after_a_look_at_the_run_until_it_is_decided(
+        self, page: Page, person: Person, reviews: Reviews
+    ):
+        pipeline = await reviews.pipeline(TEXT_PIPELINE.replace("ADDRESS", person.email))
+        run_id = await reviews.ask(pipeline, {"text": "Draft"})
+        await open_session(page, person)
+        await page.goto(f"/reviews?run={run_id}&step=check")
+        field = page.get_by_role("textbox", name="Under review")
+        await field.fill("A better draft")
+        await page.get_by_label("Comment").fill("Shorter.")
+
+        await page.get_by_role("region", name="Review").get_by_role("link", name=run_id[:8]).click()
+        await expect(page.get_by_role("status", name="Status of the run")).to_have_text("Waiting")
+        await page.go_back()
+        await expect(field).to_have_value("A better draft")
+        await expect(page.get_by_label("Comment")).to_have_value("Shorter.")
+        await page.get_by_role("button", name="Approve").click()
+
+        await expect(page.get_by_text("Approved: Answer with a second look.")).to_be_visible()
+        assert "Shorter." not in await page.evaluate("JSON.stringify({...sessionStorage})")
+        assert (await reviews.output(run_id))["output"] == "A better draft"
+
+    async def test_what_was_typed_is_gone_after_signing_out(
+        self, page: Page, person: Person, reviews: Reviews
+    ):
+        pipeline = await reviews.pipeline(TEXT_PIPELINE.replace("ADDRESS", person.email))
+        run_id = await reviews.ask(pipeline, {"text": "Draft"})
+        await open_session(page, person)
+        await page.goto(f"/reviews?run={run_id}&step=check")
+        await page.get_by_label("Comment").fill("Shorter.")
+
+        await page.get_by_role("button", name=f"Account {person.email}").click()
+        await page.get_by_role("button", name="Sign out").click()
+        await expect(page).to_have_url(re.compile("/login"))
+
+        assert "Shorter." not in await page.evaluate("JSON.stringify({...sessionStorage})")
+
+    async def test_the_case_of_an_assignee_does_not_matter(
+        self, page: Page, person: Person, reviews: Reviews
+    ):
+        pipeline = await reviews.pipeline(TEXT_PIPELINE.replace("ADDRESS", person.email.upper()))
+        await reviews.ask(pipeline, {"text": "Draft"})
+        await open_session(page, person)
+
+        await page.goto("/reviews?show=mine")
+
+        rows = page.get_by_role("navigation", name="Open reviews").get_by_role("link")
+        await expect(rows).to_have_count(1)
 
     async def test_it_follows_what_others_do(
         self, page: Page, person: Person, reviews: Reviews, api: httpx2.AsyncClient

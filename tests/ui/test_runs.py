@@ -161,6 +161,25 @@ async def test_runs_are_selected_with_keys_and_retried_by_a_job(
     await expect(_rows(page)).to_have_count(3)
 
 
+async def test_another_filter_selects_no_run(page: Page, person: Person, api: httpx2.AsyncClient):
+    await _run(api, await _create(api, GREETING, "demo"))
+    await open_session(page, person)
+    await page.goto("/runs")
+    await page.get_by_role("button", name="Filter", exact=True).click()
+    await page.get_by_role("menuitem", name="Tag").click()
+    await page.get_by_role("textbox", name="Tag").fill("demo")
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(re.compile("tag=demo"))
+    await page.get_by_role("checkbox", name="Select all rows").check()
+    await expect(page.get_by_text("1 selected")).to_be_visible()
+
+    await page.go_back()
+
+    await expect(page).to_have_url(re.compile("/runs$"))
+    await expect(page.get_by_text("1 selected")).to_have_count(0)
+    await expect(page.get_by_role("checkbox", name="Select all rows")).not_to_be_checked()
+
+
 async def test_only_runs_that_have_not_ended_are_cancelled(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):

@@ -94,6 +94,47 @@ async def test_a_schedule_is_switched_off_run_and_deleted(
     assert (await api.get(f"/api/schedules/{schedule_id}")).status_code == 404
 
 
+async def test_an_edit_keeps_what_others_have_changed_meanwhile(
+    page: Page, person: Person, api: httpx2.AsyncClient
+) -> None:
+    schedule_id = await scheduled(api, await created(api), input_data={"name": "Ada"})
+    await open_session(page, person)
+    await page.goto(f"/schedules?schedule={schedule_id}")
+    await page.get_by_role("region", name="Weekdays").get_by_role("button", name="Edit").click()
+    form = page.get_by_role("dialog", name="Edit “Weekdays”")
+    await form.get_by_label("Name").fill("Mornings")
+    others = {"cron_expression": "0 7 * * *", "input_data": {"name": "Eda"}, "overlap": "skip"}
+    changed = await api.patch(f"/api/schedules/{schedule_id}", json=others)
+    assert changed.status_code == 200, changed.text
+
+    await form.get_by_role("button", name="Save").click()
+
+    await expect(form).to_have_count(0)
+    stored = (await api.get(f"/api/schedules/{schedule_id}")).json()
+    assert stored["name"] == "Mornings"
+    assert {field: stored[field] for field in others} == others
+
+
+async def test_an_edit_of_the_input_keeps_its_other_numbers(
+    page: Page, person: Person, api: httpx2.AsyncClient
+) -> None:
+    data = {"id": 2**60 + 1, "name": "Ada"}
+    schedule_id = await scheduled(api, await created(api), input_data=data)
+    await open_session(page, person)
+    await page.goto(f"/schedules?schedule={schedule_id}")
+    await page.get_by_role("region", name="Weekdays").get_by_role("button", name="Edit").click()
+    form = page.get_by_role("dialog", name="Edit “Weekdays”")
+    field = form.get_by_label("Input")
+    await expect(field).to_have_value(re.compile(f"{2**60 + 1}"))
+
+    await field.fill((await field.input_value()).replace("Ada", "Eda"))
+    await form.get_by_role("button", name="Save").click()
+
+    await expect(form).to_have_count(0)
+    stored = (await api.get(f"/api/schedules/{schedule_id}")).json()
+    assert stored["input_data"] == data | {"name": "Eda"}
+
+
 async def test_the_address_restores_filters_and_the_open_schedule(
     page: Page, person: Person, api: httpx2.AsyncClient
 ) -> None:

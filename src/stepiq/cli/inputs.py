@@ -18,11 +18,15 @@ _FORM = (
 
 
 def build_input(
-    definition: "Definition | None", pairs: Sequence[str], input_file: Path | None
+    definition: "Definition | None",
+    pairs: Sequence[str],
+    input_file: Path | None,
+    recorded: Mapping[str, Json] | None = None,
 ) -> dict[str, Json]:
     """Build the input from the command line, without checking it against the pipeline's schema.
 
-    Without a definition, every name is allowed.
+    Without a definition, every name is allowed. Without a file, the pairs change a copy of `recorded`, the input of an
+    earlier run.
 
     `name=value` is text, or JSON if the pipeline declares another type for `name`. `name:=value` is always JSON. A pair
     overrides the file's field of that name.
@@ -30,7 +34,7 @@ def build_input(
     Raises:
         UsageError: a pair or the file cannot be read, or a pair names a field that the pipeline does not have.
     """
-    data = _read_file(input_file) if input_file is not None else {}
+    data = _read_file(input_file) if input_file is not None else dict(recorded or {})
     types: Mapping[str, frozenset[str]] = {}
     fields: Collection[str] | None = None
     if definition is not None:

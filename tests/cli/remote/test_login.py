@@ -347,6 +347,42 @@ class TestLogout:
         assert "It still works." in said.err
         assert not read_profiles().by_name
 
+    @pytest.mark.parametrize("how", ["option", "variable"])
+    async def test_the_server_decides_and_not_the_profile_of_a_variable(
+        self, run, monkeypatch, how
+    ):
+        save_profile("work", Profile("http://127.0.0.1:9", "sk_live_work"))
+        save_profile("other", Profile("http://127.0.0.2:9", "sk_live_other"))
+        monkeypatch.setenv("STEPIQ_PROFILE", "work")
+        arguments = ("--server", "http://127.0.0.2:9/") if how == "option" else ()
+        if how == "variable":
+            monkeypatch.setenv("STEPIQ_SERVER", "http://127.0.0.2:9/")
+
+        said = await run("logout", *arguments)
+
+        assert "Logged out of http://127.0.0.2:9." in said.err
+        assert list(read_profiles().by_name) == ["work"]
+
+    async def test_of_two_profiles_for_a_server_it_deletes_that_of_the_variable(
+        self, run, monkeypatch
+    ):
+        save_profile("one", Profile("http://127.0.0.1:9", "sk_live_one"))
+        save_profile("two", Profile("http://127.0.0.1:9", "sk_live_two"))
+        monkeypatch.setenv("STEPIQ_PROFILE", "two")
+
+        await run("logout", "--server", "http://127.0.0.1:9")
+
+        assert list(read_profiles().by_name) == ["one"]
+
+    async def test_a_profile_for_another_server_is_refused(self, run):
+        save_profile("work", Profile("http://127.0.0.1:9", "sk_live_work"))
+
+        said = await run("logout", "--profile", "work", "--server", "http://127.0.0.2:9")
+
+        assert said.code == 2
+        assert "The profile `work` is for http://127.0.0.1:9" in said.err
+        assert list(read_profiles().by_name) == ["work"]
+
     async def test_without_a_profile(self, run):
         said = await run("logout")
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.cli.remote.conftest import Remote, problem
+from tests.cli.remote.conftest import GREETING, Remote, problem
 from tests.support.forked_programs import programs
 
 REVIEWED = """\
@@ -257,6 +257,36 @@ class TestRuns:
         said = await remote("runs", "retry", run["id"], "--input", "who=Bob", "--follow")
 
         assert said.code == 0
+        assert said.out == "Hello Bob x 1\n"
+
+    async def test_a_retry_with_an_input_field_keeps_the_others(self, remote: Remote):
+        await remote.save()
+        run = await remote.run(who="Ada", count=3)
+
+        said = await remote("runs", "retry", run["id"], "--input", "who=Bob", "--follow")
+
+        assert said.out == "Hello Bob x 3\n"
+
+    async def test_a_retry_reads_a_value_as_the_version_declares_it(self, remote: Remote):
+        await remote.save()
+        run = await remote.run(who="Ada")
+        text = GREETING.replace("{type: integer, default: 1}", "{type: string}")
+        (await remote.api.put("/api/pipelines/greeting", json={"text": text})).raise_for_status()
+
+        same = await remote("runs", "retry", run["id"], "-i", "count=3", "--follow")
+        latest = await remote("runs", "retry", run["id"], "-i", "count=3", "--latest", "--json")
+
+        assert same.out == "Hello Ada x 3\n"
+        assert json.loads(latest.out)["input_data"] == {"who": "Ada", "count": "3"}
+
+    async def test_a_retry_with_an_input_file_uses_only_the_file(self, remote: Remote):
+        await remote.save()
+        run = await remote.run(who="Ada", count=3)
+
+        said = await remote(
+            "runs", "retry", run["id"], "--input-file", "-", "--follow", stdin='{"who": "Bob"}'
+        )
+
         assert said.out == "Hello Bob x 1\n"
 
     async def test_an_unknown_step_is_told_with_the_option(self, remote: Remote):

@@ -5,6 +5,7 @@ import {
   useQueryClient,
 } from "@tanstack/react-query";
 import { api, unwrap } from "./client";
+import { jsonText } from "./jsonText";
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
@@ -54,7 +55,7 @@ export function useDecideReview({ run_id, step_id, iteration }: ReviewKey) {
         api.POST("/api/runs/{run_id}/reviews/{step_id}", {
           params: { path: { run_id, step_id } },
           body: { decision, comment, iteration },
-          bodySerializer: (body) => withOutput(body, outputText),
+          bodySerializer: (body) => jsonText(body, outputOf(outputText)),
         }),
       ),
     onSettled: () => {
@@ -80,14 +81,12 @@ export function useDecideByLink(token: string) {
       unwrap(
         api.POST("/api/reviews/decide", {
           body: { token, decision, comment },
-          bodySerializer: (body) => withOutput(body, outputText),
+          bodySerializer: (body) => jsonText(body, outputOf(outputText)),
         }),
       ),
   });
 }
 
-/** The output is added as text, because parsing it here could change its numbers. */
-function withOutput(body: unknown, outputText: string | null): string {
-  const text = JSON.stringify(body);
-  return outputText === null ? text : `${text.slice(0, -1)},"output":${outputText}}`;
+function outputOf(text: string | null): Record<string, string> {
+  return text === null ? {} : { output: text };
 }

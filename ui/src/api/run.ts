@@ -5,6 +5,7 @@ import {
   useQueryClient,
 } from "@tanstack/react-query";
 import { api, unwrap } from "./client";
+import { jsonText } from "./jsonText";
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
@@ -17,7 +18,11 @@ export type Operation = Schemas["Operation"];
 export type OperationDetail = Schemas["OperationDetail"];
 export type RunEvent = Schemas["Event"];
 export type StreamedEvent = Schemas["StreamedEvent"];
-export type Retry = Schemas["RetryRequest"];
+/** Where a retry starts, and JSON texts that replace data of the run. Null: the data that the server has recorded. */
+export type Retry = Pick<Schemas["RetryRequest"], "from" | "version"> & {
+  inputText: string | null;
+  outputTexts: Readonly<Record<string, string>>;
+};
 export type StepKey = { step_id: string; branch: string; iteration: number };
 
 export type LogLine = { seq: number; level: string; message: string; created_at: string };
@@ -189,8 +194,18 @@ export function useCancelRun(runId: string) {
 
 export function useRetryRun(runId: string) {
   return useMutation({
-    mutationFn: (body: Retry) =>
-      unwrap(api.POST("/api/runs/{run_id}/retry", { params: { path: { run_id: runId } }, body })),
+    mutationFn: ({ inputText, outputTexts, ...body }: Retry) =>
+      unwrap(
+        api.POST("/api/runs/{run_id}/retry", {
+          params: { path: { run_id: runId } },
+          body,
+          bodySerializer: (start) =>
+            jsonText(start as object, {
+              ...(inputText !== null && { input_data: inputText }),
+              outputs: jsonText({}, outputTexts),
+            }),
+        }),
+      ),
   });
 }
 

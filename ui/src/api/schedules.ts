@@ -6,6 +6,7 @@ import {
   useQueryClient,
 } from "@tanstack/react-query";
 import { api, unwrap } from "./client";
+import { jsonText, memberText } from "./jsonText";
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
@@ -57,6 +58,18 @@ export const scheduleQuery = (id: string) =>
       ),
   });
 
+/** The input of a schedule as JSON, with all digits of its numbers, read anew by each form. */
+export const scheduleInputQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["schedules", "input", id],
+    queryFn: async ({ signal }) => {
+      const params = { path: { schedule_id: id } };
+      const call = api.GET("/api/schedules/{schedule_id}", { params, parseAs: "text", signal });
+      return memberText(await unwrap(call), "input_data");
+    },
+    gcTime: 0,
+  });
+
 export const ticksQuery = (id: string) =>
   queryOptions({
     queryKey: ["schedules", "ticks", id],
@@ -92,13 +105,22 @@ function useChangedSchedules() {
     ]);
 }
 
+/** `inputText`: the input as JSON. */
+type Creation = { pipelineId: string; body: NewSchedule; inputText: string };
+type Change = { id: string; body: ScheduleChanges; inputText?: string };
+
+function withInput(body: object, inputText: string | undefined): string {
+  return jsonText(body, inputText === undefined ? {} : { input_data: inputText });
+}
+
 export function useCreateSchedule() {
   return useMutation({
-    mutationFn: ({ pipelineId, body }: { pipelineId: string; body: NewSchedule }) =>
+    mutationFn: ({ pipelineId, body, inputText }: Creation) =>
       unwrap(
         api.POST("/api/pipelines/{pipeline_id}/schedules", {
           params: { path: { pipeline_id: pipelineId } },
           body,
+          bodySerializer: (others) => withInput(others, inputText),
         }),
       ),
     onSuccess: useChangedSchedules(),
@@ -107,9 +129,13 @@ export function useCreateSchedule() {
 
 export function useChangeSchedule() {
   return useMutation({
-    mutationFn: ({ id, body }: { id: string; body: ScheduleChanges }) =>
+    mutationFn: ({ id, body, inputText }: Change) =>
       unwrap(
-        api.PATCH("/api/schedules/{schedule_id}", { params: { path: { schedule_id: id } }, body }),
+        api.PATCH("/api/schedules/{schedule_id}", {
+          params: { path: { schedule_id: id } },
+          body,
+          bodySerializer: (others) => withInput(others, inputText),
+        }),
       ),
     onSuccess: useChangedSchedules(),
   });

@@ -9,6 +9,7 @@ import { api, noteFailure, setCsrfToken, unwrap } from "./client";
 import { ApiError } from "./errors";
 import type { components } from "./schema";
 import { readStorage, writeStorage } from "./storage";
+import { keepTypedBy } from "./typed";
 import {
   chooseWorkspace,
   currentWorkspace,
@@ -37,6 +38,7 @@ export function mayHaveSession(): boolean {
 function remember(session: Session | null): void {
   setCsrfToken(session?.csrf_token ?? null);
   writeStorage(HINT, session?.user.id ?? null);
+  keepTypedBy(session?.user.id ?? null);
 }
 
 let hasEnded = false;
@@ -49,6 +51,7 @@ export function hasSessionEnded(): boolean {
 /** The session has ended: in another tab, or on the server. */
 export function sessionEnded(): void {
   hasEnded = true;
+  keepTypedBy(null);
 }
 
 /** Forget that this browser has a session, so that the sign-in page opens. */

@@ -297,8 +297,22 @@ def retry_run(
     latest: Annotated[
         bool, typer.Option("--latest", help="Use the newest version of the pipeline.")
     ] = False,
-    inputs: Inputs = None,
-    input_file: InputFile = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="NAME=VALUE",
+            help="Change a field of the run's input: NAME=TEXT or NAME:=JSON. Can be repeated.",
+        ),
+    ] = None,
+    input_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="JSON file with the input, instead of the run's. Use - to read standard input.",
+        ),
+    ] = None,
     follow: Follow = False,
     server: Server = None,
     profile: ProfileName = None,

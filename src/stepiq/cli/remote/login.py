@@ -35,6 +35,7 @@ from stepiq.cli.remote.target import (
     LOOPBACK,
     PROFILE_VARIABLE,
     SERVER_VARIABLE,
+    require_server_of,
     resolve,
     server_url,
 )
@@ -186,15 +187,20 @@ def _name_for(server: str, profiles: Profiles) -> str:
 
 
 def _stored_name(server: str | None, profile: str | None) -> str:
-    named = profile or variable(PROFILE_VARIABLE)
-    if named is not None:
-        return named
+    """The profile of the server that other commands call with these options and variables."""
     profiles = read_profiles()
+    stored = profiles.by_name
+    if profile is not None:
+        if profile in stored:
+            require_server_of(profile, stored[profile], server)
+        return profile
+    named = variable(PROFILE_VARIABLE) or profiles.default or DEFAULT_NAME
     asked = server or variable(SERVER_VARIABLE)
     if asked is None:
-        return profiles.default or DEFAULT_NAME
+        return named
     url = server_url(asked, "--server" if server else SERVER_VARIABLE)
-    return next((name for name, each in profiles.by_name.items() if each.server == url), url)
+    found = (name for name in (named, *stored) if name in stored and stored[name].server == url)
+    return next(found, url)
 
 
 def _confirmed(server: str, opens: bool | None, as_json: bool) -> Profile:

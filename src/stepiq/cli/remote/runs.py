@@ -10,10 +10,11 @@ from stepiq.cli.progress import PlainProgress, ProgressLine, make_progress, toke
 from stepiq.cli.remote import following
 from stepiq.cli.remote.calling import everything, new_key, pipeline_path, run_path
 from stepiq.cli.remote.tables import local_time, print_rows
-from stepiq.cli.remote.triggering import started
+from stepiq.cli.remote.triggering import definition_for, started
 from stepiq.cli.results import as_text, failure, summary
 from stepiq.core.amounts import duration, money
 from stepiq.core.control_characters import escape_line
+from stepiq.core.json import Json
 
 if TYPE_CHECKING:
     from stepiq.client import AsyncClient
@@ -123,14 +124,12 @@ async def retry(
     client: "AsyncClient", run_id: str, options: RetryChoice, *, as_json: bool
 ) -> dict[str, Any] | None:
     """Repeat a run as a new one. Returns the new run when it has ended, if it is followed."""
-    from stepiq.cli.inputs import build_input
-
     body: dict[str, Any] = {
         "from": options.start,
         "version": "latest" if options.latest else "same",
     }
     if options.inputs or options.input_file is not None:
-        body["input_data"] = build_input(None, options.inputs, options.input_file)
+        body["input_data"] = await _input_of_retry(client, run_id, options)
     answer = await client.request(
         "POST",
         f"{run_path(run_id)}/retry",
@@ -138,6 +137,19 @@ async def retry(
         idempotency_key=new_key(),
     )
     return await started(client, answer.json(), is_followed=options.is_followed, as_json=as_json)
+
+
+async def _input_of_retry(
+    client: "AsyncClient", run_id: str, options: RetryChoice
+) -> dict[str, Json]:
+    """The input file, or else the input of the run, with the changes of `--input`."""
+    from stepiq.cli.inputs import build_input
+
+    run = (await client.request("GET", run_path(run_id), query={"steps": False})).json()
+    version = None if options.latest else run["pipeline_version"]
+    path = pipeline_path(run["pipeline_id"])
+    definition = await definition_for(client, options.inputs, path, version)
+    return build_input(definition, options.inputs, options.input_file, run["input_data"])
 
 
 def _follower() -> ProgressLine:

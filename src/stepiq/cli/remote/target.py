@@ -47,11 +47,7 @@ def resolve(server: str | None = None, profile: str | None = None) -> ServerTarg
     """
     if profile is not None:
         found = _existing(profile, "--profile")
-        if server is not None and server_url(server, "--server") != found.server:
-            raise UsageError(
-                f"The profile `{profile}` is for {found.server}, not for {server}."
-                " Remove --server or --profile."
-            )
+        require_server_of(profile, found, server)
         return ServerTarget(found.server, found.api_key, profile)
     key = variable(KEY_VARIABLE)
     named = variable(PROFILE_VARIABLE)
@@ -66,6 +62,19 @@ def resolve(server: str | None = None, profile: str | None = None) -> ServerTarg
     is_its_server = stored is not None and stored.server == chosen
     stored_key = stored.api_key if stored is not None and is_its_server else None
     return ServerTarget(chosen, key or stored_key, name if is_its_server else None)
+
+
+def require_server_of(name: str, profile: Profile, server: str | None) -> None:
+    """Refuse the options `--profile` and `--server` together if the profile is for another server.
+
+    Raises:
+        UsageError: the URL is not valid, or not that of the profile.
+    """
+    if server is not None and server_url(server, "--server") != profile.server:
+        raise UsageError(
+            f"The profile `{name}` is for {profile.server}, not for {server}."
+            " Remove --server or --profile."
+        )
 
 
 def server_url(text: str, source: str) -> str:

@@ -76,22 +76,29 @@ async def started(
 async def _input(client: "AsyncClient", request: TriggerRequest, path: str) -> dict[str, Json]:
     from stepiq.cli.inputs import build_input
 
-    definition = None
-    # Only the pipeline knows whether the 3 of `count=3` is a number or a text.
-    if any(not pair.partition("=")[0].endswith(":") for pair in request.inputs):
-        definition = await _definition(client, request, path)
+    definition = await definition_for(client, request.inputs, path, request.version)
     return build_input(definition, request.inputs, request.input_file)
 
 
-async def _definition(
-    client: "AsyncClient", request: TriggerRequest, path: str
+async def definition_for(
+    client: "AsyncClient", pairs: Sequence[str], path: str, version: int | None
 ) -> "Definition | None":
-    """The definition that the run will execute; None if the key cannot read it."""
+    """The definition with which `build_input` reads the pairs. None if they need none, or if the key cannot read it.
+
+    Args:
+        client: calls the server.
+        pairs: the options `--input`.
+        path: of the pipeline.
+        version: the version that the run will execute. None is the newest one.
+    """
     from stepiq.client import PermissionDeniedError
     from stepiq.language.loading import load_document
 
-    if request.version is not None:
-        path += f"/versions/{request.version}"
+    # Only the pipeline knows whether the 3 of `count=3` is a number or a text.
+    if all(pair.partition("=")[0].endswith(":") for pair in pairs):
+        return None
+    if version is not None:
+        path += f"/versions/{version}"
     try:
         found = (await client.request("GET", path)).json()
     except PermissionDeniedError:

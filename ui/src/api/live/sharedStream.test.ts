@@ -21,7 +21,15 @@ afterEach(() => {
   for (const tab of tabs.splice(0)) tab.stream.close();
 });
 
-function open({ after = 0, patienceMs = { answer: 60_000, signOfLife: 60_000 } } = {}): Tab {
+const PATIENCE = { answer: 60_000, signOfLife: 60_000 };
+
+function open({ after = 0, patienceMs = PATIENCE, isDeaf = false } = {}): Tab {
+  const channel = new BroadcastChannel(channelName) as unknown as Channel;
+  const deaf: Channel = {
+    postMessage: (message) => channel.postMessage(message),
+    onmessage: null,
+    close: () => channel.close(),
+  };
   const events: StreamEvent[] = [];
   const states: string[] = [];
   const stream = new SharedStream({
@@ -29,7 +37,7 @@ function open({ after = 0, patienceMs = { answer: 60_000, signOfLife: 60_000 } }
     after,
     transport: server.transport,
     locks,
-    channel: new BroadcastChannel(channelName) as unknown as Channel,
+    channel: isDeaf ? deaf : channel,
     onEvents: (found) => events.push(...found),
     onState: (state) => states.push(state),
     pause: () => Promise.resolve(),
@@ -150,6 +158,25 @@ test("when the leader closes, the next tab continues from its own last event", a
   expect(first.ids()).toEqual(upTo(5));
   expect(server.connections).toBe(1);
 });
+
+test.each([false, true])(
+  "tabs reconnect with a new leader that is new itself: %s",
+  async (isNew) => {
+    const first = open();
+    // It gets no answer, so it has not been live when it becomes the leader.
+    if (isNew) open({ isDeaf: true });
+    const [second, third] = [open(), open()];
+    server.record(recorded(1));
+    await settled(second, [1]);
+    await settled(third, [1]);
+
+    first.stream.close();
+
+    for (const tab of [second, third]) {
+      await vi.waitFor(() => expect(tab.states).toEqual(["live", "reconnecting", "live"]));
+    }
+  },
+);
 
 test("a tab gets what the leader no longer has over a connection that it then closes", async () => {
   const first = open({ after: 0 });

@@ -197,7 +197,10 @@ export class SharedStream {
     if (events.some(isFinal)) this.#setState("ended", null);
   }
 
-  #setState(state: StreamState, problem: Problem | null): void {
+  #setState(reported: StreamState, problem: Problem | null): void {
+    // A new leader connects. Text that was streamed since the earlier one stopped is missing in tabs that were live.
+    const isAgain = reported === "connecting" && this.#state === "live";
+    const state = isAgain ? "reconnecting" : reported;
     if (this.#isOver || state === this.#state) return;
     this.#state = state;
     if (this.#isOver) clearTimeout(this.#patience);

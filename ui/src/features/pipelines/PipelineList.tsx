@@ -1,18 +1,20 @@
-import { Button, TextInput } from "@mantine/core";
-import { useDebouncedCallback } from "@mantine/hooks";
-import { useSuspenseInfiniteQuery, useSuspenseQuery } from "@tanstack/react-query";
+import { Button } from "@mantine/core";
+import { keepPreviousData, useInfiniteQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { Plus, Search, Workflow } from "lucide-react";
-import { lazy, Suspense, useRef, useState } from "react";
+import { Plus, Workflow } from "lucide-react";
+import { lazy, Suspense, useState } from "react";
 import { useCan } from "@/api/access";
 import { draftsQuery } from "@/api/drafts";
 import { type Pausable, pipelinesQuery } from "@/api/pipelines";
 import { EmptyState } from "@/ui/feedback/EmptyState";
+import { ErrorState } from "@/ui/feedback/ErrorState";
+import { TableSkeleton } from "@/ui/feedback/Skeletons";
 import { useKeys } from "@/ui/keys/useKeys";
 import { PageHeader } from "@/ui/PageHeader";
 import { DataTable } from "@/ui/table/DataTable";
 import { FilterChips } from "@/ui/table/FilterChips";
 import type { FilterDefinition, FilterValues } from "@/ui/table/filters";
+import { SearchField } from "@/ui/table/SearchField";
 import { columnsFor } from "./columns";
 import { filterOf, type ListSearch } from "./listSearch";
 import classes from "./PipelineList.module.css";
@@ -44,15 +46,11 @@ const CURL = `curl -X POST ${window.location.origin}/api/pipelines \\
 
 export function PipelineList({ search }: { search: ListSearch }) {
   const filter = filterOf(search);
-  const pages = useSuspenseInfiniteQuery(pipelinesQuery(filter));
+  const pages = useInfiniteQuery({ ...pipelinesQuery(filter), placeholderData: keepPreviousData });
   const { data: drafts } = useSuspenseQuery(draftsQuery);
   const [pausing, setPausing] = useState<Pausable | null>(null);
   const navigate = useNavigate();
-  const rows = listRows(
-    pages.data.pages.flatMap((page) => page.data),
-    drafts,
-    filter,
-  );
+  const rows = listRows(pages.data?.pages.flatMap((page) => page.data) ?? [], drafts, filter);
   const change = (changes: FilterValues) =>
     void navigate({ to: "/pipelines", search: { ...search, ...changes } as ListSearch });
   const create = () => void navigate({ to: "/pipelines", search: { ...search, create: "blank" } });
@@ -71,9 +69,25 @@ export function PipelineList({ search }: { search: ListSearch }) {
         }
       />
       <FilterChips filters={FILTERS} values={filter} onChange={change}>
-        <SearchField value={search.q ?? ""} onChange={(q) => change({ q: q || undefined })} />
+        <SearchField
+          title="Pipelines"
+          label={strings.search}
+          placeholder={strings.search}
+          className={classes.search}
+          value={search.q ?? ""}
+          onChange={(q) => change({ q: q || undefined })}
+        />
       </FilterChips>
-      {rows.length > 0 ? (
+      {pages.isPending && <TableSkeleton columns={8} />}
+      {pages.isLoadingError && (
+        <ErrorState
+          error={pages.error}
+          title={strings.listFailed}
+          onRetry={() => void pages.refetch()}
+        />
+      )}
+      {pages.data && rows.length === 0 && <NoRows search={search} />}
+      {pages.data && rows.length > 0 && (
         <DataTable
           label={strings.pipelines}
           columns={columnsFor(rows, canWrite ? setPausing : null)}
@@ -93,8 +107,6 @@ export function PipelineList({ search }: { search: ListSearch }) {
             )
           }
         />
-      ) : (
-        <NoRows search={search} />
       )}
       <Suspense>
         {search.create !== undefined && canWrite && <CreateDialog search={search} />}
@@ -130,37 +142,5 @@ function NoRows({ search: { q, tag, status } }: { search: ListSearch }) {
     >
       {strings.emptyText}
     </EmptyState>
-  );
-}
-
-/** Typing searches after a short pause. The key `/` moves here. */
-function SearchField({ value, onChange }: { value: string; onChange: (value: string) => void }) {
-  const [text, setText] = useState(value);
-  const [applied, setApplied] = useState(value);
-  const input = useRef<HTMLInputElement>(null);
-  const apply = useDebouncedCallback((next: string) => {
-    setApplied(next);
-    onChange(next);
-  }, 250);
-  // The address has changed otherwise, such as by the Back button.
-  if (value !== applied) {
-    setApplied(value);
-    setText(value);
-  }
-  useKeys("Pipelines", [{ key: "/", label: strings.search, run: () => input.current?.focus() }]);
-  return (
-    <TextInput
-      ref={input}
-      type="search"
-      className={classes.search}
-      aria-label={strings.search}
-      placeholder={strings.search}
-      leftSection={<Search size={16} aria-hidden />}
-      value={text}
-      onChange={(event) => {
-        setText(event.currentTarget.value);
-        apply(event.currentTarget.value.trim());
-      }}
-    />
   );
 }

@@ -19,6 +19,7 @@ import { RelativeTime } from "@/ui/format/Values";
 import type { Draft } from "./draft";
 import { ReviewCard } from "./ReviewCard";
 import classes from "./Reviews.module.css";
+import { isAssigned } from "./search";
 import { strings } from "./strings";
 
 type Props = {
@@ -58,7 +59,7 @@ function Open({ review, draft, onDraft, onDecided }: Props & { review: ReviewDet
   const { email } = useUser();
   const nameOf = useNameOf();
   // Assignees can decide, whatever their role is.
-  const isAssigned = assignees.some((each) => each.toLowerCase() === email);
+  const canAlways = isAssigned(review, email);
   const denied = useDenied("pipelines:execute", "decide this review");
   return (
     <ReviewCard
@@ -70,7 +71,7 @@ function Open({ review, draft, onDraft, onDecided }: Props & { review: ReviewDet
           assignees.length > 0 ? assignees.map(nameOf).join(", ") : strings.anyone,
         ],
       ]}
-      denied={isAssigned || denied === null ? null : `${denied} ${strings.assigneesToo}`}
+      denied={canAlways || denied === null ? null : `${denied} ${strings.assigneesToo}`}
       draft={draft}
       onDraft={onDraft}
       sending={decide.isPending ? decide.variables.decision : null}

@@ -2,7 +2,7 @@ import { Button, SegmentedControl } from "@mantine/core";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { ChevronLeft, ClipboardCheck } from "lucide-react";
-import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { lazy, Suspense, useEffect, useRef } from "react";
 import { useEventStream } from "@/api/live/useEventStream";
 import { openReviewsQuery, type ReviewKey } from "@/api/reviews";
 import { runsStreamUrl } from "@/api/runs";
@@ -13,11 +13,19 @@ import { TableSkeleton, TextSkeleton } from "@/ui/feedback/Skeletons";
 import { toast } from "@/ui/feedback/toast";
 import { useKeys } from "@/ui/keys/useKeys";
 import { PageHeader } from "@/ui/PageHeader";
-import { type Draft, EMPTY_DRAFT } from "./draft";
 import { ReviewList } from "./ReviewList";
 import classes from "./Reviews.module.css";
-import { idOf, nextOf, type ReviewsSearch, sameReview, searchFor, selectedKey } from "./search";
+import {
+  idOf,
+  isAssigned,
+  nextOf,
+  type ReviewsSearch,
+  sameReview,
+  searchFor,
+  selectedKey,
+} from "./search";
 import { strings } from "./strings";
+import { useDrafts } from "./useDrafts";
 
 const ReviewPane = lazy(() => import("./ReviewPane"));
 
@@ -29,13 +37,13 @@ export function ReviewsPage({ search }: { search: ReviewsSearch }) {
   const navigate = useNavigate({ from: "/reviews" });
   const { email } = useUser();
   const query = useInfiniteQuery(openReviewsQuery);
-  const [drafts, setDrafts] = useState<Readonly<Record<string, Draft>>>({});
+  const { draftOf, setDraft, forget } = useDrafts();
   const decided = useRef(new Set<string>());
   useLiveReviews(query.isSuccess);
 
   const all = query.data?.pages.flatMap(({ data }) => data) ?? [];
   const isMine = search.show === "mine";
-  const rows = isMine ? all.filter(({ assignees }) => assignees.includes(email)) : all;
+  const rows = isMine ? all.filter((review) => isAssigned(review, email)) : all;
   const chosen = selectedKey(search);
   const selected = chosen ?? rows[0] ?? null;
   const open = (key: ReviewKey | null) => void navigate({ search: searchFor(search, key) });
@@ -49,10 +57,10 @@ export function ReviewsPage({ search }: { search: ReviewsSearch }) {
     { key: "k", label: strings.keys.previous, run: () => move(-1) },
   ]);
   const onDecided = (key: ReviewKey) => {
+    forget(key);
     open(nextOf(rows, key, decided.current));
     decided.current.add(idOf(key));
   };
-  const setDraft = (key: ReviewKey, draft: Draft) => setDrafts({ ...drafts, [idOf(key)]: draft });
   const more = () =>
     void query.fetchNextPage().then(({ error, isFetchNextPageError }) => {
       if (isFetchNextPageError) toast.failure(strings.moreFailed, error);
@@ -113,7 +121,7 @@ export function ReviewsPage({ search }: { search: ReviewsSearch }) {
                 <ReviewPane
                   key={idOf(selected)}
                   reviewKey={selected}
-                  draft={drafts[idOf(selected)] ?? EMPTY_DRAFT}
+                  draft={draftOf(selected)}
                   onDraft={(draft) => setDraft(selected, draft)}
                   onDecided={() => onDecided(selected)}
                 />

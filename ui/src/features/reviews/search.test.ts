@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { idOf, nextOf, readReviewsSearch, searchFor, selectedKey } from "./search";
+import { idOf, isAssigned, nextOf, readReviewsSearch, searchFor, selectedKey } from "./search";
 
 const key = (step_id: string, iteration = 1) => ({ run_id: "r", step_id, iteration });
 
@@ -26,4 +26,9 @@ test("a review that was decided before does not open again while it is still lis
   const rows = [key("new"), key("old")];
 
   expect(nextOf(rows, key("new"), new Set([idOf(key("old"))]))).toBeNull();
+});
+
+test("an assignee is found whatever the case of the address is", () => {
+  expect(isAssigned({ assignees: ["Ada@Example.COM"] }, "ada@example.com")).toBe(true);
+  expect(isAssigned({ assignees: [] }, "ada@example.com")).toBe(false);
 });

@@ -1,4 +1,4 @@
-import type { ReviewKey } from "@/api/reviews";
+import type { Review, ReviewKey } from "@/api/reviews";
 import { readChoice, readText } from "@/ui/table/filters";
 
 /** The selected review and the filter of the inbox, as its URL has them. */
@@ -34,6 +34,11 @@ export function sameReview(one: ReviewKey, other: ReviewKey): boolean {
 
 export function idOf({ run_id, step_id, iteration }: ReviewKey): string {
   return `${run_id}/${step_id}/${iteration}`;
+}
+
+/** Whether the address of a person is among the assignees, which are stored as they were written. */
+export function isAssigned({ assignees }: Pick<Review, "assignees">, email: string): boolean {
+  return assignees.some((each) => each.toLowerCase() === email);
 }
 
 /**

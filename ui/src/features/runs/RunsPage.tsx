@@ -9,9 +9,9 @@ import { PageHeader } from "@/ui/PageHeader";
 import { DataTable } from "@/ui/table/DataTable";
 import { FilterChips } from "@/ui/table/FilterChips";
 import type { FilterValues } from "@/ui/table/filters";
+import { SearchField } from "@/ui/table/SearchField";
 import classes from "./Runs.module.css";
 import { RunsToolbar } from "./RunsToolbar";
-import { SearchField } from "./SearchField";
 import { chipValues, filterOf, type RunsSearch, searchAfter } from "./search";
 import { strings } from "./strings";
 import { useRunColumns } from "./useRunColumns";
@@ -36,10 +36,8 @@ export function RunsPage({ search }: { search: RunsSearch }) {
     selectAll,
     clear: clearSelection,
   } = useRunSelection(rows, filter, list?.next !== null);
-  const change = (changes: FilterValues, isNewPlace = true) => {
-    clearSelection();
+  const change = (changes: FilterValues, isNewPlace = true) =>
     void navigate({ search: searchAfter(search, changes), replace: !isNewPlace });
-  };
   const clear = () => void navigate({ search: {} });
   const loadMore = () => {
     if (!list?.next) return;
@@ -67,6 +65,10 @@ export function RunsPage({ search }: { search: RunsSearch }) {
       />
       <FilterChips filters={filters} values={chipValues(search)} onChange={change}>
         <SearchField
+          title={strings.title}
+          label={strings.search}
+          placeholder={strings.searchHint}
+          className={classes.search}
           value={search.q ?? ""}
           onChange={(text) => change({ q: text || undefined }, false)}
         />

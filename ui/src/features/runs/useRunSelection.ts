@@ -6,15 +6,21 @@ import { strings } from "./strings";
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** The runs that are selected for an action: rows, or all runs that match the filter. */
+/** The runs that are selected for an action: rows, or all runs that match the filter. Another filter selects none. */
 export function useRunSelection(rows: readonly Run[], filter: RunFilter, hasMore: boolean) {
   const [ids, setIds] = useState(NONE);
   const [isAll, setAll] = useState(false);
+  const filterKey = JSON.stringify(filter);
+  const [knownKey, setKnownKey] = useState(filterKey);
   const runs = rows.filter(({ id }) => ids.has(id));
   const change = (next: ReadonlySet<string>) => {
     setIds(next);
     setAll(false);
   };
+  if (filterKey !== knownKey) {
+    setKnownKey(filterKey);
+    change(NONE);
+  }
   const selection: TableSelection<Run> = {
     ids,
     onChange: change,

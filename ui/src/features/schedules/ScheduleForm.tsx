@@ -4,9 +4,16 @@ import { useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { asApiError } from "@/api/errors";
 import { pipelineOptionsQuery } from "@/api/filterOptions";
-import { previewQuery, type Schedule, useChangeSchedule, useCreateSchedule } from "@/api/schedules";
+import {
+  previewQuery,
+  type Schedule,
+  scheduleInputQuery,
+  useChangeSchedule,
+  useCreateSchedule,
+} from "@/api/schedules";
 import { FormError } from "@/ui/feedback/FormError";
 import { toast } from "@/ui/feedback/toast";
+import { changedFields, type Fields, fieldsOf, trimmed } from "./fields";
 import { NextTimes } from "./NextTimes";
 import { OfDefinition } from "./OfDefinition";
 import classes from "./Schedules.module.css";
@@ -29,12 +36,16 @@ const choices = <T extends string>(labels: Readonly<Record<T, string>>) =>
 
 export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }: Props) {
   const [pipeline, setPipeline] = useState(schedule?.pipeline_id ?? pipelineId ?? null);
-  const [name, setName] = useState(schedule?.name ?? "");
-  const [expression, setExpression] = useState(schedule?.cron_expression ?? "0 9 * * 1-5");
-  const [timezone, setTimezone] = useState(schedule?.timezone ?? viewerZone());
-  const [input, setInput] = useState(JSON.stringify(schedule?.input_data ?? {}, null, 2));
-  const [overlap, setOverlap] = useState<Schedule["overlap"]>(schedule?.overlap ?? "allow");
-  const [catchUp, setCatchUp] = useState<Schedule["catch_up"]>(schedule?.catch_up ?? "none");
+  const [first] = useState(() => fieldsOf(schedule));
+  const exact = useQuery({
+    ...scheduleInputQuery(schedule?.id ?? ""),
+    enabled: schedule !== undefined,
+  });
+  const opened = { ...first, input: exact.data ?? first.input };
+  const [typed, setTyped] = useState<Partial<Fields>>({});
+  const set = (changes: Partial<Fields>) => setTyped((known) => ({ ...known, ...changes }));
+  const shown = { ...opened, ...typed };
+  const { name, cron_expression: expression, timezone, input } = shown;
   const [isChecked, setChecked] = useState(false);
   const { data: pipelines = [] } = useQuery(pipelineOptionsQuery);
   const create = useCreateSchedule();
@@ -49,17 +60,16 @@ export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }:
     event.preventDefault();
     setChecked(true);
     if (inputData === null || pipeline === null) return;
-    const times = isOfDefinition ? {} : { cron_expression: expression.trim(), timezone };
-    const others = { name, input_data: inputData, overlap, catch_up: catchUp };
     const onSuccess = ({ id }: Schedule) => {
       toast.success(`The schedule “${name.trim()}” is saved.`);
       onSaved(id);
     };
     if (schedule !== undefined) {
-      change.mutate({ id: schedule.id, body: { ...others, ...times } }, { onSuccess });
+      change.mutate({ id: schedule.id, ...changedFields(opened, shown) }, { onSuccess });
     } else {
-      const body = { ...others, cron_expression: expression.trim(), timezone, enabled: true };
-      create.mutate({ pipelineId: pipeline, body }, { onSuccess });
+      const { input: inputText, ...fields } = trimmed(shown);
+      const body = { ...fields, enabled: true };
+      create.mutate({ pipelineId: pipeline, body, inputText }, { onSuccess });
     }
   };
   const title = schedule === undefined ? strings.create : `Edit “${schedule.name}”`;
@@ -81,7 +91,7 @@ export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }:
           label={strings.name}
           value={name}
           error={errors.name}
-          onChange={(event) => setName(event.currentTarget.value)}
+          onChange={(event) => set({ name: event.currentTarget.value })}
         />
         {isOfDefinition ? (
           <OfDefinition pipelineId={schedule.pipeline_id} />
@@ -93,7 +103,7 @@ export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }:
               classNames={{ input: "mono" }}
               value={expression}
               error={preview.error ?? errors.cron_expression}
-              onChange={(event) => setExpression(event.currentTarget.value)}
+              onChange={(event) => set({ cron_expression: event.currentTarget.value })}
             />
             <Select
               label={strings.timezone}
@@ -103,7 +113,7 @@ export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }:
               limit={50}
               allowDeselect={false}
               error={errors.timezone}
-              onChange={(value) => value !== null && setTimezone(value)}
+              onChange={(value) => value !== null && set({ timezone: value })}
             />
             {preview.data && (
               <div className={classes.preview}>
@@ -121,23 +131,24 @@ export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }:
           classNames={{ input: "mono" }}
           rows={4}
           spellCheck={false}
+          readOnly={exact.isLoading}
           value={input}
           error={isChecked && inputData === null ? strings.notJson : errors.input_data}
-          onChange={(event) => setInput(event.currentTarget.value)}
+          onChange={(event) => set({ input: event.currentTarget.value })}
         />
         <Select
           label={strings.overlap}
           data={choices(strings.overlaps)}
-          value={overlap}
+          value={shown.overlap}
           allowDeselect={false}
-          onChange={(value) => value !== null && setOverlap(value)}
+          onChange={(value) => value !== null && set({ overlap: value })}
         />
         <Select
           label={strings.catchUp}
           data={choices(strings.catchUps)}
-          value={catchUp}
+          value={shown.catch_up}
           allowDeselect={false}
-          onChange={(value) => value !== null && setCatchUp(value)}
+          onChange={(value) => value !== null && set({ catch_up: value })}
         />
         <Group justify="flex-end" gap={8}>
           <Button variant="default" onClick={onClose}>

@@ -46,6 +46,9 @@ export class KeyRegistry {
   }
 }
 
+/** Keys that only move act again while they are held. Others would act on what nobody has seen yet. */
+const MOVEMENT: readonly string[] = ["j", "k", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"];
+
 export const keyRegistry = new KeyRegistry();
 
 /** Whether plain keys belong to the element: it takes text, or is inside an open dialog or menu. */
@@ -68,7 +71,7 @@ export function listenForKeys(registry: KeyRegistry): () => void {
       event.target instanceof HTMLElement && event.target.closest("a, button, summary");
     if (isOnControl && (event.key === "Enter" || event.key === " ")) return;
     event.preventDefault();
-    binding.run(event);
+    if (!event.repeat || MOVEMENT.includes(binding.key)) binding.run(event);
   };
   document.addEventListener("keydown", onKeyDown);
   return () => document.removeEventListener("keydown", onKeyDown);

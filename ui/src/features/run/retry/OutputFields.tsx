@@ -1,19 +1,19 @@
 import { Button, Select } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
-import { type Run, stepQuery } from "@/api/run";
+import { outputTextQuery } from "@/api/recordedTexts";
+import type { Run } from "@/api/run";
 import { toast } from "@/ui/feedback/toast";
 import type { Row } from "../model/rows";
 import { parseJson } from "./inputIssues";
 import { JsonField } from "./JsonField";
+import type { Outputs } from "./outputs";
 import { strings } from "./strings";
-
-type Outputs = Readonly<Record<string, string>>;
 
 type Props = {
   run: Run;
   reused: readonly Row[];
   outputs: Outputs;
-  onChange: (outputs: Record<string, string>) => void;
+  onChange: (outputs: Outputs) => void;
 };
 
 /** Replacements for the outputs of reused steps. A step is added when a person chooses it. */
@@ -22,13 +22,13 @@ export function OutputFields({ run, reused, outputs, onChange }: Props) {
   const lastOf = new Map(
     reused.filter(({ branch }) => branch === "").map((row) => [row.step_id, row]),
   );
-  const edited = Object.keys(outputs).filter((step) => lastOf.has(step));
+  const chosen = Object.entries(outputs).filter(([step]) => lastOf.has(step));
   const add = async (step: string | null) => {
     const row = step === null ? undefined : lastOf.get(step);
     if (row === undefined || step === null) return;
     try {
-      const detail = await queryClient.fetchQuery(stepQuery(run.id, row, "output"));
-      onChange({ ...outputs, [step]: JSON.stringify(detail.output, null, 2) });
+      const recorded = await queryClient.fetchQuery(outputTextQuery(run.id, row));
+      onChange({ ...outputs, [step]: { recorded, text: recorded } });
     } catch (error) {
       toast.failure(strings.failedToStart, error);
     }
@@ -38,13 +38,13 @@ export function OutputFields({ run, reused, outputs, onChange }: Props) {
   if (lastOf.size === 0) return null;
   return (
     <>
-      {edited.map((step) => (
+      {chosen.map(([step, { recorded, text }]) => (
         <div key={step}>
           <JsonField
             label={strings.outputOf(step)}
-            text={outputs[step] ?? ""}
-            issues={parseJson(outputs[step] ?? "").issues}
-            onChange={(text) => onChange({ ...outputs, [step]: text })}
+            text={text}
+            issues={parseJson(text).issues}
+            onChange={(next) => onChange({ ...outputs, [step]: { recorded, text: next } })}
           />
           <Button variant="subtle" size="compact-sm" onClick={() => remove(step)}>
             {strings.reset}
@@ -55,7 +55,7 @@ export function OutputFields({ run, reused, outputs, onChange }: Props) {
         label={strings.editOutput}
         placeholder={strings.outputs}
         data={[...lastOf.values()]
-          .filter(({ step_id }) => !edited.includes(step_id))
+          .filter(({ step_id }) => !Object.hasOwn(outputs, step_id))
           .map(({ step_id, name }) => ({ value: step_id, label: strings.step(name, step_id) }))}
         value={null}
         onChange={(step) => void add(step)}

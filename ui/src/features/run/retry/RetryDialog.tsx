@@ -2,6 +2,7 @@ import { Button, Group, Modal, Select, Stack } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
+import { inputTextQuery } from "@/api/recordedTexts";
 import { type Run, useRetryRun, versionQuery } from "@/api/run";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { toast } from "@/ui/feedback/toast";
@@ -12,6 +13,7 @@ import { useLoading, useStore } from "../useRun";
 import { parseInput, parseJson } from "./inputIssues";
 import { JsonField } from "./JsonField";
 import { OutputFields } from "./OutputFields";
+import { editedTexts, type Outputs } from "./outputs";
 import { outermost, type Plan, planRetry, startSteps, stoppedAt } from "./plan";
 import classes from "./RetryDialog.module.css";
 import { strings } from "./strings";
@@ -34,18 +36,20 @@ export default function RetryDialog({ run, from, onClose }: Props) {
     return wanted === null ? "start" : outermost(rows, wanted);
   });
   const [version, setVersion] = useState<"same" | "latest">("same");
-  const [input, setInput] = useState(() => JSON.stringify(run.input_data, null, 2));
-  const [outputs, setOutputs] = useState<Record<string, string>>({});
+  const recorded = useQuery(inputTextQuery(run.id));
+  const recordedInput = recorded.data ?? JSON.stringify(run.input_data, null, 2);
+  const [editedInput, setInput] = useState<string | null>(null);
+  const input = editedInput ?? recordedInput;
+  const [outputs, setOutputs] = useState<Outputs>({});
   const { data: definition } = useQuery(versionQuery(run.pipeline_id, run.pipeline_version));
   const plan = useMemo(() => planRetry(rows, start), [rows, start]);
   const schema = (definition?.definition.input as { schema?: unknown } | undefined)?.schema;
   // The schema of the latest version can differ. The server checks the input with it.
   const checked = parseInput(input, version === "same" ? schema : undefined);
-  const edited = Object.entries(outputs).filter(([step]) =>
-    plan.reused.some(({ step_id, branch }) => step_id === step && branch === ""),
-  );
+  const outputTexts = editedTexts(outputs, plan.reused);
   const isValid =
-    checked.issues.length === 0 && edited.every(([, text]) => parseJson(text).issues.length === 0);
+    checked.issues.length === 0 &&
+    Object.values(outputTexts).every((text) => parseJson(text).issues.length === 0);
   const navigate = useNavigate();
   const retry = useRetryRun(run.id);
   const submit = () =>
@@ -53,10 +57,8 @@ export default function RetryDialog({ run, from, onClose }: Props) {
       {
         from: start,
         version,
-        input_data: checked.value as Record<string, unknown>,
-        outputs: Object.fromEntries(
-          edited.map(([step, text]) => [step, parseJson(text).value]),
-        ) as Record<string, never>,
+        inputText: input === recordedInput ? null : input,
+        outputTexts,
       },
       {
         onSuccess: (started) => {
@@ -86,7 +88,13 @@ export default function RetryDialog({ run, from, onClose }: Props) {
           onChange={(next) => setVersion(next === "latest" ? "latest" : "same")}
           allowDeselect={false}
         />
-        <JsonField label={strings.input} text={input} issues={checked.issues} onChange={setInput} />
+        <JsonField
+          label={strings.input}
+          text={input}
+          issues={checked.issues}
+          isReadOnly={recorded.isPending}
+          onChange={setInput}
+        />
         <OutputFields run={run} reused={plan.reused} outputs={outputs} onChange={setOutputs} />
         <Summary plan={plan} />
         {retry.error !== null && <ErrorState error={retry.error} title={strings.failedToStart} />}

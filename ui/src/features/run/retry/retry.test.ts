@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { listedRow } from "../model/applyEvent";
 import { step } from "../model/testRows";
 import { parseInput, parseJson } from "./inputIssues";
+import { editedTexts } from "./outputs";
 import { outermost, planRetry, startSteps, stoppedAt } from "./plan";
 
 const ROWS = [
@@ -60,5 +61,17 @@ describe("the checks of an input", () => {
 
   test("a text that is not JSON says why", () => {
     expect(parseJson("{").issues[0]).toContain("not valid JSON");
+  });
+});
+
+test("only outputs that were edited are sent, as they were typed", () => {
+  const outputs = {
+    classify: { recorded: '{"id": 1}', text: '{"id": 1180591620717411303424}' },
+    each: { recorded: "[]", text: "[]" },
+    check: { recorded: "1", text: "2" },
+  };
+
+  expect(editedTexts(outputs, planRetry(ROWS, "check").reused)).toEqual({
+    classify: '{"id": 1180591620717411303424}',
   });
 });

@@ -7,11 +7,11 @@ import { PipelineList } from "@/features/pipelines/PipelineList";
 export const Route = createFileRoute("/_app/pipelines/")({
   validateSearch: readListSearch,
   loaderDeps: ({ search }) => filterOf(search),
-  loader: ({ context: { queryClient }, deps }) =>
-    Promise.all([
-      queryClient.ensureInfiniteQueryData(pipelinesQuery(deps)),
-      queryClient.ensureQueryData(draftsQuery),
-    ]),
+  loader: ({ context: { queryClient }, deps }) => {
+    // The page is not replaced while another search loads: a person may be typing the next one.
+    void queryClient.prefetchInfiniteQuery(pipelinesQuery(deps));
+    return queryClient.ensureQueryData(draftsQuery);
+  },
   component: PipelinesRoute,
 });
 

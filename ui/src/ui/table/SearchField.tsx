@@ -1,36 +1,41 @@
 import { TextInput } from "@mantine/core";
 import { Search } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
-import { useKeys } from "@/ui/keys/useKeys";
-import classes from "./Runs.module.css";
-import { strings } from "./strings";
+import { useKeys } from "../keys/useKeys";
+import { stillSent } from "./sentTexts";
 
 const PAUSE_MS = 300;
 
-type Props = { value: string; onChange: (text: string) => void };
+type Props = {
+  /** Heading of the key in the key help, such as "Runs". */
+  title: string;
+  label: string;
+  placeholder: string;
+  className?: string;
+  value: string;
+  onChange: (text: string) => void;
+};
 
 /** A field whose text becomes a filter after a pause in typing. The key / moves to it. */
-export function SearchField({ value, onChange }: Props) {
+export function SearchField({ title, label, value, onChange, ...others }: Props) {
   const [text, setText] = useState(value);
-  const [sent, setSent] = useState(value);
+  const [sent, setSent] = useState<readonly string[]>([]);
   const [known, setKnown] = useState(value);
   const field = useRef<HTMLInputElement>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  useKeys(strings.title, [{ key: "/", label: strings.search, run: () => field.current?.focus() }]);
+  useKeys(title, [{ key: "/", label, run: () => field.current?.focus() }]);
   useEffect(() => () => clearTimeout(timer.current), []);
   if (value !== known) {
     setKnown(value);
-    // The address has changed without this field, for example by Back.
-    if (value !== sent) {
-      setSent(value);
-      setText(value);
-    }
+    const still = stillSent(sent, value);
+    setSent(still ?? []);
+    if (still === null) setText(value);
   }
   const send = (next: string) => {
     clearTimeout(timer.current);
     const trimmed = next.trim();
-    if (trimmed === sent) return;
-    setSent(trimmed);
+    if (trimmed === (sent.at(-1) ?? known)) return;
+    setSent((earlier) => [...earlier, trimmed]);
     onChange(trimmed);
   };
   const type = (next: string) => {
@@ -40,11 +45,10 @@ export function SearchField({ value, onChange }: Props) {
   };
   return (
     <TextInput
+      {...others}
       ref={field}
       type="search"
-      aria-label={strings.search}
-      placeholder={strings.searchHint}
-      className={classes.search}
+      aria-label={label}
       leftSection={<Search size={16} aria-hidden />}
       value={text}
       onChange={(event) => type(event.currentTarget.value)}
