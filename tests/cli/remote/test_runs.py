@@ -282,12 +282,15 @@ class TestRuns:
     async def test_a_retry_with_an_input_file_uses_only_the_file(self, remote: Remote):
         await remote.save()
         run = await remote.run(who="Ada", count=3)
+        # The recorded input is not needed.
+        remote.command.environment["STEPIQ_API_KEY"] = await remote.new_key("pipelines:execute")
 
         said = await remote(
-            "runs", "retry", run["id"], "--input-file", "-", "--follow", stdin='{"who": "Bob"}'
+            "runs", "retry", run["id"], "--input-file", "-", "--json", stdin='{"who": "Bob"}'
         )
 
-        assert said.out == "Hello Bob x 1\n"
+        again = await remote.api.get(f"/api/runs/{json.loads(said.out)['id']}")
+        assert again.json()["input_data"] == {"who": "Bob", "count": 1}
 
     async def test_an_unknown_step_is_told_with_the_option(self, remote: Remote):
         await remote.save()

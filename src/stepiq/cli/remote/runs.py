@@ -145,6 +145,8 @@ async def _input_of_retry(
     """The input file, or else the input of the run, with the changes of `--input`."""
     from stepiq.cli.inputs import build_input
 
+    if not options.inputs:
+        return build_input(None, (), options.input_file)
     run = (await client.request("GET", run_path(run_id), query={"steps": False})).json()
     version = None if options.latest else run["pipeline_version"]
     path = pipeline_path(run["pipeline_id"])
