@@ -236,10 +236,11 @@ async def reopen(session: Session, workspace_id: UUID, delivery_id: UUID) -> boo
 async def release(
     session: Session, recipient_id: UUID, since: datetime, limit: int
 ) -> list[Delivery]:
-    """Make held emails created after `since` pending again, oldest first, up to a limit. Attempts are not read."""
+    """Make emails held since a moment pending again, oldest first, up to a limit. Attempts are not read."""
     held = (
         sa.select(deliveries.c.id)
-        .where(*_is_held(recipient_id), deliveries.c.created_at > since)
+        # Not `created_at`: a redelivery holds the email again, and keeps it.
+        .where(*_is_held(recipient_id), deliveries.c.completed_at > since)
         .order_by(deliveries.c.id)
         .limit(limit)
     )
