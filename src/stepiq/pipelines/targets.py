@@ -25,7 +25,7 @@ _KEPT = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Triggered:
-    """An active pipeline with its newest definition."""
+    """A pipeline with its newest definition."""
 
     target: Target
     definition: Definition
@@ -65,6 +65,15 @@ class Targets:
             self._entries.move_to_end(pipeline_id)
             return entry.triggered
         return await self._read(workspace_id, pipeline_id, now)
+
+    async def of_any_status(self, workspace_id: UUID, pipeline_id: UUID) -> Triggered | None:
+        """A pipeline of the workspace, also if it is archived or paused; None if there is none. It is always read."""
+        async with self._database.reading() as session:
+            found = await queries.target(session, workspace_id, pipeline_id)
+            if found is None:
+                return None
+            definition = await self._definitions.get(session, found.id, found.version)
+        return Triggered(found, definition)
 
     async def _read(self, workspace_id: UUID, pipeline_id: UUID, now: datetime) -> Triggered:
         changed = self._changed

@@ -115,7 +115,13 @@ async def trigger_webhook(
     If the definition has `webhook.verify`, the request must also be signed.
     """
     plan = services.plans.get(sender.plan)
-    checked = await service.check(sender, pipeline_id, arrived, inbox=inbox, plan=plan)
+    is_keyed = idempotency.HEADER in arrived.headers
+    try:
+        checked = await service.check(sender, pipeline_id, arrived, inbox=inbox, plan=plan)
+    except StepIQError as error:
+        if is_keyed and await service.is_signed(sender, pipeline_id, arrived, inbox=inbox):
+            await own_tx.refuse(error)
+        raise
     engine = services.engine
 
     async def run_of(session: Session) -> NewRun:
@@ -126,7 +132,7 @@ async def trigger_webhook(
     )
     response = JSONResponse(accepted.model_dump(mode="json"), 202)
     # Checks come before the transaction, because a write transaction blocks others on SQLite.
-    if idempotency.HEADER not in arrived.headers:
+    if not is_keyed:
         await inbox.accept(sender.workspace_id, run_of)
         return response
     async with own_tx() as tx:
