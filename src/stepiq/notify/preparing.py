@@ -222,7 +222,7 @@ class Preparer:
         return MailCall(
             to=address,
             subject=subject,
-            text=mailing.text(delivery, occasion, places),
+            text=await mailing.text(delivery, occasion, places),
             shown={"type": "email", "to": address},
             masker=material.secrets.masker,
             is_confidential=mailing.has_link(delivery, occasion),
