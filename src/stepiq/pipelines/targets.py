@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.core import clock
+from stepiq.core.errors import StepIQError
 from stepiq.execution.definitions import Definitions
 from stepiq.language.definition import Definition
 from stepiq.pipelines import queries
@@ -36,6 +37,13 @@ class _CachedTarget:
     workspace_id: UUID
     triggered: Triggered
     read_at: datetime
+
+
+def refusal(pipeline_id: UUID, status: PipelineStatus) -> StepIQError | None:
+    """Why a pipeline with this status cannot be triggered; None if it can."""
+    if status is PipelineStatus.ARCHIVED:
+        return PipelineNotFound(pipeline_id, is_archived=True)
+    return WebhookPaused(pipeline_id) if status is PipelineStatus.PAUSED else None
 
 
 class Targets:
@@ -79,10 +87,11 @@ class Targets:
         changed = self._changed
         async with self._database.reading() as session:
             found = await queries.target(session, workspace_id, pipeline_id)
-            if found is None or found.status is PipelineStatus.ARCHIVED:
-                raise PipelineNotFound(pipeline_id, is_archived=found is not None)
-            if found.status is PipelineStatus.PAUSED:
-                raise WebhookPaused(pipeline_id)
+            if found is None:
+                raise PipelineNotFound(pipeline_id)
+            refused = refusal(pipeline_id, found.status)
+            if refused is not None:
+                raise refused
             definition = await self._definitions.get(session, found.id, found.version)
         triggered = Triggered(found, definition)
         # Not cached if a change arrived meanwhile, because the data read may be older.

@@ -58,13 +58,14 @@ async def fire(
     if not taken:
         return 0
     # A later statement than the one that locked the schedules, so that it sees a pause that was committed meanwhile.
-    paused = await pausing.lock_paused(session, {due.schedule.pipeline_id for due in taken})
+    statuses = await pausing.lock_to_trigger(session, {due.schedule.pipeline_id for due in taken})
     firings: list[_Firing] = []
     end = time.monotonic() + _DECIDING_SECONDS
     for due in taken:
         if firings and time.monotonic() > end:
             break
-        firings.append(_decide(due, now, plans, is_paused=due.schedule.pipeline_id in paused))
+        is_paused = statuses.get(due.schedule.pipeline_id) is PipelineStatus.PAUSED
+        firings.append(_decide(due, now, plans, is_paused=is_paused))
     wanted = [firing.run for firing in firings if firing.run is not None]
     refusals = await starting.start_many(session, wanted, engine=engine)
     refused: dict[UUID, str] = {}

@@ -18,7 +18,6 @@ from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, Que
 from stepiq.execution.records import NewRun
 from stepiq.language import offload
 from stepiq.language.inputs import InputInvalid
-from stepiq.pipelines import pausing
 from stepiq.pipelines.errors import PipelineNotFound, WebhookPaused
 from stepiq.pipelines.references import resolve_slug
 from stepiq.store.database import Session
@@ -30,7 +29,7 @@ from stepiq.triggers.webhooks.errors import (
     SignatureSecretMissing,
     SignatureSecretUnusable,
 )
-from stepiq.triggers.webhooks.inbox import Inbox
+from stepiq.triggers.webhooks.inbox import Inbox, lock_refused
 from stepiq.web import idempotency
 from stepiq.web.bodies import read_body
 from stepiq.web.bodies import router as new_router
@@ -137,8 +136,9 @@ async def trigger_webhook(
         return response
     async with own_tx() as tx:
         run = await run_of(tx)
-        if await pausing.lock_paused(tx, [run.pipeline_id]):
-            raise WebhookPaused(run.pipeline_id)
+        refused = await lock_refused(tx, [run.pipeline_id])
+        if run.pipeline_id in refused:
+            raise refused[run.pipeline_id]
         await own_tx.keep(response)
         await engine.accept(tx, run)
     return response
