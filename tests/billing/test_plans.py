@@ -77,6 +77,7 @@ class TestLoad:
             ({"steps": 0}, "plans.pro.steps", "1 or more"),
             ({"runs_queued": -1}, "plans.pro.runs_queued", "0 or more"),
             ({"steps": True}, "plans.pro.steps", "1 or more"),
+            ({"steps": 10**12 + 1}, "plans.pro.steps", '1,000,000,000,000 or less, or "unlimited"'),
             ({"steps": "many"}, "plans.pro.steps", '"unlimited"'),
             ({"cron": 1}, "plans.pro.cron", "true or false"),
             ({"webhooks": "unlimited"}, "plans.pro.webhooks", "true or false"),

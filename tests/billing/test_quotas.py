@@ -363,6 +363,22 @@ class TestTake:
 
         assert await self.take(services, account, 3)
 
+    @pytest.mark.both_stores
+    async def test_a_server_whose_clock_is_behind_continues_the_count_of_the_next_day(
+        self, services: Services, make: Make, clock: ModuleType
+    ):
+        account = await make.user()
+        assert await self.take(services, account, 2)
+        clock.advance(timedelta(days=1))
+        assert await self.take(services, account, 2)
+
+        clock.advance(timedelta(days=-1))
+        others = [await self.take(services, account) for _ in range(2)]
+        clock.advance(timedelta(days=1))
+        after = await self.take(services, account)
+
+        assert (others, after) == ([True, False], False)
+
     async def test_workspaces_are_counted_separately(self, services: Services, make: Make):
         first, second = await make.user(), await make.user()
 

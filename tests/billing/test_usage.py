@@ -180,17 +180,21 @@ class TestGetUsage:
         assert len(found["series"]) == today().day
         assert found["cost_complete"] is True
 
+    @pytest.mark.both_stores
     async def test_runs_that_have_not_ended_are_in_the_total_of_a_period_with_today(
         self, owner, account, make
     ):
         pipeline_id = await make.pipeline(account)
         await make.run(account, pipeline_id, status=RunStatus.RUNNING)
+        await make.run(account, pipeline_id, status=RunStatus.WAITING)
+        other = await make.user()
+        await make.run(other, await make.pipeline(other), status=RunStatus.WAITING)
         await make.usage(account, pipeline_id, today().isoformat(), runs=1, runs_completed=1)
 
         runs = (await usage(owner, ""))["runs"]
         earlier = (await usage(owner, f"to={today() - timedelta(days=1)}"))["runs"]
 
-        assert runs == {"total": 2, "completed": 1, "failed": 0, "cancelled": 0, "unfinished": 1}
+        assert runs == {"total": 3, "completed": 1, "failed": 0, "cancelled": 0, "unfinished": 2}
         assert earlier["total"] == 0
 
     async def test_credits_that_remain_are_this_months(self, login, make, clock):

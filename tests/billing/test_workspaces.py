@@ -175,6 +175,12 @@ class TestChange:
         shown = (await admin.get(f"{WORKSPACES}/{account.workspace_id}")).json()
         assert shown["overrides"] == {}
 
+    async def test_larger_limits_than_the_database_can_compare_are_refused(self, change):
+        refused = await change(limits={"runs_per_day": 10**12 + 1})
+
+        assert outcome(refused) == (422, "limits_invalid")
+        assert "1,000,000,000,000 or less" in refused.json()["errors"][0]["message"]
+
     async def test_an_unknown_plan_is_refused(self, change):
         assert outcome(await change(plan="gold")) == (422, "plan_unknown")
 
@@ -194,6 +200,31 @@ class TestEffect:
         assert first.status_code == 202
         assert outcome(second) == outcome(hook) == (403, "plan_runs_exhausted")
         assert "allows 1 runs per day" in second.json()["detail"]
+
+    @pytest.mark.both_stores
+    @pytest.mark.parametrize("limit", [10**12, 10**19])
+    async def test_the_largest_limits_also_those_that_an_earlier_version_stored(
+        self, database, owner, account, make, clock, limit
+    ):
+        source = "name: A\nsteps: [{id: a, type: llm, model: openai/gpt-4o, prompt: x}]\n"
+        pipeline_id = await make.pipeline(account, source=source)
+        names = ("credits_per_month", "runs_at_once", "runs_queued", "runs_per_day", "versions")
+        async with database.transaction() as session:
+            await session.execute(
+                sa.update(workspaces).values(limit_overrides=dict.fromkeys(names, limit))
+            )
+        clock.advance(CACHE_LIFETIME)
+
+        started = await owner.post(f"/api/pipelines/{pipeline_id}/run", json={})
+        saved = await owner.put(
+            f"/api/pipelines/{pipeline_id}",
+            content=source.replace("prompt: x", "prompt: y"),
+            headers={"Content-Type": "application/yaml"},
+        )
+        me = (await owner.get("/api/user/me")).json()
+
+        assert (started.status_code, saved.status_code) == (202, 200)
+        assert {me["limits"][name] for name in names} == {10**12}
 
     async def test_the_account_shows_them(self, change, owner, clock):
         await owner.get("/api/user/me")

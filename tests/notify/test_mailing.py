@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -37,6 +38,11 @@ notifications:
   on_failure:
     - {type: email, to: one@example.com}
 """
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"run_retention_days": 5})
 
 
 class TestText:
@@ -129,6 +135,16 @@ class TestText:
         until = clock.readable(clock.parse(run["link_expires_at"]))
         assert f"The link works until {until} for anyone who has it." in mail.get_content()
         assert f"\n{settings.base_url}/runs/{run['id']}\n" in mail.get_content()
+
+    async def test_the_link_works_no_longer_than_the_run_is_kept(
+        self, sender: Sender, settings: Settings
+    ):
+        delivery = await sender.sent(BROKEN)
+
+        [mail] = kept(settings.data_dir)
+        run = (await sender.client.get(f"/api/runs/{delivery['run_id']}")).json()
+        until = clock.parse(run["completed_at"]) + timedelta(days=settings.run_retention_days)
+        assert f"The link works until {clock.readable(until)}" in mail.get_content()
 
     async def test_the_time_of_the_end_has_its_zone(self, sender: Sender, settings: Settings):
         delivery = await sender.sent(BROKEN)

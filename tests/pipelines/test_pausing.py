@@ -191,6 +191,20 @@ class TestTriggers:
 
         assert outcome(refused) == outcome(keyed) == (404, "pipeline_not_active")
 
+    async def test_a_webhook_that_was_checked_before_the_archive_is_refused(
+        self, sender, database, url
+    ):
+        hook = url.replace("pipelines", "webhooks")
+        await sender.post(hook, json=INPUT)
+        # As another process archives it: this one does not know.
+        async with database.transaction() as session:
+            await session.execute(sa.update(pipelines).values(status=PipelineStatus.ARCHIVED))
+
+        refused = await sender.post(hook, json=INPUT)
+        keyed = await sender.post(hook, json=INPUT, headers={"Idempotency-Key": "a"})
+
+        assert outcome(refused) == outcome(keyed) == (404, "pipeline_not_found")
+
 
 class TestTogether:
     async def test_no_run_is_accepted_after_the_answer_to_a_pause(

@@ -104,6 +104,21 @@ async def test_a_run_that_is_refused_leaves_nothing(database, owner, account, ma
     assert kept == 0
 
 
+async def test_a_stored_draft_that_was_run_and_deleted_is_not_run_again(owner, account, make):
+    pipeline_id = await make.pipeline(account, source=SOURCE)
+    draft = f"/api/pipelines/{pipeline_id}/draft"
+    kept = await owner.put(draft, json={"text": SOURCE, "format": "yaml", "revision": None})
+    body = {"pipeline_id": str(pipeline_id)}
+    headers = {"Idempotency-Key": "order-1"}
+    first = await owner.post("/api/runs/draft", json=body, headers=headers)
+    deleted = await owner.delete(draft)
+
+    again = await owner.post("/api/runs/draft", json=body, headers=headers)
+
+    assert (kept.status_code, deleted.status_code) == (200, 200)
+    assert (again.status_code, again.json()) == (202, first.json())
+
+
 @pytest.mark.parametrize("start", [of_pipeline, of_draft, retry, of_schedule, of_webhook])
 async def test_the_counters_are_locked_last(database, owner, login_key, account, make, start):
     """Until the end of the transaction, nobody else can start or end a run of the workspace."""

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from stepiq.accounts.service import Account
 from stepiq.core import clock, ids
+from stepiq.execution.admission import PARKED
 from stepiq.runs.bulk import service as bulk
 from stepiq.store.database import Database
 from stepiq.store.states import (
@@ -57,7 +58,7 @@ class MakeRuns:
                     error=_BROKEN if status is RunStatus.FAILED else None,
                     error_code=_BROKEN["code"] if status is RunStatus.FAILED else None,
                     retry_of=retry_of,
-                    ticket=1,
+                    ticket=PARKED if status is RunStatus.WAITING else 1,
                     deadline_at=now + timedelta(hours=1),
                     created_at=now,
                     started_at=None if status is RunStatus.PENDING else now,
@@ -65,7 +66,7 @@ class MakeRuns:
                     **values,
                 )
             )
-            if not status.is_final:
+            if not status.is_final and status is not RunStatus.WAITING:
                 await session.execute(
                     sa.update(workspaces)
                     .where(workspaces.c.id == account.workspace_id)

@@ -22,6 +22,9 @@ FALLBACK = "free"
 UNLIMITED = "unlimited"
 """Value in the config file that removes a limit. In a `Plan` it is None."""
 
+LARGEST = 1_000_000_000_000
+"""Largest number of a limit. SQL compares limits, and products of them, as 64-bit integers."""
+
 _KEPT = 1_000
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
@@ -171,10 +174,11 @@ def check_overrides(limits: Mapping[str, Any]) -> None:
 
 
 def _readable(overrides: str) -> dict[str, Any]:
-    """The stored limits of a workspace that this version of the server knows."""
+    """The stored limits of a workspace that this version of the server knows. An earlier one stored larger numbers."""
     stored = json.read_trusted(overrides)
     found: dict[str, Any] = stored if isinstance(stored, dict) else {}
-    return {key: value for key, value in found.items() if _value_problem(key, value) is None}
+    known = {key: LARGEST if _is_too_large(value) else value for key, value in found.items()}
+    return {key: value for key, value in known.items() if _value_problem(key, value) is None}
 
 
 def _table_issues(name: str, table: Mapping[str, Any], known: set[str]) -> list[Issue]:
@@ -206,9 +210,15 @@ def _value_problem(key: str, value: object) -> str | None:
         return f"Unknown limit. {suggest(key, (*_KEYS, 'extends'))}"
     if key in _FLAGS:
         return None if isinstance(value, bool) else "Write true or false."
+    if _is_too_large(value):
+        return f'Write {LARGEST:,} or less, or "{UNLIMITED}".'
     least = 1 if key in _AT_LEAST_ONE else 0
     is_count = isinstance(value, int) and not isinstance(value, bool) and value >= least
     return None if is_count or value == UNLIMITED else f'Write {least} or more, or "{UNLIMITED}".'
+
+
+def _is_too_large(value: object) -> bool:
+    return isinstance(value, int) and value > LARGEST
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Queries of usage. They read daily rollups and one row of counters, never runs."""
+"""Queries of usage. They read daily rollups, one row of counters, and of runs only the number of waiting ones."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from stepiq.billing.records import DailyUsage, GroupBy, Now, Period, Totals, UsageEntry
 from stepiq.execution import usage
 from stepiq.store.database import Session
-from stepiq.store.states import PipelineStatus
+from stepiq.store.states import PipelineStatus, RunStatus, TriggerType
 from stepiq.store.tables import (
     api_keys,
     pipelines,
+    runs,
     schedules,
     usage_caller_days,
     usage_days,
@@ -145,6 +146,7 @@ async def now(session: Session, workspace_id: UUID, moment: datetime) -> Now:
             sa.select(
                 workspaces.c.unfinished_runs,
                 workspaces.c.admitted_runs,
+                _waiting_runs(workspace_id).label("waiting"),
                 usage.runs_today().label("today"),
                 usage.credit_tokens().label("tokens"),
                 _active_pipelines(workspace_id).label("pipelines"),
@@ -152,7 +154,28 @@ async def now(session: Session, workspace_id: UUID, moment: datetime) -> Now:
             {**usage.days(moment), **usage.months(moment)},
         )
     ).one()
-    return Now(row.unfinished_runs, row.admitted_runs, row.today, row.tokens, row.pipelines)
+    return Now(
+        row.unfinished_runs,
+        row.admitted_runs,
+        row.waiting,
+        row.today,
+        row.tokens,
+        row.pipelines,
+    )
+
+
+def _waiting_runs(workspace_id: UUID) -> sa.ScalarSelect[int]:
+    # With the list of triggers, an index finds them without scanning the history.
+    return (
+        sa.select(sa.func.count())
+        .select_from(runs)
+        .where(
+            runs.c.workspace_id == workspace_id,
+            runs.c.trigger_type.in_(TriggerType),
+            runs.c.status == RunStatus.WAITING,
+        )
+        .scalar_subquery()
+    )
 
 
 def _active_pipelines(workspace_id: UUID) -> sa.ScalarSelect[int]:
@@ -182,14 +205,14 @@ def _counted(
     """The sums of a series, and the conditions for its rows."""
     table = usage_caller_days if group_by is GroupBy.CALLER else usage_days
     conditions = _within(workspace_id, period, table)
-    runs: sa.ColumnElement[int] = table.c.runs
+    number: sa.ColumnElement[int] = table.c.runs
     if group_by is GroupBy.MODEL:
         conditions.append(~_counts_runs)
     elif group_by is not GroupBy.CALLER:
-        runs = sa.case((_counts_runs, runs), else_=0)
+        number = sa.case((_counts_runs, number), else_=0)
     complete = sa.func.min(sa.cast(table.c.cost_complete, sa.Integer))
     return [
-        _sum(runs).label("runs"),
+        _sum(number).label("runs"),
         _sum(table.c.input_tokens + table.c.output_tokens).label("tokens"),
         _sum(table.c.cost_usd_micros).label("cost_usd_micros"),
         complete.label("cost_complete"),

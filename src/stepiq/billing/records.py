@@ -103,8 +103,11 @@ class Now:
     """Current counters of a workspace."""
 
     unfinished_runs: int
+    """Without those that wait for a time or a person."""
     admitted_runs: int
     """Unfinished runs that do not wait for a slot."""
+    waiting_runs: int
+    """Runs that wait for a time or a person."""
     runs_today: int
     credit_tokens: int
     """Tokens of the current month."""

@@ -104,7 +104,7 @@ async def usage(
     *,
     by_day: bool = False,
 ) -> UsageReport:
-    """Usage of the actor's workspace in a period. Reads rollups and counters, never runs."""
+    """Usage of the actor's workspace in a period. Reads rollups and counters, not the history of runs."""
     moment, plan = clock.now(), plans.get(actor.plan)
     counters = await queries.now(session, actor.workspace_id, moment)
     is_days = group_by is GroupBy.DAY
@@ -119,11 +119,12 @@ async def usage(
             session, queries.daily_statement(actor.workspace_id, wanted, group_by, keys)
         )
     overridden = plans.overridden(actor.plan)
+    unfinished = counters.unfinished_runs + counters.waiting_runs
     includes_today = wanted.first <= moment.date() <= wanted.last
     return UsageReport(
         period=wanted,
         totals=await queries.totals(session, actor.workspace_id, wanted),
-        unfinished_runs=counters.unfinished_runs if includes_today else 0,
+        unfinished_runs=unfinished if includes_today else 0,
         credits_remaining=credits_remaining(plan.credits_per_month, counters.credit_tokens),
         limits=[
             replace(each, overridden=each.name in overridden)

@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from stepiq.core import addresses
-from stepiq.execution.usage import day_of
+from stepiq.execution.usage import day_of, day_period
 from stepiq.store import sweeping
 from stepiq.store.database import Session
 from stepiq.store.tables import asked_addresses
@@ -20,14 +20,14 @@ ASKED_A_DAY = 3
 
 async def count(session: Session, email: str, now: datetime) -> bool:
     """Count an email to an address; False, without counting, if the mailbox has refused or reached the limit."""
+    day = day_period(now)
     new = session.insert(asked_addresses).values(
-        email=addresses.mailbox(email), day=day_of(now), asked=1
+        email=addresses.mailbox(email), day=day.current, asked=1
     )
-    is_today = asked_addresses.c.day == new.excluded.day
-    asked = sa.case((is_today, asked_addresses.c.asked), else_=0) + 1
+    asked = day.of(asked_addresses.c.day, asked_addresses.c.asked) + 1
     counted = new.on_conflict_do_update(
         index_elements=["email"],
-        set_={"day": new.excluded.day, "asked": asked},
+        set_={"day": day.counted(asked_addresses.c.day), "asked": asked},
         where=sa.and_(asked <= ASKED_A_DAY, asked_addresses.c.refused_at.is_(None)),
     ).returning(asked_addresses.c.asked)
     return (await session.execute(counted)).one_or_none() is not None

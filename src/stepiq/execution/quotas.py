@@ -19,6 +19,7 @@ from stepiq.core import clock, metrics
 from stepiq.core.errors import Forbidden
 from stepiq.execution import usage
 from stepiq.execution.limits import how_to_raise, tomorrow
+from stepiq.execution.usage import CountedPeriod
 from stepiq.store.database import Session
 from stepiq.store.states import PipelineStatus
 from stepiq.store.tables import (
@@ -60,6 +61,7 @@ _DELETE_VERSIONS = (
 _COUNTED_BYTES = pipeline_versions.c.counted_bytes
 _ALWAYS = ""
 """In place of a day, for counters that do not restart."""
+_ALL_TIME = CountedPeriod(sa.literal(_ALWAYS), sa.literal(_ALWAYS))
 
 
 class PlanLimits(Protocol):
@@ -386,14 +388,14 @@ async def _rows(
 async def _count(
     session: Session, workspace_id: UUID, quota: Quota, amount: int, limit: int | None
 ) -> bool:
+    period = _period(quota)
     new = session.insert(quota_counts).values(
-        workspace_id=workspace_id, name=quota, day=_day(quota), value=amount
+        workspace_id=workspace_id, name=quota, day=period.current, value=amount
     )
-    is_same_day = quota_counts.c.day == new.excluded.day
-    value = sa.case((is_same_day, quota_counts.c.value), else_=0) + new.excluded.value
+    value = period.of(quota_counts.c.day, quota_counts.c.value) + new.excluded.value
     counted = new.on_conflict_do_update(
         index_elements=["workspace_id", "name"],
-        set_={"day": new.excluded.day, "value": value},
+        set_={"day": period.counted(quota_counts.c.day), "value": value},
         where=None if limit is None else value <= limit,
     ).returning(quota_counts.c.value)
     return (await session.execute(counted)).one_or_none() is not None
@@ -401,10 +403,8 @@ async def _count(
 
 async def _counted(session: Session, workspace_id: UUID, quota: Quota) -> int:
     value = await session.scalar(
-        sa.select(quota_counts.c.value).where(
-            quota_counts.c.workspace_id == workspace_id,
-            quota_counts.c.name == quota,
-            quota_counts.c.day == _day(quota),
+        sa.select(_period(quota).of(quota_counts.c.day, quota_counts.c.value)).where(
+            quota_counts.c.workspace_id == workspace_id, quota_counts.c.name == quota
         )
     )
     return value or 0
@@ -415,8 +415,8 @@ def _limit(plan: PlanLimits, quota: Quota) -> int | None:
     return None if limit is None else int(limit)
 
 
-def _day(quota: Quota) -> str:
-    return usage.day_of(clock.now()) if quota in DAILY else _ALWAYS
+def _period(quota: Quota) -> CountedPeriod:
+    return usage.day_period(clock.now()) if quota in DAILY else _ALL_TIME
 
 
 def _refusal(plan: PlanLimits, quota: Quota, used: int) -> Forbidden:

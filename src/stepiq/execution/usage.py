@@ -178,6 +178,11 @@ DAY = CountedPeriod(*(sa.bindparam(name, type_=sa.Text) for name in ("day", "nex
 MONTH = CountedPeriod(*(sa.bindparam(name, type_=sa.Text) for name in ("month", "next_month")))
 
 
+def day_period(now: datetime) -> CountedPeriod:
+    """The day of a moment and the following one, as values instead of the parameters of `DAY`."""
+    return CountedPeriod(*map(sa.literal, days(now).values()))
+
+
 def days(now: datetime) -> dict[str, str]:
     """The parameters of `DAY`."""
     return {"day": day_of(now), "next_day": day_of(now + timedelta(days=1))}

@@ -1,12 +1,12 @@
 """Emails about a run: subject, text, and one attempt to send."""
 
-import json as readable_json
 from dataclasses import dataclass
 from datetime import datetime
 
 from stepiq.core import clock
 from stepiq.core.json import Json
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
+from stepiq.language import readable_json
 from stepiq.notify.records import Delivery, EventName, Occasion, Verdict
 from stepiq.store.states import RunStatus
 
@@ -41,7 +41,7 @@ def has_link(delivery: Delivery, occasion: Occasion) -> bool:
     return delivery.event is not EventName.TEST and occasion.status is RunStatus.FAILED
 
 
-def text(delivery: Delivery, occasion: Occasion, places: Places) -> str:
+async def text(delivery: Delivery, occasion: Occasion, places: Places) -> str:
     """The text of a mail: the output of a completed run, or the error of a failed run."""
     if delivery.event is EventName.TEST:
         where = _where(delivery, occasion)
@@ -49,7 +49,7 @@ def text(delivery: Delivery, occasion: Occasion, places: Places) -> str:
     if has_link(delivery, occasion):
         content = _failure(occasion, places)
     else:
-        content = _shown(occasion.output, places)
+        content = await _shown(occasion.output, places)
     ended = occasion.completed_at
     at = f", {occasion.status} on {clock.readable(ended)}" if ended is not None else ""
     return f"{content}\n\n-- \n{_where(delivery, occasion)}\nRun: {occasion.run_id}{at}\n"
@@ -71,13 +71,13 @@ With an account, see everything and retry the run:
 {places.run}"""
 
 
-def _shown(output: Json, places: Places) -> str:
+async def _shown(output: Json, places: Places) -> str:
     if output is None:
         return "The run completed without an output."
     if isinstance(output, str):
         shown = output
     else:
-        shown = readable_json.dumps(output, ensure_ascii=False, indent=2)
+        shown = await readable_json.render(output, _MAX_OUTPUT)
     if len(shown) <= _MAX_OUTPUT:
         return shown
     return f"{shown[:_MAX_OUTPUT]}\n\n[The output is longer. To read all of it, open {places.run}]"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
@@ -152,7 +153,7 @@ def build(
     mailer: Mailer,
 ) -> DeliveryOutbox:
     """Build this server's outbox."""
-    recipients = Recipients(settings, database, mailer)
+    recipients, retention_days = Recipients(settings, database, mailer), settings.run_retention_days
     preparer = Preparer(
         definitions,
         plans,
@@ -163,6 +164,7 @@ def build(
         review_mail=ReviewMail(definitions, ReviewLinks(settings)),
         recipients=recipients,
         verifies_addresses=settings.verifies_addresses,
+        run_retention=timedelta(days=retention_days) if retention_days else None,
     )
     domain = settings.mail_sender[1].rpartition("@")[2]
     courier = DeliveryWorker(

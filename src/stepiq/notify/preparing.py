@@ -5,6 +5,7 @@ It is built again for each attempt, so that no secret is stored in plain text.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from stepiq.accounts.errors import EmailUnverified
 from stepiq.billing.errors import PlanWebhooksDisabled
@@ -61,6 +62,8 @@ class Preparer:
     recipients: Recipients
     verifies_addresses: bool
     """Whether only accounts with a verified address can send email."""
+    run_retention: timedelta | None
+    """How long runs are kept after their end; None if forever."""
     maskers: Maskers = field(default_factory=Maskers)
 
     async def prepare(
@@ -211,6 +214,8 @@ class Preparer:
                 return Unsendable(str(error))
         subject = mailing.subject(delivery, occasion, rendered)
         until = clock.now() + RUN_LINK_LIFETIME
+        if self.run_retention is not None and occasion.completed_at is not None:
+            until = min(until, occasion.completed_at + self.run_retention)
         # Created for each attempt and never stored.
         token = self.run_links.token(occasion.run_id, until)
         places = mailing.Places(
@@ -222,7 +227,7 @@ class Preparer:
         return MailCall(
             to=address,
             subject=subject,
-            text=mailing.text(delivery, occasion, places),
+            text=await mailing.text(delivery, occasion, places),
             shown={"type": "email", "to": address},
             masker=material.secrets.masker,
             is_confidential=mailing.has_link(delivery, occasion),

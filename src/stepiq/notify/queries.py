@@ -22,12 +22,13 @@ from stepiq.notify.records import (
 )
 from stepiq.store import sweeping
 from stepiq.store.database import Session
-from stepiq.store.membership import has_enabled_member
-from stepiq.store.states import DeliveryStatus, RunStatus, TargetType, TriggerType
+from stepiq.store.membership import has_enabled_member, membership_of
+from stepiq.store.states import DeliveryStatus, Role, RunStatus, TargetType, TriggerType
 from stepiq.store.tables import (
     deliveries,
     delivery_attempts,
     large_values,
+    memberships,
     pipeline_versions,
     pipelines,
     runs,
@@ -236,10 +237,11 @@ async def reopen(session: Session, workspace_id: UUID, delivery_id: UUID) -> boo
 async def release(
     session: Session, recipient_id: UUID, since: datetime, limit: int
 ) -> list[Delivery]:
-    """Make held emails created after `since` pending again, oldest first, up to a limit. Attempts are not read."""
+    """Make emails held since a moment pending again, oldest first, up to a limit. Attempts are not read."""
     held = (
         sa.select(deliveries.c.id)
-        .where(*_is_held(recipient_id), deliveries.c.created_at > since)
+        # Not `created_at`: a redelivery holds the email again, and keeps it.
+        .where(*_is_held(recipient_id), deliveries.c.completed_at > since)
         .order_by(deliveries.c.id)
         .limit(limit)
     )
@@ -269,11 +271,19 @@ async def plan(session: Session, workspace_id: UUID) -> str:
 
 
 async def sender(session: Session, pipeline_id: UUID, version: int) -> Sender | None:
-    """The author of the version that a delivery belongs to; None if the version has been deleted."""
+    """Who sends the emails of a version: its author, or an owner if the author has been removed or deleted.
+
+    None if the version has been deleted.
+    """
+    is_member = sa.exists().where(
+        membership_of(users.c.id), memberships.c.workspace_id == pipeline_versions.c.workspace_id
+    )
     statement = (
         sa.select(
             users.c.email,
             users.c.email_verified_at,
+            pipeline_versions.c.workspace_id,
+            is_member.label("is_member"),
             (~has_enabled_member(pipeline_versions.c.workspace_id)).label("is_disabled"),
         )
         .join(pipeline_versions, pipeline_versions.c.created_by == users.c.id)
@@ -284,7 +294,23 @@ async def sender(session: Session, pipeline_id: UUID, version: int) -> Sender | 
     row = (await session.execute(statement)).one_or_none()
     if row is None:
         return None
-    return Sender(row.email, row.is_disabled, row.email_verified_at is not None)
+    owner = None if row.is_member else await _owner(session, row.workspace_id)
+    person = owner or row
+    return Sender(person.email, row.is_disabled, person.email_verified_at is not None)
+
+
+async def _owner(session: Session, workspace_id: UUID) -> sa.Row[Any] | None:
+    """An enabled owner of a workspace; None if it has none."""
+    statement = (
+        sa.select(users.c.email, users.c.email_verified_at)
+        .join(memberships, membership_of(users.c.id))
+        .where(
+            memberships.c.workspace_id == workspace_id,
+            memberships.c.role == Role.OWNER,
+            users.c.disabled_at.is_(None),
+        )
+    )
+    return (await session.execute(statement.order_by(users.c.id).limit(1))).one_or_none()
 
 
 async def occasion(session: Session, delivery: Delivery) -> Occasion | None:

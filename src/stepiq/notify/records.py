@@ -149,10 +149,11 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """The author of the pipeline version that a delivery belongs to."""
+    """Who sends the emails of a pipeline version: its author, or an owner of the workspace."""
 
     email: str
     is_disabled: bool
+    """Whether all members of the workspace are disabled."""
     is_verified: bool
     """Whether its email address is verified."""
 

@@ -1,6 +1,6 @@
 """Pauses and resumes pipelines. While a pipeline is paused, no runs of it can start, except tests of its drafts.
 
-A transaction that starts a run locks the pipeline (`runnable`, `lock_paused`), and a transaction that pauses it
+A transaction that starts a run locks the pipeline (`runnable`, `lock_to_trigger`), and a transaction that pauses it
 waits for that lock. After the answer to a pause, no run of the pipeline is accepted in any process.
 """
 
@@ -73,9 +73,11 @@ async def runnable(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
     return found
 
 
-async def lock_paused(session: Session, pipeline_ids: Collection[UUID]) -> set[UUID]:
-    """The paused ones of the pipelines that triggers start. The others cannot be paused until this transaction ends."""
-    return await queries.lock_paused(session, pipeline_ids)
+async def lock_to_trigger(
+    session: Session, pipeline_ids: Collection[UUID]
+) -> dict[UUID, PipelineStatus]:
+    """The statuses of pipelines that triggers start. Active ones cannot be paused until this transaction ends."""
+    return await queries.lock_to_trigger(session, pipeline_ids)
 
 
 def _kept(found: Target | None, pipeline_id: UUID) -> Target:

@@ -108,8 +108,10 @@ async def lock_to_run(session: Session, workspace_id: UUID, pipeline_id: UUID) -
     return await _target(session, statement.with_for_update(read=True, key_share=True))
 
 
-async def lock_paused(session: Session, pipeline_ids: Collection[UUID]) -> set[UUID]:
-    """The paused ones of some pipelines. The others cannot be paused until this transaction ends.
+async def lock_to_trigger(
+    session: Session, pipeline_ids: Collection[UUID]
+) -> dict[UUID, PipelineStatus]:
+    """The statuses of some pipelines. Active ones cannot be paused until this transaction ends.
 
     A transaction that has locked schedules can call this: pausing waits for no other lock.
     """
@@ -119,11 +121,7 @@ async def lock_paused(session: Session, pipeline_ids: Collection[UUID]) -> set[U
         .order_by(pipelines.c.id)
         .with_for_update(read=True, key_share=True)
     )
-    return {
-        row.id
-        for row in await session.execute(statement)
-        if status_of(row) is PipelineStatus.PAUSED
-    }
+    return {row.id: status_of(row) for row in await session.execute(statement)}
 
 
 async def target(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Target | None:

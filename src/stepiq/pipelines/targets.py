@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.core import clock
+from stepiq.core.errors import StepIQError
 from stepiq.execution.definitions import Definitions
 from stepiq.language.definition import Definition
 from stepiq.pipelines import queries
@@ -25,7 +26,7 @@ _KEPT = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Triggered:
-    """An active pipeline with its newest definition."""
+    """A pipeline with its newest definition."""
 
     target: Target
     definition: Definition
@@ -36,6 +37,13 @@ class _CachedTarget:
     workspace_id: UUID
     triggered: Triggered
     read_at: datetime
+
+
+def refusal(pipeline_id: UUID, status: PipelineStatus) -> StepIQError | None:
+    """Why a pipeline with this status cannot be triggered; None if it can."""
+    if status is PipelineStatus.ARCHIVED:
+        return PipelineNotFound(pipeline_id, is_archived=True)
+    return WebhookPaused(pipeline_id) if status is PipelineStatus.PAUSED else None
 
 
 class Targets:
@@ -66,14 +74,24 @@ class Targets:
             return entry.triggered
         return await self._read(workspace_id, pipeline_id, now)
 
+    async def of_any_status(self, workspace_id: UUID, pipeline_id: UUID) -> Triggered | None:
+        """A pipeline of the workspace, also if it is archived or paused; None if there is none. It is always read."""
+        async with self._database.reading() as session:
+            found = await queries.target(session, workspace_id, pipeline_id)
+            if found is None:
+                return None
+            definition = await self._definitions.get(session, found.id, found.version)
+        return Triggered(found, definition)
+
     async def _read(self, workspace_id: UUID, pipeline_id: UUID, now: datetime) -> Triggered:
         changed = self._changed
         async with self._database.reading() as session:
             found = await queries.target(session, workspace_id, pipeline_id)
-            if found is None or found.status is PipelineStatus.ARCHIVED:
-                raise PipelineNotFound(pipeline_id, is_archived=found is not None)
-            if found.status is PipelineStatus.PAUSED:
-                raise WebhookPaused(pipeline_id)
+            if found is None:
+                raise PipelineNotFound(pipeline_id)
+            refused = refusal(pipeline_id, found.status)
+            if refused is not None:
+                raise refused
             definition = await self._definitions.get(session, found.id, found.version)
         triggered = Triggered(found, definition)
         # Not cached if a change arrived meanwhile, because the data read may be older.

@@ -7,12 +7,13 @@ accepts an `Idempotency-Key`.
 
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 from fastapi import Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
+from stepiq.core.errors import StepIQError
 from stepiq.store.database import Session
 from stepiq.web import idempotency, requests
 from stepiq.web.bodies import refuse_unreadable
@@ -74,6 +75,19 @@ class OwnTransaction:
                 again unless the endpoint catches the exception.
         """
         return _transaction(self._request, self._services)
+
+    async def refuse(self, error: StepIQError) -> NoReturn:
+        """Raise an error that was found before the transaction, unless the request was answered before.
+
+        What has changed since then must not change the response to a repeated request.
+
+        Raises:
+            Replayed: see `__call__`.
+        """
+        if idempotency.HEADER in self._request.headers:
+            async with self():
+                raise error
+        raise error
 
     async def keep(self, response: Response) -> None:
         """Store the response for repetitions of the request. Call it inside the transaction."""

@@ -88,6 +88,20 @@ class TestConfirm:
         assert len(box.taken) == 2
         assert (await answer(sender, box, "confirm", 1)).json()["released"] == 1
 
+    @pytest.mark.both_stores
+    async def test_an_old_email_that_was_redelivered_is_sent(
+        self, sender: Sender, box: Mailbox, clock: ModuleType
+    ):
+        held = await send(sender)
+        clock.advance(recipients.LIFETIME)
+        await sender.client.post(f"/api/deliveries/{held['id']}/redeliver")
+        await sender.finished(held["id"])
+
+        response = await answer(sender, box, "confirm", 1)
+
+        assert response.json()["released"] == 1
+        assert (await sender.finished(held["id"]))["status"] == "delivered"
+
     @pytest.mark.one_store
     async def test_it_sends_the_oldest_hundred_at_most(
         self, sender: Sender, box: Mailbox, database: Database

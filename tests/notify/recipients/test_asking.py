@@ -22,7 +22,7 @@ from stepiq.notify.recipients import service as recipients
 from stepiq.store.database import Database
 from tests.notify.conftest import Sender
 from tests.notify.recipients.conftest import BOB, REPORT, answer, send, token_of
-from tests.support.clients import LoginKey
+from tests.support.clients import Login, LoginKey
 from tests.support.mail import Mailbox
 from tests.support.make import Make
 
@@ -57,6 +57,21 @@ class TestAsk:
             f"{BOB} has not confirmed that they want emails of this workspace." in delivery["error"]
         )
         assert "sends this email if they confirm by" in delivery["error"]
+
+    @pytest.mark.both_stores
+    async def test_an_owner_asks_if_the_author_is_no_longer_a_member(
+        self, sender: Sender, make: Make, login: Login, box: Mailbox
+    ):
+        author, _ = [await make.member(sender.account) for _ in range(2)]
+        pipeline_id = await make.pipeline(author, source=REPORT.format(to=BOB))
+        owner = await login(sender.account)
+        removed = await owner.delete(f"/api/workspace/members/{author.id}")
+        assert removed.status_code == 200
+
+        await sender.deliveries(await sender.run(pipeline_id), final=1)
+
+        [mail] = box.taken
+        assert mail.get_content().startswith(f"{sender.account.email} wants to send you emails")
 
     @pytest.mark.one_store
     async def test_they_are_asked_once(self, sender: Sender, box: Mailbox):

@@ -1,6 +1,13 @@
+import asyncio
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
+
+from stepiq.billing.plans import Plans
+from stepiq.triggers.schedules import service
+from tests.support.locks import until_one_waits
+from tests.support.make_accounts import actor
 
 STEPS = [{"id": "a", "type": "transform", "template": "x"}]
 DAILY = {"name": "P", "steps": STEPS, "schedule": {"cron": "0 9 * * *", "timezone": "Asia/Tokyo"}}
@@ -100,3 +107,47 @@ class TestArchived:
         after = await schedules(pipeline_id)
         assert after[0]["next_run_at"] is None
         assert after[1]["next_run_at"] == before[1]["next_run_at"]
+
+
+@pytest.mark.both_stores
+class TestEnabledAtTheSameTime:
+    @pytest.fixture
+    def enabled_during(self, database, engine, owner, account):
+        """Enables a schedule of the account in a transaction that ends after another request has begun."""
+
+        async def enabled_during(schedule_id, request):
+            async with database.transaction() as session:
+                await service.patch(
+                    session,
+                    actor(account),
+                    UUID(schedule_id),
+                    engine=engine,
+                    plan=Plans.load({}).get("enterprise"),
+                    changes={"enabled": True},
+                )
+                requested = asyncio.create_task(request)
+                await until_one_waits(database)
+            assert (await requested).status_code == 200
+            return (await owner.get(f"/api/schedules/{schedule_id}")).json()
+
+        return enabled_during
+
+    @pytest.fixture
+    async def disabled(self, owner, url):
+        """The id of a disabled schedule of the pipeline."""
+        body = {"name": "Off", "cron_expression": "0 0 * * *", "enabled": False}
+        return (await owner.post(f"{url}/schedules", json=body)).json()["id"]
+
+    async def test_it_fires_after_a_restore(self, owner, url, disabled, enabled_during):
+        await owner.delete(url)
+
+        schedule = await enabled_during(disabled, owner.post(f"{url}/restore"))
+
+        assert schedule["enabled"]
+        assert schedule["next_run_at"] is not None
+
+    async def test_it_does_not_fire_after_an_archive(self, owner, url, disabled, enabled_during):
+        schedule = await enabled_during(disabled, owner.delete(url))
+
+        assert schedule["enabled"]
+        assert schedule["next_run_at"] is None

@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from stepiq.language import cron
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus
 from stepiq.store.tables import runs, schedule_ticks, schedules, workspaces
 from stepiq.triggers.schedules import firing
@@ -435,3 +436,33 @@ class TestMissed:
         assert {row.reason for row in found[1:-2]} == {"not_running"}
         assert len(found) == 1 + 100 + 2  # those of the last minute are on time
         assert (await outcomes(schedule_id))[-1][1] == "started"
+
+    async def test_few_more_ticks_are_computed_than_recorded(
+        self, ticker, schedule, outcomes, monkeypatch
+    ):
+        schedule_id = await schedule(cron_expression="7-59/10 * * * *")
+        next_after, asked = cron.next_after, []
+
+        def counted(expression, timezone, after):
+            asked.append(after)
+            return next_after(expression, timezone, after)
+
+        monkeypatch.setattr(cron, "next_after", counted)
+
+        await ticker.tick(NINE + timedelta(days=5))
+
+        assert len(await outcomes(schedule_id)) == 101
+        assert len(asked) < 150
+
+    async def test_a_transaction_decides_about_few_schedules_if_that_takes_long(
+        self, ticker, schedule, outcomes, monkeypatch
+    ):
+        monkeypatch.setattr(firing, "_DECIDING_SECONDS", -1)
+        schedule_ids = [await schedule(cron_expression="*/20 * * * *") for _ in range(3)]
+
+        first = await ticker.turn(NINE + timedelta(minutes=50))
+        others = await ticker.tick(NINE + timedelta(minutes=50))
+
+        assert (first, others) == (1, 2)
+        for schedule_id in schedule_ids:
+            assert len(await outcomes(schedule_id)) == 3

@@ -8,14 +8,14 @@ from fastapi import Response
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import MemberRequired, ScopeMissing
 from stepiq.accounts.http import needs
-from stepiq.billing.http import BillingServicesDep
+from stepiq.billing.http import BillingServices, BillingServicesDep
+from stepiq.core.errors import StepIQError
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.execution.pinning import StepRunInvalid
 from stepiq.execution.quotas import PlanBytesExceeded, PlanVersionsExceeded
 from stepiq.language import offload
 from stepiq.language.inputs import InputInvalid
 from stepiq.language.loading import QUICK_BYTES, load
-from stepiq.language.source import SourceFormat
 from stepiq.pipelines.editor_drafts.errors import DraftNotFound
 from stepiq.pipelines.endpoints import RulesDep
 from stepiq.pipelines.errors import DefinitionInvalid, DefinitionMalformed, PipelineNotFound
@@ -70,11 +70,10 @@ async def run_draft(
     other, with the same limits, but sends no deliveries. `is_draft` is true.
     """
     step = _step(body)
-    text, source_format = body.text, body.format
-    if text is None:
-        async with services.database.reading() as read:
-            text, source_format = await service.stored_text(read, caller, body.pipeline_id)
-    draft = await _parsed(text, source_format)
+    try:
+        draft = await _draft(caller, services, body)
+    except StepIQError as error:
+        await own_tx.refuse(error)
     examined = await examine(
         services.database,
         partial(
@@ -108,7 +107,11 @@ def _step(body: schemas.DraftRunRequest) -> service.StepWanted | None:
     return None
 
 
-async def _parsed(text: str, source_format: SourceFormat) -> Draft:
+async def _draft(caller: Actor, services: BillingServices, body: schemas.DraftRunRequest) -> Draft:
+    text, source_format = body.text, body.format
+    if text is None:
+        async with services.database.reading() as read:
+            text, source_format = await service.stored_text(read, caller, body.pipeline_id)
     if len(text) <= QUICK_BYTES:
         loaded = load(text, source_format)
     else:

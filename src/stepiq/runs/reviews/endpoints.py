@@ -53,7 +53,7 @@ async def list_reviews(caller: Reader, read: Read, page: PageQuery) -> Page[sche
 )
 async def get_review(
     caller: Reader,
-    read: Read,
+    services: ServicesDep,
     run_id: UUID,
     step_id: StepPath,
     iteration: Annotated[
@@ -62,8 +62,9 @@ async def get_review(
     ] = None,
 ) -> schemas.ReviewDetail:
     """An open or closed review, with all of its data."""
-    found = await service.get(read, caller, run_id, step_id, iteration)
-    return schemas.detail(found)
+    async with services.database.reading() as read:
+        found = await service.get(read, caller, run_id, step_id, iteration)
+    return await schemas.detail(found)
 
 
 @router.post(
@@ -111,7 +112,7 @@ async def open_link(
     holder = door.let_in(request, body.token)
     async with services.database.reading() as read:
         review, reviewer = await service.opened(read, holder)
-    return schemas.for_link(review, reviewer)
+    return await schemas.for_link(review, reviewer)
 
 
 @public.post(

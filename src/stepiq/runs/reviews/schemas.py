@@ -1,12 +1,12 @@
 """Shapes of reviews in the API."""
 
-import json as readable_json
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
 
 from stepiq.core.json import Json
+from stepiq.language import readable_json
 from stepiq.runs.reviews.records import TOKEN_LENGTH, Answer, Review
 from stepiq.store.states import ReviewDecision
 from stepiq.web.bodies import FROM_TEXT, JsonInteger, StrictModel, Timestamp, View
@@ -116,22 +116,23 @@ class ReviewDecided(View):
     decided_at: Timestamp
 
 
-def detail(review: Review) -> ReviewDetail:
+async def detail(review: Review) -> ReviewDetail:
     """A review with all of its data, for a member of its workspace."""
-    return ReviewDetail(**_shown(review, ReviewDetail, {"input_text"}), input_text=_text(review))
+    shown = _shown(review, ReviewDetail, {"input_text"})
+    return ReviewDetail(**shown, input_text=await _text(review))
 
 
-def for_link(review: Review, reviewer: str) -> ReviewForLink:
+async def for_link(review: Review, reviewer: str) -> ReviewForLink:
     """An open review as the holder of a link sees it."""
     shown = _shown(review, ReviewForLink, {"input_text", "reviewer"})
-    return ReviewForLink(**shown, input_text=_text(review), reviewer=reviewer)
+    return ReviewForLink(**shown, input_text=await _text(review), reviewer=reviewer)
 
 
 def _shown(review: Review, view: type[View], others: set[str]) -> dict[str, Any]:
     return {name: getattr(review, name) for name in view.model_fields.keys() - others}
 
 
-def _text(review: Review) -> str:
+async def _text(review: Review) -> str:
     if isinstance(review.input, str):
         return review.input
-    return readable_json.dumps(review.input, ensure_ascii=False, indent=2)
+    return await readable_json.render(review.input)

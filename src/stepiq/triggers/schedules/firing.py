@@ -4,6 +4,7 @@ The caller has locked the schedules. The statements write all rows of a table to
 number of workspaces and pipeline versions, not on the number of schedules.
 """
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ from stepiq.triggers.schedules.ticks import Look, look, run_id
 
 log = logging.get(__name__)
 
+_DECIDING_SECONDS = 0.05
+"""After this time, a transaction decides about no more schedules. The event loop is held meanwhile."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Firing:
@@ -45,7 +49,8 @@ async def fire(
 ) -> int:
     """Fire due schedules that this transaction has locked. Returns how many of them are done.
 
-    A schedule whose run is not ready to start stays due: other transactions would wait for this one on SQLite.
+    A schedule whose run is not ready to start stays due: other transactions would wait for this one on SQLite. After a
+    long outage, deciding takes long, and some schedules also stay due, but at least one is done or not ready.
 
     Raises:
         StoreUnavailable: nothing was changed.
@@ -53,10 +58,14 @@ async def fire(
     if not taken:
         return 0
     # A later statement than the one that locked the schedules, so that it sees a pause that was committed meanwhile.
-    paused = await pausing.lock_paused(session, {due.schedule.pipeline_id for due in taken})
-    firings = [
-        _decide(due, now, plans, is_paused=due.schedule.pipeline_id in paused) for due in taken
-    ]
+    statuses = await pausing.lock_to_trigger(session, {due.schedule.pipeline_id for due in taken})
+    firings: list[_Firing] = []
+    end = time.monotonic() + _DECIDING_SECONDS
+    for due in taken:
+        if firings and time.monotonic() > end:
+            break
+        is_paused = statuses.get(due.schedule.pipeline_id) is PipelineStatus.PAUSED
+        firings.append(_decide(due, now, plans, is_paused=is_paused))
     wanted = [firing.run for firing in firings if firing.run is not None]
     refusals = await starting.start_many(session, wanted, engine=engine)
     refused: dict[UUID, str] = {}

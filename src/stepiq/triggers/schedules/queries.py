@@ -153,6 +153,16 @@ async def lock_enabled(session: Session, pipeline_id: UUID) -> list[Schedule]:
     return [_schedule(row) for row in rows]
 
 
+async def lock_all(session: Session, pipeline_id: UUID) -> None:
+    """Lock the schedules of a pipeline, enabled or not."""
+    await session.execute(
+        sa.select(schedules.c.id)
+        .where(schedules.c.pipeline_id == pipeline_id)
+        .order_by(schedules.c.id)
+        .with_for_update()
+    )
+
+
 async def stop(session: Session, pipeline_id: UUID) -> None:
     """Stop all schedules of a pipeline from firing. `enabled` does not change."""
     await session.execute(

@@ -70,11 +70,15 @@ class ScheduleSync:
 
     async def archived(self, session: Session, pipeline_id: UUID) -> None:
         """Stop its schedules from firing. Each keeps whether it is enabled."""
+        await queries.lock_all(session, pipeline_id)
         await queries.stop(session, pipeline_id)
 
     async def restoring(self, session: Session, pipeline_id: UUID) -> None:
-        """Lock its enabled schedules."""
-        await queries.lock_enabled(session, pipeline_id)
+        """Lock its schedules.
+
+        A transaction that enables one has locked it, too, and reads the status of the pipeline without a lock.
+        """
+        await queries.lock_all(session, pipeline_id)
 
     async def restored(self, session: Session, actor: Actor, pipeline_id: UUID) -> None:
         """Let its enabled schedules fire again from now on.

@@ -1,7 +1,6 @@
 """Computes which ticks of a schedule are due, and which were missed. Uses neither the clock nor the store."""
 
 import hashlib
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +16,8 @@ LISTED = 100
 
 _FIRST_WINDOW = timedelta(minutes=LISTED)
 _WIDENED = 8
+_MARGIN = 1.1
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,24 @@ def run_id(schedule_id: UUID, due_at: datetime, now: datetime) -> UUID:
 
 def _before(schedule: Schedule, first: datetime, end: datetime) -> list[datetime]:
     """The newest ticks from `first`, itself a tick, to before `end`. Searches backwards, for long outages."""
-    window = _FIRST_WINDOW
-    while True:
-        start = max(first, end - window)
-        found = deque([first] if start == first else [], LISTED)
-        moment: datetime | None = start
-        while (moment := schedule.next_after(moment)) is not None and moment < end:
-            found.append(moment)
-        if start == first or len(found) == LISTED:
-            return list(found)
-        window *= _WIDENED
+    found: list[datetime] = []
+    start, window = end, _FIRST_WINDOW
+    while start > first and len(found) < LISTED:
+        start, until = max(first, start - window), start
+        earlier = _ticks(schedule, start, until)
+        found = earlier + found
+        # As long as the missing ones take if they are as dense as these, because each tick takes time.
+        wanted = (LISTED - len(found)) * _MARGIN / len(earlier) if earlier else _WIDENED
+        window *= min(wanted, _WIDENED)
+    if start == first and found[:1] != [first]:
+        found.insert(0, first)
+    return found[-LISTED:]
+
+
+def _ticks(schedule: Schedule, start: datetime, until: datetime) -> list[datetime]:
+    """The ticks from `start` to before `until`."""
+    found: list[datetime] = []
+    moment: datetime | None = start - _MICROSECOND
+    while (moment := schedule.next_after(moment)) is not None and moment < until:
+        found.append(moment)
+    return found

@@ -18,7 +18,6 @@ from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, Que
 from stepiq.execution.records import NewRun
 from stepiq.language import offload
 from stepiq.language.inputs import InputInvalid
-from stepiq.pipelines import pausing
 from stepiq.pipelines.errors import PipelineNotFound, WebhookPaused
 from stepiq.pipelines.references import resolve_slug
 from stepiq.store.database import Session
@@ -30,7 +29,7 @@ from stepiq.triggers.webhooks.errors import (
     SignatureSecretMissing,
     SignatureSecretUnusable,
 )
-from stepiq.triggers.webhooks.inbox import Inbox
+from stepiq.triggers.webhooks.inbox import Inbox, lock_refused
 from stepiq.web import idempotency
 from stepiq.web.bodies import read_body
 from stepiq.web.bodies import router as new_router
@@ -115,7 +114,13 @@ async def trigger_webhook(
     If the definition has `webhook.verify`, the request must also be signed.
     """
     plan = services.plans.get(sender.plan)
-    checked = await service.check(sender, pipeline_id, arrived, inbox=inbox, plan=plan)
+    is_keyed = idempotency.HEADER in arrived.headers
+    try:
+        checked = await service.check(sender, pipeline_id, arrived, inbox=inbox, plan=plan)
+    except StepIQError as error:
+        if is_keyed and await service.is_signed(sender, pipeline_id, arrived, inbox=inbox):
+            await own_tx.refuse(error)
+        raise
     engine = services.engine
 
     async def run_of(session: Session) -> NewRun:
@@ -126,13 +131,14 @@ async def trigger_webhook(
     )
     response = JSONResponse(accepted.model_dump(mode="json"), 202)
     # Checks come before the transaction, because a write transaction blocks others on SQLite.
-    if idempotency.HEADER not in arrived.headers:
+    if not is_keyed:
         await inbox.accept(sender.workspace_id, run_of)
         return response
     async with own_tx() as tx:
         run = await run_of(tx)
-        if await pausing.lock_paused(tx, [run.pipeline_id]):
-            raise WebhookPaused(run.pipeline_id)
+        refused = await lock_refused(tx, [run.pipeline_id])
+        if run.pipeline_id in refused:
+            raise refused[run.pipeline_id]
         await own_tx.keep(response)
         await engine.accept(tx, run)
     return response

@@ -1,7 +1,7 @@
 """Per-process caches of inbound webhooks: recently triggered pipelines, and the secrets of their senders."""
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,8 +11,7 @@ from stepiq.execution.protocols import SecretReader
 from stepiq.execution.records import NewRun
 from stepiq.execution.runtime import Engine
 from stepiq.pipelines import pausing
-from stepiq.pipelines.errors import WebhookPaused
-from stepiq.pipelines.targets import Targets, Triggered
+from stepiq.pipelines.targets import Targets, Triggered, refusal
 from stepiq.store import answer_time
 from stepiq.store.database import Database, Session
 from stepiq.store.pubsub import Changes
@@ -54,7 +53,7 @@ class Inbox:
 
         Raises:
             PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
-            WebhookPaused: the pipeline was paused meanwhile.
+            PipelineNotFound, WebhookPaused: the pipeline was archived or paused meanwhile.
             StoreUnavailable: whether the run was accepted is unknown.
         """
         await self._accepting.add(prepare, workspace_id)
@@ -64,18 +63,23 @@ class Inbox:
         with answer_time.answering():
             async with self._database.transaction() as session:
                 wanted = [await prepare(session) for prepare in batch]
-                paused = await pausing.lock_paused(session, {run.pipeline_id for run in wanted})
-                allowed = [run for run in wanted if run.pipeline_id not in paused]
+                refused = await lock_refused(session, {run.pipeline_id for run in wanted})
+                allowed = [run for run in wanted if run.pipeline_id not in refused]
                 refusals = iter(await self._engine.accept_many(session, allowed))
-                return [
-                    WebhookPaused(run.pipeline_id) if run.pipeline_id in paused else next(refusals)
-                    for run in wanted
-                ]
+                return [refused.get(run.pipeline_id) or next(refusals) for run in wanted]
 
     async def verify(
-        self, workspace_id: UUID, pipeline: Triggered, headers: Mapping[str, str], body: bytes
+        self,
+        workspace_id: UUID,
+        pipeline: Triggered,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        is_repeated: bool = False,
     ) -> None:
         """Check the sender's signature, if the pipeline requires one.
+
+        `is_repeated`: the request can only get the stored answer to an earlier one. Its signed time can be old.
 
         Raises:
             SignatureInvalid: the signature is missing, too old or wrong.
@@ -84,7 +88,8 @@ class Inbox:
         spec = pipeline.definition.webhook_verify
         if spec is not None:
             secret = await self._secret(workspace_id, pipeline.target.id, spec.secret_name)
-            signatures.verify(spec, secret, headers, body, clock.now())
+            now = None if is_repeated else clock.now()
+            signatures.verify(spec, secret, headers, body, now)
 
     async def _secret(self, workspace_id: UUID, pipeline_id: UUID, name: str) -> str:
         # The key needs no workspace: the pipeline belongs to one, and was looked up in it.
@@ -107,3 +112,10 @@ class Inbox:
         if name not in found:
             raise SignatureSecretMissing(name)
         return found[name].value
+
+
+async def lock_refused(session: Session, pipeline_ids: Collection[UUID]) -> dict[UUID, StepIQError]:
+    """The refusals of pipelines that were archived or paused after they had been read."""
+    statuses = await pausing.lock_to_trigger(session, pipeline_ids)
+    refusals = {each: refusal(each, status) for each, status in statuses.items()}
+    return {each: found for each, found in refusals.items() if found is not None}

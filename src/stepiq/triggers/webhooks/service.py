@@ -8,7 +8,7 @@ from stepiq.accounts.actor import Actor
 from stepiq.billing import service as billing
 from stepiq.billing.plans import Plan
 from stepiq.core import ids
-from stepiq.core.errors import StepIQError
+from stepiq.core.errors import StepIQError, Unauthenticated
 from stepiq.core.json import Json
 from stepiq.core.trace_context import TraceParent
 from stepiq.execution.records import NewRun, RunCaller
@@ -75,6 +75,24 @@ async def check(
     payload = await offload.validate(definition.input, payload_of(arrived.content))
     parent = requests.trace_parent()
     return Checked(ids.uuid7(), pipeline.target, definition, payload, parent)
+
+
+async def is_signed(actor: Actor, pipeline_id: UUID, arrived: Arrived, *, inbox: Inbox) -> bool:
+    """Whether a refused webhook can get the stored answer to an earlier one with the same `Idempotency-Key`.
+
+    The pipeline's newest version decides which signature the sender needs. The signed time can be old: the same bytes
+    have started a run before, and the answer starts none.
+    """
+    pipeline = await inbox.targets.of_any_status(actor.workspace_id, pipeline_id)
+    if pipeline is None:
+        return False
+    try:
+        await inbox.verify(
+            actor.workspace_id, pipeline, arrived.headers, arrived.data, is_repeated=True
+        )
+    except Unauthenticated:
+        return False
+    return True
 
 
 async def run_of(
