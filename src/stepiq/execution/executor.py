@@ -171,6 +171,8 @@ class Executor:
             # A cancel also ends the claim. Its notification may arrive after that was noticed.
             await uninterrupted(self._count_unwritten(run_context))
             raise
+        finally:
+            run_context.buffer.give_up()
         # The message may quote model output, which is never logged.
         error = None if stopped is None else str(stopped.failed.code)
         status = RunStatus.COMPLETED if stopped is None else RunStatus.FAILED

@@ -201,14 +201,17 @@ class Journal:
 
         Raises:
             ClaimLost: this worker no longer holds the run; nothing was written.
-            StoreUnavailable: it is unknown whether the entry was written; claim the run again.
+            StoreUnavailable: if it `was_answered`, nothing was written. Otherwise, this is unknown; claim the run again.
         """
+        added: list[Event] = []
         if entry.ending is not None:
-            entry.events.append(_ended(entry.ending))
+            added.append(_ended(entry.ending))
         if entry.parking is not None:
             wake_at = clock.iso(entry.parking.wake_at)
-            entry.events.append(events.run_status(RunStatus.WAITING, until=wake_at))
-        await self._writing.add(_Writing(run, entry), run.workspace_id)
+            added.append(events.run_status(RunStatus.WAITING, until=wake_at))
+        # A copy, because the caller can write the entry again after a failure.
+        complete = replace(entry, events=[*entry.events, *added])
+        await self._writing.add(_Writing(run, complete), run.workspace_id)
 
     async def _write_together(self, batch: Sequence[_Writing]) -> list[ClaimLost | None]:
         async with self._database.transaction(PATIENT_SECONDS) as session:
