@@ -384,13 +384,15 @@ class Engine:
                 return
 
     async def _execute_or_abandon(self, run_id: UUID, *, again: bool) -> None:
+        # Until the number of a new claim is known, `Recovery.let_go` would take it for a claim of another worker.
+        held = self._claims.pop(run_id, None)
         try:
             await self._executor.execute(run_id, self._claims, again=again)
         except (ClaimLost, StoreUnavailable):
             raise
         except Exception:
             log.exception("run_broke", run_id=str(run_id))
-            await self._executor.abandon(run_id, self._claims.get(run_id))
+            await self._executor.abandon(run_id, self._claims.pop(run_id, held))
 
     async def _watch_cancels(self, listening: asyncio.Event) -> None:
         async with self._changes.subscribe(RUN_CANCELLED) as cancels:
