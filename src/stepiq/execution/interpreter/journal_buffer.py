@@ -108,15 +108,9 @@ class JournalBuffer:
         self._gives_up.set()
 
     async def settled(self) -> None:
-        """Give up, wait for writes in progress, ignoring their errors, and cancel the timer."""
+        """Give up, and wait for writes in progress and a last one of what is buffered, ignoring their errors."""
         self.give_up()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._next is not None:
-            await asyncio.wait({self._next})
-        if self._current is not None:
-            await asyncio.wait({self._current})
+        await asyncio.wait({self._begin()})
 
     async def _write_next(self, before: asyncio.Task[None] | None) -> None:
         if before is not None and not before.done():
