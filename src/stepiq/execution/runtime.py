@@ -146,9 +146,8 @@ class Engine:
         if self._database.is_sqlite:
             # A SQLite file has one worker at a time, so all claimed tickets belong to one that has died.
             await self._recovery.take_over()
-        else:
-            watch = self._recovery.run_for_ever(self._claims, self._let_go)
-            self._background.append(asyncio.create_task(watch))
+        watch = self._recovery.run_for_ever(self._claims, self._let_go)
+        self._background.append(asyncio.create_task(watch))
         await listening.wait()
         self._stopping.clear()
         self.is_ready = True
