@@ -13,7 +13,6 @@ from dbos._sys_db import SystemDatabase
 from sqlalchemy.exc import OperationalError
 
 from stepiq.core.ids import uuid7
-from stepiq.execution.journal import JournalEntry
 from stepiq.execution.records import ClaimedRun, StepRecord
 from stepiq.queue import recovery
 from stepiq.queue import tickets as tickets_module
@@ -327,38 +326,6 @@ class TestLetGo:
         for _ in range(100):
             await asyncio.sleep(0)
         assert world.engine._claims == {}
-
-    @pytest.mark.parametrize(
-        "error", [StoreUnavailable("The database did not respond."), KeyError()]
-    )
-    async def test_so_does_what_this_worker_claims_again(
-        self, world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
-    ):
-        journal, claims = world.engine._journal, 0
-        claim, write = journal.claim, journal.write
-
-        async def claim_and_look(*arguments: Any, **options: Any) -> ClaimedRun | None:
-            nonlocal claims
-            claimed = await claim(*arguments, **options)
-            claims += 1
-            # The claim is committed, but the engine does not know its number yet.
-            look = another(world).let_go(world.engine._claims, world.engine._let_go)
-            await asyncio.create_task(look)
-            return claimed
-
-        async def write_later(run: ClaimedRun, entry: JournalEntry) -> None:
-            if claims == 1:
-                raise error
-            await write(run, entry)
-
-        monkeypatch.setattr(journal, "claim", claim_and_look)
-        monkeypatch.setattr(journal, "write", write_later)
-        monkeypatch.setattr("stepiq.execution.runtime._STORE_RETRY_SECONDS", 0.01)
-        run_id, heard = await world.start(await world.pipeline(TRANSFORM))
-        await asyncio.wait_for(heard.until_ended(), 20)
-
-        ended = await world.ended(run_id, heard)
-        assert (ended.run.claim, ended.run.crashes_in_total) == (2, 0)
 
     async def test_the_tokens_of_a_cancelled_call_count_even_if_it_is_noticed_twice(
         self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch

@@ -201,7 +201,7 @@ class Journal:
 
         Raises:
             ClaimLost: this worker no longer holds the run; nothing was written.
-            StoreUnavailable: if it `was_answered`, nothing was written. Otherwise, this is unknown; claim the run again.
+            StoreUnavailable: if it `was_answered`, nothing was written. Otherwise, it is unknown; claim the run again.
         """
         added: list[Event] = []
         if entry.ending is not None:
