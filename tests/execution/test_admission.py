@@ -13,7 +13,6 @@ from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, Que
 from stepiq.execution.records import NewRun
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
-from stepiq.runs import queries
 from stepiq.store.states import TriggerType
 from stepiq.store.tables import runs, workspaces
 from tests.support.engine import Heard, Limits, World
@@ -274,7 +273,6 @@ class TestCancel:
 
         async def cancel() -> None:
             async with world.database.transaction() as session:
-                await queries.lock(session, world.workspace_id, held)
                 await world.engine.cancel(session, world.workspace_id, held)
 
         async with world.database.transaction() as session:

@@ -70,7 +70,7 @@ class TestFullDisk:
         assert (full.status_code, full.json()["code"]) == (503, "store_full")
         assert again.status_code == 201
 
-    async def test_a_run_waits_and_continues_when_there_is_space(
+    async def test_a_run_waits_and_continues_without_repeating_its_call_when_there_is_space(
         self, world: World, receiver: Receiver, small_disk: Path
     ):
         is_full = asyncio.Event()
@@ -88,4 +88,7 @@ class TestFullDisk:
         filler.unlink()
         await asyncio.wait_for(heard.until_ended(), 30)
 
-        assert (await world.ended(run_id, heard)).run.status == "completed"
+        ended = await world.ended(run_id, heard)
+        assert (ended.run.status, ended.run.claim) == ("completed", 1)
+        assert len(receiver.received) == 1
+        assert [event.seq for event in ended.events] == list(range(1, len(ended.events) + 1))

@@ -1,24 +1,30 @@
 """Runs that are cancelled, taken over, or lost to another worker while a step is in flight."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from types import ModuleType
+from typing import Any
 from uuid import UUID
 
 import httpx2
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
+from stepiq.execution import journal as journal_module
 from stepiq.execution.executor import Executor
 from stepiq.execution.interpreter import journal_buffer
 from stepiq.execution.interpreter.run_context import RunContext
 from stepiq.execution.journal import ClaimLost, Journal, JournalEntry
+from stepiq.execution.journal_operations import Written
 from stepiq.execution.records import ClaimedRun, StepRecord
 from stepiq.execution.runtime import Engine
 from stepiq.steps.transform import handler as transform
-from stepiq.store.database import Session
+from stepiq.store.database import PATIENT_SECONDS, Session, StoreUnavailable
 from stepiq.store.tables import runs
+from stepiq.store.write_batching import WriteBatcher
 from tests.support import loop_time
 from tests.support.engine import Heard, World
 from tests.support.fake_provider import RunningFakeProvider
@@ -31,6 +37,16 @@ steps:
     model: openai/gpt-4o-mini
     prompt: "Tell me about {{steps.before.output}}"
     retry: {max_attempts: 3, backoff_ms: 1}
+"""
+
+TWO_CALLS = """
+name: Two calls
+steps:
+  - id: both
+    type: parallel
+    steps:
+      - {id: one, model: openai/gpt-4o-mini, prompt: one}
+      - {id: two, model: openai/gpt-4o-mini, prompt: two}
 """
 
 
@@ -130,6 +146,81 @@ class TestCancel:
         ended = await world.ended(run_id, heard)
         assert may_count == [True]
         assert ended.run.output_tokens == ended.steps["ask"].output_tokens > 0
+
+    async def test_tokens_whose_write_was_not_confirmed_count_once(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        fake_provider.configure(replies=["no JSON"])
+        write = world.engine._journal._write_together
+
+        async def write_and_lose_the_response(batch: Sequence[Any]) -> Sequence[Any]:
+            if not fake_provider.requests:
+                return await write(batch)
+            with monkeypatch.context() as patched:
+                patched.setattr(journal_module, "_written", lambda _: None)
+                patched.setattr(Written, "is_durable", lambda _: None)
+                await write(batch)
+            async with world.database.transaction() as session:
+                await world.engine.cancel(session, world.workspace_id, run_id)
+            task = world.engine._executing[run_id]
+            while not task.cancelling():  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0)
+            raise StoreUnavailable("The database did not respond.")
+
+        writing = WriteBatcher(world.database, write_and_lose_the_response)
+        monkeypatch.setattr(world.engine._journal, "_writing", writing)
+        run_id, heard = await world.start(
+            await world.pipeline(
+                "name: P\nsteps: [{id: ask, model: openai/gpt-4o-mini, prompt: x, output_schema: {type: object}}]"
+            )
+        )
+        with capture_logs() as logs:
+            await asyncio.wait_for(heard.until_ended(), 20)
+            await _idle(world, run_id)
+
+        ended = await world.ended(run_id, heard)
+        assert ended.steps["ask"].status == "cancelled"
+        assert ended.run.input_tokens == ended.steps["ask"].input_tokens > 0
+        assert all(each["log_level"] == "info" for each in logs)
+
+    @pytest.mark.parametrize(
+        ("error", "outage_seconds", "is_counted"),
+        [
+            (KeyError("no column"), 0, True),
+            (StoreUnavailable("The connection was cut."), 0, True),
+            # A silent database would delay the stop of a worker by as much for each step.
+            (StoreUnavailable("The database did not respond."), PATIENT_SECONDS, False),
+        ],
+    )
+    async def test_if_a_call_cannot_be_counted_the_others_are_unless_the_database_is_silent(
+        self,
+        world: World,
+        fake_provider: RunningFakeProvider,
+        monkeypatch: pytest.MonkeyPatch,
+        clock: ModuleType,
+        error: Exception,
+        outage_seconds: float,
+        is_counted: bool,
+    ):
+        count, errors = world.engine._journal.count_cancelled, [error]
+
+        async def count_later(run: ClaimedRun, record: StepRecord) -> None:
+            if errors:
+                clock.advance(timedelta(seconds=outage_seconds))
+                raise errors.pop()
+            await count(run, record)
+
+        monkeypatch.setattr(world.engine._journal, "count_cancelled", count_later)
+        fake_provider.configure(token_ms=30_000)
+        run_id, heard = await world.start(await world.pipeline(TWO_CALLS))
+        for _ in range(2):
+            await heard.until("step.delta")
+
+        await world.cancel(run_id)
+        await _idle(world, run_id)
+
+        ended = await world.ended(run_id, heard)
+        assert (ended.run.output_tokens > 0) is is_counted
 
 
 class TestLostClaims:

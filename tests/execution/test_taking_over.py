@@ -298,6 +298,21 @@ class TestLetGo:
 
         assert task.cancelled()
 
+    async def test_workers_find_such_a_run_themselves(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(token_ms=30_000)
+        run_id, _ = await asking(world)
+        task = world.engine._executing[run_id]
+
+        async with world.database.transaction() as session:
+            await world.engine.cancel(session, world.workspace_id, run_id)
+            # As after a flush that failed: the cancel is visible, but not confirmed.
+            session._after_commit.clear()
+        await asyncio.wait({task}, timeout=10)
+
+        assert task.cancelled()
+
     async def test_what_is_still_this_workers_goes_on(
         self, world: World, fake_provider: RunningFakeProvider
     ):

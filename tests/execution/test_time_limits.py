@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from stepiq.cli.fake_provider import Failure
+from stepiq.execution.journal import JournalEntry
+from stepiq.execution.records import ClaimedRun
 from stepiq.language import offload
+from tests.support import loop_time
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
 
@@ -71,6 +74,31 @@ class TestTimeouts:
 
         ended = await world.run(f"name: Late\nsteps: [{step}]")
 
+        assert ended.run.error is None
+
+    async def test_the_wait_for_the_store_between_two_calls_does_not_count(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        fake_provider.configure(replies=["no JSON", '{"a": 1}'])
+        journal, is_late = world.engine._journal, False
+        write = journal.write
+
+        async def write_late(run: ClaimedRun, entry: JournalEntry) -> None:
+            nonlocal is_late
+            if len(fake_provider.requests) == 1 and entry.steps and not is_late:
+                is_late = True
+                loop_time.skip(12)
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            await write(run, entry)
+
+        monkeypatch.setattr(journal, "write", write_late)
+
+        ended = await world.run(
+            "name: Late\nsteps: [{id: ask, prompt: x, output_schema: {type: object}, timeout_seconds: 10}]"
+        )
+
+        assert is_late
         assert ended.run.error is None
 
     async def test_a_run_has_its_own_limit(self, world: World, fake_provider: RunningFakeProvider):

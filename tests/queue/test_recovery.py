@@ -1,17 +1,23 @@
 """What happens when the store or the engine itself is at fault."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from stepiq.core import clock
 from stepiq.core.ids import uuid7
 from stepiq.execution import retention
 from stepiq.execution.admission import Release
 from stepiq.execution.definitions import Definitions
+from stepiq.execution.interpreter import journal_buffer
+from stepiq.execution.journal import JournalEntry
+from stepiq.execution.records import ClaimedRun
 from stepiq.store.database import StoreUnavailable
-from stepiq.store.faults import StoreDamaged
+from stepiq.store.faults import FULL, StoreDamaged, StoreFull
 from stepiq.store.tables import pipeline_versions, runs
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
@@ -121,11 +127,37 @@ class TestStoreOutage:
             await write(run, entry)
 
         monkeypatch.setattr(journal, "write", write_in_a_damaged_file)
-        monkeypatch.setattr("stepiq.execution.runtime._STORE_RETRY_SECONDS", 0.01)
+        monkeypatch.setattr(journal_buffer, "_STORE_RETRY_SECONDS", 0.01)
 
         ended = await world.run("name: T\nsteps: [{id: t, type: transform, template: x}]")
 
-        assert (ended.run.status, ended.run.claim) == ("completed", 3)
+        assert (ended.run.status, ended.run.claim) == ("completed", 1)
+
+    async def test_a_run_that_waits_for_space_can_be_cancelled(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        fill_the_disk(world, monkeypatch)
+        with capture_logs() as logs:
+            run_id, heard = await world.start(await world.pipeline(ASK))
+            await until_it_waits(logs)
+
+        await world.cancel(run_id)
+
+        assert run_id not in world.engine._executing
+        assert (await world.ended(run_id, heard)).run.status == "cancelled"
+
+    async def test_a_worker_whose_runs_wait_for_space_can_stop(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        with monkeypatch.context() as patched, capture_logs() as logs:
+            fill_the_disk(world, patched)
+            _, heard = await world.start(await world.pipeline(ASK))
+            await until_it_waits(logs)
+
+            await asyncio.wait_for(world.engine.stop(drain=timedelta(0)), 20)
+
+        await world.engine.start()
+        assert (await asyncio.wait_for(heard.until_ended(), 20))["status"] == "completed"
 
     async def test_a_claim_that_finds_no_store_is_made_again(self, world: World, monkeypatch):
         journal, outages = world.engine._journal, [1, 2]
@@ -226,6 +258,21 @@ class TestCarry:
         async with world.database.reading() as session:
             assert await session.scalar(sa.select(sa.func.count()).select_from(runs)) == 1
         assert ended.run.status == "completed"
+
+
+def fill_the_disk(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse all writes of the journal."""
+
+    async def write_on_a_full_disk(run: ClaimedRun, entry: JournalEntry) -> None:
+        raise StoreFull(FULL)
+
+    monkeypatch.setattr(world.engine._journal, "write", write_on_a_full_disk)
+
+
+async def until_it_waits(logs: Sequence[Mapping[str, object]]) -> None:
+    async with asyncio.timeout(20):
+        while not any(each["event"] == "run_waits_for_store" for each in logs):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
 
 
 async def _break(world: World, pipeline_id) -> None:

@@ -22,7 +22,7 @@ from stepiq.core import clock, metrics
 from stepiq.core.errors import Conflict, StepIQError
 from stepiq.execution import events, retries, reviews, usage
 from stepiq.execution import journal_operations as operations
-from stepiq.execution.admission_rows import COUNT_IN, SEE, parameters
+from stepiq.execution.admission_rows import COUNT_IN, SEE, lock_run, parameters
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.events import Event
 from stepiq.execution.limits import PlanBook, PlanCreditsExhausted, PlanRunsExhausted, QueueFull
@@ -32,7 +32,7 @@ from stepiq.execution.usage import Tally
 from stepiq.store import faults, many_rows
 from stepiq.store.database import Session, StoreUnavailable
 from stepiq.store.pubsub import RUN_CANCELLED, Changes, run_topic, runs_topic
-from stepiq.store.states import FINAL_RUN_STATUSES, RunStatus, StepStatus, is_draft_version
+from stepiq.store.states import RunStatus, StepStatus, is_draft_version
 from stepiq.store.tables import run_events, run_steps, runs, workspaces
 from stepiq.store.workspace_plan import PLAN
 
@@ -273,9 +273,9 @@ class Admission:
         """
         now = clock.now()
         # A write of the run's worker may be in progress. It has to be seen, or refused.
-        await session.execute(
-            sa.select(runs.c.id).where(runs.c.id == run_id).with_for_update(key_share=True)
-        )
+        status = await lock_run(session, workspace_id, run_id)
+        if status is None or status.is_final:
+            raise RunNotCancellable(run_id)
         stopped = (
             await session.execute(
                 run_steps.update()
@@ -300,11 +300,7 @@ class Admission:
         row = (
             await session.execute(
                 runs.update()
-                .where(
-                    runs.c.id == run_id,
-                    runs.c.workspace_id == workspace_id,
-                    runs.c.status.not_in(FINAL_RUN_STATUSES),
-                )
+                .where(runs.c.id == run_id)
                 .values(
                     status=RunStatus.CANCELLED,
                     completed_at=now,
@@ -322,9 +318,7 @@ class Admission:
                     runs.c.started_at,
                 )
             )
-        ).one_or_none()
-        if row is None:
-            raise RunNotCancellable(run_id)
+        ).one()
         log = RunLog(run_id, workspace_id, row.last_seq - len(new_events), new_events)
         await self.append_many(session, [log])
         await self.traces.add_cancelled(session, run_id, now)

@@ -1,17 +1,41 @@
-"""The SQL that counts runs in: one statement decides by the counters on the workspace's row, without a scan."""
+"""SQL of admission: locks a run, and counts runs in.
+
+One statement counts runs in: it decides by the counters on the workspace's row, without a scan.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from stepiq.execution import usage
 from stepiq.execution.records import NewRun
-from stepiq.store.tables import workspaces
+from stepiq.store.database import Session
+from stepiq.store.states import RunStatus
+from stepiq.store.tables import runs, workspaces
 
 # More than any workspace can reach.
 _UNLIMITED = 1_000_000_000_000
+
+
+async def lock_run(session: Session, workspace_id: UUID, run_id: UUID) -> RunStatus | None:
+    """Lock a run of the workspace until this transaction ends; returns its status."""
+    # A run that waits for a slot gets its ticket in a transaction that has locked the workspace's row. Locking that row
+    # first prevents a deadlock.
+    await session.execute(
+        sa.select(workspaces.c.id)
+        .join(runs, runs.c.workspace_id == workspaces.c.id)
+        .where(runs.c.id == run_id, workspaces.c.id == workspace_id, runs.c.ticket == 0)
+        .with_for_update(of=workspaces, key_share=True)
+    )
+    status = await session.scalar(
+        sa.select(runs.c.status)
+        .where(runs.c.id == run_id, runs.c.workspace_id == workspace_id)
+        .with_for_update(key_share=True)
+    )
+    return None if status is None else RunStatus(status)
 
 
 def parameters(wanted: Sequence[NewRun], now: datetime) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from stepiq.execution.run_secrets import read_secrets
 from stepiq.execution.scope import last_scope, new_scope
 from stepiq.language.definition import Definition
 from stepiq.language.loading import InvalidDefinition
-from stepiq.store.database import Database, StoreUnavailable
+from stepiq.store.database import PATIENT_SECONDS, Database, StoreUnavailable
 from stepiq.store.states import RunStatus, StepStatus
 
 _IN_TOTAL = 10
@@ -171,6 +171,8 @@ class Executor:
             # A cancel also ends the claim. Its notification may arrive after that was noticed.
             await uninterrupted(self._count_unwritten(run_context))
             raise
+        finally:
+            run_context.buffer.give_up()
         # The message may quote model output, which is never logged.
         error = None if stopped is None else str(stopped.failed.code)
         status = RunStatus.COMPLETED if stopped is None else RunStatus.FAILED
@@ -190,16 +192,21 @@ class Executor:
 
     async def _count_unwritten(self, run_context: RunContext) -> None:
         await run_context.buffer.settled()
-        run = run_context.run
+        run, ends_at = run_context.run, clock.monotonic() + PATIENT_SECONDS
         # A cancel may arrive while a step is in flight, or between the end of a step and its record.
         for record in run.steps.values():
             if record.meter == record.stored_meter and not record.reservation.held:
                 continue
+            # Errors must not replace the CancelledError, which a stopping server waits for.
             try:
                 await self._journal.count_cancelled(run, record)
             except StoreUnavailable:
-                # Must not replace the CancelledError, which a stopping server waits for.
                 log.warning("cancelled_step_not_counted", step_id=record.step_id)
+                if clock.monotonic() >= ends_at:
+                    # The database is silent, and would be for each of the other steps, too.
+                    return
+            except Exception:
+                log.exception("cancelled_step_not_counted", step_id=record.step_id)
 
     async def _definition(self, run: ClaimedRun) -> Definition:
         if (found := self._definitions.kept(run.pipeline_id, run.pipeline_version)) is not None:

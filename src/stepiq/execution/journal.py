@@ -201,14 +201,17 @@ class Journal:
 
         Raises:
             ClaimLost: this worker no longer holds the run; nothing was written.
-            StoreUnavailable: it is unknown whether the entry was written; claim the run again.
+            StoreUnavailable: if it `was_answered`, nothing was written. Otherwise, it is unknown; claim the run again.
         """
+        added: list[Event] = []
         if entry.ending is not None:
-            entry.events.append(_ended(entry.ending))
+            added.append(_ended(entry.ending))
         if entry.parking is not None:
             wake_at = clock.iso(entry.parking.wake_at)
-            entry.events.append(events.run_status(RunStatus.WAITING, until=wake_at))
-        await self._writing.add(_Writing(run, entry), run.workspace_id)
+            added.append(events.run_status(RunStatus.WAITING, until=wake_at))
+        # A copy, because the caller can write the entry again after a failure.
+        complete = replace(entry, events=[*entry.events, *added])
+        await self._writing.add(_Writing(run, complete), run.workspace_id)
 
     async def _write_together(self, batch: Sequence[_Writing]) -> list[ClaimLost | None]:
         async with self._database.transaction(PATIENT_SECONDS) as session:
@@ -281,34 +284,38 @@ class Journal:
 
     async def count_cancelled(self, run: ClaimedRun, record: StepRecord) -> None:
         """Add the usage of a cancelled step up to the moment it was stopped. Its status does not change."""
-        used_since = record.meter.since(record.stored_meter)
         async with self._database.transaction(PATIENT_SECONDS) as session:
-            counted = await session.execute(
-                run_steps.update()
+            columns = used(record.meter)
+            found = await session.execute(
+                sa.select(*(run_steps.c[name] for name in columns))
                 .where(
                     run_steps.c.id == record.id,
                     run_steps.c.status == StepStatus.CANCELLED,
                     # Only for the claim that the cancel ended: other workers count their own usage.
                     sa.exists().where(runs.c.id == run.id, runs.c.claim == run.claim + 1),
                 )
-                .values(used(record.meter))
+                .with_for_update()
             )
-            if counted.rowcount:
-                record.cancel_operations(clock.now())
-                await operations.write_many(session, [(run.id, record)])
-                await session.execute(statements.MOVE, [_moved(run.id, 0, [used_since])])
-                tally, now = Tally(), clock.now()
-                tally.add_meter(record.model, used_since, run.models)
-                await usage.count_credits(session, run.workspace_id, tally.credit_tokens, now)
-                await reservations.release_cancelled(session, run, record)
-                await usage.add_many(
-                    session,
-                    [usage.Used(run.workspace_id, run.pipeline_id, run.caller_id, tally, now)],
-                )
-                run.models |= tally.models
-                session.after_commit(
-                    lambda: self._admission.publish_change(run.workspace_id, run.id)
-                )
+            if (row := found.one_or_none()) is None:
+                return
+            # If the response to the last write was lost, the row has the usage already.
+            is_counted = tuple(row) == tuple(columns.values())
+            used_since = Meter() if is_counted else record.meter.since(record.stored_meter)
+            await session.execute(
+                run_steps.update().where(run_steps.c.id == record.id).values(columns)
+            )
+            record.cancel_operations(clock.now())
+            await operations.find_stored(session, record)
+            await operations.write_many(session, [(run.id, record)])
+            await session.execute(statements.MOVE, [_moved(run.id, 0, [used_since])])
+            tally, now = Tally(), clock.now()
+            tally.add_meter(record.model, used_since, run.models)
+            await usage.count_credits(session, run.workspace_id, tally.credit_tokens, now)
+            await reservations.release_cancelled(session, run, record)
+            counted = usage.Used(run.workspace_id, run.pipeline_id, run.caller_id, tally, now)
+            await usage.add_many(session, [counted])
+            run.models |= tally.models
+            session.after_commit(lambda: self._admission.publish_change(run.workspace_id, run.id))
 
 
 async def recorded(session: Session, run_id: UUID) -> ClaimedRun | None:

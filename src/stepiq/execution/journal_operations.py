@@ -92,6 +92,15 @@ async def write_many(session: Session, steps: Sequence[tuple[UUID, StepRecord]])
     return written
 
 
+async def find_stored(session: Session, record: StepRecord) -> None:
+    """Find the operations of a step that have a row, although the response to the commit was lost."""
+    unknown = {each.id: each for each in record.operations if not each.is_stored}
+    if unknown:
+        found = sa.select(run_operations.c.id).where(run_operations.c.id.in_(unknown))
+        for operation_id in (await session.execute(found)).scalars():
+            unknown[operation_id].stored_changes = 0
+
+
 async def load(session: Session, runs: Collection[ClaimedRun]) -> None:
     """Read the operations of the current attempts of steps that continue, and others that are still running."""
     begun = {

@@ -1,8 +1,11 @@
 """In-memory records of runs and of executions of steps, which the journal reads and writes."""
 
-from collections.abc import Callable, Collection
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 from uuid import UUID
 
 from stepiq.core import clock
@@ -105,6 +108,10 @@ class ClaimedRun:
     """The span of the request that started it."""
     last_ordinal: int = 0
     """Highest `ordinal` of its steps."""
+    _within: "defaultdict[str, list[StepRecord]]" = field(
+        default_factory=lambda: defaultdict[str, list[StepRecord]](list), repr=False
+    )
+    """Its steps by each branch that contains them, in order."""
 
     @property
     def is_draft(self) -> bool:
@@ -112,9 +119,27 @@ class ClaimedRun:
         return is_draft_version(self.pipeline_version)
 
     def add(self, record: "StepRecord") -> None:
-        """Add an execution of a step."""
+        """Add an execution of a step. Executions must be added in the order of their ordinals."""
         self.steps[record.key] = record
         self.last_ordinal = max(self.last_ordinal, record.ordinal)
+        branch = record.branch
+        self._within[branch].append(record)
+        while branch:
+            branch = branch.rpartition("/")[0]
+            self._within[branch].append(record)
+
+    def inside(self, record: "StepRecord") -> Iterator["StepRecord"]:
+        """The executions in the branches of an execution, nested ones included, in order.
+
+        Takes time only for these, because a resumed run can have thousands of others.
+        """
+        around = self._within[record.branch]
+        first = bisect_right(around, record.ordinal, key=attrgetter("ordinal"))
+        for index in range(first, len(around)):
+            # The steps of a sequence are executed one after the other.
+            if around[index].branch == record.branch:
+                return
+            yield around[index]
 
 
 @dataclass(frozen=True, slots=True)

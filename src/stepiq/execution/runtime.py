@@ -42,6 +42,8 @@ from stepiq.store.pubsub import GAP, RUN_CANCELLED, Changes
 
 log = logging.get(__name__)
 
+_UNKNOWN_CLAIM = 2**30
+"""In place of a claim number while a run is claimed again. Higher than any."""
 _SETTLE_SECONDS = 0.5
 _STORE_RETRY_SECONDS = 1.0
 _LAST_SECONDS = 2.0
@@ -146,9 +148,8 @@ class Engine:
         if self._database.is_sqlite:
             # A SQLite file has one worker at a time, so all claimed tickets belong to one that has died.
             await self._recovery.take_over()
-        else:
-            watch = self._recovery.run_for_ever(self._claims, self._let_go)
-            self._background.append(asyncio.create_task(watch))
+        watch = self._recovery.run_for_ever(self._claims, self._let_go)
+        self._background.append(asyncio.create_task(watch))
         await listening.wait()
         self._stopping.clear()
         self.is_ready = True
@@ -384,13 +385,25 @@ class Engine:
                 return
 
     async def _execute_or_abandon(self, run_id: UUID, *, again: bool) -> None:
+        self._hide_claim(run_id)
         try:
             await self._executor.execute(run_id, self._claims, again=again)
         except (ClaimLost, StoreUnavailable):
             raise
         except Exception:
             log.exception("run_broke", run_id=str(run_id))
-            await self._executor.abandon(run_id, self._claims.get(run_id))
+            await self._executor.abandon(run_id, self._hide_claim(run_id))
+
+    def _hide_claim(self, run_id: UUID) -> int | None:
+        """Before a run is claimed again: hide this worker's last claim, and return it if its number is known.
+
+        Otherwise, `Recovery.let_go` would take the new claim for that of another worker, until its number is known.
+        """
+        claim = self._claims.get(run_id)
+        if claim is None or claim == _UNKNOWN_CLAIM:
+            return None
+        self._claims[run_id] = _UNKNOWN_CLAIM
+        return claim
 
     async def _watch_cancels(self, listening: asyncio.Event) -> None:
         async with self._changes.subscribe(RUN_CANCELLED) as cancels:

@@ -44,7 +44,6 @@ from stepiq.store.tables import (
     runs,
     schedules,
     users,
-    workspaces,
 )
 
 
@@ -146,24 +145,6 @@ async def progress(session: Session, workspace_id: UUID, run_id: UUID) -> Progre
         )
     ).one_or_none()
     return None if row is None else Progress(RunStatus(row.status), row.last_seq)
-
-
-async def lock(session: Session, workspace_id: UUID, run_id: UUID) -> RunStatus | None:
-    """Lock a run of the workspace until this transaction ends; returns its status."""
-    # A run that waits for a slot gets its ticket in a transaction that has locked the workspace's row. Locking that row
-    # first prevents a deadlock.
-    await session.execute(
-        sa.select(workspaces.c.id)
-        .join(runs, runs.c.workspace_id == workspaces.c.id)
-        .where(runs.c.id == run_id, workspaces.c.id == workspace_id, runs.c.ticket == 0)
-        .with_for_update(of=workspaces, key_share=True)
-    )
-    status = await session.scalar(
-        sa.select(runs.c.status)
-        .where(runs.c.id == run_id, runs.c.workspace_id == workspace_id)
-        .with_for_update()
-    )
-    return None if status is None else RunStatus(status)
 
 
 async def find(

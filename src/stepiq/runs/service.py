@@ -9,6 +9,7 @@ from stepiq.billing.plans import Plan
 from stepiq.core import ids
 from stepiq.core.json import Json
 from stepiq.core.trace_context import TraceParent
+from stepiq.execution.admission_rows import lock_run
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.records import NOTHING, NewRun, Reuse, RunCaller
 from stepiq.execution.runtime import Engine
@@ -355,7 +356,7 @@ async def cancel(session: Session, actor: Actor, run_id: UUID, *, engine: Engine
         RunNotFound: the actor's workspace has no such run.
         RunAlreadyFinished: the run has reached a final state.
     """
-    status = await queries.lock(session, actor.workspace_id, run_id)
+    status = await lock_run(session, actor.workspace_id, run_id)
     if status is None:
         raise RunNotFound(run_id)
     if status.is_final:

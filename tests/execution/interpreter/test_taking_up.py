@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from stepiq.core import clock
+from stepiq.execution.interpreter import journal_buffer
+from stepiq.language import offload
 from tests.support import loop_time
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
@@ -124,6 +127,40 @@ class TestTakingUp:
         )
         assert {row.status for row in ended.rows} == {"completed"}
         assert [row.output["n"] for row in ended.rows if row.step_id == "b2"] == [1, 2, 3]
+
+    async def test_a_stop_records_a_call_that_has_just_ended(
+        self, world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ):
+        may_end, is_next = asyncio.Event(), asyncio.Event()
+        receiver.reply_with(Reply(body=b"ok", after=may_end))
+
+        async def wait(*arguments: Any) -> Any:
+            is_next.set()
+            await asyncio.Event().wait()
+
+        run_id, heard = await world.start(
+            await world.pipeline(
+                f"""
+                name: P
+                steps:
+                  - {{id: call, type: webhook, method: POST, url: {receiver.url}}}
+                  - {{id: next, type: transform, template: "{{{{steps.call.output.status}}}}"}}
+                """
+            )
+        )
+        with monkeypatch.context() as patched:
+            # No timer writes what has ended.
+            patched.setattr(journal_buffer, "_SETTLE_SECONDS", 60)
+            await receiver.until(1)
+            patched.setattr(offload, "render", wait)
+            may_end.set()
+            await asyncio.wait_for(is_next.wait(), 20)
+            await world.engine.stop(drain=timedelta(0))
+        await world.engine.start()
+        await asyncio.wait_for(heard.until_ended(), 20)
+
+        assert (await world.ended(run_id, heard)).run.output == "200"
+        assert len(receiver.received) == 1
 
     async def test_an_engine_that_drains_lets_a_branch_end(self, world: World, receiver: Receiver):
         receiver.reply_with(*[Reply(body=b"ok", delay=0.05)])

@@ -124,10 +124,13 @@ class _Attempts:
         It does not cover what the handler does before, such as rendering, because computations of a workspace wait for
         each other.
         """
-        own = None if self._step.spec.limits_itself else self._step.timeout
-        if own is not None and own < self._run_context.left:
+        if not self._step.spec.limits_itself and self._step.timeout is not None:
+            self._limit_to(self._step.timeout, self._step.timeout.total_seconds())
+
+    def _limit_to(self, own: timedelta, seconds: float) -> None:
+        if seconds < self._run_context.left.total_seconds():
             self._own_limit = own
-            self._limit.reschedule(asyncio.get_running_loop().time() + own.total_seconds())
+            self._limit.reschedule(asyncio.get_running_loop().time() + seconds)
 
     async def _pause(self, failed: Failed) -> Failed | None:
         """Wait before the next attempt; returns a failure if the run's time is over after the wait."""
@@ -165,7 +168,7 @@ class _Attempts:
             secrets=self._run_context.secrets,
             dependencies=self._run_context.dependencies,
             begin=self._begin,
-            save=self._save,
+            save=self._save_unlimited,
             note=self._note,
             stream_text=self._text.add,
             announce=self._announce,
@@ -190,7 +193,7 @@ class _Attempts:
             self._start_limit()
         else:
             # Before the switch, so that usage so far counts for the earlier model.
-            await self._save()
+            await self._save_unlimited()
             _use_model(record, call)
 
     def _note(self, level: str, message: str, *, is_masked: bool = False) -> None:
@@ -203,6 +206,18 @@ class _Attempts:
     def _announce(self, question: AskPerson) -> None:
         requested = events.review_requested(which(self._record), question.message, question.until)
         self._run_context.buffer.note(requested)
+
+    async def _save_unlimited(self) -> None:
+        """Write the step's row during an attempt. The step's own time limit is longer by the time that this takes."""
+        own, ends, loop = self._own_limit, self._limit.when(), asyncio.get_running_loop()
+        if own is None or ends is None:
+            await self._save()
+            return
+        left = ends - loop.time()
+        self._own_limit = None
+        self._limit.reschedule(loop.time() + self._run_context.left.total_seconds())
+        await self._save()
+        self._limit_to(own, left)
 
     async def _save(self) -> None:
         self._run_context.buffer.update(self._record)

@@ -32,7 +32,7 @@ async def run(sequence: SequenceState, record: StepRecord, fork: Fork, walk: Wal
     if group.failed is None and (late := sequence.run_context.too_late()) is not None:
         return late
     if group.failed is not None:
-        _cancel_rest(sequence, paths)
+        _cancel_rest(sequence, record)
         failed = group.failed.failed
         return Failed(failed.code, failed.message, origin=group.failed.step_id)
     if fork.state_names:
@@ -114,27 +114,24 @@ class _Group:
                     task.cancel()
 
 
-def _cancel_rest(sequence: SequenceState, paths: Sequence[str]) -> None:
+def _cancel_rest(sequence: SequenceState, record: StepRecord) -> None:
     """Record the unfinished steps of the branches as cancelled."""
-    for record in list(sequence.run_context.run.steps.values()):
-        if not record.is_final and _head(record.branch, sequence.branch) in paths:
-            recording.cancelled(sequence.run_context, record)
+    run_context = sequence.run_context
+    for inner in run_context.run.inside(record):
+        if not inner.is_final:
+            recording.cancelled(run_context, inner)
 
 
-def _head(branch: str, around: str) -> str:
-    """The direct child branch of `around` that `branch` equals or is nested in."""
-    skipped = around.count("/") + 2 if around else 1
-    return "/".join(branch.split("/")[:skipped])
-
-
-def pass_over(sequence: SequenceState, step: Step, record: StepRecord) -> None:
+async def pass_over(sequence: SequenceState, step: Step, record: StepRecord) -> None:
     """Restore counters and states from the recorded steps inside a finished `parallel`."""
     run_context = sequence.run_context
-    following = run_context.run.steps.get((step.id, sequence.branch, record.iteration + 1))
-    inside = _inside(sequence, step, record, None if following is None else following.ordinal)
     last: dict[str, StepRecord] = {}
+    known = {inner.id for steps in step.sequences for inner in every_step(steps)}
     ids = _counted(step)
-    for inner in inside:
+    for inner in run_context.run.inside(record):
+        # A retry with a newer version can have records of steps that were elsewhere.
+        if inner.step_id not in known:
+            continue
         key = inner.step_id, inner.branch
         run_context.executions[key] = max(run_context.executions[key], inner.iteration)
         run_context.count(inner)
@@ -143,6 +140,7 @@ def pass_over(sequence: SequenceState, step: Step, record: StepRecord) -> None:
             sequence.allowance.spend()
         if inner.status is not StepStatus.SKIPPED:
             last[inner.branch] = inner
+        await run_context.replayed()
     if record.status is StepStatus.COMPLETED:
         root = f"{sequence.branch}/" if sequence.branch else ""
         for index, branch in enumerate(step.spec.named_branches):
@@ -164,19 +162,3 @@ def _recorded_state(last: StepRecord | None) -> dict[str, Json]:
     if last.jump == STOP:
         return state(StepStatus.FAILED, error=last.error)
     return state(StepStatus.COMPLETED, last.output)
-
-
-def _inside(
-    sequence: SequenceState, step: Step, record: StepRecord, before: int | None
-) -> list[StepRecord]:
-    ids = {inner.id for sequence in step.sequences for inner in every_step(sequence)}
-    root = f"{sequence.branch}/" if sequence.branch else ""
-    found = [
-        inner
-        for inner in sequence.run_context.run.steps.values()
-        if inner.step_id in ids
-        and inner.branch.startswith(root)
-        and inner.ordinal > record.ordinal
-        and (before is None or inner.ordinal < before)
-    ]
-    return sorted(found, key=lambda inner: inner.ordinal)

@@ -47,7 +47,7 @@ async def _execute(sequence: SequenceState, step: Step) -> StepRecord | Stopped 
     if record is not None and record.status is StepStatus.CANCELLED:
         record.status, record.completed_at = StepStatus.PENDING, None
     if record is not None and record.is_final:
-        return _pass_over(sequence, step, record)
+        return await _pass_over(sequence, step, record)
     if record is None:
         if len(run_context.run.steps) >= MAX_ROWS:
             return Stopped(step.id, _too_many())
@@ -71,13 +71,16 @@ def _too_many() -> Failed:
     )
 
 
-def _pass_over(sequence: SequenceState, step: Step, record: StepRecord) -> StepRecord | Stopped:
+async def _pass_over(
+    sequence: SequenceState, step: Step, record: StepRecord
+) -> StepRecord | Stopped:
     run_context = sequence.run_context
     run_context.count(record)
     run_context.output_bytes += SerializedJson.of(record.output).size_bytes
     sequence.show(step.id, record)
     if step.sequences:
-        branches.pass_over(sequence, step, record)
+        await branches.pass_over(sequence, step, record)
+    await run_context.replayed()
     error = record.error
     if error is not None and record.jump == STOP:
         return Stopped(step.id, Failed(FailureCode(str(error["code"])), str(error["message"])))

@@ -1,21 +1,28 @@
 """Writes one run's changes to the journal in order, and combines those of several branches into one write."""
 
 import asyncio
+from contextlib import suppress
 
+from stepiq.core import logging
 from stepiq.execution.events import Event
 from stepiq.execution.journal import Journal, JournalEntry
 from stepiq.execution.records import ClaimedRun, Ending, Parking, StepRecord
+from stepiq.store.database import StoreUnavailable
+
+log = logging.get(__name__)
 
 _SETTLE_TOGETHER = 20
 _SETTLE_SECONDS = 0.1
 _LOG_SECONDS = 1.0
+_STORE_RETRY_SECONDS = 1.0
 
 
 class JournalBuffer:
     """Buffers changes that are not yet written, and writes them.
 
     Only one write is in progress at a time; changes made meanwhile go into the next. Cancelling a caller does not stop
-    a write. After a failed write, all later writes fail with the same error.
+    a write. A write of which certainly nothing was saved, for example because the disk is full, is repeated until it
+    succeeds. After another failed write, all later writes fail with the same error.
     """
 
     def __init__(self, journal: Journal, run: ClaimedRun) -> None:
@@ -27,6 +34,7 @@ class JournalBuffer:
         self._current: asyncio.Task[None] | None = None
         self._broken: BaseException | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._gives_up = asyncio.Event()
 
     def add(self, record: StepRecord, event: Event) -> None:
         """Buffer a step's row and an event."""
@@ -95,15 +103,14 @@ class JournalBuffer:
         self._entry.parking = parking
         await self.write()
 
+    def give_up(self) -> None:
+        """Do not repeat failed writes any longer. The next try is the last one."""
+        self._gives_up.set()
+
     async def settled(self) -> None:
-        """Wait for writes in progress, ignoring their errors, and cancel the timer."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._next is not None:
-            await asyncio.wait({self._next})
-        if self._current is not None:
-            await asyncio.wait({self._current})
+        """Give up, and wait for writes in progress and a last one of what is buffered, ignoring their errors."""
+        self.give_up()
+        await asyncio.wait({self._begin()})
 
     async def _write_next(self, before: asyncio.Task[None] | None) -> None:
         if before is not None and not before.done():
@@ -115,10 +122,24 @@ class JournalBuffer:
         if entry.is_empty:
             return
         try:
-            await self._journal.write(self._run, entry)
+            await self._write_entry(entry)
         except BaseException as error:
             self._broken = error
             raise
+
+    async def _write_entry(self, entry: JournalEntry) -> None:
+        while True:
+            try:
+                await self._journal.write(self._run, entry)
+                return
+            except StoreUnavailable as error:
+                # A run that is claimed again repeats the calls that this entry records.
+                if not error.was_answered or self._gives_up.is_set():
+                    raise
+                log.warning("run_waits_for_store")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STORE_RETRY_SECONDS):
+                    await self._gives_up.wait()
 
 
 def _look_at(task: asyncio.Task[None]) -> None:

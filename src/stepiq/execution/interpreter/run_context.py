@@ -23,6 +23,8 @@ MAX_EXECUTIONS = 1_000
 MAX_ROWS = 50_000
 """Maximum number of steps per run, items included: each is a row, and resuming the run reads all rows."""
 _PARK_SECONDS = 0.05
+_REPLAYED_IN_A_TURN = 50
+"""So many steps are replayed within a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,8 @@ class RunContext:
     output_bytes: int = 0
     has_turn: bool = True
     """Whether the run has a turn that no step has used. A claimed run has taken one."""
+    _replayed: int = 0
+    """Number of steps that were replayed since the run last took a turn for it."""
     ends_at: float = field(init=False)
     """End of the run's time by the monotonic clock, so that changes of the system clock do not affect it."""
 
@@ -166,6 +170,14 @@ class RunContext:
             f"The run took longer than the pipeline's `timeout_seconds` ({limit:g}), waiting included. Raise it, or make "
             "the pipeline do less.",
         )
+
+    async def replayed(self) -> None:
+        """Count one replayed step. After some, wait for a turn, because replaying does not wait for anything else."""
+        self._replayed += 1
+        # While one branch waits, the others wait, too.
+        if self._replayed >= _REPLAYED_IN_A_TURN:
+            await self.dependencies.turns.take(self.run.workspace_id)
+            self._replayed = 0
 
     def count(self, record: StepRecord) -> None:
         """Count the jump of an ended execution."""

@@ -6,6 +6,7 @@ from stepiq.accounts import service as accounts
 from stepiq.accounts.actor import Actor, Credential, Scope
 from stepiq.accounts.errors import RoleMissing, ScopeMissing
 from stepiq.core import clock, logging
+from stepiq.execution.admission_rows import lock_run
 from stepiq.execution.runtime import Engine
 from stepiq.runs import queries as runs
 from stepiq.runs.errors import RunNotFound
@@ -67,7 +68,7 @@ async def decide(
         ScopeMissing: the API key does not allow decisions.
     """
     # Lock first: while the run is locked, its reviews do not change.
-    status = await runs.lock(session, actor.workspace_id, run_id)
+    status = await lock_run(session, actor.workspace_id, run_id)
     if status is None:
         raise RunNotFound(run_id)
     review = await get(session, actor, run_id, step_id, iteration)
@@ -117,7 +118,7 @@ async def decide_by_link(
         ReviewNotEditable: the answer edits content that is not editable.
     """
     seen, _ = await _held(session, holder)
-    status = await runs.lock(session, seen.workspace_id, seen.run_id)
+    status = await lock_run(session, seen.workspace_id, seen.run_id)
     # Read again: the review may have changed before the run was locked.
     review, reviewer = await _held(session, holder)
     decided = await _decide(session, review, status, answer, reviewer=reviewer, engine=engine)

@@ -1,0 +1,85 @@
+"""Runs that a worker claims again after an outage of the store."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from stepiq.execution import runtime
+from stepiq.execution.journal import JournalEntry
+from stepiq.execution.records import ClaimedRun
+from stepiq.store.database import StoreUnavailable
+from tests.support.engine import World
+from tests.support.fake_provider import RunningFakeProvider
+from tests.support.workers import ASK, another, say_that_somebody_else_has_it
+
+TRANSFORM = """
+name: Transform
+steps:
+  - {id: only, type: transform, template: "x"}
+"""
+
+
+class TestClaimingAgain:
+    @pytest.mark.parametrize(
+        "error", [StoreUnavailable("The database did not respond."), KeyError()]
+    )
+    async def test_it_is_not_lost_before_its_new_claim_is_known(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ):
+        journal, claims = world.engine._journal, 0
+        claim, write = journal.claim, journal.write
+
+        async def claim_and_look(*arguments: Any, **options: Any) -> ClaimedRun | None:
+            nonlocal claims
+            claimed = await claim(*arguments, **options)
+            claims += 1
+            # The claim is committed, but the engine does not know its number yet.
+            look = another(world).let_go(world.engine._claims, world.engine._let_go)
+            await asyncio.create_task(look)
+            return claimed
+
+        async def write_later(run: ClaimedRun, entry: JournalEntry) -> None:
+            if claims == 1:
+                raise error
+            await write(run, entry)
+
+        monkeypatch.setattr(journal, "claim", claim_and_look)
+        monkeypatch.setattr(journal, "write", write_later)
+        monkeypatch.setattr(runtime, "_STORE_RETRY_SECONDS", 0.01)
+        run_id, heard = await world.start(await world.pipeline(TRANSFORM))
+        await asyncio.wait_for(heard.until_ended(), 20)
+
+        ended = await world.ended(run_id, heard)
+        assert (ended.run.claim, ended.run.crashes_in_total) == (2, 0)
+
+    async def test_a_run_that_comes_back_in_an_outage_is_not_counted_as_crashed(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        journal, tried, is_away = world.engine._journal, asyncio.Event(), True
+        claim, write = journal.claim, journal.write
+
+        async def claim_later(*arguments: Any, **options: Any) -> ClaimedRun | None:
+            if is_away and fake_provider.requests:
+                # The ticket returns before the next try.
+                monkeypatch.setattr(runtime, "_STORE_RETRY_SECONDS", 60)
+                tried.set()
+                raise StoreUnavailable("The database did not respond.")
+            return await claim(*arguments, **options)
+
+        async def write_later(run: ClaimedRun, entry: JournalEntry) -> None:
+            if is_away and fake_provider.requests:
+                raise StoreUnavailable("The database did not respond.")
+            await write(run, entry)
+
+        monkeypatch.setattr(runtime, "_STORE_RETRY_SECONDS", 0.01)
+        monkeypatch.setattr(journal, "claim", claim_later)
+        monkeypatch.setattr(journal, "write", write_later)
+        run_id, heard = await world.start(await world.pipeline(ASK))
+        await asyncio.wait_for(tried.wait(), 30)
+        await say_that_somebody_else_has_it(world)
+        await another(world).take_over()
+        is_away = False
+
+        await asyncio.wait_for(heard.until_ended(), 30)
+        assert (await world.ended(run_id, heard)).run.crashes_in_total == 0
