@@ -6,12 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from stepiq.accounts import keys
+from stepiq.accounts import current_rights, keys
 from stepiq.accounts.actor import ALL_SCOPES, Actor, Scope
-from stepiq.accounts.errors import CredentialInvalid, KeyExpiryPast, KeyNotFound
-from stepiq.accounts.queries import accounts as account_queries
+from stepiq.accounts.errors import KeyExpiryPast, KeyNotFound
 from stepiq.accounts.queries import keys as key_queries
-from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.queries.keys import Belonging
 from stepiq.accounts.service import require_person
 from stepiq.core import clock, ids
@@ -76,7 +74,7 @@ async def create(
     now = clock.now()
     if expires_at is not None and expires_at <= now:
         raise KeyExpiryPast
-    await _require_live(session, actor, now)
+    await current_rights.require_session(session, actor)
     await quotas.require_room(session, actor.workspace_id, plan, Quota.API_KEYS)
     new = keys.generate()
     row = await key_queries.insert(
@@ -93,16 +91,6 @@ async def create(
         created_at=now,
     )
     return CreatedKey(row, new.text)
-
-
-async def _require_live(session: Session, actor: Actor, now: datetime) -> None:
-    # Processes trust a session for a few seconds. A session that a password reset has just ended must not create a key,
-    # so this waits for the reset's transaction and then reads the session again.
-    if actor.session_id is None:
-        return
-    await account_queries.lock_user(session, actor.user_id, to_change=False)
-    if await session_queries.live(session, actor.session_id, now) is None:
-        raise CredentialInvalid("The session has ended. Log in again.")
 
 
 async def revoke(session: Session, actor: Actor, belongs: Belonging, key_id: UUID) -> Any:

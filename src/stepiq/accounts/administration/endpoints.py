@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Query
 
-from stepiq.accounts import disabling
+from stepiq.accounts import current_rights, disabling
 from stepiq.accounts.administration import queries, recorded, schemas, service
 from stepiq.accounts.administration.errors import LastAdministrator, OwnsWorkspaces
 from stepiq.accounts.administration.records import UserFilter
@@ -73,6 +73,7 @@ async def update_user(
     if user_id == caller.user_id and (body.disabled is not None or body.is_admin is not None):
         raise OwnAccount
     async with services.database.transaction() as tx:
+        await current_rights.require_administrator(tx, caller)
         before = await queries.find(tx, user_id)
         if body.email_verified:
             await service.verify(tx, user_id)
@@ -111,6 +112,7 @@ async def delete_user(
     if user_id == caller.user_id:
         raise OwnAccount
     async with services.database.transaction() as tx:
+        await current_rights.require_administrator(tx, caller)
         done = await service.delete(tx, user_id, body.data)
         await recorded.deleted(tx, caller, user_id, body.data, done)
         tx.after_commit(lambda: doors.authenticator.forget(user_id))
@@ -131,6 +133,7 @@ async def create_reset_link(
     """Create a link with which the user sets a new password within 24 hours, and email it if there is a mail server."""
     base_url = services.settings.base_url
     async with services.database.transaction() as tx:
+        await current_rights.require_administrator(tx, caller)
         made = await service.reset(tx, user_id, base_url)
         await recorded.reset(tx, caller, user_id, made.email)
     emailed = await service.send_reset(services.mailer, base_url, made)
