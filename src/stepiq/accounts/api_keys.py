@@ -71,10 +71,25 @@ async def create(
         CredentialInvalid: the session has ended since it was checked.
     """
     require_person(actor)
+    await current_rights.require_session(session, actor)
+    return await _add(
+        session, actor, belongs, name=name, scopes=scopes, expires_at=expires_at, plan=plan
+    )
+
+
+async def _add(
+    session: Session,
+    actor: Actor,
+    belongs: Belonging,
+    *,
+    name: str,
+    scopes: Sequence[Scope] | None,
+    expires_at: datetime | None,
+    plan: quotas.PlanLimits,
+) -> CreatedKey:
     now = clock.now()
     if expires_at is not None and expires_at <= now:
         raise KeyExpiryPast
-    await current_rights.require_session(session, actor)
     await quotas.require_room(session, actor.workspace_id, plan, Quota.API_KEYS)
     new = keys.generate()
     row = await key_queries.insert(
@@ -153,6 +168,8 @@ async def roll(
         SessionRequired, KeyExpiryPast, CredentialInvalid: as for `create`.
     """
     require_person(actor)
+    # Accounts before keys, as everywhere.
+    await current_rights.require_session(session, actor)
     now = clock.now()
     old = await key_queries.lock(session, belongs, key_id)
     if old is None:
@@ -165,7 +182,7 @@ async def roll(
         await key_queries.revoke(session, belongs, key_id, now)
     if expires_at is None and old.expires_at is not None:
         expires_at = now + (old.expires_at - old.created_at)
-    return await create(
+    return await _add(
         session,
         actor,
         belongs,
