@@ -57,7 +57,8 @@ async def _give(
     current = await members.find(session, workspace_id, identity.user_id)
     if current is None:
         new = members.NewMember(workspace_id, identity.user_id, role, clock.now())
-        await members.add(session, new)
+        if not await members.add(session, new):
+            return False
         await recorded.role_changed(session, identity, workspace_id, before=None, after=role)
         return True
     held = Role(current.role)
