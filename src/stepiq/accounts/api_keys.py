@@ -181,7 +181,7 @@ async def roll(
     else:
         await key_queries.revoke(session, belongs, key_id, now)
     if expires_at is None and old.expires_at is not None:
-        expires_at = now + (old.expires_at - old.created_at)
+        expires_at = now + min(old.expires_at - old.created_at, keys.LONGEST_LIFETIME)
     return await _add(
         session,
         actor,
