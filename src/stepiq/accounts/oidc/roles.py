@@ -63,7 +63,7 @@ async def _give(
         return True
     held = Role(current.role)
     if is_ours and held not in (role, Role.OWNER):
-        await members.set_role(session, workspace_id, identity.user_id, role)
+        await workspaces.set_role(session, workspace_id, identity.user_id, role)
         await recorded.role_changed(session, identity, workspace_id, before=held, after=role)
     return is_ours
 
