@@ -156,3 +156,15 @@ class TestUnsent:
         assert made["emailed"] is False
         assert "The mail server refused the email with code 550." in made["unsent_reason"]
         assert "no such user" not in made["unsent_reason"]
+
+    async def test_it_does_not_show_the_address_or_settings_of_the_mail_server(
+        self, invite, stranger: Account, box: Mailbox, capsys
+    ):
+        box.refuse["MAIL"] = "553 not yours"
+
+        made = await invite(stranger)
+
+        assert made["unsent_reason"] == (
+            "The email of this server does not work at the moment. Its operator finds the reason in the log."
+        )
+        assert "refused the email with code 553" in capsys.readouterr().out

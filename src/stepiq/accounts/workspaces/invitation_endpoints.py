@@ -90,7 +90,7 @@ async def _send(services: Services, message: MailMessage) -> str | None:
         await services.mailer.send(message)
     except MailUnsent as error:
         log.warning("invitation_unsent", reason=error.confidential_reason)
-        return error.confidential_reason
+        return error.reason_for_users(has_link=True)
     return None
 
 
