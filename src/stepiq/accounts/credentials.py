@@ -124,7 +124,7 @@ async def roll_key(
 ) -> RolledApiKey:
     """Replace an API key by a new one with the same name and scopes. The new key is shown only in this response.
 
-    The old key expires after `overlap_seconds`, so that programs can change to the new one in this time.
+    The old key expires after `overlap_seconds`.
     """
     wanted = body or KeyRoll()
     made = await service.roll(

@@ -168,8 +168,8 @@ async def remove_member(
 ) -> schemas.RemovedMember:
     """Remove a member. Requires the role `admin`; only owners can remove owners.
 
-    In every process, within five seconds, the person's sessions and streams end, and the personal keys and mailed review links of
-    this workspace stop working. Pipelines and schedules stay.
+    Within five seconds, the person's sessions and streams end, and the personal keys and mailed review links of this
+    workspace stop working. Pipelines and schedules stay.
     """
     row = await service.member(tx, caller, user_id)
     done = await service.remove(tx, caller, user_id)
