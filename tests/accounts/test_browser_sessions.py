@@ -383,7 +383,9 @@ class TestCsrf:
 
         assert (await client.delete(SESSION, headers=headers)).status_code == 204
 
-    @pytest.mark.parametrize("origin", ["null", "https://example.com", "http://127.0.0.1:81"])
+    @pytest.mark.parametrize(
+        "origin", ["null", "https://example.com", "http://127.0.0.1:81", "http://["]
+    )
     async def test_without_that_header_the_origin_decides(self, client, csrf, origin):
         response = await client.delete(SESSION, headers={**csrf, "Origin": origin})
 

@@ -1,6 +1,6 @@
 """Sessions of the caller, and rolling of API keys."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
@@ -155,6 +155,38 @@ class TestRoll:
         listed = (await owner.get("/api/user/api-keys")).json()["data"]
         (shown,) = [each for each in listed if each["id"] == str(old.id)]
         assert shown["expires_at"] == clock.iso(expires_at)
+
+    async def test_a_key_that_expires_too_late_gets_the_longest_lifetime(
+        self, owner, make, account
+    ):
+        old = await make.api_key(account, expires_at=datetime(9999, 12, 31, tzinfo=UTC))
+
+        answer = await owner.post(f"/api/user/api-keys/{old.id}/roll")
+
+        left = datetime.fromisoformat(answer.json()["expires_at"]) - clock.now()
+        assert answer.status_code == 201
+        assert timedelta(days=36_524) < left <= timedelta(days=36_525)
+
+    @pytest.mark.parametrize(
+        "path",
+        ["/api/user/api-keys", "/api/user/api-keys/{id}/roll", "/api/workspace/service-keys"],
+    )
+    async def test_an_expiry_in_more_than_a_hundred_years_is_refused(
+        self, owner, make, account, path
+    ):
+        old = await make.api_key(account)
+        body = {} if path.endswith("roll") else {"name": "CI"}
+
+        answers = [
+            await owner.post(
+                path.format(id=old.id),
+                json={**body, "expires_at": clock.iso(clock.now() + timedelta(days=days))},
+            )
+            for days in (36_524, 36_526)
+        ]
+
+        assert [each.status_code for each in answers] == [201, 422]
+        assert answers[1].json()["errors"][0]["path"] == "expires_at"
 
     @pytest.mark.parametrize("whose", ["stranger", "nobody"])
     async def test_only_own_keys_are_rolled(self, owner, make, stranger, whose):

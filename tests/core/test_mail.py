@@ -12,6 +12,7 @@ from stepiq.core import settings
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
 from tests.support.mail import certificate, kept, mail_server
 
+OPERATORS = "The email of this server does not work at the moment. Its operator finds the reason in the log."
 HELLO = MailMessage("ada@example.com", "Hello", "Good morning, Ada.\n")
 PASSWORD = "p@ss/word?%"
 QUOTED = "p%40ss%2Fword%3F%25"
@@ -165,6 +166,35 @@ class TestServer:
 
         assert answer in str(caught.value)
         assert caught.value.is_permanent is is_permanent
+
+    @pytest.mark.parametrize(
+        ("command", "answer", "told"),
+        [
+            (
+                "RCPT",
+                "550 no such user",
+                "The mail server rejected the recipient: 550 no such user",
+            ),
+            ("DATA", "554 spam", "The mail server rejected the mail: 554 spam"),
+            ("MAIL", "553 not yours", OPERATORS),
+        ],
+    )
+    async def test_users_are_told_what_concerns_their_mail(self, mailer, command, answer, told):
+        async with mail_server() as box:
+            box.refuse[command] = answer
+            with pytest.raises(MailUnsent) as caught:
+                await mailer(f"smtp://127.0.0.1:{box.port}").send(HELLO)
+
+        assert caught.value.reason_for_users(has_link=False) == told
+
+    async def test_users_are_not_told_the_address_of_the_server(self, mailer):
+        async with mail_server() as box:
+            pass
+        with pytest.raises(MailUnsent) as caught:
+            await mailer(f"smtp://127.0.0.1:{box.port}").send(HELLO)
+
+        told = {caught.value.reason_for_users(has_link=each) for each in (True, False)}
+        assert told == {OPERATORS}
 
     @pytest.mark.parametrize(
         ("number", "said"),

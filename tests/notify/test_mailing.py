@@ -254,3 +254,13 @@ class TestSend:
         assert delivery["status"] == "failed"
         assert len(delivery["attempts"]) == 1
         assert "550" in delivery["error"]
+
+    async def test_the_address_and_settings_of_the_server_are_only_in_the_log(
+        self, sender: Sender, mailbox: Mailbox, capsys
+    ):
+        mailbox.refuse["MAIL"] = "553 not yours"
+
+        delivery = await sender.sent(SUBJECT)
+
+        assert delivery["error"].startswith("The email of this server does not work at the moment.")
+        assert "email_unsent" in capsys.readouterr().out

@@ -14,7 +14,8 @@ from stepiq.web.bodies import router as new_router
 pytestmark = pytest.mark.one_store
 
 CREATING = re.compile(
-    r"/(run|pipelines|api-keys|secrets|schedules|webhooks/\{\w+\}|run-now|redeliver|test)$"
+    r"/(run|retry|bulk-jobs|drafts?|pipelines|api-keys|roll|service-keys|workspaces|workspace/invitations|reset|secrets"
+    r"|schedules|webhooks/\{\w+\}|run-now|redeliver|test)$"
 )
 """Ends of the paths of POST routes that make something."""
 

@@ -6,12 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from stepiq.accounts import keys
+from stepiq.accounts import current_rights, keys
 from stepiq.accounts.actor import ALL_SCOPES, Actor, Scope
-from stepiq.accounts.errors import CredentialInvalid, KeyExpiryPast, KeyNotFound
-from stepiq.accounts.queries import accounts as account_queries
+from stepiq.accounts.errors import KeyExpiryPast, KeyNotFound
 from stepiq.accounts.queries import keys as key_queries
-from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.queries.keys import Belonging
 from stepiq.accounts.service import require_person
 from stepiq.core import clock, ids
@@ -73,10 +71,25 @@ async def create(
         CredentialInvalid: the session has ended since it was checked.
     """
     require_person(actor)
+    await current_rights.require_session(session, actor)
+    return await _add(
+        session, actor, belongs, name=name, scopes=scopes, expires_at=expires_at, plan=plan
+    )
+
+
+async def _add(
+    session: Session,
+    actor: Actor,
+    belongs: Belonging,
+    *,
+    name: str,
+    scopes: Sequence[Scope] | None,
+    expires_at: datetime | None,
+    plan: quotas.PlanLimits,
+) -> CreatedKey:
     now = clock.now()
     if expires_at is not None and expires_at <= now:
         raise KeyExpiryPast
-    await _require_live(session, actor, now)
     await quotas.require_room(session, actor.workspace_id, plan, Quota.API_KEYS)
     new = keys.generate()
     row = await key_queries.insert(
@@ -93,16 +106,6 @@ async def create(
         created_at=now,
     )
     return CreatedKey(row, new.text)
-
-
-async def _require_live(session: Session, actor: Actor, now: datetime) -> None:
-    # Processes trust a session for a few seconds. A session that a password reset has just ended must not create a key,
-    # so this waits for the reset's transaction and then reads the session again.
-    if actor.session_id is None:
-        return
-    await account_queries.lock_user(session, actor.user_id, to_change=False)
-    if await session_queries.live(session, actor.session_id, now) is None:
-        raise CredentialInvalid("The session has ended. Log in again.")
 
 
 async def revoke(session: Session, actor: Actor, belongs: Belonging, key_id: UUID) -> Any:
@@ -165,6 +168,8 @@ async def roll(
         SessionRequired, KeyExpiryPast, CredentialInvalid: as for `create`.
     """
     require_person(actor)
+    # Accounts before keys, as everywhere.
+    await current_rights.require_session(session, actor)
     now = clock.now()
     old = await key_queries.lock(session, belongs, key_id)
     if old is None:
@@ -176,8 +181,8 @@ async def roll(
     else:
         await key_queries.revoke(session, belongs, key_id, now)
     if expires_at is None and old.expires_at is not None:
-        expires_at = now + (old.expires_at - old.created_at)
-    return await create(
+        expires_at = now + min(old.expires_at - old.created_at, keys.LONGEST_LIFETIME)
+    return await _add(
         session,
         actor,
         belongs,

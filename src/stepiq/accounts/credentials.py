@@ -16,7 +16,7 @@ from stepiq.accounts.errors import (
 )
 from stepiq.accounts.http import DoorsDep, Person
 from stepiq.execution.quotas import PlanKeysExceeded
-from stepiq.web.bodies import Instant, JsonInteger, StrictModel, Timestamp, View
+from stepiq.web.bodies import JsonInteger, StrictModel, Timestamp, View
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
@@ -57,7 +57,7 @@ class KeyRoll(StrictModel):
 
     overlap_seconds: Annotated[JsonInteger, Field(ge=0, le=30 * 86_400)] = 86_400
     """How long the old key still works. 0: it is revoked at once."""
-    expires_at: Instant | None = None
+    expires_at: schemas.KeyExpiry | None = None
     """When the new key expires. Default: after as long as the old key was valid, or never."""
 
 
@@ -124,7 +124,7 @@ async def roll_key(
 ) -> RolledApiKey:
     """Replace an API key by a new one with the same name and scopes. The new key is shown only in this response.
 
-    The old key expires after `overlap_seconds`, so that programs can change to the new one in this time.
+    The old key expires after `overlap_seconds`.
     """
     wanted = body or KeyRoll()
     made = await service.roll(

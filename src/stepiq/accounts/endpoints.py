@@ -280,8 +280,7 @@ async def create_key(
 ) -> schemas.CreatedApiKey:
     """Create an API key that acts as you in the workspace. The key is shown only in this response: copy it.
 
-    The key can do what its scopes and your role both allow. It stops working when you leave the workspace or are
-    removed from it.
+    The key can do what its scopes and your role both allow. It ends with your membership.
     """
     made = await keys.create(
         tx,

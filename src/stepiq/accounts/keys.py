@@ -10,8 +10,11 @@ import secrets
 import string
 import zlib
 from dataclasses import dataclass
+from datetime import timedelta
 
 PREFIX = "sk_live_"
+LONGEST_LIFETIME = timedelta(days=36_525)
+"""Of keys that expire: 100 years."""
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM = 30

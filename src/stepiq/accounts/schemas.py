@@ -1,13 +1,15 @@
 """Shapes of accounts, sessions and API keys in the API."""
 
 import re
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from stepiq.accounts.actor import Scope
-from stepiq.core import addresses
+from stepiq.accounts.keys import LONGEST_LIFETIME
+from stepiq.core import addresses, clock
 from stepiq.store.states import Role
 from stepiq.web.bodies import FROM_TEXT, Instant, StrictModel, Timestamp, View
 
@@ -188,6 +190,16 @@ def _unique(scopes: list[Scope]) -> list[Scope]:
     return sorted(set(scopes))
 
 
+def _not_too_late(expires_at: datetime) -> datetime:
+    if expires_at - clock.now() > LONGEST_LIFETIME:
+        raise ValueError("must be at most 100 years from now; omit it for a key that never expires")
+    return expires_at
+
+
+KeyExpiry = Annotated[Instant, AfterValidator(_not_too_late)]
+"""When a new key expires."""
+
+
 class NewApiKey(StrictModel):
     """A new API key."""
 
@@ -198,7 +210,7 @@ class NewApiKey(StrictModel):
         | None
     ) = None
     """Scopes of the key. Default: all scopes."""
-    expires_at: Instant | None = None
+    expires_at: KeyExpiry | None = None
     """When it expires, with a time zone. Default: never."""
 
 

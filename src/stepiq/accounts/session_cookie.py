@@ -85,7 +85,8 @@ class SessionCookies:
         # Without TLS, browsers send `Sec-Fetch-Site` to loopback only. A proxy can change `Host`.
         if origin is None or origin == self._origin:
             return
-        if urlsplit(origin).netloc != request.headers.get("host", ""):
+        # Not `urlsplit`, which raises an error for text that is not a URL.
+        if origin.partition("://")[2] != request.headers.get("host", ""):
             raise CrossSiteRequest
 
     def set(self, response: Response, session_id: UUID, *, expires_at: datetime) -> None:

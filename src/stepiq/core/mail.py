@@ -51,9 +51,17 @@ class MailUnsent(Unavailable):
     code = "mail_unsent"
 
     def __init__(
-        self, message: str, /, *, is_permanent: bool = False, reply: int | None = None
+        self,
+        message: str,
+        /,
+        *,
+        is_permanent: bool = False,
+        reply: int | None = None,
+        refusal: str | None = None,
     ) -> None:
         super().__init__(message)
+        self._refusal = refusal
+        """What was refused about this email, without the address of the mail server. None: another failure."""
         self.reply = reply
         """The code of the server's refusal. If set, the message has the server's text, which can quote the email."""
         self.is_permanent = is_permanent
@@ -65,6 +73,15 @@ class MailUnsent(Unavailable):
         if self.reply is None:
             return self.message
         return f"The mail server refused the email with code {self.reply}. Its answer is left out, because it may contain the link."
+
+    def reason_for_users(self, *, has_link: bool) -> str:
+        """The reason for people who do not operate the server: without the address and the settings of its mail server.
+
+        With `has_link`, also without the mail server's text, as in `confidential_reason`, which belongs into the log.
+        """
+        if self._refusal is None:
+            return "The email of this server does not work at the moment. Its operator finds the reason in the log."
+        return self.confidential_reason if has_link and self.reply is not None else self._refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +132,8 @@ class Mailer:
 def _compose(message: MailMessage, sender: tuple[str, str]) -> EmailMessage:
     to = addresses.parse(message.to)
     if to is None:
-        raise MailUnsent("Invalid recipient: not an email address.", is_permanent=True)
+        problem = "Invalid recipient: not an email address."
+        raise MailUnsent(problem, is_permanent=True, refusal=problem)
     name, address = sender
     mail = EmailMessage(policy=SMTP)
     mail["From"] = _mailbox(name, address)
@@ -261,7 +279,9 @@ class _Server:
                     "Write special characters in percent-encoding, such as %40 for @."
                 )
             case aiosmtplib.SMTPRecipientsRefused(recipients=[refusal, *_]):
-                return self._refused(refusal, "the recipient")
+                return self._refused(refusal, "the recipient", concerns_email=True)
+            case aiosmtplib.SMTPDataError():
+                return self._refused(error, "the mail", concerns_email=True)
             case aiosmtplib.SMTPSenderRefused():
                 return self._refused(error, "the sender; see STEPIQ_MAIL_FROM")
             case aiosmtplib.SMTPResponseException(code=-1):
@@ -269,8 +289,11 @@ class _Server:
             case aiosmtplib.SMTPResponseException():
                 return self._refused(error, "the mail")
             case aiosmtplib.SMTPNotSupported():
+                problem = f"does not support this address: {error}"
                 return MailUnsent(
-                    f"{self._where} does not support this address: {error}", is_permanent=True
+                    f"{self._where} {problem}",
+                    is_permanent=True,
+                    refusal=f"The mail server {problem}",
                 )
             case aiosmtplib.SMTPException() if type(error) is aiosmtplib.SMTPException:
                 return MailUnsent(
@@ -314,11 +337,15 @@ class _Server:
             case cause:
                 return f"cannot be reached: {type(cause).__name__}. {_CORRECT}"
 
-    def _refused(self, error: aiosmtplib.SMTPResponseException, what: str) -> MailUnsent:
+    def _refused(
+        self, error: aiosmtplib.SMTPResponseException, what: str, *, concerns_email: bool = False
+    ) -> MailUnsent:
+        problem = f"rejected {what}: {error.code} {_one_line(error.message)}"
         return MailUnsent(
-            f"{self._where} rejected {what}: {error.code} {_one_line(error.message)}",
+            f"{self._where} {problem}",
             is_permanent=500 <= error.code < 600,
             reply=error.code,
+            refusal=f"The mail server {problem}" if concerns_email else None,
         )
 
 

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from stepiq.core import clock
+from stepiq.core import clock, logging
 from stepiq.core.json import Json
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
 from stepiq.language import readable_json
 from stepiq.notify.records import Delivery, EventName, Occasion, Verdict
 from stepiq.store.states import RunStatus
+
+log = logging.get(__name__)
 
 _MAX_OUTPUT = 256 * 1024
 """Maximum characters of an output in a mail. Many mail servers accept at most a few MiB."""
@@ -98,6 +100,7 @@ async def send(mailer: Mailer, message: MailMessage, *, is_confidential: bool = 
     try:
         await mailer.send(message)
     except MailUnsent as error:
-        reason = error.confidential_reason if is_confidential else error.message
+        log.warning("email_unsent", reason=error.confidential_reason)
+        reason = error.reason_for_users(has_link=is_confidential)
         return Verdict(is_delivered=False, is_retryable=not error.is_permanent, error=reason)
     return Verdict(is_delivered=True)

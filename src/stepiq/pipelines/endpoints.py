@@ -199,15 +199,22 @@ async def validate_pipeline(
     responses={200: _TAGGED | {"content": _YAML}, **problems(PipelineNotFound, ScopeMissing)},
 )
 async def get_pipeline(
-    caller: Reader, read: Read, pipeline_id: UUID, wants_yaml: WantsYaml, response: Response
+    caller: Reader,
+    services: ServicesDep,
+    pipeline_id: UUID,
+    wants_yaml: WantsYaml,
+    response: Response,
 ) -> schemas.PipelineView | Response:
     """An active or archived pipeline. With `Accept: application/yaml`, the text of its newest version."""
-    pipeline = await service.get(read, caller, pipeline_id)
+    version = None
+    async with services.database.reading() as read:
+        pipeline = await service.get(read, caller, pipeline_id)
+        if wants_yaml:
+            version = await service.version(read, caller, pipeline_id, pipeline.version)
     response.headers["ETag"] = service.etag(pipeline.version)
     response.headers["Vary"] = "Accept"
-    if wants_yaml:
-        version = await service.version(read, caller, pipeline_id, pipeline.version)
-        return _yaml(service.text_as_yaml(version), response)
+    if version is not None:
+        return await _yaml(version, response)
     return schemas.PipelineView.model_validate(pipeline)
 
 
@@ -363,18 +370,19 @@ async def list_versions(
 )
 async def get_version(
     caller: Reader,
-    read: Read,
+    services: ServicesDep,
     pipeline_id: UUID,
     number: Number,
     wants_yaml: WantsYaml,
     response: Response,
 ) -> schemas.VersionView | Response:
     """One version with its definition. With `Accept: application/yaml`, its text."""
-    version = await service.version(read, caller, pipeline_id, number)
+    async with services.database.reading() as read:
+        version = await service.version(read, caller, pipeline_id, number)
     response.headers["ETag"] = service.etag(number)
     response.headers["Vary"] = "Accept"
     if wants_yaml:
-        return _yaml(service.text_as_yaml(version), response)
+        return await _yaml(version, response)
     return schemas.VersionView.model_validate(version)
 
 
@@ -478,6 +486,7 @@ def _saved(saved: service.Saved, response: Response) -> schemas.SavedPipelineVie
     return schemas.SavedPipelineView(**dict(shown), warnings=warnings)
 
 
-def _yaml(text: str, response: Response) -> Response:
+async def _yaml(version: Version, response: Response) -> Response:
+    text = await offload.compute_long(service.text_as_yaml, version)
     headers = {name: response.headers[name] for name in ("ETag", "Vary")}
     return Response(text.encode(), media_type=YAML_TYPES[0], headers=headers)

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from stepiq.core.errors import Conflict, Invalid, Issue, Malformed, NotFound
-from stepiq.core.json import Json
 from stepiq.store.states import PipelineStatus
-from stepiq.web.errors import PreconditionFailed
+from stepiq.web.errors import Current, PreconditionFailed
 
 
 class PipelineNotFound(NotFound):
@@ -108,7 +107,7 @@ class SlugTaken(Conflict):
 class StaleVersion(PreconditionFailed):
     """`If-Match` names another version than the newest."""
 
-    def __init__(self, pipeline_id: UUID, version: int, current: Json = None) -> None:
+    def __init__(self, pipeline_id: UUID, version: int, current: Current = None) -> None:
         super().__init__(
             f"Pipeline {pipeline_id} is now at version {version}. Merge your changes into it, and save it with "
             f'If-Match: "v{version}".',

@@ -1,6 +1,7 @@
 """Operations on pipelines."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -156,7 +157,7 @@ async def save(
     found = await lock_kept(session, actor, pipeline_id)
     if if_match is not None and not _matches(if_match, found.version):
         newest = await version(session, actor, pipeline_id, found.version)
-        raise StaleVersion(pipeline_id, found.version, _current(newest))
+        raise StaleVersion(pipeline_id, found.version, partial(_current, newest))
     definition, warnings = await accept(session, actor, draft, rules, pipeline_id)
     values: dict[str, Any] = {
         "version": found.version + 1,

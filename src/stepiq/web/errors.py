@@ -1,6 +1,6 @@
 """HTTP errors that every endpoint can return."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from stepiq.core.errors import (
@@ -14,6 +14,9 @@ from stepiq.core.errors import (
     Unavailable,
 )
 from stepiq.core.json import Json
+
+Current = Json | Callable[[], Json]
+"""A state, or a function that computes it and may take seconds."""
 
 
 class Stopping(Unavailable):
@@ -49,10 +52,10 @@ class PreconditionFailed(StepIQError):
 
     code = "precondition_failed"
 
-    def __init__(self, message: str, /, current: Json = None, **facts: object) -> None:
+    def __init__(self, message: str, /, current: Current = None, **facts: object) -> None:
         super().__init__(message, **facts)
         self.current = current
-        """The current state, for the response."""
+        """The current state, for the response. A function is called in a thread, after the transaction has ended."""
 
 
 class UnsupportedMediaType(StepIQError):

@@ -30,6 +30,7 @@ from stepiq.core.errors import (
     Unauthenticated,
     Unavailable,
 )
+from stepiq.language import offload
 from stepiq.web import paths, requests, validation
 from stepiq.web.bodies import View, as_sent
 from stepiq.web.errors import (
@@ -173,6 +174,8 @@ def install(app: FastAPI) -> None:
 
 
 async def _on_expected(request: Request, error: Exception) -> Response:
+    if isinstance(error, PreconditionFailed) and callable(error.current):
+        error.current = await offload.compute_long(error.current)
     return _answer(request, cast(StepIQError, error))
 
 

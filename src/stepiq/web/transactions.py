@@ -99,6 +99,15 @@ class OwnTransaction:
         await self.keep(response)
         return response
 
+    async def replace(self, view: BaseModel, status: int) -> Response:
+        """As `answer`, but after the commit: the response replaces the stored one."""
+        response = JSONResponse(view.model_dump(mode="json"), status)
+        claim = await idempotency.claim_of(self._request)
+        if claim is not None:
+            async with self._services.database.transaction() as session:
+                await claim.keep(session, response)
+        return response
+
 
 async def _own(request: Request, services: ServicesDep) -> OwnTransaction:
     return OwnTransaction(request, services)

@@ -166,3 +166,13 @@ class TestReset:
         assert (await owner.get("/api/user/me")).status_code == 200
         login = {"email": account.email, "password": PASSWORD}
         assert (await client.post("/api/auth/login", json=login)).status_code == 200
+
+    async def test_a_repeated_request_with_a_key_gets_the_same_link(self, admin, account):
+        path, headers = f"{USERS}/{account.id}/reset", {"Idempotency-Key": "once"}
+
+        first = await admin.post(path, headers=headers)
+        again = await admin.post(path, headers=headers)
+
+        assert first.status_code == 200
+        assert again.json() == first.json()
+        assert again.headers["Idempotent-Replayed"] == "true"

@@ -3,9 +3,11 @@
 import pytest
 import sqlalchemy as sa
 
+from stepiq.accounts.workspaces import closing
 from stepiq.store.states import Role
 from stepiq.store.tables import memberships
 from tests.accounts.oidc.conftest import failure, log_in, opened
+from tests.support.audit_log import recorded
 
 pytestmark = pytest.mark.usefixtures("account")
 
@@ -67,6 +69,21 @@ class TestRoles:
         opened(await with_groups("eng", groups={"eng": grants}))
 
         assert await accounts.roles(EMAIL) == {first: "editor", second: "viewer"}
+
+    @pytest.mark.both_stores
+    async def test_none_in_a_workspace_that_is_being_erased(
+        self, with_groups, make, accounts, database
+    ):
+        left, erased = await make.workspace(), await make.workspace()
+        grants = [{"role": "editor", "workspace": str(each)} for each in (left, erased)]
+        async with database.transaction() as session:
+            await closing.close(session, [erased], is_erased=True)
+
+        opened(await with_groups("eng", groups={"eng": grants}))
+
+        added = [row for row in await recorded(database) if row.action == "member.added"]
+        assert await accounts.roles(EMAIL) == {left: "editor"}
+        assert [row.workspace_id for row in added] == [left]
 
     async def test_a_nested_claim_can_have_the_groups(
         self, false_provider, configure, browser, workspace, accounts

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from stepiq.accounts.service import Account
+from stepiq.accounts.workspaces import invitation_endpoints
 from stepiq.core.settings import Settings
 from stepiq.execution.mailboxes import ASKED_A_DAY
 from tests.notify.conftest import Sender
@@ -156,3 +157,64 @@ class TestUnsent:
         assert made["emailed"] is False
         assert "The mail server refused the email with code 550." in made["unsent_reason"]
         assert "no such user" not in made["unsent_reason"]
+
+    async def test_it_does_not_show_the_address_or_settings_of_the_mail_server(
+        self, invite, stranger: Account, box: Mailbox, capsys
+    ):
+        box.refuse["MAIL"] = "553 not yours"
+
+        made = await invite(stranger)
+
+        assert made["unsent_reason"] == (
+            "The email of this server does not work at the moment. Its operator finds the reason in the log."
+        )
+        assert "refused the email with code 553" in capsys.readouterr().out
+
+
+class TestRepeated:
+    @pytest.fixture
+    def twice(self, login: Login, stranger: Account):
+        """Sends the same invitation twice, with one key."""
+
+        async def twice() -> Any:
+            client = await login(stranger)
+            body = {"email": BOB, "role": "viewer"}
+            headers = {"Idempotency-Key": "once"}
+            path = "/api/workspace/invitations"
+            return [await client.post(path, json=body, headers=headers) for _ in range(2)]
+
+        return twice
+
+    @pytest.mark.both_stores
+    async def test_it_is_created_and_sent_once(self, twice, box: Mailbox):
+        first, again = await twice()
+
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert first.json()["emailed"] is True
+        assert again.json() == first.json()
+        assert again.headers["Idempotent-Replayed"] == "true"
+        assert len(box.taken) == 1
+
+    async def test_the_answer_also_says_again_that_the_email_was_not_sent(
+        self, twice, box: Mailbox
+    ):
+        box.refuse["RCPT"] = "550 no such user"
+
+        first, again = await twice()
+
+        assert "code 550" in first.json()["unsent_reason"]
+        assert again.json() == first.json()
+
+    async def test_nobody_knows_whether_a_process_that_was_killed_has_sent_it(
+        self, twice, box: Mailbox, monkeypatch: pytest.MonkeyPatch
+    ):
+        async def killed(*_: Any) -> None:
+            raise RuntimeError
+
+        monkeypatch.setattr(invitation_endpoints, "_send", killed)
+
+        _, again = await twice()
+
+        assert again.status_code == 201
+        assert again.json()["emailed"] is False
+        assert again.json()["unsent_reason"].startswith("It is not known whether")

@@ -3,9 +3,9 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Query, Response
 
-from stepiq.accounts import disabling
+from stepiq.accounts import current_rights, disabling
 from stepiq.accounts.administration import queries, recorded, schemas, service
 from stepiq.accounts.administration.errors import LastAdministrator, OwnsWorkspaces
 from stepiq.accounts.administration.records import UserFilter
@@ -18,7 +18,7 @@ from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
 from stepiq.web.services import ServicesDep
-from stepiq.web.transactions import Read
+from stepiq.web.transactions import OwnTx, Read
 
 router = new_router("Users")
 
@@ -73,6 +73,7 @@ async def update_user(
     if user_id == caller.user_id and (body.disabled is not None or body.is_admin is not None):
         raise OwnAccount
     async with services.database.transaction() as tx:
+        await current_rights.require_administrator(tx, caller)
         before = await queries.find(tx, user_id)
         if body.email_verified:
             await service.verify(tx, user_id)
@@ -111,6 +112,7 @@ async def delete_user(
     if user_id == caller.user_id:
         raise OwnAccount
     async with services.database.transaction() as tx:
+        await current_rights.require_administrator(tx, caller)
         done = await service.delete(tx, user_id, body.data)
         await recorded.deleted(tx, caller, user_id, body.data, done)
         tx.after_commit(lambda: doors.authenticator.forget(user_id))
@@ -124,17 +126,25 @@ async def delete_user(
     )
 
 
-@router.post("/admin/users/{user_id}/reset", responses=problems(*_REFUSALS))
+@router.post(
+    "/admin/users/{user_id}/reset",
+    response_model=schemas.PasswordLinkView,
+    responses=problems(*_REFUSALS),
+)
 async def create_reset_link(
-    caller: Administrator, services: ServicesDep, user_id: UUID
-) -> schemas.PasswordLinkView:
+    caller: Administrator, services: ServicesDep, own_tx: OwnTx, user_id: UUID
+) -> Response:
     """Create a link with which the user sets a new password within 24 hours, and email it if there is a mail server."""
     base_url = services.settings.base_url
-    async with services.database.transaction() as tx:
+    async with own_tx() as tx:
+        await current_rights.require_administrator(tx, caller)
         made = await service.reset(tx, user_id, base_url)
         await recorded.reset(tx, caller, user_id, made.email)
+        view = schemas.PasswordLinkView(link=made.link, expires_at=made.expires_at, emailed=False)
+        # What a repetition of the request gets if this process ends before it has sent the email.
+        await own_tx.answer(view, 200)
     emailed = await service.send_reset(services.mailer, base_url, made)
-    return schemas.PasswordLinkView(link=made.link, expires_at=made.expires_at, emailed=emailed)
+    return await own_tx.replace(view.model_copy(update={"emailed": emailed}), 200)
 
 
 async def _detail(session: Session, user_id: UUID) -> schemas.AdminUserDetailView:

@@ -70,7 +70,7 @@ class _Checked:
 
 
 async def _checked(
-    after: Annotated[int, Query(ge=0, description="Continue after this place.")] = 0,
+    after: Annotated[int, Query(ge=0, le=2**63 - 1, description="Continue after this place.")] = 0,
     expect_head: Annotated[
         str | None, Query(max_length=100, description="A `head` of an earlier check.")
     ] = None,

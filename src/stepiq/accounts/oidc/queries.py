@@ -151,10 +151,12 @@ async def forget_role(session: Session, identity_id: UUID, workspace_id: UUID) -
 
 
 async def existing_workspaces(session: Session, wanted: Collection[UUID]) -> set[UUID]:
-    """Those of the given workspaces that exist."""
+    """Those of the given workspaces that exist and are not being erased."""
     if not wanted:
         return set()
-    statement = sa.select(workspaces.c.id).where(workspaces.c.id.in_(wanted))
+    statement = sa.select(workspaces.c.id).where(
+        workspaces.c.id.in_(wanted), workspaces.c.deleted_at.is_(None)
+    )
     return set((await session.execute(statement)).scalars())
 
 

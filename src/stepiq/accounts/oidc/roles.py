@@ -57,12 +57,13 @@ async def _give(
     current = await members.find(session, workspace_id, identity.user_id)
     if current is None:
         new = members.NewMember(workspace_id, identity.user_id, role, clock.now())
-        await members.add(session, new)
+        if not await members.add(session, new):
+            return False
         await recorded.role_changed(session, identity, workspace_id, before=None, after=role)
         return True
     held = Role(current.role)
     if is_ours and held not in (role, Role.OWNER):
-        await members.set_role(session, workspace_id, identity.user_id, role)
+        await workspaces.set_role(session, workspace_id, identity.user_id, role)
         await recorded.role_changed(session, identity, workspace_id, before=held, after=role)
     return is_ours
 

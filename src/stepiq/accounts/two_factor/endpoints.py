@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import Request
 
-from stepiq.accounts import recorded
+from stepiq.accounts import current_rights, recorded
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.errors import (
@@ -164,6 +164,7 @@ async def reset_two_factor(
     """Turn off two-factor sign-in for a person who has lost the authenticator and the recovery codes."""
     if user_id == caller.user_id:
         raise OwnAccount
+    await current_rights.require_administrator(tx, caller)
     user = await service.reset(tx, user_id)
     await recorded.on_user(tx, caller, Action.TWO_FACTOR_DISABLED, user.id, user.email)
     tx.after_commit(

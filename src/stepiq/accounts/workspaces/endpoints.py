@@ -4,7 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from stepiq.accounts import api_keys as keys
-from stepiq.accounts import disabling
+from stepiq.accounts import current_rights, disabling
 from stepiq.accounts import schemas as account_schemas
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.audit.actions import Action
@@ -168,8 +168,8 @@ async def remove_member(
 ) -> schemas.RemovedMember:
     """Remove a member. Requires the role `admin`; only owners can remove owners.
 
-    In every process, within five seconds, the person's sessions and streams end, and the personal keys and mailed review links of
-    this workspace stop working. Pipelines and schedules stay.
+    Within five seconds, the person's sessions and streams end, and the personal keys and mailed review links of this
+    workspace stop working. Pipelines and schedules stay.
     """
     row = await service.member(tx, caller, user_id)
     done = await service.remove(tx, caller, user_id)
@@ -196,6 +196,8 @@ async def create_service_key(
     caller: WorkspaceAdmin, services: ServicesDep, tx: Tx, body: account_schemas.NewApiKey
 ) -> schemas.CreatedServiceKey:
     """Create a key that belongs to the workspace and not to a person. Requires the role `admin`. Shown only once: copy it."""
+    # Accounts before memberships, as everywhere.
+    await current_rights.require_session(tx, caller)
     await service.require_role(tx, caller, Role.ADMIN)
     made = await keys.create(
         tx,

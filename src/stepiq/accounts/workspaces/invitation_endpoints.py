@@ -1,8 +1,9 @@
 """Routes of invitations to a workspace."""
 
+from typing import Any
 from uuid import UUID
 
-from fastapi import Request
+from fastapi import Request, Response
 
 from stepiq.accounts import service as accounts
 from stepiq.accounts.audit.actions import Action
@@ -24,7 +25,7 @@ from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
 from stepiq.web.services import Services, ServicesDep
-from stepiq.web.transactions import Read, Tx
+from stepiq.web.transactions import OwnTx, Read, Tx
 
 router = new_router("Invitations")
 
@@ -32,6 +33,8 @@ public = new_router("Invitations")
 """The route that needs no credential: the token of an invitation is one."""
 
 log = logging.get(__name__)
+
+_UNKNOWN = "It is not known whether the email was sent. Send the link yourself."
 
 _ADMIN_ONLY = (SessionRequired, RoleMissing)
 
@@ -48,17 +51,21 @@ async def list_invitations(
 @router.post(
     "/workspace/invitations",
     status_code=201,
+    response_model=schemas.CreatedInvitation,
     responses=problems(*_ADMIN_ONLY, AlreadyMember, EmailUnverified, PlanEmailsExhausted),
 )
 async def create_invitation(
-    caller: WorkspaceAdmin, services: ServicesDep, body: schemas.WorkspaceInvitation
-) -> schemas.CreatedInvitation:
+    caller: WorkspaceAdmin,
+    services: ServicesDep,
+    own_tx: OwnTx,
+    body: schemas.WorkspaceInvitation,
+) -> Response:
     """Invite a person to the workspace, by an email and a link. Requires the role `admin`; only owners can invite owners.
 
     An earlier invitation of the address becomes invalid. The link is shown only in this response.
     """
     settings = services.settings
-    async with services.database.transaction() as tx:
+    async with own_tx() as tx:
         inviter = await accounts.me(tx, caller)
         row, token = await invitations.create(
             tx,
@@ -72,16 +79,19 @@ async def create_invitation(
         unsent_reason: str | None = "This server has no mail server."
         if services.mailer.has_server:
             unsent_reason = await invitations.count_mail(tx, settings, body.email)
-    if unsent_reason is None:
-        message = invitations.message(settings, body.email, inviter.email, token)
-        unsent_reason = await _send(services, message)
+        url = invitations.url(settings, token)
+        # What a repetition of the request gets if this process ends before it has sent the email.
+        response = await own_tx.answer(_created(row, url, unsent_reason or _UNKNOWN), 201)
+    if unsent_reason is not None:
+        return response
+    message = invitations.message(settings, body.email, inviter.email, token)
+    return await own_tx.replace(_created(row, url, await _send(services, message)), 201)
+
+
+def _created(row: Any, url: str, unsent_reason: str | None) -> schemas.CreatedInvitation:
     shown = schemas.InvitationView.model_validate(row).model_dump()
-    return schemas.CreatedInvitation(
-        **shown,
-        url=invitations.url(settings, token),
-        emailed=unsent_reason is None,
-        unsent_reason=unsent_reason,
-    )
+    is_sent = unsent_reason is None
+    return schemas.CreatedInvitation(**shown, url=url, emailed=is_sent, unsent_reason=unsent_reason)
 
 
 async def _send(services: Services, message: MailMessage) -> str | None:
@@ -90,7 +100,7 @@ async def _send(services: Services, message: MailMessage) -> str | None:
         await services.mailer.send(message)
     except MailUnsent as error:
         log.warning("invitation_unsent", reason=error.confidential_reason)
-        return error.confidential_reason
+        return error.reason_for_users(has_link=True)
     return None
 
 

@@ -45,8 +45,7 @@ async def create(
         EmailUnverified: the actor's address must be verified first.
         PlanEmailsExhausted: the workspace has sent as many emails today as its plan allows.
     """
-    # At least an admin, and only owners invite owners.
-    await workspaces.require_role(session, actor, Role.OWNER if role is Role.OWNER else Role.ADMIN)
+    await workspaces.require_role(session, actor, workspaces.role_to_invite(role))
     if settings.verifies_addresses:
         await require_verified(session, actor.user_id)
     await _require_new(session, actor.workspace_id, email)

@@ -1,6 +1,6 @@
 """Queries of workspaces, and of what a member has created in one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from stepiq.accounts.queries import keys, members
 from stepiq.core import clock
 from stepiq.store.database import Session
 from stepiq.store.search import fold
-from stepiq.store.states import PipelineStatus
+from stepiq.store.states import PipelineStatus, Role
 from stepiq.store.tables import (
     api_keys,
     identities,
@@ -143,6 +143,20 @@ async def delete_invitations(
             invitations.c.workspace_id == workspace_id,
             invitations.c.used_at.is_(None),
             sa.or_(invitations.c.invited_by == user_id, invitations.c.email == email),
+        )
+    )
+
+
+async def delete_invitations_by(
+    session: Session, workspace_id: UUID, user_id: UUID, roles: Collection[Role]
+) -> None:
+    """Delete the open invitations with these roles that a member has created."""
+    await session.execute(
+        sa.delete(invitations).where(
+            invitations.c.workspace_id == workspace_id,
+            invitations.c.used_at.is_(None),
+            invitations.c.invited_by == user_id,
+            invitations.c.role.in_(roles),
         )
     )
 

@@ -140,7 +140,7 @@ async def change_role(session: Session, actor: Actor, user_id: UUID, role: Role)
     """
     found = await _to_change(session, actor, user_id, and_becomes=role)
     if found.role != role:
-        await members.set_role(session, actor.workspace_id, user_id, role)
+        await set_role(session, actor.workspace_id, user_id, role)
     return await member(session, actor, user_id)
 
 
@@ -169,7 +169,7 @@ async def change_role_by_operator(
         LastOwner: the workspace would have no owner.
     """
     before = await _require_other_owner(session, workspace_id, user_id, and_becomes=role)
-    await members.set_role(session, workspace_id, user_id, role)
+    await set_role(session, workspace_id, user_id, role)
     return before
 
 
@@ -248,6 +248,18 @@ async def require_role(session: Session, actor: Actor, role: Role) -> None:
     held = await members.lock_role(session, actor.workspace_id, actor.user_id)
     if held is None or not includes(held, role):
         raise RoleMissing(role, held)
+
+
+def role_to_invite(role: Role) -> Role:
+    """The least role with which a member can invite people as `role`."""
+    return Role.OWNER if role is Role.OWNER else Role.ADMIN
+
+
+async def set_role(session: Session, workspace_id: UUID, user_id: UUID, role: Role) -> None:
+    """Give a member another role, without checks. Deletes the member's open invitations that this role cannot create."""
+    await members.set_role(session, workspace_id, user_id, role)
+    refused = [each for each in Role if not includes(role, role_to_invite(each))]
+    await queries.delete_invitations_by(session, workspace_id, user_id, refused)
 
 
 async def end_membership(session: Session, workspace_id: UUID, user_id: UUID) -> Removal:

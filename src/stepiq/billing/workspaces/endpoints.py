@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import Query
 
+from stepiq.accounts import current_rights
 from stepiq.accounts.errors import AdminRequired, SessionRequired
 from stepiq.accounts.http import Administrator
 from stepiq.billing.errors import LimitsInvalid, UnknownPlan
@@ -79,6 +80,7 @@ async def update_workspace(
     body: schemas.WorkspaceChange,
 ) -> schemas.AdminWorkspaceDetailView:
     """Change the plan of a workspace, or single limits of it. All processes apply it within five seconds."""
+    await current_rights.require_administrator(tx, caller)
     changed = await service.change(
         tx,
         caller,
@@ -99,6 +101,7 @@ async def erase_workspace(
     caller: Administrator, tx: Tx, workspace_id: UUID
 ) -> schemas.ErasedWorkspaceView:
     """Erase a workspace without members, with all its data, in the background."""
+    await current_rights.require_administrator(tx, caller)
     await service.erase(tx, caller, workspace_id)
     return schemas.ErasedWorkspaceView(id=workspace_id)
 

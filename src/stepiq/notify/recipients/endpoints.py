@@ -31,7 +31,7 @@ async def list_recipients(
 ) -> Page[schemas.ListedRecipientView]:
     """Addresses outside the workspace that must confirm that they want its emails, newest first.
 
-    Members need not confirm. If the server does not ask recipients to confirm, the list is empty.
+    Members need not confirm. The list is empty if the server does not ask.
     """
     found = await queries.page(read, caller.workspace_id, before=page.before, limit=page.fetch)
     statuses = await service.statuses(read, found)

@@ -183,12 +183,14 @@ class Recipients:
         return _held(replace(asked, sent_at=now))
 
     async def _unsent(self, asked: Recipient, error: MailUnsent) -> Hold:
-        reason = error.confidential_reason
+        reason = error.reason_for_users(has_link=True)
         # The mail server would refuse the address again, and repeated refusals harm the sender's reputation.
         retry_at = asked.asked_at + _DAY if error.is_permanent else None
         async with self._database.transaction(PATIENT_SECONDS) as session:
             await queries.note_unsent(session, asked, retry_at)
-        log.warning("recipient_mail_unsent", recipient_id=str(asked.id), reason=reason)
+        log.warning(
+            "recipient_mail_unsent", recipient_id=str(asked.id), reason=error.confidential_reason
+        )
         metrics.recipient_confirmations.labels("unsent").inc()
         advice = "Redeliver this email to try again."
         if retry_at is not None:

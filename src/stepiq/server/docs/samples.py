@@ -1,5 +1,6 @@
 """Adds an example to every body, response and parameter of a document: a written one, or one from the schema."""
 
+from copy import deepcopy
 from typing import Any, cast
 
 from stepiq.server.docs import examples
@@ -44,7 +45,8 @@ def _fill_parameter(parameter: dict[str, Any], shapes: dict[str, Schema]) -> Non
 def _fill_response(response: dict[str, Any], name: str, shapes: dict[str, Schema]) -> None:
     for media_type, body in response.get("content", {}).items():
         if media_type == "application/yaml":
-            body["examples"] = {"yaml": {"value": examples.DEFINITION_YAML}}
+            # The example of the requests, so that the document contains it once.
+            body["examples"] = deepcopy(examples.REQUESTS["POST /api/pipelines"][media_type])
         elif name in examples.RESPONSES:
             body["examples"] = {_name(body["schema"]): {"value": examples.RESPONSES[name]}}
         else:

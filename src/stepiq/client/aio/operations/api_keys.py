@@ -58,8 +58,7 @@ class AsyncApiKeysOperations(AsyncResource):
         """Create an API key that acts as you in the workspace. The key is shown only in this
         response: copy it.
 
-        The key can do what its scopes and your role both allow. It stops working when you
-        leave the workspace or are removed from it.
+        The key can do what its scopes and your role both allow. It ends with your membership.
 
         Args:
             name: Purpose of the key, to find it when you want to revoke it.
@@ -92,8 +91,7 @@ class AsyncApiKeysOperations(AsyncResource):
         """Replace an API key by a new one with the same name and scopes. The new key is shown
         only in this response.
 
-        The old key expires after `overlap_seconds`, so that programs can change to the new
-        one in this time.
+        The old key expires after `overlap_seconds`.
 
         Args:
             overlap_seconds: How long the old key still works. 0: it is revoked at once.

@@ -138,8 +138,7 @@ class AsyncDeliveriesOperations(AsyncResource):
         """Addresses outside the workspace that must confirm that they want its emails, newest
         first.
 
-        Members need not confirm. If the server does not ask recipients to confirm, the list
-        is empty.
+        Members need not confirm. The list is empty if the server does not ask.
 
         Args:
             limit: Maximum number of items per page.

@@ -43,9 +43,8 @@ class AsyncMembersOperations(AsyncResource):
     async def remove(self, user_id: Id) -> RemovedMember:
         """Remove a member. Requires the role `admin`; only owners can remove owners.
 
-        In every process, within five seconds, the person's sessions and streams end, and the
-        personal keys and mailed review links of this workspace stop working. Pipelines and
-        schedules stay.
+        Within five seconds, the person's sessions and streams end, and the personal keys and
+        mailed review links of this workspace stop working. Pipelines and schedules stay.
         """
         request = ApiRequest("DELETE", path("/api/workspace/members/{user_id}", user_id=user_id))
         return await self._transport.fetch(RemovedMember, request)

@@ -24,6 +24,7 @@ from stepiq.client.requests import (
     Id,
     Omitted,
     json_body,
+    key_of,
     path,
 )
 
@@ -131,11 +132,20 @@ class AsyncUsersOperations(AsyncResource):
         )
         return await self._transport.fetch(DeletedUser, request)
 
-    async def create_reset_link(self, user_id: Id) -> PasswordLink:
+    async def create_reset_link(
+        self, user_id: Id, *, idempotency_key: str | None = None
+    ) -> PasswordLink:
         """Create a link with which the user sets a new password within 24 hours, and email it if
         there is a mail server.
+
+        Args:
+            idempotency_key: A name for this call, to repeat it in another process. Default: a random one.
         """
-        request = ApiRequest("POST", path("/api/admin/users/{user_id}/reset", user_id=user_id))
+        request = ApiRequest(
+            "POST",
+            path("/api/admin/users/{user_id}/reset", user_id=user_id),
+            idempotency_key=key_of(idempotency_key),
+        )
         return await self._transport.fetch(PasswordLink, request)
 
     async def reset_two_factor(self, user_id: Id) -> DeletedTotp:

@@ -46,18 +46,24 @@ class InvitationsOperations(Resource):
         request = ApiRequest("GET", "/api/workspace/invitations", query={"limit": limit})
         return Pages(self._transport, Invitation, request)
 
-    def create(self, *, email: str, role: Role | Omitted = OMITTED) -> CreatedInvitation:
+    def create(
+        self, *, email: str, role: Role | Omitted = OMITTED, idempotency_key: str | None = None
+    ) -> CreatedInvitation:
         """Invite a person to the workspace, by an email and a link. Requires the role `admin`;
         only owners can invite owners.
 
         An earlier invitation of the address becomes invalid. The link is shown only in this
         response.
+
+        Args:
+            idempotency_key: A name for this call, to repeat it in another process. Default: a random one.
         """
         request = ApiRequest(
             "POST",
             "/api/workspace/invitations",
             headers={"content-type": "application/json"},
             body=json_body(email=email, role=role),
+            idempotency_key=key_of(idempotency_key),
         )
         return self._transport.fetch(CreatedInvitation, request)
 
