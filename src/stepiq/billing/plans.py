@@ -78,8 +78,6 @@ _FLAGS = frozenset({"cron", "webhooks"})
 _AT_LEAST_ONE = frozenset(
     {"runs_at_once", "requests_per_minute", "workspace_requests_per_minute", "steps"}
 )
-_MOST = 10**15
-"""The database stores 64-bit integers, and a credit is 1,000 tokens."""
 
 
 class Plans:
@@ -215,11 +213,8 @@ def _value_problem(key: str, value: object) -> str | None:
     if _is_too_large(value):
         return f'Write {LARGEST:,} or less, or "{UNLIMITED}".'
     least = 1 if key in _AT_LEAST_ONE else 0
-    if value == UNLIMITED:
-        return None
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        return f'Write {least} or more, or "{UNLIMITED}".'
-    return None if value <= _MOST else f'Write at most {_MOST:,}, or "{UNLIMITED}".'
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return None if is_count or value == UNLIMITED else f'Write {least} or more, or "{UNLIMITED}".'
 
 
 def _is_too_large(value: object) -> bool:
