@@ -206,7 +206,7 @@ class Executor:
                     # The database is silent, and would be for each of the other steps, too.
                     return
             except Exception:
-                log.exception("cancelled_step_not_counted", step_id=record.step_id)
+                log.exception("cancelled_step_count_broke", step_id=record.step_id)
 
     async def _definition(self, run: ClaimedRun) -> Definition:
         if (found := self._definitions.kept(run.pipeline_id, run.pipeline_version)) is not None:
