@@ -172,8 +172,13 @@ class TestServer:
         [
             (
                 "RCPT",
-                "550 no such user",
-                "The mail server rejected the recipient: 550 no such user",
+                "550 5.1.1 no such user",
+                "The mail server rejected the recipient: 550 5.1.1 no such user",
+            ),
+            (
+                "RCPT",
+                "553 5.7.1 Sender address rejected: not owned by user ada",
+                "The mail server rejected the recipient: 553.",
             ),
             ("DATA", "554 spam", "The mail server rejected the mail: 554 spam"),
             ("MAIL", "553 not yours", OPERATORS),
@@ -186,6 +191,16 @@ class TestServer:
                 await mailer(f"smtp://127.0.0.1:{box.port}").send(HELLO)
 
         assert caught.value.reason_for_users(has_link=False) == told
+
+    async def test_the_log_has_the_reason_of_a_refusal_before_the_mail_was_sent(self, mailer):
+        async with mail_server() as box:
+            box.refuse["MAIL"] = "553 not yours"
+            with pytest.raises(MailUnsent) as caught:
+                await mailer(f"smtp://127.0.0.1:{box.port}").send(HELLO)
+
+        assert caught.value.confidential_reason == (
+            f"The mail server 127.0.0.1:{box.port} rejected the sender; see STEPIQ_MAIL_FROM: 553 not yours"
+        )
 
     async def test_users_are_not_told_the_address_of_the_server(self, mailer):
         async with mail_server() as box:

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -35,7 +36,7 @@ class TestClaimingAgain:
             claimed = await claim(*arguments, **options)
             claims += 1
             # The claim is committed, but the engine does not know its number yet.
-            look = another(world).let_go(world.engine._claims, world.engine._let_go)
+            look = another(world).let_go(world.engine._claims, world.engine._overtaken)
             await asyncio.create_task(look)
             return claimed
 
@@ -83,3 +84,29 @@ class TestClaimingAgain:
 
         await asyncio.wait_for(heard.until_ended(), 30)
         assert (await world.ended(run_id, heard)).run.crashes_in_total == 0
+
+    async def test_a_loss_that_is_found_by_the_next_claim_is_noted(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        journal, lost = world.engine._journal, list[tuple[UUID, int]]()
+        claim = journal.claim
+
+        async def claim_once(*arguments: Any, **options: Any) -> ClaimedRun | None:
+            return None if fake_provider.requests else await claim(*arguments, **options)
+
+        async def write_never(run: ClaimedRun, entry: JournalEntry) -> None:
+            raise StoreUnavailable("The database did not respond.")
+
+        monkeypatch.setattr(journal, "claim", claim_once)
+        monkeypatch.setattr(runtime, "_STORE_RETRY_SECONDS", 0.01)
+        monkeypatch.setattr(world.engine._recovery, "claim_lost", lambda *found: lost.append(found))
+        fake_provider.configure(latency_ms=200)
+        run_id, _ = await world.start(await world.pipeline(ASK))
+        await fake_provider.next_request()
+        executing = world.engine._executing[run_id]
+
+        monkeypatch.setattr(journal, "write", write_never)
+        await asyncio.wait({executing})
+
+        assert lost == [(run_id, 1)]
+        assert run_id not in world.engine._claims

@@ -227,7 +227,7 @@ class TestSend:
         self, sender: Sender, mailbox: Mailbox, vault: Vault
     ):
         vault.values["TOKEN"] = "t0ken-0123456789"
-        mailbox.refuse["RCPT"] = "550 no such person: t0ken-0123456789"
+        mailbox.refuse["RCPT"] = "550 5.1.1 no such person: t0ken-0123456789"
 
         delivery = await sender.sent(SUBJECT.replace("{{input.topic}}", "{{env.TOKEN}}"))
 
@@ -263,4 +263,4 @@ class TestSend:
         delivery = await sender.sent(SUBJECT)
 
         assert delivery["error"].startswith("The email of this server does not work at the moment.")
-        assert "email_unsent" in capsys.readouterr().out
+        assert "rejected the sender; see STEPIQ_MAIL_FROM: 553 not yours" in capsys.readouterr().out

@@ -143,7 +143,8 @@ class TestStoreOutage:
 
         await world.cancel(run_id)
 
-        assert run_id not in world.engine._executing
+        while run_id in world.engine._executing:
+            await world.engine.settled(run_id)
         assert (await world.ended(run_id, heard)).run.status == "cancelled"
 
     async def test_a_worker_whose_runs_wait_for_space_can_stop(

@@ -1,11 +1,13 @@
 """The browser context that tests share keeps the web interface, and nothing else."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, expect
 
+from tests.ui import kept_context
 from tests.ui.kept_context import KeptContext, only_undoable
 from tests.ui.support import Person, UiServer, open_session
 
@@ -63,6 +65,21 @@ async def test_nothing_of_a_test_is_left_for_the_next(kept: KeptContext, person:
     assert await again.cookies() == []
     assert await page.evaluate(READ) == before == ["", 0, 0, 0, 0, 0]
     assert (await page.goto("/login")) is not None
+
+
+async def test_if_the_browser_does_not_answer_the_next_test_gets_a_new_context(
+    kept: KeptContext, monkeypatch: pytest.MonkeyPatch
+):
+    async def empty(_: object) -> None:
+        await asyncio.Event().wait()
+
+    context = await kept.take()
+    monkeypatch.setattr(kept_context, "_EMPTYING_SECONDS", 0.01)
+    monkeypatch.setattr(kept, "_emptied", empty)
+
+    await kept.give_back()
+
+    assert await kept.take() is not context
 
 
 async def test_the_web_interface_is_not_fetched_again(kept: KeptContext):

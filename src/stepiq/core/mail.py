@@ -40,6 +40,8 @@ _CORRECT = "Correct the host and port in STEPIQ_SMTP_URL, or start the mail serv
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+_ABOUT_MAILBOX = re.compile(r"\s*[45]\.(1\.[1-6]|2\.\d{1,3})\b")
+"""Enhanced status codes of a mailbox that does not exist or does not accept the email (RFC 3463)."""
 _OWN_HEADERS = frozenset(
     {"from", "to", "cc", "bcc", "sender", "subject", "date", "mime-version", "return-path"}
 )
@@ -63,7 +65,8 @@ class MailUnsent(Unavailable):
         self._refusal = refusal
         """What was refused about this email, without the address of the mail server. None: another failure."""
         self.reply = reply
-        """The code of the server's refusal. If set, the message has the server's text, which can quote the email."""
+        """The code with which the server refused an email that it had received. If set, the message has the server's
+        text, which can quote the email."""
         self.is_permanent = is_permanent
         """Whether a retry is useless, because the server or stepIQ refuses this email."""
 
@@ -279,15 +282,15 @@ class _Server:
                     "Write special characters in percent-encoding, such as %40 for @."
                 )
             case aiosmtplib.SMTPRecipientsRefused(recipients=[refusal, *_]):
-                return self._refused(refusal, "the recipient", concerns_email=True)
+                return self._refused(refusal, "the recipient", for_users=_about_recipient(refusal))
             case aiosmtplib.SMTPDataError():
-                return self._refused(error, "the mail", concerns_email=True)
+                return self._refused(error, "the mail", for_users=_text(error), has_email=True)
             case aiosmtplib.SMTPSenderRefused():
                 return self._refused(error, "the sender; see STEPIQ_MAIL_FROM")
             case aiosmtplib.SMTPResponseException(code=-1):
                 return MailUnsent(f"{self._where} does not use SMTP. {_CORRECT}")
             case aiosmtplib.SMTPResponseException():
-                return self._refused(error, "the mail")
+                return self._refused(error, "the mail", has_email=True)
             case aiosmtplib.SMTPNotSupported():
                 problem = f"does not support this address: {error}"
                 return MailUnsent(
@@ -338,15 +341,31 @@ class _Server:
                 return f"cannot be reached: {type(cause).__name__}. {_CORRECT}"
 
     def _refused(
-        self, error: aiosmtplib.SMTPResponseException, what: str, *, concerns_email: bool = False
+        self,
+        error: aiosmtplib.SMTPResponseException,
+        what: str,
+        *,
+        for_users: str | None = None,
+        has_email: bool = False,
     ) -> MailUnsent:
-        problem = f"rejected {what}: {error.code} {_one_line(error.message)}"
         return MailUnsent(
-            f"{self._where} {problem}",
+            f"{self._where} rejected {what}: {_text(error)}",
             is_permanent=500 <= error.code < 600,
-            reply=error.code,
-            refusal=f"The mail server {problem}" if concerns_email else None,
+            reply=error.code if has_email else None,
+            refusal=None if for_users is None else f"The mail server rejected {what}: {for_users}",
         )
+
+
+def _text(error: aiosmtplib.SMTPResponseException) -> str:
+    return f"{error.code} {_one_line(error.message)}"
+
+
+def _about_recipient(error: aiosmtplib.SMTPResponseException) -> str:
+    """The text of a refusal if it concerns the recipient's mailbox, and otherwise its code.
+
+    Many servers refuse a recipient because of the client, its login or the sender. Their text can name these.
+    """
+    return _text(error) if _ABOUT_MAILBOX.match(error.message) else f"{error.code}."
 
 
 def _is_here(host: str) -> bool:

@@ -157,7 +157,13 @@ class Executor:
             definition,
         )
         run_context = RunContext(
-            run, definition, secrets, JournalBuffer(self._journal, run), dependencies, Sleepers()
+            run,
+            definition,
+            secrets,
+            JournalBuffer(self._journal, run),
+            dependencies,
+            Sleepers(),
+            waited_seconds=_waited_seconds(run),
         )
         sequence = _whole(run_context) if run.only_step is None else _one_step(run_context)
         try:

@@ -42,8 +42,6 @@ from stepiq.store.pubsub import GAP, RUN_CANCELLED, Changes
 
 log = logging.get(__name__)
 
-_UNKNOWN_CLAIM = 2**30
-"""In place of a claim number while a run is claimed again. Higher than any."""
 _SETTLE_SECONDS = 0.5
 _STORE_RETRY_SECONDS = 1.0
 _LAST_SECONDS = 2.0
@@ -106,6 +104,8 @@ class Engine:
         )
         self._executing: dict[UUID, asyncio.Task[None]] = {}
         self._claims: dict[UUID, int] = {}
+        self._claimed_before: dict[UUID, int] = {}
+        """The claims of this worker to runs that it claims again. Equal to `_claims` until the new number is known."""
         self._delivering: dict[UUID, asyncio.Task[bool]] = {}
         self._stopping = asyncio.Event()
         self._cancelled: set[UUID] = set()
@@ -148,7 +148,7 @@ class Engine:
         if self._database.is_sqlite:
             # A SQLite file has one worker at a time, so all claimed tickets belong to one that has died.
             await self._recovery.take_over()
-        watch = self._recovery.run_for_ever(self._claims, self._let_go)
+        watch = self._recovery.run_for_ever(self._claims, self._overtaken)
         self._background.append(asyncio.create_task(watch))
         await listening.wait()
         self._stopping.clear()
@@ -350,7 +350,7 @@ class Engine:
             # Another worker considered this one dead and reclaimed the ticket, which has now come back. With the old
             # claim, `Recovery.let_go` would stop the new task before it has a claim.
             _cancel(overtaken)
-            self._claims.pop(subject_id, None)
+            self._forget_claims(subject_id)
         tasks[subject_id] = task = asyncio.create_task(work)
         try:
             await asyncio.wait({task})
@@ -360,8 +360,12 @@ class Engine:
             # The subject's next ticket may already have started: it can arrive right after this work's last commit.
             if tasks.get(subject_id) is task:
                 del tasks[subject_id]
-                self._claims.pop(subject_id, None)
+                self._forget_claims(subject_id)
         return task
+
+    def _forget_claims(self, run_id: UUID) -> None:
+        self._claims.pop(run_id, None)
+        self._claimed_before.pop(run_id, None)
 
     async def _execute_until_ended(self, run_id: UUID, *, again: bool) -> None:
         while True:
@@ -385,24 +389,24 @@ class Engine:
                 return
 
     async def _execute_or_abandon(self, run_id: UUID, *, again: bool) -> None:
-        self._hide_claim(run_id)
+        held = self._note_claim(run_id)
         try:
             await self._executor.execute(run_id, self._claims, again=again)
         except (ClaimLost, StoreUnavailable):
             raise
         except Exception:
             log.exception("run_broke", run_id=str(run_id))
-            await self._executor.abandon(run_id, self._hide_claim(run_id))
+            await self._executor.abandon(run_id, self._note_claim(run_id))
+        else:
+            if held is not None and self._claims.get(run_id) == held:
+                # Not claimed again: another worker has the run, or it has ended.
+                raise ClaimLost
 
-    def _hide_claim(self, run_id: UUID) -> int | None:
-        """Before a run is claimed again: hide this worker's last claim, and return it if its number is known.
-
-        Otherwise, `Recovery.let_go` would take the new claim for that of another worker, until its number is known.
-        """
+    def _note_claim(self, run_id: UUID) -> int | None:
+        """Before a run is claimed again: note and return this worker's last claim, if there is one."""
         claim = self._claims.get(run_id)
-        if claim is None or claim == _UNKNOWN_CLAIM:
-            return None
-        self._claims[run_id] = _UNKNOWN_CLAIM
+        if claim is not None:
+            self._claimed_before[run_id] = claim
         return claim
 
     async def _watch_cancels(self, listening: asyncio.Event) -> None:
@@ -412,6 +416,12 @@ class Engine:
                 change = await cancels.next()
                 if change is not GAP:
                     self._let_go(UUID(change.payload), True)
+
+    def _overtaken(self, run_id: UUID, is_cancelled: bool) -> bool:
+        """As `_let_go`, for a run that has a newer claim than the last one that this worker knows."""
+        # The newer claim can be this worker's own. If it is not, this worker finds that when it claims the run.
+        is_claiming = self._claimed_before.get(run_id, -1) == self._claims.get(run_id)
+        return (is_cancelled or not is_claiming) and self._let_go(run_id, is_cancelled)
 
     def _let_go(self, run_id: UUID, is_cancelled: bool) -> bool:
         """Stop executing a run; False if it is not executing here or is already being stopped."""

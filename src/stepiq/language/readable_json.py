@@ -14,7 +14,7 @@ _INLINE_PIECES = 1_000
 
 
 async def render(value: Json, longest: int | None = None) -> str:
-    """Render a value, with exact numbers: inline if it is small, otherwise in a thread.
+    """Render a value, with exact numbers: inline if it is small, otherwise in a thread, so a transaction can be open.
 
     Rendering stops when the text has more than `longest` characters.
     """
@@ -22,7 +22,7 @@ async def render(value: Json, longest: int | None = None) -> str:
     begun = list(islice(pieces, _INLINE_PIECES))
     if len(begun) < _INLINE_PIECES:
         return "".join(begun)
-    return await offload.compute(_joined, chain(begun, pieces), longest)
+    return await offload.compute_apart(_joined, chain(begun, pieces), longest)
 
 
 def _joined(pieces: Iterable[str], longest: int | None) -> str:

@@ -21,6 +21,7 @@ from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.quotas import PlanBytesExceeded, PlanSchedulesExceeded, PlanVersionsExceeded
 from stepiq.language import offload
 from stepiq.language.loading import Loaded, load
+from stepiq.language.source import SourceFormat
 from stepiq.pipelines import (
     checking,
     diffs,
@@ -487,6 +488,9 @@ def _saved(saved: service.Saved, response: Response) -> schemas.SavedPipelineVie
 
 
 async def _yaml(version: Version, response: Response) -> Response:
-    text = await offload.compute_long(service.text_as_yaml, version)
+    is_rendered = version.source_format is not SourceFormat.YAML
+    text = (
+        await offload.compute_long(service.text_as_yaml, version) if is_rendered else version.text
+    )
     headers = {name: response.headers[name] for name in ("ETag", "Vary")}
     return Response(text.encode(), media_type=YAML_TYPES[0], headers=headers)

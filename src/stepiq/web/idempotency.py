@@ -146,6 +146,10 @@ class KeyClaim:
         """
         return self._idempotency.running(self.name)
 
+    async def is_known(self, session: Session) -> bool:
+        """Whether a request has used the key."""
+        return await queries.find(session, self.name) is not None
+
     async def begin(self, session: Session) -> None:
         """Store the key in the transaction that will do the work.
 

@@ -6,7 +6,7 @@ accepts an `Idempotency-Key`.
 """
 
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Annotated, Any, NoReturn
 
 from fastapi import Depends, Request, Response
@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from stepiq.core.errors import StepIQError
-from stepiq.store.database import Session
+from stepiq.store.database import Session, StoreUnavailable
 from stepiq.web import idempotency, requests
 from stepiq.web.bodies import refuse_unreadable
 from stepiq.web.idempotency import Replayed
@@ -22,7 +22,9 @@ from stepiq.web.services import Services, ServicesDep
 
 
 @asynccontextmanager
-async def _transaction(request: Request, services: Services) -> AsyncGenerator[Session]:
+async def _transaction(
+    request: Request, services: Services, *, is_held: bool = False
+) -> AsyncGenerator[Session]:
     # On SQLite, a writing transaction holds the write lock from its start, so bodies are refused before it.
     refuse_unreadable(request)
     claim = await idempotency.claim_of(request)
@@ -30,7 +32,7 @@ async def _transaction(request: Request, services: Services) -> AsyncGenerator[S
         async with services.database.transaction() as session:
             yield session
         return
-    with claim.running():
+    with nullcontext() if is_held else claim.running():
         async with services.database.transaction() as session:
             try:
                 await claim.begin(session)
@@ -66,6 +68,7 @@ class OwnTransaction:
     def __init__(self, request: Request, services: Services) -> None:
         self._request = request
         self._services = services
+        self._is_held = False
 
     def __call__(self) -> AbstractAsyncContextManager[Session]:
         """Open the transaction. Call it only once.
@@ -74,7 +77,15 @@ class OwnTransaction:
             Replayed: the request was answered before. It has the response that was passed to `keep`, which is sent
                 again unless the endpoint catches the exception.
         """
-        return _transaction(self._request, self._services)
+        return _transaction(self._request, self._services, is_held=self._is_held)
+
+    @asynccontextmanager
+    async def held(self) -> AsyncGenerator[None]:
+        """Hold the request's key for longer than the transaction: meanwhile, a repetition gets 409 from this process."""
+        claim = await idempotency.claim_of(self._request)
+        with nullcontext() if claim is None else claim.running():
+            self._is_held = True
+            yield
 
     async def refuse(self, error: StepIQError) -> NoReturn:
         """Raise an error that was found before the transaction, unless the request was answered before.
@@ -84,9 +95,14 @@ class OwnTransaction:
         Raises:
             Replayed: see `__call__`.
         """
-        if idempotency.HEADER in self._request.headers:
-            async with self():
-                raise error
+        claim = await idempotency.claim_of(self._request)
+        if claim is not None:
+            # Read first, because a write transaction blocks others on SQLite.
+            async with self._services.database.reading() as session:
+                is_known = await claim.is_known(session)
+            if is_known:
+                async with self():
+                    raise error
         raise error
 
     async def keep(self, response: Response) -> None:
@@ -100,10 +116,12 @@ class OwnTransaction:
         return response
 
     async def replace(self, view: BaseModel, status: int) -> Response:
-        """As `answer`, but after the commit: the response replaces the stored one."""
+        """As `answer`, but after the commit: the response replaces the stored one, which stays if the store is away."""
         response = JSONResponse(view.model_dump(mode="json"), status)
         claim = await idempotency.claim_of(self._request)
-        if claim is not None:
+        if claim is None:
+            return response
+        with suppress(StoreUnavailable):
             async with self._services.database.transaction() as session:
                 await claim.keep(session, response)
         return response

@@ -286,11 +286,19 @@ class TestRuns:
         remote.command.environment["STEPIQ_API_KEY"] = await remote.new_key("pipelines:execute")
 
         said = await remote(
-            "runs", "retry", run["id"], "--input-file", "-", "--json", stdin='{"who": "Bob"}'
+            "runs",
+            "retry",
+            run["id"],
+            "--input-file",
+            "-",
+            "-i",
+            "count:=2",
+            "--json",
+            stdin='{"who": "Bob"}',
         )
 
         again = await remote.api.get(f"/api/runs/{json.loads(said.out)['id']}")
-        assert again.json()["input_data"] == {"who": "Bob", "count": 1}
+        assert again.json()["input_data"] == {"who": "Bob", "count": 2}
 
     async def test_an_unknown_step_is_told_with_the_option(self, remote: Remote):
         await remote.save()

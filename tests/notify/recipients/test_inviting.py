@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -150,13 +151,14 @@ class TestUnsent:
     async def test_the_answer_says_why_the_mail_server_did_not_take_it(
         self, invite, stranger: Account, box: Mailbox
     ):
-        box.refuse["RCPT"] = "550 no such user"
+        box.refuse["RCPT"] = "550 5.1.1 no such user"
 
         made = await invite(stranger)
 
         assert made["emailed"] is False
-        assert "The mail server refused the email with code 550." in made["unsent_reason"]
-        assert "no such user" not in made["unsent_reason"]
+        assert made["unsent_reason"] == (
+            "The mail server rejected the recipient: 550 5.1.1 no such user"
+        )
 
     async def test_it_does_not_show_the_address_or_settings_of_the_mail_server(
         self, invite, stranger: Account, box: Mailbox, capsys
@@ -168,7 +170,7 @@ class TestUnsent:
         assert made["unsent_reason"] == (
             "The email of this server does not work at the moment. Its operator finds the reason in the log."
         )
-        assert "refused the email with code 553" in capsys.readouterr().out
+        assert "rejected the sender; see STEPIQ_MAIL_FROM: 553 not yours" in capsys.readouterr().out
 
 
 class TestRepeated:
@@ -202,8 +204,34 @@ class TestRepeated:
 
         first, again = await twice()
 
-        assert "code 550" in first.json()["unsent_reason"]
+        assert "rejected the recipient: 550." in first.json()["unsent_reason"]
         assert again.json() == first.json()
+
+    async def test_while_the_email_is_sent_a_repetition_waits(
+        self, login: Login, stranger: Account, monkeypatch: pytest.MonkeyPatch
+    ):
+        sending, may_end = asyncio.Event(), asyncio.Event()
+
+        async def send(*_: Any) -> None:
+            sending.set()
+            await may_end.wait()
+
+        monkeypatch.setattr(invitation_endpoints, "_send", send)
+        client = await login(stranger)
+        invite = partial(
+            client.post,
+            "/api/workspace/invitations",
+            json={"email": BOB, "role": "viewer"},
+            headers={"Idempotency-Key": "once"},
+        )
+
+        first = asyncio.create_task(invite())
+        await sending.wait()
+        meanwhile = await invite()
+        may_end.set()
+
+        assert (meanwhile.status_code, meanwhile.json()["code"]) == (409, "idempotency_in_progress")
+        assert (await first).json()["emailed"] is True
 
     async def test_nobody_knows_whether_a_process_that_was_killed_has_sent_it(
         self, twice, box: Mailbox, monkeypatch: pytest.MonkeyPatch

@@ -454,6 +454,26 @@ class TestMissed:
         assert len(await outcomes(schedule_id)) == 101
         assert len(asked) < 150
 
+    async def test_it_decides_about_one_of_each_workspace_even_then(
+        self, ticker, schedule, make, outcomes, monkeypatch
+    ):
+        monkeypatch.setattr(firing, "_DECIDING_SECONDS", -1)
+        for _ in range(3):
+            await schedule(cron_expression="*/20 * * * *")
+        account = await make.user()
+        pipeline_id = await make.pipeline(account)
+        newest = await make.schedule(
+            account,
+            pipeline_id,
+            next_run_at=NINE + timedelta(minutes=40),
+            cron_expression="*/20 * * * *",
+        )
+
+        handled = await ticker.turn(NINE + timedelta(minutes=40))
+
+        assert handled == 2
+        assert [outcome for _, outcome, _ in await outcomes(newest)] == ["started"]
+
     async def test_a_transaction_decides_about_few_schedules_if_that_takes_long(
         self, ticker, schedule, outcomes, monkeypatch
     ):

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import { forgetSession, sessionEnded } from "./session";
 import { keepTypedBy, readTyped, writeTyped } from "./typed";
 
@@ -14,6 +14,21 @@ test("a text is kept until it is removed", () => {
 
   writeTyped("review 1", null);
 
+  expect(readTyped("review 1")).toBeNull();
+});
+
+test("an earlier text does not come back if there is no room for the next one", () => {
+  const storage = sessionStorage;
+  vi.stubGlobal("sessionStorage", {
+    removeItem: (key: string) => storage.removeItem(key),
+    setItem: () => {
+      throw new DOMException("full", "QuotaExceededError");
+    },
+  });
+
+  writeTyped("review 1", "Longer.");
+
+  vi.unstubAllGlobals();
   expect(readTyped("review 1")).toBeNull();
 });
 

@@ -16,8 +16,9 @@ export function readTyped(name: string): string | null {
 
 export function writeTyped(name: string, text: string | null): void {
   try {
-    if (text === null) sessionStorage.removeItem(PREFIX + name);
-    else sessionStorage.setItem(PREFIX + name, text);
+    // Removed first: if there is no room for this text, an earlier one must not come back.
+    sessionStorage.removeItem(PREFIX + name);
+    if (text !== null) sessionStorage.setItem(PREFIX + name, text);
   } catch {
     // The text then lasts as long as the page.
   }

@@ -136,15 +136,18 @@ async def create_reset_link(
 ) -> Response:
     """Create a link with which the user sets a new password within 24 hours, and email it if there is a mail server."""
     base_url = services.settings.base_url
-    async with own_tx() as tx:
-        await current_rights.require_administrator(tx, caller)
-        made = await service.reset(tx, user_id, base_url)
-        await recorded.reset(tx, caller, user_id, made.email)
-        view = schemas.PasswordLinkView(link=made.link, expires_at=made.expires_at, emailed=False)
-        # What a repetition of the request gets if this process ends before it has sent the email.
-        await own_tx.answer(view, 200)
-    emailed = await service.send_reset(services.mailer, base_url, made)
-    return await own_tx.replace(view.model_copy(update={"emailed": emailed}), 200)
+    async with own_tx.held():
+        async with own_tx() as tx:
+            await current_rights.require_administrator(tx, caller)
+            made = await service.reset(tx, user_id, base_url)
+            await recorded.reset(tx, caller, user_id, made.email)
+            view = schemas.PasswordLinkView(
+                link=made.link, expires_at=made.expires_at, emailed=False
+            )
+            # What a repetition of the request gets if this process ends before it has sent the email.
+            await own_tx.answer(view, 200)
+        emailed = await service.send_reset(services.mailer, base_url, made)
+        return await own_tx.replace(view.model_copy(update={"emailed": emailed}), 200)
 
 
 async def _detail(session: Session, user_id: UUID) -> schemas.AdminUserDetailView:

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Request, Response
 
 from stepiq.accounts import service as accounts
+from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.errors import (
     EmailUnverified,
@@ -25,7 +26,7 @@ from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
 from stepiq.web.services import Services, ServicesDep
-from stepiq.web.transactions import OwnTx, Read, Tx
+from stepiq.web.transactions import OwnTransaction, OwnTx, Read, Tx
 
 router = new_router("Invitations")
 
@@ -64,6 +65,13 @@ async def create_invitation(
 
     An earlier invitation of the address becomes invalid. The link is shown only in this response.
     """
+    async with own_tx.held():
+        return await _invite(caller, services, own_tx, body)
+
+
+async def _invite(
+    caller: Actor, services: Services, own_tx: OwnTransaction, body: schemas.WorkspaceInvitation
+) -> Response:
     settings = services.settings
     async with own_tx() as tx:
         inviter = await accounts.me(tx, caller)

@@ -68,10 +68,19 @@ async def find(session: Session, workspace_id: UUID, now: datetime) -> ListedWor
     return found[0] if found else None
 
 
-async def lock(session: Session, workspace_id: UUID) -> Mapping[str, LimitValue] | None:
-    """Lock a workspace; returns its overrides, or None if it does not exist."""
-    statement = sa.select(workspaces.c.limit_overrides).where(workspaces.c.id == workspace_id)
-    row = (await session.execute(statement.with_for_update())).one_or_none()
+async def lock(
+    session: Session, workspace_id: UUID, *, to_delete: bool = False
+) -> Mapping[str, LimitValue] | None:
+    """Lock a workspace; returns its overrides, or None if it does not exist.
+
+    Only `to_delete` waits for transactions that have added rows of the workspace, such as an idempotency key.
+    """
+    statement = (
+        sa.select(workspaces.c.limit_overrides)
+        .where(workspaces.c.id == workspace_id)
+        .with_for_update(key_share=not to_delete)
+    )
+    row = (await session.execute(statement)).one_or_none()
     return None if row is None else row.limit_overrides or {}
 
 

@@ -79,7 +79,7 @@ async def erase(session: Session, by: Actor | By, workspace_id: UUID) -> None:
         NoSuchWorkspace: the server has no such workspace.
         WorkspaceHasMembers: it has members.
     """
-    if await queries.lock(session, workspace_id) is None:
+    if await queries.lock(session, workspace_id, to_delete=True) is None:
         raise NoSuchWorkspace(workspace_id)
     if members := await queries.count_members(session, workspace_id):
         raise WorkspaceHasMembers(workspace_id, members)

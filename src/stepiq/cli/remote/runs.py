@@ -10,7 +10,7 @@ from stepiq.cli.progress import PlainProgress, ProgressLine, make_progress, toke
 from stepiq.cli.remote import following
 from stepiq.cli.remote.calling import everything, new_key, pipeline_path, run_path
 from stepiq.cli.remote.tables import local_time, print_rows
-from stepiq.cli.remote.triggering import definition_for, started
+from stepiq.cli.remote.triggering import are_json, definition_for, started
 from stepiq.cli.results import as_text, failure, summary
 from stepiq.core.amounts import duration, money
 from stepiq.core.control_characters import escape_line
@@ -145,8 +145,8 @@ async def _input_of_retry(
     """The input file, or else the input of the run, with the changes of `--input`."""
     from stepiq.cli.inputs import build_input
 
-    if not options.inputs:
-        return build_input(None, (), options.input_file)
+    if options.input_file is not None and are_json(options.inputs):
+        return build_input(None, options.inputs, options.input_file)
     run = (await client.request("GET", run_path(run_id), query={"steps": False})).json()
     version = None if options.latest else run["pipeline_version"]
     path = pipeline_path(run["pipeline_id"])

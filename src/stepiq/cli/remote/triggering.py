@@ -80,6 +80,11 @@ async def _input(client: "AsyncClient", request: TriggerRequest, path: str) -> d
     return build_input(definition, request.inputs, request.input_file)
 
 
+def are_json(pairs: Sequence[str]) -> bool:
+    """Whether all pairs are `name:=value`. Only the pipeline knows whether the 3 of `count=3` is a number or a text."""
+    return all(pair.partition("=")[0].endswith(":") for pair in pairs)
+
+
 async def definition_for(
     client: "AsyncClient", pairs: Sequence[str], path: str, version: int | None
 ) -> "Definition | None":
@@ -94,8 +99,7 @@ async def definition_for(
     from stepiq.client import PermissionDeniedError
     from stepiq.language.loading import load_document
 
-    # Only the pipeline knows whether the 3 of `count=3` is a number or a text.
-    if all(pair.partition("=")[0].endswith(":") for pair in pairs):
+    if are_json(pairs):
         return None
     if version is not None:
         path += f"/versions/{version}"

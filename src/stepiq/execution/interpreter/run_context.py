@@ -138,6 +138,8 @@ class RunContext:
     jumps: Counter[tuple[str, str, str]] = field(default_factory=Counter[tuple[str, str, str]])
     """Number of jumps by branch, step id and the field that caused them."""
     output_bytes: int = 0
+    waited_seconds: float = 0.0
+    """How long the run has recorded nothing before it was taken over. Its replay has turns before other runs."""
     has_turn: bool = True
     """Whether the run has a turn that no step has used. A claimed run has taken one."""
     _replayed: int = 0
@@ -176,7 +178,7 @@ class RunContext:
         self._replayed += 1
         # While one branch waits, the others wait, too.
         if self._replayed >= _REPLAYED_IN_A_TURN:
-            await self.dependencies.turns.take(self.run.workspace_id)
+            await self.dependencies.turns.take(self.run.workspace_id, self.waited_seconds)
             self._replayed = 0
 
     def count(self, record: StepRecord) -> None:

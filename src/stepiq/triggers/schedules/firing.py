@@ -50,7 +50,7 @@ async def fire(
     """Fire due schedules that this transaction has locked. Returns how many of them are done.
 
     A schedule whose run is not ready to start stays due: other transactions would wait for this one on SQLite. After a
-    long outage, deciding takes long, and some schedules also stay due, but at least one is done or not ready.
+    long outage, deciding takes long, and some schedules also stay due, except for the first one of each workspace.
 
     Raises:
         StoreUnavailable: nothing was changed.
@@ -60,10 +60,12 @@ async def fire(
     # A later statement than the one that locked the schedules, so that it sees a pause that was committed meanwhile.
     statuses = await pausing.lock_to_trigger(session, {due.schedule.pipeline_id for due in taken})
     firings: list[_Firing] = []
+    begun: set[UUID] = set()
     end = time.monotonic() + _DECIDING_SECONDS
     for due in taken:
-        if firings and time.monotonic() > end:
+        if due.schedule.workspace_id in begun and time.monotonic() > end:
             break
+        begun.add(due.schedule.workspace_id)
         is_paused = statuses.get(due.schedule.pipeline_id) is PipelineStatus.PAUSED
         firings.append(_decide(due, now, plans, is_paused=is_paused))
     wanted = [firing.run for firing in firings if firing.run is not None]

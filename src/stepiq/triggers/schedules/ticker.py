@@ -171,6 +171,9 @@ class Ticker:
 
     async def _fire(self, session: Session, now: datetime, found: Sequence[UUID]) -> int:
         taken = await queries.take_due(session, now, found) if found else []
+        # Workspaces take turns: not all of the schedules may be fired.
+        place = {schedule_id: number for number, schedule_id in enumerate(found)}
+        taken.sort(key=lambda due: place[due.schedule.id])
         return await firing.fire(session, taken, now, self._engine, self._plans)
 
     async def _one_by_one(self, now: datetime, found: Sequence[UUID]) -> int:

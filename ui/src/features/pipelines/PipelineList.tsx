@@ -50,6 +50,8 @@ export function PipelineList({ search }: { search: ListSearch }) {
   const { data: drafts } = useSuspenseQuery(draftsQuery);
   const [pausing, setPausing] = useState<Pausable | null>(null);
   const navigate = useNavigate();
+  // While another filter loads, the rows are those of the earlier one.
+  const isLoading = pages.isPending || pages.isPlaceholderData;
   const rows = listRows(pages.data?.pages.flatMap((page) => page.data) ?? [], drafts, filter);
   const change = (changes: FilterValues) =>
     void navigate({ to: "/pipelines", search: { ...search, ...changes } as ListSearch });
@@ -78,7 +80,7 @@ export function PipelineList({ search }: { search: ListSearch }) {
           onChange={(q) => change({ q: q || undefined })}
         />
       </FilterChips>
-      {pages.isPending && <TableSkeleton columns={8} />}
+      {isLoading && rows.length === 0 && <TableSkeleton columns={8} />}
       {pages.isLoadingError && (
         <ErrorState
           error={pages.error}
@@ -86,27 +88,29 @@ export function PipelineList({ search }: { search: ListSearch }) {
           onRetry={() => void pages.refetch()}
         />
       )}
-      {pages.data && rows.length === 0 && <NoRows search={search} />}
+      {pages.data && !isLoading && rows.length === 0 && <NoRows search={search} />}
       {pages.data && rows.length > 0 && (
-        <DataTable
-          label={strings.pipelines}
-          columns={columnsFor(rows, canWrite ? setPausing : null)}
-          rows={rows}
-          rowId={({ id }) => id}
-          onOpen={({ id }) => void navigate({ to: "/pipelines/$id/edit", params: { id } })}
-          hasKeys
-          footer={
-            pages.hasNextPage && (
-              <Button
-                variant="subtle"
-                loading={pages.isFetchingNextPage}
-                onClick={() => void pages.fetchNextPage()}
-              >
-                {strings.more}
-              </Button>
-            )
-          }
-        />
+        <div aria-busy={isLoading}>
+          <DataTable
+            label={strings.pipelines}
+            columns={columnsFor(rows, canWrite ? setPausing : null)}
+            rows={rows}
+            rowId={({ id }) => id}
+            onOpen={({ id }) => void navigate({ to: "/pipelines/$id/edit", params: { id } })}
+            hasKeys
+            footer={
+              pages.hasNextPage && (
+                <Button
+                  variant="subtle"
+                  loading={pages.isFetchingNextPage}
+                  onClick={() => void pages.fetchNextPage()}
+                >
+                  {strings.more}
+                </Button>
+              )
+            }
+          />
+        </div>
       )}
       <Suspense>
         {search.create !== undefined && canWrite && <CreateDialog search={search} />}

@@ -76,7 +76,7 @@ export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }:
   return (
     <Modal opened onClose={onClose} title={title} centered size="lg">
       <form onSubmit={submit} className={classes.form} noValidate>
-        <FormError error={failure} fields={FIELDS} />
+        <FormError error={failure ?? exact.error} fields={FIELDS} />
         {schedule === undefined && (
           <Select
             label={strings.pipeline}
@@ -131,7 +131,7 @@ export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }:
           classNames={{ input: "mono" }}
           rows={4}
           spellCheck={false}
-          readOnly={exact.isLoading}
+          readOnly={schedule !== undefined && exact.data === undefined}
           value={input}
           error={isChecked && inputData === null ? strings.notJson : errors.input_data}
           onChange={(event) => set({ input: event.currentTarget.value })}

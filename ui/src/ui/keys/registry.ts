@@ -47,7 +47,7 @@ export class KeyRegistry {
 }
 
 /** Keys that only move act again while they are held. Others would act on what nobody has seen yet. */
-const MOVEMENT: readonly string[] = ["j", "k", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"];
+const MOVEMENT: readonly string[] = ["j", "k", "[", "]"];
 
 export const keyRegistry = new KeyRegistry();
 

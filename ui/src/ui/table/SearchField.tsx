@@ -31,17 +31,22 @@ export function SearchField({ title, label, value, onChange, ...others }: Props)
     setSent(still ?? []);
     if (still === null) setText(value);
   }
-  const send = (next: string) => {
+  const send = () => {
     clearTimeout(timer.current);
-    const trimmed = next.trim();
+    const trimmed = text.trim();
     if (trimmed === (sent.at(-1) ?? known)) return;
-    setSent((earlier) => [...earlier, trimmed]);
+    setSent([...sent, trimmed]);
     onChange(trimmed);
   };
+  // After the pause, other filters or the text may have changed, for example by Back.
+  const latest = useRef(send);
+  useEffect(() => {
+    latest.current = send;
+  });
   const type = (next: string) => {
     setText(next);
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => send(next), PAUSE_MS);
+    timer.current = setTimeout(() => latest.current(), PAUSE_MS);
   };
   return (
     <TextInput
@@ -53,7 +58,7 @@ export function SearchField({ title, label, value, onChange, ...others }: Props)
       value={text}
       onChange={(event) => type(event.currentTarget.value)}
       onKeyDown={(event) => {
-        if (event.key === "Enter") send(text);
+        if (event.key === "Enter") send();
         if (event.key === "Escape") field.current?.blur();
       }}
     />

@@ -92,9 +92,16 @@ export default function RetryDialog({ run, from, onClose }: Props) {
           label={strings.input}
           text={input}
           issues={checked.issues}
-          isReadOnly={recorded.isPending}
+          isReadOnly={recorded.data === undefined}
           onChange={setInput}
         />
+        {recorded.error !== null && (
+          <ErrorState
+            error={recorded.error}
+            title={strings.inputFailed}
+            onRetry={() => void recorded.refetch()}
+          />
+        )}
         <OutputFields run={run} reused={plan.reused} outputs={outputs} onChange={setOutputs} />
         <Summary plan={plan} />
         {retry.error !== null && <ErrorState error={retry.error} title={strings.failedToStart} />}

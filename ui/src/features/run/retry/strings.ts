@@ -25,4 +25,5 @@ export const strings = {
   close: "Do not retry",
   started: "The retry has started.",
   failedToStart: "The retry was not started",
+  inputFailed: "The input could not be loaded",
 } as const;
