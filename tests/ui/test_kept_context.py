@@ -1,13 +1,11 @@
 """The browser context that tests share keeps the web interface, and nothing else."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, expect
 
-from tests.ui import kept_context
 from tests.ui.kept_context import KeptContext, only_undoable
 from tests.ui.support import Person, UiServer, open_session
 
@@ -67,14 +65,16 @@ async def test_nothing_of_a_test_is_left_for_the_next(kept: KeptContext, person:
     assert (await page.goto("/login")) is not None
 
 
-async def test_if_the_browser_does_not_answer_the_next_test_gets_a_new_context(
-    kept: KeptContext, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("does_answer", [False, True])
+async def test_if_something_is_left_or_unknown_the_next_test_gets_a_new_context(
+    kept: KeptContext, monkeypatch: pytest.MonkeyPatch, does_answer: bool
 ):
-    async def empty(_: object) -> None:
-        await asyncio.Event().wait()
+    async def empty(_: object) -> dict[str, object]:
+        if not does_answer:
+            raise TimeoutError
+        return {"local": ["left"]}
 
     context = await kept.take()
-    monkeypatch.setattr(kept_context, "_EMPTYING_SECONDS", 0.01)
     monkeypatch.setattr(kept, "_emptied", empty)
 
     await kept.give_back()
