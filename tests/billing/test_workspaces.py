@@ -1,5 +1,6 @@
 """Administration of plans and limits by workspace, and what the limits of a workspace change."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -7,9 +8,9 @@ import sqlalchemy as sa
 
 from stepiq.accounts.authentication import CACHE_LIFETIME
 from stepiq.billing.plans import Plans
-from stepiq.core import ids
+from stepiq.core import clock, ids
 from stepiq.execution.usage import day_of
-from stepiq.store.tables import memberships, workspaces
+from stepiq.store.tables import idempotent_requests, memberships, workspaces
 from stepiq.store.workspace_plan import PLAN, WorkspacePlan
 from stepiq.triggers.schedules import queries
 from stepiq.triggers.schedules.ticker import Ticker
@@ -180,6 +181,22 @@ class TestChange:
 
         assert outcome(refused) == (422, "limits_invalid")
         assert "1,000,000,000,000 or less" in refused.json()["errors"][0]["message"]
+
+    @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+    async def test_a_change_does_not_wait_for_a_request_with_a_key(self, change, account, database):
+        key = {
+            "workspace_id": account.workspace_id,
+            "route": "POST /api/user/api-keys",
+            "key": "once",
+            "request_hash": b"",
+            "created_at": clock.now(),
+        }
+
+        async with database.transaction() as session:
+            await session.execute(idempotent_requests.insert().values(key))
+            changed = await asyncio.wait_for(change(limits={"pipelines": 2}), 30)
+
+        assert changed.status_code == 200
 
     async def test_an_unknown_plan_is_refused(self, change):
         assert outcome(await change(plan="gold")) == (422, "plan_unknown")

@@ -1,12 +1,15 @@
 """JSON for people."""
 
+import asyncio
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from stepiq.language import readable_json
+from stepiq.language import offload, readable_json
+from tests.language.conftest import Held
 
 SMALL = {"n": 1.0, "id": 2**70, "t": "ü", "list": [[], {}, None, True]}
 
@@ -46,3 +49,14 @@ class TestRender:
         await readable_json.render([*range(before), end])
 
         assert end.threads == [thread]
+
+    async def test_it_does_not_wait_for_other_work_of_its_owner(self, held: Callable[[], Held]):
+        hold = held()
+        running = asyncio.create_task(offload.compute(hold.compute))
+        await hold.begun.wait()
+
+        rendered = await readable_json.render([*range(10_000)])
+
+        assert rendered == json.dumps([*range(10_000)], indent=2)
+        hold.done.set()
+        await running

@@ -2,10 +2,11 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 
 import httpx2
 import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.ui.support import Person, assert_accessible_in_both_themes, open_session
 
@@ -65,6 +66,52 @@ async def test_what_is_typed_while_a_search_loads_is_kept(
 
     await expect(page).to_have_url(re.compile("q=invoices"))
     await expect(field).to_have_value("invoices")
+    await expect(page.get_by_role("table", name="Pipelines").get_by_role("row")).to_have_count(2)
+
+
+async def test_a_search_keeps_what_was_opened_meanwhile(
+    new_context: Callable[[], Awaitable[BrowserContext]], person: Person, api: httpx2.AsyncClient
+):
+    await saved(api, "Invoices")
+    context = await new_context()
+    page = await context.new_page()
+    await page.clock.install()
+    await open_session(page, person)
+    await page.goto("/pipelines")
+    await page.get_by_role("searchbox", name="Search by name").fill("inv")
+
+    await page.get_by_role("button", name="Create pipeline").click()
+    await expect(page).to_have_url(re.compile("create=blank"))
+    await page.clock.run_for(1_000)
+
+    await expect(page).to_have_url(re.compile("q=inv"))
+    await expect(page).to_have_url(re.compile("create=blank"))
+
+
+async def test_a_list_that_loads_is_not_called_empty(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    await saved(api, "Invoices")
+    unfiltered = re.compile(r"/api/pipelines\?(?!.*q=)")
+    may_answer = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await may_answer.wait()
+        await route.continue_()
+
+    await open_session(page, person)
+    await page.goto("/pipelines?q=letters")
+    await expect(
+        page.get_by_role("heading", name="No pipeline matches the filters")
+    ).to_be_visible()
+    await page.route(unfiltered, hold)
+    async with page.expect_request(unfiltered):
+        await page.get_by_role("searchbox", name="Search by name").fill("")
+
+    await expect(page).not_to_have_url(re.compile("q="))
+    await expect(page.get_by_role("heading", name="No pipeline")).to_have_count(0)
+    may_answer.set()
+
     await expect(page.get_by_role("table", name="Pipelines").get_by_role("row")).to_have_count(2)
 
 

@@ -1,12 +1,10 @@
 """The page of a run: live, failed, retried, large, and with outputs that try to do harm."""
 
-import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
@@ -53,13 +51,6 @@ steps:
     set: {sum: int(input.amount) + 1}
 """
 
-REPEATS = """\
-name: Repeating
-steps:
-  - {id: first, type: transform, set: {id: input.id}}
-  - {id: second, type: transform, template: "{{steps.first.output.id}}"}
-"""
-
 
 def tree(page: Page) -> Locator:
     return page.get_by_role("tree", name="Steps")
@@ -79,14 +70,6 @@ async def started(api: httpx2.AsyncClient, text: str, data: object = None) -> st
     response = await api.post(f"/api/pipelines/{pipeline_id}/run", json={"input_data": data or {}})
     assert response.status_code == 202, response.text
     return str(response.json()["id"])
-
-
-async def run_of(api: httpx2.AsyncClient, page: Page) -> Any:
-    """The run that the page shows, after its end."""
-    path = f"/api/runs/{page.url.rsplit('/', 1)[-1].partition('?')[0]}"
-    # The stream ends with the run.
-    await api.get(f"{path}/stream")
-    return (await api.get(path)).json()
 
 
 async def created(api: httpx2.AsyncClient, text: str) -> str:
@@ -176,58 +159,6 @@ async def test_a_failed_step_is_found_and_retried_with_another_input(
     await expect(status(page)).to_have_text("Completed")
     await expect(item(page, "^completed first")).to_contain_text("reused")
     await expect(page.get_by_role("main")).to_contain_text("1 step reused")
-
-
-async def test_a_retry_changes_no_number_that_nobody_has_edited(
-    page: Page, person: Person, api: httpx2.AsyncClient
-):
-    data = {"id": 2**60 + 1, "score": 8.0, "note": "old"}
-    await open_session(page, person)
-    run_id = await started(api, REPEATS, data)
-    await page.goto(f"/runs/{run_id}")
-    await expect(status(page)).to_have_text("Completed")
-
-    await page.keyboard.press("r")
-    dialog = page.get_by_role("dialog", name="Retry the run")
-    await dialog.get_by_role("button", name="Start the retry").click()
-    await expect(page).not_to_have_url(re.compile(run_id))
-    same = await run_of(api, page)
-    await page.goto(f"/runs/{run_id}")
-    await expect(status(page)).to_have_text("Completed")
-    await page.keyboard.press("r")
-    field = dialog.get_by_label("Input")
-    await expect(field).to_have_value(re.compile(f"{2**60 + 1}"))
-    await field.fill((await field.input_value()).replace("old", "new"))
-    await dialog.get_by_role("button", name="Start the retry").click()
-    await expect(page).not_to_have_url(re.compile(run_id))
-
-    changed = await run_of(api, page)
-    assert json.dumps(same["input_data"]) == json.dumps(data)
-    assert json.dumps(changed["input_data"]) == json.dumps(data | {"note": "new"})
-
-
-async def test_a_retry_sends_the_numbers_that_were_typed(
-    page: Page, person: Person, api: httpx2.AsyncClient
-):
-    await open_session(page, person)
-    run_id = await started(api, REPEATS, {"id": 1})
-    await page.goto(f"/runs/{run_id}?step=second")
-    await expect(status(page)).to_have_text("Completed")
-
-    await page.keyboard.press("r")
-    dialog = page.get_by_role("dialog", name="Retry the run")
-    await dialog.get_by_role("combobox", name="Start from").click()
-    await page.get_by_role("option", name="second").click()
-    await dialog.get_by_role("combobox", name="Edit the output of").click()
-    await page.get_by_role("option", name="first").click()
-    await dialog.get_by_label("Output of first").fill(f'{{"id": {2**60 + 3}}}')
-    await dialog.get_by_label("Input").fill(f'{{"id": {2**60 + 5}}}')
-    await dialog.get_by_role("button", name="Start the retry").click()
-
-    await expect(page).not_to_have_url(re.compile(run_id))
-    retried = await run_of(api, page)
-    assert retried["input_data"] == {"id": 2**60 + 5}
-    assert retried["output"] == f"{2**60 + 3}"
 
 
 async def test_a_run_that_began_to_wait_while_the_page_loaded_is_shown_as_waiting(

@@ -4,7 +4,7 @@ import re
 
 import httpx2
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.ui.support import PageProblems, Person, assert_accessible, open_session
 
@@ -113,6 +113,28 @@ async def test_an_edit_keeps_what_others_have_changed_meanwhile(
     stored = (await api.get(f"/api/schedules/{schedule_id}")).json()
     assert stored["name"] == "Mornings"
     assert {field: stored[field] for field in others} == others
+
+
+async def test_an_input_that_cannot_be_loaded_is_not_edited(
+    page: Page, person: Person, api: httpx2.AsyncClient, problems: PageProblems
+) -> None:
+    problems.expect("status of 403")
+    schedule_id = await scheduled(api, await created(api), input_data={"name": "Ada"})
+    await open_session(page, person)
+    await page.goto(f"/schedules?schedule={schedule_id}")
+    edit = page.get_by_role("region", name="Weekdays").get_by_role("button", name="Edit")
+    await expect(edit).to_be_visible()
+    refusal = {"code": "scope_missing", "detail": "No access.", "status": 403, "title": "Forbidden"}
+
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=403, json=refusal)
+
+    await page.route(re.compile(rf"/api/schedules/{schedule_id}$"), refuse)
+    await edit.click()
+
+    form = page.get_by_role("dialog", name="Edit “Weekdays”")
+    await expect(form.get_by_role("alert")).to_have_text(re.compile("No access"))
+    await expect(form.get_by_label("Input")).not_to_be_editable()
 
 
 async def test_an_edit_of_the_input_keeps_its_other_numbers(

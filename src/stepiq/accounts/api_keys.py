@@ -72,21 +72,6 @@ async def create(
     """
     require_person(actor)
     await current_rights.require_session(session, actor)
-    return await _add(
-        session, actor, belongs, name=name, scopes=scopes, expires_at=expires_at, plan=plan
-    )
-
-
-async def _add(
-    session: Session,
-    actor: Actor,
-    belongs: Belonging,
-    *,
-    name: str,
-    scopes: Sequence[Scope] | None,
-    expires_at: datetime | None,
-    plan: quotas.PlanLimits,
-) -> CreatedKey:
     now = clock.now()
     if expires_at is not None and expires_at <= now:
         raise KeyExpiryPast
@@ -182,7 +167,7 @@ async def roll(
         await key_queries.revoke(session, belongs, key_id, now)
     if expires_at is None and old.expires_at is not None:
         expires_at = now + min(old.expires_at - old.created_at, keys.LONGEST_LIFETIME)
-    return await _add(
+    return await create(
         session,
         actor,
         belongs,

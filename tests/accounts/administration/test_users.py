@@ -1,10 +1,14 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
-from stepiq.core import ids
+from stepiq.accounts.administration import service
+from stepiq.core import clock, ids
+from stepiq.core.mail import Mailer
 from tests.accounts.administration.conftest import USERS
 from tests.support.clients import outcome
+from tests.support.mail import mail_server
 from tests.support.make_accounts import PASSWORD
 
 
@@ -150,6 +154,19 @@ class TestReset:
         assert (await owner.get("/api/user/me")).status_code == 401
         login = {"email": account.email, "password": "a new password"}
         assert (await client.post("/api/auth/login", json=login)).status_code == 200
+
+    async def test_the_log_says_why_it_was_not_emailed(self, account, settings):
+        made = service.Reset(account.email, "https://example.com/#token=t", clock.now())
+        async with mail_server() as box:
+            box.refuse["MAIL"] = "553 not yours"
+            url = f"smtp://127.0.0.1:{box.port}"
+            mailer = Mailer(settings.model_validate({**settings.model_dump(), "smtp_url": url}))
+            with capture_logs() as logs:
+                is_sent = await service.send_reset(mailer, "https://example.com", made)
+
+        assert not is_sent
+        assert [line["event"] for line in logs] == ["password_link_unsent"]
+        assert logs[0]["reason"].endswith("see STEPIQ_MAIL_FROM: 553 not yours")
 
     async def test_nothing_changes_before_and_a_second_link_replaces_the_first(
         self, admin, account, client, owner

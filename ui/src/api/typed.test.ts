@@ -17,7 +17,7 @@ test("a text is kept until it is removed", () => {
   expect(readTyped("review 1")).toBeNull();
 });
 
-test("an earlier text does not come back if there is no room for the next one", () => {
+test("a text that cannot be stored also removes the earlier one", () => {
   const storage = sessionStorage;
   vi.stubGlobal("sessionStorage", {
     removeItem: (key: string) => storage.removeItem(key),

@@ -16,7 +16,7 @@ export function readTyped(name: string): string | null {
 
 export function writeTyped(name: string, text: string | null): void {
   try {
-    // Removed first: if there is no room for this text, an earlier one must not come back.
+    // Removed first: if the new text cannot be stored, the earlier one must not come back.
     sessionStorage.removeItem(PREFIX + name);
     if (text !== null) sessionStorage.setItem(PREFIX + name, text);
   } catch {

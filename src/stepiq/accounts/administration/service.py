@@ -1,6 +1,5 @@
 """Operations of administrators of the server on users."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,10 +18,12 @@ from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.tokens import new_token
 from stepiq.accounts.workspaces import closing
 from stepiq.accounts.workspaces import service as workspaces
-from stepiq.core import clock, ids
+from stepiq.core import clock, ids, logging
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
 from stepiq.store.database import Session
 from stepiq.store.states import Role
+
+log = logging.get(__name__)
 
 RESET_LIFETIME = timedelta(hours=24)
 """How long the link of an administrator works. It passes from person to person, so it has more time than that of a mail."""
@@ -121,10 +122,12 @@ Open this link within 24 hours. It works once.
 A new password ends all sessions of your account and revokes all your personal API keys, in all workspaces. Service keys
 keep working, including those that you created.
 """
-    with suppress(MailUnsent):
+    try:
         await mailer.send(MailMessage(made.email, "Set a new password for stepIQ", text))
-        return True
-    return False
+    except MailUnsent as error:
+        log.warning("password_link_unsent", reason=error.confidential_reason)
+        return False
+    return True
 
 
 async def delete(session: Session, user_id: UUID, data: Data) -> Deletion:

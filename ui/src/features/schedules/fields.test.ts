@@ -9,7 +9,7 @@ test("only changed fields are sent", () => {
   expect(changedFields(opened, shown)).toEqual({ body: { name: "Mornings", overlap: "skip" } });
 });
 
-test("spaces around a field are no change", () => {
+test("spaces around a value do not count as a change", () => {
   const shown = { ...opened, name: " Weekdays", input: `${opened.input}\n` };
 
   expect(changedFields(opened, shown)).toEqual({ body: {} });

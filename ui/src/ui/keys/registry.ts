@@ -46,7 +46,7 @@ export class KeyRegistry {
   }
 }
 
-/** Keys that only move act again while they are held. Others would act on what nobody has seen yet. */
+/** Keys that repeat while they are held, because they only move. Others would act on something that nobody has seen yet. */
 const MOVEMENT: readonly string[] = ["j", "k", "[", "]"];
 
 export const keyRegistry = new KeyRegistry();
