@@ -5,8 +5,9 @@
 #   runtime  the packages for `make serve` and `make demo`, with Node for the web interface
 #   dev      also the tools for `make check` and `make test`
 #
-# Needs Python 3.11 to 3.14. $PYTHON selects one; the default is the first one found. Uses uv; if it is not installed, pip
-# installs the version of requirements-uv.lock into .venv, and checks its hash. Changes nothing outside this folder. A second call does nothing.
+# Needs Python 3.11 to 3.14. $PYTHON selects one; the default is 3.13, or else the first one found. Uses uv; if it is not
+# installed, pip installs the version of requirements-uv.lock into .venv, and checks its hash. Changes nothing outside this
+# folder. A second call does nothing.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -21,10 +22,22 @@ fi
 
 say() { printf '%s\n' "$*" >&2; }
 
+is_supported() { "$1" -c "$supported" >/dev/null 2>&1; }
+
 find_python() {
-    for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11 python3.14 python; do
+    if [ -n "${PYTHON:-}" ]; then
+        if is_supported "$PYTHON"; then
+            printf '%s' "$PYTHON"
+            return
+        fi
+        say "PYTHON is \`$PYTHON\`, which is not Python 3.11, 3.12, 3.13 or 3.14."
+        say "Set PYTHON to one of these, such as /usr/bin/python3.13, or unset it."
+        exit 1
+    fi
+    # The container image uses 3.13, so a checkout runs and tests with the same version if possible.
+    for candidate in python3.13 python3 python3.12 python3.11 python3.14 python; do
         # Run it, because the shim of a version manager may point to a version that is not installed.
-        if [ -n "$candidate" ] && "$candidate" -c "$supported" >/dev/null 2>&1; then
+        if is_supported "$candidate"; then
             printf '%s' "$candidate"
             return
         fi
@@ -57,7 +70,7 @@ install_venv_module() {
 
 make_venv() {
     python=$(find_python)
-    say "Creating .venv with $("$python" --version) ..."
+    say "Creating .venv with $("$python" -c 'import sys; print(f"Python {sys.version.split()[0]} ({sys.executable})")') ..."
     if uv_on_path; then
         # With pip, which fetches the weights of the local model later.
         uv venv --quiet --seed --python "$python" .venv
@@ -91,7 +104,7 @@ fi
 if [ -n "$installed" ] && [ "${installed#* * * }" != "$(pwd)" ]; then
     rm -rf .venv
 fi
-if ! .venv/bin/python -c "$supported" 2>/dev/null; then
+if ! is_supported .venv/bin/python; then
     rm -rf .venv
     make_venv
 fi

@@ -49,7 +49,8 @@ WORKING = {
 }
 """Commands that need no server, and a text that they print."""
 NEEDING_THE_SERVER = ("serve", "demo", "doctor", "run x.yaml", "test x.yaml", "users list", "keys rotate", "dev fake-provider")  # fmt: skip
-MOST_BYTES = 120_000_000
+MOST_BYTES = 125_000_000
+"""Enough for Python 3.13 too, for which uvloop is 2.4 MB larger than for 3.11."""
 MOST_SECONDS = 0.5
 
 

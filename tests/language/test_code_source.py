@@ -121,8 +121,8 @@ class TestCheckPython:
 
     @pytest.mark.parametrize(
         "source",
-        ["-" * 16_000 + "1", "not " * 4_000 + "1", "1" + "+1" * 8_000, "a" + ".a" * 8_000, "a" + "()" * 8_000],
-    )  # fmt: skip
+        ["-" * 16_000 + "1", "1" + "**1" * 5_000, "(lambda:" * 300 + "1" + ")" * 300],
+    )
     def test_deep_nesting_is_told(self, source: str):
         assert check_python(source) == (
             1,

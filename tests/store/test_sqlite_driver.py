@@ -3,6 +3,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Coroutine
+from contextlib import closing
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -196,23 +197,23 @@ class TestConnection:
 
     async def test_a_writer_waits_for_one_of_another_process(self, tmp_path: Path):
         path = tmp_path / "file.db"
-        other = sqlite3.connect(path, isolation_level=None)
-        other.execute("PRAGMA journal_mode=WAL")
-        other.execute("CREATE TABLE t (x)")
-        other.execute("BEGIN IMMEDIATE")
-        connection = await sqlite_driver.connect(path, WriteTurns())
-        await connection.cursor().execute("PRAGMA busy_timeout=30000")
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("PRAGMA journal_mode=WAL")
+            other.execute("CREATE TABLE t (x)")
+            other.execute("BEGIN IMMEDIATE")
+            connection = await sqlite_driver.connect(path, WriteTurns())
+            await connection.cursor().execute("PRAGMA busy_timeout=30000")
 
-        beginning = asyncio.create_task(connection.cursor().execute("BEGIN IMMEDIATE"))
-        await asyncio.sleep(0)
-        assert not beginning.done()
-        other.execute("COMMIT")
-        await asyncio.wait_for(beginning, 20)
-        await connection.cursor().execute("INSERT INTO t VALUES (1)")
-        await connection.commit()
+            beginning = asyncio.create_task(connection.cursor().execute("BEGIN IMMEDIATE"))
+            await asyncio.sleep(0)
+            assert not beginning.done()
+            other.execute("COMMIT")
+            await asyncio.wait_for(beginning, 20)
+            await connection.cursor().execute("INSERT INTO t VALUES (1)")
+            await connection.commit()
 
-        assert other.execute("SELECT x FROM t").fetchall() == [(1,)]
-        await connection.close()
+            assert other.execute("SELECT x FROM t").fetchall() == [(1,)]
+            await connection.close()
         other.close()
 
 

@@ -31,6 +31,13 @@ main()
 """
 
 
+def claim(path: Path) -> int:
+    """The column of the only run in a database."""
+    with closing(sqlite3.connect(path)) as connection:
+        ((number,),) = connection.execute("SELECT claim FROM runs").fetchall()
+    return number
+
+
 class TestRestore:
     async def test_while_a_server_has_the_file_it_stays(self, command: Command, kept: Kept):
         command.environment |= {"STEPIQ_DATABASE_URL": os.environ["STEPIQ_DATABASE_URL"]}
@@ -68,8 +75,8 @@ class TestRestore:
 
         (old,) = tmp_path.glob("stepiq.db.before-restore-*")
         assert str(old) in said.err
-        assert [row[0] for row in sqlite3.connect(old).execute("SELECT claim FROM runs")] == [41]
-        assert [row[0] for row in sqlite3.connect(path).execute("SELECT claim FROM runs")] == [0]
+        assert claim(old) == 41
+        assert claim(path) == 0
 
     def test_a_damaged_database_is_replaced_and_kept_as_it_is(
         self, cli: Cli, kept: Kept, tmp_path: Path
