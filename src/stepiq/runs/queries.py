@@ -1,5 +1,6 @@
 """Queries of single runs, and the deletion of runs. `list_queries` has those of lists."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import fields
@@ -45,6 +46,9 @@ from stepiq.store.tables import (
     schedules,
     users,
 )
+
+_STEPS = 10
+"""Steps that are read before others have a turn. The outputs of a run can have 16 MiB of JSON."""
 
 
 def _caller_name(caller_id: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
@@ -169,7 +173,12 @@ async def find(
         .where(run_steps.c.run_id == run_id)
         .order_by(run_steps.c.ordinal, run_steps.c.id)
     )
-    return run_of(row, output, [step_record(step) for step in rows])
+    steps: list[StepRecord] = []
+    for part in rows.partitions(_STEPS):
+        if steps:
+            await asyncio.sleep(0)
+        steps += map(step_record, part)
+    return run_of(row, output, steps)
 
 
 async def outline(session: Session, run_id: UUID, *, limit: int) -> Outline | None:
