@@ -226,7 +226,7 @@ class TestPatience:
             assert await session.scalar(waiting) == 1
 
             async with asyncio.timeout(20):
-                while await session.scalar(waiting):
+                while await session.scalar(waiting):  # noqa: ASYNC110 - PostgreSQL signals nothing
                     await asyncio.sleep(0.05)
 
 
