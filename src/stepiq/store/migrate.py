@@ -66,8 +66,8 @@ class StoreMissing(NotFound):
     code = "store_missing"
 
 
-def require(url: URL) -> None:
-    """Refuse a database that does not exist or is empty.
+def require(url: URL) -> str:
+    """The revision of a database's schema. Refuses a database that does not exist or is empty.
 
     Raises:
         StoreMissing: it does not exist or is empty.
@@ -77,10 +77,10 @@ def require(url: URL) -> None:
     # Connecting would create the file.
     if is_file and not Path(str(url.database)).exists():
         found = f"Database {url.database} does not exist."
-    elif current_revision(url) is None:
+    elif (revision := current_revision(url)) is None:
         found = f"The database {shown(url)} is empty."
     else:
-        return
+        return revision
     raise StoreMissing(
         f"{found} Run this command in the working folder of the server, or set STEPIQ_DATA_DIR or STEPIQ_DATABASE_URL as for the"
         " server. To create a new database, run `stepiq migrate`."
