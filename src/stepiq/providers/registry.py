@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from stepiq.core import metrics
 from stepiq.core.errors import Invalid
 from stepiq.core.settings import Settings
 from stepiq.providers import catalogue
@@ -165,6 +166,8 @@ class Providers:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._sources = build_sources(settings)
+        for provider in self._sources:
+            metrics.export_provider(provider)
 
     async def warm(self) -> None:
         """Load the price list in a thread, so that the first look-up of a model does not block the event loop.
