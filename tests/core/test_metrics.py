@@ -1,7 +1,6 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from stepiq.core import metrics
-from stepiq.providers.registry import Providers
 from stepiq.store.states import TargetType
 
 
@@ -35,13 +34,3 @@ class TestRender:
         for target in TargetType:
             labels = f'result="failed",target="{target}"'
             assert f"\nstepiq_delivery_attempts_total{{{labels}}} " in text
-
-    def test_so_are_failed_calls_of_each_provider(self, default_settings):
-        sources = Providers(default_settings)._sources
-
-        text = metrics.render().decode()
-
-        assert {"openai", "local"} <= set(sources)
-        for provider in sources:
-            labels = f'provider="{provider}",result="failed"'
-            assert f"\nstepiq_model_calls_total{{{labels}}} " in text

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from stepiq.core import metrics
 from stepiq.core.errors import Invalid
 from stepiq.core.settings import Settings
 from stepiq.providers import catalogue
@@ -166,8 +165,6 @@ class Providers:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._sources = build_sources(settings)
-        for provider in self._sources:
-            metrics.export_provider(provider)
 
     async def warm(self) -> None:
         """Load the price list in a thread, so that the first look-up of a model does not block the event loop.
@@ -180,6 +177,11 @@ class Providers:
         """Close all connections and end the local model's processes."""
         for source in self._sources.values():
             await source.close()
+
+    @property
+    def ids(self) -> Collection[str]:
+        """The ids of all providers, usable or not."""
+        return self._sources.keys()
 
     @property
     def key_names(self) -> frozenset[str]:
