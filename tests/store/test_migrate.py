@@ -222,7 +222,7 @@ class TestUpgradeInSteps:
     ):
         newest, *_, before = migrate.known_revisions()[:4]
         migrate.downgrade(url, before)
-        monkeypatch.setattr(migrate, "_LOCK_TIMEOUT", "10ms")
+        monkeypatch.setattr(migrate, "_LOCK_TIMEOUT", "200ms")
         engine, revisions = migrate.sync_engine(url), []
 
         with engine.connect() as dump:
@@ -233,7 +233,7 @@ class TestUpgradeInSteps:
                 # No statement waits meanwhile.
                 _execute(url, "SELECT count(*) FROM users")
                 revisions.append(migrate.current_revision(url))
-                if len(revisions) == 2:
+                if revisions[-2:] == [migrate.known_revisions()[1]] * 2:
                     dump.rollback()
 
             monkeypatch.setattr(migrate.time, "sleep", pause)
@@ -242,7 +242,7 @@ class TestUpgradeInSteps:
         engine.dispose()
         assert migrate.current_revision(url) == newest
         # The migrations before it were not repeated.
-        assert revisions == [migrate.known_revisions()[1]] * 2
+        assert revisions[-2:] == [migrate.known_revisions()[1]] * 2
         migrate.check(url)
 
 
