@@ -12,6 +12,7 @@ from stepiq.accounts.audit.records import OPERATOR, AuditTarget, operator_of
 from stepiq.accounts.audit.sealing import seal
 from stepiq.store.tables import audit_entries
 from tests.cli.conftest import within
+from tests.support.hostile import controls_in
 from tests.support.make import Make
 
 
@@ -120,6 +121,23 @@ class TestExport:
         rows = list(csv.DictReader(io.StringIO(text)))
         assert [row["target_name"] for row in rows] == ["first", "second", "third"]
         assert rows[0]["after"] == '{"plan":"first"}'
+
+    @pytest.mark.parametrize("is_terminal", [False, True])
+    def test_names_are_unchanged_without_a_terminal(
+        self, cli, workspace_id, monkeypatch, is_terminal
+    ):
+        name = "a\x85b\u200fc"
+        execute(sa.update(audit_entries).values(target_name=name))
+        monkeypatch.setattr("stepiq.cli.console.stdout_is_terminal", lambda: is_terminal)
+        monkeypatch.setattr("stepiq.cli.audit_log.stdout_is_terminal", lambda: is_terminal)
+
+        text = cli("audit", "export").out
+        table = cli("audit", "export", "--csv").out
+
+        lines = [json.loads(line) for line in text.split("\n")[:-1]]
+        assert {line["target"]["name"] for line in lines} == {name}
+        assert (name in text, name in table) == (not is_terminal, not is_terminal)
+        assert bool(controls_in(text + table)) is not is_terminal
 
     @pytest.mark.both_stores
     def test_a_filter(self, cli, workspace_id):

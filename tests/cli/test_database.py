@@ -1,6 +1,11 @@
-import pytest
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
-from stepiq.store.migrate import known_revisions
+import pytest
+from sqlalchemy.engine import make_url
+
+from stepiq.store.migrate import current_revision, downgrade, known_revisions
 from tests.cli.conftest import Cli
 
 
@@ -32,3 +37,41 @@ class TestMigrate:
         assert said.code == 1
         assert "127.0.0.1" in said.err
         assert "geheim" not in said.err
+
+
+class TestLoadSettings:
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ("users", "list"),
+            ("users", "create", "ada@example.com"),
+            ("users", "plan", "ada@example.com", "free"),
+            ("workspaces", "list"),
+            ("audit", "list"),
+            ("setup-token",),
+        ],
+        ids=" ".join,
+    )
+    def test_a_database_of_an_older_version_is_refused_and_left_alone(
+        self, cli: Cli, folder: Path, command: tuple[str, ...]
+    ):
+        cli("migrate")
+        url = make_url(f"sqlite:///{folder}/data/stepiq.db")
+        older = known_revisions()[1]
+        downgrade(url, older)
+
+        said = cli(*command)
+
+        assert said.code == 2
+        assert "Run `stepiq migrate` first." in said.err
+        assert current_revision(url) == older
+
+    def test_a_database_of_a_newer_version_is_refused(self, cli: Cli, folder: Path):
+        cli("migrate")
+        with closing(sqlite3.connect(folder / "data" / "stepiq.db")) as connection, connection:
+            connection.execute("UPDATE alembic_version SET version_num = '999912312359'")
+
+        said = cli("users", "list")
+
+        assert said.code == 1
+        assert "schema 999912312359 of a newer stepIQ" in said.err

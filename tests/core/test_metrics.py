@@ -1,6 +1,7 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from stepiq.core import metrics
+from stepiq.store.states import TargetType
 
 
 class TestRender:
@@ -30,3 +31,6 @@ class TestRender:
         assert '\nstepiq_schedule_ticks_total{result="missed"} ' in text
         assert '\nstepiq_tickets_in_hand{work="run"} ' in text
         assert "\nstepiq_tickets_taken_over_total " in text
+        for target in TargetType:
+            labels = f'result="failed",target="{target}"'
+            assert f"\nstepiq_delivery_attempts_total{{{labels}}} " in text

@@ -10,7 +10,7 @@ import pytest
 
 from stepiq.core import json
 from stepiq.execution import records
-from stepiq.execution.calls import payloads
+from stepiq.execution.calls import mask, payloads
 from stepiq.execution.calls.requests import AskPerson, CallHttp, CallModel, Message
 from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
@@ -258,3 +258,43 @@ class TestLimit:
 
         assert ended.run.error["code"] == "step_limit"
         assert len(await operations_of(world, ended)) == 4
+
+
+class TestPrompts:
+    async def test_a_run_records_prompts_up_to_a_limit(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(mask, "RUN_PROMPT_BYTES", 10)
+        step = "{{id: {0}, model: openai/gpt-4o-mini, prompt: {1}, system_prompt: {1}}}"
+        steps = ", ".join(step.format(*each) for each in (("a", "éé"), ("b", "xy"), ("c", "z")))
+
+        ended = await world.run(f"name: A\nsteps: [{steps}]")
+
+        prompts = [(each.prompt, each.system_prompt) for each in ended.steps.values()]
+        assert prompts == [("éé", "éé"), (None, None), ("z", "z")]
+        assert [each.body["messages"][-1]["content"] for each in fake_provider.requests] == [
+            "éé",
+            "xy",
+            "z",
+        ]
+
+    async def test_a_later_attempt_counts_instead_of_the_one_before(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(mask, "RUN_PROMPT_BYTES", 8)
+
+        async def run(spec: WebhookSpec, context: StepContext) -> Outcome:
+            await context.model(
+                CallModel("openai/gpt-4o-mini", (Message.of_text("user", "12345"),))
+            )
+            if len(fake_provider.requests) == 1:
+                return Failed(FailureCode.HTTP_ERROR, "Again", is_retryable=True)
+            return Completed("done")
+
+        use(monkeypatch, run)
+        retried = STEP.replace("max_attempts: 1", "max_attempts: 2, backoff_ms: 1")
+
+        ended = await world.run(retried.replace("URL", "http://127.0.0.1"))
+
+        assert len(fake_provider.requests) == 2
+        assert ended.steps["a"].prompt == "12345"

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, ids
+from stepiq.runs import queries, schemas
 from stepiq.store.database import Database
 from stepiq.store.states import RunStatus, StepStatus
 from stepiq.store.tables import large_values, pipeline_versions, run_steps, runs
@@ -266,6 +267,42 @@ class TestGet:
         assert run["steps"][0]["duration_ms"] == 250
 
     @pytest.mark.both_stores
+    async def test_others_have_turns_while_many_steps_are_read_and_shown(
+        self, owner, account, make, database, monkeypatch
+    ):
+        run_id = await make.run(account, await make.pipeline(account))
+        for number in range(30):
+            await make.step(run_id, f"s{number}", ordinal=number)
+        turns = 0
+
+        async def take_turns():
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        def noted(seen, function):
+            def call(step):
+                seen.append(turns)
+                return function(step)
+
+            return call
+
+        read, shown = [], []
+        monkeypatch.setattr(queries, "step_record", noted(read, queries.step_record))
+        monkeypatch.setattr(schemas, "step_view", noted(shown, schemas.step_view))
+        other = asyncio.create_task(take_turns())
+
+        answer = await owner.get(f"/api/runs/{run_id}")
+
+        other.cancel()
+        assert [step["step_id"] for step in answer.json()["steps"]] == [
+            f"s{number}" for number in range(30)
+        ]
+        for seen in (read, shown):
+            assert len(seen) == 30
+            assert len(set(seen)) >= 3
+
     async def test_a_cost_is_given_in_whole_and_by_part(self, owner, account, make, add_step):
         run_id = await make.run(account, await make.pipeline(account))
         parts = {"input": 5, "cached": 1, "output": 20}

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
 from stepiq.core import metrics
+from stepiq.server.assembly import built
 from stepiq.server.http_server import metrics_listener
 from stepiq.server.listening import AddressInUse
 from stepiq.server.metrics import create_metrics
@@ -188,3 +189,15 @@ class TestCounting:
         await owner.post(f"/api/runs/{run_id}/cancel")
 
         assert sample("stepiq_runs_ended_total", **ended) == before + 1
+
+
+class TestProviders:
+    async def test_failed_calls_of_each_are_exported_before_the_first(self, settings):
+        async with built(settings) as services:
+            providers = services.providers.ids
+
+        assert {"openai", "local"} <= set(providers)
+        text = metrics.render().decode()
+        for provider in providers:
+            labels = f'provider="{provider}",result="failed"'
+            assert f"\nstepiq_model_calls_total{{{labels}}} " in text

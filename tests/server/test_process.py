@@ -10,8 +10,10 @@ import sys
 
 import httpx2
 import pytest
+import sqlalchemy as sa
 
 from stepiq.accounts.service import setup_token
+from stepiq.store import migrate
 from tests.support.forked_command import ForkedCommand
 
 pytestmark = pytest.mark.slow
@@ -219,3 +221,59 @@ class TestStopOnSignal:
 
         assert said == [b"ready\n", b"stopping\n"]
         assert process.returncode == -signal.SIGTERM
+
+
+STARTING = """
+import asyncio, time
+from stepiq.server.process import run
+
+async def main():
+    print("ready", flush=True)
+    await asyncio.to_thread(time.sleep, 600)
+
+run(main())
+"""
+
+
+class TestRun:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    async def test_a_signal_during_the_start_ends_the_process(self, number: signal.Signals):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", STARTING, stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            await process.stdout.readline()
+            process.send_signal(number)
+            await process.wait()
+
+        assert process.returncode == 128 + number
+
+    @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+    async def test_a_worker_that_waits_for_a_migration_ends(self, database, database_url, tmp_path):
+        migrate.downgrade(database.url, migrate.known_revisions()[1])
+        environment = {
+            **os.environ,
+            "STEPIQ_DATA_DIR": str(tmp_path),
+            "STEPIQ_DATABASE_URL": database_url,
+            "STEPIQ_JWT_SECRET": "x" * 64,
+            "STEPIQ_ALLOW_UNSAFE_STORE": "true",
+        }
+        waiting = sa.text(
+            "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
+            "WHERE d.datname = current_database() AND NOT granted AND locktype = 'advisory'"
+        )
+        # Its transactions may be idle.
+        engine = migrate.sync_engine(database.url)
+        with engine.begin() as connection:
+            lock = sa.func.pg_advisory_xact_lock(migrate.ADVISORY_LOCK)
+            connection.execute(sa.select(lock))
+            process = await ForkedCommand.start(["worker"], tmp_path, environment)
+            async with asyncio.timeout(60):
+                while not connection.scalar(waiting):  # noqa: ASYNC110 - PostgreSQL signals nothing
+                    await asyncio.sleep(0.05)
+                process.send_signal(signal.SIGTERM)
+                await process.wait()
+        engine.dispose()
+
+        assert process.returncode == 128 + signal.SIGTERM

@@ -215,6 +215,37 @@ class TestUpgrade:
         migrate.check(url)
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+class TestUpgradeInSteps:
+    def test_it_waits_for_a_table_only_for_a_short_time(
+        self, url: URL, monkeypatch: pytest.MonkeyPatch
+    ):
+        newest, *_, before = migrate.known_revisions()[:4]
+        migrate.downgrade(url, before)
+        monkeypatch.setattr(migrate, "_LOCK_TIMEOUT", "200ms")
+        engine, revisions = migrate.sync_engine(url), []
+
+        with engine.connect() as dump:
+            # As `pg_dump` does.
+            dump.execute(sa.text("LOCK TABLE users IN ACCESS SHARE MODE"))
+
+            def pause(_seconds: float) -> None:
+                # No statement waits meanwhile.
+                _execute(url, "SELECT count(*) FROM users")
+                revisions.append(migrate.current_revision(url))
+                if revisions[-2:] == [migrate.known_revisions()[1]] * 2:
+                    dump.rollback()
+
+            monkeypatch.setattr(migrate.time, "sleep", pause)
+            migrate.upgrade(url)
+
+        engine.dispose()
+        assert migrate.current_revision(url) == newest
+        # The migrations before it were not repeated.
+        assert revisions[-2:] == [migrate.known_revisions()[1]] * 2
+        migrate.check(url)
+
+
 class TestKnownRevisions:
     def test_they_are_those_that_alembic_finds_newest_first(self):
         config = Config()

@@ -214,6 +214,21 @@ class TestPatience:
         async with database.transaction(10) as session:
             await session.execute(sa.text("SELECT pg_sleep(0.4)"))
 
+    async def test_the_server_ends_a_statement_that_has_no_more_time(self, database):
+        waiting = sa.text(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        async with database.transaction(30) as session:
+            await session.execute(sa.text("SELECT pg_advisory_xact_lock(1)"))
+            with pytest.raises(StoreUnavailable):
+                async with database.transaction(0.5) as other:
+                    await other.execute(sa.text("SELECT pg_advisory_xact_lock(1)"))
+            assert await session.scalar(waiting) == 1
+
+            async with asyncio.timeout(20):
+                while await session.scalar(waiting):  # noqa: ASYNC110 - PostgreSQL signals nothing
+                    await asyncio.sleep(0.05)
+
 
 class TestTimeOfARequest:
     async def test_all_its_transactions_share_one_limit(self, silent, monkeypatch):

@@ -18,8 +18,9 @@ from stepiq.accounts.audit.records import (
     Head,
 )
 from stepiq.cli import database
-from stepiq.cli.console import UsageError, print_text, say
+from stepiq.cli.console import UsageError, print_output, print_text, say, stdout_is_terminal
 from stepiq.core import clock
+from stepiq.core.control_characters import escape_json
 from stepiq.store.database import Database
 
 _FAULTS = {
@@ -104,10 +105,12 @@ def export(
 
     async def write(store: Database) -> None:
         if is_csv:
-            print_text(exporting.csv_header(), newline=False)
+            print_output(exporting.csv_header(), newline=False)
         async for entries in _exported(store, chain_id, wanted):
             text = exporting.csv_lines(entries) if is_csv else exporting.lines(entries)
-            print_text(text, newline=False)
+            if stdout_is_terminal() and not is_csv:
+                text = escape_json(text)
+            print_output(text, newline=False)
 
     _run(write)
 

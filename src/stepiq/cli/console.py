@@ -69,12 +69,12 @@ def print_text(
     _write(text, err=False, color=color, bold=bold, newline=newline)
 
 
-def print_output(text: str) -> None:
-    """Print the output of a run: unchanged to a program or file, without control characters to a terminal."""
+def print_output(text: str, *, newline: bool = True) -> None:
+    """Print data of users: unchanged to a program or file, without control characters to a terminal."""
     if stdout_is_terminal():
-        print_text(text)
+        print_text(text, newline=newline)
     else:
-        sys.stdout.write(f"{text}\n")
+        sys.stdout.write(f"{text}\n" if newline else text)
         sys.stdout.flush()
 
 

@@ -1,6 +1,6 @@
 """`stepiq migrate`, and the settings of the other commands that use the database."""
 
-from stepiq.cli.console import print_text
+from stepiq.cli.console import UsageError, print_text
 from stepiq.core import data_folder, settings
 from stepiq.core.settings import Settings
 from stepiq.queue import tickets
@@ -37,12 +37,20 @@ def migrate() -> None:
 
 
 def load_settings() -> Settings:
-    """The settings of a server whose database exists, for commands that must not create one.
+    """The settings of a server whose database exists, for commands that must not create or migrate one.
 
     Raises:
         StoreMissing: the configured database does not exist.
         StoreUnavailable, StoreRefused: it cannot be used.
+        SchemaTooNew: a newer version of stepIQ has changed it.
+        UsageError: an older version has created it.
     """
     configured = settings.load()
-    migrations.require(Database(configured).url)
+    revision = migrations.require(Database(configured).url)
+    if revision not in migrations.known_revisions():
+        raise migrations.SchemaTooNew(revision)
+    if revision != migrations.known_revisions()[0]:
+        raise UsageError(
+            f"The database has schema {revision}, which is not the schema of this version. Run `stepiq migrate` first."
+        )
     return configured

@@ -2,19 +2,16 @@
 
 import asyncio
 
-from sqlalchemy.engine import URL
-
 from stepiq.accounts.audit import recording as audit
 from stepiq.accounts.audit.actions import Action, AuditTargetType
 from stepiq.accounts.audit.records import OPERATOR, AuditTarget
 from stepiq.accounts.secrets import rotation
 from stepiq.accounts.secrets.rotation import Census
 from stepiq.cli import database
-from stepiq.cli.console import UsageError, print_text
+from stepiq.cli.console import print_text
 from stepiq.core import keys
 from stepiq.core.encryption import Keyring
 from stepiq.core.settings import Settings
-from stepiq.store import migrate
 from stepiq.store.database import Database
 
 
@@ -30,21 +27,12 @@ def rotate(*, dry_run: bool, generate: bool) -> bool:
         StoreUnavailable: the database does not respond.
     """
     configured = database.load_settings()
-    _require_current_schema(Database(configured).url)
     if generate and not dry_run:
         keys.replace_master_key(configured)
         print_text(
             "Created a new master.key. The old key is now in previous-master.keys. Back up both, away from the database."
         )
     return asyncio.run(_rotate(configured, dry_run=dry_run))
-
-
-def _require_current_schema(url: URL) -> None:
-    revision = migrate.current_revision(url)
-    if revision != migrate.known_revisions()[0]:
-        raise UsageError(
-            f"The database has schema {revision}, which is not the schema of this version. Run `stepiq migrate` first."
-        )
 
 
 async def _rotate(configured: Settings, *, dry_run: bool) -> bool:

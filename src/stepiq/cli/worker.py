@@ -34,7 +34,6 @@ def work(configured: Settings) -> None:
 
 
 async def _work(configured: Settings, announce: Announce | None) -> None:
-    stopping = stop_on_signal()
     await before_start(configured, announce)
     async with (
         built(configured) as services,
@@ -42,6 +41,7 @@ async def _work(configured: Settings, announce: Announce | None) -> None:
         metrics_export(services),
         watched(services) as address,
     ):
+        stopping = stop_on_signal()
         worker = Worker(services)
         await worker.start()
         gc_pause.resume_after_start()

@@ -210,6 +210,9 @@ build_info = Gauge(
 # Exported as 0 from the start. Otherwise the first event of a label would not count as an increase in alerts.
 for _result in ("started", "skipped", "missed"):
     schedule_ticks.labels(_result)
+for _target in ("webhook", "email"):
+    for _result in ("delivered", "failed", "retried"):
+        delivery_attempts.labels(_target, _result)
 for _reason in ("address_limit", "server_limit", "half_open", "idle"):
     connections_refused.labels(_reason)
 for _work in ("run", "delivery"):
@@ -233,6 +236,12 @@ gen_ai_duration = Histogram(
     registry=GEN_AI,
 )
 _models: set[str] = set()
+
+
+def export_provider(provider: str) -> None:
+    """Export the number of calls of a provider as 0, as for the other metrics of alerts."""
+    for result in ("ok", "failed", "cancelled"):
+        model_calls.labels(provider, result)
 
 
 def model_label(model: str) -> str:

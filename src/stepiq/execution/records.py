@@ -108,6 +108,8 @@ class ClaimedRun:
     """The span of the request that started it."""
     last_ordinal: int = 0
     """Highest `ordinal` of its steps."""
+    prompt_bytes: int | None = None
+    """Total size of the prompts that its steps record; None if it is not counted yet."""
     _within: "defaultdict[str, list[StepRecord]]" = field(
         default_factory=lambda: defaultdict[str, list[StepRecord]](list), repr=False
     )

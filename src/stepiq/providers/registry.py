@@ -179,6 +179,11 @@ class Providers:
             await source.close()
 
     @property
+    def ids(self) -> Collection[str]:
+        """The ids of all providers, usable or not."""
+        return self._sources.keys()
+
+    @property
     def key_names(self) -> frozenset[str]:
         """Names of the secrets that hold providers' keys. An account that has such a secret uses its own key."""
         return frozenset(

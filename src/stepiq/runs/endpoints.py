@@ -22,7 +22,16 @@ from stepiq.execution.retries import RetryInvalid
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound, PipelinePaused
 from stepiq.pipelines.schemas import WantedTag
-from stepiq.runs import list_queries, list_stream, queries, recorded, schemas, service, waiting
+from stepiq.runs import (
+    answers,
+    list_queries,
+    list_stream,
+    queries,
+    recorded,
+    schemas,
+    service,
+    waiting,
+)
 from stepiq.runs.errors import (
     RunAlreadyFinished,
     RunLinkExpired,
@@ -179,12 +188,8 @@ async def _after_wait(
     except (TooManyStreams, StoreUnavailable):
         return None
     if run.status.is_final:
-        return _shown(schemas.run_detail(run), 200)
-    return _shown(schemas.run_view(run), 202)
-
-
-def _shown(view: schemas.RunView, status: int) -> JSONResponse:
-    return JSONResponse(view.model_dump(mode="json"), status)
+        return await answers.detail(run)
+    return JSONResponse(schemas.run_view(run).model_dump(mode="json"), 202)
 
 
 async def _filter(
@@ -296,15 +301,19 @@ async def stream_list(
     return EventStream(follower, streams, doors.watch)
 
 
-@router.get("/runs/{run_id}", responses=problems(RunNotFound, ScopeMissing))
+@router.get(
+    "/runs/{run_id}",
+    response_model=schemas.RunDetail,
+    responses=problems(RunNotFound, ScopeMissing),
+)
 async def get_run(
     caller: Reader,
     read: Read,
     run_id: UUID,
     steps: Annotated[bool, Query(description="If false, `steps` is empty.")] = True,
-) -> schemas.RunDetail:
+) -> Response:
     """A run with its steps, in the order of execution."""
-    return schemas.run_detail(await service.get(read, caller, run_id, with_steps=steps))
+    return await answers.detail(await service.get(read, caller, run_id, with_steps=steps))
 
 
 @router.get(
@@ -338,11 +347,11 @@ async def stream_run(
 
 
 @router.post(
-    "/runs/{run_id}/cancel", responses=problems(RunNotFound, RunAlreadyFinished, ScopeMissing)
+    "/runs/{run_id}/cancel",
+    response_model=schemas.RunDetail | schemas.RunBrief,
+    responses=problems(RunNotFound, RunAlreadyFinished, ScopeMissing),
 )
-async def cancel_run(
-    caller: Executor, services: ServicesDep, run_id: UUID
-) -> schemas.RunDetail | schemas.RunBrief:
+async def cancel_run(caller: Executor, services: ServicesDep, run_id: UUID) -> Response:
     """Stop a run and abort its calls. Tokens used so far are counted.
 
     The answer to a key without the scope `pipelines:read` has only `id` and `status`.
@@ -351,7 +360,7 @@ async def cancel_run(
         before = await service.get(tx, caller, run_id, with_steps=False)
         await service.cancel(tx, caller, run_id, engine=services.engine)
         await recorded.cancelled(tx, caller, before)
-    return schemas.detail_for(caller, await _settled(services, caller, run_id))
+    return await answers.detail_for(caller, await _settled(services, caller, run_id))
 
 
 @router.post(

@@ -8,14 +8,14 @@ from stepiq.store.database import Session
 
 _RUNS = 100
 _EVENTS = 500
-"""Maximum events of the runs in one batch of at least one run. A run's row count grows with its events."""
+"""Maximum events of the runs in one batch. A run's row count grows with its events."""
 
 _BULK_JOBS = 1
 """Bulk jobs in one batch. Each can have 10,000 items."""
 
 
 async def sweep(session: Session, now: datetime, *, kept: timedelta) -> int:
-    """Delete a batch of runs that ended longer ago than `kept`; returns the number deleted.
+    """Delete a batch of runs that ended longer ago than `kept`; returns the number of deleted rows.
 
     A run with a pending delivery is kept until the delivery ends.
     """

@@ -1,5 +1,6 @@
 """Queries of single runs, and the deletion of runs. `list_queries` has those of lists."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import fields
@@ -45,6 +46,9 @@ from stepiq.store.tables import (
     schedules,
     users,
 )
+
+_STEPS = 10
+"""Steps that are read before others have a turn. The outputs of a run can have 16 MiB of JSON."""
 
 
 def _caller_name(caller_id: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
@@ -169,7 +173,12 @@ async def find(
         .where(run_steps.c.run_id == run_id)
         .order_by(run_steps.c.ordinal, run_steps.c.id)
     )
-    return run_of(row, output, [step_record(step) for step in rows])
+    steps: list[StepRecord] = []
+    for part in rows.partitions(_STEPS):
+        if steps:
+            await asyncio.sleep(0)
+        steps += map(step_record, part)
+    return run_of(row, output, steps)
 
 
 async def outline(session: Session, run_id: UUID, *, limit: int) -> Outline | None:
@@ -240,10 +249,10 @@ async def events(session: Session, statement: sa.Select[Any]) -> list[LoggedEven
 async def delete_ended(
     session: Session, before: datetime, *, runs_limit: int, events_limit: int
 ) -> int:
-    """Delete runs that ended before a moment, with all dependent rows; returns the number deleted.
+    """Delete runs that ended before a moment, with all dependent rows; returns the number of deleted rows.
 
-    Stops at whichever limit comes first, but deletes at least one run. Skips runs with a pending delivery, and runs
-    locked by another transaction.
+    Stops at whichever limit comes first. If the first run alone exceeds `events_limit`, deletes only some of its events
+    or steps. Skips runs with a pending delivery, and runs locked by another transaction.
     """
     # COUNT instead of EXISTS: PostgreSQL would join all deliveries instead of looking up those of a run.
     under_way = (
@@ -252,23 +261,21 @@ async def delete_ended(
         .scalar_subquery()
     )
     ended = (
-        sa.select(runs.c.id, runs.c.last_seq, runs.c.pipeline_id, runs.c.pipeline_version)
+        sa.select(*sweeping.RUN_COLUMNS, runs.c.pipeline_id, runs.c.pipeline_version)
         .where(runs.c.completed_at < before, under_way == 0)
         .order_by(runs.c.completed_at)
         .limit(runs_limit)
         .with_for_update(of=runs, skip_locked=True)
     )
-    chosen: list[tuple[UUID]] = []
-    of_drafts: set[tuple[UUID, int]] = set()
-    events_left = events_limit
-    for row in await session.execute(ended):
-        events_left -= row.last_seq
-        if chosen and events_left < 0:
-            break
-        chosen.append((row.id,))
-        if is_draft_version(row.pipeline_version):
-            of_drafts.add((row.pipeline_id, row.pipeline_version))
-    deleted = await sweeping.delete(session, runs, chosen)
+    chosen = sweeping.runs_within((await session.execute(ended)).all(), events_limit)
+    if chosen and (deleted := await sweeping.delete_large(session, chosen[0], events_limit)):
+        return deleted
+    deleted = await sweeping.delete(session, runs, [(row.id,) for row in chosen])
+    of_drafts = {
+        (row.pipeline_id, row.pipeline_version)
+        for row in chosen
+        if is_draft_version(row.pipeline_version)
+    }
     await _delete_draft_versions(session, of_drafts)
     return deleted
 

@@ -228,20 +228,16 @@ def run_view(run: Run, *, with_data: bool = True) -> RunView:
 
 def run_detail(run: Run) -> RunDetail:
     """A run as it is shown by itself."""
-    return RunDetail(**_fields(run), steps=[StepView(**step_fields(step)) for step in run.steps])
+    return RunDetail(**_fields(run), steps=[step_view(step) for step in run.steps])
 
 
 def view_for(actor: Actor, run: Run) -> RunView | RunBrief:
     """The answer to a command that changed a run. The caller may have no right to read runs."""
-    return run_view(run) if Scope.PIPELINES_READ in actor.scopes else _brief(run)
+    return run_view(run) if Scope.PIPELINES_READ in actor.scopes else brief(run)
 
 
-def detail_for(actor: Actor, run: Run) -> RunDetail | RunBrief:
-    """`view_for`, with the steps."""
-    return run_detail(run) if Scope.PIPELINES_READ in actor.scopes else _brief(run)
-
-
-def _brief(run: Run) -> RunBrief:
+def brief(run: Run) -> RunBrief:
+    """A run for a caller without the right to read runs."""
     return RunBrief(id=run.id, status=run.status)
 
 
@@ -253,6 +249,11 @@ def _fields(run: Run) -> dict[str, Any]:
         "reused": None if run.reused is None else ReusedView(**run.reused),
         "credits_used": run.credit_tokens / _TOKENS_PER_CREDIT,
     }
+
+
+def step_view(step: StepRecord) -> StepView:
+    """One execution of a step."""
+    return StepView(**step_fields(step))
 
 
 def step_fields(step: StepRecord) -> dict[str, Any]:

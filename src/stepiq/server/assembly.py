@@ -10,7 +10,7 @@ from stepiq.accounts.secrets.run_reads import RunReads
 from stepiq.accounts.secrets.uses import SecretNotes
 from stepiq.billing.http import BillingServices
 from stepiq.billing.plans import Plans
-from stepiq.core import data_folder
+from stepiq.core import data_folder, metrics
 from stepiq.core.encryption import Keyring
 from stepiq.core.http import guarded_client
 from stepiq.core.mail import Mailer
@@ -53,6 +53,8 @@ async def build(
     changes = LocalChanges() if database.is_sqlite else PostgresChanges(database)
     database.on_signal(AUDIT_RECORDED, lambda: changes.publish(AUDIT_RECORDED, None))
     providers = Providers(settings)
+    for provider in providers.ids:
+        metrics.export_provider(provider)
     run_reads = RunReads(EntryBatcher(database))
     secrets = StoredSecrets(Keyring(settings), SecretNotes(database), run_reads)
     definitions, mailer, http = Definitions(), Mailer(settings), guarded_client(settings)

@@ -13,7 +13,7 @@ from stepiq.core.settings import Settings
 from stepiq.execution import trace_queue
 from stepiq.notify import housekeeping as deliveries
 from stepiq.runs import housekeeping as runs
-from stepiq.store.database import Database, Session, StoreUnavailable
+from stepiq.store.database import PATIENT_SECONDS, Database, Session, StoreUnavailable
 from stepiq.triggers.schedules import housekeeping as schedules
 from stepiq.web import idempotency
 
@@ -59,7 +59,7 @@ async def sweep(database: Database, sweeps: Sequence[Sweep]) -> int:
     deleted = 0
     for each in sweeps:
         try:
-            async with database.transaction() as session:
+            async with database.transaction(PATIENT_SECONDS) as session:
                 deleted += await each(session, clock.now())
         except StoreUnavailable:
             log.warning("housekeeping_waits_for_store")

@@ -1,6 +1,7 @@
 """The event loop and the signals of a process: `stepiq serve` or `stepiq worker`."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Coroutine
 from datetime import timedelta
@@ -14,29 +15,41 @@ from stepiq.server import descriptors
 DRAIN = timedelta(seconds=25)
 """How long a process that stops lets steps in progress finish."""
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Run the event loop of a server or worker until `main` returns, with the limit of open files raised.
 
-    `main` must call `gc_pause.resume_after_start` when it has started.
+    `main` must call `gc_pause.resume_after_start` when it has started. Until it calls `stop_on_signal`, a signal ends
+    the process immediately, because nothing is in progress, and a thread may wait for the database for long.
     """
     gc_pause.pause_during_start()
     descriptors.raise_limit()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main)
+    before = {each: signal.signal(each, _end) for each in _SIGNALS}
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _end(number: int, _frame: object) -> None:
+    # The default action, except that the first process of a container would ignore the signal.
+    os._exit(128 + number)
 
 
 def stop_on_signal() -> asyncio.Event:
     """An event that SIGTERM or Ctrl-C sets. A second signal ends the process immediately."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
 
     def stop() -> None:
         stopping.set()
-        for each in signals:
+        for each in _SIGNALS:
             loop.remove_signal_handler(each)
 
-    for each in signals:
+    for each in _SIGNALS:
         loop.add_signal_handler(each, stop)
     return stopping

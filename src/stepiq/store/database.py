@@ -301,14 +301,22 @@ class Database:
         self._signals[name] = action
 
     async def ping(self) -> None:
-        """Check that the database responds; if its disk is nearly full or was full, also that it can write.
+        """Check that the database responds and is not read-only; if its disk is or was full, also that it can write.
 
         Raises:
             StoreUnavailable: it does not respond.
             StoreFull: it cannot write.
         """
         async with self.reading() as session:
-            await session.execute(sa.text("SELECT 1"))
+            if self.is_sqlite:
+                await session.execute(sa.text("SELECT 1"))
+            elif await session.scalar(sa.text("SHOW transaction_read_only")) == "on":
+                await session.connection.invalidate()
+                metrics.store_unavailable.inc()
+                log.warning(
+                    "store_unavailable", reason=psycopg.errors.ReadOnlySqlTransaction.__name__
+                )
+                raise StoreUnavailable(_NO_ANSWER)
         if self._is_full or faults.is_nearly_full(self.path):
             async with self.transaction() as session:
                 await session.execute(_WRITE_NOTHING)
@@ -453,8 +461,12 @@ def _is_outage(error: exc.DBAPIError | exc.TimeoutError | _NoConnection) -> bool
 
 
 def _was_answered(error: exc.DBAPIError | exc.TimeoutError | _NoConnection) -> bool:
-    """Whether a reachable PostgreSQL server rolled the transaction back, because of a deadlock or one of its limits."""
-    if not isinstance(error, exc.DBAPIError) or error.connection_invalidated:
+    """Whether a reachable PostgreSQL server rolled the transaction back: a deadlock, one of its limits, or read-only."""
+    if not isinstance(error, exc.DBAPIError):
+        return False
+    if isinstance(error.__cause__, psycopg.errors.ReadOnlySqlTransaction):
+        return True
+    if error.connection_invalidated:
         return False
     return getattr(error.__cause__, "sqlstate", None) in _ROLLED_BACK
 

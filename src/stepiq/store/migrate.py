@@ -12,9 +12,12 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import sqlalchemy as sa
+from sqlalchemy import exc
 from sqlalchemy.engine import URL
 
+from stepiq.core import logging
 from stepiq.core.data_folder import create_private
 from stepiq.core.errors import NotFound, Unavailable
 from stepiq.store import postgres_driver
@@ -37,6 +40,12 @@ ADVISORY_LOCK = 0x5354_4550_4952
 # Few of the queue's threads use the store at the same time.
 _CONNECTIONS = 8
 _RETRY_SECONDS = 0.2
+_LOCK_TIMEOUT = "1s"
+"""How long a migration waits for a table. Requests that wait behind it have 3.5 seconds in total."""
+_LOCK_PAUSE_SECONDS = 4.0
+
+
+log = logging.get(__name__)
 
 
 class SchemaTooNew(Unavailable):
@@ -57,8 +66,8 @@ class StoreMissing(NotFound):
     code = "store_missing"
 
 
-def require(url: URL) -> None:
-    """Refuse a database that does not exist or is empty.
+def require(url: URL) -> str:
+    """The revision of a database's schema. Refuses a database that does not exist or is empty.
 
     Raises:
         StoreMissing: it does not exist or is empty.
@@ -68,10 +77,10 @@ def require(url: URL) -> None:
     # Connecting would create the file.
     if is_file and not Path(str(url.database)).exists():
         found = f"Database {url.database} does not exist."
-    elif current_revision(url) is None:
+    elif (revision := current_revision(url)) is None:
         found = f"The database {shown(url)} is empty."
     else:
-        return
+        return revision
     raise StoreMissing(
         f"{found} Run this command in the working folder of the server, or set STEPIQ_DATA_DIR or STEPIQ_DATABASE_URL as for the"
         " server. To create a new database, run `stepiq migrate`."
@@ -96,8 +105,44 @@ def upgrade(url: URL) -> None:
         _create_tables(url)
         revision = current_revision(url)
     # Alembic imports all migrations, which takes a tenth of the start and 15 MB.
-    if revision != known_revisions()[0]:
+    if revision == known_revisions()[0]:
+        return
+    if revision is None or url.get_backend_name() == "sqlite":
         _run(url, _to_head)
+    else:
+        _upgrade_in_steps(url)
+
+
+def _upgrade_in_steps(url: URL) -> None:
+    """Apply each missing migration in a transaction of its own, while servers use the database.
+
+    A statement that waits for a table makes all later statements wait for it, too. So it waits only for a short time,
+    and then the migration is applied again: for as long as `pg_dump` reads the table, for example.
+    """
+    engine = sync_engine(url)
+    try:
+        with explaining(url):
+            while _step(engine):
+                pass
+    finally:
+        engine.dispose()
+
+
+def _step(engine: sa.Engine) -> bool:
+    """Apply the next migration, or wait to try it again. False if there is none."""
+    try:
+        with engine.begin() as connection:
+            _wait_for_others(connection)
+            if _revision(connection) == known_revisions()[0]:
+                return False
+            connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
+            _act(connection, _to_next)
+    except exc.OperationalError as error:
+        if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+            raise
+        log.warning("migration_waits_for_lock", retry_after_seconds=_LOCK_PAUSE_SECONDS)
+        time.sleep(_LOCK_PAUSE_SECONDS)
+    return True
 
 
 def _create_tables(url: URL) -> None:
@@ -238,6 +283,12 @@ def _to_head(config: "Config") -> None:
     from alembic import command
 
     command.upgrade(config, "head")
+
+
+def _to_next(config: "Config") -> None:
+    from alembic import command
+
+    command.upgrade(config, "+1")
 
 
 def _wait_for_others(connection: sa.Connection) -> None:

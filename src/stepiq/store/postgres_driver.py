@@ -135,8 +135,20 @@ def prepare(engine: sa.Engine, *, may_idle: bool = False) -> None:
             "SELECT set_config('synchronous_commit', 'on', false) "
             "WHERE current_setting('synchronous_commit') = 'off'"
         )
+        # Otherwise, a statement that waits for a lock is not ended when its connection is closed. PostgreSQL on Windows
+        # refuses this setting.
+        cursor.execute(
+            "SELECT set_config('client_connection_check_interval', '1s', false) "
+            "WHERE version() !~* 'windows|visual c|mingw'"
+        )
         cursor.close()
         connection.commit()
+
+    @event.listens_for(engine, "handle_error")
+    def _on_error(context: sa.engine.ExceptionContext) -> None:
+        # After a failover, the former primary accepts no writes. New connections may reach the new one.
+        if isinstance(context.original_exception, psycopg.errors.ReadOnlySqlTransaction):
+            context.is_disconnect = True
 
     _replace_lost(engine)
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from stepiq.store.database import Session
+from stepiq.store.tables import run_events, run_steps, runs
 
 Age = TypeVar("Age")
 
@@ -52,3 +53,50 @@ async def delete(session: Session, table: sa.Table, keys: Sequence[Sequence[Any]
             [{f"key_{n}": part for n, part in enumerate(key)} for key in keys],
         )
     return len(keys)
+
+
+RUN_COLUMNS = (runs.c.id, runs.c.last_seq, runs.c.reused)
+"""Columns of a run that `runs_within` and `delete_large` read."""
+
+
+def runs_within(rows: Sequence[sa.Row[Any]], limit: int) -> list[sa.Row[Any]]:
+    """The first runs that have `limit` events and reused steps together; at least one run, if there is one."""
+    chosen: list[sa.Row[Any]] = []
+    for row in rows:
+        limit -= _size(row)
+        if chosen and limit < 0:
+            break
+        chosen.append(row)
+    return chosen
+
+
+async def delete_large(session: Session, run: sa.Row[Any], limit: int) -> int:
+    """Delete some events or steps of a run that has more than `limit`. Returns their number; 0 if none is left.
+
+    The last steps are deleted first: a retry of the run in the meantime must not miss a step before those that it
+    reuses. The last events are deleted last, because a stream of events waits for the final one.
+    """
+    if _size(run) <= limit:
+        return 0
+    for table, order, rows in (
+        (run_events, run_events.c.seq, limit),
+        (run_steps, run_steps.c.ordinal.desc(), -(-limit // _ROWS_OF_STEP)),
+    ):
+        chosen = (
+            sa.select(*table.primary_key)
+            .where(table.c.run_id == run.id)
+            .order_by(order)
+            .limit(rows)
+        )
+        if deleted := await delete(session, table, (await session.execute(chosen)).all()):
+            return deleted
+    return 0
+
+
+_ROWS_OF_STEP = 5
+"""With a step, its calls and their payloads are deleted."""
+
+
+def _size(run: sa.Row[Any]) -> int:
+    """The number of a run's events and reused steps. A step that is not reused has at least one event."""
+    return run.last_seq + (run.reused["steps"] if run.reused else 0)

@@ -71,6 +71,7 @@ class TestStatements:
                 for wanted in filters:
                     await queries.exported(session, account.workspace_id, wanted, after=5, limit=20)
                 await queries.chains(session, [account.workspace_id])
+                await queries.is_erased(session, account.workspace_id)
                 await sweep(session, now, kept=timedelta(days=5))
 
         bad = {

@@ -194,6 +194,29 @@ class TestSweep:
         found = await service.check(database, chain_id, expected=older)
         assert found.fault is Fault.HEAD_DELETED
 
+    @pytest.mark.parametrize("days", [5, 50])
+    async def test_a_chain_that_is_shortened_during_its_check_is_intact(
+        self, database, account, chain_id, clock, monkeypatch, days
+    ):
+        clock.advance(timedelta(days=10))
+        await record(database, operator_of(account.workspace_id), "fg")
+        clock.advance(timedelta(days=days - 4))
+        exported = service.queries.exported
+
+        async def exported_later(session, *args, **options):
+            monkeypatch.undo()
+            async with database.transaction() as other:
+                await sweep(other, clock.now(), kept=timedelta(days=5))
+            async with database.reading() as session:
+                return await exported(session, *args, **options)
+
+        monkeypatch.setattr(service.queries, "exported", exported_later)
+
+        found, head = await intact(database, chain_id)
+
+        assert head.sequence == 7
+        assert found.deleted == (5 if days == 5 else 7)
+
     @pytest.mark.both_stores
     async def test_the_rest_of_a_shortened_chain_is_still_protected(
         self, database, account, chain_id, clock

@@ -3,18 +3,26 @@
 import asyncio
 import os
 import signal
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
+from structlog.testing import capture_logs
 
+from stepiq.accounts.audit import recording, service
+from stepiq.accounts.audit.actions import Action, AuditTargetType
+from stepiq.accounts.audit.records import AuditTarget, Fault, operator_of
+from stepiq.accounts.audit.sealing import seal
 from stepiq.accounts.workspaces import erasing_queries as queries
 from stepiq.accounts.workspaces.erasing import GRACE, Eraser
 from stepiq.core import clock as core_clock
+from stepiq.core import ids
+from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import RunStatus
-from stepiq.store.tables import audit_chains, metadata, runs, workspaces
+from stepiq.store.tables import audit_chains, audit_entries, metadata, runs, workspaces
 from tests.support.forked_command import ForkedCommand
 from tests.support.whole_workspace import CHILDREN, fill
 
@@ -126,6 +134,82 @@ class TestErase:
 
         assert await Eraser(database, engine).erase(account.workspace_id)
         assert await rows_of(account.workspace_id) == {}
+
+    async def test_a_large_run_is_deleted_in_batches(
+        self, database, engine, account, make, mark, rows_of, monkeypatch
+    ):
+        monkeypatch.setattr(queries, "_EVENTS", 5)
+        pipeline_id = await make.pipeline(account)
+        run_id = await make.run(account, pipeline_id, status=RunStatus.COMPLETED, last_seq=6)
+        for number in range(6):
+            await make.step(run_id, f"s{number}", ordinal=number)
+        await mark(account.workspace_id)
+        delete_runs = queries.parts(account.workspace_id)[0]
+
+        async def batch():
+            async with database.transaction() as session:
+                return await delete_runs(session)
+
+        assert [await batch() for _ in range(8)] == [1] * 7 + [0]
+
+        assert await Eraser(database, engine).erase_all() == 1
+        assert await rows_of(account.workspace_id) == {}
+
+    @pytest.mark.parametrize("error", [ValueError("broke"), StoreUnavailable("away")])
+    async def test_one_that_fails_delays_no_other(
+        self, database, engine, account, stranger, mark, monkeypatch, error
+    ):
+        await mark(account.workspace_id)
+        await mark(stranger.workspace_id)
+        parts = queries.parts
+
+        def failing(workspace_id):
+            if workspace_id == account.workspace_id:
+                raise error
+            return parts(workspace_id)
+
+        monkeypatch.setattr(queries, "parts", failing)
+
+        with capture_logs() as logs:
+            assert await Eraser(database, engine).erase_all() == 1
+
+        (line,) = [line for line in logs if line["event"].startswith("erasing_")]
+        assert line["workspace_id"] == str(account.workspace_id)
+
+    async def test_its_audit_log_has_no_fault_while_it_is_erased(
+        self, database, engine, account, mark
+    ):
+        by = operator_of(account.workspace_id)
+        target = AuditTarget(AuditTargetType.PIPELINE, "1", "Report")
+        async with database.transaction() as session:
+            entry = recording.new_entry(by, Action.PIPELINE_ARCHIVED, target)
+            await recording.record_all(session, [entry, replace(entry, id=ids.uuid7())])
+            await seal(session)
+            await session.execute(sa.delete(audit_entries).where(audit_entries.c.sequence == 1))
+
+        assert (await service.check(database, account.workspace_id)).fault is Fault.MISSING
+        await mark(account.workspace_id)
+        assert (await service.check(database, account.workspace_id)).fault is None
+
+    async def test_an_entry_that_appears_at_the_end_leaves_no_chain(
+        self, database, engine, account, mark, monkeypatch
+    ):
+        await mark(account.workspace_id)
+
+        target = AuditTarget(AuditTargetType.PIPELINE, "1", "Report")
+        by = operator_of(account.workspace_id)
+        parts = queries.parts
+
+        async def record(session):
+            await recording.record(session, by, Action.PIPELINE_ARCHIVED, target)
+            return 0
+
+        monkeypatch.setattr(queries, "parts", lambda workspace_id: [*parts(workspace_id), record])
+
+        assert await Eraser(database, engine).erase(account.workspace_id)
+
+        async with database.transaction() as session:
+            assert await seal(session) == 0
 
     async def test_several_processes_erase_it_once(
         self, database, engine, account, make, mark, rows_of

@@ -48,6 +48,13 @@ class TestPayloads:
 
         assert (await operation(await shown(run_id)))["request"] is None
 
+    async def test_a_request_whose_prompts_were_not_recorded_is_null(
+        self, make, run_id, shown, operation
+    ):
+        await make.operation(run_id, await make.step(run_id), request={"messages": []})
+
+        assert (await operation(await shown(run_id)))["request"] is None
+
     @pytest.mark.both_stores
     async def test_a_missing_response_of_a_completed_one_is_the_output_of_the_step(
         self, make, run_id, shown, operation, database

@@ -28,6 +28,7 @@ from stepiq.store.tables import (
     pipelines,
     runs,
     users,
+    workspaces,
 )
 from stepiq.store.workspace_order import belongs_to, newest_first
 
@@ -184,6 +185,19 @@ async def chains(session: Session, wanted: Collection[UUID]) -> dict[UUID, Chain
     """The ends of chains, by id. Chains without entries are absent."""
     statement = sa.select(audit_chains).where(audit_chains.c.id.in_(wanted))
     return {row.id: _chain(row) for row in await session.execute(statement)}
+
+
+async def is_erased(session: Session, chain_id: UUID) -> bool:
+    """Whether a chain is being erased with its deleted workspace, or was erased."""
+    # A join would read all deleted workspaces on SQLite.
+    deleted_at = (
+        sa.select(workspaces.c.deleted_at)
+        .where(workspaces.c.id == audit_chains.c.id)
+        .scalar_subquery()
+    )
+    statement = sa.select(deleted_at).where(audit_chains.c.id == chain_id)
+    row = (await session.execute(statement)).one_or_none()
+    return row is None or row[0] is not None
 
 
 async def chain_ids(session: Session, after: UUID | None, limit: int) -> list[UUID]:

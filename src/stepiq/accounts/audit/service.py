@@ -130,19 +130,19 @@ class _ChainWalk:
             if limit is not None and self._entries >= limit:
                 return self._result(chain, unsealed, None, is_complete=False)
             batch = await self._read(chain.head.sequence)
-            if not batch:
-                fault = Fault.TRUNCATED
-            elif (batch[0].sequence or 0) > self._last.sequence + 1:
-                # Retention may have deleted entries after the last batch.
+            if not batch or (batch[0].sequence or 0) > self._last.sequence + 1:
+                # Retention may have deleted entries since the state was read.
                 chain, unsealed = await self._state()
                 if chain.deleted.sequence <= self._last.sequence:
-                    fault = Fault.MISSING
+                    fault = Fault.MISSING if batch else Fault.TRUNCATED
                 else:
                     self._last = chain.deleted
             else:
                 fault = self._follow(batch)
         if fault is None and self._last.hash != chain.head.hash:
             fault = Fault.TRUNCATED
+        if fault is not None and await self._is_erased():
+            fault = None
         if fault is None and expected is not None:
             fault = await self._expect(chain, expected)
             if fault is not None:
@@ -195,6 +195,10 @@ class _ChainWalk:
                 limit=_BATCH,
             )
         return [entry for entry in found if (entry.sequence or 0) <= up_to]
+
+    async def _is_erased(self) -> bool:
+        async with self._database.reading() as session:
+            return await queries.is_erased(session, self._chain_id)
 
     async def _state(self) -> tuple[Chain, int]:
         async with self._database.reading() as session:

@@ -13,7 +13,7 @@ from stepiq.accounts import disabling
 from stepiq.accounts.workspaces import erasing_queries as queries
 from stepiq.core import clock, logging
 from stepiq.execution.runtime import Engine
-from stepiq.store.database import Database, StoreUnavailable
+from stepiq.store.database import PATIENT_SECONDS, Database, StoreUnavailable
 
 log = logging.get(__name__)
 
@@ -45,10 +45,21 @@ class Eraser:
             await asyncio.sleep(_EVERY_SECONDS)
 
     async def erase_all(self) -> int:
-        """Erase the workspaces whose deletion is long enough ago; returns the number that no longer exist."""
+        """Erase the workspaces whose deletion is long enough ago; returns the number that no longer exist.
+
+        If one cannot be erased, the others still are.
+        """
         async with self._database.reading() as session:
             found = await queries.to_erase(session, clock.now() - GRACE, _WORKSPACES)
-        return sum([await self.erase(workspace_id) for workspace_id in found])
+        erased = 0
+        for workspace_id in found:
+            try:
+                erased += await self.erase(workspace_id)
+            except StoreUnavailable:
+                log.warning("erasing_waits_for_store", workspace_id=str(workspace_id))
+            except Exception:
+                log.exception("erasing_broke", workspace_id=str(workspace_id))
+        return erased
 
     async def erase(self, workspace_id: UUID) -> bool:
         """Erase one workspace; False if another process is erasing it."""
@@ -57,12 +68,12 @@ class Eraser:
             deleted = 1
             while deleted:
                 began = time.monotonic()
-                async with self._database.transaction() as session:
+                async with self._database.transaction(PATIENT_SECONDS) as session:
                     if not await queries.lock(session, workspace_id):
                         return False
                     deleted = await delete(session)
                 await asyncio.sleep(_PAUSE_SHARE * (time.monotonic() - began))
-        async with self._database.transaction() as session:
+        async with self._database.transaction(PATIENT_SECONDS) as session:
             if not await queries.lock(session, workspace_id):
                 return False
             await queries.delete_workspace(session, workspace_id)

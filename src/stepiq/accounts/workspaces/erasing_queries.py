@@ -8,10 +8,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from stepiq.accounts.audit.queries import lock_chains
 from stepiq.store import sweeping
 from stepiq.store.database import Session
 from stepiq.store.tables import (
     audit_chains,
+    audit_entries,
     bulk_items,
     bulk_jobs,
     deliveries,
@@ -30,7 +32,7 @@ _ROWS = 500
 """Maximum rows of a batch."""
 _RUNS = 100
 _EVENTS = 500
-"""Maximum events of the runs of a batch of at least one run. The rows of a run grow with its events."""
+"""Maximum events of the runs of a batch. The rows of a run grow with its events."""
 
 
 Delete = Callable[[Session], Awaitable[int]]
@@ -81,7 +83,14 @@ def parts(workspace_id: UUID) -> list[Delete]:
 
 
 async def delete_workspace(session: Session, workspace_id: UUID) -> None:
-    """Delete the row of a workspace without other rows. If a row remains, a foreign key prevents it."""
+    """Delete the row of a workspace without other rows. If a row remains, a foreign key prevents it.
+
+    Entries of its audit log have no foreign key. Those that appeared meanwhile are deleted with the chain.
+    """
+    await lock_chains(session)
+    await session.execute(
+        sa.delete(audit_entries).where(audit_entries.c.workspace_id == workspace_id)
+    )
     await session.execute(sa.delete(audit_chains).where(audit_chains.c.id == workspace_id))
     await session.execute(sa.delete(workspaces).where(workspaces.c.id == workspace_id))
 
@@ -92,22 +101,20 @@ def owned_tables() -> list[sa.Table]:
 
 
 async def _delete_some(table: sa.Table, condition: sa.ColumnElement[bool], session: Session) -> int:
+    if table is audit_entries:
+        await lock_chains(session)
     chosen = sa.select(*table.primary_key).where(condition).limit(_ROWS)
     return await sweeping.delete(session, table, (await session.execute(chosen)).all())
 
 
 async def _delete_runs(workspace_id: UUID, session: Session) -> int:
     oldest = (
-        sa.select(runs.c.id, runs.c.last_seq)
+        sa.select(*sweeping.RUN_COLUMNS)
         .where(runs.c.workspace_id == workspace_id)
         .order_by(runs.c.id)
         .limit(_RUNS)
     )
-    chosen: list[tuple[UUID]] = []
-    events_left = _EVENTS
-    for row in await session.execute(oldest):
-        events_left -= row.last_seq
-        if chosen and events_left < 0:
-            break
-        chosen.append((row.id,))
-    return await sweeping.delete(session, runs, chosen)
+    chosen = sweeping.runs_within((await session.execute(oldest)).all(), _EVENTS)
+    if chosen and (deleted := await sweeping.delete_large(session, chosen[0], _EVENTS)):
+        return deleted
+    return await sweeping.delete(session, runs, [(row.id,) for row in chosen])

@@ -6,7 +6,11 @@ from stepiq.core.json import Json
 from stepiq.execution.calls import payloads
 from stepiq.execution.calls.call import Call, Following
 from stepiq.execution.calls.requests import CallModel
+from stepiq.execution.records import ClaimedRun, StepRecord
 from stepiq.redaction.masking import masked
+
+RUN_PROMPT_BYTES = 16 * 1024 * 1024
+"""Maximum total size of the prompts that the steps of a run record. Prompts beyond it are sent, but not recorded."""
 
 
 async def mask(call: Call, following: Following) -> Any:
@@ -30,10 +34,28 @@ async def _prompts(call: Call, request: CallModel) -> dict[str, Json]:
         system_prompt = await text_of(call, request.system_prompt)
     call.prompts = prompt, system_prompt
     if call.number == 1 or record.prompt is None:
-        record.prompt, record.system_prompt = call.prompts
+        _keep(call.run, record, prompt, system_prompt)
     elif call.prompts != (record.prompt, record.system_prompt):
         return {"prompt": prompt, "system_prompt": system_prompt}
     return {}
+
+
+def _keep(run: ClaimedRun, record: StepRecord, prompt: str, system_prompt: str | None) -> None:
+    """Set the prompts of a step, unless those of the run would exceed `RUN_PROMPT_BYTES`."""
+    if run.prompt_bytes is None:
+        run.prompt_bytes = sum(
+            _size(each.prompt, each.system_prompt) for each in run.steps.values()
+        )
+    others = run.prompt_bytes - _size(record.prompt, record.system_prompt)
+    size = _size(prompt, system_prompt)
+    if others + size > RUN_PROMPT_BYTES:
+        record.prompt, record.system_prompt, run.prompt_bytes = None, None, others
+    else:
+        record.prompt, record.system_prompt, run.prompt_bytes = prompt, system_prompt, others + size
+
+
+def _size(*texts: str | None) -> int:
+    return sum(len(text) if text.isascii() else len(text.encode()) for text in texts if text)
 
 
 async def text_of(call: Call, text: str) -> str:

@@ -188,9 +188,11 @@ def _has_called(step: StepRecord) -> bool:
 
 
 def _whole(operation: RecordedOperation, step: StepRecord, request: Json) -> Json:
-    """The request of a model call with the prompts, which only the row of the step has."""
+    """The request of a model call with the prompts, which only the row of the step has; None if it does not have them."""
     if operation.kind != OperationKind.MODEL_CALL or not is_object(request):
         return request
+    if "prompt" not in request and step.prompt is None:
+        return None
     turns = request.get("messages")
     turns = turns if is_array(turns) else []
     # A call whose prompts are not those of the step has its own.

@@ -3,12 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Path, Query, Request, Response
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import CredentialInvalid, ScopeMissing, TooManyAttempts
 from stepiq.accounts.http import Assignable, needs
 from stepiq.accounts.link_door import LinkDoor
+from stepiq.runs import answers
 from stepiq.runs import service as runs
 from stepiq.runs.errors import RunNotFound
 from stepiq.runs.reviews import schemas, service
@@ -19,7 +20,7 @@ from stepiq.runs.reviews.errors import (
     ReviewNotFound,
 )
 from stepiq.runs.reviews.records import LinkHolder
-from stepiq.runs.schemas import RunBrief, RunDetail, detail_for
+from stepiq.runs.schemas import RunBrief, RunDetail
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
@@ -69,6 +70,7 @@ async def get_review(
 
 @router.post(
     "/runs/{run_id}/reviews/{step_id}",
+    response_model=RunDetail | RunBrief,
     responses=problems(
         RunNotFound,
         ReviewNotFound,
@@ -85,7 +87,7 @@ async def decide_review(
     run_id: UUID,
     step_id: StepPath,
     body: schemas.ReviewAnswer,
-) -> RunDetail | RunBrief:
+) -> Response:
     """Approve or reject a review; the run then continues. Only the first decision counts.
 
     The answer to a key without the scope `pipelines:read` has only `id` and `status`.
@@ -101,7 +103,7 @@ async def decide_review(
         engine=services.engine,
         iteration=body.iteration,
     )
-    return detail_for(caller, await runs.get(tx, caller, run_id))
+    return await answers.detail_for(caller, await runs.get(tx, caller, run_id))
 
 
 @public.post("/reviews/open", responses=problems(ReviewLinkInvalid, ReviewClosed, TooManyAttempts))

@@ -13,7 +13,6 @@ def upgrade() -> None:
     op.add_column(
         "runs", sa.Column("crashes_in_total", sa.Integer(), nullable=False, server_default="0")
     )
-    op.execute("UPDATE runs SET crashes_in_total = crashes WHERE crashes > 0")
 
 
 def downgrade() -> None:
