@@ -23,10 +23,13 @@ _KEYWORDS = frozenset(
 )
 """Later models guarantee more, such as `minimum` and `pattern`. The name of a model does not say which ones do."""
 
+_KINDS = frozenset({"$ref", "anyOf", "const", "enum", "type"})
+"""Each schema needs one of these. OpenAI rejects a schema of any value."""
+
 
 def is_strict(schema: dict[str, Any]) -> bool:
     """Whether OpenAI accepts and guarantees this schema. With another one, it rejects a strict request."""
-    return schema.get("type") == "object" and _fits(schema)
+    return schema.get("type") == "object" and "anyOf" not in schema and _fits(schema)
 
 
 def _fits(schema: object) -> bool:
@@ -35,8 +38,13 @@ def _fits(schema: object) -> bool:
     given = cast("dict[str, Any]", schema)
     if not _KEYWORDS.issuperset(given):
         return False
-    is_object = given.get("type") == "object" or "properties" in given
-    if is_object and not _is_closed(given):
+    if _KINDS.isdisjoint(given):
+        return False
+    types = given.get("type")
+    named_types: list[object] = cast("list[object]", types) if isinstance(types, list) else [types]
+    if ("object" in named_types or "properties" in given) and not _is_closed(given):
+        return False
+    if "array" in named_types and "items" not in given:
         return False
     inner: list[object] = []
     for name in ("properties", "$defs", "definitions"):
