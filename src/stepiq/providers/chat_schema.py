@@ -38,13 +38,7 @@ def _fits(schema: object) -> bool:
     given = cast("dict[str, Any]", schema)
     if not _KEYWORDS.issuperset(given):
         return False
-    if _KINDS.isdisjoint(given):
-        return False
-    types = given.get("type")
-    named_types: list[object] = cast("list[object]", types) if isinstance(types, list) else [types]
-    if ("object" in named_types or "properties" in given) and not _is_closed(given):
-        return False
-    if "array" in named_types and "items" not in given:
+    if not _is_complete(given):
         return False
     inner: list[object] = []
     for name in ("properties", "$defs", "definitions"):
@@ -59,6 +53,15 @@ def _fits(schema: object) -> bool:
     if "items" in given:
         inner.append(given["items"])
     return all(map(_fits, inner))
+
+
+def _is_complete(schema: dict[str, Any]) -> bool:
+    """Whether the schema says what a value is, and what an object or an array contains."""
+    types = schema.get("type")
+    names = cast("list[object]", types) if isinstance(types, list) else [types]
+    if ("object" in names or "properties" in schema) and not _is_closed(schema):
+        return False
+    return not _KINDS.isdisjoint(schema) and ("array" not in names or "items" in schema)
 
 
 def _is_closed(schema: dict[str, Any]) -> bool:
