@@ -1,9 +1,8 @@
 """The library's Gemini model, limited to one request. Imports the library, so import it only when needed."""
 
-from google.genai.types import ContentUnionDict, GenerateContentConfigDict
-from pydantic_ai.messages import ModelMessage
-from pydantic_ai.models import ModelRequestParameters
-from pydantic_ai.models.google import GoogleModel, GoogleModelSettings
+from typing import Any, cast
+
+from pydantic_ai.models.google import GoogleModel
 
 
 class SingleRequestModel(GoogleModel):
@@ -12,14 +11,7 @@ class SingleRequestModel(GoogleModel):
     By default, Google's SDK continues long answers and interrupted streams with requests of its own, which cost tokens.
     """
 
-    async def _build_content_and_config(
-        self,
-        messages: list[ModelMessage],
-        model_settings: GoogleModelSettings,
-        model_request_parameters: ModelRequestParameters,
-    ) -> tuple[list[ContentUnionDict], GenerateContentConfigDict]:
-        contents, config = await super()._build_content_and_config(
-            messages, model_settings, model_request_parameters
-        )
+    async def _build_content_and_config(self, *args: Any, **named: Any) -> Any:
+        contents, config = await cast("Any", super())._build_content_and_config(*args, **named)
         config["automatic_continuation"] = False
         return contents, config
