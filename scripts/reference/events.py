@@ -131,10 +131,15 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
         ],
         EventType.STEP_DELTA: [
             (
-                "at most every 50 ms while a model answers; with a new `attempt`, the text starts from the beginning",
+                "at most every 50 ms while a model answers",
                 events.step_delta(_CLASSIFY, 1, "billing"),
                 None,
-            )
+            ),
+            (
+                "when the step calls a model again in the same attempt, such as a fallback or with a correction prompt",
+                events.step_delta(_CLASSIFY, 1, "billing", call=2),
+                None,
+            ),
         ],
         EventType.STEP_LOG: [
             (

@@ -63,8 +63,8 @@ class TestPlainProgress:
             PlainProgress(),
             ("run.status", {"status": "running"}),
             ("step.status", STARTED),
-            ("step.delta", {"text": "one "}),
-            ("step.delta", {"text": "two"}),
+            ("step.delta", {"step_id": "ask", "text": "one "}),
+            ("step.delta", {"step_id": "ask", "text": "two"}),
             ("step.status", ENDED),
         )
 
@@ -72,12 +72,27 @@ class TestPlainProgress:
             "> ask calls openai/gpt-4o\none two\n✓ ask  1,204 tokens in, 3 out · $0.000050 · 1.2 s\n"
         )
 
+    @pytest.mark.parametrize("branch", ["", "0"])
+    def test_the_text_of_another_call_begins_on_a_new_line(self, capsys, branch: str):
+        of_step = {"step_id": "ask", "branch": branch}
+        show(
+            PlainProgress(),
+            ("step.delta", {**of_step, "text": "cut o"}),
+            ("step.delta", {**of_step, "call": 2, "text": "wh"}),
+            ("step.delta", {**of_step, "call": 2, "text": "ole"}),
+        )
+
+        assert [line.rpartition("| ")[2] for line in capsys.readouterr().err.splitlines()] == [
+            "cut o",
+            "whole",
+        ]
+
     def test_further_attempts_and_their_reasons_are_told(self, capsys):
         show(
             PlainProgress(),
             ("step.log", LOGGED),
             ("step.status", {**STARTED, "attempt": 2}),
-            ("step.delta", {"text": "cut o"}),
+            ("step.delta", {"step_id": "ask", "text": "cut o"}),
         )
 
         assert capsys.readouterr().err == (
@@ -104,6 +119,22 @@ class TestPlainProgress:
             "✓ ask (branch 0)  1,204 tokens in, 3 out · $0.000050 · 1.2 s",
             "ask (branch 1) | zwei",
         ]
+
+    def test_the_text_of_another_call_replaces_that_of_the_one_before(self):
+        file = io.StringIO()
+        console = Terminal(file=file, force_terminal=True, width=80, color_system=None)
+        of_second = {"step_id": "ask", "call": 2}
+
+        show(
+            LiveProgress(console),
+            ("step.status", STARTED),
+            ("step.delta", {"step_id": "ask", "text": "cut o"}),
+            ("step.delta", {**of_second, "text": "wh"}),
+            ("step.delta", {**of_second, "text": "ole"}),
+            ("step.status", ENDED),
+        )
+
+        assert file.getvalue().replace("\r", "").rstrip().endswith("1.2 s\nwhole")
 
     def test_a_failure_that_the_run_survives_says_which_item_and_why(self, capsys):
         survived = in_branch({**FAILED, "step_id": "inner"}, "3")

@@ -56,6 +56,16 @@ class TestLoad:
             " `http://127.0.0.1:11434`."
         )
 
+    def test_the_url_of_a_provider_has_no_password(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("OPENAI_BASE_URL", "https://user:a-password@gateway.example.com/v1")
+
+        with pytest.raises(SettingsInvalid) as refused:
+            settings.load()
+
+        assert refused.value.message == (
+            "OPENAI_BASE_URL: Remove the user name and password. Set the key of the provider instead."
+        )
+
     def test_so_must_that_of_an_endpoint(self):
         Path("stepiq.toml").write_text('[endpoints.lab]\nbase_url = "10.0.0.5:8000/v1"\n')
 

@@ -20,6 +20,7 @@ NUMBERS = ("input_tokens", "output_tokens", "cached_tokens")
 LONG = bounds.MAX_ERROR_BYTES * 20
 MEBIBYTE = 1024 * 1024
 PLACE = FailurePlace("openai", "OpenAI", "http://127.0.0.1/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL")
+REQUEST = httpx2.Request("POST", PLACE.base_url)
 
 
 class _Sent(httpx2.AsyncByteStream):
@@ -144,7 +145,7 @@ class TestAnswers:
         event = b"data: " + b"x" * 9_000 + end.encode()
         # The two halves of an empty line come in different pieces.
         pieces = [event[:-1], event[-1:]] * 10
-        reply = httpx2.Response(200, stream=_Sent(pieces))
+        reply = httpx2.Response(200, stream=_Sent(pieces), request=REQUEST)
         bounds.bound(reply, PLACE)
 
         assert await reply.aread() == b"".join(pieces)
@@ -166,7 +167,7 @@ class TestAnswers:
         pace = ReadingPace(1, saved_seconds=0, longest_seconds=30)
         monkeypatch.setattr(bounds, "_PACE", pace)
         sent = _Sent([b"x" * size, b"second"])
-        reply = httpx2.Response(200, stream=sent)
+        reply = httpx2.Response(200, stream=sent, request=REQUEST)
         bounds.bound(reply, PLACE)
         pieces = reply.aiter_raw()
 

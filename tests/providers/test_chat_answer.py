@@ -1,8 +1,11 @@
 """Answers of servers that differ from OpenAI's."""
 
+from typing import Any
+
 import pytest
 
-from stepiq.providers.base import Model
+from stepiq.providers.base import Model, Usage
+from stepiq.providers.parts import ReasoningPart
 from tests.providers.conftest import ask, failure
 from tests.support.chat_server import CompatibleServer, chunk_event
 from tests.support.vendor_server import Refusal, event
@@ -16,6 +19,50 @@ class TestTexts:
         server.events = [*map(chunk_event, texts), chunk_event(ending="stop")]
 
         assert (await ask(model)).text == "4 is <think> it."
+
+    @pytest.mark.parametrize(
+        ("texts", "answer", "thoughts"),
+        [
+            (["<think>", "plan\n</think>\n\nHel", "lo"], "Hello", "plan\n"),
+            (["<think>\nplan", "</think>", "Hello"], "Hello", "\nplan"),
+            (["<think>plan</think>Hello"], "Hello", "plan"),
+            ([*"\n <think>a</b></think>\n<think>"], "<think>", "a</b>"),
+            (["<think></think>", "\n", "\nHello"], "Hello", ""),
+            (["<think", "ing> is", " hard"], "<thinking> is hard", ""),
+            ([" ", "\n", "Hello"], " \nHello", ""),
+            (["Use <think>", "a</think>"], "Use <think>a</think>", ""),
+            ([" <th"], " <th", ""),
+        ],
+    )
+    async def test_the_tags_of_thoughts_can_be_anywhere_in_the_pieces(
+        self, server: CompatibleServer, model: Model, texts, answer, thoughts
+    ):
+        server.events = [*map(chunk_event, texts), chunk_event(ending="stop")]
+
+        finished = await ask(model)
+
+        found = "".join(part.text for part in finished.parts if isinstance(part, ReasoningPart))
+        assert (finished.text, found) == (answer, thoughts)
+
+    async def test_an_answer_that_ends_within_its_thoughts_is_a_failure(
+        self, server: CompatibleServer, model: Model
+    ):
+        server.events = [chunk_event("<think>Hm.</thi"), chunk_event(ending="stop")]
+
+        error = await failure(model)
+
+        assert (error.code, error.retryable) == ("provider_error", True)
+        assert "ended its answer within its thoughts" in error.message
+
+    async def test_thoughts_that_used_up_the_tokens_are_an_answer_that_was_cut_off(
+        self, server: CompatibleServer, model: Model
+    ):
+        server.events = [chunk_event("<think>Hm.</thi"), chunk_event(ending="length")]
+
+        finished = await ask(model)
+
+        assert (finished.text, finished.finish_reason) == ("", "length")
+        assert finished.parts == (ReasoningPart("Hm.</thi"),)
 
     async def test_what_has_no_content_is_skipped(self, server: CompatibleServer, model: Model):
         server.events = [
@@ -89,6 +136,31 @@ class TestTexts:
         message = (await failure(model)).message
 
         assert 'Its message: "It is `application/json`, not `text/event-stream`."' in message
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        ("reported", "output"),
+        [
+            # Included in the answer's tokens, as by OpenAI.
+            ({"total_tokens": 30, "completion_tokens_details": {"reasoning_tokens": 15}}, 20),
+            # Reported separately.
+            ({"total_tokens": 45, "completion_tokens_details": {"reasoning_tokens": 15}}, 35),
+            ({"total_tokens": 45, "reasoning_tokens": 15}, 35),
+            # Totals that include something else, or are wrong.
+            ({"total_tokens": 45}, 20),
+            ({"total_tokens": 99, "completion_tokens_details": {"reasoning_tokens": 15}}, 35),
+            ({"total_tokens": 3, "completion_tokens_details": {"reasoning_tokens": 15}}, 20),
+            ({"total_tokens": "no", "completion_tokens_details": {"reasoning_tokens": "no"}}, 20),
+        ],
+    )
+    async def test_thoughts_are_output_wherever_they_are_counted(
+        self, server: CompatibleServer, model: Model, reported: dict[str, Any], output: int
+    ):
+        usage = {"prompt_tokens": 10, "completion_tokens": 20, **reported}
+        server.events = [chunk_event("yes", "stop", usage=usage)]
+
+        assert (await ask(model)).usage == Usage(10, 0, output)
 
 
 class TestErrors:

@@ -23,6 +23,7 @@ class TestIsStrict:
             closed(),
             closed(name=TEXT, age={"type": ["integer", "null"]}),
             closed(kind={"enum": ["a", "b"]}, tags={"type": "array", "items": TEXT}),
+            closed(inner={**closed(x=TEXT), "type": ["object", "null"]}),
             closed(inner=closed(x={"anyOf": [TEXT, {"type": "null"}]})),
             {**closed(next={"$ref": "#/$defs/node"}), "$defs": {"node": closed(x=TEXT)}},
         ],
@@ -47,6 +48,12 @@ class TestIsStrict:
             closed(a={"type": "array", "items": {"type": "object"}}),
             {**closed(a=TEXT), "$defs": {"open": {"type": "object", "properties": {}}}},
             {**closed(a=TEXT), "$defs": []},
+            closed(a={}),
+            closed(a={"description": "Any value."}),
+            closed(a={"type": "array"}),
+            closed(a={"type": ["array", "null"]}),
+            closed(a={"type": ["object", "null"]}),
+            {**closed(a=TEXT), "anyOf": [closed(a=TEXT)]},
         ],
     )
     def test_what_it_does_not(self, schema: dict[str, Any]):

@@ -2,13 +2,15 @@
 
 import asyncio
 import gc
+import json
 from typing import Any
 
 import pytest
 
+from stepiq.providers import bounds
 from stepiq.providers.base import CallProgress, Delta, Finished, Message, ModelRequest, Usage
 from stepiq.providers.parts import TextPart
-from tests.providers.conftest import KEY, Spoken, ask, failure, request
+from tests.providers.conftest import KEY, Configure, Spoken, ask, failure, request
 from tests.support.network import only_loopback
 from tests.support.vendor_server import Refusal, event
 
@@ -99,6 +101,33 @@ class TestCancel:
             await seen.ended.wait()
         assert seen.closed_by_client
         assert progress.usage() == Usage(10, 0, 0, estimated=True)
+
+    async def test_a_call_that_is_cancelled_before_it_is_sent_costs_nothing(
+        self, spoken: Spoken, configured: Configure
+    ):
+        began = asyncio.Event()
+
+        async def never_finish_the_handshake(
+            reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        ) -> None:
+            await reader.read(1)
+            began.set()
+            await reader.read()
+            writer.close()
+
+        progress = CallProgress()
+        async with await asyncio.start_server(never_finish_the_handshake, "127.0.0.1") as server:
+            url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            vendor = spoken.vendor
+            settings = {f"{vendor}_api_key": KEY, f"{vendor}_base_url": url}
+            model = configured(**settings).resolve(f"{vendor}/{spoken.model.name}")
+            call = asyncio.create_task(ask(model, progress, prompt="x" * 40))
+            await began.wait()
+
+            call.cancel()
+            await asyncio.wait([call])
+
+        assert progress.usage() == Usage(0, 0, 0, estimated=True)
 
     async def test_closing_the_iterator_does_the_same_in_the_middle_of_an_answer(
         self, spoken: Spoken, caplog: pytest.LogCaptureFixture
@@ -402,6 +431,20 @@ class TestListModels:
         spoken.server.refusals = [Refusal(200, body)]
 
         with pytest.raises(Exception, match="sent an invalid response"):
+            await spoken.providers.probe(spoken.vendor)
+
+    async def test_a_list_can_have_any_number_of_lines(self, spoken: Spoken):
+        spoken.server.models = [f"model-{number}" for number in range(1_000)]
+        spoken.server.refusals = [Refusal(200, json.dumps(spoken.server.listing(), indent=2))]
+
+        assert len(await spoken.providers.probe(spoken.vendor)) == 1_000
+
+    async def test_a_list_that_is_too_large_is_explained(
+        self, spoken: Spoken, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(bounds, "MAX_LISTING_BYTES", 20)
+
+        with pytest.raises(Exception, match=r"list of models of .+ is larger than 20"):
             await spoken.providers.probe(spoken.vendor)
 
     async def test_a_silent_server_is_not_waited_for(

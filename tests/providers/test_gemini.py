@@ -102,6 +102,43 @@ class TestStream:
         assert (await ask(google.model)).finish_reason == "content_filter"
 
 
+class TestContinuation:
+    """Google's SDK would continue these answers with requests of its own."""
+
+    async def test_an_answer_with_a_token_to_continue_takes_one_request(self, google: Spoken):
+        google.server.events = [event(unfinished("CONTINUATION"))]
+
+        finished = await ask(google.model)
+
+        assert (finished.text, finished.finish_reason) == ("Once", "length")
+        assert len(google.server.seen) == 1
+
+    async def test_a_dropped_answer_with_a_token_to_continue_takes_one_request(
+        self, google: Spoken
+    ):
+        google.server.events = [event(unfinished(None)), b""]
+        google.server.drops_at = 1
+
+        error = await failure(google.model)
+
+        assert (error.code, error.retryable) == ("provider_error", True)
+        assert len(google.server.seen) == 1
+
+
+def unfinished(reason: str | None) -> dict[str, Any]:
+    return {
+        "candidates": [
+            {
+                "content": {"parts": [{"text": "Once"}], "role": "model"},
+                "continuationToken": "AAAA",
+                "finishReason": reason,
+            }
+        ],
+        "usageMetadata": {"promptTokenCount": 4, "totalTokenCount": 5, "candidatesTokenCount": 1},
+        "responseId": "x",
+    }
+
+
 class TestFailures:
     @pytest.mark.parametrize("ending", ["SAFETY", "RECITATION", "PROHIBITED_CONTENT"])
     async def test_an_answer_that_a_filter_swallowed_is_a_failure(

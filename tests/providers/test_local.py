@@ -14,6 +14,7 @@ from stepiq.execution.calls import budget
 from stepiq.providers import local_weights
 from stepiq.providers.base import Cost, Model, ProviderError
 from stepiq.providers.local import LocalServer
+from stepiq.providers.local_fetch import WeightsFetch
 from stepiq.providers.local_weights import LocalModelUnavailable, weights_path
 from stepiq.providers.registry import Providers
 from stepiq.providers.sources import LocalSource
@@ -172,8 +173,9 @@ class TestLocalModel:
 import asyncio
 from pathlib import Path
 from stepiq.providers.local import LocalServer
+from stepiq.providers.local_fetch import WeightsFetch
 async def main():
-    server = LocalServer(Path({str(CACHE)!r}))
+    server = LocalServer(WeightsFetch(Path({str(CACHE)!r})))
     await server.connection()
     print("pid", server.pid, flush=True)
     await asyncio.sleep(600)
@@ -352,7 +354,7 @@ class TestEnvironment:
         monkeypatch.setattr(sys, "executable", str(python))
 
         with pytest.raises(LocalModelUnavailable):
-            await LocalServer(tmp_path).connection()
+            await LocalServer(WeightsFetch(tmp_path)).connection()
 
         names = {line.partition("=")[0] for line in seen.read_text().splitlines()}
         names = {name for name in names if not name.startswith("COVERAGE_")}
@@ -371,7 +373,7 @@ class TestWithoutTheLibrary:
         )
 
         with pytest.raises(LocalModelUnavailable) as caught:
-            await LocalServer(tmp_path).connection()
+            await LocalServer(WeightsFetch(tmp_path)).connection()
 
         command = caught.value.message.partition("Install it with: ")[2]
         assert sys.executable in command

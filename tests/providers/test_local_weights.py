@@ -11,6 +11,7 @@ import pytest
 
 from stepiq.providers import local_weights
 from stepiq.providers.local import LocalServer
+from stepiq.providers.local_fetch import WeightsFetch
 from stepiq.providers.local_weights import (
     LocalModelUnavailable,
     ensure_local_weights,
@@ -221,7 +222,7 @@ class TestEnsureLocalWeights:
         self.expect(monkeypatch, b"weights")
 
         with pytest.raises(LocalModelUnavailable, match="did not start"):
-            asyncio.run(LocalServer(cache).connection())
+            asyncio.run(LocalServer(WeightsFetch(cache)).connection())
 
         assert weights_present(cache)
 

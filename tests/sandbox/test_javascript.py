@@ -56,6 +56,7 @@ class TestMain:
             "'use strict'; function main(input) { return input * 2 }",
             "function main(input) { return input * 2 } // no line after this",
             "function main(input) { return input * 2 }\n123n",
+            "function main(input) { return input * 2 }\n10n ** 5000n",
             "function main(input) { return input * 2 }\n'\\ud800'",
             "function main(input) { return input * 2 }\nSymbol()",
         ],
@@ -129,6 +130,23 @@ class TestErrors:
         assert page.error("function main() {\n  JSON.parse('{')\n}").startswith(
             "Line 2 of the code: SyntaxError: "
         )
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "throw null",
+            "function main() { throw (null) }",
+            "async function main() { throw null }",
+            "const main = () => new Promise((resolve, reject) => reject(null))",
+        ],
+    )
+    def test_a_thrown_null_is_no_lack_of_memory(self, page: Page, source: str):
+        assert page.error(source) == "Thrown: null"
+
+    def test_a_memory_too_full_for_an_error_is_a_limit(self, page: Page):
+        ending = page.run("const all = []; for (;;) all.push('x'.repeat(100))")
+
+        assert ending == ProcessEnding(frames.LIMIT, limits.OUT_OF_MEMORY)
 
     def test_running_out_of_memory_is_a_limit(self, page: Page):
         ending = page.run("function main() { return new Array(1e8).fill(0) }")

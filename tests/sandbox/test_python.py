@@ -65,6 +65,7 @@ class TestMain:
             "import math\nfactor = 2\ndef main(input):\n  return math.floor(input * factor)",
             "def main(input):\n  return 0\ndef main(input):\n  return input * 2",
             "type = str = list = len = json = 3\ndef main(input):\n  return input * 2",
+            "def main(input):\n  return input * 2\nclass A:\n  pass\n{A(): 1}",
         ],
     )
     def test_any_function_of_that_name_is_called(self, page: Page, source: str):

@@ -12,7 +12,7 @@ from stepiq.language.schema_work import work_of
 from stepiq.providers.sources import OllamaSource
 from stepiq.steps.llm import handler
 from stepiq.steps.llm.spec import LlmSpec
-from tests.support.engine import World
+from tests.support.engine import Ended, World
 from tests.support.fake_provider import RunningFakeProvider
 
 pytestmark = pytest.mark.one_store
@@ -93,6 +93,40 @@ class TestFallbackModels:
         assert ended.run.error["code"] == "provider_error"
         assert ended.steps["ask"].output_tokens >= 4
         assert ended.steps["ask"].model == "ollama/llama3"
+
+    async def test_the_streamed_text_of_each_call_has_its_number(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(drop_after=2, tokens=5)
+
+        ended = await world.run(FALLBACK.replace("MODEL", "openai/gpt-4o"))
+
+        first, second = texts_of_calls(ended)
+        assert first == second == "echo: hello"
+
+
+def texts_of_calls(ended: Ended) -> list[str]:
+    """The streamed text of each call, in order."""
+    texts: dict[int, str] = {}
+    for data in ended.heard.of("step.delta"):
+        assert data["attempt"] == 1
+        call = data.get("call", 1)
+        texts[call] = texts.get(call, "") + data["text"]
+    return [texts[call] for call in sorted(texts)]
+
+
+class TestCorrectionPrompt:
+    async def test_the_streamed_text_of_each_call_has_its_number(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(json_answers="prose")
+        source = FALLBACK.replace("MODEL", "openai/gpt-4o") + "    output_format: json\n"
+
+        ended = await world.run(source)
+
+        first, second = texts_of_calls(ended)
+        assert first == "echo: hello"
+        assert second.startswith("echo: Your answer cannot be used")
 
 
 class TestLimitOfAModel:

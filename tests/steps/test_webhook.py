@@ -11,6 +11,8 @@ from tests.support.receiver import Receiver, Reply, running_receiver
 pytestmark = pytest.mark.one_store
 
 JSON = {"Content-Type": "application/json; charset=utf-8"}
+LONG_ESCAPE = b"a" * (16 * 1024 - 9) + b"\x1b$$$$$$$$" + b"b"
+"""An unknown escape sequence at the end of the first decoded piece."""
 
 
 @pytest.fixture
@@ -168,6 +170,17 @@ class TestReply:
             # It takes Python minutes to read a long one.
             (b"a-b", {"Content-Type": "text/plain; charset=punycode"}, "a-b"),
             (b"[1]", {"Content-Type": "application/problem+json"}, [1]),
+            (b"\xef\xbb\xbf[1]", JSON, [1]),
+            (b"\xe4", {"Content-Type": "text/plain; Charset=latin-1"}, "ä"),
+            ("ä".encode("utf-16"), {"Content-Type": "text/plain; charset=utf-16"}, "ä"),
+            # Python's decoders of these raise errors, although errors are to be replaced.
+            ("ä".encode("utf-16-le"), {"Content-Type": "text/plain; charset=utf-16"}, "ä"),
+            ("ä".encode("utf-32-le"), {"Content-Type": "text/plain; charset=utf-32"}, "ä"),
+            (
+                LONG_ESCAPE,
+                {"Content-Type": "text/plain; charset=iso-2022-jp"},
+                LONG_ESCAPE.decode(),
+            ),
         ],
     )
     async def test_all_else_is_text(self, world: World, receiver: Receiver, body, headers, seen):

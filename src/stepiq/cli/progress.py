@@ -62,6 +62,8 @@ class PlainProgress:
         self._is_mid_line = False
         self._unfinished: dict[str, str] = {}
         """The incomplete line of each step in a branch."""
+        self._calls: dict[str, int] = {}
+        """The number of the last call of each step that has sent text."""
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
         match kind:
@@ -83,10 +85,15 @@ class PlainProgress:
         self._end_line()
 
     def _text(self, data: Mapping[str, Any]) -> None:
+        label, call = self._labels.of(data), data.get("call", 1)
+        if self._calls.get(label, call) != call:
+            # The text of another call begins on a new line.
+            self._finish(label)
+            self._end_line()
+        self._calls[label] = call
         if not data.get("branch"):
             self._write(str(data["text"]))
             return
-        label = self._labels.of(data)
         *lines, rest = (self._unfinished.get(label, "") + str(data["text"])).split("\n")
         self._end_line()
         for line in lines:
@@ -121,6 +128,7 @@ class _Flight:
     """A step in progress."""
 
     spinner: Spinner
+    call: int = 1
     text: str = ""
 
 
@@ -136,7 +144,7 @@ class LiveProgress:
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
         match kind:
             case "step.delta":
-                self._add(self._labels.of(data), str(data["text"]))
+                self._add(self._labels.of(data), data)
             case "step.status" if data["status"] == "running":
                 self._begin(self._labels.of(data), data)
             case "step.status":
@@ -162,9 +170,11 @@ class LiveProgress:
             self._live.start()
         self._live.update(self._picture())
 
-    def _add(self, label: str, text: str) -> None:
-        if self._live is not None and label in self._flights:
-            self._flights[label].text += text
+    def _add(self, label: str, data: Mapping[str, Any]) -> None:
+        if self._live is not None and (flight := self._flights.get(label)) is not None:
+            if (call := data.get("call", 1)) != flight.call:
+                flight.call, flight.text = call, ""
+            flight.text += str(data["text"])
             self._live.update(self._picture())
 
     def _picture(self) -> RenderableType:

@@ -10,13 +10,18 @@ def checked_base(url: str) -> str:
     """The URL of a model provider, unchanged.
 
     Raises:
-        ValueError: it is not a complete http or https URL.
+        ValueError: it is not a complete http or https URL, or contains a user name or password. The message does not
+            contain it.
     """
     try:
         parts = urlsplit(url)
         is_complete = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        has_user = "@" in parts.netloc
     except ValueError:
-        is_complete = False
+        is_complete = has_user = False
+    if has_user:
+        # They would not be sent, but error messages quote the URL.
+        raise ValueError("remove the user name and password. Set the key of the provider instead")
     if not is_complete:
         raise ValueError(
             "use a complete URL that begins with `http://` or `https://`, such as `http://127.0.0.1:11434`"

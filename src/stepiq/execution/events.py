@@ -122,7 +122,8 @@ class StepDeltaData(ExecutionKey):
     """The data of `StepDeltaEvent`."""
 
     attempt: int
-    """The number of the attempt. With a new one, the text starts from the beginning."""
+    call: NotRequired[int]
+    """The number of the call, from 2. A new `attempt` or `call` starts a new text."""
     text: str
 
 
@@ -161,7 +162,7 @@ class StepStatusEvent:
 
 @dataclass(frozen=True, slots=True)
 class StepDeltaEvent:
-    """Text of a model while it is generated. It is streamed, but not recorded."""
+    """Text of a model while it is generated. It is not recorded."""
 
     data: StepDeltaData
     type: Literal[EventType.STEP_DELTA] = EventType.STEP_DELTA
@@ -219,8 +220,10 @@ def step_status(
     return StepStatusEvent({**which, "status": str(status), **facts})
 
 
-def step_delta(which: ExecutionKey, attempt: int, text: str) -> StepDeltaEvent:
+def step_delta(which: ExecutionKey, attempt: int, text: str, *, call: int = 1) -> StepDeltaEvent:
     """A model has generated more text."""
+    if call > 1:
+        return StepDeltaEvent({**which, "attempt": attempt, "call": call, "text": text})
     return StepDeltaEvent({**which, "attempt": attempt, "text": text})
 
 

@@ -57,6 +57,8 @@ class AnswerEnding:
     output_tokens: int
     reasoning: tuple[ReasoningPart, ...] = ()
     calls: tuple[ReceivedCall, ...] = ()
+    is_within_thoughts: bool = False
+    """Whether the answer ended before its thoughts."""
 
 
 class StreamedAnswer(ABC):

@@ -25,6 +25,8 @@ MAX_EVENT_BYTES = 2 * 1024 * 1024
 MAX_EVENT_LINES = 1_000
 """Most ends of lines in an event. Providers send two or three lines. Anthropic's library copies what it has of an event
 for each line."""
+MAX_LISTING_BYTES = 4 * 1024 * 1024
+"""Largest list of models, which is one JSON document."""
 MAX_TOKENS = 1_000_000_000
 """Most tokens that a provider can report for a call. A larger number is an error of the provider."""
 
@@ -54,8 +56,12 @@ def bound(reply: httpx2.Response, place: FailurePlace) -> None:
     # and some encodings take minutes to decode.
     reply.encoding = "utf-8"
     stream = cast(httpx2.AsyncByteStream, reply.stream)
-    is_error = reply.status_code >= _FIRST_ERROR_STATUS
-    reply.stream = _Beginning(stream) if is_error else _Limited(stream, place)
+    if reply.status_code >= _FIRST_ERROR_STATUS:
+        reply.stream = _Beginning(stream)
+    elif reply.request.method == "GET":
+        reply.stream = _Listing(stream, place)
+    else:
+        reply.stream = _Limited(stream, place)
 
 
 def answer_too_large(place: FailurePlace) -> ProviderError:
@@ -72,6 +78,14 @@ def _event_too_large(place: FailurePlace) -> ProviderError:
         "output_too_large",
         f"An event in the answer of {place.subject} is larger than {MAX_EVENT_BYTES:,} bytes, or has more than"
         f" {MAX_EVENT_LINES:,} lines, which is more than stepIQ reads. Try again, or use another model.",
+    )
+
+
+def _listing_too_large(place: FailurePlace) -> ProviderError:
+    return ProviderError(
+        "provider_error",
+        f"The list of models of {place.subject} is larger than {MAX_LISTING_BYTES:,} bytes, which is more than stepIQ"
+        f" reads. Check that {place.url} is the address of a server that speaks {place.protocol}.",
     )
 
 
@@ -139,6 +153,21 @@ class _Beginning(_Pieces):
         kept = piece[: self._left]
         self._left -= len(kept)
         return kept or None
+
+
+class _Listing(_Pieces):
+    """A list of models. Raises an error if it exceeds its limit."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, place: FailurePlace) -> None:
+        super().__init__(stream)
+        self._place = place
+        self._left = MAX_LISTING_BYTES
+
+    def take(self, piece: bytes) -> bytes | None:
+        self._left -= len(piece)
+        if self._left < 0:
+            raise _listing_too_large(self._place)
+        return piece
 
 
 class _Limited(_Pieces):

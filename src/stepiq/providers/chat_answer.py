@@ -5,8 +5,8 @@ https://platform.openai.com/docs/api-reference/chat-streaming
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from stepiq.core.control_characters import storable
@@ -32,6 +32,7 @@ from stepiq.providers.failures import (
 from stepiq.providers.parts import ReasoningPart
 from stepiq.providers.places import FailurePlace
 from stepiq.providers.replies import ProviderReply
+from stepiq.providers.thought_tags import ThoughtTags
 
 if TYPE_CHECKING:
     import httpx2
@@ -55,8 +56,6 @@ _STATUSES = {
     "rate_limit_exceeded": 429,
 }
 """The HTTP status of errors that a server may also report within an answer, where it has no status."""
-_THOUGHTS_BEGIN = "<think>"
-_THOUGHTS_END = "</think>"
 
 
 class ChatAnswer(StreamedAnswer):
@@ -77,12 +76,19 @@ class ChatAnswer(StreamedAnswer):
         self._usage: dict[str, Any] = {}
         self._reason: str | None = None
         self._refusal: list[str] = []
-        self._is_thinking = False
+        self._tags = ThoughtTags()
         self._thoughts: list[str] = []
         self._calls = CallReader()
         self._chunks = 0
 
     async def pieces(self) -> AsyncGenerator[Piece]:
+        async with aclosing(self._received()) as received:
+            async for piece in received:
+                yield piece
+        for piece in self._sorted(self._tags.end()):
+            yield piece
+
+    async def _received(self) -> AsyncGenerator[Piece]:
         reader = EventReader()
         received = self._response.aiter_raw()
         async for part in received:
@@ -112,10 +118,23 @@ class ChatAnswer(StreamedAnswer):
             refusal="".join(self._refusal) or None,
             input_tokens=self._number("input tokens", self._usage.get("prompt_tokens")),
             cached_tokens=self._number("cached tokens", details.get("cached_tokens")),
-            output_tokens=self._number("output tokens", self._usage.get("completion_tokens")),
+            output_tokens=self._output_tokens(),
             reasoning=(ReasoningPart(storable("".join(self._thoughts))),) if self._thoughts else (),
             calls=self._calls.calls(),
+            is_within_thoughts=self._tags.is_open,
         )
+
+    def _output_tokens(self) -> int:
+        """Tokens of the answer and of thoughts.
+
+        OpenAI's `completion_tokens` include the thoughts. Other servers report them separately, but in the total.
+        """
+        completion = self._number("output tokens", self._usage.get("completion_tokens"))
+        prompt = self._number("input tokens", self._usage.get("prompt_tokens"))
+        details = _object(self._usage.get("completion_tokens_details"))
+        thoughts = _count(details.get("reasoning_tokens") or self._usage.get("reasoning_tokens"))
+        total = _count(self._usage.get("total_tokens"))
+        return max(completion, min(total - prompt, completion + thoughts))
 
     def _pieces_in(self, data: bytes) -> Iterator[Piece]:
         try:
@@ -151,28 +170,15 @@ class ChatAnswer(StreamedAnswer):
         if isinstance(thoughts, str) and thoughts:
             yield self._thought(thoughts)
         for text, is_thought in _texts_of(delta.get("content")):
-            piece = self._thought(text) if is_thought else self._text(text)
-            if piece is not None:
-                yield piece
+            yield from self._sorted([(text, True)] if is_thought else self._tags.feed(text))
         for call in _objects(delta.get("tool_calls")):
             yield OtherPiece(self._calls.take(call))
             if self._calls.is_full:
                 raise too_many_calls(self._place, MAX_CALLS)
 
-    def _text(self, text: str) -> Piece | None:
-        """A piece of the answer or of thoughts, which some models send before it, between two tags.
-
-        Each tag is one token, so it is always a piece of its own.
-        """
-        if text == _THOUGHTS_BEGIN:
-            self._is_thinking = True
-            return None
-        if not self._is_thinking:
-            return text
-        if text == _THOUGHTS_END:
-            self._is_thinking = False
-            return None
-        return self._thought(text)
+    def _sorted(self, texts: Iterable[tuple[str, bool]]) -> Iterator[Piece]:
+        for text, is_thought in texts:
+            yield self._thought(text) if is_thought else text
 
     def _thought(self, text: str) -> ReasoningPiece:
         self._thoughts.append(text)
@@ -231,6 +237,10 @@ def _texts_of(content: object) -> Iterator[tuple[str, bool]]:
             text = each.get("text")
             if each.get("type") == "text" and isinstance(text, str) and text:
                 yield text, is_thought
+
+
+def _count(value: object) -> int:
+    return value if type(value) is int else 0
 
 
 def _objects(value: object) -> Iterator[dict[str, Any]]:

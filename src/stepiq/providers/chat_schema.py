@@ -23,10 +23,13 @@ _KEYWORDS = frozenset(
 )
 """Later models guarantee more, such as `minimum` and `pattern`. The name of a model does not say which ones do."""
 
+_KINDS = frozenset({"$ref", "anyOf", "const", "enum", "type"})
+"""Each schema needs one of these. OpenAI rejects a schema of any value."""
+
 
 def is_strict(schema: dict[str, Any]) -> bool:
     """Whether OpenAI accepts and guarantees this schema. With another one, it rejects a strict request."""
-    return schema.get("type") == "object" and _fits(schema)
+    return schema.get("type") == "object" and "anyOf" not in schema and _fits(schema)
 
 
 def _fits(schema: object) -> bool:
@@ -35,8 +38,7 @@ def _fits(schema: object) -> bool:
     given = cast("dict[str, Any]", schema)
     if not _KEYWORDS.issuperset(given):
         return False
-    is_object = given.get("type") == "object" or "properties" in given
-    if is_object and not _is_closed(given):
+    if not _is_complete(given):
         return False
     inner: list[object] = []
     for name in ("properties", "$defs", "definitions"):
@@ -51,6 +53,15 @@ def _fits(schema: object) -> bool:
     if "items" in given:
         inner.append(given["items"])
     return all(map(_fits, inner))
+
+
+def _is_complete(schema: dict[str, Any]) -> bool:
+    """Whether the schema says what a value is, and what an object or an array contains."""
+    types = schema.get("type")
+    names = cast("list[object]", types) if isinstance(types, list) else [types]
+    if ("object" in names or "properties" in schema) and not _is_closed(schema):
+        return False
+    return not _KINDS.isdisjoint(schema) and ("array" not in names or "items" in schema)
 
 
 def _is_closed(schema: dict[str, Any]) -> bool:

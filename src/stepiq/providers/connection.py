@@ -2,11 +2,12 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from stepiq.core.http import USER_AGENT, Client, operator_client
+from stepiq.core.http import SENDING, USER_AGENT, Client, operator_client
 from stepiq.providers import bounds, questions, streams
 from stepiq.providers.answers import ReasoningPiece, StreamedAnswer
 from stepiq.providers.base import (
@@ -37,6 +38,9 @@ _SENT_HEADERS = frozenset(
     }
 )
 _LISTING_SECONDS = 15
+
+_sending: ContextVar[Callable[[], None] | None] = ContextVar("sending", default=None)
+"""Called when the request of the current call begins to be written."""
 
 
 class ProviderConnection(ABC):
@@ -100,7 +104,13 @@ class ProviderConnection(ABC):
         """One streamed call; see `base.Model.stream`."""
         place = self.endpoint.place.of(name)
         hide = hiding(self.endpoint.api_key, request.redact)
-        progress.input_chars = questions.size(request)
+        size = questions.size(request)
+
+        def charge() -> None:
+            progress.input_chars = size
+
+        # Not before there is a connection: a call that is cancelled earlier costs nothing.
+        _sending.set(charge)
         try:
             async with AsyncExitStack() as stack:
                 try:
@@ -193,6 +203,7 @@ class ProviderConnection(ABC):
             request.headers["connection"] = "close"
         # Some libraries set their own timeouts, or none, not even for connecting.
         request.extensions["timeout"] = self.http.timeout.as_dict()
+        request.extensions[SENDING] = _sending.get()
 
     async def note(self, reply: "httpx2.Response") -> None:
         """Called with each response before its body is read."""

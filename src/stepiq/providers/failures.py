@@ -49,6 +49,18 @@ def stopped(place: FailurePlace, quoted: str, hide: Hide) -> ProviderError:
     )
 
 
+def only_thoughts(place: FailurePlace) -> ProviderError:
+    """The answer consists of thoughts that have no end."""
+    return ProviderError(
+        "provider_error",
+        f"{place.subject} ended its answer within its thoughts: `</think>` is missing. Run the step again, or use"
+        " another `model`.",
+        # Another answer may be complete.
+        retryable=True,
+        status=200,
+    )
+
+
 def refused(place: FailurePlace, quoted: str, hide: Hide) -> ProviderError:
     """The model, or a filter of its input or output, refused to answer."""
     return ProviderError(

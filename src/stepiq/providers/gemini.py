@@ -37,8 +37,9 @@ class GeminiConnection(LibraryConnection):
         return [str(entry["name"]).removeprefix("models/") for entry in entries]
 
     def build(self, name: str) -> "Model[Any]":
-        from pydantic_ai.models.google import GoogleModel
         from pydantic_ai.providers.google import GoogleProvider
+
+        from stepiq.providers.gemini_model import SingleRequestModel
 
         if not _NAMES.fullmatch(name):
             raise ProviderError(
@@ -46,7 +47,7 @@ class GeminiConnection(LibraryConnection):
                 f"{self.endpoint.place.label} has no model `{name}`. Names can only contain letters, digits and . _ - /. Use"
                 " another `model`. `stepiq models --all` lists the known ones.",
             )
-        return GoogleModel(name, provider=GoogleProvider(client=self.client))
+        return SingleRequestModel(name, provider=GoogleProvider(client=self.client))
 
     def make_client(self) -> "Client":
         from google.genai.client import Client

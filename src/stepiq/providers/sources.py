@@ -19,6 +19,7 @@ from stepiq.providers import catalogue
 from stepiq.providers.base import ProviderError
 from stepiq.providers.catalogue import CatalogueEntry, PriceList, Prices
 from stepiq.providers.local import MAX_OUTPUT_TOKENS, LocalServer, local_unavailable
+from stepiq.providers.local_fetch import WeightsFetch
 from stepiq.providers.local_weights import CONTEXT_WINDOW, MODEL_NAME, LocalModelUnavailable
 from stepiq.providers.places import Endpoint, FailurePlace
 from stepiq.providers.pool import ConnectionPool
@@ -226,7 +227,8 @@ class LocalSource(ModelSource):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__("local", "Local model")
-        self._servers = [LocalServer(settings.cache_path) for _ in range(_LOCAL_PROCESSES)]
+        self._weights = WeightsFetch(settings.cache_path)
+        self._servers = [LocalServer(self._weights) for _ in range(_LOCAL_PROCESSES)]
         self._idle = set(range(_LOCAL_PROCESSES))
         self._places = FairSemaphore(
             _LOCAL_PROCESSES,
@@ -261,6 +263,7 @@ class LocalSource(ModelSource):
                 self._idle.add(number)
 
     async def close(self) -> None:
+        await self._weights.close()
         for server in self._servers:
             await server.close()
 
@@ -269,6 +272,13 @@ class LocalSource(ModelSource):
             return await server.connection()
         except LocalModelUnavailable as error:
             raise ProviderError("provider_error", error.message) from None
+        except OSError as error:
+            raise ProviderError(
+                "provider_error",
+                f"The local model could not be started: {error.strerror}. Check that this machine has free memory, and"
+                " that the server may start processes and open files. Run the step again later.",
+                retryable=True,
+            ) from None
 
 
 def build_sources(settings: Settings) -> dict[str, ModelSource]:

@@ -20,6 +20,7 @@ from stepiq.providers.failures import (
     broken_off,
     call_cut_off,
     call_unusable,
+    only_thoughts,
     refused,
     stopped,
 )
@@ -99,6 +100,8 @@ def finished(
         raise refused(place, str(ending.refusal or ending.reason), hide)
     if ending.finish_reason == "error":
         raise stopped(place, str(ending.reason), hide)
+    if ending.is_within_thoughts and ending.finish_reason in ("stop", None) and not ending.calls:
+        raise only_thoughts(place)
     text = progress.text
     parts: list[AnswerPart] = [*ending.reasoning]
     if text:

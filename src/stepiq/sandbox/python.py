@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from pydantic_monty import (
     Monty,
@@ -86,7 +86,9 @@ def _call(session: MontySession, job: Job, data: object, printed: Printed) -> Pr
         printed.write(text)
 
     session.feed_run(PRELUDE, print_callback=show)
-    session.feed_run(job.source, print_callback=show)
+    # The value of the last statement is not used, and may have no equivalent here, such as a set of the code's objects.
+    with suppress(TypeError):
+        session.feed_run(job.source, print_callback=show)
     told = session.feed_run(CALL, inputs={INPUT_NAME: data}, print_callback=show)
     match str(told)[:1], str(told)[1:]:
         case "R", text:

@@ -383,14 +383,15 @@ class StepDeltaData(ApiModel):
     iteration: int
     """The number of the execution, from 1."""
     attempt: int
-    """The number of the attempt. With a new one, the text starts from the beginning."""
     text: str
     branch: str | None = None
     """Only inside a `parallel`: `2/0` is the first branch inside the third."""
+    call: int | None = None
+    """The number of the call, from 2. A new `attempt` or `call` starts a new text."""
 
 
 class StepDeltaEvent(ApiModel):
-    """Text of a model while it is generated. It is streamed, but not recorded."""
+    """Text of a model while it is generated. It is not recorded."""
 
     type: Literal["step.delta"]
     data: StepDeltaData

@@ -3,6 +3,7 @@
 `operator_client` is for addresses that the operator configures, `guarded_client` for all URLs from tenants.
 """
 
+from stepiq.core.http.connection import SENDING
 from stepiq.core.http.errors import (
     EgressBlocked,
     HeaderInvalid,
@@ -23,6 +24,7 @@ from stepiq.core.http.resolver import Resolver, SystemResolver
 from stepiq.core.http.urls import check_url, mask_host
 
 __all__ = [
+    "SENDING",
     "USER_AGENT",
     "Client",
     "EgressBlocked",

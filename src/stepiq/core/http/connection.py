@@ -20,6 +20,9 @@ BUFFER_BYTES = 64 * 1024
 
 _TOO_LARGE = "The headers of the response are too large."
 
+SENDING = "stepiq.sending"
+"""Extension of requests: a function without parameters, called when the request begins to be written."""
+
 Origin = tuple[str, str, int]
 """Scheme, host and port."""
 
@@ -149,6 +152,8 @@ class HttpConnection(asyncio.Protocol):
         response = self._response = IncomingResponse(self, head, timeouts.get("read"))
         self._is_sent = self._has_length = False
         self._head_bytes = 0
+        if sending := request.extensions.get(SENDING):
+            sending()
         try:
             await self._send(request, head, timeouts.get("write"))
             await response.began()

@@ -177,6 +177,7 @@ class _Attempts:
         )
         # A step has one reservation, and the replies are recorded in order.
         async with self._one_call:
+            await self._text.begin(call.number)
             return await CHAIN(call)
 
     async def _begin(self, call: Call) -> None:

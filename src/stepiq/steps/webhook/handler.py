@@ -121,7 +121,7 @@ def _content(body: bytes, content_type: str) -> Json:
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/json" or kind.endswith("+json"):
         try:
-            return json.loads(body)
+            return json.loads(body.removeprefix(codecs.BOM_UTF8))
         except MalformedJson:
             return _text(body, content_type)
     return _text(body, content_type)
@@ -135,15 +135,26 @@ def _is_json(body: bytes) -> bool:
 
 
 def _text(body: bytes, content_type: str) -> str:
-    named = content_type.partition("charset=")[2].partition(";")[0].strip(" \"'")
-    decoder = codecs.getincrementaldecoder(_charset(named))("replace")
+    named = content_type.lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
+    charset = _charset(named)
+    try:
+        text = _decoded(body, charset)
+    except UnicodeError:
+        # Some decoders raise although errors are to be replaced: those of UTF-16 and UTF-32 without a byte order mark,
+        # and of ISO-2022 after a long unknown escape sequence.
+        text = _decoded(body, f"{charset}-le" if charset in ("utf-16", "utf-32") else "utf-8")
+    # The store cannot hold U+0000.
+    return text.replace("\x00", "\ufffd")
+
+
+def _decoded(body: bytes, charset: str) -> str:
+    decoder = codecs.getincrementaldecoder(charset)("replace")
     # In pieces, because some decoders take half a second for a megabyte without releasing the GIL.
     pieces = [
         decoder.decode(body[start : start + _PIECE_BYTES])
         for start in range(0, len(body), _PIECE_BYTES)
     ]
-    # The store cannot hold U+0000.
-    return "".join([*pieces, decoder.decode(b"", final=True)]).replace("\x00", "\ufffd")
+    return "".join([*pieces, decoder.decode(b"", final=True)])
 
 
 def _charset(named: str) -> str:

@@ -48,9 +48,11 @@ export class Backlog {
   #addText(event: StreamEvent): void {
     const key = stepOf(event);
     const earlier = this.#texts.get(key);
-    const isSameAttempt =
-      earlier !== undefined && read(earlier, "attempt") === read(event, "attempt");
-    const text = `${isSameAttempt ? read(earlier, "text") : ""}${read(event, "text")}`;
+    const isSameCall =
+      earlier !== undefined &&
+      read(earlier, "attempt") === read(event, "attempt") &&
+      read(earlier, "call") === read(event, "call");
+    const text = `${isSameCall ? read(earlier, "text") : ""}${read(event, "text")}`;
     this.#texts.set(key, { ...event, data: { ...(event.data as object), text } });
   }
 }

@@ -97,6 +97,18 @@ test("a tab that joins gets the text of the step that runs, once", async () => {
   ]);
 });
 
+test("a tab that joins gets only the text of the last call of an attempt", async () => {
+  const first = open();
+  server.record(recorded(1));
+  server.record(text("Good"), text("Hel", "a", 2), text("lo", "a", 2));
+  await vi.waitFor(() => expect(first.events).toHaveLength(4));
+
+  const second = open({ after: 1 });
+
+  await vi.waitFor(() => expect(second.events).toHaveLength(1));
+  expect(second.events[0]?.data).toMatchObject({ text: "Hello", call: 2 });
+});
+
 test("the text of a step that has ended is not repeated", async () => {
   const first = open();
   server.record(text("Hello"));

@@ -43,11 +43,11 @@ export function recorded(id: number): StreamEvent {
   return { id, type: "step.log", data: { step_id: "a", message: `Event ${id}` } };
 }
 
-export function text(piece: string, step = "a"): StreamEvent {
+export function text(piece: string, step = "a", call?: number): StreamEvent {
   return {
     id: null,
     type: "step.delta",
-    data: { step_id: step, iteration: 1, attempt: 1, text: piece },
+    data: { step_id: step, iteration: 1, attempt: 1, call, text: piece },
   };
 }
 

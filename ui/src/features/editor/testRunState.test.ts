@@ -3,10 +3,10 @@ import { afterEvent, NOT_STARTED, type TestEvent } from "./testRunState";
 
 const step = (data: object): TestEvent =>
   ({ type: "step.status", data: { step_id: "a", iteration: 1, ...data } }) as TestEvent;
-const text = (attempt: number, written: string): TestEvent =>
+const text = (attempt: number, written: string, call?: number): TestEvent =>
   ({
     type: "step.delta",
-    data: { step_id: "a", iteration: 1, attempt, text: written },
+    data: { step_id: "a", iteration: 1, attempt, call, text: written },
   }) as TestEvent;
 const run = (data: object): TestEvent => ({ type: "run.status", data }) as TestEvent;
 
@@ -22,6 +22,12 @@ test("text is collected, and starts again with a new attempt", () => {
   expect(events.reduce(afterEvent, NOT_STARTED).steps).toMatchObject([
     { text: "Fern", attempt: 2 },
   ]);
+});
+
+test("text starts again with another call in the same attempt", () => {
+  const events = [text(1, "Moss"), text(1, "Fe", 2), text(1, "rn", 2)];
+
+  expect(events.reduce(afterEvent, NOT_STARTED).steps).toMatchObject([{ text: "Fern" }]);
 });
 
 test("iterations and branches are steps of their own, in their order", () => {

@@ -7,6 +7,7 @@ export type TestStep = {
   stepId: string;
   status: Schemas["StepStatus"];
   attempt: number;
+  call?: number | undefined;
   /** What a model has written so far. */
   text: string;
   durationMs: number | null;
@@ -55,8 +56,9 @@ export function afterEvent(state: TestRunState, event: TestEvent): TestRunState 
 }
 
 function afterText(step: TestStep, data: Schemas["StepDeltaData"]): TestStep {
-  const isSame = data.attempt === step.attempt;
-  return { ...step, attempt: data.attempt, text: isSame ? step.text + data.text : data.text };
+  const { attempt, call } = data;
+  const isSame = attempt === step.attempt && call === step.call;
+  return { ...step, attempt, call, text: isSame ? step.text + data.text : data.text };
 }
 
 function afterStatus(step: TestStep, data: Schemas["StepStatusData"]): TestStep {

@@ -13,8 +13,8 @@ function manualStore(): RunStore {
   );
 }
 
-function delta(text: string, attempt = 1): StreamedEvent {
-  const data = { run_id: "r", created_at: at(0), step_id: "a", iteration: 1, attempt, text };
+function delta(text: string, attempt = 1, call?: number): StreamedEvent {
+  const data = { run_id: "r", created_at: at(0), step_id: "a", iteration: 1, attempt, call, text };
   return { type: "step.delta", data } as StreamedEvent;
 }
 
@@ -89,6 +89,17 @@ describe("answers", () => {
     store.apply(delta("Hello", 2));
     store.apply(delta("late piece of the first", 1));
     expect(store.answer("a||1")).toMatchObject({ text: "Hello", attempt: 2 });
+  });
+
+  test("another call in the same attempt starts from the beginning", () => {
+    const store = manualStore();
+    store.apply(stepStatus(1, "a", "running", { attempt: 1 }));
+
+    store.apply(delta("Good "));
+    store.apply(delta("Hel", 1, 2));
+    store.apply(delta("lo", 1, 2));
+
+    expect(store.answer("a||1")).toMatchObject({ text: "Hello", isPartial: false });
   });
 
   test("after an interruption, the text is marked as incomplete and continues", () => {

@@ -13,6 +13,7 @@ export type Head = Pick<Run, "status" | "started_at" | "completed_at" | "error">
 
 export type Answer = {
   attempt: number;
+  call?: number | undefined;
   text: string;
   /** Whether its beginning, or a piece of it, was sent while this page did not listen. */
   isPartial: boolean;
@@ -230,12 +231,14 @@ export class RunStore {
     if (row !== undefined && hasEnded(row)) return;
     const known = this.#answers.get(key);
     if (known !== undefined && known.attempt > data.attempt) return;
-    const isSame = known !== undefined && known.attempt === data.attempt;
-    const text = `${isSame ? known.text : ""}${data.text}`;
+    const isSameAttempt = known !== undefined && known.attempt === data.attempt;
+    const text = `${isSameAttempt && known.call === data.call ? known.text : ""}${data.text}`;
     this.#answers.set(key, {
       attempt: data.attempt,
+      call: data.call,
       text: text.slice(-MAX_ANSWER),
-      isPartial: (isSame ? known.isPartial : this.#joined.has(key)) || text.length > MAX_ANSWER,
+      isPartial:
+        (isSameAttempt ? known.isPartial : this.#joined.has(key)) || text.length > MAX_ANSWER,
     });
     this.#notifier.changed(`answer:${key}`);
   }

