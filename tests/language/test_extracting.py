@@ -20,6 +20,7 @@ SHOP: dict[str, Any] = {
     "two words": "é",
     "mixed": [True, 1, 1.0, "1", None, [1], [True], {"a": 1}],
     "limit": 10,
+    "large": [10**309, -(10**309), 1.5],
 }
 
 QUERIES = r"""
@@ -112,6 +113,8 @@ class TestAll:
             ("$.mixed[?@ == $.mixed[6]]", [[True]]),
             ("$.items[?search(@.name, '(')].n", []),
             ("$.items[?search('\\ud83d\\ude00', @.name)].n", []),
+            ("$.large[?@ == 1.5]", [1.5]),
+            ("$.large[?@ >= 1.5]", [10**309, 1.5]),
         ],
     )
     def test_it_keeps_to_the_standard_where_the_reference_does_not(self, text, found):

@@ -105,6 +105,12 @@ class Uint(int):
     __slots__ = ()
 
 
+class PlaceholderIndex(int):
+    """A numeric part of `{{path}}`: the index of an item, or the name of a field."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class TypeName:
     """A type as a value, such as `int`."""
@@ -185,7 +191,7 @@ def enter(value: Value) -> Value:
     if kind in _TAKEN_AS_THEY_ARE:
         return value
     if kind is int:
-        return value if -_INT_LIMIT <= value < _INT_LIMIT else _as_double(value)
+        return value if -_INT_LIMIT <= value < _INT_LIMIT else as_double(value)
     if kind is float:
         is_int = value.is_integer() and -_INT_LIMIT <= value < _INT_LIMIT
         return int(value) if is_int else value
@@ -194,7 +200,8 @@ def enter(value: Value) -> Value:
     raise EvaluationFailure("it reads a value that is not JSON data.")
 
 
-def _as_double(value: int) -> float:
+def as_double(value: float) -> float:
+    """A number as a double, which is infinite if the number is too large for one."""
     try:
         return float(value)
     except OverflowError:
@@ -214,7 +221,7 @@ def items_of(container: Value) -> Iterator[Value]:
 def key_of(value: Value) -> Any:
     """A value as the key of a map; `MISSING` if it cannot be a key."""
     kind = value.__class__
-    if kind in (str, int, Uint):
+    if kind in (str, int, Uint, PlaceholderIndex):
         return value
     if kind is bool:
         return BoolKey(value)
@@ -227,6 +234,8 @@ def lookup(container: Value, key: Value) -> Value:
     """The value at a key or an index, or `MISSING`."""
     kind = container.__class__
     if kind is dict:
+        if type(key) is PlaceholderIndex:
+            key = str(key)
         return enter(container[key]) if type(key) is str and key in container else MISSING
     if kind is Map:
         return container.get(key_of(key), MISSING)
