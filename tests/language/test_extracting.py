@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.core.json import Json
+from stepiq.language.expressions.values import EvaluationMeter
 from stepiq.language.extracting import ExtractError, Query, QuerySyntaxError
+from stepiq.language.templates import OverBudget
 from tests.support.pace import cpu_limit
 
 SHOP: dict[str, Any] = {
@@ -273,6 +275,10 @@ class TestLimits:
     def test_a_long_result_is_refused(self, text):
         with cpu_limit(0.5), pytest.raises(ExtractError, match="larger than 1,048,576 bytes"):
             Query.compile(text).all([["x" * 600_000], ["y" * 600_000]])
+
+    def test_looking_at_the_result_is_work(self):
+        with pytest.raises(OverBudget):
+            Query.compile("$.l").all({"l": [[1]] * 600}, meter=EvaluationMeter(budget=500))
 
     def test_a_long_path_is_shown_shortened(self):
         with pytest.raises(ExtractError) as caught:

@@ -69,6 +69,11 @@ class EvaluationMeter:
         if self._left < 0:
             self._look_up()
 
+    def spend_beyond_limit(self, operations: int) -> None:
+        """Charge for work that another limit bounds, so that it does not count towards the limit of operations."""
+        self._spent -= operations
+        self.spend(operations)
+
     def spend_reading(self, length: int) -> None:
         """Charge for characters that are read."""
         self.spend(1 + length // _READ_PER_OPERATION)
@@ -86,10 +91,10 @@ class EvaluationMeter:
                 f"it needs more than {self._limit:,} operations. Use fewer items or shorter strings, "
                 "or split the step."
             )
-        if self._pause is None:
-            # Without a pause function, only a budget ends the span before the limit.
+        if self._budget is not None:
             raise OverBudget
-        self._pause()
+        if self._pause is not None:
+            self._pause()
         self._span = self._left = self._next_span()
 
     def _next_span(self) -> int:
