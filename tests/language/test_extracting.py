@@ -277,8 +277,10 @@ class TestLimits:
             Query.compile(text).all([["x" * 600_000], ["y" * 600_000]])
 
     def test_looking_at_the_result_is_work(self):
+        value: dict[str, Any] = {"l": [[1]] * 600}
+
         with pytest.raises(OverBudget):
-            Query.compile("$.l").all({"l": [[1]] * 600}, meter=EvaluationMeter(budget=500))
+            Query.compile("$.l").all(value, meter=EvaluationMeter(budget=500))
 
     def test_a_long_path_is_shown_shortened(self):
         with pytest.raises(ExtractError) as caught:
