@@ -92,7 +92,7 @@ class TestEvaluate:
 
         assert caught.value.field == "set[3]"
         assert caught.value.message == (
-            "`input.big` cannot be evaluated: the values of `set` together are larger than "
+            "`input.big` cannot be evaluated: the combined result of `set` is larger than "
             "1,048,576 bytes. Select less data."
         )
 

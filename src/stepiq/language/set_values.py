@@ -92,7 +92,7 @@ class Setting:
                 expression, unless the combined result is too large.
         """
         meter = meter or EvaluationMeter(MAX_WORK)
-        room = Room("the values of `set` together are")
+        room = Room("the combined result of `set`")
         values: dict[Path, Json] = dict.fromkeys(self.expressions)
         try:
             room.measure(_fill(self.document, (), values), meter)

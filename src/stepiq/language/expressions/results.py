@@ -42,7 +42,7 @@ class Room:
         subject: what messages call it.
     """
 
-    def __init__(self, subject: str = "the result is") -> None:
+    def __init__(self, subject: str = "the result") -> None:
         self._subject = subject
         self._left = MAX_RESULT_BYTES
 
@@ -50,7 +50,7 @@ class Room:
         self._left -= size
         if self._left < 0:
             raise Exhausted(
-                f"{self._subject} larger than {MAX_RESULT_BYTES:,} bytes. Select less data."
+                f"{self._subject} is larger than {MAX_RESULT_BYTES:,} bytes. Select less data."
             )
 
     def measure(self, value: Value, meter: EvaluationMeter) -> None:
