@@ -85,6 +85,8 @@ class TestCheckPython:
             ("def main(input):\nreturn 1", 2, 1, "expected an indented block after function definition on line 1."),
             ("x = {'a' 'b' 1}", 1, 6, "invalid syntax. Perhaps you forgot a comma?"),
             ("x = 'é' +", 1, 10, "invalid syntax."),
+            ("x = 1\rdef main(:\r  pass", 1, 16, "invalid syntax."),
+            ("x = 1\r\n\rdef main(:\n  pass", 2, 11, "invalid syntax."),
             ("\ufeffx = 1", 1, 1, "invalid non-printable character U+FEFF."),
             ("def main(input): return '\0'", 1, 1, "source code string cannot contain null bytes."),
         ],
@@ -151,6 +153,18 @@ class TestCheckPython:
     def test_no_source_takes_long(self, source: str):
         with cpu_limit(1):
             check_python(source)
+
+    def test_a_main_after_a_carriage_return_is_told_where_it_is(self):
+        assert check_python("x = 1\r\ry = 2\ndef main(): pass") == (2, 1, ONE_ARGUMENT)
+
+    @pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+    @pytest.mark.parametrize("source", ["x = (", '"""a', "if x:", "x = \\", "def main():", "é ="])
+    def test_a_place_is_in_the_source(self, source: str, end: str):
+        text = f"{source}{end}y{end}"
+        found = check_python(text)
+
+        assert found is not None
+        assert found[0] <= text.count("\n") + 1
 
     @given(st.text())
     def test_no_text_fails_it(self, source: str):

@@ -211,6 +211,14 @@ class TestClockChanges:
             "2026-10-25T03:30+01:00",
         ]
 
+    @pytest.mark.parametrize("hours", ["0-23", "0-23/1", "0-11,12-23"])
+    @pytest.mark.parametrize("minutes", ["0", "30", "0,30"])
+    @pytest.mark.parametrize("start", ["2026-03-29T00:15", "2026-10-25T00:15"])
+    def test_every_hour_can_be_written_as_a_range(self, hours, minutes, start):
+        found = fires(f"{minutes} {hours} * * *", "Europe/Berlin", start, 8)
+
+        assert found == fires(f"{minutes} * * * *", "Europe/Berlin", start, 8)
+
     # A day on which clocks change, or one that could be.
     DAYS = (
         ("Europe/Berlin", "2026-03-29"),
@@ -347,6 +355,20 @@ class TestDescribe:
             ("30 14 1 * *", "At 14:30, on day 1 of the month"),
             ("0 0 * * fri", "At 00:00, only on Friday"),
             ("0 0 LW * *", "At 00:00, on the last weekday of the month"),
+            ("0 9 L,15 * *", "At 09:00, on day 15 and the last day of the month"),
+            ("0 9 LW,L * *", "At 09:00, on the last weekday and the last day of the month"),
+            ("0 9 L,15 * 5", "At 09:00, on day 15 and the last day of the month, or on Friday"),
+            ("0 9 */15 * 5", "At 09:00, on day 1, 16, and 31 of the month, only on Friday"),
+            ("0 9 1 * */4", "At 09:00, on day 1 of the month, only on Sunday and Thursday"),
+            ("0 9 1 * 5", "At 09:00, on day 1 of the month, or on Friday"),
+            ("0 9 1 * 1-5", "At 09:00, on day 1 of the month, or Monday through Friday"),
+            (
+                "0 9 L * 1#2",
+                "At 09:00, on the last day of the month, or on the second Monday of the month",
+            ),
+            ("0 9 1 * 1-7/1", "At 09:00"),
+            ("0 9 1-31 * 5", "At 09:00"),
+            ("0 9 1-31/1 * */2", "At 09:00, only on Sunday, Tuesday, Thursday, and Saturday"),
         ],
     )
     def test_it_speaks_english_with_a_clock_of_24_hours(self, expression, words):

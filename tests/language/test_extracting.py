@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.core.json import Json
+from stepiq.language.expressions.values import EvaluationMeter
 from stepiq.language.extracting import ExtractError, Query, QuerySyntaxError
+from stepiq.language.templates import OverBudget
 from tests.support.pace import cpu_limit
 
 SHOP: dict[str, Any] = {
@@ -20,6 +22,7 @@ SHOP: dict[str, Any] = {
     "two words": "é",
     "mixed": [True, 1, 1.0, "1", None, [1], [True], {"a": 1}],
     "limit": 10,
+    "large": [10**309, -(10**309), 1.5],
 }
 
 QUERIES = r"""
@@ -112,6 +115,8 @@ class TestAll:
             ("$.mixed[?@ == $.mixed[6]]", [[True]]),
             ("$.items[?search(@.name, '(')].n", []),
             ("$.items[?search('\\ud83d\\ude00', @.name)].n", []),
+            ("$.large[?@ == 1.5]", [1.5]),
+            ("$.large[?@ >= 1.5]", [10**309, 1.5]),
         ],
     )
     def test_it_keeps_to_the_standard_where_the_reference_does_not(self, text, found):
@@ -270,6 +275,12 @@ class TestLimits:
     def test_a_long_result_is_refused(self, text):
         with cpu_limit(0.5), pytest.raises(ExtractError, match="larger than 1,048,576 bytes"):
             Query.compile(text).all([["x" * 600_000], ["y" * 600_000]])
+
+    def test_looking_at_the_result_is_work(self):
+        value: dict[str, Any] = {"l": [[1]] * 600}
+
+        with pytest.raises(OverBudget):
+            Query.compile("$.l").all(value, meter=EvaluationMeter(budget=500))
 
     def test_a_long_path_is_shown_shortened(self):
         with pytest.raises(ExtractError) as caught:

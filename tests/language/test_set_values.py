@@ -4,7 +4,9 @@ import pytest
 
 from stepiq.core.json import Json, as_object
 from stepiq.language.expressions import ExpressionError
+from stepiq.language.expressions.values import EvaluationMeter
 from stepiq.language.set_values import Setting, SettingInvalid
+from stepiq.language.templates import OverBudget
 
 CONTEXT: dict[str, Any] = {
     "input": {"items": [{"n": 1}, {"n": 2}], "text": "{{env.KEY}}", "big": "x" * 300_000},
@@ -85,10 +87,27 @@ class TestEvaluate:
         assert caught.value.message.startswith("`input.nope` cannot be evaluated: ")
 
     def test_the_result_has_a_longest_length(self):
-        with pytest.raises(
-            ExpressionError, match="The values cannot be combined: the result is larger than"
-        ):
+        with pytest.raises(ExpressionError) as caught:
             Setting.compile([*["input.big"] * 4]).evaluate(CONTEXT)
+
+        assert caught.value.field == "set[3]"
+        assert caught.value.message == (
+            "`input.big` cannot be evaluated: the combined result of `set` is larger than "
+            "1,048,576 bytes. Select less data."
+        )
+
+    def test_a_name_that_cannot_be_stored_is_refused(self):
+        with pytest.raises(ExpressionError, match="half of a surrogate pair"):
+            Setting.compile({"\ud800": "1"}).evaluate({})
+
+    def test_values_that_are_passed_on_are_work(self):
+        setting = Setting.compile([*["input.list"] * 20])
+        context: dict[str, Any] = {"input": {"list": [[1]] * 400}}
+
+        with pytest.raises(OverBudget):
+            setting.evaluate(context, meter=EvaluationMeter(budget=500))
+
+        assert setting.evaluate(context) == [[[1]] * 400] * 20
 
     def test_all_expressions_share_the_work_they_may_do(self):
         numbers = "[" + ",".join("1" * 90) + "]"

@@ -270,6 +270,9 @@ class TestJumps:
         assert errors(*steps) == [("steps[0].on_error.goto", "conflict")]
 
 
+ENDING = {"id": "a", "type": "condition", "cases": [{"if": "true", "goto": "end"}], "else": "end"}
+
+
 def reading(expression: str, **more: Any) -> dict[str, Any]:
     return {"id": "reader", "type": "transform", "set": {"x": expression}, **more}
 
@@ -308,6 +311,32 @@ class TestNames:
         )
 
         assert said in message(*steps)
+
+    @pytest.mark.parametrize("more", [{}, {"on_error": {"goto": "a"}}])
+    @pytest.mark.parametrize("is_inside", [False, True])
+    def test_an_earlier_step_that_leads_elsewhere_is_not_called_later(self, more, is_inside):
+        step = reading("steps.a.output.goto")
+
+        found = message(
+            {**ENDING, **more},
+            {"id": "p", "type": "parallel", "steps": [step]} if is_inside else step,
+        )
+
+        assert (
+            "Step `a` never runs before this one, because no path leads from it to this step."
+            in found
+        )
+
+    def test_a_jump_that_goes_on_at_its_limit_leads_to_the_next_step(self):
+        jump = {"goto": "a", "on_limit": "next"}
+
+        assert errors({**ENDING, "on_error": jump}, reading("steps.a.output.goto")) == []
+
+    def test_a_branch_of_several_steps_may_have_the_type_null(self):
+        branch = {"id": "b", "type": None, "steps": [{"id": "c", **TEXT}]}
+        steps = ({"id": "p", "type": "parallel", "steps": [branch]}, reading("steps.b.output"))
+
+        assert errors(*steps) == []
 
     def test_from_inside_a_branch_later_ones_are_later_too(self):
         steps = (

@@ -5,6 +5,8 @@ import re
 import warnings
 from enum import StrEnum
 
+from stepiq.language.templates.lexer import position
+
 MAX_SOURCE_BYTES = 65_536
 """Longest source, in bytes of UTF-8."""
 MAX_PARSED_BYTES = 16_384
@@ -28,6 +30,8 @@ _ONE_ARGUMENT = "`main` must have one parameter, the step's input. Write `def ma
 # Besides its plain name, `main` may be defined by an escape sequence, by generated code, or on the global object.
 _MAY_DEFINE_MAIN = re.compile(r"main|\\|eval|Function|constructor|globalThis|this")
 _MAY_BIND_MAIN = re.compile(r"main|exec|eval|import")
+
+_LINE_END = re.compile(r"\r\n?|\n")
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -53,12 +57,14 @@ def check_python(source: str) -> Found | None:
             return None if _MAY_BIND_MAIN.search(source) else (1, 1, NO_PYTHON_MAIN)
         module = _parse(source)
     except SyntaxError as error:
-        return error.lineno or 1, max(error.offset or 1, 1), _not_valid(error.msg)
+        place = _place(source, error.lineno or 1, max(error.offset or 1, 1))
+        return *place, _not_valid(error.msg)
     except (RecursionError, MemoryError):
         return 1, 1, _TOO_DEEP
     except ValueError as error:
         return 1, 1, _not_valid(str(error))
-    return _check_main(module)
+    found = _check_main(module)
+    return found and (*_place(source, *found[:2]), found[2])
 
 
 def check_javascript(source: str) -> Found | None:
@@ -68,6 +74,14 @@ def check_javascript(source: str) -> Found | None:
     if _MAY_DEFINE_MAIN.search(source) is None:
         return 1, 1, NO_JAVASCRIPT_MAIN
     return None
+
+
+def _place(source: str, line: int, column: int) -> tuple[int, int]:
+    r"""Translate a place of Python, for which a lone `\r` ends a line too."""
+    if "\r" not in source:
+        return line, column
+    starts = [0, *(end.end() for end in _LINE_END.finditer(source))]
+    return position(source, starts[min(line, len(starts)) - 1] + column - 1)
 
 
 def _not_valid(why: str) -> str:

@@ -59,9 +59,11 @@ _ANY_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 # Every calendar that a year can have: it starts on one of seven weekdays and is a leap year or not.
 _CALENDARS = (2001, 2002, 2003, 2005, 2006, 2009, 2010, *range(2000, 2028, 4))
 _EVERY_HOUR = set(range(24))
+_EVERY_DAY = set(range(1, 32))
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
+_DAYS_IN_WORDS = {r"\bLW\b": "the last weekday", r"\bL\b": "the last day", "on day the": "on the"}
 _WORDS = cron_descriptor.Options(use_24hour_time_format=True, locale_code="en_US")
 
 
@@ -87,9 +89,12 @@ class Cron:
         """The moments after `after` at which it fires, in UTC, to the end of the calendar."""
         try:
             local = after.astimezone(self.zone)
-            sim = CronSim(
-                self.expression, local.replace(tzinfo=None) if self._by_wall_clock else local
-            )
+            if self._by_wall_clock:
+                sim = CronSim(self.expression, local.replace(tzinfo=None))
+            else:
+                # For other hours than `*`, such as `0-23`, the library would not keep the interval.
+                minute, _, *days = self.expression.split()
+                sim = CronSim(" ".join([minute, "*", *days]), local)
             while True:
                 shown = next(sim)
                 moment = _moment(shown, self.zone) if self._by_wall_clock else shown.astimezone(UTC)
@@ -302,11 +307,24 @@ def describe(expression: str) -> str:
         _written_out(place, text, values[place])
         for place, text in enumerate(expression.upper().split())
     ]
+    weekdays = {day % 7 for day in sim.weekdays if isinstance(day, int)}
+    if not sim.day_and and (sim.days >= _EVERY_DAY or len(weekdays) == 7):
+        fields[2] = fields[4] = "*"
+    # After the numbers, because the library does not replace it in a list.
+    fields[2] = ",".join(sorted(fields[2].split(","), key=lambda day: day.startswith("L")))
     try:
-        return cron_descriptor.ExpressionDescriptor(" ".join(fields), _WORDS).get_description()
+        words = cron_descriptor.ExpressionDescriptor(" ".join(fields), _WORDS).get_description()
     except cron_descriptor.FormatException:
         # The library for descriptions supports less syntax than the one for times.
         return f"At the times of {expression}"
+    for day, name in _DAYS_IN_WORDS.items():
+        words = re.sub(day, name, words)
+    if fields[2] != "*" and fields[4] != "*":
+        # The library always writes `or` before weekdays, or nothing.
+        word = "only" if sim.day_and else "or"
+        words = words.replace("of the month, or ", "of the month, ", 1)
+        words = words.replace("of the month, ", f"of the month, {word} ", 1)
+    return words
 
 
 def _wrong_count(fields: list[str]) -> str:

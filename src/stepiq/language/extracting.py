@@ -165,11 +165,10 @@ class Query:
     def _follow(
         self, value: Json, meter: EvaluationMeter | None, most: int | None = None
     ) -> list[Json]:
+        meter = meter or EvaluationMeter(MAX_OPERATIONS)
         try:
-            found = _Walk(value, meter or EvaluationMeter(MAX_OPERATIONS)).follow(
-                self.segments, value
-            )[:most]
-            Room().measure(found)
+            found = _Walk(value, meter).follow(self.segments, value)[:most]
+            Room().measure(found, meter)
         except (Exhausted, EvaluationFailure) as error:
             shown = self.source[:_MAX_SHOWN] + "…" * (len(self.source) > _MAX_SHOWN)
             raise ExtractError(f"`{shown}` cannot be evaluated: {error}") from None

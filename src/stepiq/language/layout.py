@@ -19,7 +19,7 @@ MAX_LEVELS = 8
 
 def is_sequence(entry: Json) -> TypeGuard[dict[str, Json]]:
     """Whether an entry of `steps` is a branch of several steps, written as `{id, steps: [...]}`."""
-    return is_object(entry) and "steps" in entry and "type" not in entry
+    return is_object(entry) and "steps" in entry and entry.get("type") is None
 
 
 @dataclass(slots=True, eq=False)
@@ -179,7 +179,9 @@ def _targets(node: Node) -> Iterator[int]:
     ways = list(_gotos(data))
     is_condition = data.get("type") == "condition"
     goes_on = not is_condition or data.get("else") in (None, NEXT) or "if" in data
-    goes_on = goes_on or data.get("on_error") == "continue"
+    on_error = data.get("on_error")
+    goes_on = goes_on or on_error == "continue"
+    goes_on = goes_on or (is_object(on_error) and on_error.get("on_limit") == NEXT)
     if goes_on or NEXT in ways:
         yield node.position + 1
     for way in ways:

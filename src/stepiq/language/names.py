@@ -240,8 +240,12 @@ def _refuse_step(step_id: str, layout: Layout, reader: _Reader) -> Finding:
     # A branch of several steps maps to its `parallel`.
     container = node if step_id in node.branch_ids else node.sequence.around
     here = layout.ids.get(reader.step_id or "")
+    around = [] if here is None else [here, *layout.around(here)]
+    beside = next((each for each in around if each.sequence is node.sequence), None)
     if step_id == reader.step_id:
         reason = "is this step, so it has no output yet"
+    elif beside is not None and node.position < beside.position:
+        reason = "never runs before this one, because no path leads from it to this step. Change a `goto`, or use another step"
     elif container is None or (here is not None and here.sequence is node.sequence):
         reason = "runs after this one, so it has no output yet"
     elif here is not None and container in layout.around(here):

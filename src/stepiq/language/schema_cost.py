@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from stepiq.core.json import Json, dumps
 from stepiq.language.data import is_array, is_object
@@ -41,9 +41,13 @@ _MAX_PARTS = 20_000
 
 _ONE_IN_PLACE = ("not", "if", "then", "else")
 _LIST_IN_PLACE = ("allOf", "anyOf", "oneOf")
+_MAP_IN_PLACE = ("dependentSchemas", "dependencies")
 _LEFT_OVER = ("unevaluatedProperties", "unevaluatedItems")
 _REST_OF_FIELDS = ("additionalProperties", "unevaluatedProperties")
 _REST_OF_ITEMS = ("items", "unevaluatedItems")
+_SAFE = "!$&'()*+,;=:@/?"
+"""Characters of a URI's fragment that are not percent-encoded, besides letters, digits and `-._~`."""
+_FRAGMENT = re.compile(rf"(?:[A-Za-z0-9._~{_SAFE}-]|%[0-9A-Fa-f]{{2}})*")
 
 
 class SchemaProblem(Exception):
@@ -142,11 +146,7 @@ class _Graph:
         self.has_choices = False
 
     def build(self, max_patterns: int) -> None:
-        self._refuse_foreign(self._document, ())
-        if self.patterns > max_patterns:
-            raise SchemaProblem(
-                (), "The schemas of this definition contain too many patterns. Remove some."
-            )
+        _refuse_foreign(self._document, ())
         length = len(dumps(self._document))
         waiting: list[tuple[dict[str, Json], Path]] = [(self._document, ())]
         while waiting:
@@ -155,6 +155,9 @@ class _Graph:
                 continue
             if len(self._parts) == _MAX_PARTS:
                 raise SchemaProblem((), "This schema has too many parts. Simplify it.")
+            # A part may also be data, if a reference leads to it.
+            _refuse_keywords(node, path)
+            self._count_patterns(node, max_patterns)
             if stray := stray_name(node, is_whole=not path):
                 raise SchemaProblem((*path, stray[0]), stray[1])
             part = self._parts[id(node)] = Part(path)
@@ -247,19 +250,12 @@ class _Graph:
         ways[node] = found
         return found
 
-    def _refuse_foreign(self, node: Json, path: Path) -> None:
-        if is_array(node):
-            for index, item in enumerate(node):
-                self._refuse_foreign(item, (*path, index))
-        if not is_object(node):
-            return
-        for key, value in node.items():
-            if key in ("pattern", "patternProperties"):
-                self.patterns += len(value) if is_object(value) else 1
-            if isinstance(value, str):
-                _refuse_keyword(key, value, (*path, key))
-            elif key not in ("const", "enum", "default", "examples"):
-                self._refuse_foreign(value, (*path, key))
+    def _count_patterns(self, node: dict[str, Json], max_patterns: int) -> None:
+        self.patterns += len(_map(node, "patternProperties")) + ("pattern" in node)
+        if self.patterns > max_patterns:
+            raise SchemaProblem(
+                (), "The schemas of this definition contain too many patterns. Remove some."
+            )
 
     def _children(
         self, node: dict[str, Json], path: Path
@@ -273,8 +269,9 @@ class _Graph:
         for key in _LIST_IN_PLACE:
             for index, item in enumerate(_list(node, key)):
                 yield item, (*path, key, index), None
-        for name, item in _map(node, "dependentSchemas").items():
-            yield item, (*path, "dependentSchemas", name), None
+        for key in _MAP_IN_PLACE:
+            for name, item in _map(node, key).items():
+                yield item, (*path, key, name), None
         yield from _children_below(node, path)
 
     def _resolve(self, reference: str, path: Path) -> tuple[Json, Path]:
@@ -282,12 +279,18 @@ class _Graph:
         target: Json = self._document
         found: Path = ()
         pointer = unquote(reference[1:])
+        if _FRAGMENT.fullmatch(reference[1:]) is None:
+            message = f"`$ref` is not a valid URI. Write `#{quote(pointer, _SAFE)}`."
+            raise SchemaProblem(path, message)
         if pointer and not pointer.startswith("/"):
             raise SchemaProblem(
                 path, "`$ref` must be a path in this schema, as in `#/$defs/address`."
             )
         for part in pointer.split("/")[1:]:
             name = part.replace("~1", "/").replace("~0", "~")
+            if is_object(target):
+                # `$id` and `$schema` also change the meaning of the parts inside.
+                _refuse_keywords(target, found)
             if is_array(target) and re.fullmatch("[0-9]{1,6}", name):
                 target = target[int(name)] if int(name) < len(target) else None
                 found = (*found, int(name))
@@ -299,6 +302,25 @@ class _Graph:
                 path, f"`{reference[:60]}` does not refer to a part of this schema."
             )
         return target, found
+
+
+def _refuse_foreign(node: Json, path: Path) -> None:
+    """Refuse keywords in all parts, including those that nothing refers to."""
+    if is_array(node):
+        for index, item in enumerate(node):
+            _refuse_foreign(item, (*path, index))
+    if not is_object(node):
+        return
+    _refuse_keywords(node, path)
+    for key, value in node.items():
+        if key not in ("const", "enum", "default", "examples"):
+            _refuse_foreign(value, (*path, key))
+
+
+def _refuse_keywords(node: dict[str, Json], path: Path) -> None:
+    for key, value in node.items():
+        if isinstance(value, str):
+            _refuse_keyword(key, value, (*path, key))
 
 
 def _refuse_keyword(key: str, value: str, path: Path) -> None:

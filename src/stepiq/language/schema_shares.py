@@ -36,8 +36,9 @@ _CODE_POINT = re.compile(r"\\u([0-9a-fA-F]{4})")
 """A character in the syntax of JSON Schema, which RE2 writes as `\\x{…}`."""
 
 _LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-_BY_NAME = ("properties", "dependentSchemas", "dependentRequired")
-_REPEATED = ("const", "enum", "pattern", "required", "dependentRequired")
+_DEPENDENT = ("dependentRequired", "dependencies")
+_BY_NAME = ("properties", "dependentSchemas", *_DEPENDENT)
+_REPEATED = ("const", "enum", "pattern", "required", *_DEPENDENT)
 """Keywords whose values are parts of errors."""
 
 
@@ -109,9 +110,10 @@ NAME: Place = ("name", None)
 def own_share(node: dict[str, Json], document_length: int) -> Share:
     """The share of a part, without those of the parts in it."""
     options = [*_items(node.get("enum")), *([node["const"]] if "const" in node else [])]
-    dependent = node.get("dependentRequired")
-    lists = dependent.values() if is_object(dependent) else ()
-    names = sum(len(_items(each)) for each in (node.get("required"), *lists))
+    lists = [node.get("required")]
+    for key in _DEPENDENT:
+        lists.extend(found.values() if is_object(found := node.get(key)) else ())
+    names = sum(len(_items(each)) for each in lists)
     errors = len(node) + names + len(options) // 10
     limits = [node[key] for key in _LIMITS if key in node]
     integer, fraction = _of_options(options)

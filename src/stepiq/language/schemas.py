@@ -121,6 +121,10 @@ def compile_schema(document: dict[str, Json], *, max_patterns: int) -> Schema:
             mask="",
         )
     except jsonschema_rs.ValidationError as error:
+        if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Referencing):
+            # References are checked already.
+            message = "`$id` is not a valid URI. Change or remove it."
+            raise SchemaProblem(("$id",), message) from None
         raise SchemaProblem(tuple(error.instance_path), _compile_message(error)) from None
     return Schema(document, validator, cost)
 

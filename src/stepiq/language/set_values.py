@@ -92,19 +92,19 @@ class Setting:
                 expression, unless the combined result is too large.
         """
         meter = meter or EvaluationMeter(MAX_WORK)
-        values: dict[Path, Json] = {}
+        room = Room("the combined result of `set`")
+        values: dict[Path, Json] = dict.fromkeys(self.expressions)
+        try:
+            room.measure(_fill(self.document, (), values), meter)
+        except (Exhausted, EvaluationFailure) as error:
+            raise ExpressionError(f"The values cannot be combined: {error}") from None
         for path, expression in self.expressions.items():
             try:
-                values[path] = expression.evaluate(context, meter=meter)
+                values[path] = expression.evaluate(context, meter=meter, room=room)
             except ExpressionError as error:
                 error.field = write_path(("set", *path))
                 raise
-        made = _fill(self.document, (), values)
-        try:
-            Room().measure(made)
-        except (Exhausted, EvaluationFailure) as error:
-            raise ExpressionError(f"The values cannot be combined: {error}") from None
-        return made
+        return _fill(self.document, (), values)
 
 
 def _problem(path: Path, source: str, message: str) -> SettingProblem:

@@ -102,6 +102,18 @@ class TestPlaceholders:
         assert evaluate(text) == value
 
     @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ("{{input.0}}", "a"),
+            ("'😀\u00e9' +\n  {{input.0}} + string(0)", "😀éa0"),
+            ("{{input.1.0}} + [0][0]", 7),
+            ("[optional.of(input)].map(x, {{x.0}})", ["a"]),
+        ],
+    )
+    def test_a_number_in_the_path_may_be_the_name_of_a_field(self, text, value):
+        assert evaluate(text, {"input": {"0": "a", "1": [7]}}) == value
+
+    @pytest.mark.parametrize(
         "text", ["'{{input.topic}}'", 'r"{{input.topic}}"', "'''{{input.topic}}'''"]
     )
     def test_braces_in_quotes_are_text(self, text):
@@ -186,6 +198,11 @@ class TestEvaluate:
             ("int", "the result is a type"),
             ("[int]", "the result is a type"),
             ("0.0 / 0.0", "the result is infinite or not a number"),
+            ("int(1.0 / 0.0)", "`int` takes finite numbers, but this is infinite or not a number."),
+            (
+                "uint(0.0 / 0.0)",
+                "`uint` takes finite numbers, but this is infinite or not a number.",
+            ),
             ("{1: 'a'}", "keys that are not strings"),
             ("{true: 'a'}", "keys that are not strings"),
             ("'a\\u0000'", "U+0000"),
@@ -275,6 +292,10 @@ class TestFailures:
             ("input[vars.key + 'x']", "`input` has no such key. If it may be absent, write `input[?key].orValue(…)`."),
             ("input.nothing.a", "`input.nothing` is null, which has no `a`"),
             ("input.nothing[0]", "`input.nothing` is null, which has no `0`. If it may be absent, write `input.nothing[?0].orValue(…)`."),
+            ("input[1]", "`input` has no `1`. The names of its fields are strings: `input['1']`."),
+            ("input[input.list[0]]", "`input` has no such key. The names of its fields are strings: `input[string(key)]`."),
+            ("{{input.1}}", "`input` has no `1`. If it may be absent, write `input[?\"1\"].orValue(…)`."),
+            ("{{input.list.7}}", "`input.list` has no item 7."),
             ("input.topic.a", "`input.topic` is a string, which has no fields."),
             ("input.topic.length", "Its length is `size(input.topic)`."),
             ("input.list.length", "`input.list` is a list, which has no fields. Its length is `size(input.list)`."),

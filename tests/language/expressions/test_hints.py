@@ -124,6 +124,7 @@ class TestRefusals:
             ("input.`a", 7, "This name is not closed."),
             ("\u201ca\u201d", 1, "straight quotes"),
             ("input.é", 7, "The character `é` is only allowed inside quotes."),
+            ("input.a\u00a0> 1", 8, "The character U+00A0 is only allowed inside quotes."),
             ("$.topic == 'x'", 1, "Write names without `$`: `input.topic`"),
             ("@x", 1, "The character `@` is only allowed"),
             ("'\\q'", 1, "for a backslash."),
@@ -212,7 +213,7 @@ class TestRefusals:
         compiled = engine().compile("optional.of(1).optMap(x, x)")
 
         with pytest.raises(Foreign):
-            decode(compiled.serialize())
+            decode(compiled.serialize(), lambda _: False)
 
     @pytest.mark.parametrize(
         ("complaint", "message"),

@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
+from stepiq.core.json import Json
 from stepiq.language.expressions import Expression, ExpressionError, ExpressionSyntaxError
 from stepiq.language.expressions.results import MAX_RESULT_BYTES
 from stepiq.language.expressions.values import MAX_OPERATIONS, EvaluationMeter
+from stepiq.language.templates import OverBudget
+from stepiq.language.templates.meter import OPERATIONS_PER_PAUSE
 from tests.support.pace import cpu_limit
 
 HUNDRED = "[" + ",".join("1" * 100) + "]"
@@ -143,6 +146,30 @@ class TestSizes:
         text = "x" * (MAX_RESULT_BYTES - 10)
 
         assert Expression.compile("input.x").evaluate({"input": {"x": text}}) == text
+
+    def test_looking_at_it_does_not_count_for_the_limit(self):
+        value: list[Json] = [[]] * 250_000
+
+        assert Expression.compile("input.x").evaluate({"input": {"x": value}}) is value
+
+    @pytest.mark.parametrize(
+        "value",
+        [[{"a": 1}] * 600, {str(n): 1 for n in range(20_000)}, [1] * 20_000, [[[[]]]] * 200],
+    )
+    def test_looking_at_it_is_work(self, value):
+        context = {"input": {"x": value}}
+
+        with pytest.raises(OverBudget):
+            Expression.compile("input.x").evaluate(context, meter=EvaluationMeter(budget=500))
+
+    def test_the_work_pauses(self):
+        pauses: list[int] = []
+        meter = EvaluationMeter(pause=lambda: pauses.append(1))
+        context: dict[str, Any] = {"input": {"x": [[1]] * 10_000}}
+
+        Expression.compile("input.x").evaluate(context, meter=meter)
+
+        assert len(pauses) >= 10_000 // OPERATIONS_PER_PAUSE
 
     def test_a_hostile_expression_takes_little_memory(self):
         expression = Expression.compile(f"{HUNDRED}.map(x, input.wide + input.short)")

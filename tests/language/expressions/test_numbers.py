@@ -80,6 +80,10 @@ class TestRounding:
             ("double(1000000000000000) + 1.0", 1_000_000_000_000_001),
             ("1e300 * 1.5", 1.5e300),
             ("5e-324 * 1.0", 5e-324),
+            ("string(0.0 + 0.0 / 0.0)", "NaN"),
+            ("string(0 - 0.0 / 0.0)", "NaN"),
+            ("string(1.0 / 0.0 - 1.0 / 0.0)", "NaN"),
+            ("string(1.0 + 1.0 / 0.0)", "Infinity"),
         ],
     )
     def test_a_result_that_needs_its_digits_keeps_them(self, text, expected):

@@ -86,6 +86,7 @@ ACCEPTED: list[dict[str, Any]] = [
     step("transform", set={"a": "1 + 1", "b": [None, True, 3, {"c": "input"}]}),
     step("transform", set=[]),
     step("condition", cases=[{"if": True, "goto": "next"}], **{"else": None}),
+    parallel(steps=[{"id": "c", "type": None, "steps": [INNER]}]),
     parallel(steps=[INNER, {"id": "c", "name": None, "steps": [{"id": "d", "prompt": "x"}]}]),
     parallel(for_each="input.list", step=INNER, steps=None, merge=None, max_concurrency=None),
     parallel(for_each=True, step=None, steps=[INNER], timeout_seconds=None),

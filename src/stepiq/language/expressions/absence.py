@@ -6,6 +6,7 @@ from stepiq.language.expressions.nodes import write_path
 from stepiq.language.expressions.values import (
     EvaluationFailure,
     Optional,
+    PlaceholderIndex,
     Value,
     is_list,
     is_map,
@@ -53,10 +54,17 @@ def fail_absent(
         raise EvaluationFailure(f"{holder} is {kind_of(value)}, which has no fields.{advice}")
     part = "such key" if is_computed else f"`{str(key)[:_MAX_SHOWN]}`"
     reason = f"is null, which has no {part}" if value is None else f"has no {part}"
-    raise EvaluationFailure(f"{holder} {reason}. {_advise(place, key, is_computed=is_computed)}")
+    raise EvaluationFailure(
+        f"{holder} {reason}. {_advise(place, value, key, is_computed=is_computed)}"
+    )
 
 
-def _advise(place: str, key: Value, *, is_computed: bool) -> str:
+def _advise(place: str, value: Value, key: Value, *, is_computed: bool) -> str:
+    if value.__class__ is dict and type(key) is PlaceholderIndex:
+        key = str(key)
+    elif value.__class__ is dict and isinstance(key_of(key), int):
+        written = "string(key)" if is_computed else f"'{key}'"
+        return f"The names of its fields are strings: `{place}[{written}]`."
     written = "[key]" if is_computed else write_path("", (key,))[: _MAX_SHOWN + 1]
     if written.startswith("["):
         return f"If it may be absent, write `{place}[?{written[1:]}.orValue(…)`."

@@ -26,7 +26,7 @@ def without_noise(value: float, scale: float) -> float:
         value: the result.
         scale: the largest operand or result, which bounds the error.
     """
-    if value.is_integer() or not math.isfinite(scale):
+    if value.is_integer() or not (math.isfinite(value) and math.isfinite(scale)):
         return value
     rounded = round(value, _DIGITS - 1 - math.floor(math.log10(scale)))
     return rounded if abs(value - rounded) <= _NOISE * math.ulp(scale) else value

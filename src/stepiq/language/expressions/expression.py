@@ -51,7 +51,11 @@ class Expression:
         return position(self.source, offset)
 
     def evaluate(
-        self, context: Mapping[str, Json], *, meter: EvaluationMeter | None = None
+        self,
+        context: Mapping[str, Json],
+        *,
+        meter: EvaluationMeter | None = None,
+        room: Room | None = None,
     ) -> Json:
         """The value as plain JSON. Data from the context is not copied: do not modify the result.
 
@@ -61,13 +65,14 @@ class Expression:
         Args:
             context: the roots in `references`, as plain JSON data.
             meter: the remaining work of several expressions that share a limit.
+            room: the remaining size of their values.
 
         Raises:
             ExpressionError: the expression has no value, or one that JSON cannot represent, or exceeds the work limit.
         """
         meter = meter or EvaluationMeter()
         try:
-            return to_json(self.program.run(context, meter), meter, Room())
+            return to_json(self.program.run(context, meter), meter, room or Room())
         except (EvaluationFailure, Exhausted) as error:
             raise self._error(error) from None
 

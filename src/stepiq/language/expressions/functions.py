@@ -99,7 +99,12 @@ def _truncate(name: str, meter: EvaluationMeter, value: Value) -> int:
             return refuse(name, value)
         case int():
             return int(value)
-        case float() if math.isfinite(value):
+        case float():
+            if not math.isfinite(value):
+                raise EvaluationFailure(
+                    f"`{name}` takes finite numbers, but this is infinite or not a number. "
+                    "Check for a division by zero."
+                )
             return int(value)
         case str():
             found = _INTEGER.fullmatch(value) if len(value) <= _MAX_NUMBER_LENGTH else None

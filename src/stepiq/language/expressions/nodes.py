@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stepiq.core.json import dumps
-from stepiq.language.expressions.values import Value
+from stepiq.language.expressions.values import PlaceholderIndex, Value
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 INDEX = "_[_]"
@@ -133,7 +133,7 @@ def weigh(node: Node | None) -> int:
 
 def literal_key(node: Node) -> Part | None:
     """The literal name or index in square brackets; None if it is computed."""
-    if isinstance(node, Constant) and type(node.value) in (str, int):
+    if isinstance(node, Constant) and type(node.value) in (str, int, PlaceholderIndex):
         return node.value
     return None
 

@@ -16,6 +16,7 @@ from stepiq.language.expressions.values import (
     Optional,
     Uint,
     Value,
+    as_double,
     is_list,
     is_map,
     items_of,
@@ -103,7 +104,7 @@ def _same_scalar(meter: EvaluationMeter, a: Value, b: Value) -> bool:
 
 def _promoted(a: Value, b: Value) -> tuple[Value, Value]:
     """Two numbers for comparison: both as doubles if one of them is a double."""
-    return (float(a), float(b)) if float in (type(a), type(b)) else (a, b)
+    return (as_double(a), as_double(b)) if float in (type(a), type(b)) else (a, b)
 
 
 def differ(meter: EvaluationMeter, left: Value, right: Value) -> bool:

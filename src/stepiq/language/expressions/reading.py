@@ -48,7 +48,7 @@ def read(text: str) -> ParseResult:
         # The library has types for objects with these keys, but cannot return them.
         found.fail(0, "The keys of an object must be strings: `{'name': 1}`.")
     try:
-        node = wire.decode(compiled.serialize())
+        node = wire.decode(compiled.serialize(), found.is_in_placeholder)
         references = collect(node)
         _check_patterns(node, found)
         program = Program(node)

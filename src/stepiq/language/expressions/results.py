@@ -5,7 +5,7 @@ from types import NoneType
 from typing import TypeGuard
 
 from stepiq.core.json import Json
-from stepiq.language.data import is_array, is_object, is_whole
+from stepiq.language.data import is_object, is_whole
 from stepiq.language.expressions import times
 from stepiq.language.expressions.times import Duration, Timestamp
 from stepiq.language.expressions.values import (
@@ -23,6 +23,9 @@ from stepiq.language.expressions.values import (
 MAX_RESULT_BYTES = 1024 * 1024
 """Longest result as compact JSON in UTF-8."""
 _COST = 2
+_CHECKED_PER_OPERATION = 32
+_CONTAINERS = (list, dict)
+_SCALARS = (str, int, float)
 _FLAT = frozenset({NoneType, bool, int, float, str})
 _CHARACTER_REFUSED = (
     "the result contains U+0000 or half of a surrogate pair, which cannot be stored."
@@ -33,45 +36,43 @@ _JSON_REFUSED = "the result is not JSON data."
 
 
 class Room:
-    """The remaining size of a result."""
+    """The remaining size of a result.
 
-    def __init__(self) -> None:
+    Args:
+        subject: what messages call it.
+    """
+
+    def __init__(self, subject: str = "the result") -> None:
+        self._subject = subject
         self._left = MAX_RESULT_BYTES
 
     def take(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
             raise Exhausted(
-                f"the result is larger than {MAX_RESULT_BYTES:,} bytes. Select less data."
+                f"{self._subject} is larger than {MAX_RESULT_BYTES:,} bytes. Select less data."
             )
 
-    def measure(self, value: Json) -> None:
-        """Take the minimum size of JSON data: escapes and the length of numbers are not counted.
+    def measure(self, value: Value, meter: EvaluationMeter) -> None:
+        """Take the minimum size of a list or an object: escapes and the length of numbers are not counted.
 
         Lists are checked as a whole where possible, since there may be half a million values.
         """
-        waiting: list[list[Json]] = [[value]]
+        waiting = _containers([value])
         while waiting:
-            items = waiting.pop()
-            self.take(2 + 2 * len(items))
-            kinds = set(map(type, items))
+            current = waiting.pop()
+            meter.spend_beyond_limit(1 + len(current) // _CHECKED_PER_OPERATION)
+            self.take(2 + 2 * len(current))
+            if is_object(current):
+                self.measure_texts(list(current))
+                current = list(current.values())
+            kinds = set(map(type, current))
             if str in kinds:
-                self.measure_texts([item for item in items if type(item) is str])
-            if float in kinds and not all(map(math.isfinite, filter(_is_float, items))):
+                self.measure_texts([item for item in current if type(item) is str])
+            if float in kinds and not all(map(math.isfinite, filter(_is_float, current))):
                 raise EvaluationFailure(_NUMBER_REFUSED)
             if not kinds <= _FLAT:
-                for item in items:
-                    self._open(item, waiting)
-
-    def _open(self, item: Json, waiting: list[list[Json]]) -> None:
-        if is_array(item):
-            waiting.append(item)
-        elif is_object(item):
-            self.measure_texts(list(item))
-            waiting.append(list(item.values()))
-        # Enum members are strings or integers too.
-        elif item is not None and not isinstance(item, str | int | float):
-            raise EvaluationFailure(_JSON_REFUSED)
+                waiting.extend(_containers(current))
 
     def measure_texts(self, texts: list[str]) -> None:
         """Take the size of texts; fails if one contains half of a surrogate pair."""
@@ -90,6 +91,17 @@ def _is_float(value: Json) -> TypeGuard[float]:
     return type(value) is float
 
 
+def _containers(values: list[Value]) -> list[Value]:
+    found: list[Value] = []
+    for value in values:
+        if isinstance(value, _CONTAINERS):
+            found.append(value)
+        # Enum members are strings or integers too.
+        elif value is not None and not isinstance(value, _SCALARS):
+            raise EvaluationFailure(_JSON_REFUSED)
+    return found
+
+
 def to_json(value: Value, meter: EvaluationMeter, room: Room) -> Json:
     """A value as JSON: data from the context is used as it is, and data that the expression created is converted.
 
@@ -105,7 +117,7 @@ def to_json(value: Value, meter: EvaluationMeter, room: Room) -> Json:
     if kind is Map:
         return _object(value, meter, room)
     if kind is list or kind is dict:
-        room.measure(value)
+        room.measure(value, meter)
         return value
     if kind is Optional:
         return None if value.value is MISSING else to_json(value.value, meter, room)

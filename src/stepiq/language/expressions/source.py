@@ -64,6 +64,10 @@ class ExpressionSource:
         """The offset in `written` for an offset in `text`."""
         return self.origins[offset] if offset < len(self.origins) else len(self.written)
 
+    def is_in_placeholder(self, offset: int) -> bool:
+        """Whether an offset in `text` is inside `{{path}}`."""
+        return self.written.startswith("{{", self.origin(offset))
+
     def fail(self, offset: int, message: str, unknown_name: str | None = None) -> NoReturn:
         """Refuse the expression at an offset in `text`."""
         fail(self.written, self.origin(offset), message, unknown_name)
@@ -149,7 +153,8 @@ def _fail_at_character(written: str, at: int) -> NoReturn:
         fail(written, at, "Write names without `$`: `input.topic`, `steps.review.output`.")
     if character in _TYPOGRAPHIC_QUOTES:
         fail(written, at, "Use straight quotes: `'text'`.")
-    fail(written, at, f"The character `{character}` is only allowed inside quotes.")
+    shown = f"`{character}`" if character.isprintable() else f"U+{ord(character):04X}"
+    fail(written, at, f"The character {shown} is only allowed inside quotes.")
 
 
 def _read_placeholder(written: str, at: int) -> tuple[str, int]:

@@ -69,6 +69,11 @@ class EvaluationMeter:
         if self._left < 0:
             self._look_up()
 
+    def spend_beyond_limit(self, operations: int) -> None:
+        """Charge for work that another limit bounds, so that it does not count towards the limit of operations."""
+        self._spent -= operations
+        self.spend(operations)
+
     def spend_reading(self, length: int) -> None:
         """Charge for characters that are read."""
         self.spend(1 + length // _READ_PER_OPERATION)
@@ -86,10 +91,10 @@ class EvaluationMeter:
                 f"it needs more than {self._limit:,} operations. Use fewer items or shorter strings, "
                 "or split the step."
             )
-        if self._pause is None:
-            # Without a pause function, only a budget ends the span before the limit.
+        if self._budget is not None:
             raise OverBudget
-        self._pause()
+        if self._pause is not None:
+            self._pause()
         self._span = self._left = self._next_span()
 
     def _next_span(self) -> int:
@@ -101,6 +106,12 @@ class EvaluationMeter:
 
 class Uint(int):
     """CEL's unsigned integer, written `1u`."""
+
+    __slots__ = ()
+
+
+class PlaceholderIndex(int):
+    """A numeric part of `{{path}}`: the index of an item, or the name of a field."""
 
     __slots__ = ()
 
@@ -185,7 +196,7 @@ def enter(value: Value) -> Value:
     if kind in _TAKEN_AS_THEY_ARE:
         return value
     if kind is int:
-        return value if -_INT_LIMIT <= value < _INT_LIMIT else _as_double(value)
+        return value if -_INT_LIMIT <= value < _INT_LIMIT else as_double(value)
     if kind is float:
         is_int = value.is_integer() and -_INT_LIMIT <= value < _INT_LIMIT
         return int(value) if is_int else value
@@ -194,7 +205,8 @@ def enter(value: Value) -> Value:
     raise EvaluationFailure("it reads a value that is not JSON data.")
 
 
-def _as_double(value: int) -> float:
+def as_double(value: float) -> float:
+    """A number as a double, which is infinite if the number is too large for one."""
     try:
         return float(value)
     except OverflowError:
@@ -214,7 +226,7 @@ def items_of(container: Value) -> Iterator[Value]:
 def key_of(value: Value) -> Any:
     """A value as the key of a map; `MISSING` if it cannot be a key."""
     kind = value.__class__
-    if kind in (str, int, Uint):
+    if kind in (str, int, Uint, PlaceholderIndex):
         return value
     if kind is bool:
         return BoolKey(value)
@@ -227,6 +239,8 @@ def lookup(container: Value, key: Value) -> Value:
     """The value at a key or an index, or `MISSING`."""
     kind = container.__class__
     if kind is dict:
+        if type(key) is PlaceholderIndex:
+            key = str(key)
         return enter(container[key]) if type(key) is str and key in container else MISSING
     if kind is Map:
         return container.get(key_of(key), MISSING)

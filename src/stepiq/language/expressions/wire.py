@@ -5,7 +5,7 @@ Only the parts that this language supports are decoded. The field numbers are th
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from stepiq.language.expressions.nodes import (
@@ -20,7 +20,7 @@ from stepiq.language.expressions.nodes import (
     Member,
     Node,
 )
-from stepiq.language.expressions.values import Uint
+from stepiq.language.expressions.values import PlaceholderIndex, Uint
 
 _TWO_TO_64 = 2**64
 _DOUBLE, _LENGTH = 1, 2
@@ -37,8 +37,12 @@ class Foreign(Exception):
         self.offset = offset
 
 
-def decode(data: bytes) -> Node:
+def decode(data: bytes, is_in_placeholder: Callable[[int], bool]) -> Node:
     """Decode the result of `serialize()` of a compiled expression.
+
+    Args:
+        data: the result.
+        is_in_placeholder: whether an offset is inside `{{path}}`.
 
     Raises:
         Foreign: the expression contains a part that this language does not support.
@@ -49,7 +53,7 @@ def decode(data: bytes) -> Node:
         if number == _POSITIONS:
             pair = _first(value)
             positions[pair.get(1, 0)] = pair.get(2, 0)
-    return _Decoder(positions).node(parts[_EXPRESSION])
+    return _Decoder(positions, is_in_placeholder).node(parts[_EXPRESSION])
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
@@ -119,8 +123,9 @@ def _constant(data: bytes) -> Constant:
 class _Decoder:
     """Decodes the messages of one expression, which refer to their offsets by id."""
 
-    def __init__(self, positions: dict[int, int]) -> None:
+    def __init__(self, positions: dict[int, int], is_in_placeholder: Callable[[int], bool]) -> None:
         self._positions = positions
+        self._is_in_placeholder = is_in_placeholder
 
     def node(self, data: bytes) -> Node:
         offset, kind, body = 0, 0, b""
@@ -131,7 +136,10 @@ class _Decoder:
                 kind, body = number, value
         match kind:
             case 3:
-                return _constant(body)
+                constant = _constant(body)
+                if type(constant.value) is int and self._is_in_placeholder(offset):
+                    return Constant(PlaceholderIndex(constant.value))
+                return constant
             case 4:
                 return Identifier(_first(body)[1].decode(), offset)
             case 5:

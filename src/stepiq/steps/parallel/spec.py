@@ -88,7 +88,8 @@ def _read_branch(reader: FieldReader, path: Path, entry: Json) -> Branch | None:
     if not is_sequence(entry):
         steps = read_entries(reader.draft, [(path, entry)])
         return Branch(steps[0].id, steps) if steps else None
-    inner = FieldReader(reader.draft, path, entry, fields.nodes_of(_Sequence))
+    written = {name: value for name, value in entry.items() if name != "type"}
+    inner = FieldReader(reader.draft, path, written, fields.nodes_of(_Sequence))
     sequence = fields.read(_Sequence, inner)
     return Branch(sequence.id, sequence.steps) if sequence and sequence.steps else None
 
@@ -221,10 +222,12 @@ _BRANCH: Node = {
     **words("Branch", "A step, or several steps as `{id, steps: [...]}`."),
     "type": "object",
     # The rule of `is_sequence`.
-    "if": {"required": ["steps"], "not": {"required": ["type"]}},
+    "if": {"required": ["steps"], "properties": {"type": {"type": "null", "doNotSuggest": True}}},
     "then": reference("sequence"),
     "else": _STEP,
 }
+_SEQUENCE = fields.node_of(_Sequence)
+_SEQUENCE["properties"]["type"] = nodes.nothing("A branch of several steps has no type.")
 STEP_TYPE = StepType(
     ParallelSpec,
     "Runs branches at the same time, or steps for each item of a list.",
@@ -237,7 +240,7 @@ STEP_TYPE = StepType(
         ],
     },
     schema=_CONTENT,
-    definitions={"branch": _BRANCH, "sequence": fields.node_of(_Sequence)},
+    definitions={"branch": _BRANCH, "sequence": _SEQUENCE},
     timeout=None,
     contains_steps=True,
     output=_output,
