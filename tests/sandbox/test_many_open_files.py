@@ -70,6 +70,10 @@ class TestManyOpenFiles:
     ):
         async with running(sandbox, language) as code:
             assert sandbox.pid is not None
+            # The fork server has closed its copy of the connection when it starts the next child.
+            await sandbox.run(
+                language, IDENTITY[language], 1, timeout=timedelta(seconds=10), log=print
+            )
             forking = set(links(sandbox.pid))
             ours = {link for pid in code.pids for link in links(pid)}
 
