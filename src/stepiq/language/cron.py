@@ -6,7 +6,7 @@ second Monday. If both days are given and neither begins with `*`, it is enough 
 
 Daylight saving time: an expression that names hours follows the wall clock, and each of its times fires once. A time
 that the change skips fires at the first moment after it; a time that occurs twice fires the first time. An expression
-of every hour keeps its interval, whatever the clock shows.
+of every hour fires whenever the clock shows its minutes, which keeps its interval if clocks change by whole hours.
 """
 
 import re
@@ -95,6 +95,8 @@ class Cron:
                 # For other hours than `*`, such as `0-23`, the library would not keep the interval.
                 minute, _, *days = self.expression.split()
                 sim = CronSim(" ".join([minute, "*", *days]), local)
+                # A second minute, which no clock shows: with one, the library jumps over a repeated half hour.
+                sim.minutes.add(60)
             while True:
                 shown = next(sim)
                 moment = _moment(shown, self.zone) if self._by_wall_clock else shown.astimezone(UTC)
@@ -310,6 +312,9 @@ def describe(expression: str) -> str:
     weekdays = {day % 7 for day in sim.weekdays if isinstance(day, int)}
     if not sim.day_and and (sim.days >= _EVERY_DAY or len(weekdays) == 7):
         fields[2] = fields[4] = "*"
+    if "," in fields[4] and any(isinstance(day, tuple) for day in sim.weekdays):
+        # In a list, the library for descriptions omits which Friday of the month it is.
+        return f"At the times of {expression}"
     # After the numbers, because the library does not replace it in a list.
     fields[2] = ",".join(sorted(fields[2].split(","), key=lambda day: day.startswith("L")))
     try:
@@ -368,6 +373,8 @@ def _step(item: str) -> int:
 
 
 def _written_out(place: int, text: str, values: Collection[object]) -> str:
+    if "*" in text.split(","):
+        return "*"
     # `*/45` does not mean every 45 minutes: it restarts at each full hour. Its minutes are listed instead.
     numbers = [each for each in values if isinstance(each, int) and each >= 0]
     if "/" not in text or _is_even(text, _CYCLES[place]) or len(numbers) < len(values):
