@@ -12,6 +12,7 @@ of every hour fires whenever the clock shows its minutes, which keeps its interv
 import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -312,15 +313,15 @@ def describe(expression: str) -> str:
     weekdays = {day % 7 for day in sim.weekdays if isinstance(day, int)}
     if not sim.day_and and (sim.days >= _EVERY_DAY or len(weekdays) == 7):
         fields[2] = fields[4] = "*"
-    if "," in fields[4] and any(isinstance(day, tuple) for day in sim.weekdays):
-        # In a list, the library for descriptions omits which Friday of the month it is.
-        return f"At the times of {expression}"
     # After the numbers, because the library does not replace it in a list.
     fields[2] = ",".join(sorted(fields[2].split(","), key=lambda day: day.startswith("L")))
-    try:
-        words = cron_descriptor.ExpressionDescriptor(" ".join(fields), _WORDS).get_description()
-    except cron_descriptor.FormatException:
-        # The library for descriptions supports less syntax than the one for times.
+    words = ""
+    # In a list, the library for descriptions omits which Friday of the month it is.
+    if "," not in fields[4] or all(isinstance(day, int) for day in sim.weekdays):
+        # It supports less syntax than the library for times.
+        with suppress(cron_descriptor.FormatException):
+            words = cron_descriptor.ExpressionDescriptor(" ".join(fields), _WORDS).get_description()
+    if not words:
         return f"At the times of {expression}"
     for day, name in _DAYS_IN_WORDS.items():
         words = re.sub(day, name, words)
