@@ -89,6 +89,12 @@ class TestParts:
         assert cost.whole == compiled({"dependentRequired": {"x": names}}).cost.whole
         assert [issue.path for issue in compiled({"dependencies": {"x": ["y"]}}).issues({"x": 1})]
 
+    def test_schemas_in_a_dependency_are_not_part_of_errors(self):
+        described: Json = {"title": "a" * 10_000}
+
+        assert compiled({"dependencies": {"x": described}}).cost.whole.text < 100
+        assert compiled({"dependencies": {"x": ["b" * 100]}}).cost.whole.text > 100
+
 
 class TestPlaces:
     @pytest.mark.parametrize("name", ["default", "const", "enum", "examples"])
@@ -98,12 +104,38 @@ class TestPlaces:
         [
             ({"$dynamicRef": "#"}, "`$dynamicRef` is not supported"),
             ({"$id": "http://a.example/b"}, "only allowed at the top"),
+            ({"$ref": "http://a.example/b"}, "must be a path in this schema"),
             ({"$schema": "http://json-schema.org/draft-07/schema#"}, "Only JSON Schema 2020-12"),
             ({"pattern": "a"}, "too many patterns"),
         ],
     )
     def test_a_part_with_the_name_of_a_keyword_is_checked(self, name, around, part, message):
         assert message in refused({around: {name: part}, "$ref": f"#/{around}/{name}"})
+
+    @pytest.mark.parametrize(
+        "around",
+        [
+            "properties",
+            "patternProperties",
+            "$defs",
+            "definitions",
+            "dependentSchemas",
+            "dependencies",
+        ],
+    )
+    @pytest.mark.parametrize("name", ["default", "const", "enum", "examples"])
+    @pytest.mark.parametrize("part", [{"$ref": "http://a.example/b"}, {"$id": "::::"}])
+    def test_so_is_one_that_nothing_refers_to(self, name, around, part):
+        with pytest.raises(SchemaProblem) as caught:
+            compiled({"$defs": {"a": {around: {name: part}}}})
+
+        assert caught.value.path == ("$defs", "a", around, name, *part)
+
+    @pytest.mark.parametrize("name", ["default", "const", "enum", "examples"])
+    def test_data_of_a_property_named_like_a_map_is_not(self, name):
+        data: Json = [{"$ref": "http://a.example/b"}]
+
+        assert compiled({"properties": {"properties": {name: data}}}).issues({}) == ()
 
     @pytest.mark.parametrize("name", ["default", "x-mine"])
     def test_data_that_is_used_as_a_schema_is_checked(self, name):
@@ -153,6 +185,27 @@ class TestAddresses:
             schema["$ref"] = problem.message.split("`")[3]
 
         assert compiled(schema).issues(1)
+
+    @pytest.mark.parametrize(
+        ("reference", "message"),
+        [
+            ("#/$defs/%FF", "`#/$defs/%FF` does not refer to a part of this schema."),
+            ("#%2F$defs%2Fx", "`$ref` must be a path in this schema, as in `#/$defs/address`."),
+        ],
+    )
+    def test_a_reference_that_the_library_cannot_read_is_refused(self, reference, message):
+        with pytest.raises(SchemaProblem) as caught:
+            compiled({"$defs": {"x": {}, "\ufffd": {}}, "$ref": reference})
+
+        assert (caught.value.path, caught.value.message) == (("$ref",), message)
+
+    def test_a_wrong_reference_in_data_that_is_not_evaluated_is_refused(self):
+        schema: dict[str, Json] = {
+            "contentSchema": {"$ref": "#/const"},
+            "const": {"$ref": "::::"},
+        }
+
+        assert "A `$ref` of this schema does not refer to a part of it." in refused(schema)
 
     @pytest.mark.parametrize("address", ["::::", "a b", "é"])
     def test_an_id_that_is_not_a_uri_is_refused(self, address):

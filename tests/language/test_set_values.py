@@ -96,9 +96,11 @@ class TestEvaluate:
             "1,048,576 bytes. Select less data."
         )
 
-    def test_a_name_that_cannot_be_stored_is_refused(self):
-        with pytest.raises(ExpressionError, match="half of a surrogate pair"):
-            Setting.compile({"\ud800": "1"}).evaluate({})
+    def test_names_are_a_part_of_the_length(self):
+        with pytest.raises(ExpressionError) as caught:
+            Setting.compile([{"n" * 200_000: 1}, *["input.big"] * 3]).evaluate(CONTEXT)
+
+        assert caught.value.field == "set[3]"
 
     def test_values_that_are_passed_on_are_work(self):
         setting = Setting.compile([*["input.list"] * 20])

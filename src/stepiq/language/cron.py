@@ -6,12 +6,13 @@ second Monday. If both days are given and neither begins with `*`, it is enough 
 
 Daylight saving time: an expression that names hours follows the wall clock, and each of its times fires once. A time
 that the change skips fires at the first moment after it; a time that occurs twice fires the first time. An expression
-of every hour keeps its interval, whatever the clock shows.
+of every hour fires whenever the clock shows its minutes, which keeps its interval if clocks change by whole hours.
 """
 
 import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -95,6 +96,8 @@ class Cron:
                 # For other hours than `*`, such as `0-23`, the library would not keep the interval.
                 minute, _, *days = self.expression.split()
                 sim = CronSim(" ".join([minute, "*", *days]), local)
+                # A second minute, which no clock shows: with one, the library jumps over a repeated half hour.
+                sim.minutes.add(60)
             while True:
                 shown = next(sim)
                 moment = _moment(shown, self.zone) if self._by_wall_clock else shown.astimezone(UTC)
@@ -312,10 +315,13 @@ def describe(expression: str) -> str:
         fields[2] = fields[4] = "*"
     # After the numbers, because the library does not replace it in a list.
     fields[2] = ",".join(sorted(fields[2].split(","), key=lambda day: day.startswith("L")))
-    try:
-        words = cron_descriptor.ExpressionDescriptor(" ".join(fields), _WORDS).get_description()
-    except cron_descriptor.FormatException:
-        # The library for descriptions supports less syntax than the one for times.
+    words = ""
+    # In a list, the library for descriptions omits which Friday of the month it is.
+    if "," not in fields[4] or all(isinstance(day, int) for day in sim.weekdays):
+        # It supports less syntax than the library for times.
+        with suppress(cron_descriptor.FormatException):
+            words = cron_descriptor.ExpressionDescriptor(" ".join(fields), _WORDS).get_description()
+    if not words:
         return f"At the times of {expression}"
     for day, name in _DAYS_IN_WORDS.items():
         words = re.sub(day, name, words)
@@ -368,6 +374,8 @@ def _step(item: str) -> int:
 
 
 def _written_out(place: int, text: str, values: Collection[object]) -> str:
+    if "*" in text.split(","):
+        return "*"
     # `*/45` does not mean every 45 minutes: it restarts at each full hour. Its minutes are listed instead.
     numbers = [each for each in values if isinstance(each, int) and each >= 0]
     if "/" not in text or _is_even(text, _CYCLES[place]) or len(numbers) < len(values):

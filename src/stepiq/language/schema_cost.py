@@ -4,7 +4,7 @@ A schema is a graph: parts that validate the same value (`allOf`, `$ref`), and p
 (`properties`, `items`). Without recursion, the number of paths through the graph limits the work for each value.
 With recursion, the work grows with the depth of the value, and doubles at every level if a cycle validates one inner
 value twice; such schemas are refused. Parts with `unevaluatedProperties` or `unevaluatedItems` validate with their
-parts in place again, so nesting them doubles the work too.
+parts in place again, and with those of `contains` and of these two keywords. So nesting them doubles the work too.
 
 The work for one value depends on its place: `schema_shares` estimates it.
 """
@@ -42,9 +42,14 @@ _MAX_PARTS = 20_000
 _ONE_IN_PLACE = ("not", "if", "then", "else")
 _LIST_IN_PLACE = ("allOf", "anyOf", "oneOf")
 _MAP_IN_PLACE = ("dependentSchemas", "dependencies")
+_MAPS = (*_MAP_IN_PLACE, "properties", "patternProperties", "$defs", "definitions")
+"""Keywords with schemas by name."""
+_DATA = ("const", "enum", "default", "examples")
+"""Keywords whose values are no schemas."""
 _LEFT_OVER = ("unevaluatedProperties", "unevaluatedItems")
 _REST_OF_FIELDS = ("additionalProperties", "unevaluatedProperties")
 _REST_OF_ITEMS = ("items", "unevaluatedItems")
+_NO_PATH = "`$ref` must be a path in this schema, as in `#/$defs/address`."
 _SAFE = "!$&'()*+,;=:@/?"
 """Characters of a URI's fragment that are not percent-encoded, besides letters, digits and `-._~`."""
 _FRAGMENT = re.compile(rf"(?:[A-Za-z0-9._~{_SAFE}-]|%[0-9A-Fa-f]{{2}})*")
@@ -184,7 +189,7 @@ class _Graph:
     def _weigh(
         self, node: int, weights: dict[int, tuple[int, int]], active: set[int]
     ) -> tuple[int, int]:
-        """The weight of a part, and that of validating with its parts in place again."""
+        """The weight of a part, and that of validating with its parts again to find what is not evaluated."""
         if node in weights or node in active:
             return weights.get(node, (1, 1))
         part = self._parts[node]
@@ -198,8 +203,10 @@ class _Graph:
             found = self._weigh(child, weights, active)
             weight += found[0]
             again += sum(found)
-        for _, child in part.below:
-            weight += self._weigh(child, weights, active)[0]
+        for step, child in part.below:
+            found = self._weigh(child, weights, active)
+            weight += found[0]
+            again += found[0] if step.is_repeated else 0
         active.remove(node)
         weight += again if part.looks_again else 0
         if weight > MAX_WEIGHT:
@@ -278,14 +285,16 @@ class _Graph:
         """The target of a reference, and its path."""
         target: Json = self._document
         found: Path = ()
-        pointer = unquote(reference[1:])
+        absent = f"`{reference[:60]}` does not refer to a part of this schema."
+        if not reference.startswith("#/") and reference != "#":
+            raise SchemaProblem(path, _NO_PATH)
+        try:
+            pointer = unquote(reference[1:], errors="strict")
+        except UnicodeDecodeError:
+            raise SchemaProblem(path, absent) from None
         if _FRAGMENT.fullmatch(reference[1:]) is None:
             message = f"`$ref` is not a valid URI. Write `#{quote(pointer, _SAFE)}`."
             raise SchemaProblem(path, message)
-        if pointer and not pointer.startswith("/"):
-            raise SchemaProblem(
-                path, "`$ref` must be a path in this schema, as in `#/$defs/address`."
-            )
         for part in pointer.split("/")[1:]:
             name = part.replace("~1", "/").replace("~0", "~")
             if is_object(target):
@@ -298,14 +307,18 @@ class _Graph:
                 target = target.get(name) if is_object(target) else None
                 found = (*found, name)
         if not is_object(target) and not isinstance(target, bool):
-            raise SchemaProblem(
-                path, f"`{reference[:60]}` does not refer to a part of this schema."
-            )
+            raise SchemaProblem(path, absent)
         return target, found
 
 
-def _refuse_foreign(node: Json, path: Path) -> None:
-    """Refuse keywords in all parts, including those that nothing refers to."""
+def _refuse_foreign(node: Json, path: Path, *, is_map: bool = False) -> None:
+    """Refuse keywords in all parts, including those that nothing refers to.
+
+    Args:
+        node: the part.
+        path: its path.
+        is_map: whether it is no schema, but has schemas by name.
+    """
     if is_array(node):
         for index, item in enumerate(node):
             _refuse_foreign(item, (*path, index))
@@ -313,8 +326,8 @@ def _refuse_foreign(node: Json, path: Path) -> None:
         return
     _refuse_keywords(node, path)
     for key, value in node.items():
-        if key not in ("const", "enum", "default", "examples"):
-            _refuse_foreign(value, (*path, key))
+        if is_map or key not in _DATA:
+            _refuse_foreign(value, (*path, key), is_map=key in _MAPS and not is_map)
 
 
 def _refuse_keywords(node: dict[str, Json], path: Path) -> None:
@@ -326,9 +339,7 @@ def _refuse_keywords(node: dict[str, Json], path: Path) -> None:
 def _refuse_keyword(key: str, value: str, path: Path) -> None:
     match key:
         case "$ref" if not value.startswith("#"):
-            raise SchemaProblem(
-                path, "`$ref` must be a path in this schema, as in `#/$defs/address`."
-            )
+            raise SchemaProblem(path, _NO_PATH)
         case "$dynamicRef" | "$recursiveRef":
             raise SchemaProblem(path, f"`{key}` is not supported. Use `$ref`.")
         case "$id" if len(path) > 1:
@@ -347,19 +358,18 @@ def _children_below(node: dict[str, Json], path: Path) -> Iterator[tuple[Json, P
         yield item, (*path, "patternProperties", name), Inward("field", None)
     for key in _REST_OF_FIELDS:
         if key in node:
-            yield node[key], (*path, key), Inward("field", None, frozenset(fields))
+            step = Inward("field", None, frozenset(fields), is_repeated=key in _LEFT_OVER)
+            yield node[key], (*path, key), step
     first = _list(node, "prefixItems")
     for index, item in enumerate(first):
         yield item, (*path, "prefixItems", index), Inward("item", str(index))
+    rest = frozenset(map(str, range(len(first))))
     for key in _REST_OF_ITEMS:
         if key in node:
-            yield (
-                node[key],
-                (*path, key),
-                Inward("item", None, frozenset(map(str, range(len(first))))),
-            )
+            step = Inward("item", None, rest, is_repeated=key in _LEFT_OVER)
+            yield node[key], (*path, key), step
     if "contains" in node:
-        yield node["contains"], (*path, "contains"), Inward("item", None)
+        yield node["contains"], (*path, "contains"), Inward("item", None, is_repeated=True)
     if "propertyNames" in node:
         yield node["propertyNames"], (*path, "propertyNames"), Inward("name", None)
 

@@ -38,8 +38,8 @@ _CODE_POINT = re.compile(r"\\u([0-9a-fA-F]{4})")
 _LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _DEPENDENT = ("dependentRequired", "dependencies")
 _BY_NAME = ("properties", "dependentSchemas", *_DEPENDENT)
-_REPEATED = ("const", "enum", "pattern", "required", *_DEPENDENT)
-"""Keywords whose values are parts of errors."""
+_REPEATED = ("const", "enum", "pattern", "required")
+"""Keywords whose values are parts of errors, besides lists of names in those of `_DEPENDENT`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class Inward:
     """None for any name or index."""
     excluded: frozenset[str] = frozenset()
     """Names that another part validates instead."""
+    is_repeated: bool = False
+    """Whether it is taken again to find what has not been evaluated."""
 
 
 class Share(NamedTuple):
@@ -91,7 +93,8 @@ class Part:
     name_share: Share = Share()
     """For each name of the fields of the value."""
     looks_again: bool = False
-    """Whether it validates with its parts in place again, to find what they have not evaluated."""
+    """Whether it validates with its parts in place, and those of repeated steps, again to find what they have not
+    evaluated."""
 
     @property
     def targets(self) -> list[int]:
@@ -110,10 +113,10 @@ NAME: Place = ("name", None)
 def own_share(node: dict[str, Json], document_length: int) -> Share:
     """The share of a part, without those of the parts in it."""
     options = [*_items(node.get("enum")), *([node["const"]] if "const" in node else [])]
-    lists = [node.get("required")]
-    for key in _DEPENDENT:
-        lists.extend(found.values() if is_object(found := node.get(key)) else ())
-    names = sum(len(_items(each)) for each in lists)
+    dependent = [_lists(found) for key in _DEPENDENT if is_object(found := node.get(key))]
+    names = len(_items(node.get("required")))
+    names += sum(len(_items(each)) for lists in dependent for each in lists.values())
+    repeated = [node[key] for key in _REPEATED if key in node]
     errors = len(node) + names + len(options) // 10
     limits = [node[key] for key in _LIMITS if key in node]
     integer, fraction = _of_options(options)
@@ -128,7 +131,7 @@ def own_share(node: dict[str, Json], document_length: int) -> Share:
     pattern = node.get("pattern")
     return Share(
         errors=errors,
-        text=sum(len(dumps(node[key])) for key in _REPEATED if key in node)
+        text=sum(len(dumps(each)) for each in (*repeated, *dependent))
         + (document_length if "not" in node else 0),
         any_value=_CHECK * errors,
         pattern=_size(pattern) if isinstance(pattern, str) else 0,
@@ -182,6 +185,10 @@ def _values_in(value: Json) -> int:
     return 1 + (sum(map(_values_in, value)) if is_array(value) else 0)
 
 
+def _lists(values: dict[str, Json]) -> dict[str, Json]:
+    return {name: each for name, each in values.items() if is_array(each)}
+
+
 def _items(value: Json) -> list[Json]:
     return value if is_array(value) else []
 
@@ -217,7 +224,7 @@ def shares_of(parts: Mapping[int, Part], group: Mapping[int, int], root: int) ->
         root: the whole schema.
     """
     in_place = _in_place(parts)
-    times = _times(parts, group, root)
+    times, again = _times(parts, group, root)
     found: defaultdict[Place, Share] = defaultdict(Share)
     found[WHOLE] = in_place[root]
     for node, part in parts.items():
@@ -225,7 +232,8 @@ def shares_of(parts: Mapping[int, Part], group: Mapping[int, int], root: int) ->
         found[NAME] = found[NAME].plus(part.name_share, often)
         for step, child in part.below:
             place = (step.kind, step.name if step.kind == "field" else None)
-            found[place] = found[place].plus(in_place[child], often)
+            repeated = again[group[node]] if step.is_repeated else 0
+            found[place] = found[place].plus(in_place[child], often + repeated)
     return dict(found)
 
 
@@ -243,8 +251,10 @@ def _in_place(parts: Mapping[int, Part]) -> dict[int, Share]:
     return found
 
 
-def _times(parts: Mapping[int, Part], group: Mapping[int, int], root: int) -> Counter[int]:
-    """How often the parts of each group can validate the same value.
+def _times(
+    parts: Mapping[int, Part], group: Mapping[int, int], root: int
+) -> tuple[Counter[int], Counter[int]]:
+    """How often the parts of each group can validate the same value, and how often they are searched again.
 
     A part outside of cycles does so once for each path to it. A part of a cycle does so once for each way into the
     cycle, because a cycle that validates a value twice is refused.
@@ -259,10 +269,11 @@ def _times(parts: Mapping[int, Part], group: Mapping[int, int], root: int) -> Co
                 if group[child] != number:
                     times[group[child]] += times[number] + again[number]
                     again[group[child]] += again[number]
-            for _, child in parts[node].below:
+            for step, child in parts[node].below:
                 if group[child] != number:
                     times[group[child]] += times[number]
-    return times
+                    times[group[child]] += again[number] if step.is_repeated else 0
+    return times, again
 
 
 def _in_order(parts: Mapping[int, Part], group: Mapping[int, int]) -> Iterator[list[int]]:

@@ -122,9 +122,12 @@ def compile_schema(document: dict[str, Json], *, max_patterns: int) -> Schema:
         )
     except jsonschema_rs.ValidationError as error:
         if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Referencing):
-            # References are checked already.
-            message = "`$id` is not a valid URI. Change or remove it."
-            raise SchemaProblem(("$id",), message) from None
+            # References in parts that can be evaluated are checked already.
+            if "$id" in document:
+                message = "`$id` is not a valid URI. Change or remove it."
+                raise SchemaProblem(("$id",), message) from None
+            message = "A `$ref` of this schema does not refer to a part of it. Change or remove it."
+            raise SchemaProblem((), message) from None
         raise SchemaProblem(tuple(error.instance_path), _compile_message(error)) from None
     return Schema(document, validator, cost)
 

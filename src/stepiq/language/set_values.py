@@ -8,12 +8,7 @@ from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_object
 from stepiq.language.expressions import Expression, ExpressionError, ExpressionSyntaxError
 from stepiq.language.expressions.results import Room
-from stepiq.language.expressions.values import (
-    MAX_OPERATIONS,
-    EvaluationFailure,
-    EvaluationMeter,
-    Exhausted,
-)
+from stepiq.language.expressions.values import MAX_OPERATIONS, EvaluationMeter
 from stepiq.language.places import Path, write_path
 
 MAX_EXPRESSIONS = 200
@@ -89,15 +84,13 @@ class Setting:
 
         Raises:
             ExpressionError: an expression has no value, or a limit of work or size is exceeded; `field` names the
-                expression, unless the combined result is too large.
+                expression.
         """
         meter = meter or EvaluationMeter(MAX_WORK)
         room = Room("the combined result of `set`")
         values: dict[Path, Json] = dict.fromkeys(self.expressions)
-        try:
-            room.measure(_fill(self.document, (), values), meter)
-        except (Exhausted, EvaluationFailure) as error:
-            raise ExpressionError(f"The values cannot be combined: {error}") from None
+        # The rest of the result always fits, because definitions are smaller than results can be.
+        room.measure(_fill(self.document, (), values), meter)
         for path, expression in self.expressions.items():
             try:
                 values[path] = expression.evaluate(context, meter=meter, room=room)

@@ -197,11 +197,17 @@ class TestEvaluate:
             ("b'a'", "the result is bytes, which JSON does not have. Convert it: `string(x)`"),
             ("int", "the result is a type"),
             ("[int]", "the result is a type"),
-            ("0.0 / 0.0", "the result is infinite or not a number"),
-            ("int(1.0 / 0.0)", "`int` takes finite numbers, but this is infinite or not a number."),
+            (
+                "0.0 / 0.0",
+                "the result is infinite, not a number or too large (more than 308 digits).",
+            ),
+            (
+                "int(1.0 / 0.0)",
+                "`int` takes finite numbers, but this is infinite, not a number or too large (more than 308 digits).",
+            ),
             (
                 "uint(0.0 / 0.0)",
-                "`uint` takes finite numbers, but this is infinite or not a number.",
+                "`uint` takes finite numbers, but this is infinite, not a number or too large (more than 308 digits).",
             ),
             ("{1: 'a'}", "keys that are not strings"),
             ("{true: 'a'}", "keys that are not strings"),
@@ -282,6 +288,29 @@ class TestEvaluate:
         assert all(value == [[n, 2 * n, 3 * n]] * 2 for n, value in results)
 
 
+class TestAdvice:
+    """What a message says to write can be used, whether the number is an index or the name of a field."""
+
+    @pytest.mark.parametrize("holder", [[{"a": 1}], {"0": {"a": 1}}])
+    @pytest.mark.parametrize("name", ["first", "two words", "this", "true", "a.b"])
+    def test_what_to_write_for_an_absent_field_below_a_number_works(self, holder, name):
+        written = f"{{{{input.[{name}].0}}}}"
+        context = {"input": {name: holder}}
+
+        test, fallback = failure(f"{written}.b", context).split("`")[-4::2]
+
+        assert evaluate(test, context) is False
+        assert evaluate(fallback.replace("…", "5"), context) == 5
+        assert evaluate(fallback.replace("…", "5").replace("?b", "?a"), context) == 1
+
+    @pytest.mark.parametrize(("holder", "value"), [([7], 7), ({"0": 8}, 8), (None, 9)])
+    def test_what_to_write_for_a_null_before_a_number_works(self, holder, value):
+        advice = failure("{{input.n.0}}", {"input": {"n": None}}).split("`")[-2]
+        text = advice.replace("…", "{{input.n.0}}", 1).replace("…", "9")
+
+        assert evaluate(text, {"input": {"n": holder}}) == value
+
+
 class TestFailures:
     @pytest.mark.parametrize(
         ("text", "message"),
@@ -296,6 +325,8 @@ class TestFailures:
             ("input[input.list[0]]", "`input` has no such key. The names of its fields are strings: `input[string(key)]`."),
             ("{{input.1}}", "`input` has no `1`. If it may be absent, write `input[?\"1\"].orValue(…)`."),
             ("{{input.list.7}}", "`input.list` has no item 7."),
+            ("[dyn({'a': 1})].map(x, {{x.0}})", "`x` has no `0`. If it may be absent, write `x[?\"0\"].orValue(…)`."),
+            ("{{input.nothing.0}}", "`input.nothing` is null, which has no `0`. If it may be null, write `input.nothing != null ? … : …`."),
             ("input.topic.a", "`input.topic` is a string, which has no fields."),
             ("input.topic.length", "Its length is `size(input.topic)`."),
             ("input.list.length", "`input.list` is a list, which has no fields. Its length is `size(input.list)`."),

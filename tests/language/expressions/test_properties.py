@@ -13,7 +13,8 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 SCALARS = (
     st.none()
     | st.booleans()
-    | st.integers()
+    # Larger integers become doubles.
+    | st.integers(-(2**63), 2**63 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | TEXT
 )

@@ -60,7 +60,9 @@ def fail_absent(
 
 
 def _advise(place: str, value: Value, key: Value, *, is_computed: bool) -> str:
-    if value.__class__ is dict and type(key) is PlaceholderIndex:
+    if type(key) is PlaceholderIndex:
+        if value is None:
+            return f"If it may be null, write `{place} != null ? … : …`."
         key = str(key)
     elif value.__class__ is dict and isinstance(key_of(key), int):
         written = "string(key)" if is_computed else f"'{key}'"

@@ -102,8 +102,8 @@ def _truncate(name: str, meter: EvaluationMeter, value: Value) -> int:
         case float():
             if not math.isfinite(value):
                 raise EvaluationFailure(
-                    f"`{name}` takes finite numbers, but this is infinite or not a number. "
-                    "Check for a division by zero."
+                    f"`{name}` takes finite numbers, but this is infinite, not a number or too large "
+                    "(more than 308 digits). Check for a division by zero."
                 )
             return int(value)
         case str():

@@ -157,11 +157,24 @@ def path_of(node: Node) -> tuple[Identifier, tuple[Part, ...]] | None:
 
 
 def write_path(root: str, parts: tuple[Part, ...]) -> str:
-    """A path as it is written in an expression."""
+    """A path as it is written in an expression.
+
+    It begins with `{{…}}` if a number may be an index or the name of a field.
+    """
     text = root
+    for end in range(len(parts), 0, -1):
+        if type(parts[end - 1]) is PlaceholderIndex:
+            text = f"{{{{{'.'.join([root, *map(_in_placeholder, parts[:end])])}}}}}"
+            parts = parts[end:]
+            break
     for part in parts:
         if isinstance(part, str) and _PLAIN_NAME.fullmatch(part):
             text += f".{part}"
         else:
             text += f"[{dumps(part)}]"
     return text
+
+
+def _in_placeholder(part: Part) -> str:
+    is_plain = isinstance(part, int) or (_PLAIN_NAME.fullmatch(part) and part != "this")
+    return str(part) if is_plain else f"[{part}]"

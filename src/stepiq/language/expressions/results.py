@@ -31,7 +31,10 @@ _CHARACTER_REFUSED = (
     "the result contains U+0000 or half of a surrogate pair, which cannot be stored."
 )
 
-_NUMBER_REFUSED = "the result is infinite or not a number. Check for a division by zero."
+_NUMBER_REFUSED = (
+    "the result is infinite, not a number or too large (more than 308 digits). "
+    "Check for a division by zero."
+)
 _JSON_REFUSED = "the result is not JSON data."
 
 
