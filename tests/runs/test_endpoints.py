@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -289,20 +290,23 @@ class TestGet:
         def noted(seen, function):
             def call(step):
                 seen.append(turns)
-                connections.append(opened())
+                transactions.add(opened)
                 return function(step)
 
             return call
 
-        def opened():
-            return sum(database.connections().values())
+        begin, opened = database.reading, 0
 
-        # The first request also records the use of its credential.
-        await owner.get("/api/runs")
-        async with asyncio.timeout(10):
-            while opened():  # noqa: ASYNC110 - nothing signals it
-                await asyncio.sleep(0)
-        read, shown, connections = [], [], []
+        @asynccontextmanager
+        async def reading(**options):
+            nonlocal opened
+            async with begin(**options) as session:
+                opened += 1
+                yield session
+            opened -= 1
+
+        read, shown, transactions = [], [], set()
+        monkeypatch.setattr(database, "reading", reading)
         monkeypatch.setattr(queries, "step_record", noted(read, queries.step_record))
         monkeypatch.setattr(schemas, "step_view", noted(shown, schemas.step_view))
         other = asyncio.create_task(take_turns())
@@ -316,7 +320,7 @@ class TestGet:
         for seen in (read, shown):
             assert len(seen) == count
             assert len(set(seen)) >= 3
-        assert set(connections) == {0}
+        assert transactions == {0}
 
     @pytest.mark.both_stores
     async def test_steps_are_read_in_pages(self, owner, account, make, monkeypatch):

@@ -259,8 +259,9 @@ def _crashes(run: ClaimedRun) -> int:
 
 
 def _poisoned(run: ClaimedRun) -> str:
+    total = _crashes(run)
     return (
-        f"The worker that executed the run died or stopped responding {_crashes(run)} times,"
+        f"The worker that executed the run died or stopped responding {total} times,"
         f" {run.crashes} of them in a row without a finished step or call. The run was therefore stopped. Ask the operator"
         f" to look for run_id {run.id} in the server's log. If the cause is elsewhere, retry the run."
     )
