@@ -1,10 +1,12 @@
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
+from stepiq.store import migrate
 from stepiq.store.migrate import current_revision, downgrade, known_revisions
 from tests.cli.conftest import Cli
 
@@ -37,6 +39,22 @@ class TestMigrate:
         assert said.code == 1
         assert "127.0.0.1" in said.err
         assert "geheim" not in said.err
+
+    def test_it_says_that_another_program_uses_a_table(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ):
+        upgrade = migrate.upgrade
+
+        def wait(url: URL, on_wait: Callable[[], None]) -> None:
+            on_wait()
+            upgrade(url)
+
+        monkeypatch.setattr(migrate, "upgrade", wait)
+
+        said = cli("migrate")
+
+        assert "Another program uses a table of the database." in said.err
+        assert "created schema" in said.out
 
 
 class TestLoadSettings:

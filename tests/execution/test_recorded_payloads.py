@@ -18,7 +18,14 @@ from stepiq.redaction.masking import Masker
 from stepiq.steps.webhook.spec import WebhookSpec
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
-from tests.support.operations import approve, continued, operations, operations_of, use
+from tests.support.operations import (
+    approve,
+    continued,
+    interrupt_in_correction,
+    operations,
+    operations_of,
+    use,
+)
 from tests.support.receiver import Receiver, Reply, running_receiver
 
 STEP = "name: A\nsteps: [{id: a, type: webhook, url: 'URL', retry: {max_attempts: 1}}]"
@@ -298,3 +305,35 @@ class TestPrompts:
 
         assert len(fake_provider.requests) == 2
         assert ended.steps["a"].prompt == "12345"
+
+    async def test_a_later_call_does_not_become_the_prompt_of_the_step(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(mask, "RUN_PROMPT_BYTES", 8)
+
+        async def run(spec: WebhookSpec, context: StepContext) -> Outcome:
+            for prompt in ("longer than the limit", "short"):
+                message = Message.of_text("user", prompt)
+                await context.model(CallModel("openai/gpt-4o-mini", (message,)))
+            return Completed("done")
+
+        use(monkeypatch, run)
+
+        ended = await world.run(STEP.replace("URL", "http://127.0.0.1"))
+
+        assert ended.steps["a"].prompt is None
+        first, second = await operations_of(world, ended)
+        assert "prompt" not in first.request
+        assert second.request["prompt"] == "short"
+
+    async def test_replayed_calls_have_the_same_record_if_the_prompts_fit_now(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        with monkeypatch.context() as limited:
+            limited.setattr(mask, "RUN_PROMPT_BYTES", 1)
+            run_id, heard = await interrupt_in_correction(world, fake_provider)
+
+        ended = await continued(world, run_id, heard)
+
+        assert ended.run.status == "completed"
+        assert [each.prompt for each in ended.steps.values()] == [None]

@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -267,12 +268,17 @@ class TestGet:
         assert run["steps"][0]["duration_ms"] == 250
 
     @pytest.mark.both_stores
-    async def test_others_have_turns_while_many_steps_are_read_and_shown(
-        self, owner, account, make, database, monkeypatch
+    @pytest.mark.parametrize(("count", "is_large"), [(30, False), (3, True)])
+    async def test_others_have_turns_after_the_transaction_while_many_steps_are_shown(
+        self, owner, account, make, database, monkeypatch, count, is_large
     ):
         run_id = await make.run(account, await make.pipeline(account))
-        for number in range(30):
-            await make.step(run_id, f"s{number}", ordinal=number)
+        for number in range(count):
+            step = await make.step(run_id, f"s{number}", ordinal=number, output_is_large=is_large)
+            if is_large:
+                value = {"owner_id": step, "run_id": run_id, "value": "x" * 300_000}
+                async with database.transaction() as session:
+                    await session.execute(large_values.insert().values(value))
         turns = 0
 
         async def take_turns():
@@ -284,11 +290,23 @@ class TestGet:
         def noted(seen, function):
             def call(step):
                 seen.append(turns)
+                transactions.add(opened)
                 return function(step)
 
             return call
 
-        read, shown = [], []
+        begin, opened = database.reading, 0
+
+        @asynccontextmanager
+        async def reading(**options):
+            nonlocal opened
+            async with begin(**options) as session:
+                opened += 1
+                yield session
+            opened -= 1
+
+        read, shown, transactions = [], [], set()
+        monkeypatch.setattr(database, "reading", reading)
         monkeypatch.setattr(queries, "step_record", noted(read, queries.step_record))
         monkeypatch.setattr(schemas, "step_view", noted(shown, schemas.step_view))
         other = asyncio.create_task(take_turns())
@@ -297,11 +315,23 @@ class TestGet:
 
         other.cancel()
         assert [step["step_id"] for step in answer.json()["steps"]] == [
-            f"s{number}" for number in range(30)
+            f"s{number}" for number in range(count)
         ]
         for seen in (read, shown):
-            assert len(seen) == 30
+            assert len(seen) == count
             assert len(set(seen)) >= 3
+        assert transactions == {0}
+
+    @pytest.mark.both_stores
+    async def test_steps_are_read_in_pages(self, owner, account, make, monkeypatch):
+        run_id = await make.run(account, await make.pipeline(account))
+        for number, ordinal in enumerate([0, 1, 2, 3, 3, 7]):
+            await make.step(run_id, f"s{number}", ordinal=ordinal)
+        monkeypatch.setattr(queries, "_PAGE", 2)
+
+        run = (await owner.get(f"/api/runs/{run_id}")).json()
+
+        assert [step["step_id"] for step in run["steps"]] == ["s0", "s1", "s2", "s3", "s4", "s5"]
 
     async def test_a_cost_is_given_in_whole_and_by_part(self, owner, account, make, add_step):
         run_id = await make.run(account, await make.pipeline(account))

@@ -86,7 +86,7 @@ class TestUpgrade:
         # Prime numbers, so that all combinations of statuses and types are among them.
         async with database.reading() as session:
             for run in old.runs[::11]:
-                found = schemas.run_detail(await service.get(session, actor(account), run["id"]))
+                found = schemas.run_detail(await service.read(database, actor(account), run["id"]))
                 assert found.model_dump(mode="json") == old.shown_run(run)
                 await self._compare_steps(session, actor(account), old, run)
         for run in old.runs[::43]:

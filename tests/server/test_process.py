@@ -247,7 +247,7 @@ class TestRun:
             process.send_signal(number)
             await process.wait()
 
-        assert process.returncode == 128 + number
+        assert process.returncode == -number
 
     @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
     async def test_a_worker_that_waits_for_a_migration_ends(self, database, database_url, tmp_path):
@@ -263,9 +263,8 @@ class TestRun:
             "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
             "WHERE d.datname = current_database() AND NOT granted AND locktype = 'advisory'"
         )
-        # Its transactions may be idle.
         engine = migrate.sync_engine(database.url)
-        with engine.begin() as connection:
+        with engine.connect() as connection:
             lock = sa.func.pg_advisory_xact_lock(migrate.ADVISORY_LOCK)
             connection.execute(sa.select(lock))
             process = await ForkedCommand.start(["worker"], tmp_path, environment)
@@ -273,7 +272,8 @@ class TestRun:
                 while not connection.scalar(waiting):  # noqa: ASYNC110 - PostgreSQL signals nothing
                     await asyncio.sleep(0.05)
                 process.send_signal(signal.SIGTERM)
-                await process.wait()
+                (*_, line) = await ended(process)
         engine.dispose()
 
-        assert process.returncode == 128 + signal.SIGTERM
+        assert (line["event"], line["signal"]) == ("interrupted", "SIGTERM")
+        assert process.returncode == -signal.SIGTERM

@@ -1,4 +1,5 @@
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,15 @@ def _execute(url: URL, statement: str) -> None:
             connection.execute(sa.text(statement))
     finally:
         engine.dispose()
+
+
+def _waits_for_table(engine: sa.Engine) -> bool:
+    waiting = sa.text(
+        "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
+        "WHERE d.datname = current_database() AND NOT granted AND locktype = 'relation'"
+    )
+    with engine.connect() as connection:
+        return bool(connection.scalar(waiting))
 
 
 def _rules(engine: sa.Engine) -> dict[str, object]:
@@ -220,10 +230,10 @@ class TestUpgradeInSteps:
     def test_it_waits_for_a_table_only_for_a_short_time(
         self, url: URL, monkeypatch: pytest.MonkeyPatch
     ):
-        newest, *_, before = migrate.known_revisions()[:4]
+        newest, *_, before = migrate.known_revisions()[:5]
         migrate.downgrade(url, before)
         monkeypatch.setattr(migrate, "_LOCK_TIMEOUT", "200ms")
-        engine, revisions = migrate.sync_engine(url), []
+        engine, revisions, notices = migrate.sync_engine(url), [], []
 
         with engine.connect() as dump:
             # As `pg_dump` does.
@@ -233,17 +243,54 @@ class TestUpgradeInSteps:
                 # No statement waits meanwhile.
                 _execute(url, "SELECT count(*) FROM users")
                 revisions.append(migrate.current_revision(url))
-                if revisions[-2:] == [migrate.known_revisions()[1]] * 2:
+                if revisions[-2:] == [migrate.known_revisions()[2]] * 2:
                     dump.rollback()
 
             monkeypatch.setattr(migrate.time, "sleep", pause)
-            migrate.upgrade(url)
+            migrate.upgrade(url, lambda: notices.append("waits"))
 
         engine.dispose()
         assert migrate.current_revision(url) == newest
         # The migrations before it were not repeated.
-        assert revisions[-2:] == [migrate.known_revisions()[1]] * 2
+        assert revisions[-2:] == [migrate.known_revisions()[2]] * 2
+        assert notices == ["waits"]
         migrate.check(url)
+
+    def test_after_a_deadlock_it_tries_again(self, url: URL, monkeypatch: pytest.MonkeyPatch):
+        migrate.downgrade(url, migrate.known_revisions()[2])
+        monkeypatch.setattr(migrate, "_LOCK_TIMEOUT", "30s")
+        monkeypatch.setattr(migrate, "_LOCK_PAUSE_SECONDS", 0.0)
+        engine, notices = migrate.sync_engine(url), []
+
+        with ThreadPoolExecutor() as pool:
+            with engine.connect() as other:
+                # PostgreSQL ends the session that looks for a deadlock first.
+                other.execute(sa.text("SET deadlock_timeout = '30s'"))
+                other.execute(sa.text("LOCK TABLE workspaces IN ACCESS SHARE MODE"))
+                upgrading = pool.submit(migrate.upgrade, url, lambda: notices.append("waits"))
+                while not _waits_for_table(engine):
+                    assert not upgrading.done()
+                other.execute(sa.text("SELECT count(*) FROM users"))
+            upgrading.result(30)
+
+        engine.dispose()
+        assert notices == ["waits"]
+        migrate.check(url)
+
+    @pytest.mark.parametrize("table", ["users", "workspaces"])
+    def test_names_are_folded_while_others_read_the_table(
+        self, url: URL, table: str, monkeypatch: pytest.MonkeyPatch
+    ):
+        migrate.downgrade(url, migrate.known_revisions()[1])
+        monkeypatch.setattr(migrate, "_LOCK_PAUSE_SECONDS", 0.0)
+        engine, notices = migrate.sync_engine(url), []
+
+        with engine.connect() as other:
+            other.execute(sa.text(f"LOCK TABLE {table} IN ACCESS SHARE MODE"))
+            migrate.upgrade(url, lambda: notices.append("waits"))
+
+        engine.dispose()
+        assert not notices
 
 
 class TestKnownRevisions:

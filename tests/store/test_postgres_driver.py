@@ -216,18 +216,24 @@ class TestPatience:
 
     async def test_the_server_ends_a_statement_that_has_no_more_time(self, database):
         waiting = sa.text(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
+            "WHERE d.datname = current_database() AND NOT granted AND locktype = 'advisory'"
         )
-        async with database.transaction(30) as session:
-            await session.execute(sa.text("SELECT pg_advisory_xact_lock(1)"))
-            with pytest.raises(StoreUnavailable):
-                async with database.transaction(0.5) as other:
-                    await other.execute(sa.text("SELECT pg_advisory_xact_lock(1)"))
-            assert await session.scalar(waiting) == 1
 
-            async with asyncio.timeout(20):
-                while await session.scalar(waiting):  # noqa: ASYNC110 - PostgreSQL signals nothing
-                    await asyncio.sleep(0.05)
+        async def wait() -> None:
+            async with database.transaction(2) as other:
+                await other.execute(sa.text("SELECT pg_advisory_xact_lock(1)"))
+
+        async with database.transaction(90) as session:
+            await session.execute(sa.text("SELECT pg_advisory_xact_lock(1)"))
+            waits = asyncio.create_task(wait())
+            async with asyncio.timeout(60):
+                for number in (1, 0):
+                    while await session.scalar(waiting) != number:  # noqa: ASYNC110 - PostgreSQL signals nothing
+                        await asyncio.sleep(0.05)
+
+        with pytest.raises(StoreUnavailable):
+            await waits
 
 
 class TestTimeOfARequest:

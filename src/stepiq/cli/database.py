@@ -1,6 +1,6 @@
 """`stepiq migrate`, and the settings of the other commands that use the database."""
 
-from stepiq.cli.console import UsageError, print_text
+from stepiq.cli.console import UsageError, print_text, say
 from stepiq.core import data_folder, settings
 from stepiq.core.settings import Settings
 from stepiq.queue import tickets
@@ -8,6 +8,8 @@ from stepiq.store import migrate as migrations
 from stepiq.store import safety
 from stepiq.store.database import Database
 from stepiq.store.refusals import shown
+
+_WAITS = "Another program uses a table of the database. The upgrade continues when it has finished."
 
 
 def migrate() -> None:
@@ -25,7 +27,7 @@ def migrate() -> None:
     url = Database(configured).url
     safety.check(url, allow_unsafe=configured.allow_unsafe_store)
     before = migrations.current_revision(url)
-    migrations.upgrade(url)
+    migrations.upgrade(url, on_wait=lambda: say(_WAITS))
     tickets.prepare(url)
     after = migrations.current_revision(url)
     if before == after:

@@ -91,8 +91,7 @@ class Workbench:
                 kind, said = event["type"], event["data"]
                 await receive(kind, said)
                 is_final = kind == "run.status" and RunStatus(said["status"]).is_final
-        async with services.database.reading() as session:
-            return run_detail(await runs.get(session, self.actor, run.id))
+        return run_detail(await runs.read(services.database, self.actor, run.id))
 
 
 @asynccontextmanager

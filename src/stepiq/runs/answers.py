@@ -9,17 +9,21 @@ from stepiq.runs import schemas
 from stepiq.runs.records import Run
 
 _STEPS = 10
-"""Steps that are serialized before others have a turn. Each can have an output and a prompt of 1 MiB."""
+_PART_CHARACTERS = 256 * 1024
+"""Steps, or characters of JSON, that are serialized before other tasks have a turn."""
 
 
 async def detail(run: Run) -> Response:
     """A `RunDetail`. Other tasks have turns while it is serialized."""
     steps: list[str] = []
-    for start in range(0, len(run.steps), _STEPS):
-        if start:
+    size = 0
+    for number, step in enumerate(run.steps, 1):
+        text = schemas.step_view(step).model_dump_json()
+        steps.append(text)
+        size += len(text)
+        if size >= _PART_CHARACTERS or number % _STEPS == 0:
+            size = 0
             await asyncio.sleep(0)
-        part = run.steps[start : start + _STEPS]
-        steps += [schemas.step_view(step).model_dump_json() for step in part]
     fields = schemas.run_view(run).model_dump_json().removesuffix("}")
     return _json(f'{fields},"steps":[{",".join(steps)}]}}')
 

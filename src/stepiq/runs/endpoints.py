@@ -181,8 +181,7 @@ async def _after_wait(
     """The run after the wait. None if no stream is free or the store is unavailable; the run is accepted anyway."""
     try:
         await waiting.until_ended(waited, services.database, streams, receive=request.receive)
-        async with services.database.reading() as read:
-            run = await service.get(read, caller, waited.run_id)
+        run = await service.read(services.database, caller, waited.run_id)
         if run.status is RunStatus.CANCELLED:
             run = await _settled(services, caller, run.id)
     except (TooManyStreams, StoreUnavailable):
@@ -308,12 +307,16 @@ async def stream_list(
 )
 async def get_run(
     caller: Reader,
-    read: Read,
+    services: ServicesDep,
     run_id: UUID,
     steps: Annotated[bool, Query(description="If false, `steps` is empty.")] = True,
 ) -> Response:
     """A run with its steps, in the order of execution."""
-    return await answers.detail(await service.get(read, caller, run_id, with_steps=steps))
+    if steps:
+        return await answers.detail(await service.read(services.database, caller, run_id))
+    async with services.database.reading() as read:
+        run = await service.get(read, caller, run_id)
+    return await answers.detail(run)
 
 
 @router.get(
@@ -357,7 +360,7 @@ async def cancel_run(caller: Executor, services: ServicesDep, run_id: UUID) -> R
     The answer to a key without the scope `pipelines:read` has only `id` and `status`.
     """
     async with services.database.transaction(urgent=True) as tx:
-        before = await service.get(tx, caller, run_id, with_steps=False)
+        before = await service.get(tx, caller, run_id)
         await service.cancel(tx, caller, run_id, engine=services.engine)
         await recorded.cancelled(tx, caller, before)
     return await answers.detail_for(caller, await _settled(services, caller, run_id))
@@ -429,8 +432,7 @@ async def retry_run(
 
 async def _settled(services: Services, caller: Actor, run_id: UUID) -> Run:
     await services.engine.settled(run_id)
-    async with services.database.reading(urgent=True) as read:
-        return await service.get(read, caller, run_id)
+    return await service.read(services.database, caller, run_id, urgent=True)
 
 
 @router.get("/runs/{run_id}/events", responses=problems(RunNotFound, ScopeMissing))

@@ -47,8 +47,10 @@ from stepiq.store.tables import (
     users,
 )
 
+_PAGE = 1_000
+"""Steps that the driver reads in one piece. A run can have 50,000."""
 _STEPS = 10
-"""Steps that are read before others have a turn. The outputs of a run can have 16 MiB of JSON."""
+"""Steps whose rows are converted before other tasks have a turn."""
 
 
 def _caller_name(caller_id: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
@@ -151,10 +153,8 @@ async def progress(session: Session, workspace_id: UUID, run_id: UUID) -> Progre
     return None if row is None else Progress(RunStatus(row.status), row.last_seq)
 
 
-async def find(
-    session: Session, workspace_id: UUID, run_id: UUID, *, with_steps: bool = True
-) -> Run | None:
-    """A run of the workspace, with its steps in execution order."""
+async def find(session: Session, workspace_id: UUID, run_id: UUID) -> Run | None:
+    """A run of the workspace without its steps."""
     row = (
         await session.execute(
             select_runs(large_values.c.value)
@@ -164,21 +164,37 @@ async def find(
     ).one_or_none()
     if row is None:
         return None
-    output = row.value if row.output_is_large else row.output
-    if not with_steps:
-        return run_of(row, output)
-    rows = await session.execute(
+    return run_of(row, row.value if row.output_is_large else row.output)
+
+
+async def steps(session: Session, run_id: UUID) -> list[sa.CursorResult[Any]]:
+    """The steps of a run in execution order, for `step_records`."""
+    ordinal = run_steps.c.ordinal
+    last = await session.scalar(sa.select(sa.func.max(ordinal)).where(run_steps.c.run_id == run_id))
+    statement = (
         sa.select(run_steps, large_values.c.value.label("large_value"))
         .outerjoin(large_values, large_values.c.owner_id == run_steps.c.id)
         .where(run_steps.c.run_id == run_id)
-        .order_by(run_steps.c.ordinal, run_steps.c.id)
+        .order_by(ordinal, run_steps.c.id)
     )
-    steps: list[StepRecord] = []
-    for part in rows.partitions(_STEPS):
-        if steps:
-            await asyncio.sleep(0)
-        steps += map(step_record, part)
-    return run_of(row, output, steps)
+    return [
+        await session.execute(statement.where(ordinal >= first, ordinal < first + _PAGE))
+        for first in range(0, 0 if last is None else last + 1, _PAGE)
+    ]
+
+
+async def step_records(found: Sequence[sa.CursorResult[Any]]) -> list[StepRecord]:
+    """Convert `steps`, with turns for other tasks.
+
+    Call it after the transaction, which could end meanwhile. The driver has read the rows. Their JSON is parsed here.
+    """
+    records: list[StepRecord] = []
+    for page in found:
+        for row in page:
+            records.append(step_record(row))
+            if row.output_is_large or len(records) % _STEPS == 0:
+                await asyncio.sleep(0)
+    return records
 
 
 async def outline(session: Session, run_id: UUID, *, limit: int) -> Outline | None:

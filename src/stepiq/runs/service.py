@@ -1,6 +1,6 @@
 """Operations on runs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor, Credential
@@ -27,7 +27,7 @@ from stepiq.runs.errors import (
 )
 from stepiq.runs.examining import Examined, Unvalidated
 from stepiq.runs.records import Outline, Prepared, Progress, Run, RunRetry
-from stepiq.store.database import Session
+from stepiq.store.database import Database, Session
 from stepiq.store.states import CallerType, TriggerType, is_draft_version
 from stepiq.web import requests
 
@@ -288,7 +288,7 @@ async def retry_to_validate(
 
 
 async def _ended(session: Session, actor: Actor, run_id: UUID) -> Run:
-    run = await get(session, actor, run_id, with_steps=False)
+    run = await get(session, actor, run_id)
     if not run.status.is_final:
         raise RunNotFinished(run_id, run.status)
     return run
@@ -337,16 +337,28 @@ async def progress(session: Session, actor: Actor, run_id: UUID) -> Progress:
     return found
 
 
-async def get(session: Session, actor: Actor, run_id: UUID, *, with_steps: bool = True) -> Run:
-    """A run with its steps.
+async def get(session: Session, actor: Actor, run_id: UUID) -> Run:
+    """A run without its steps.
 
     Raises:
         RunNotFound: the actor's workspace has no such run.
     """
-    run = await queries.find(session, actor.workspace_id, run_id, with_steps=with_steps)
+    run = await queries.find(session, actor.workspace_id, run_id)
     if run is None:
         raise RunNotFound(run_id)
     return run
+
+
+async def read(database: Database, actor: Actor, run_id: UUID, *, urgent: bool = False) -> Run:
+    """A run with its steps, in a transaction of its own. `urgent` as in `Database.reading`.
+
+    Raises:
+        RunNotFound: the actor's workspace has no such run.
+    """
+    async with database.reading(urgent=urgent) as session:
+        run = await get(session, actor, run_id)
+        found = await queries.steps(session, run_id)
+    return replace(run, steps=await queries.step_records(found))
 
 
 async def cancel(session: Session, actor: Actor, run_id: UUID, *, engine: Engine) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 
 import uvloop
 
-from stepiq.core import gc_pause
+from stepiq.core import gc_pause, logging
 from stepiq.server import descriptors
+
+log = logging.get(__name__)
 
 DRAIN = timedelta(seconds=25)
 """How long a process that stops lets steps in progress finish."""
@@ -36,7 +38,10 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 
 def _end(number: int, _frame: object) -> None:
-    # The default action, except that the first process of a container would ignore the signal.
+    # The default action, after which a service manager sees the signal. The first process of a container ignores it.
+    log.warning("interrupted", signal=signal.Signals(number).name)
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
     os._exit(128 + number)
 
 

@@ -40,9 +40,14 @@ ADVISORY_LOCK = 0x5354_4550_4952
 # Few of the queue's threads use the store at the same time.
 _CONNECTIONS = 8
 _RETRY_SECONDS = 0.2
-_LOCK_TIMEOUT = "1s"
-"""How long a migration waits for a table. Requests that wait behind it have 3.5 seconds in total."""
+_LOCK_TIMEOUT = "500ms"
+"""How long a migration waits for a table. Requests that wait behind it have 3.5 seconds in total.
+
+PostgreSQL looks for a deadlock after a second. With a shorter time, the migration ends first, not a request.
+"""
 _LOCK_PAUSE_SECONDS = 4.0
+_IN_USE = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
+"""Another program uses a table that a migration changes."""
 
 
 log = logging.get(__name__)
@@ -87,8 +92,16 @@ def require(url: URL) -> str:
     )
 
 
-def upgrade(url: URL) -> None:
+def _log_wait() -> None:
+    log.warning("migration_waits_for_lock")
+
+
+def upgrade(url: URL, on_wait: Callable[[], None] = _log_wait) -> None:
     """Apply all missing migrations; does nothing on a current database.
+
+    Args:
+        url: the database.
+        on_wait: called once if another program uses a table. By default, this is logged.
 
     Raises:
         StoreUnavailable, StoreRefused: the database cannot be used.
@@ -110,38 +123,43 @@ def upgrade(url: URL) -> None:
     if revision is None or url.get_backend_name() == "sqlite":
         _run(url, _to_head)
     else:
-        _upgrade_in_steps(url)
+        _upgrade_in_steps(url, on_wait)
 
 
-def _upgrade_in_steps(url: URL) -> None:
+def _upgrade_in_steps(url: URL, on_wait: Callable[[], None]) -> None:
     """Apply each missing migration in a transaction of its own, while servers use the database.
 
     A statement that waits for a table makes all later statements wait for it, too. So it waits only for a short time,
     and then the migration is applied again: for as long as `pg_dump` reads the table, for example.
     """
     engine = sync_engine(url)
+    has_waited = False
     try:
         with explaining(url):
-            while _step(engine):
-                pass
+            while (is_applied := _step(engine)) is not None:
+                if is_applied:
+                    continue
+                if not has_waited:
+                    on_wait()
+                has_waited = True
+                time.sleep(_LOCK_PAUSE_SECONDS)
     finally:
         engine.dispose()
 
 
-def _step(engine: sa.Engine) -> bool:
-    """Apply the next migration, or wait to try it again. False if there is none."""
+def _step(engine: sa.Engine) -> bool | None:
+    """Apply the next migration. False if another program uses its table, None if there is no migration."""
     try:
         with engine.begin() as connection:
             _wait_for_others(connection)
             if _revision(connection) == known_revisions()[0]:
-                return False
+                return None
             connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
             _act(connection, _to_next)
     except exc.OperationalError as error:
-        if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+        if not isinstance(error.orig, _IN_USE):
             raise
-        log.warning("migration_waits_for_lock", retry_after_seconds=_LOCK_PAUSE_SECONDS)
-        time.sleep(_LOCK_PAUSE_SECONDS)
+        return False
     return True
 
 

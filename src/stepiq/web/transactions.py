@@ -115,9 +115,8 @@ class OwnTransaction:
         await self.keep(response)
         return response
 
-    async def replace(self, view: BaseModel, status: int) -> Response:
-        """As `answer`, but after the commit: the response replaces the stored one, which stays if the store is away."""
-        response = JSONResponse(view.model_dump(mode="json"), status)
+    async def replace(self, response: Response) -> Response:
+        """Replace the stored response after the commit. The stored one stays if the store is away."""
         claim = await idempotency.claim_of(self._request)
         if claim is None:
             return response

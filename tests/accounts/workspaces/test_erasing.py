@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from stepiq.accounts.audit import recording, service
 from stepiq.accounts.audit.actions import Action, AuditTargetType
-from stepiq.accounts.audit.records import AuditTarget, Fault, operator_of
+from stepiq.accounts.audit.records import AuditTarget, Fault, Head, operator_of
 from stepiq.accounts.audit.sealing import seal
 from stepiq.accounts.workspaces import erasing_queries as queries
 from stepiq.accounts.workspaces.erasing import GRACE, Eraser
@@ -176,6 +176,27 @@ class TestErase:
         (line,) = [line for line in logs if line["event"].startswith("erasing_")]
         assert line["workspace_id"] == str(account.workspace_id)
 
+    async def test_many_that_fail_delay_no_later_one(
+        self, database, engine, account, mark, monkeypatch
+    ):
+        await mark(account.workspace_id)
+        now = core_clock.now()
+        broken = [ids.uuid7() for _ in range(25)]
+        row = {"name": "w", "plan": "free", "created_at": now, "deleted_at": now - 2 * GRACE}
+        async with database.transaction() as session:
+            await session.execute(workspaces.insert(), [{"id": each, **row} for each in broken])
+        parts = queries.parts
+
+        def failing(workspace_id):
+            if workspace_id in broken:
+                raise ValueError("broke")
+            return parts(workspace_id)
+
+        monkeypatch.setattr(queries, "parts", failing)
+
+        with capture_logs():
+            assert await Eraser(database, engine).erase_all() == 1
+
     async def test_its_audit_log_has_no_fault_while_it_is_erased(
         self, database, engine, account, mark
     ):
@@ -191,17 +212,45 @@ class TestErase:
         await mark(account.workspace_id)
         assert (await service.check(database, account.workspace_id)).fault is None
 
+    async def test_changes_of_its_audit_log_are_found_while_it_is_erased(
+        self, database, account, mark
+    ):
+        async with database.transaction() as session:
+            await record_archiving(session, account.workspace_id)
+            await seal(session)
+        await mark(account.workspace_id)
+        other = Head(1, "0" * 64)
+        # Entries may have been deleted since they were read.
+        found = await service.check(database, account.workspace_id, expected=other)
+        assert found.fault is None
+
+        async with database.transaction() as session:
+            await session.execute(sa.update(audit_entries).values(target_name="Other"))
+
+        assert (await service.check(database, account.workspace_id)).fault is Fault.CHANGED
+
+    async def test_an_expected_head_is_missing_after_it_was_erased(
+        self, database, engine, account, mark
+    ):
+        async with database.transaction() as session:
+            await record_archiving(session, account.workspace_id)
+            await seal(session)
+        head = (await service.check(database, account.workspace_id)).head
+        await mark(account.workspace_id)
+        await Eraser(database, engine).erase_all()
+
+        found = await service.check(database, account.workspace_id, expected=head)
+
+        assert found.fault is Fault.UNEXPECTED_HEAD
+
     async def test_an_entry_that_appears_at_the_end_leaves_no_chain(
         self, database, engine, account, mark, monkeypatch
     ):
         await mark(account.workspace_id)
-
-        target = AuditTarget(AuditTargetType.PIPELINE, "1", "Report")
-        by = operator_of(account.workspace_id)
         parts = queries.parts
 
         async def record(session):
-            await recording.record(session, by, Action.PIPELINE_ARCHIVED, target)
+            await record_archiving(session, account.workspace_id)
             return 0
 
         monkeypatch.setattr(queries, "parts", lambda workspace_id: [*parts(workspace_id), record])
@@ -222,6 +271,11 @@ class TestErase:
 
         assert sorted(erased) == [False, False, True]
         assert await rows_of(account.workspace_id) == {}
+
+
+async def record_archiving(session, workspace_id):
+    target = AuditTarget(AuditTargetType.PIPELINE, "1", "Report")
+    await recording.record(session, operator_of(workspace_id), Action.PIPELINE_ARCHIVED, target)
 
 
 async def _nothing(session, workspace_id):

@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -5,6 +6,9 @@ import sqlalchemy as sa
 
 from stepiq.core import clock, ids
 from stepiq.execution.admission import HELD
+from stepiq.runs import answers
+from stepiq.runs import service as runs_service
+from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import ReviewDecision, Role, RunStatus
 from stepiq.store.tables import LARGE_VALUE_BYTES, pipelines, runs, workspaces
 
@@ -224,6 +228,60 @@ class TestDecide:
 
         assert (again.status_code, again.content) == (200, first.content)
         assert again.headers["Idempotent-Replayed"] == "true"
+
+    @pytest.mark.both_stores
+    async def test_the_run_is_shown_after_the_transaction(self, owner, ask, database, monkeypatch):
+        review = await ask()
+        locked = []
+
+        async def detail_for(actor, run):
+            lock = sa.select(runs.c.id).where(runs.c.id == run.id).with_for_update(nowait=True)
+            async with asyncio.timeout(10), database.transaction() as session:
+                locked.append(await session.scalar(lock))
+            return await detail(actor, run)
+
+        detail = answers.detail_for
+        monkeypatch.setattr(answers, "detail_for", detail_for)
+
+        response = await owner.post(review.url, json=APPROVE)
+
+        assert (response.status_code, locked) == (200, [review.run_id])
+
+    @pytest.mark.both_stores
+    async def test_a_repetition_after_a_kill_gets_the_id_and_the_status(
+        self, owner, ask, monkeypatch
+    ):
+        review = await ask()
+        headers = {"Idempotency-Key": "decide-1"}
+
+        async def killed(*_args):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(answers, "detail_for", killed)
+            with pytest.raises(KeyboardInterrupt):
+                await owner.post(review.url, json=APPROVE, headers=headers)
+
+        again = await owner.post(review.url, json=APPROVE, headers=headers)
+
+        assert again.status_code == 200
+        assert again.json() == {"id": str(review.run_id), "status": "pending"}
+
+    @pytest.mark.both_stores
+    async def test_if_the_run_cannot_be_read_its_id_and_status_are_shown(
+        self, owner, ask, row, monkeypatch
+    ):
+        review = await ask()
+
+        async def unavailable(*_args):
+            raise StoreUnavailable("away")
+
+        monkeypatch.setattr(runs_service, "read", unavailable)
+
+        response = await owner.post(review.url, json=APPROVE)
+
+        assert response.json() == {"id": str(review.run_id), "status": "pending"}
+        assert (await row(review)).decision == ReviewDecision.APPROVE
 
     async def test_after_its_time_it_is_closed_before_the_run_notices(self, owner, ask, row, clock):
         review = await ask(lasts=timedelta(minutes=5))

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Response
+from fastapi.responses import JSONResponse
 
 from stepiq.accounts import current_rights, disabling
 from stepiq.accounts.administration import queries, recorded, schemas, service
@@ -147,7 +148,8 @@ async def create_reset_link(
             # What a repetition of the request gets if this process ends before it has sent the email.
             await own_tx.answer(view, 200)
         emailed = await service.send_reset(services.mailer, base_url, made)
-        return await own_tx.replace(view.model_copy(update={"emailed": emailed}), 200)
+        sent = view.model_copy(update={"emailed": emailed})
+        return await own_tx.replace(JSONResponse(sent.model_dump(mode="json")))
 
 
 async def _detail(session: Session, user_id: UUID) -> schemas.AdminUserDetailView:

@@ -21,6 +21,7 @@ _BATCH = 200
 
 _HASH_LENGTH = 64
 _LONGEST_SEQUENCE = 18
+_LEFT_BY_ERASURE = frozenset({Fault.MISSING, Fault.TRUNCATED})
 
 
 async def page(
@@ -141,12 +142,13 @@ class _ChainWalk:
                 fault = self._follow(batch)
         if fault is None and self._last.hash != chain.head.hash:
             fault = Fault.TRUNCATED
-        if fault is not None and await self._is_erased():
-            fault = None
+        if fault in _LEFT_BY_ERASURE and await self._is_erased():
+            return self._result(chain, unsealed, None)
         if fault is None and expected is not None:
-            fault = await self._expect(chain, expected)
-            if fault is not None:
-                return self._result(chain, unsealed, fault, at=expected.sequence)
+            unexpected = await self._expect(chain, expected)
+            # A chain that did not exist may never have existed.
+            if unexpected is not None and not (chain.head.sequence and await self._is_erased()):
+                return self._result(chain, unsealed, unexpected, at=expected.sequence)
         return self._result(chain, unsealed, fault)
 
     def _follow(self, batch: Sequence[Entry]) -> Fault | None:

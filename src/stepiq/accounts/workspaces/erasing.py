@@ -21,7 +21,6 @@ GRACE = timedelta(seconds=10)
 """How long after its deletion a workspace is erased. Other processes trust its credentials for up to five seconds."""
 
 _EVERY_SECONDS = 5.0
-_WORKSPACES = 20
 _PAUSE_SHARE = 3
 """Ratio of a pause to the batch before it, so that other transactions have most of the time."""
 
@@ -50,7 +49,7 @@ class Eraser:
         If one cannot be erased, the others still are.
         """
         async with self._database.reading() as session:
-            found = await queries.to_erase(session, clock.now() - GRACE, _WORKSPACES)
+            found = await queries.to_erase(session, clock.now() - GRACE)
         erased = 0
         for workspace_id in found:
             try:

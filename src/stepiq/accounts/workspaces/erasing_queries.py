@@ -39,13 +39,12 @@ Delete = Callable[[Session], Awaitable[int]]
 """Deletes a bounded number of rows in a transaction, and returns their number."""
 
 
-async def to_erase(session: Session, before: datetime, limit: int) -> list[UUID]:
-    """Workspaces that were deleted before a moment."""
+async def to_erase(session: Session, before: datetime) -> list[UUID]:
+    """All workspaces that were deleted before a moment, so that those that cannot be erased delay no others."""
     rows = await session.execute(
         sa.select(workspaces.c.id)
         .where(workspaces.c.deleted_at <= before)
         .order_by(workspaces.c.deleted_at)
-        .limit(limit)
     )
     return list(rows.scalars())
 

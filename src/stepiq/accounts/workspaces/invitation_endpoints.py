@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import Request, Response
+from fastapi.responses import JSONResponse
 
 from stepiq.accounts import service as accounts
 from stepiq.accounts.actor import Actor
@@ -93,7 +94,8 @@ async def _invite(
     if unsent_reason is not None:
         return response
     message = invitations.message(settings, body.email, inviter.email, token)
-    return await own_tx.replace(_created(row, url, await _send(services, message)), 201)
+    created = _created(row, url, await _send(services, message))
+    return await own_tx.replace(JSONResponse(created.model_dump(mode="json"), 201))
 
 
 def _created(row: Any, url: str, unsent_reason: str | None) -> schemas.CreatedInvitation:

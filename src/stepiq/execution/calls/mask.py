@@ -14,7 +14,7 @@ RUN_PROMPT_BYTES = 16 * 1024 * 1024
 
 
 async def mask(call: Call, following: Following) -> Any:
-    """Set `described`, `request_hash` and `prompts`, and the prompts of the step at its first call of a model."""
+    """Set `described`, `request_hash` and `prompts`, and the prompts of the step at the first model call of an attempt."""
     masker = call.secrets.masker
     request = call.request
     own = await _prompts(call, request) if isinstance(request, CallModel) else {}
@@ -33,9 +33,16 @@ async def _prompts(call: Call, request: CallModel) -> dict[str, Json]:
     if request.system_prompt is not None:
         system_prompt = await text_of(call, request.system_prompt)
     call.prompts = prompt, system_prompt
-    if call.number == 1 or record.prompt is None:
+    numbers = (
+        each.number
+        for each in record.operations
+        if each.kind == request.kind and each.attempt == call.attempt
+    )
+    first = min(numbers, default=None)
+    if first is None:
         _keep(call.run, record, prompt, system_prompt)
-    elif call.prompts != (record.prompt, record.system_prompt):
+    # A call that is replayed must have the same record as before.
+    elif call.number > first and call.prompts != (record.prompt, record.system_prompt):
         return {"prompt": prompt, "system_prompt": system_prompt}
     return {}
 

@@ -81,7 +81,7 @@ async def to_validate(
     if definition is None:
         return None
     if input_data is None and step is not None and step.from_run is not None:
-        input_data = (await runs.get(session, actor, step.from_run, with_steps=False)).input_data
+        input_data = (await runs.get(session, actor, step.from_run)).input_data
     return Unvalidated(definition, input_data or {}, {} if step is None else step.outputs)
 
 
@@ -115,7 +115,7 @@ async def prepare(
     only_step, reuse = None, NOTHING
     if step is not None:
         if step.from_run is not None:
-            earlier = await runs.get(session, actor, step.from_run, with_steps=False)
+            earlier = await runs.get(session, actor, step.from_run)
             if earlier.pipeline_id != target.id:
                 raise RunNotFound(step.from_run)
             input_data = earlier.input_data if input_data is None else input_data

@@ -20,12 +20,13 @@ from stepiq.runs.reviews.errors import (
     ReviewNotFound,
 )
 from stepiq.runs.reviews.records import LinkHolder
-from stepiq.runs.schemas import RunBrief, RunDetail
+from stepiq.runs.schemas import RunBrief, RunDetail, brief
+from stepiq.store.database import StoreUnavailable
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
 from stepiq.web.services import AppKey, ServicesDep
-from stepiq.web.transactions import Read, Tx
+from stepiq.web.transactions import OwnTx, Read
 
 router = new_router("Reviews")
 
@@ -83,7 +84,7 @@ async def get_review(
 async def decide_review(
     caller: Decider,
     services: ServicesDep,
-    tx: Tx,
+    own_tx: OwnTx,
     run_id: UUID,
     step_id: StepPath,
     body: schemas.ReviewAnswer,
@@ -94,16 +95,24 @@ async def decide_review(
     The reviewer is the email address of the caller's account, also with a personal API key, or the name of the service key. A viewer can decide reviews that
     name their address as an assignee.
     """
-    await service.decide(
-        tx,
-        caller,
-        run_id,
-        step_id,
-        body.answer,
-        engine=services.engine,
-        iteration=body.iteration,
-    )
-    return await answers.detail_for(caller, await runs.get(tx, caller, run_id))
+    async with own_tx.held():
+        async with own_tx() as tx:
+            await service.decide(
+                tx,
+                caller,
+                run_id,
+                step_id,
+                body.answer,
+                engine=services.engine,
+                iteration=body.iteration,
+            )
+            # What a repetition of the request gets if this process ends before it has read the run.
+            decided = await own_tx.answer(brief(await runs.get(tx, caller, run_id)), 200)
+        try:
+            run = await runs.read(services.database, caller, run_id)
+        except StoreUnavailable:
+            return decided
+        return await own_tx.replace(await answers.detail_for(caller, run))
 
 
 @public.post("/reviews/open", responses=problems(ReviewLinkInvalid, ReviewClosed, TooManyAttempts))
