@@ -22,7 +22,9 @@ class TestIsStrict:
         [
             closed(),
             closed(name=TEXT, age={"type": ["integer", "null"]}),
-            closed(kind={"type": "string", "enum": ["a", "b"]}, tags={"type": "array", "items": TEXT}),
+            closed(
+                kind={"type": "string", "enum": ["a", "b"]}, tags={"type": "array", "items": TEXT}
+            ),
             closed(inner={**closed(x=TEXT), "type": ["object", "null"]}),
             closed(inner=closed(x={"anyOf": [TEXT, {"type": "null"}]})),
             {**closed(next={"$ref": "#/$defs/node"}), "$defs": {"node": closed(x=TEXT)}},

@@ -160,6 +160,8 @@ class VendorSource(ServerSource):
         }
         headers = {name: value for name, value in given_headers.items() if value}
         super().__init__(vendor.place(base_url), base_url, key, headers)
+        # The vendors send thoughts in fields of their own. Other servers at a configured address may not.
+        self._endpoint = replace(self._endpoint, has_thought_tags=base_url != vendor.url)
         self.prices = PriceList(vendor.id)
         self.small_model = vendor.small_model
         if key is None and base_url == vendor.url:
