@@ -131,12 +131,13 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
         ],
         EventType.STEP_DELTA: [
             (
-                "at most every 50 ms while a model answers",
+                "at most every 50 ms while a model answers. A new `attempt` or `call` starts a new text",
                 events.step_delta(_CLASSIFY, 1, "billing"),
                 None,
             ),
             (
-                "when the step calls a model again in the same attempt, such as a fallback or with a correction prompt",
+                "when the step calls a model again in the same attempt, such as a fallback model, or the same model with a correction"
+                " prompt",
                 events.step_delta(_CLASSIFY, 1, "billing", call=2),
                 None,
             ),

@@ -223,7 +223,7 @@ class TestProblemsOfTheMachine:
             tool._started.read_text()
             tool._gate.write_text("end")
 
-            with pytest.raises(LocalModelUnavailable, match="pip reported|uv reported"):
+            with pytest.raises(LocalModelUnavailable, match=r"(pip|uv) reported"):
                 fetch.result(30)
 
     def test_a_name_of_a_folder_that_is_too_long_is_explained(self, tmp_path: Path):
