@@ -131,7 +131,7 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
         ],
         EventType.STEP_DELTA: [
             (
-                "at most every 50 ms while a model answers. A new `attempt` or `call` starts a new text",
+                "at most every 50 ms while a model answers; a new `attempt` or `call` starts a new text",
                 events.step_delta(_CLASSIFY, 1, "billing"),
                 None,
             ),
