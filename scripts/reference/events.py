@@ -136,8 +136,7 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
                 None,
             ),
             (
-                "when the step calls a model again in the same attempt, such as a fallback model, or the same model with a correction"
-                " prompt",
+                "when the same attempt calls a fallback model, or sends a correction prompt",
                 events.step_delta(_CLASSIFY, 1, "billing", call=2),
                 None,
             ),
