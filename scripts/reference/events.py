@@ -131,12 +131,12 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
         ],
         EventType.STEP_DELTA: [
             (
-                "at most every 50 ms while a model answers",
+                "at most every 50 ms while a model answers; a new `attempt` or `call` starts a new text",
                 events.step_delta(_CLASSIFY, 1, "billing"),
                 None,
             ),
             (
-                "when the step calls a model again in the same attempt, such as a fallback or with a correction prompt",
+                "when the same attempt calls a fallback model, or sends a correction prompt",
                 events.step_delta(_CLASSIFY, 1, "billing", call=2),
                 None,
             ),

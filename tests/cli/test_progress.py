@@ -120,22 +120,6 @@ class TestPlainProgress:
             "ask (branch 1) | zwei",
         ]
 
-    def test_the_text_of_another_call_replaces_that_of_the_one_before(self):
-        file = io.StringIO()
-        console = Terminal(file=file, force_terminal=True, width=80, color_system=None)
-        of_second = {"step_id": "ask", "call": 2}
-
-        show(
-            LiveProgress(console),
-            ("step.status", STARTED),
-            ("step.delta", {"step_id": "ask", "text": "cut o"}),
-            ("step.delta", {**of_second, "text": "wh"}),
-            ("step.delta", {**of_second, "text": "ole"}),
-            ("step.status", ENDED),
-        )
-
-        assert file.getvalue().replace("\r", "").rstrip().endswith("1.2 s\nwhole")
-
     def test_a_failure_that_the_run_survives_says_which_item_and_why(self, capsys):
         survived = in_branch({**FAILED, "step_id": "inner"}, "3")
 
@@ -197,6 +181,22 @@ class TestLiveProgress:
         assert file.getvalue() == (
             "✗ inner (item 3)  5 ms · provider_error\n  It is away.\n✗ ask  5 ms · provider_error\n"
         )
+
+    def test_the_text_of_another_call_replaces_that_of_the_one_before(self):
+        file = io.StringIO()
+        console = Terminal(file=file, force_terminal=True, width=80, color_system=None)
+        of_second = {"step_id": "ask", "call": 2}
+
+        show(
+            LiveProgress(console),
+            ("step.status", STARTED),
+            ("step.delta", {"step_id": "ask", "text": "cut o"}),
+            ("step.delta", {**of_second, "text": "wh"}),
+            ("step.delta", {**of_second, "text": "ole"}),
+            ("step.status", ENDED),
+        )
+
+        assert file.getvalue().replace("\r", "").rstrip().endswith("1.2 s\nwhole")
 
     def test_all_branches_at_work_are_shown_each_with_its_own_text(self):
         console = Terminal(file=io.StringIO(), force_terminal=True, width=80, color_system=None)

@@ -11,7 +11,7 @@ class TestEffective:
     def test_sources_are_told_apart(self, monkeypatch, tmp_path):
         file = tmp_path / "stepiq.toml"
         file.write_text(
-            '[endpoints.lab]\nbase_url = "http://127.0.0.1:9000/v1?key=secret"\n[plans.small]\nextends = "free"\nsteps = 3\n'
+            '[endpoints.lab]\nbase_url = "http://127.0.0.1:9000/v1"\n[plans.small]\nextends = "free"\nsteps = 3\n'
         )
         monkeypatch.setenv("STEPIQ_CONFIG_FILE", str(file))
         monkeypatch.setenv("STEPIQ_PORT", "9001")

@@ -66,6 +66,17 @@ class TestLoad:
             "OPENAI_BASE_URL: Remove the user name and password. Set the key of the provider instead."
         )
 
+    @pytest.mark.parametrize("end", ["?key=a-secret", "#a-secret", "/v1?", "/v1#"])
+    def test_the_url_of_a_provider_has_no_query(self, monkeypatch: pytest.MonkeyPatch, end: str):
+        monkeypatch.setenv("OPENAI_BASE_URL", f"https://gateway.example.com{end}")
+
+        with pytest.raises(SettingsInvalid) as refused:
+            settings.load()
+
+        assert refused.value.message == (
+            "OPENAI_BASE_URL: Remove `?` or `#` and what follows. Set the key of the provider instead."
+        )
+
     def test_so_must_that_of_an_endpoint(self):
         Path("stepiq.toml").write_text('[endpoints.lab]\nbase_url = "10.0.0.5:8000/v1"\n')
 

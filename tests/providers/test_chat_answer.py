@@ -1,12 +1,15 @@
 """Answers of servers that differ from OpenAI's."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from stepiq.providers.base import Model, Usage
+from stepiq.providers import sources
+from stepiq.providers.base import CallProgress, Model, Usage
 from stepiq.providers.parts import ReasoningPart
-from tests.providers.conftest import ask, failure
+from stepiq.providers.vendors import VENDORS
+from tests.providers.conftest import KEY, Configure, ask, failure
 from tests.support.chat_server import CompatibleServer, chunk_event
 from tests.support.vendor_server import Refusal, event
 
@@ -26,8 +29,16 @@ class TestTexts:
             (["<think>", "plan\n</think>\n\nHel", "lo"], "Hello", "plan\n"),
             (["<think>\nplan", "</think>", "Hello"], "Hello", "\nplan"),
             (["<think>plan</think>Hello"], "Hello", "plan"),
-            ([*"\n <think>a</b></think>\n<think>"], "<think>", "a</b>"),
+            ([*"\n <think>a</b></think>\nHello <think>"], "Hello <think>", "a</b>"),
             (["<think></think>", "\n", "\nHello"], "Hello", ""),
+            (["<think>a</think>\n<think>", "b</think>Hello"], "Hello", "ab"),
+            ([*"<think>a</think>\n\n<think>b</think>\nHello"], "Hello", "ab"),
+            (["<think></think>" * 50_000, "Hello"], "Hello", ""),
+            (["<think>a</think>\n \n", "    - Hello\n    - you"], "    - Hello\n    - you", "a"),
+            (["<think>a</think>", " \n "], "", "a"),
+            ([" " * 1_025 + "<think>a</think>"], " " * 1_025 + "<think>a</think>", ""),
+            ([" " * 1_025, "<think>a</think>"], " " * 1_025 + "<think>a</think>", ""),
+            (["<think>a</think>", "\n" * 1_025, "\nb"], "\n" * 1_026 + "b", "a"),
             (["<think", "ing> is", " hard"], "<thinking> is hard", ""),
             ([" ", "\n", "Hello"], " \nHello", ""),
             (["Use <think>", "a</think>"], "Use <think>a</think>", ""),
@@ -43,6 +54,40 @@ class TestTexts:
 
         found = "".join(part.text for part in finished.parts if isinstance(part, ReasoningPart))
         assert (finished.text, found) == (answer, thoughts)
+
+    async def test_tags_and_removed_white_space_are_counted(
+        self, server: CompatibleServer, model: Model
+    ):
+        texts = ["\n<thi", "nk>plan</think>", "\n\n", "Hello"]
+        server.events = [*map(chunk_event, texts), chunk_event(ending="stop")]
+        progress = CallProgress()
+
+        await ask(model, progress)
+
+        assert progress.size_bytes == len("".join(texts))
+
+    @pytest.mark.parametrize("vendor", ["openai", "mistral", "zai"])
+    async def test_the_answers_of_vendors_have_no_tags(
+        self,
+        server: CompatibleServer,
+        configured: Configure,
+        monkeypatch: pytest.MonkeyPatch,
+        vendor: str,
+    ):
+        url = f"{server.url}/v1"
+        monkeypatch.setattr(sources, "VENDORS", [replace(each, url=url) for each in VENDORS])
+        model = configured(**{f"{vendor}_api_key": KEY}).resolve(f"{vendor}/large")
+        server.events = [chunk_event("<think>a</think>b"), chunk_event(ending="stop")]
+
+        assert (await ask(model)).text == "<think>a</think>b"
+
+    async def test_the_server_at_a_configured_address_of_a_vendor_may_send_tags(
+        self, server: CompatibleServer, configured: Configure
+    ):
+        model = configured(openai_api_key=KEY, openai_base_url=server.url).resolve("openai/large")
+        server.events = [chunk_event("<think>a</think>b"), chunk_event(ending="stop")]
+
+        assert (await ask(model)).text == "b"
 
     async def test_an_answer_that_ends_within_its_thoughts_is_a_failure(
         self, server: CompatibleServer, model: Model
@@ -147,6 +192,9 @@ class TestUsage:
             # Reported separately.
             ({"total_tokens": 45, "completion_tokens_details": {"reasoning_tokens": 15}}, 35),
             ({"total_tokens": 45, "reasoning_tokens": 15}, 35),
+            ({"total_tokens": "45", "reasoning_tokens": 15.0}, 35),
+            # Without the tokens of the prompt, it is unknown which ones the total includes.
+            ({"prompt_tokens": None, "total_tokens": 45, "reasoning_tokens": 15}, 20),
             # Totals that include something else, or are wrong.
             ({"total_tokens": 45}, 20),
             ({"total_tokens": 99, "completion_tokens_details": {"reasoning_tokens": 15}}, 35),
@@ -160,7 +208,18 @@ class TestUsage:
         usage = {"prompt_tokens": 10, "completion_tokens": 20, **reported}
         server.events = [chunk_event("yes", "stop", usage=usage)]
 
-        assert (await ask(model)).usage == Usage(10, 0, output)
+        assert (await ask(model)).usage == Usage(usage["prompt_tokens"] or 0, 0, output)
+
+    async def test_a_negative_number_is_impossible_whatever_the_total_is(
+        self, server: CompatibleServer, model: Model
+    ):
+        usage = {"prompt_tokens": 10, "completion_tokens": -5, "total_tokens": 45}
+        usage["reasoning_tokens"] = 15
+        server.events = [chunk_event("yes", "stop", usage=usage)]
+
+        error = await failure(model)
+
+        assert "reported an impossible number of output tokens" in error.message
 
 
 class TestErrors:

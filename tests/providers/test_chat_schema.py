@@ -22,10 +22,13 @@ class TestIsStrict:
         [
             closed(),
             closed(name=TEXT, age={"type": ["integer", "null"]}),
-            closed(kind={"enum": ["a", "b"]}, tags={"type": "array", "items": TEXT}),
+            closed(
+                kind={"type": "string", "enum": ["a", "b"]}, tags={"type": "array", "items": TEXT}
+            ),
             closed(inner={**closed(x=TEXT), "type": ["object", "null"]}),
             closed(inner=closed(x={"anyOf": [TEXT, {"type": "null"}]})),
             {**closed(next={"$ref": "#/$defs/node"}), "$defs": {"node": closed(x=TEXT)}},
+            closed(inner={"anyOf": [{"$ref": "#"}, {"type": "null"}]}),
         ],
     )
     def test_what_openai_guarantees(self, schema: dict[str, Any]):
@@ -48,6 +51,13 @@ class TestIsStrict:
             closed(a={"type": "array", "items": {"type": "object"}}),
             {**closed(a=TEXT), "$defs": {"open": {"type": "object", "properties": {}}}},
             {**closed(a=TEXT), "$defs": []},
+            {
+                **closed(a={"$ref": "#/$defs/b", "description": "A text."}),
+                "$defs": {"b": TEXT},
+            },
+            closed(a=closed(x=TEXT), b={"$ref": "#/properties/a"}),
+            closed(a={"const": "x"}),
+            closed(a={"enum": ["x", "y"]}),
             closed(a={}),
             closed(a={"description": "Any value."}),
             closed(a={"type": "array"}),

@@ -433,6 +433,15 @@ class TestListModels:
         with pytest.raises(Exception, match="sent an invalid response"):
             await spoken.providers.probe(spoken.vendor)
 
+    async def test_a_list_is_not_charged_to_the_call_before(self, spoken: Spoken):
+        spoken.server.refusals = [Refusal(500, "no")]
+        progress = CallProgress()
+        await failure(spoken.model, progress=progress)
+
+        await spoken.providers.probe(spoken.vendor)
+
+        assert progress.usage() == Usage(0, 0, 0, estimated=True)
+
     async def test_a_list_can_have_any_number_of_lines(self, spoken: Spoken):
         spoken.server.models = [f"model-{number}" for number in range(1_000)]
         spoken.server.refusals = [Refusal(200, json.dumps(spoken.server.listing(), indent=2))]

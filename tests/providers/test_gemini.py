@@ -110,7 +110,7 @@ class TestContinuation:
 
         finished = await ask(google.model)
 
-        assert (finished.text, finished.finish_reason) == ("Once", "length")
+        assert (finished.text, finished.finish_reason) == ("Once", "request_limit")
         assert len(google.server.seen) == 1
 
     async def test_a_dropped_answer_with_a_token_to_continue_takes_one_request(

@@ -1,7 +1,9 @@
 import asyncio
 import errno
 import os
+import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,15 +11,21 @@ import pytest
 from stepiq.providers import local_weights
 from stepiq.providers.base import ProviderError
 from stepiq.providers.local_fetch import WeightsFetch
-from stepiq.providers.local_weights import LocalModelUnavailable, weights_path
+from stepiq.providers.local_weights import (
+    LocalModelUnavailable,
+    WeightsFetchStopped,
+    ensure_local_weights,
+    weights_path,
+)
 from stepiq.providers.registry import Providers
-from tests.providers.conftest import ask, settings_with
+from tests.providers.conftest import ask, failure, settings_with
 
 SCRIPT = """
 import os, pathlib, sys
 folder, started, gate = map(pathlib.Path, sys.argv[1:])
 with started.open("w") as pipe:
     pipe.write(str(os.getpid()))
+(folder / "part").open("wb").truncate(50_000_000)
 gate.open().read()
 sys.exit(1)
 """
@@ -82,7 +90,52 @@ class TestPath:
                 await call
 
 
+class TestSignals:
+    async def test_one_to_the_group_of_this_process_does_not_reach_the_fetch(self, tool: Tool):
+        fetch = WeightsFetch(tool.cache)
+        call = asyncio.create_task(fetch.path())
+        pid = await tool.start()
+
+        group = os.getpgid(pid)
+
+        await fetch.close()
+        await asyncio.wait([call])
+        assert group == pid != os.getpgrp()
+
+    async def test_one_that_ends_the_fetch_is_worth_a_retry(self, tool: Tool):
+        providers = Providers(settings_with(tool.cache.parent, cache_dir=tool.cache))
+        call = asyncio.create_task(failure(providers.resolve("local/smollm2-135m")))
+        pid = await tool.start()
+
+        os.kill(pid, signal.SIGTERM)
+
+        error = await call
+        assert (error.code, error.retryable) == ("provider_error", True)
+        assert "was stopped" in error.message
+
+    def test_the_interruption_of_a_command_ends_the_fetch(self, tool: Tool):
+        def interrupt(line: str) -> None:
+            if "50 of 98 MB" in line:
+                raise KeyboardInterrupt
+
+        with ThreadPoolExecutor(1) as pool:
+            fetch = pool.submit(ensure_local_weights, tool.cache, interrupt)
+            pid = int(tool._started.read_text())
+            with pytest.raises(KeyboardInterrupt):
+                fetch.result(30)
+
+        assert not is_running(pid)
+
+
 class TestClose:
+    async def test_no_process_starts_after_it(self, tool: Tool, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(local_weights, "_command", lambda _: None)
+        fetch = WeightsFetch(tool.cache)
+        await fetch.close()
+
+        with pytest.raises(WeightsFetchStopped):
+            await fetch.path()
+
     async def test_it_ends_the_process_and_the_calls_that_wait(self, tool: Tool):
         fetch = WeightsFetch(tool.cache)
         call = asyncio.create_task(fetch.path())
@@ -90,7 +143,7 @@ class TestClose:
 
         await fetch.close()
 
-        with pytest.raises(LocalModelUnavailable, match="was stopped"):
+        with pytest.raises(WeightsFetchStopped):
             await call
         assert not is_running(pid)
 
@@ -111,7 +164,7 @@ class TestClose:
 
         await fetch.close()
 
-        with pytest.raises(LocalModelUnavailable, match="was stopped"):
+        with pytest.raises(WeightsFetchStopped):
             await call
         await other.close()
         await asyncio.wait([holder])
@@ -145,6 +198,37 @@ class TestProblemsOfTheMachine:
 
         assert (caught.value.code, caught.value.retryable) == ("provider_error", True)
         assert "could not be started: Resource temporarily unavailable." in caught.value.message
+
+    async def test_an_error_without_a_number_is_shown(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        async def refuse(*_: object, **__: object) -> None:
+            raise OSError("No process was started")
+
+        with weights_path(tmp_path).open("wb") as file:
+            file.truncate(local_weights._SIZE)
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
+        providers = Providers(settings_with(tmp_path, cache_dir=tmp_path))
+
+        error = await failure(providers.resolve("local/smollm2-135m"))
+
+        assert "could not be started: No process was started." in error.message
+
+    def test_a_line_that_cannot_be_printed_is_not_an_error_of_the_folder(self, tool: Tool):
+        def refuse(_: str) -> None:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+        with ThreadPoolExecutor(1) as pool:
+            fetch = pool.submit(ensure_local_weights, tool.cache, refuse)
+            tool._started.read_text()
+            tool._gate.write_text("end")
+
+            with pytest.raises(LocalModelUnavailable, match=r"(pip|uv) reported"):
+                fetch.result(30)
+
+    def test_a_name_of_a_folder_that_is_too_long_is_explained(self, tmp_path: Path):
+        with pytest.raises(LocalModelUnavailable, match="File name too long"):
+            ensure_local_weights(tmp_path / ("x" * 300))
 
     async def test_a_full_disk_is_explained(self, tool: Tool, monkeypatch: pytest.MonkeyPatch):
         def refuse(_: Path) -> None:

@@ -1,19 +1,24 @@
 """Models that answer instead of others."""
 
 import threading
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from stepiq.core.settings import Settings
 from stepiq.execution.calls.requests import ModelReply
 from stepiq.language import schemas
 from stepiq.language.loading import compile_document
 from stepiq.language.schema_work import work_of
+from stepiq.providers.registry import Providers
 from stepiq.providers.sources import OllamaSource
 from stepiq.steps.llm import handler
 from stepiq.steps.llm.spec import LlmSpec
 from tests.support.engine import Ended, World
 from tests.support.fake_provider import RunningFakeProvider
+from tests.support.gemini_server import GeminiServer
 
 pytestmark = pytest.mark.one_store
 
@@ -33,6 +38,14 @@ steps:
   - id: ask
     model: ollama/llama3.2
     max_tokens: 5000
+    prompt: hello
+"""
+
+GOOGLE = """
+name: Google
+steps:
+  - id: ask
+    model: google/gemini-2.5-flash
     prompt: hello
 """
 
@@ -152,6 +165,38 @@ class TestLimitOfAModel:
 
         assert "Ask for a shorter answer, or use another `model`." in ended.run.error["message"]
         assert "Raise" not in ended.run.error["message"]
+
+
+class TestLimitOfARequest:
+    @pytest.fixture
+    async def google(self) -> AsyncIterator[GeminiServer]:
+        server = GeminiServer()
+        server.ending = "CONTINUATION"
+        async with server.running():
+            yield server
+
+    @pytest.fixture
+    async def providers(self, google: GeminiServer, settings: Settings) -> AsyncIterator[Providers]:
+        keyed = {"google_api_key": SecretStr("AIza-0123456789"), "google_base_url": google.url}
+        providers = Providers(settings.model_copy(update=keyed))
+        yield providers
+        await providers.close()
+
+    @pytest.mark.parametrize("limit", ["", "    max_tokens: 5000\n"])
+    async def test_an_answer_that_google_cuts_off_gets_a_warning(self, world: World, limit: str):
+        ended = await world.run(GOOGLE + limit)
+
+        assert ended.run.output == "echo: hello"
+        (logged,) = [e.data for e in ended.events if e.type == "step.log"]
+        assert logged["level"] == "warning"
+        assert "cut off at the provider's limit for one request" in logged["message"]
+
+    async def test_json_that_google_cuts_off_fails_with_the_same_advice(self, world: World):
+        ended = await world.run(GOOGLE + "    output_format: json\n")
+
+        assert ended.run.error["code"] == "output_invalid"
+        assert "Ask for a shorter answer, or use another `model`." in ended.run.error["message"]
+        assert "max_tokens" not in ended.run.error["message"]
 
 
 class TestAnswers:

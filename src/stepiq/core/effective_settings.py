@@ -96,10 +96,7 @@ def _without_credentials(text: str) -> str:
 
 
 def _of_file(settings: Settings) -> list[EffectiveSetting]:
-    endpoints = {
-        f"endpoints.{name}": _without_credentials(each.base_url)
-        for name, each in settings.endpoints.items()
-    }
+    endpoints = {f"endpoints.{name}": each.base_url for name, each in settings.endpoints.items()}
     plans = {
         f"plans.{name}": ", ".join(f"{key} = {value}" for key, value in table.items())
         for name, table in settings.plans.items()

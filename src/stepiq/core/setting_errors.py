@@ -87,7 +87,9 @@ def _issue(
 def _shown(entry: Any, field: FieldInfo) -> str:
     value = str(entry["input"])
     is_secret = SecretStr in (field.annotation, *get_args(field.annotation))
-    if is_secret or entry["loc"][0] in _MAY_HOLD_SECRETS or "@" in value:
+    # A URL can contain a password before `@`, and a key after `?` or `#`.
+    has_secret = is_secret or not {"@", "?", "#"}.isdisjoint(value)
+    if has_secret or entry["loc"][0] in _MAY_HOLD_SECRETS:
         return ""
     return f"`{value if len(value) <= _SHOWN else value[:_SHOWN] + '…'}` is not valid. "
 

@@ -10,18 +10,21 @@ def checked_base(url: str) -> str:
     """The URL of a model provider, unchanged.
 
     Raises:
-        ValueError: it is not a complete http or https URL, or contains a user name or password. The message does not
-            contain it.
+        ValueError: it is not a complete http or https URL, or has a part that may contain a secret: a user name, a
+            password, a query or a fragment. The message does not contain it.
     """
     try:
         parts = urlsplit(url)
         is_complete = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        has_user = "@" in parts.netloc
+        has_user, has_query = "@" in parts.netloc, "?" in url or "#" in url
     except ValueError:
-        is_complete = has_user = False
+        is_complete = has_user = has_query = False
     if has_user:
         # They would not be sent, but error messages quote the URL.
         raise ValueError("remove the user name and password. Set the key of the provider instead")
+    if has_query:
+        # Paths are added to the end of the URL.
+        raise ValueError("remove `?` or `#` and what follows. Set the key of the provider instead")
     if not is_complete:
         raise ValueError(
             "use a complete URL that begins with `http://` or `https://`, such as `http://127.0.0.1:11434`"

@@ -122,8 +122,9 @@ class StepDeltaData(ExecutionKey):
     """The data of `StepDeltaEvent`."""
 
     attempt: int
+    """From 1."""
     call: NotRequired[int]
-    """The number of the call, from 2. A new `attempt` or `call` starts a new text."""
+    """The number of the call within the attempt. It is absent for the first call."""
     text: str
 
 

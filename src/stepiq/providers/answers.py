@@ -17,7 +17,7 @@ class ReasoningPiece:
 
 @dataclass(frozen=True, slots=True)
 class OtherPiece:
-    """A piece of a tool call or a refusal, which is only counted: the ending contains the whole."""
+    """A piece that is only counted, such as of a tool call or a refusal, which the ending contains as a whole."""
 
     text: str
 
@@ -58,7 +58,7 @@ class AnswerEnding:
     reasoning: tuple[ReasoningPart, ...] = ()
     calls: tuple[ReceivedCall, ...] = ()
     is_within_thoughts: bool = False
-    """Whether the answer ended before its thoughts."""
+    """Whether the answer ended without the end of its thoughts."""
 
 
 class StreamedAnswer(ABC):

@@ -70,7 +70,8 @@ class Finished:
     model: str
     """The model that the provider reports, which may be a dated version of the requested one."""
     finish_reason: str | None
-    """`stop`, `length` (`max_tokens` or the context was used up), `content_filter` or `tool_call`."""
+    """`stop`, `length` (`max_tokens` or the context was used up), `request_limit` (the provider would continue in another
+    request), `content_filter` or `tool_call`."""
     parts: tuple[AnswerPart, ...] = ()
     """The whole answer: thoughts, text and calls of tools. They can be sent back as a message of the assistant."""
 

@@ -5,7 +5,7 @@ https://platform.openai.com/docs/api-reference/chat-streaming
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -67,6 +67,8 @@ class ChatAnswer(StreamedAnswer):
         place: FailurePlace,
         hide: Hide,
         endings: Mapping[str, str],
+        *,
+        has_tags: bool = True,
     ) -> None:
         self._response = response
         self._place = place
@@ -76,6 +78,7 @@ class ChatAnswer(StreamedAnswer):
         self._usage: dict[str, Any] = {}
         self._reason: str | None = None
         self._refusal: list[str] = []
+        self._has_tags = has_tags
         self._tags = ThoughtTags()
         self._thoughts: list[str] = []
         self._calls = CallReader()
@@ -85,8 +88,8 @@ class ChatAnswer(StreamedAnswer):
         async with aclosing(self._received()) as received:
             async for piece in received:
                 yield piece
-        for piece in self._sorted(self._tags.end()):
-            yield piece
+        for piece in self._tags.end():
+            yield self._noted(piece)
 
     async def _received(self) -> AsyncGenerator[Piece]:
         reader = EventReader()
@@ -130,10 +133,12 @@ class ChatAnswer(StreamedAnswer):
         OpenAI's `completion_tokens` include the thoughts. Other servers report them separately, but in the total.
         """
         completion = self._number("output tokens", self._usage.get("completion_tokens"))
-        prompt = self._number("input tokens", self._usage.get("prompt_tokens"))
         details = _object(self._usage.get("completion_tokens_details"))
-        thoughts = _count(details.get("reasoning_tokens") or self._usage.get("reasoning_tokens"))
-        total = _count(self._usage.get("total_tokens"))
+        thoughts = _whole(details.get("reasoning_tokens") or self._usage.get("reasoning_tokens"))
+        prompt = _whole(self._usage.get("prompt_tokens"))
+        total = _whole(self._usage.get("total_tokens"))
+        if thoughts is None or prompt is None or total is None or completion < 0:
+            return completion
         return max(completion, min(total - prompt, completion + thoughts))
 
     def _pieces_in(self, data: bytes) -> Iterator[Piece]:
@@ -168,21 +173,21 @@ class ChatAnswer(StreamedAnswer):
         # Some servers send the same thoughts in both fields.
         thoughts = delta.get("reasoning_content") or delta.get("reasoning")
         if isinstance(thoughts, str) and thoughts:
-            yield self._thought(thoughts)
-        for text, is_thought in _texts_of(delta.get("content")):
-            yield from self._sorted([(text, True)] if is_thought else self._tags.feed(text))
+            yield self._noted(ReasoningPiece(thoughts))
+        for piece in _texts_of(delta.get("content")):
+            if isinstance(piece, str) and self._has_tags:
+                yield from map(self._noted, self._tags.feed(piece))
+            else:
+                yield self._noted(piece)
         for call in _objects(delta.get("tool_calls")):
             yield OtherPiece(self._calls.take(call))
             if self._calls.is_full:
                 raise too_many_calls(self._place, MAX_CALLS)
 
-    def _sorted(self, texts: Iterable[tuple[str, bool]]) -> Iterator[Piece]:
-        for text, is_thought in texts:
-            yield self._thought(text) if is_thought else text
-
-    def _thought(self, text: str) -> ReasoningPiece:
-        self._thoughts.append(text)
-        return ReasoningPiece(text)
+    def _noted(self, piece: Piece) -> Piece:
+        if isinstance(piece, ReasoningPiece):
+            self._thoughts.append(piece.text)
+        return piece
 
     def _failure(self, chunk: dict[str, Any]) -> ProviderError:
         reply = ProviderReply.read(200, {}, chunk)
@@ -193,20 +198,11 @@ class ChatAnswer(StreamedAnswer):
         return stopped(self._place, reply.message, self._hide)
 
     def _number(self, what: str, value: object) -> int:
-        """A number of tokens. Some servers send it as a text or with decimals."""
         if value is None:
             return 0
-        if isinstance(value, float) and value.is_integer():
-            return int(value)
-        if (
-            isinstance(value, str)
-            and value.isdecimal()
-            and len(value) < len(str(bounds.MAX_TOKENS))
-        ):
-            return int(value)
-        if isinstance(value, int):
-            return int(value)
-        raise bounds.impossible_tokens(self._place, what)
+        if (number := _whole(value)) is None:
+            raise bounds.impossible_tokens(self._place, what)
+        return number
 
 
 async def _read_end(pieces: AsyncIterator[bytes]) -> None:
@@ -225,22 +221,31 @@ def _parsed(data: bytes) -> dict[str, Any]:
     return cast("dict[str, Any]", chunk)
 
 
-def _texts_of(content: object) -> Iterator[tuple[str, bool]]:
-    """The texts of a piece, and whether they are thoughts: Mistral sends a list of parts if the model reasons."""
+def _texts_of(content: object) -> Iterator[str | ReasoningPiece]:
+    """The texts and thoughts in a piece. Mistral sends a list of parts if the model reasons."""
     if isinstance(content, str):
         if content:
-            yield content, False
+            yield content
         return
     for part in _objects(content):
         is_thought = part.get("type") == "thinking"
         for each in _objects(part.get("thinking")) if is_thought else (part,):
             text = each.get("text")
             if each.get("type") == "text" and isinstance(text, str) and text:
-                yield text, is_thought
+                yield ReasoningPiece(text) if is_thought else text
 
 
-def _count(value: object) -> int:
-    return value if type(value) is int else 0
+def _whole(value: object) -> int | None:
+    """A number of tokens. Some servers send it as a text or with decimals."""
+    match value:
+        case int():
+            return int(value)
+        case float() if value.is_integer():
+            return int(value)
+        case str() if value.isdecimal() and len(value) < len(str(bounds.MAX_TOKENS)):
+            return int(value)
+        case _:
+            return None
 
 
 def _objects(value: object) -> Iterator[dict[str, Any]]:

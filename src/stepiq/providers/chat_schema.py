@@ -3,6 +3,7 @@
 https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
 """
 
+import re
 from typing import Any, cast
 
 _KEYWORDS = frozenset(
@@ -23,8 +24,11 @@ _KEYWORDS = frozenset(
 )
 """Later models guarantee more, such as `minimum` and `pattern`. The name of a model does not say which ones do."""
 
-_KINDS = frozenset({"$ref", "anyOf", "const", "enum", "type"})
-"""Each schema needs one of these. OpenAI rejects a schema of any value."""
+_REFERENCE = re.compile(r"#(/(\$defs|definitions)/[^/]+)?")
+"""OpenAI resolves only references to the whole schema and to definitions at its top level."""
+
+_KINDS = frozenset({"$ref", "anyOf", "type"})
+"""Each schema needs one of these, even if it has `const` or `enum`."""
 
 
 def is_strict(schema: dict[str, Any]) -> bool:
@@ -56,7 +60,9 @@ def _fits(schema: object) -> bool:
 
 
 def _is_complete(schema: dict[str, Any]) -> bool:
-    """Whether the schema says what a value is, and what an object or an array contains."""
+    """Whether the schema is only a reference, or has a type and the content of an object or an array."""
+    if "$ref" in schema:
+        return len(schema) == 1 and _REFERENCE.fullmatch(str(schema["$ref"])) is not None
     types = schema.get("type")
     names = cast("list[object]", types) if isinstance(types, list) else [types]
     if ("object" in names or "properties" in schema) and not _is_closed(schema):

@@ -163,6 +163,8 @@ class ProviderConnection(ABC):
             ProviderError: it does not respond, or refuses.
         """
         place = self.endpoint.place
+        # The same task may have called a model before.
+        _sending.set(None)
         try:
             self._check_key()
             async with asyncio.timeout(_LISTING_SECONDS):

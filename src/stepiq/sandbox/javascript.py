@@ -61,7 +61,6 @@ _NEVER_SETTLED = (
     "`main` waits for a promise that is never resolved. Timers and the network are not available."
 )
 _MODULE_SYNTAX = re.compile(r"\s*(export|import)\b")
-_THROWS_NULL = re.compile(r"""\b(throw\b|reject\s*\()[\s(]*["'`]?null\b""")
 _NO_MODULES = " The code is a script, not a module. Remove `export` and `import`."
 
 
@@ -119,12 +118,11 @@ def _read(told: str) -> ProcessEnding:
 def _thrown(text: str, job: Job) -> ProcessEnding:
     message = text.partition("\n    at ")[0].removesuffix("\nundefined").strip()
     line = _line(text)
-    # If no memory is left for an error object, the engine throws null, which looks the same as the code's own null.
-    is_null = message == "null"
-    if is_null and _THROWS_NULL.search(job.source):
-        return endings.error("Thrown: null")
-    if is_null or message == "InternalError: out of memory":
+    if message == "InternalError: out of memory":
         return endings.limit(limits.OUT_OF_MEMORY, line)
+    if message == "null":
+        # If no memory is left for an error object, the engine throws null. The code can do this, too.
+        return endings.limit(limits.NULL_THROWN)
     if message.startswith("SyntaxError") and line is not None:
         lines = job.source.split("\n")
         if _MODULE_SYNTAX.match(lines[min(line, len(lines)) - 1]):

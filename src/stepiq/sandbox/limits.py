@@ -17,6 +17,7 @@ ADDRESS_SPACE_BYTES = 512 * 1024 * 1024
 LONGEST_TIMEOUT = timedelta(seconds=30)
 
 OUT_OF_MEMORY = "The code used more than 64 MiB of memory. Process less data at a time."
+NULL_THROWN = "The code used more than 64 MiB of memory, or threw `null`. Process less data at a time, or throw an error."
 TOO_DEEP = "The recursion of the code is too deep. End it earlier, or use a loop."
 OUTPUT_TOO_LARGE = "The result of `main` is larger than 1 MiB. Return less, or a summary."
 INPUT_TOO_LARGE = (

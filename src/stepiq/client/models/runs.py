@@ -383,11 +383,12 @@ class StepDeltaData(ApiModel):
     iteration: int
     """The number of the execution, from 1."""
     attempt: int
+    """From 1."""
     text: str
     branch: str | None = None
     """Only inside a `parallel`: `2/0` is the first branch inside the third."""
     call: int | None = None
-    """The number of the call, from 2. A new `attempt` or `call` starts a new text."""
+    """The number of the call within the attempt. It is absent for the first call."""
 
 
 class StepDeltaEvent(ApiModel):

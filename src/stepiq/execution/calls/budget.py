@@ -16,6 +16,7 @@ log = logging.get(__name__)
 
 ANSWER_TOKENS = 8_192
 """Longest answer, thinking included, of a call without `max_tokens` whose credits are limited."""
+CUT_OFF_BY_PROVIDER = "The answer was cut off at the provider's limit for one request. Ask for a shorter answer, or use another `model`."
 _CALL_TOKENS = 512
 """Allowance for text that providers add to a request, such as instructions about JSON."""
 _MESSAGE_TOKENS = 16

@@ -38,6 +38,9 @@ async def call_model(call: Call, request: CallModel) -> ModelReply:
         redact=call.secrets.masker.excerpt,
     )
     answer = await _stream(call, model, sent)
+    if answer.finish_reason == "request_limit":
+        call.note("warning", budget.CUT_OFF_BY_PROVIDER)
+        return ModelReply(answer.text, model.id, budget.CUT_OFF_BY_PROVIDER)
     if answer.finish_reason != "length":
         return ModelReply(answer.text, model.id)
     cut_off = budget.cut_off(model, request.max_tokens, max_tokens)

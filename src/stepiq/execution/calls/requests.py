@@ -93,7 +93,7 @@ class ModelReply:
     model: str
     """Full id of the model."""
     cut_off: str | None = None
-    """Why it ended at a token limit, and what to do; None if it did not."""
+    """Why it ended at a limit, and what to do; None if it did not."""
 
 
 @dataclass(frozen=True, slots=True)

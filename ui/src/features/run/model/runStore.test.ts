@@ -102,6 +102,28 @@ describe("answers", () => {
     expect(store.answer("a||1")).toMatchObject({ text: "Hello", isPartial: false });
   });
 
+  test("a page that joins during a call gets the whole text of the next one", () => {
+    const store = manualStore();
+    store.addPage(page([step("a", { status: "running" })], 1));
+
+    store.apply(delta("morning"));
+    expect(store.answer("a||1")).toMatchObject({ text: "morning", isPartial: true });
+
+    store.apply(delta("Hello", 1, 2));
+    expect(store.answer("a||1")).toMatchObject({ text: "Hello", isPartial: false });
+  });
+
+  test("after an interruption, the text of another call may lack its beginning", () => {
+    const store = manualStore();
+    store.apply(stepStatus(1, "a", "running", { attempt: 1 }));
+    store.apply(delta("Good "));
+
+    store.missedText();
+    store.apply(delta("lo", 1, 2));
+
+    expect(store.answer("a||1")).toMatchObject({ text: "lo", isPartial: true });
+  });
+
   test("after an interruption, the text is marked as incomplete and continues", () => {
     const store = manualStore();
     store.apply(stepStatus(1, "a", "running", { attempt: 1 }));

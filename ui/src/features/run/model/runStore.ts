@@ -38,8 +38,8 @@ const NO_LINES: readonly LogLine[] = [];
 export class RunStore {
   readonly #rows = new Map<string, Row>();
   readonly #answers = new Map<string, Answer>();
-  /** Rows that ran when they were listed: earlier text of their attempt may be missing. */
-  readonly #joined = new Set<string>();
+  /** Rows whose next piece of text may not follow the one before: they ran while the page did not listen. */
+  readonly #gaps = new Set<string>();
   readonly #logs = new Map<string, readonly LogLine[]>();
   readonly #inside = new Map<string, number>();
   readonly #notifier: Notifier;
@@ -130,7 +130,7 @@ export class RunStore {
     for (const step of page.data) {
       const known = this.#rows.get(rowKey(step));
       const next = listedRow(known, step, page.last_seq);
-      if (known === undefined && next.status === "running") this.#joined.add(next.key);
+      if (known === undefined && next.status === "running") this.#gaps.add(next.key);
       this.#set(known, next);
     }
   }
@@ -165,6 +165,7 @@ export class RunStore {
       if (hasEnded(row)) continue;
       const answer = this.#answers.get(row.key) ?? { attempt: row.attempt, text: "" };
       this.#answers.set(row.key, { ...answer, isPartial: true });
+      this.#gaps.add(row.key);
       this.#notifier.changed(`answer:${row.key}`);
     }
   }
@@ -179,7 +180,7 @@ export class RunStore {
     const next = act(known);
     if (next === known) return;
     if (known !== undefined && next.attempt > known.attempt) this.#answers.delete(key);
-    this.#joined.delete(key);
+    this.#gaps.delete(key);
     this.#set(known, next);
   }
 
@@ -231,14 +232,14 @@ export class RunStore {
     if (row !== undefined && hasEnded(row)) return;
     const known = this.#answers.get(key);
     if (known !== undefined && known.attempt > data.attempt) return;
-    const isSameAttempt = known !== undefined && known.attempt === data.attempt;
-    const text = `${isSameAttempt && known.call === data.call ? known.text : ""}${data.text}`;
+    const same = known?.attempt === data.attempt && known.call === data.call ? known : undefined;
+    const hasGap = this.#gaps.delete(key);
+    const text = `${same?.text ?? ""}${data.text}`;
     this.#answers.set(key, {
       attempt: data.attempt,
       call: data.call,
       text: text.slice(-MAX_ANSWER),
-      isPartial:
-        (isSameAttempt ? known.isPartial : this.#joined.has(key)) || text.length > MAX_ANSWER,
+      isPartial: hasGap || same?.isPartial === true || text.length > MAX_ANSWER,
     });
     this.#notifier.changed(`answer:${key}`);
   }
