@@ -113,6 +113,17 @@ class TestSignals:
         assert (error.code, error.retryable) == ("provider_error", True)
         assert "was stopped" in error.message
 
+    async def test_another_one_is_the_cause_in_the_message(self, tool: Tool):
+        fetch = WeightsFetch(tool.cache)
+        call = asyncio.create_task(fetch.path())
+        pid = await tool.start()
+
+        os.kill(pid, signal.SIGKILL)
+
+        with pytest.raises(LocalModelUnavailable, match="SIGKILL") as failed:
+            await call
+        assert not isinstance(failed.value, WeightsFetchStopped)
+
     def test_the_interruption_of_a_command_ends_the_fetch(self, tool: Tool):
         def interrupt(line: str) -> None:
             if "50 of 98 MB" in line:

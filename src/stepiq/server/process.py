@@ -38,11 +38,15 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 
 def _end(number: int, _frame: object) -> None:
-    # The default action, after which a service manager sees the signal. The first process of a container ignores it.
-    log.warning("interrupted", signal=signal.Signals(number).name)
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
-    os._exit(128 + number)
+    # A second signal ends the process even if nobody reads its log.
+    for each in _SIGNALS:
+        signal.signal(each, signal.SIG_DFL)
+    try:
+        log.warning("interrupted", signal=signal.Signals(number).name)
+    finally:
+        # The default action, after which a service manager sees the signal. The first process of a container ignores it.
+        os.kill(os.getpid(), number)
+        os._exit(128 + number)
 
 
 def stop_on_signal() -> asyncio.Event:

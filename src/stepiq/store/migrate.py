@@ -43,7 +43,7 @@ _RETRY_SECONDS = 0.2
 _LOCK_TIMEOUT = "500ms"
 """How long a migration waits for a table. Requests that wait behind it have 3.5 seconds in total.
 
-PostgreSQL looks for a deadlock after a second. With a shorter time, the migration ends first, not a request.
+PostgreSQL looks for a deadlock after a second. With a shorter time, it is usually the migration that ends, not a request.
 """
 _LOCK_PAUSE_SECONDS = 4.0
 _IN_USE = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)

@@ -106,11 +106,12 @@ async def decide_review(
                 engine=services.engine,
                 iteration=body.iteration,
             )
-            # What a repetition of the request gets if this process ends before it has read the run.
+            # What a repetition of the request gets until the run is read.
             decided = await own_tx.answer(brief(await runs.get(tx, caller, run_id)), 200)
         try:
             run = await runs.read(services.database, caller, run_id)
-        except StoreUnavailable:
+        except (StoreUnavailable, RunNotFound):
+            # The decision is saved. The run may have been deleted since.
             return decided
         return await own_tx.replace(await answers.detail_for(caller, run))
 
