@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stepiq.language import cron
+from stepiq.language import cron, cron_words
 from stepiq.language.cron import CronInvalid
 from tests.support.pace import cpu_limit
 
@@ -200,17 +200,6 @@ class TestClockChanges:
 
         assert cron.next_after("*/5 2 * * *", "Europe/Berlin", second) == at("2026-10-26T01:00")
 
-    def test_every_hour_keeps_its_rhythm(self):
-        assert fires("30 * * * *", "Europe/Berlin", "2026-03-29T01:00", 2) == [
-            "2026-03-29T01:30+01:00",
-            "2026-03-29T03:30+02:00",
-        ]
-        assert fires("30 */1 * * *", "Europe/Berlin", "2026-10-25T02:00", 3) == [
-            "2026-10-25T02:30+02:00",
-            "2026-10-25T02:30+01:00",
-            "2026-10-25T03:30+01:00",
-        ]
-
     @pytest.mark.parametrize("hours", ["*", "*/1", "0-23", "0-23/1", "0-11,12-23"])
     @pytest.mark.parametrize(
         ("minutes", "timezone", "start", "times"),
@@ -334,7 +323,7 @@ class TestAnyText:
         with cpu_limit(0.05):
             try:
                 moment = cron.next_after(expression, timezone, after)
-                words = cron.describe(expression)
+                words = cron_words.describe(expression)
             except CronInvalid:
                 moment, words = None, ""
 

@@ -1,4 +1,4 @@
-"""Cron expressions of five fields in a time zone: their syntax, when they fire, and their description in words.
+"""Cron expressions of five fields in a time zone: their syntax, and when they fire.
 
 Minute, hour, day of month, month, day of week. Supports values, ranges, lists, steps, the names of months and days,
 `L` and `LW` for the last day and the last working day of the month, `5L` for its last Friday, and `1#2` for its
@@ -11,15 +11,13 @@ of every hour fires whenever the clock shows its minutes, which keeps its interv
 
 import re
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import takewhile
 from zoneinfo import ZoneInfo
 
-import cron_descriptor  # pyright: ignore[reportMissingTypeStubs]
 from cronsim import CronSim, CronSimError
 
 from stepiq.core.errors import Invalid
@@ -29,7 +27,7 @@ from stepiq.language.time_zones import TimezoneUnknown
 MAX_LENGTH = 200
 """Longest expression, in characters."""
 
-_FIELDS = (
+FIELDS = (
     ("minute", "0-59", 60),
     ("hour", "0-23", 24),
     ("day of month", "1-31, `L` (the last day) or `LW` (the last working day)", 31),
@@ -41,8 +39,6 @@ _FIELDS = (
     ),
 )
 """Name, allowed values, and number of values, which is also the largest useful step."""
-_CYCLES = (60, 24, 1, 12, 7)
-"""The cycle length of each field. Months differ in length, so days of the month have no cycle."""
 _NAMES = (
     "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
     "SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT",
@@ -52,20 +48,17 @@ _NICKNAMES = {
     "@DAILY": "0 0 * * *", "@MIDNIGHT": "0 0 * * *", "@HOURLY": "0 * * * *",
 }  # fmt: skip
 _WORD = re.compile(r"[A-Z]{2,}|\?")
-_STEP = re.compile(r"(\*|[0-9]+)/([0-9]+)")
 # `L/2` has no meaning, although the library accepts it.
 _FIELD = re.compile(r"(?!.*L/)[0-9A-Z*/,#-]+")
 _EXAMPLE = "`0 9 * * 1-5` is 9:00 from Monday to Friday"
-_ANY_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
+ANY_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
+"""For reading an expression without its times."""
 # Every calendar that a year can have: it starts on one of seven weekdays and is a leap year or not.
 _CALENDARS = (2001, 2002, 2003, 2005, 2006, 2009, 2010, *range(2000, 2028, 4))
 _EVERY_HOUR = set(range(24))
-_EVERY_DAY = set(range(1, 32))
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
-_DAYS_IN_WORDS = {r"\bLW\b": "the last weekday", r"\bL\b": "the last day", "on day the": "on the"}
-_WORDS = cron_descriptor.Options(use_24hour_time_format=True, locale_code="en_US")
 
 
 class CronInvalid(Invalid):
@@ -110,7 +103,7 @@ class Cron:
 
     def note(self, local: datetime, before: datetime) -> str | None:
         """What a change of the clocks does to a time, seen from an earlier one."""
-        sim = CronSim(self.expression, _ANY_MOMENT)
+        sim = CronSim(self.expression, ANY_MOMENT)
         if local.hour not in sim.hours or local.minute not in sim.minutes:
             return (
                 "The clocks skip the usual time on this day. It fires at the first moment after it."
@@ -177,7 +170,7 @@ def compiled(expression: str, timezone: str) -> Cron:
     """
     check(expression)
     time_zones.check(timezone)
-    is_hourly = CronSim(expression, _ANY_MOMENT).hours == _EVERY_HOUR
+    is_hourly = CronSim(expression, ANY_MOMENT).hours == _EVERY_HOUR
     return Cron(expression, ZoneInfo(timezone), _by_wall_clock=not is_hourly)
 
 
@@ -206,7 +199,7 @@ def hourly_counts(
         CronInvalid, TimezoneUnknown: as for `compiled`.
     """
     cron = _compiled(expression, timezone)
-    sim = CronSim(expression, _ANY_MOMENT)
+    sim = CronSim(expression, ANY_MOMENT)
     minutes = sorted(sim.minutes)
     counts = [0] * hours
     first, end = max(start, after + timedelta(microseconds=1)), start + hours * _HOUR
@@ -286,7 +279,7 @@ def _problems(expression: str) -> list[CronInvalid]:
     if len(expression) > MAX_LENGTH:
         return [CronInvalid(f"A cron expression can have at most {MAX_LENGTH} characters.")]
     fields = expression.upper().split()
-    if len(fields) != len(_FIELDS):
+    if len(fields) != len(FIELDS):
         return [CronInvalid(_wrong_count(fields))]
     wrong = [
         CronInvalid(_wrong_field(place, text))
@@ -302,37 +295,6 @@ def _problems(expression: str) -> list[CronInvalid]:
     ]
 
 
-def describe(expression: str) -> str:
-    """A valid expression in words: English, 24-hour clock, without the time zone."""
-    sim = CronSim(expression, _ANY_MOMENT)
-    values = (sim.minutes, sim.hours, sim.days, sim.months, sim.weekdays)
-    fields = [
-        _written_out(place, text, values[place])
-        for place, text in enumerate(expression.upper().split())
-    ]
-    weekdays = {day % 7 for day in sim.weekdays if isinstance(day, int)}
-    if not sim.day_and and (sim.days >= _EVERY_DAY or len(weekdays) == 7):
-        fields[2] = fields[4] = "*"
-    # After the numbers, because the library does not replace it in a list.
-    fields[2] = ",".join(sorted(fields[2].split(","), key=lambda day: day.startswith("L")))
-    words = ""
-    # In a list, the library for descriptions omits which Friday of the month it is.
-    if "," not in fields[4] or all(isinstance(day, int) for day in sim.weekdays):
-        # It supports less syntax than the library for times.
-        with suppress(cron_descriptor.FormatException):
-            words = cron_descriptor.ExpressionDescriptor(" ".join(fields), _WORDS).get_description()
-    if not words:
-        return f"At the times of {expression}"
-    for day, name in _DAYS_IN_WORDS.items():
-        words = re.sub(day, name, words)
-    if fields[2] != "*" and fields[4] != "*":
-        # The library always writes `or` before weekdays, or nothing.
-        word = "only" if sim.day_and else "or"
-        words = words.replace("of the month, or ", "of the month, ", 1)
-        words = words.replace("of the month, ", f"of the month, {word} ", 1)
-    return words
-
-
 def _wrong_count(fields: list[str]) -> str:
     if len(fields) == 1 and (written := _NICKNAMES.get(fields[0])):
         return f"`{fields[0].lower()}` is not supported. Write `{written}`."
@@ -344,7 +306,7 @@ def _wrong_count(fields: list[str]) -> str:
 
 
 def _wrong_field(place: int, text: str) -> str:
-    name, allowed, count = _FIELDS[place]
+    name, allowed, count = FIELDS[place]
     message = f"`{text}` is not a valid {name}."
     if _is_field(place, spelled := _spelled(text)):
         return f"{message} Write `{spelled}`."
@@ -373,37 +335,17 @@ def _step(item: str) -> int:
     return int(step) if step.isdecimal() else 0
 
 
-def _written_out(place: int, text: str, values: Collection[object]) -> str:
-    if "*" in text.split(","):
-        return "*"
-    # `*/45` does not mean every 45 minutes: it restarts at each full hour. Its minutes are listed instead.
-    numbers = [each for each in values if isinstance(each, int) and each >= 0]
-    if "/" not in text or _is_even(text, _CYCLES[place]) or len(numbers) < len(values):
-        return text
-    is_every = len(numbers) == _FIELDS[place][2]
-    return "*" if is_every else ",".join(map(str, sorted(numbers)))
-
-
-def _is_even(text: str, cycle: int) -> bool:
-    """Whether the values of a field are evenly spaced, across its cycle too."""
-    found = _STEP.fullmatch(text)
-    if found is None:
-        return False
-    start, step = int(found[1].replace("*", "0")), int(found[2])
-    return cycle % step == 0 and start < step
-
-
 def _is_field(place: int, text: str) -> bool:
     if _FIELD.fullmatch(text) is None:
         return False
-    count = _FIELDS[place][2]
-    others = ["*"] * len(_FIELDS)
+    count = FIELDS[place][2]
+    others = ["*"] * len(FIELDS)
     # One list item at a time: the library also checks whether the whole field can fire, which is a separate problem.
     for item in text.split(","):
         if _step(item) > count:
             return False
         try:
-            CronSim(" ".join([*others[:place], item, *others[place + 1 :]]), _ANY_MOMENT)
+            CronSim(" ".join([*others[:place], item, *others[place + 1 :]]), ANY_MOMENT)
         except CronSimError:
             return False
     return True
@@ -411,7 +353,7 @@ def _is_field(place: int, text: str) -> bool:
 
 def _ever_fires(expression: str) -> bool:
     try:
-        sim = CronSim(expression, _ANY_MOMENT)
+        sim = CronSim(expression, ANY_MOMENT)
     except CronSimError:
         return False
     days = (

@@ -43,9 +43,9 @@ _ONE_IN_PLACE = ("not", "if", "then", "else")
 _LIST_IN_PLACE = ("allOf", "anyOf", "oneOf")
 _MAP_IN_PLACE = ("dependentSchemas", "dependencies")
 _MAPS = (*_MAP_IN_PLACE, "properties", "patternProperties", "$defs", "definitions")
-"""Keywords with schemas by name."""
+"""Keywords whose values map names to schemas."""
 _DATA = ("const", "enum", "default", "examples")
-"""Keywords whose values are no schemas."""
+"""Keywords whose values are data, not schemas."""
 _LEFT_OVER = ("unevaluatedProperties", "unevaluatedItems")
 _REST_OF_FIELDS = ("additionalProperties", "unevaluatedProperties")
 _REST_OF_ITEMS = ("items", "unevaluatedItems")
@@ -317,7 +317,7 @@ def _refuse_foreign(node: Json, path: Path, *, is_map: bool = False) -> None:
     Args:
         node: the part.
         path: its path.
-        is_map: whether it is no schema, but has schemas by name.
+        is_map: whether it maps names to schemas, instead of being a schema.
     """
     if is_array(node):
         for index, item in enumerate(node):

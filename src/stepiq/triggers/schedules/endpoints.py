@@ -16,7 +16,7 @@ from stepiq.core import clock
 from stepiq.core.json import Json
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.execution.quotas import PlanSchedulesExceeded
-from stepiq.language import cron
+from stepiq.language import cron, cron_words
 from stepiq.language.cron import CronInvalid, TimezoneUnknown
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines import service as pipelines
@@ -121,7 +121,7 @@ async def preview_schedule(_caller: Reader, body: schemas.PreviewRequest) -> sch
     after = clock.now() if body.after is None else body.after
     found = cron.firings(body.cron_expression, body.timezone, after, body.count)
     return schemas.PreviewView(
-        description=cron.describe(body.cron_expression),
+        description=cron_words.describe(body.cron_expression),
         timezone=body.timezone,
         next=[
             schemas.FiringView(run_at=each.run_at, local=each.local.isoformat(), note=each.note)

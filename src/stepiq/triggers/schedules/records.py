@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from stepiq.core.json import Json
-from stepiq.language import cron
+from stepiq.language import cron, cron_words
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus, TickOutcome
 
 MAX_PER_PIPELINE = 10_000
@@ -61,7 +61,7 @@ class Schedule:
     @property
     def description(self) -> str:
         """The expression in words."""
-        return cron.describe(self.cron_expression)
+        return cron_words.describe(self.cron_expression)
 
     def next_after(self, moment: datetime) -> datetime | None:
         """When it fires next after a moment; None if it is disabled."""
