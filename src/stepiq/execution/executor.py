@@ -88,8 +88,9 @@ class Executor:
             log.info("run_started" if run.claim == 1 else "run_continued", recorded=len(run.steps))
             try:
                 if self._is_poisoned(run):
-                    total = _crashes(run)
-                    log.error("run_poisoned", crashes=run.crashes, crashes_in_total=total)
+                    log.error(
+                        "run_poisoned", crashes=run.crashes, crashes_in_total=run.crashes_in_total
+                    )
                     await self._fail(run, FailureCode.POISONED, _poisoned(run))
                     return
                 await self._dependencies.turns.take(run.workspace_id, _waited_seconds(run))
@@ -101,7 +102,7 @@ class Executor:
     def _is_poisoned(self, run: ClaimedRun) -> bool:
         limit = self._crash_limit
         # A run may finish a small step before each crash, so progress does not reset the total.
-        return 0 < limit <= max(run.crashes, _crashes(run) // _IN_TOTAL)
+        return 0 < limit <= max(run.crashes, run.crashes_in_total // _IN_TOTAL)
 
     async def abandon(self, run_id: UUID, held: int | None = None) -> None:
         """End a run as failed because of a bug in stepIQ, whose details are in the log.
@@ -253,15 +254,9 @@ def _one_step(run_context: RunContext) -> SequenceState:
     return sequence
 
 
-def _crashes(run: ClaimedRun) -> int:
-    # An earlier version counted only the crashes in a row.
-    return max(run.crashes, run.crashes_in_total)
-
-
 def _poisoned(run: ClaimedRun) -> str:
-    total = _crashes(run)
     return (
-        f"The worker that executed the run died or stopped responding {total} times,"
+        f"The worker that executed the run died or stopped responding {run.crashes_in_total} times,"
         f" {run.crashes} of them in a row without a finished step or call. The run was therefore stopped. Ask the operator"
         f" to look for run_id {run.id} in the server's log. If the cause is elsewhere, retry the run."
     )

@@ -49,7 +49,6 @@ _LOCK_PAUSE_SECONDS = 4.0
 _IN_USE = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 """Another program uses a table that a migration changes."""
 
-
 log = logging.get(__name__)
 
 
@@ -133,34 +132,32 @@ def _upgrade_in_steps(url: URL, on_wait: Callable[[], None]) -> None:
     and then the migration is applied again: for as long as `pg_dump` reads the table, for example.
     """
     engine = sync_engine(url)
-    has_waited = False
+    is_current = has_waited = False
     try:
         with explaining(url):
-            while (is_applied := _step(engine)) is not None:
-                if is_applied:
-                    continue
-                if not has_waited:
-                    on_wait()
-                has_waited = True
-                time.sleep(_LOCK_PAUSE_SECONDS)
+            while not is_current:
+                try:
+                    is_current = _apply_next(engine)
+                except exc.OperationalError as error:
+                    if not isinstance(error.orig, _IN_USE):
+                        raise
+                    if not has_waited:
+                        on_wait()
+                    has_waited = True
+                    time.sleep(_LOCK_PAUSE_SECONDS)
     finally:
         engine.dispose()
 
 
-def _step(engine: sa.Engine) -> bool | None:
-    """Apply the next migration. False if another program uses its table, None if there is no migration."""
-    try:
-        with engine.begin() as connection:
-            _wait_for_others(connection)
-            if _revision(connection) == known_revisions()[0]:
-                return None
-            connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
-            _act(connection, _to_next)
-    except exc.OperationalError as error:
-        if not isinstance(error.orig, _IN_USE):
-            raise
-        return False
-    return True
+def _apply_next(engine: sa.Engine) -> bool:
+    """Apply the next migration; returns True if there is none."""
+    with engine.begin() as connection:
+        _wait_for_others(connection)
+        if _revision(connection) == known_revisions()[0]:
+            return True
+        connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
+        _act(connection, _to_next)
+    return False
 
 
 def _create_tables(url: URL) -> None:

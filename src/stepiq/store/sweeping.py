@@ -14,6 +14,11 @@ from stepiq.store.tables import run_events, run_steps, runs
 
 Age = TypeVar("Age")
 
+RUN_COLUMNS = (runs.c.id, runs.c.last_seq, runs.c.reused)
+"""Columns of a run that `runs_within` and `delete_large` read."""
+_ROWS_OF_STEP = 5
+"""With a step, its calls and their payloads are deleted."""
+
 
 async def delete_oldest(
     session: Session,
@@ -55,10 +60,6 @@ async def delete(session: Session, table: sa.Table, keys: Sequence[Sequence[Any]
     return len(keys)
 
 
-RUN_COLUMNS = (runs.c.id, runs.c.last_seq, runs.c.reused)
-"""Columns of a run that `runs_within` and `delete_large` read."""
-
-
 def runs_within(rows: Sequence[sa.Row[Any]], limit: int) -> list[sa.Row[Any]]:
     """The first runs that have `limit` events and reused steps together; at least one run, if there is one."""
     chosen: list[sa.Row[Any]] = []
@@ -91,10 +92,6 @@ async def delete_large(session: Session, run: sa.Row[Any], limit: int) -> int:
         if deleted := await delete(session, table, (await session.execute(chosen)).all()):
             return deleted
     return 0
-
-
-_ROWS_OF_STEP = 5
-"""With a step, its calls and their payloads are deleted."""
 
 
 def _size(run: sa.Row[Any]) -> int:
