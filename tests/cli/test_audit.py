@@ -138,6 +138,8 @@ class TestExport:
         assert {line["target"]["name"] for line in lines} == {name}
         assert (name in text, name in table) == (not is_terminal, not is_terminal)
         assert bool(controls_in(text + table)) is not is_terminal
+        if not is_terminal:
+            assert table.count("\r\n") == table.count("\n") > 0
 
     @pytest.mark.both_stores
     def test_a_filter(self, cli, workspace_id):

@@ -77,11 +77,22 @@ class TestLoad:
             "OPENAI_BASE_URL: Remove `?` or `#` and what follows. Set the key of the provider instead."
         )
 
-    def test_so_must_that_of_an_endpoint(self):
-        Path("stepiq.toml").write_text('[endpoints.lab]\nbase_url = "10.0.0.5:8000/v1"\n')
+    @pytest.mark.parametrize(
+        ("url", "message"),
+        [
+            ("10.0.0.5:8000/v1", "Use a complete URL"),
+            ("http://user:a-password@10.0.0.5/v1", "Remove the user name"),
+            ("http://10.0.0.5/v1?key=a-secret", "Remove `?`"),
+        ],
+    )
+    def test_the_url_of_an_endpoint_is_checked_too(self, url: str, message: str):
+        Path("stepiq.toml").write_text(f'[endpoints.lab]\nbase_url = "{url}"\n')
 
-        with pytest.raises(SettingsInvalid, match=r"endpoints\.lab\.base_url: Use a complete URL"):
+        with pytest.raises(SettingsInvalid) as refused:
             settings.load()
+
+        assert f"endpoints.lab.base_url: {message}" in refused.value.message
+        assert "a-" not in refused.value.message
 
     @pytest.mark.parametrize("value", ["yes", "1", "maybe"])
     def test_a_switch_is_true_or_false(self, monkeypatch, value):

@@ -276,7 +276,7 @@ class TestLimits:
         with cpu_limit(0.5), pytest.raises(ExtractError, match="larger than 1,048,576 bytes"):
             Query.compile(text).all([["x" * 600_000], ["y" * 600_000]])
 
-    def test_looking_at_the_result_is_work(self):
+    def test_checking_the_result_is_work(self):
         value: dict[str, Any] = {"l": [[1]] * 600}
 
         with pytest.raises(OverBudget):

@@ -132,7 +132,7 @@ class TestPlaces:
         assert caught.value.path == ("$defs", "a", around, name, *part)
 
     @pytest.mark.parametrize("name", ["default", "const", "enum", "examples"])
-    def test_data_of_a_property_named_like_a_map_is_not(self, name):
+    def test_data_of_a_property_named_properties_is_not(self, name):
         data: Json = [{"$ref": "http://a.example/b"}]
 
         assert compiled({"properties": {"properties": {name: data}}}).issues({}) == ()
@@ -143,7 +143,7 @@ class TestPlaces:
 
         assert "`$dynamicRef` is not supported" in refused({name: inner, "$ref": f"#/{name}"})
 
-    def test_so_is_what_is_around_it(self):
+    def test_so_is_what_contains_a_part_in_data(self):
         data: Json = {"$id": "http://a.example/b", "a": {"type": "string"}}
 
         assert "only allowed at the top" in refused({"default": data, "$ref": "#/default/a"})

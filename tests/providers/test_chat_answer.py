@@ -67,7 +67,7 @@ class TestTexts:
         assert progress.size_bytes == len("".join(texts))
 
     @pytest.mark.parametrize("vendor", ["openai", "mistral", "zai"])
-    async def test_the_answers_of_vendors_have_no_tags(
+    async def test_tags_in_the_answers_of_vendors_are_text(
         self,
         server: CompatibleServer,
         configured: Configure,

@@ -12,10 +12,10 @@ PARTS = st.sampled_from(
 def read(pieces: list[str]) -> tuple[str, str, int]:
     """The answer, the thoughts, and the length of all that was yielded."""
     tags = ThoughtTags()
-    read = [*(each for piece in pieces for each in tags.feed(piece)), *tags.end()]
-    answer = "".join(each for each in read if isinstance(each, str))
-    thoughts = "".join(each.text for each in read if isinstance(each, ReasoningPiece))
-    length = sum(len(each if isinstance(each, str) else each.text) for each in read)
+    found = [*(each for piece in pieces for each in tags.feed(piece)), *tags.end()]
+    answer = "".join(each for each in found if isinstance(each, str))
+    thoughts = "".join(each.text for each in found if isinstance(each, ReasoningPiece))
+    length = sum(len(each if isinstance(each, str) else each.text) for each in found)
     return answer, thoughts, length
 
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from stepiq.accounts.service import setup_token
 from stepiq.store import migrate
 from tests.support.forked_command import ForkedCommand
+from tests.support.locks import until_one_waits
 
 pytestmark = pytest.mark.slow
 
@@ -259,20 +260,15 @@ class TestRun:
             "STEPIQ_JWT_SECRET": "x" * 64,
             "STEPIQ_ALLOW_UNSAFE_STORE": "true",
         }
-        waiting = sa.text(
-            "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
-            "WHERE d.datname = current_database() AND NOT granted AND locktype = 'advisory'"
-        )
         engine = migrate.sync_engine(database.url)
         with engine.connect() as connection:
             lock = sa.func.pg_advisory_xact_lock(migrate.ADVISORY_LOCK)
             connection.execute(sa.select(lock))
             process = await ForkedCommand.start(["worker"], tmp_path, environment)
             async with asyncio.timeout(60):
-                while not connection.scalar(waiting):  # noqa: ASYNC110 - PostgreSQL signals nothing
-                    await asyncio.sleep(0.05)
+                await until_one_waits(database)
                 process.send_signal(signal.SIGTERM)
-                (*_, line) = await ended(process)
+                (*_, line) = without_delays(await ended(process))
         engine.dispose()
 
         assert (line["event"], line["signal"]) == ("interrupted", "SIGTERM")

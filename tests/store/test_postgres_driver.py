@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from stepiq.store import answer_time, postgres_driver
 from stepiq.store import database as stores
 from stepiq.store.database import Database, StoreUnavailable
+from tests.support.locks import until_none_waits
 from tests.support.silent_proxy import proxied
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -215,25 +216,15 @@ class TestPatience:
             await session.execute(sa.text("SELECT pg_sleep(0.4)"))
 
     async def test_the_server_ends_a_statement_that_has_no_more_time(self, database):
-        waiting = sa.text(
-            "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
-            "WHERE d.datname = current_database() AND NOT granted AND locktype = 'advisory'"
-        )
-
-        async def wait() -> None:
-            async with database.transaction(2) as other:
-                await other.execute(sa.text("SELECT pg_advisory_xact_lock(1)"))
+        lock = sa.text("SELECT pg_advisory_xact_lock(1)")
 
         async with database.transaction(90) as session:
-            await session.execute(sa.text("SELECT pg_advisory_xact_lock(1)"))
-            waits = asyncio.create_task(wait())
-            async with asyncio.timeout(60):
-                for number in (1, 0):
-                    while await session.scalar(waiting) != number:  # noqa: ASYNC110 - PostgreSQL signals nothing
-                        await asyncio.sleep(0.05)
+            await session.execute(lock)
+            with pytest.raises(StoreUnavailable):
+                async with database.transaction(0.5) as other:
+                    await other.execute(lock)
 
-        with pytest.raises(StoreUnavailable):
-            await waits
+            await asyncio.wait_for(until_none_waits(database), 60)
 
 
 class TestTimeOfARequest:

@@ -214,7 +214,6 @@ class TestConnection:
 
             assert other.execute("SELECT x FROM t").fetchall() == [(1,)]
             await connection.close()
-        other.close()
 
 
 class TestWriteTurns:

@@ -147,7 +147,7 @@ class TestSizes:
 
         assert Expression.compile("input.x").evaluate({"input": {"x": text}}) == text
 
-    def test_looking_at_it_does_not_count_for_the_limit(self):
+    def test_checking_it_does_not_count_towards_the_limit(self):
         value: list[Json] = [[]] * 250_000
 
         assert Expression.compile("input.x").evaluate({"input": {"x": value}}) is value
@@ -156,7 +156,7 @@ class TestSizes:
         "value",
         [[{"a": 1}] * 600, {str(n): 1 for n in range(20_000)}, [1] * 20_000, [[[[]]]] * 200],
     )
-    def test_looking_at_it_is_work(self, value):
+    def test_checking_it_is_work(self, value):
         context = {"input": {"x": value}}
 
         with pytest.raises(OverBudget):

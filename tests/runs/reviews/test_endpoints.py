@@ -8,6 +8,7 @@ from stepiq.core import clock, ids
 from stepiq.execution.admission import HELD
 from stepiq.runs import answers
 from stepiq.runs import service as runs_service
+from stepiq.runs.errors import RunNotFound
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import ReviewDecision, Role, RunStatus
 from stepiq.store.tables import LARGE_VALUE_BYTES, pipelines, runs, workspaces
@@ -268,18 +269,20 @@ class TestDecide:
         assert again.json() == {"id": str(review.run_id), "status": "pending"}
 
     @pytest.mark.both_stores
+    @pytest.mark.parametrize("error", [StoreUnavailable("away"), RunNotFound(ids.uuid7())])
     async def test_if_the_run_cannot_be_read_its_id_and_status_are_shown(
-        self, owner, ask, row, monkeypatch
+        self, owner, ask, row, monkeypatch, error
     ):
         review = await ask()
 
-        async def unavailable(*_args):
-            raise StoreUnavailable("away")
+        async def fail(*_args):
+            raise error
 
-        monkeypatch.setattr(runs_service, "read", unavailable)
+        monkeypatch.setattr(runs_service, "read", fail)
 
         response = await owner.post(review.url, json=APPROVE)
 
+        assert response.status_code == 200
         assert response.json() == {"id": str(review.run_id), "status": "pending"}
         assert (await row(review)).decision == ReviewDecision.APPROVE
 

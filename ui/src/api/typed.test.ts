@@ -17,7 +17,7 @@ test("a text is kept until it is removed", () => {
   expect(readTyped("review 1")).toBeNull();
 });
 
-test("a text that cannot be stored also removes the earlier one", () => {
+test("if a text cannot be stored, the earlier one is removed too", () => {
   const storage = sessionStorage;
   vi.stubGlobal("sessionStorage", {
     removeItem: (key: string) => storage.removeItem(key),

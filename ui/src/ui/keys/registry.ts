@@ -46,7 +46,7 @@ export class KeyRegistry {
   }
 }
 
-/** Keys that repeat while they are held, because they only move. Others would act on something that nobody has seen yet. */
+/** Keys that move the selection. Only these repeat while they are held: others would act on an entry before it was read. */
 const MOVEMENT: readonly string[] = ["j", "k", "[", "]"];
 
 export const keyRegistry = new KeyRegistry();
