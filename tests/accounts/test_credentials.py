@@ -134,6 +134,29 @@ class TestRoll:
         assert not await works(app, old.text)
         assert await works(app, new["key"])
 
+    @pytest.mark.both_stores
+    @pytest.mark.parametrize("days", [None, 90])
+    async def test_a_key_that_is_rolled_again_gives_its_first_lifetime(
+        self, owner, make, account, days
+    ):
+        expires_at = None if days is None else clock.now() + timedelta(days=days)
+        old = await make.api_key(account, expires_at=expires_at)
+
+        rolled = [
+            (await owner.post(f"/api/user/api-keys/{old.id}/roll", json=body)).json()
+            for body in ({"overlap_seconds": 600}, {"overlap_seconds": 60}, {"overlap_seconds": 0})
+        ]
+
+        lifetimes = [
+            each["expires_at"] and datetime.fromisoformat(each["expires_at"]) - clock.now()
+            for each in rolled
+        ]
+        if days is None:
+            assert lifetimes == [None] * 3
+        else:
+            least = timedelta(days=days, minutes=-1)
+            assert all(least < each <= timedelta(days=days) for each in lifetimes)
+
     async def test_without_an_overlap_the_old_key_is_revoked(self, app, owner, make, account):
         old = await make.api_key(account, expires_at=clock.now() + timedelta(days=10))
         assert await works(app, old.text)

@@ -10,12 +10,14 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.accounts.service import Account
+from stepiq.core import clock, ids
 from stepiq.core.settings import Settings
 from stepiq.execution import quotas
 from stepiq.execution.quotas import PlanRedeliveriesExhausted, Quota
 from stepiq.store import migrate
 from stepiq.store.database import Database
-from stepiq.store.tables import pipeline_versions, quota_counts, workspaces
+from stepiq.store.states import Role
+from stepiq.store.tables import api_keys, pipeline_versions, quota_counts, workspaces
 from stepiq.web.services import Services
 from tests.support.clients import Login, LoginKey, login, login_key
 from tests.support.make import Make
@@ -28,6 +30,7 @@ SCHEDULED = {**DEFINITION, "schedule": {"cron": "0 9 * * *"}}
 DAILY = {"name": "Daily", "cron_expression": "0 9 * * *", "timezone": "UTC"}
 PLANS = {
     "keys": {"api_keys": 2},
+    "drafts": {"drafts": 1},
     "versions": {"versions": 3},
     "bytes": {"definition_bytes": 250},
     "schedules": {"schedules": 2},
@@ -101,17 +104,65 @@ class TestApiKeys:
 
         assert again.status_code == 201
 
+    async def test_expired_keys_of_a_removed_member_do_not_count(
+        self, login: Login, make: Make, clock: ModuleType
+    ):
+        account = await make.user(plan="keys")
+        member = await make.member(account)
+        for _ in range(2):
+            await make.api_key(member, expires_at=clock.now() + timedelta(days=1))
+        await make.service_key(account)
+        clock.advance(timedelta(days=2))
+        client = await login(account)
+        refused = await client.post("/api/user/api-keys", json={"name": "CI"})
+
+        await client.delete(f"/api/workspace/members/{member.id}")
+        answers = await all_at_once(client, "/api/user/api-keys", {"name": "CI"}, 2)
+
+        assert refused.status_code == 403
+        assert statuses(answers) == [201, 403]
+
     @pytest.mark.new_store
     async def test_counting_reads_an_index_without_revoked_keys(
         self, database: Database, make: Make
     ):
-        account = await make.user()
+        account, now = await make.user(), clock.now()
+        key = {
+            "workspace_id": account.workspace_id, "user_id": account.id, "kind": "personal", "name": "CI",
+            "prefix": "sk_live_", "scopes": [], "created_at": now,
+        }  # fmt: skip
+        async with database.transaction() as session:
+            rows = [
+                {
+                    **key, "id": ids.uuid7(), "key_hash": number.to_bytes(32),
+                    "revoked_at": now - timedelta(minutes=number),
+                }
+                for number in range(500)
+            ]  # fmt: skip
+            await session.execute(api_keys.insert(), rows)
+            await session.execute(sa.text("ANALYZE"))
 
         plan = await query_plan(
             database, quotas.rows_statement(account.workspace_id, Quota.API_KEYS, 3)
         )
 
         assert "ix_api_keys_not_revoked" in plan
+
+
+@pytest.mark.both_stores
+class TestDrafts:
+    async def test_those_of_a_removed_member_do_not_count(self, login: Login, make: Make):
+        account = await make.user(plan="drafts")
+        member = await make.member(account, Role.EDITOR)
+        owner, editor = await login(account), await login(member)
+        await editor.post("/api/drafts", json={"text": "name: Theirs"})
+        refused = await owner.post("/api/drafts", json={"text": "name: Mine"})
+
+        await owner.delete(f"/api/workspace/members/{member.id}")
+        accepted = await owner.post("/api/drafts", json={"text": "name: Mine"})
+
+        assert refused.json()["code"] == "plan_drafts_exceeded"
+        assert accepted.status_code == 201
 
 
 @pytest.mark.both_stores

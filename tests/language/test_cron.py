@@ -160,6 +160,7 @@ class TestNextAfter:
     @pytest.mark.parametrize("timezone", ["UTC", "Pacific/Auckland", "America/New_York"])
     def test_beyond_the_end_of_the_calendar_there_is_none(self, expression, timezone):
         assert cron.next_after(expression, timezone, at("9999-12-31T23:59")) is None
+        assert cron.firings(expression, timezone, at("9999-12-31T23:59"), 5) == []
 
     def test_a_rare_day_is_found(self):
         after = at("2088-03-01T00:00")  # 2100 has no 29 February

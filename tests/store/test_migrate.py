@@ -127,6 +127,44 @@ class TestUpgrade:
             assert connection.scalar(sa.select(table.c.name_folded)) == "österreich"
         engine.dispose()
 
+    def test_keys_of_former_members_are_revoked(self, url: URL):
+        engine, now, workspace_id = migrate.sync_engine(url), clock.now(), ids.uuid7()
+        workspace = {"id": workspace_id, "name": "w", "plan": "free", "created_at": now}
+        people = {name: ids.uuid7() for name in ("member", "removed", "stranger")}
+        keys = [(name, "personal") for name in people] + [("removed", "service")]
+        with engine.begin() as connection:
+            connection.execute(tables.workspaces.insert().values(workspace))
+            for name, user_id in people.items():
+                user = {
+                    "id": user_id, "email": f"{name}@example.com", "name": name, "password_hash": "x",
+                    "is_admin": False, "created_at": now,
+                }  # fmt: skip
+                connection.execute(tables.users.insert().values(user))
+            for name, removed_at in (("member", None), ("removed", now)):
+                membership = {
+                    "workspace_id": workspace_id, "user_id": people[name], "role": "editor",
+                    "removed_at": removed_at,
+                }  # fmt: skip
+                connection.execute(tables.memberships.insert().values(membership))
+            for number, (name, kind) in enumerate(keys):
+                key = {
+                    "id": ids.uuid7(), "workspace_id": workspace_id, "user_id": people[name],
+                    "kind": kind, "name": name, "prefix": "sk", "key_hash": bytes([number]) * 32,
+                    "scopes": [], "created_at": now,
+                }  # fmt: skip
+                connection.execute(tables.api_keys.insert().values(key))
+        migrate.downgrade(url, "202611301340")
+
+        migrate.upgrade(url)
+
+        with engine.begin() as connection:
+            revoked = sa.select(tables.api_keys.c.name, tables.api_keys.c.kind).where(
+                tables.api_keys.c.revoked_at.is_not(None)
+            )
+            found = {tuple(row) for row in connection.execute(revoked)}
+        engine.dispose()
+        assert found == {("removed", "personal"), ("stranger", "personal")}
+
     def test_recipients_of_before_count_as_asked(self, url: URL):
         engine, now, workspace_id = migrate.sync_engine(url), clock.now(), ids.uuid7()
         workspace = {"id": workspace_id, "name": "w", "plan": "free", "created_at": now}

@@ -10,7 +10,7 @@ from stepiq.accounts import current_rights, keys
 from stepiq.accounts.actor import ALL_SCOPES, Actor, Scope
 from stepiq.accounts.errors import KeyExpiryPast, KeyNotFound
 from stepiq.accounts.queries import keys as key_queries
-from stepiq.accounts.queries.keys import Belonging
+from stepiq.accounts.queries.keys import Belonging, Row
 from stepiq.accounts.service import require_person
 from stepiq.core import clock, ids
 from stepiq.execution import quotas
@@ -159,14 +159,15 @@ async def roll(
     old = await key_queries.lock(session, belongs, key_id)
     if old is None:
         raise KeyNotFound(key_id)
+    lifetime = _lifetime(old)
     if overlap_seconds:
         ends_at = now + timedelta(seconds=overlap_seconds)
         if old.expires_at is None or old.expires_at > ends_at:
-            await key_queries.expire(session, key_id, ends_at)
+            await key_queries.expire(session, key_id, ends_at, lifetime)
     else:
         await key_queries.revoke(session, belongs, key_id, now)
-    if expires_at is None and old.expires_at is not None:
-        expires_at = now + min(old.expires_at - old.created_at, keys.LONGEST_LIFETIME)
+    if expires_at is None and lifetime:
+        expires_at = now + min(timedelta(seconds=lifetime), keys.LONGEST_LIFETIME)
     return await create(
         session,
         actor,
@@ -176,3 +177,13 @@ async def roll(
         expires_at=expires_at,
         plan=plan,
     )
+
+
+def _lifetime(key: Row) -> int:
+    """Seconds for which a key was valid before it was first rolled; 0: without an end."""
+    before: int | None = key.lifetime_before_roll
+    if before is not None:
+        return before
+    if key.expires_at is None:
+        return 0
+    return max(1, int((key.expires_at - key.created_at).total_seconds()))

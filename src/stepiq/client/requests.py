@@ -60,8 +60,7 @@ class ApiRequest:
         """
         if not self.path.startswith("/") or self.path.startswith("//"):
             raise ValueError(f"The path must begin with / and not with //: {self.path!r}")
-        key = self.idempotency_key
-        if key is not None and not _KEY.fullmatch(key):
+        if self.idempotency_key is not None and not is_key(self.idempotency_key):
             raise ValueError("An idempotency key must have 1 to 255 visible ASCII characters.")
 
     @property
@@ -198,6 +197,11 @@ def definition_body(
 def etag(version: int | str | None) -> str | None:
     """A version as the value of `If-Match`."""
     return f'"v{version}"' if isinstance(version, int) else version
+
+
+def is_key(text: str) -> bool:
+    """Whether servers accept the text as an idempotency key."""
+    return _KEY.fullmatch(text) is not None
 
 
 def key_of(idempotency_key: str | None) -> str:

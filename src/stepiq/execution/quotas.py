@@ -21,10 +21,12 @@ from stepiq.execution import usage
 from stepiq.execution.limits import how_to_raise, tomorrow
 from stepiq.execution.usage import CountedPeriod
 from stepiq.store.database import Session
+from stepiq.store.membership import membership_of
 from stepiq.store.states import PipelineStatus
 from stepiq.store.tables import (
     api_keys,
     drafts,
+    memberships,
     pipeline_versions,
     pipelines,
     quota_counts,
@@ -366,7 +368,14 @@ def rows_statement(workspace_id: UUID, quota: Quota, at_most: int | None) -> sa.
             api_keys.c.workspace_id == workspace_id, api_keys.c.revoked_at.is_(None)
         )
     elif quota is Quota.DRAFTS:
-        found = sa.select(drafts.c.revision).where(drafts.c.workspace_id == workspace_id)
+        # The drafts of a removed member are kept for a return, and nobody else can delete them.
+        # Not a join: PostgreSQL may read the drafts of all workspaces for it.
+        member = sa.select(memberships.c.user_id).where(
+            memberships.c.workspace_id == workspace_id, membership_of(drafts.c.user_id)
+        )
+        found = sa.select(drafts.c.revision).where(
+            drafts.c.workspace_id == workspace_id, member.scalar_subquery().is_not(None)
+        )
     else:
         found = (
             sa.select(schedules.c.id)

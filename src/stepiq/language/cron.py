@@ -143,11 +143,10 @@ def firings(expression: str, timezone: str, after: datetime, count: int) -> list
     """
     cron = _compiled(expression, timezone)
     found: list[Firing] = []
-    before = after.astimezone(cron.zone)
     while len(found) < count and (moment := cron.next_after(after)) is not None:
         local = moment.astimezone(cron.zone)
-        found.append(Firing(moment, local, cron.note(local, before)))
-        after, before = moment, local
+        found.append(Firing(moment, local, cron.note(local, after.astimezone(cron.zone))))
+        after = moment
     return found
 
 

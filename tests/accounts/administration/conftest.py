@@ -2,9 +2,9 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.store.tables import users
-from tests.support.clients import login, login_key
+from tests.support.clients import login, login_key, login_service_key
 
-__all__ = ["login", "login_key"]
+__all__ = ["login", "login_key", "login_service_key"]
 
 USERS = "/api/admin/users"
 

@@ -52,6 +52,19 @@ class TestKeep:
         assert (listed, (await admin.get(f"{USERS}/{account.id}")).status_code) == ([], 404)
         assert outcome(await delete(account)) == (404, "user_not_found")
 
+    async def test_a_service_key_of_a_former_member_stops_at_once(
+        self, delete, account, owner, login_service_key, make
+    ):
+        member = await make.member(account, Role.ADMIN)
+        client = await login_service_key((await make.service_key(member)).text)
+        await owner.delete(f"/api/workspace/members/{member.id}")
+        used = await client.get("/api/pipelines")
+
+        await delete(account)
+
+        assert used.status_code == 200
+        assert (await client.get("/api/pipelines")).status_code == 401
+
     async def test_the_address_can_register_again(self, delete, account, make):
         await delete(account)
 

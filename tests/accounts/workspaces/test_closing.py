@@ -76,6 +76,19 @@ class TestDelete:
 
         assert (await client.get("/api/pipelines")).status_code == 401
 
+    async def test_a_service_key_of_a_former_member_stops_at_once(
+        self, delete, owner, login_service_key, make, account
+    ):
+        member = await make.member(account, Role.ADMIN)
+        client = await login_service_key((await make.service_key(member)).text)
+        await owner.delete(f"/api/workspace/members/{member.id}")
+        used = await client.get("/api/pipelines")
+
+        await delete(owner)
+
+        assert used.status_code == 200
+        assert (await client.get("/api/pipelines")).status_code == 401
+
     async def test_runs_are_cancelled_and_the_data_will_be_erased(
         self, delete, owner, make, account, database
     ):

@@ -8,11 +8,12 @@ from stepiq.accounts.administration.records import Data
 from stepiq.accounts.errors import RoleMissing
 from stepiq.accounts.queries import members
 from stepiq.accounts.workspaces import closing, invitations, service
+from stepiq.accounts.workspaces import queries as workspace_queries
 from stepiq.core import clock
 from stepiq.store.states import Role
 from stepiq.store.tables import identities, identity_roles, memberships, recipients
 from stepiq.store.tables import invitations as invitations_table
-from tests.support.clients import login
+from tests.support.clients import login, outcome
 from tests.support.make_accounts import actor
 
 __all__ = ["login"]
@@ -196,3 +197,30 @@ class TestDeletedWorkspace:
             new = members.NewMember(account.workspace_id, stranger.id, Role.OWNER, clock.now())
 
             assert not await members.add(session, new)
+
+    @pytest.mark.both_stores
+    async def test_an_invitation_to_it_is_not_valid(self, database, make, login, account, stranger):
+        async with database.transaction() as session:
+            invitation, token = service.accounts.new_invitation(
+                stranger.email,
+                workspace_id=account.workspace_id,
+                role=Role.VIEWER,
+                invited_by=account.id,
+            )
+            await invitations.queries.insert(session, invitation)
+            await workspace_queries.mark_erased(session, [account.workspace_id], clock.now())
+        client = await login(stranger)
+
+        refused = await client.post("/api/workspaces/join", json={"invitation": token})
+
+        assert outcome(refused) == (422, "invitation_invalid")
+
+    @pytest.mark.both_stores
+    async def test_operators_do_not_find_it(self, database, account):
+        async with database.transaction() as session:
+            before = await workspace_queries.named(session, None, account.workspace_name, limit=2)
+            await workspace_queries.mark_erased(session, [account.workspace_id], clock.now())
+            after = await workspace_queries.named(session, None, account.workspace_name, limit=2)
+
+        assert [row.id for row in before] == [account.workspace_id]
+        assert after == []

@@ -349,6 +349,28 @@ class TestPull:
         assert done.code == 0
         assert file.read_text() == GREETING
 
+    async def test_schedules_with_one_name_are_refused_before_a_file_is_written(
+        self, flows: Remote
+    ):
+        pipeline = await flows.save()
+        await flows.save("other", "name: Other\nsteps: [{id: a, type: transform, template: x}]")
+        schedule = {"name": "Daily", "cron": "0 9 * * *", "input": {"who": "Ada"}}
+        for _ in range(2):
+            answer = await flows.api.post(
+                f"/api/pipelines/{pipeline['id']}/schedules", json=schedule
+            )
+            assert answer.status_code == 201
+
+        refused = await flows("pull", "copy")
+        chosen = await flows("pull", "copy", "other")
+
+        assert refused.code == 6
+        assert problem(refused)["code"] == "schedule_name_repeated"
+        assert (
+            "`greeting` has several schedules with the name `Daily`" in problem(refused)["message"]
+        )
+        assert chosen.out == "+ copy/other.yaml\n1 pipeline, 1 file differs.\n"
+
     async def test_one_pipeline_can_be_chosen(self, flows: Remote):
         await applied(flows)
 

@@ -101,6 +101,15 @@ class TestTrigger:
         assert UUID(first.out.strip())
         assert first.out == second.out
 
+    @pytest.mark.parametrize("key", ["order 17", "Größe", "", "x" * 256])
+    async def test_an_idempotency_key_that_servers_refuse_is_a_usage_error(
+        self, remote: Remote, key: str
+    ):
+        refused = await remote("trigger", "greeting", "--idempotency-key", key)
+
+        assert refused.code == 2
+        assert "--idempotency-key must have 1 to 255 visible ASCII characters." in refused.err
+
     @pytest.mark.parametrize("how", ["trigger", "logs", "retry"])
     async def test_ctrl_c_ends_only_the_command(self, remote: Remote, how: str):
         await remote.save("reviewed", REVIEWED)

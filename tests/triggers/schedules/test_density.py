@@ -67,6 +67,15 @@ class TestDensity:
         assert len(answer["schedules"]) == 2
         assert not answer["is_complete"]
 
+    @pytest.mark.parametrize("hours", [1, 200])
+    async def test_the_end_of_the_calendar_has_none(self, owner, account, make, pipeline_id, hours):
+        await make.schedule(account, pipeline_id, cron_expression="* * * * *")
+        query = f"from=9999-12-31T23:00:00Z&hours={hours}"
+
+        answer = await owner.get(f"/api/schedules/density?{query}")
+
+        assert (answer.status_code, answer.json()["schedules"]) == (200, [])
+
     @pytest.mark.parametrize("query", ["hours=0", "hours=201", "from=tomorrow", "pipeline_id=x"])
     async def test_what_cannot_be_read_is_refused(self, owner, query):
         assert (await owner.get(f"/api/schedules/density?{query}")).status_code == 422

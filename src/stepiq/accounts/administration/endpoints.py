@@ -117,6 +117,9 @@ async def delete_user(
         done = await service.delete(tx, user_id, body.data)
         await recorded.deleted(tx, caller, user_id, body.data, done)
         tx.after_commit(lambda: doors.authenticator.forget(user_id))
+    # Service keys of former members start no other runs in this process.
+    for workspace_id in done.left:
+        doors.authenticator.forget(workspace_id)
     await disabling.cancel_runs_of(services.database, services.engine, done.left)
     return schemas.DeletedUserView(
         id=user_id,

@@ -171,21 +171,32 @@ def _unrevoked(belongs: Belonging, key_id: UUID) -> sa.Select[Any]:
     )
 
 
-async def expire(session: Session, key_id: UUID, at: datetime) -> None:
-    """Set when a locked key expires."""
-    await session.execute(sa.update(api_keys).where(api_keys.c.id == key_id).values(expires_at=at))
+async def expire(session: Session, key_id: UUID, at: datetime, lifetime: int) -> None:
+    """Set when a locked key that is rolled expires, and store how many seconds it was valid for before; 0: without an end."""
+    await session.execute(
+        sa.update(api_keys)
+        .where(api_keys.c.id == key_id)
+        .values(expires_at=at, lifetime_before_roll=lifetime)
+    )
 
 
 async def revoke_all(
     session: Session, user_id: UUID, now: datetime, *, workspace_id: UUID | None = None
 ) -> int:
-    """Revoke the valid personal keys of a user, in this workspace if given; returns their number."""
+    """Revoke the personal keys of a user, in this workspace if given; returns the number of those that were valid.
+
+    Expired keys are revoked too, because they count for the plan until then.
+    """
     statement = sa.update(api_keys).where(
-        api_keys.c.user_id == user_id, api_keys.c.kind == KeyKind.PERSONAL, _counts(now)
+        api_keys.c.user_id == user_id,
+        api_keys.c.kind == KeyKind.PERSONAL,
+        api_keys.c.revoked_at.is_(None),
     )
     if workspace_id is not None:
         statement = statement.where(api_keys.c.workspace_id == workspace_id)
-    return (await session.execute(statement.values(revoked_at=now))).rowcount
+    revoked = statement.values(revoked_at=now).returning(api_keys.c.expires_at)
+    ends = (await session.execute(revoked)).scalars().all()
+    return sum(end is None or end > now for end in ends)
 
 
 async def revoke(session: Session, belongs: Belonging, key_id: UUID, now: datetime) -> bool:

@@ -106,8 +106,9 @@ async def delete_workspace(
     """
     async with services.database.transaction() as tx:
         done = await closing.delete(tx, caller, name=body.name)
-    for user_id in done.members:
-        doors.authenticator.forget(user_id)
+    # Also the service keys of former members, before the runs are cancelled: no key of this process starts others.
+    for concerned in (caller.workspace_id, *done.members):
+        doors.authenticator.forget(concerned)
     await disabling.cancel_runs_of(services.database, services.engine, [caller.workspace_id])
     return schemas.DeletedWorkspaceView(
         id=caller.workspace_id,

@@ -135,9 +135,10 @@ async def accept_invitation(
     invitation = await invitations.join(tx, caller, body.invitation)
     tx.after_commit(lambda: doors.authenticator.forget(caller.user_id))
     rows = await service.all_of(tx, caller)
-    return schemas.WorkspaceView.model_validate(
-        next(row for row in rows if row.id == invitation.workspace_id)
-    )
+    joined = next((row for row in rows if row.id == invitation.workspace_id), None)
+    if joined is None:  # It is being erased.
+        raise InvitationInvalid
+    return schemas.WorkspaceView.model_validate(joined)
 
 
 @public.post("/invitations/open", responses=problems(InvitationInvalid, TooManyAttempts))

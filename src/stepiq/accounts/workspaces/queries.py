@@ -73,8 +73,12 @@ async def rename(session: Session, workspace_id: UUID, name: str) -> None:
 async def named(
     session: Session, workspace_id: UUID | None, name: str | None, *, limit: int
 ) -> Sequence[Row]:
-    """Workspaces with this id, or with this name, or all, the oldest first."""
-    statement = sa.select(workspaces.c.id, workspaces.c.name).order_by(workspaces.c.id)
+    """Workspaces with this id, or with this name, or all, the oldest first. None that is being erased."""
+    statement = (
+        sa.select(workspaces.c.id, workspaces.c.name)
+        .where(workspaces.c.deleted_at.is_(None))
+        .order_by(workspaces.c.id)
+    )
     if workspace_id is not None:
         statement = statement.where(workspaces.c.id == workspace_id)
     if name is not None:

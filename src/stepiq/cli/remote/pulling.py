@@ -3,6 +3,7 @@
 import asyncio
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from stepiq.cli.remote.server_reading import read_pipelines, read_text
 from stepiq.cli.remote.showing import ShownLine, settings_document, settings_of, show
 from stepiq.cli.remote.state import RemotePipeline
 from stepiq.core.control_characters import escape_line
-from stepiq.core.errors import NotFound
+from stepiq.core.errors import Conflict, NotFound
 from stepiq.language.source import SourceFormat
 
 if TYPE_CHECKING:
@@ -34,6 +35,12 @@ class PipelineMissing(NotFound):
     """The server has no pipeline with a slug of the command line."""
 
     code = "no_such_pipeline"
+
+
+class ScheduleNameRepeated(Conflict):
+    """Two schedules of a pipeline have one name, which no deploy file can express."""
+
+    code = "schedule_name_repeated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,7 @@ async def pull(client: "AsyncClient", request: PullRequest) -> None:
     Raises:
         UsageError: the folder cannot be used, or a confirmation is necessary and not possible.
         PipelineMissing: the server has no such pipeline.
+        ScheduleNameRepeated: a deploy file could not identify the schedules of a pipeline.
     """
     if request.folder.exists():
         pipeline_files(request.folder)
@@ -106,6 +114,7 @@ async def _chosen(client: "AsyncClient", slugs: Sequence[str]) -> list[RemotePip
 def _file_changes(folder: Path, pipeline: RemotePipeline, text: str) -> Iterator[FileChange]:
     suffixes = (".json",) if pipeline.format is SourceFormat.JSON else (".yaml", ".yml")
     yield from _replaced(folder, pipeline.slug, suffixes, text.encode())
+    _check_schedule_names(pipeline)
     document = _settings(pipeline)
     content = None
     if document:
@@ -115,6 +124,17 @@ def _file_changes(folder: Path, pipeline: RemotePipeline, text: str) -> Iterator
     for change in _replaced(folder, f"{pipeline.slug}{DEPLOY}", SUFFIXES, content):
         if change.before is None or not _says(change.path, change.before, document):
             yield change
+
+
+def _check_schedule_names(pipeline: RemotePipeline) -> None:
+    names = Counter(each.name for each in settings_of(pipeline).schedules or ())
+    repeated = next((name for name, count in names.items() if count > 1), None)
+    if repeated is not None:
+        raise ScheduleNameRepeated(
+            f"The pipeline `{pipeline.slug}` has several schedules with the name"
+            f" `{escape_line(repeated[:64])}`. In a deploy file, names identify schedules. Rename or delete all"
+            " but one of them, for example in the web interface. To pull other pipelines, name their slugs."
+        )
 
 
 def _replaced(

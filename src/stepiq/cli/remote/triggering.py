@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stepiq.cli.console import print_json, print_text, say, this_command
+from stepiq.cli.console import UsageError, print_json, print_text, say, this_command
 from stepiq.cli.progress import make_progress
 from stepiq.cli.remote import following
 from stepiq.cli.remote.calling import new_key, pipeline_path
@@ -36,9 +36,16 @@ async def trigger(client: "AsyncClient", request: TriggerRequest) -> dict[str, A
     """Start a run. Returns the run that has ended if it was followed.
 
     Raises:
-        UsageError: the input cannot be read.
+        UsageError: the input cannot be read, or the idempotency key cannot be used.
         ClientError: the server refused the run, or cannot be reached.
     """
+    from stepiq.client.requests import is_key
+
+    key = request.idempotency_key
+    if key is not None and not is_key(key):
+        raise UsageError(
+            "--idempotency-key must have 1 to 255 visible ASCII characters. A blank is not allowed."
+        )
     path = pipeline_path(request.pipeline)
     body: dict[str, Any] = {"input_data": await _input(client, request, path)}
     if request.version is not None:
@@ -49,7 +56,7 @@ async def trigger(client: "AsyncClient", request: TriggerRequest) -> dict[str, A
         # Without it, the server would wait for the end of a pipeline with an `api` target.
         query={"wait": 0},
         json=body,
-        idempotency_key=request.idempotency_key or new_key(),
+        idempotency_key=new_key() if key is None else key,
     )
     return await started(
         client, answer.json(), is_followed=request.is_followed, as_json=request.as_json

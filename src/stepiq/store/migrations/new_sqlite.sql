@@ -12,7 +12,7 @@ CREATE TABLE "api_keys" (
 	last_used_at BIGINT,
 	revoked_at BIGINT,
 	created_at BIGINT NOT NULL,
-	kind TEXT DEFAULT 'personal' NOT NULL,
+	kind TEXT DEFAULT 'personal' NOT NULL, lifetime_before_roll BIGINT,
 	CONSTRAINT ck_api_keys_kind_known CHECK (kind IN ('personal', 'service')),
 	CONSTRAINT fk_api_keys_user_id_users FOREIGN KEY(user_id) REFERENCES users (id),
 	CONSTRAINT fk_api_keys_workspace_id_workspaces FOREIGN KEY(workspace_id) REFERENCES workspaces (id),
@@ -809,4 +809,4 @@ CREATE UNIQUE INDEX uq_audit_entries_secret_read ON audit_entries (actor_id, tar
 
 CREATE UNIQUE INDEX uq_schedules_of_definition ON schedules (pipeline_id) WHERE from_definition;
 
-INSERT INTO "alembic_version" VALUES('202611292110');
+INSERT INTO "alembic_version" VALUES('202611301345');

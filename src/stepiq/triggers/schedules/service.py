@@ -2,7 +2,7 @@
 
 import heapq
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -282,11 +282,12 @@ async def density(
         database: the store. Counting takes long, so it begins when the transaction has ended.
         actor: the caller.
         plan: the workspace's plan. The result is empty if it has no schedules.
-        start: the beginning of the first hour.
+        start: the beginning of the first hour. The result is empty in the last year of the calendar, in which the end of
+            an hour may not exist.
         hours: number of hours.
         pipeline_id: count only schedules of this pipeline.
     """
-    if not plan.cron:
+    if not plan.cron or start.year == MAXYEAR:
         return Density([], is_complete=True)
     async with database.reading() as session:
         found = await queries.first_upcoming(
