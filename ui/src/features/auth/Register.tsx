@@ -1,5 +1,5 @@
 import { Anchor, Button, PasswordInput, TextInput } from "@mantine/core";
-import { Link, useRouter } from "@tanstack/react-router";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { asApiError } from "@/api/errors";
 import { useRegister } from "@/api/registration";
@@ -8,6 +8,7 @@ import { AuthPage } from "./AuthPage";
 import type { Invited } from "./invited";
 import { strings } from "./strings";
 import { useHashToken } from "./useHashToken";
+import { useOpenNext } from "./useOpenNext";
 
 const EMPTY = { password: "", name: "", setupToken: "" };
 
@@ -23,7 +24,7 @@ export function Register({ next, invited }: Props) {
   const [values, setValues] = useState({ ...EMPTY, email: invited?.email ?? "" });
   const register = useRegister();
   const signIn = useSignIn();
-  const router = useRouter();
+  const openNext = useOpenNext(next);
   const problem = register.error ? asApiError(register.error) : null;
   const errors = problem?.fieldErrors ?? {};
   const needsSetupToken = problem?.code === "setup_required" && linkedSetupToken === null;
@@ -41,8 +42,7 @@ export function Register({ next, invited }: Props) {
       invitation: invited?.token,
     });
     await signIn.mutateAsync({ email, password });
-    if (invited) invited.onJoined();
-    else await router.navigate({ href: next ?? "/", replace: true });
+    (invited?.onJoined ?? openNext)();
   };
 
   return (

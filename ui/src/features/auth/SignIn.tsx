@@ -1,5 +1,5 @@
 import { Anchor, Button, PasswordInput, TextInput } from "@mantine/core";
-import { Link, useRouter } from "@tanstack/react-router";
+import { Link } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
 import { asApiError } from "@/api/errors";
 import { hasSessionEnded, useSignIn } from "@/api/session";
@@ -8,6 +8,7 @@ import { AuthPage } from "./AuthPage";
 import classes from "./AuthPage.module.css";
 import type { Invited } from "./invited";
 import { strings } from "./strings";
+import { useOpenNext } from "./useOpenNext";
 
 const EnterCode = lazy(() => import("./EnterCode"));
 const ProviderButtons = lazy(() => import("@/features/sso/ProviderButtons"));
@@ -25,15 +26,13 @@ export function SignIn({ next, invited, failure, provider }: Props) {
   const [password, setPassword] = useState("");
   const [needsCode, setNeedsCode] = useState(false);
   const signIn = useSignIn();
-  const router = useRouter();
+  const openNext = useOpenNext(next);
   const errors = signIn.error ? asApiError(signIn.error).fieldErrors : {};
-  const href = next ?? "/";
   const submit = (code?: string) =>
     signIn.mutate(
       { email, password, code, invitation: invited?.token },
       {
-        onSuccess: () =>
-          invited ? invited.onJoined() : void router.navigate({ href, replace: true }),
+        onSuccess: invited?.onJoined ?? openNext,
         onError: (error) => asApiError(error).code === "totp_required" && setNeedsCode(true),
       },
     );

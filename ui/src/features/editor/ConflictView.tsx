@@ -14,18 +14,36 @@ function titleOf(conflict: Conflict): string {
   return conflict.source === "version" ? texts.version(conflict.version) : texts[conflict.source];
 }
 
-/** Three texts beside each other: what both come from, theirs, and yours. A person chooses for each place. */
-export function ConflictView({ session, state }: { session: DraftSession; state: DraftState }) {
+/** Differs between two conflicts that follow each other. */
+function keyOf(conflict: Conflict): string {
+  switch (conflict.source) {
+    case "draft":
+      return `draft ${conflict.draft.revision}`;
+    case "version":
+      return `version ${conflict.version}`;
+    case "tab":
+      return `tab ${conflict.tab}`;
+  }
+}
+
+type Props = { session: Pick<DraftSession, "dispatch"> };
+
+/** Asks a person to resolve the conflict of a draft. */
+export function ConflictView({ session, state }: Props & { state: DraftState }) {
   const { conflict, text } = state;
+  // The choices for a conflict must not apply to the next one.
+  return (
+    conflict && <Choices key={keyOf(conflict)} session={session} conflict={conflict} text={text} />
+  );
+}
+
+/** Three texts beside each other: what both come from, theirs, and yours. A person chooses for each place. */
+function Choices({ session, conflict, text }: Props & { conflict: Conflict; text: string }) {
   const hunks = useMemo(
-    () =>
-      conflict === null || conflict.base === null
-        ? null
-        : mergeHunks(conflict.base, text, conflict.theirs),
+    () => (conflict.base === null ? null : mergeHunks(conflict.base, text, conflict.theirs)),
     [conflict, text],
   );
   const [choices, setChoices] = useState<Readonly<Record<number, Choice>>>({});
-  if (conflict === null) return null;
   if (hunks === null) {
     return (
       <div className={classes.view} role="status">

@@ -39,10 +39,8 @@ export function RunsPage({ search }: { search: RunsSearch }) {
   const change = (changes: FilterValues, isNewPlace = true) =>
     void navigate({ search: searchAfter(search, changes), replace: !isNewPlace });
   const clear = () => void navigate({ search: {} });
-  const loadMore = () => {
-    if (!list?.next) return;
-    more.mutate(list.next, { onError: (error) => toast.failure(strings.notLoaded, error) });
-  };
+  const loadMore = () =>
+    more.mutate(undefined, { onError: (error) => toast.failure(strings.notLoaded, error) });
   const moreButton = (label: string) => (
     <Button variant="default" onClick={loadMore} loading={more.isPending}>
       {label}
