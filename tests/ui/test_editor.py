@@ -131,6 +131,24 @@ async def test_a_pipeline_is_made_from_an_example_tested_saved_and_run(page: Pag
     await expect(page).to_have_url(re.compile(r"/runs/[0-9a-f-]{36}"))
 
 
+async def test_a_run_is_opened_when_it_has_started_although_its_callers_wait_for_its_end(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    answers = "{deliver: [{type: api}]}"
+    check = "[{id: check, type: human_review, message: Right?}]"
+    pipeline = await saved_pipeline(api, f"name: Asking\noutput: {answers}\nsteps: {check}\n")
+    await open_session(page, person)
+    await open_editor(page, pipeline)
+
+    await page.get_by_role("button", name="Run", exact=True).click()
+    async with page.expect_request(re.compile("/run[^/]*$")) as start:
+        await page.get_by_role("dialog").get_by_role("button", name="Start").click()
+    await expect(page).to_have_url(re.compile("/runs/"))
+
+    # The default of the API is to wait for half a minute.
+    assert (await start.value).url.endswith("?wait=0")
+
+
 async def test_a_problem_leads_to_its_line(page: Page, person: Person, api: httpx2.AsyncClient):
     await open_session(page, person)
     await open_editor(page, await saved_pipeline(api))

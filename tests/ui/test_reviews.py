@@ -224,6 +224,27 @@ class TestInbox:
         rows = page.get_by_role("navigation", name="Open reviews").get_by_role("link")
         await expect(rows).to_have_count(1)
 
+    async def test_a_new_review_does_not_replace_the_one_that_a_person_reads(
+        self, page: Page, person: Person, reviews: Reviews
+    ):
+        pipeline = await reviews.pipeline(TEXT_PIPELINE.replace("ADDRESS", person.email))
+        old = await reviews.ask(pipeline, {"text": "Draft 1"})
+        await open_session(page, person)
+        await page.goto("/reviews")
+        await expect(page.get_by_role("textbox", name="Under review")).to_have_value("Draft 1")
+        comment = page.get_by_label("Comment")
+        await comment.fill("Good")
+
+        new = await reviews.ask(pipeline, {"text": "Draft 2"})
+        rows = page.get_by_role("navigation", name="Open reviews").get_by_role("link")
+        await expect(rows).to_have_count(2)
+        await expect(comment).to_be_focused()
+        await page.get_by_role("button", name="Approve").click()
+
+        await expect(page.get_by_text("Approved: Answer with a second look.")).to_be_visible()
+        assert (await reviews.row(old))["decision"] == "approve"
+        assert (await reviews.row(new))["decision"] is None
+
     async def test_it_follows_what_others_do(
         self, page: Page, person: Person, reviews: Reviews, api: httpx2.AsyncClient
     ):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
+import httpx2
 import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
@@ -18,6 +19,7 @@ from tests.ui.support import (
     open_session,
     sign_in,
 )
+from tests.ui.team import address, joined
 
 
 class TestWhatABrowserKeeps:
@@ -74,6 +76,47 @@ class TestWhatABrowserKeeps:
         assert signature
         assert signature not in readable
         assert "eyJ" not in readable
+
+
+async def set_secret(page: Page) -> None:
+    """Set the secret `TOKEN`, on the page that lists them."""
+    await page.get_by_role("button", name="Set secret").click()
+    form = page.get_by_role("dialog")
+    await form.get_by_label("Name").fill("TOKEN")
+    await form.get_by_label("Value", exact=True).fill("a very secret value")
+    await form.get_by_role("button", name="Set secret").click()
+
+
+class TestAnotherSignInOfTheBrowser:
+    @pytest.fixture(autouse=True)
+    def refused(self, problems: PageProblems) -> None:
+        """The first request has the token of the earlier session, so the console shows its failure."""
+        problems.expect("status of 403")
+
+    async def test_a_tab_continues_for_the_same_person(self, page: Page, person: Person):
+        await open_session(page, person)
+        await page.goto("/settings/secrets")
+        await expect(page.get_by_role("heading", name="No secrets")).to_be_visible()
+
+        await open_session(page, person)
+        await set_secret(page)
+
+        rows = page.get_by_role("table", name="Secrets", exact=True).get_by_role("row")
+        await expect(rows.filter(has_text="TOKEN")).to_be_visible()
+
+    async def test_a_change_is_not_made_for_another_member_of_the_workspace(
+        self, page: Page, person: Person, api: httpx2.AsyncClient
+    ):
+        other = await joined(api, address("colleague"), "editor")
+        await open_session(page, person)
+        await page.goto("/settings/secrets")
+        await expect(page.get_by_role("heading", name="No secrets")).to_be_visible()
+
+        await open_session(page, other)
+        await set_secret(page)
+
+        await expect(page.get_by_role("button", name=f"Account {other.email}")).to_be_visible()
+        assert (await api.get("/api/user/secrets")).json()["data"] == []
 
 
 async def test_a_wrong_password_is_explained(page: Page, person: Person, problems: PageProblems):

@@ -58,6 +58,26 @@ async def test_a_missing_secret_is_set(page: Page, person: Person, api: httpx2.A
     assert "a very secret value" not in await page.content()
 
 
+async def test_a_secret_that_is_set_again_keeps_its_hosts(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    hosts = ["api.example.com"]
+    secret = {"name": "CRM_TOKEN", "value": "a very secret value", "hosts": hosts}
+    assert (await api.post("/api/user/secrets", json=secret)).status_code == 201
+    await open_session(page, person)
+    await page.goto("/settings/secrets")
+
+    await page.get_by_role("button", name="Set secret").click()
+    form = page.get_by_role("dialog")
+    await form.get_by_label("Name").fill("CRM_TOKEN")
+    await form.get_by_label("Value", exact=True).fill("another secret value")
+    await form.get_by_role("button", name="Set secret").click()
+
+    await expect(page.get_by_text("The secret “CRM_TOKEN” is set.")).to_be_visible()
+    (stored,) = (await api.get("/api/user/secrets")).json()["data"]
+    assert stored["hosts"] == hosts
+
+
 async def test_a_new_password_ends_the_other_sessions(
     page: Page, person: Person, ui_server: UiServer
 ):

@@ -8,7 +8,7 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { setOnSignedOut, setOnWorkspaceLost } from "./api/client";
+import { setOnSignedOut, setOnWorkspaceLost, setReadSession } from "./api/client";
 import { queryClient } from "./api/queryClient";
 import { hasSessionEnded, sessionEnded, sessionQuery } from "./api/session";
 import { rememberWorkspaceOnFocus } from "./api/workspace";
@@ -17,6 +17,7 @@ import { cspNonce, registerNonce } from "./ui/theme/csp";
 import { cssVariables, theme } from "./ui/theme/theme";
 
 registerNonce();
+setReadSession(() => queryClient.fetchQuery({ ...sessionQuery, staleTime: 0 }));
 // The shell then redirects to the sign-in page, which returns to the address.
 setOnSignedOut(() => {
   sessionEnded();

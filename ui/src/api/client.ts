@@ -6,8 +6,10 @@ import { currentWorkspace } from "./workspace";
 /** The most rows that the API sends at once. */
 const MAX_PAGE = 100;
 const SAFE_METHODS = new Set(["GET", "HEAD"]);
+const CSRF_HEADER = "X-CSRF-Token";
 
 let csrfToken: string | null = null;
+let readSession: () => Promise<unknown> = async () => {};
 let onSignedOut: () => void = () => {};
 let onWorkspaceLost: () => void = () => {};
 
@@ -17,6 +19,11 @@ export const WORKSPACE_HEADER = "X-Workspace";
 /** Set the token that the server demands of requests that can change data. */
 export function setCsrfToken(token: string | null): void {
   csrfToken = token;
+}
+
+/** Set how the session is read again, with its token, when the token of this tab is that of an earlier session. */
+export function setReadSession(callback: () => Promise<unknown>): void {
+  readSession = callback;
 }
 
 /** Set what happens when the session has ended. */
@@ -42,7 +49,7 @@ const session: Middleware = {
       request.headers.set(WORKSPACE_HEADER, workspace);
     }
     if (csrfToken !== null && !SAFE_METHODS.has(request.method)) {
-      request.headers.set("X-CSRF-Token", csrfToken);
+      request.headers.set(CSRF_HEADER, csrfToken);
     }
     return request;
   },
@@ -55,13 +62,29 @@ const session: Middleware = {
     throw error;
   },
   onError({ error }) {
+    if (error instanceof ApiError) return;
     if (error instanceof DOMException && error.name === "AbortError") return;
     return ApiError.unreachable();
   },
 };
 
+/** Sends a request, and once more with the new token if the person has signed in again in another tab. */
+async function send(request: Request): Promise<Response> {
+  if (SAFE_METHODS.has(request.method)) return fetch(request);
+  const repeated = request.clone();
+  const response = await fetch(request);
+  if (response.status !== 403) return response;
+  const { code } = await ApiError.from(response.clone());
+  if (code !== "csrf_token_invalid") return response;
+  await readSession();
+  // If another person has signed in, the token remains the same, and the page loads again.
+  if (csrfToken === null || csrfToken === repeated.headers.get(CSRF_HEADER)) return response;
+  repeated.headers.set(CSRF_HEADER, csrfToken);
+  return fetch(repeated);
+}
+
 /** The API. Each call throws an ApiError if it fails. Use `unwrap` to get the body. */
-export const api = createClient<paths>({ baseUrl: "", credentials: "same-origin" });
+export const api = createClient<paths>({ baseUrl: "", credentials: "same-origin", fetch: send });
 api.use(session);
 
 /** The body of a successful response: `await unwrap(api.GET("/api/models", { signal }))`. */

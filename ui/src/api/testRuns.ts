@@ -28,7 +28,8 @@ export function useStartRun(pipelineId: string) {
     mutationFn: (input: Record<string, unknown>) =>
       unwrap(
         api.POST("/api/pipelines/{pipeline_id}/run", {
-          params: { path: { pipeline_id: pipelineId } },
+          // The page of the run shows its progress.
+          params: { path: { pipeline_id: pipelineId }, query: { wait: 0 } },
           body: { input_data: input },
         }),
       ) as Promise<{ id?: string; run_id?: string }>,

@@ -40,7 +40,7 @@ const FILTERS: readonly FilterDefinition[] = [
 ];
 
 const CURL = `curl -X POST ${window.location.origin}/api/pipelines \\
-  -H "Authorization: Bearer $STEPIQ_API_KEY" \\
+  -H "X-API-Key: $STEPIQ_API_KEY" \\
   -H "Content-Type: application/yaml" \\
   --data-binary @pipeline.yaml`;
 

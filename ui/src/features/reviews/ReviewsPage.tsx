@@ -2,7 +2,7 @@ import { Button, SegmentedControl } from "@mantine/core";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { ChevronLeft, ClipboardCheck } from "lucide-react";
-import { lazy, Suspense, useEffect, useRef } from "react";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { useEventStream } from "@/api/live/useEventStream";
 import { openReviewsQuery, type ReviewKey } from "@/api/reviews";
 import { runsStreamUrl } from "@/api/runs";
@@ -26,6 +26,7 @@ import {
 } from "./search";
 import { strings } from "./strings";
 import { useDrafts } from "./useDrafts";
+import { useShownReview } from "./useShownReview";
 
 const ReviewPane = lazy(() => import("./ReviewPane"));
 
@@ -38,15 +39,20 @@ export function ReviewsPage({ search }: { search: ReviewsSearch }) {
   const { email } = useUser();
   const query = useInfiniteQuery(openReviewsQuery);
   const { draftOf, setDraft, forget } = useDrafts();
-  const decided = useRef(new Set<string>());
+  const [decided, setDecided] = useState<ReadonlySet<string>>(new Set());
   useLiveReviews(query.isSuccess);
 
-  const all = query.data?.pages.flatMap(({ data }) => data) ?? [];
+  const listed = query.data?.pages.flatMap(({ data }) => data) ?? [];
+  // Until it is read again, the list contains what the person has decided.
+  const all = listed.filter((review) => !decided.has(idOf(review)));
   const isMine = search.show === "mine";
   const rows = isMine ? all.filter((review) => isAssigned(review, email)) : all;
   const chosen = selectedKey(search);
-  const selected = chosen ?? rows[0] ?? null;
-  const open = (key: ReviewKey | null) => void navigate({ search: searchFor(search, key) });
+  const { selected, release } = useShownReview(rows, search, query.isFetching);
+  const open = (key: ReviewKey | null) => {
+    if (key === null) release();
+    void navigate({ search: searchFor(search, key) });
+  };
   const move = (by: 1 | -1) => {
     const index = selected === null ? -1 : rows.findIndex((row) => sameReview(row, selected));
     const next = rows[index + by];
@@ -58,8 +64,8 @@ export function ReviewsPage({ search }: { search: ReviewsSearch }) {
   ]);
   const onDecided = (key: ReviewKey) => {
     forget(key);
-    open(nextOf(rows, key, decided.current));
-    decided.current.add(idOf(key));
+    setDecided((known) => new Set(known).add(idOf(key)));
+    open(nextOf(rows, key));
   };
   const more = () =>
     void query.fetchNextPage().then(({ error, isFetchNextPageError }) => {
@@ -98,7 +104,10 @@ export function ReviewsPage({ search }: { search: ReviewsSearch }) {
         />
       )}
       {query.data && (selected !== null || query.hasNextPage) && (
-        <div className={classes.inbox} data-chosen={chosen !== null}>
+        <div
+          className={classes.inbox}
+          data-chosen={chosen !== null || (selected !== null && rows.length === 0)}
+        >
           <ReviewList
             rows={rows}
             search={search}

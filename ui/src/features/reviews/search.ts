@@ -41,17 +41,8 @@ export function isAssigned({ assignees }: Pick<Review, "assignees">, email: stri
   return assignees.some((each) => each.toLowerCase() === email);
 }
 
-/**
- * The review to open after one is decided: the next in the list, or else the one before it.
- *
- * @param earlier ids of reviews that were decided before. The list may still contain them.
- */
-export function nextOf<T extends ReviewKey>(
-  rows: readonly T[],
-  decided: ReviewKey,
-  earlier: ReadonlySet<string> = new Set(),
-): T | null {
-  const open = rows.filter((row) => sameReview(row, decided) || !earlier.has(idOf(row)));
-  const index = open.findIndex((row) => sameReview(row, decided));
-  return open[index + 1] ?? open[index - 1] ?? null;
+/** The review to open after one is decided: the next in the list, or else the one before it. */
+export function nextOf<T extends ReviewKey>(rows: readonly T[], decided: ReviewKey): T | null {
+  const index = rows.findIndex((row) => sameReview(row, decided));
+  return rows[index + 1] ?? rows[index - 1] ?? null;
 }

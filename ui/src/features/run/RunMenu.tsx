@@ -7,7 +7,7 @@ import { strings } from "./strings";
 
 /** The command that reads a run. */
 function curlFor(run: Pick<Run, "id">, origin: string): string {
-  return `curl ${origin}/api/runs/${run.id} -H "Authorization: Bearer $STEPIQ_API_KEY"`;
+  return `curl ${origin}/api/runs/${run.id} -H "X-API-Key: $STEPIQ_API_KEY"`;
 }
 
 async function copy(text: string): Promise<void> {

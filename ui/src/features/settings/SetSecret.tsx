@@ -11,6 +11,7 @@ type Props = {
   name: string;
   /** Whether the name is given, because a secret is replaced or a missing one is set. */
   isFixed: boolean;
+  /** Those of the stored secret. The request contains them only if the person has changed them. */
   hosts: readonly string[];
   /** The only pipeline that can use the secret. Without it, all pipelines can. */
   pipelineId?: string;
@@ -21,14 +22,13 @@ export default function SetSecret(props: Props) {
   const { name: givenName, isFixed, hosts: givenHosts, pipelineId, onClose } = props;
   const [name, setName] = useState(givenName);
   const [value, setValue] = useState("");
-  const [hosts, setHosts] = useState(givenHosts.join("\n"));
+  const [changedHosts, setHosts] = useState<string | null>(null);
   const set = useSetSecret(pipelineId);
   const errors = set.error ? asApiError(set.error).fieldErrors : {};
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    const named = hosts.split(/[\s,]+/).filter(Boolean);
     set.mutate(
-      { name, value, hosts: named.length > 0 ? named : null },
+      { name, value, ...(changedHosts !== null && { hosts: listed(changedHosts) }) },
       {
         onSuccess: ({ warning }) => {
           toast.success(`The secret “${name}” is set.${warning === null ? "" : ` ${warning}`}`);
@@ -64,7 +64,7 @@ export default function SetSecret(props: Props) {
           label={strings.secretHosts}
           description={strings.secretHostsHint}
           rows={3}
-          value={hosts}
+          value={changedHosts ?? givenHosts.join("\n")}
           onChange={(event) => setHosts(event.currentTarget.value)}
         />
         <Group justify="flex-end" gap={8}>
@@ -78,4 +78,10 @@ export default function SetSecret(props: Props) {
       </form>
     </Modal>
   );
+}
+
+/** The hosts of a text, or null for every host. */
+function listed(text: string): string[] | null {
+  const hosts = text.split(/[\s,]+/).filter(Boolean);
+  return hosts.length > 0 ? hosts : null;
 }

@@ -45,7 +45,8 @@ export const strings = {
   noSecretsText:
     "Store keys of providers and other services here, so that they are not in a pipeline.",
   secretName: "Name",
-  secretNameHint: "Capital letters, digits and underscores, such as CRM_TOKEN.",
+  secretNameHint:
+    "Capital letters, digits and underscores, such as CRM_TOKEN. A stored secret with this name gets the new value, and keeps its hosts if you name none.",
   secretValue: "Value",
   secretHosts: "Hosts",
   secretHostsHint:
