@@ -245,6 +245,26 @@ class TestInbox:
         assert (await reviews.row(old))["decision"] == "approve"
         assert (await reviews.row(new))["decision"] is None
 
+    async def test_keys_decide_nothing_while_a_narrow_window_shows_only_the_list(
+        self, page: Page, person: Person, reviews: Reviews
+    ):
+        await page.set_viewport_size({"width": 800, "height": 700})
+        pipeline = await reviews.pipeline(TEXT_PIPELINE.replace("ADDRESS", person.email))
+        run_id = await reviews.ask(pipeline, {"text": "Draft"})
+        await open_session(page, person)
+        await page.goto("/reviews")
+        row = page.get_by_role("navigation", name="Open reviews").get_by_role("link")
+        await expect(row).to_be_visible()
+        await expect(page.locator("dl")).to_be_attached()
+
+        await page.keyboard.press("a")
+        await row.click()
+
+        await expect(page.get_by_role("button", name="Approve")).to_be_visible()
+        assert (await reviews.row(run_id))["decision"] is None
+        await page.keyboard.press("a")
+        await expect(page.get_by_text("Approved: Answer with a second look.")).to_be_visible()
+
     async def test_it_follows_what_others_do(
         self, page: Page, person: Person, reviews: Reviews, api: httpx2.AsyncClient
     ):

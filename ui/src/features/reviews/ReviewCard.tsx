@@ -1,6 +1,6 @@
 import { Button, Textarea } from "@mantine/core";
 import { Check, X } from "lucide-react";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useRef, useState } from "react";
 import type { Answer, Decision, ReviewForLink } from "@/api/reviews";
 import { FormError } from "@/ui/feedback/FormError";
 import { Deadline, RelativeTime } from "@/ui/format/Values";
@@ -39,10 +39,15 @@ export function ReviewCard(props: Props) {
     if (problem === null) onDecide(answerOf(review, draft, decision));
   };
   const canDecide = !denied;
+  const card = useRef<HTMLDListElement>(null);
+  // In a narrow window, only the list is visible until a review is selected.
+  const decideByKey = (decision: Decision) => {
+    if (card.current?.checkVisibility()) decide(decision);
+  };
   const keys = [
-    { key: "a", label: strings.keys.approve, run: () => decide("approve") },
-    { key: "r", label: strings.keys.reject, run: () => decide("reject") },
-    { key: "mod+enter", label: strings.keys.send, run: () => decide("approve") },
+    { key: "a", label: strings.keys.approve, run: () => decideByKey("approve") },
+    { key: "r", label: strings.keys.reject, run: () => decideByKey("reject") },
+    { key: "mod+enter", label: strings.keys.send, run: () => decideByKey("approve") },
   ];
   useKeys(strings.keys.title, canDecide ? keys : []);
   const decision = (
@@ -85,7 +90,7 @@ export function ReviewCard(props: Props) {
   );
   return (
     <>
-      <dl className={classes.facts}>
+      <dl ref={card} className={classes.facts}>
         <Fact name={strings.step}>
           <code className="mono">{review.step_id}</code>
         </Fact>
