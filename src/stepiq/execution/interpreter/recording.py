@@ -158,13 +158,14 @@ def _unfit(run_context: RunContext, size: int) -> Failed | None:
             FailureCode.OUTPUT_TOO_LARGE,
             f"The output has {size:,} bytes, but the maximum is {STEP_OUTPUT_BYTES:,}. Return less data.",
         )
-    run_context.output_bytes += size
-    if run_context.output_bytes > RUN_OUTPUT_BYTES:
+    total = run_context.output_bytes + size
+    if total > RUN_OUTPUT_BYTES:
         return Failed(
             FailureCode.OUTPUT_TOO_LARGE,
             f"With this output, the outputs of the run exceed {RUN_OUTPUT_BYTES:,} bytes. Return less data, or split the "
             "pipeline.",
         )
+    run_context.output_bytes = total
     return None
 
 
