@@ -105,7 +105,10 @@ class _Group:
             return
         error: Json = {"code": str(stopped.failed.code), "message": stopped.failed.message}
         self.states[index] = state(StepStatus.FAILED, error=error)
-        if self._fork.stops_at_failure and self.failed is None:
+        if not self._fork.stops_at_failure:
+            # Branches that fail before their first call wait for nothing else.
+            await around.run_context.buffer.write_in_time()
+        elif self.failed is None:
             self.failed = stopped
             current = asyncio.current_task()
             for task in self._tasks:

@@ -48,7 +48,8 @@ async def settle(
     """Record the result of a step and its jump; returns the failure if the sequence cannot continue.
 
     A failure that ends the sequence stays in the buffer and is written in one transaction with the end of the enclosing
-    step or run, so that a crash cannot separate the two.
+    step or run, so that a crash cannot separate the two. If the enclosing step tolerates the failure, its group of
+    branches writes it in time.
     """
     run_context = sequence.run_context
     written = None
