@@ -95,6 +95,19 @@ class TestApiKeys:
             "`api_keys = …` under `[plans.keys]` in `stepiq.toml`."
         )
 
+    @pytest.mark.one_store
+    async def test_a_refusal_after_the_limit_was_lowered_names_the_value(
+        self, login: Login, make: Make, database: Database
+    ):
+        account = await make.user(plan="unlimited")
+        for _ in range(5):
+            await make.api_key(account)
+        await move(database, account, "keys")
+
+        refused = await (await login(account)).post("/api/user/api-keys", json={"name": "CI"})
+
+        assert "Plan `keys` allows 2 API keys, and the workspace has 5." in refused.json()["detail"]
+
     async def test_a_revoked_key_makes_room(self, login: Login, make: Make):
         client = await login(await make.user(plan="keys"))
         made = await all_at_once(client, "/api/user/api-keys", {"name": "CI"}, 2)

@@ -55,7 +55,7 @@ class MakeRuns:
                     status=status,
                     input_data={} if input_data is None else input_data,
                     output=output,
-                    error=_BROKEN if status is RunStatus.FAILED else None,
+                    error=values.pop("error", _BROKEN if status is RunStatus.FAILED else None),
                     error_code=_BROKEN["code"] if status is RunStatus.FAILED else None,
                     retry_of=retry_of,
                     ticket=PARKED if status is RunStatus.WAITING else 1,

@@ -9,6 +9,9 @@ from stepiq.core.json import Json
 from stepiq.language.specs import Step
 from stepiq.store.states import ReviewDecision
 
+STOP = "stop"
+"""The jump of a record after which its sequence cannot continue, in place of the field that decided the next step."""
+
 
 class FailureCode(StrEnum):
     """Why a step or a run failed: part of the API, explained in `docs/errors.md`."""

@@ -301,6 +301,8 @@ async def require_room(
     await lock(session, workspace_id, quota)
     used = await _rows(session, workspace_id, quota, at_most=limit + max(1, added))
     if used + (0 if added else 1) > limit:
+        # The plan may have been lowered, so that there are more rows than were counted.
+        used = await _rows(session, workspace_id, quota)
         raise _refusal(plan, quota, used - added)
 
 

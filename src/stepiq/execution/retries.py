@@ -44,7 +44,7 @@ class RetryInvalid(Invalid):
 
 def plan(
     run: ClaimedRun,
-    failed_step: str | None,
+    error: Mapping[str, Json] | None,
     definition: Definition,
     *,
     start: str,
@@ -56,7 +56,7 @@ def plan(
 
     Args:
         run: the run to retry, as recorded.
-        failed_step: the id of the step that failed, if any.
+        error: the error of the run; None if it did not fail.
         definition: the definition of the version that the new run executes.
         start: a step id, `start` or `failed`.
         outputs: replacements for outputs of reused steps, by step id.
@@ -67,8 +67,7 @@ def plan(
         RetryInvalid: the run cannot be retried from `start`; or an output is for a step that is not reused, is not
             valid for its step, or would have led to other steps.
     """
-    first = _first(run, failed_step, definition, start)
-    before = 0 if first is None else _ordinal(run, first)
+    before = _end_of_reuse(run, error, definition, start)
     known = {step.id for step in definition.every_step}
     kept = [
         record
@@ -101,27 +100,30 @@ async def copy(session: Session, run_id: UUID, reuse: Reuse) -> None:
         await session.execute(large_values.insert(), large)
 
 
-def _first(
-    run: ClaimedRun, failed_step: str | None, definition: Definition, start: str
-) -> str | None:
-    """Id of the first step to execute again; None to start from the beginning."""
+def _end_of_reuse(
+    run: ClaimedRun, error: Mapping[str, Json] | None, definition: Definition, start: str
+) -> int:
+    """The ordinal before which steps are reused."""
     if start == START:
-        return None
+        return 0
     wanted = start
     if start == FAILED:
-        stopped = failed_step or _unfinished(run)
-        if stopped is None:
+        stopped = (error or {}).get("step_id") or _unfinished(run)
+        if stopped is None and error is None:
             raise _invalid(
                 "from", "The run did not fail. Set `from` to the id of a step, or to `start`."
             )
-        wanted = stopped
+        if stopped is None:
+            # No step was in progress when the run failed.
+            return run.last_ordinal + 1
+        wanted = str(stopped)
     step = around(definition, wanted)
     if step is None:
         raise _invalid(
             "from",
             f"The pipeline version of this retry has no step `{wanted[:64]}`. Set `from` to the id of another step.",
         )
-    return step.id
+    return _ordinal(run, step.id)
 
 
 def around(definition: Definition, step_id: str) -> Step | None:

@@ -222,7 +222,7 @@ class Engine:
         self,
         session: Session,
         run_id: UUID,
-        failed_step: str | None,
+        error: Mapping[str, Json] | None,
         definition: Definition,
         *,
         start: str,
@@ -241,7 +241,7 @@ class Engine:
         return await offload.metered_apart(
             lambda meter: retries.plan(
                 run,
-                failed_step,
+                error,
                 definition,
                 start=start,
                 outputs=outputs,

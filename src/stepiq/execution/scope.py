@@ -4,6 +4,7 @@ from typing import Any
 
 from stepiq.core import clock
 from stepiq.core.json import Json
+from stepiq.execution.outcomes import STOP
 from stepiq.execution.records import ClaimedRun, StepRecord
 from stepiq.execution.run_secrets import RunSecrets
 from stepiq.language.definition import Definition
@@ -52,9 +53,20 @@ def last_scope(run: ClaimedRun, definition: Definition, secrets: RunSecrets) -> 
     scope = new_scope(run, definition, secrets)
     records = sorted(run.steps.values(), key=lambda record: record.ordinal)
     names = owners(definition)
+    steps = scope["steps"]
+    last: dict[str, StepRecord] = {}
     for record in records:
-        if record.is_final and (name := names.get((record.step_id, record.branch))) is not None:
-            scope["steps"][name] = shown(record)
+        name = names.get((record.step_id, record.branch))
+        if name is None or not record.is_final:
+            continue
+        if not record.branch:
+            steps[name] = shown(record)
+            # A loop can execute the branches of a `parallel` several times.
+            last.clear()
+            continue
+        if record.status is not StepStatus.SKIPPED:
+            last[name] = record
+        steps[name] = branch_state(last.get(name))
     return scope
 
 
@@ -71,6 +83,16 @@ def owners(definition: Definition) -> dict[tuple[str, str], str]:
 def state(status: StepStatus, output: Json = None, error: Json = None) -> dict[str, Json]:
     """The value of a step or a branch in templates and expressions."""
     return {"status": str(status), "output": output, "error": error}
+
+
+def branch_state(last: StepRecord | None) -> dict[str, Json]:
+    """The value of a branch in templates and expressions, from the last of its executions that was not skipped."""
+    if last is None:
+        return state(StepStatus.COMPLETED)
+    is_stopped = last.jump == STOP and last.error is not None
+    if is_stopped or last.status is StepStatus.CANCELLED:
+        return state(last.status, error=last.error)
+    return state(StepStatus.COMPLETED, last.output)
 
 
 def shown(record: StepRecord) -> dict[str, Json]:

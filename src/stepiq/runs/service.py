@@ -241,11 +241,11 @@ async def prepare_retry(
             session, run_id, definition, earlier.only_step, wanted.outputs, checked
         )
     else:
-        only_step, failed_step = None, (earlier.error or {}).get("step_id")
+        only_step = None
         reuse = await engine.plan_retry(
             session,
             run_id,
-            None if failed_step is None else str(failed_step),
+            earlier.error,
             definition,
             start=wanted.start,
             outputs=wanted.outputs,

@@ -27,3 +27,12 @@ def test_an_output_has_a_limit(size: int, is_unfit: bool):
     run_context = SimpleNamespace(output_bytes=0)
 
     assert (recording._unfit(cast(Any, run_context), size) is not None) == is_unfit
+
+
+def test_an_output_that_exceeds_the_limit_of_the_run_leaves_room_for_smaller_ones():
+    run_context = cast(Any, SimpleNamespace(output_bytes=recording.RUN_OUTPUT_BYTES - 10))
+
+    refused = recording._unfit(run_context, 11)
+
+    assert refused is not None
+    assert recording._unfit(run_context, 10) is None

@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from stepiq.store.states import RunStatus
+
 CHAIN = """
 name: Chain
 input: {schema: {who: {type: string, default: Ada}}}
@@ -132,6 +134,31 @@ class TestRetry:
         again = await retry(browser, earlier, **{"from": "failed"})
 
         assert again["status"] == "completed"
+
+    @pytest.mark.parametrize("recorded", [[], ["ask"]])
+    async def test_from_the_last_step_if_no_step_failed_with_the_run(
+        self, browser, account, make, recorded
+    ):
+        pipeline_id = await make.pipeline(account, source=CHAIN)
+        error = {"code": "poisoned", "message": "The worker died.", "step_id": None}
+        earlier = await make.run(account, pipeline_id, status=RunStatus.FAILED, error=error)
+        for step_id in recorded:
+            await make.step(earlier, step_id, output="kept")
+
+        again = await retry(browser, {"id": earlier}, **{"from": "failed"})
+
+        assert again["status"] == "completed"
+        assert reused(again) == recorded
+
+    async def test_a_run_that_was_cancelled_before_its_first_step_did_not_fail(
+        self, browser, account, make
+    ):
+        pipeline_id = await make.pipeline(account, source=CHAIN)
+        earlier = await make.run(account, pipeline_id, status=RunStatus.CANCELLED)
+
+        answer = await browser.post(f"/api/runs/{earlier}/retry", json={"from": "failed"})
+
+        assert (answer.status_code, answer.json()["code"]) == (422, "retry_invalid")
 
     async def test_with_other_outputs_and_another_input(
         self, browser, account, make, fake_provider

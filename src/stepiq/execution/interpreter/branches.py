@@ -8,11 +8,10 @@ from stepiq.core.json import Json
 from stepiq.core.tasks import end
 from stepiq.execution.interpreter import recording
 from stepiq.execution.interpreter.attempts import record_start
-from stepiq.execution.interpreter.jumps import STOP
 from stepiq.execution.interpreter.run_context import Allowance, Parked, SequenceState, Stopped
 from stepiq.execution.outcomes import Completed, Failed, Fork, Outcome
 from stepiq.execution.records import StepRecord
-from stepiq.execution.scope import inner_scope, state
+from stepiq.execution.scope import branch_state, inner_scope, state
 from stepiq.language.definition import every_step
 from stepiq.language.specs import Step
 from stepiq.store.states import StepStatus
@@ -106,7 +105,10 @@ class _Group:
             return
         error: Json = {"code": str(stopped.failed.code), "message": stopped.failed.message}
         self.states[index] = state(StepStatus.FAILED, error=error)
-        if self._fork.stops_at_failure and self.failed is None:
+        if not self._fork.stops_at_failure:
+            # Branches that fail before their first call wait for nothing else.
+            await around.run_context.buffer.write_in_time()
+        elif self.failed is None:
             self.failed = stopped
             current = asyncio.current_task()
             for task in self._tasks:
@@ -144,7 +146,7 @@ async def pass_over(sequence: SequenceState, step: Step, record: StepRecord) -> 
     if record.status is StepStatus.COMPLETED:
         root = f"{sequence.branch}/" if sequence.branch else ""
         for index, branch in enumerate(step.spec.named_branches):
-            sequence.scope["steps"][branch.id] = _recorded_state(last.get(f"{root}{index}"))
+            sequence.scope["steps"][branch.id] = branch_state(last.get(f"{root}{index}"))
 
 
 def _counted(step: Step) -> set[str]:
@@ -154,11 +156,3 @@ def _counted(step: Step) -> set[str]:
         for inner in branch.steps:
             found |= {inner.id} | _counted(inner)
     return found
-
-
-def _recorded_state(last: StepRecord | None) -> dict[str, Json]:
-    if last is None:
-        return state(StepStatus.COMPLETED)
-    if last.jump == STOP:
-        return state(StepStatus.FAILED, error=last.error)
-    return state(StepStatus.COMPLETED, last.output)

@@ -8,10 +8,10 @@ from stepiq.core import logging
 from stepiq.core.json import SerializedJson
 from stepiq.execution.interpreter import branches, recording
 from stepiq.execution.interpreter.attempts import execute
-from stepiq.execution.interpreter.jumps import STOP, follow
+from stepiq.execution.interpreter.jumps import follow
 from stepiq.execution.interpreter.run_context import MAX_ROWS, Parked, SequenceState, Stopped
 from stepiq.execution.interpreter.waiting import wait
-from stepiq.execution.outcomes import Ended, Failed, FailureCode, Fork, Skipped, Waiting
+from stepiq.execution.outcomes import STOP, Ended, Failed, FailureCode, Fork, Skipped, Waiting
 from stepiq.execution.records import StepRecord
 from stepiq.language import offload
 from stepiq.language.expressions import ExpressionError

@@ -16,9 +16,6 @@ from stepiq.language.specs import (
     Step,
 )
 
-STOP = "stop"
-"""In place of the field that decided the next step: the sequence cannot continue."""
-
 
 async def choose(sequence: SequenceState, step: Step, ended: Ended) -> Jump | Failed | None:
     """The jump of a step that has just ended; None for the next step, a failure if the sequence cannot continue.

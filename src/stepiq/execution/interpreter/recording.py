@@ -8,9 +8,9 @@ from stepiq.core import clock
 from stepiq.core.ids import uuid7
 from stepiq.core.json import MAX_KEPT_DEPTH, Json, SerializedJson, nests_too_deep
 from stepiq.execution import events
-from stepiq.execution.interpreter.jumps import STOP, choose
+from stepiq.execution.interpreter.jumps import choose
 from stepiq.execution.interpreter.run_context import RunContext, SequenceState
-from stepiq.execution.outcomes import Completed, Ended, Failed, FailureCode, Skipped
+from stepiq.execution.outcomes import STOP, Completed, Ended, Failed, FailureCode, Skipped
 from stepiq.execution.records import StepRecord
 from stepiq.execution.scope import state
 from stepiq.language import offload
@@ -48,7 +48,8 @@ async def settle(
     """Record the result of a step and its jump; returns the failure if the sequence cannot continue.
 
     A failure that ends the sequence stays in the buffer and is written in one transaction with the end of the enclosing
-    step or run, so that a crash cannot separate the two.
+    step or run, so that a crash cannot separate the two. If the enclosing step tolerates the failure, its group of
+    branches writes it in time.
     """
     run_context = sequence.run_context
     written = None
@@ -158,13 +159,14 @@ def _unfit(run_context: RunContext, size: int) -> Failed | None:
             FailureCode.OUTPUT_TOO_LARGE,
             f"The output has {size:,} bytes, but the maximum is {STEP_OUTPUT_BYTES:,}. Return less data.",
         )
-    run_context.output_bytes += size
-    if run_context.output_bytes > RUN_OUTPUT_BYTES:
+    total = run_context.output_bytes + size
+    if total > RUN_OUTPUT_BYTES:
         return Failed(
             FailureCode.OUTPUT_TOO_LARGE,
             f"With this output, the outputs of the run exceed {RUN_OUTPUT_BYTES:,} bytes. Return less data, or split the "
             "pipeline.",
         )
+    run_context.output_bytes = total
     return None
 
 
