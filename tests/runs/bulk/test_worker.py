@@ -153,6 +153,21 @@ class TestTurn:
         assert (await result(large))[0].failed == 1
         assert (await result(small, stranger))[0].failed == 1
 
+    async def test_jobs_of_a_few_workspaces_do_not_keep_out_those_of_others(
+        self, worker, job, result, account, stranger, monkeypatch
+    ):
+        monkeypatch.setattr("stepiq.runs.bulk.worker._JOBS", 1)
+        monkeypatch.setattr("stepiq.runs.bulk.worker._ITEMS", 1)
+        run_ids = [ids.uuid7() for _ in range(5)]
+        made = {each: await job(BulkAction.CANCEL, run_ids, each) for each in (account, stranger)}
+
+        for tried in (1, 2):
+            for _ in made:
+                assert await worker.turn() == 1
+
+            for creator, each in made.items():
+                assert (await result(each, creator))[0].failed == tried
+
     async def test_its_work_counts_for_the_workspace_of_the_job(
         self, worker, job, account, stranger, make, monkeypatch
     ):
@@ -412,9 +427,15 @@ class TestDeleteEnded:
 @pytest.mark.new_store
 class TestStatements:
     async def test_unfinished_jobs_are_found_by_an_index(self, database):
-        plan = await query_plan(database, queries.first_statement(clocks.now(), 100))
+        statement = queries.first_statement(clocks.now(), 100, after=ids.uuid7())
 
+        plan = await query_plan(database, statement)
+
+        bound = "workspace_id>?" if database.is_sqlite else "Index Cond: (workspace_id > "
         assert "ix_bulk_jobs_unfinished" in plan
+        assert bound in plan
+        assert "TEMP B-TREE" not in plan
+        assert "Sort" not in plan
 
     @pytest.mark.parametrize("status", [None, BulkItemStatus.FAILED])
     async def test_items_are_found_by_an_index(self, database, status):

@@ -121,8 +121,8 @@ async def items(session: Session, statement: sa.Select[Any]) -> list[BulkItem]:
     return [_item(row) for row in await session.execute(statement)]
 
 
-def first_statement(now: datetime, limit: int) -> sa.Select[Any, Any, Any]:
-    """The oldest unfinished job of each workspace, except those that wait."""
+def first_statement(now: datetime, limit: int, *, after: UUID) -> sa.Select[Any, Any, Any]:
+    """The oldest unfinished job of each workspace after an id, except those that wait, ordered by workspace."""
     earlier = bulk_jobs.alias("earlier")
     is_first = ~sa.exists().where(
         earlier.c.workspace_id == bulk_jobs.c.workspace_id,
@@ -131,7 +131,12 @@ def first_statement(now: datetime, limit: int) -> sa.Select[Any, Any, Any]:
     )
     can_continue = sa.or_(bulk_jobs.c.continue_at.is_(None), bulk_jobs.c.continue_at <= now)
     columns = bulk_jobs.c.id, bulk_jobs.c.workspace_id, bulk_jobs.c.action
-    return sa.select(*columns).where(_UNFINISHED, is_first, can_continue).limit(limit)
+    return (
+        sa.select(*columns)
+        .where(_UNFINISHED, bulk_jobs.c.workspace_id > after, is_first, can_continue)
+        .order_by(bulk_jobs.c.workspace_id)
+        .limit(limit)
+    )
 
 
 async def first_jobs(session: Session, statement: sa.Select[Any, Any, Any]) -> list[JobToContinue]:

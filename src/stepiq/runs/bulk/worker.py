@@ -35,6 +35,7 @@ _TURN_SECONDS = 0.5
 """After this time, a job waits for its next turn."""
 _WAIT = timedelta(seconds=5)
 """How long a job waits if the queue of the plan is full."""
+_BEFORE_ALL = UUID(int=0)
 
 log = logging.get(__name__)
 
@@ -46,6 +47,8 @@ class BulkWorker:
         self._database = database
         self._engine = engine
         self._plans = plans
+        self._after = _BEFORE_ALL
+        """The last workspace that had its turn in the current round."""
 
     async def run_for_ever(self) -> None:
         """Look for jobs once a second until cancelled. Retries if the store is unavailable."""
@@ -65,8 +68,7 @@ class BulkWorker:
         Raises:
             StoreUnavailable: items without a result are tried again.
         """
-        async with self._database.reading() as session:
-            found = await queries.first_jobs(session, queries.first_statement(clock.now(), _JOBS))
+        found = await self._next_jobs()
         settled, unavailable = 0, None
         try:
             for job in found:
@@ -90,6 +92,17 @@ class BulkWorker:
         if unavailable is not None and not settled:
             raise unavailable
         return settled
+
+    async def _next_jobs(self) -> list[JobToContinue]:
+        """The jobs of the next workspaces. After the last workspace, a new round begins."""
+        async with self._database.reading() as session:
+            statement = queries.first_statement(clock.now(), _JOBS, after=self._after)
+            found = await queries.first_jobs(session, statement)
+            if not found and self._after != _BEFORE_ALL:
+                statement = queries.first_statement(clock.now(), _JOBS, after=_BEFORE_ALL)
+                found = await queries.first_jobs(session, statement)
+        self._after = found[-1].workspace_id if len(found) == _JOBS else _BEFORE_ALL
+        return found
 
     async def _next(self, job: JobToContinue) -> bool:
         """Try the next item of a job; False if the job has ended, waits, or belongs to another worker."""
