@@ -22,6 +22,7 @@ from stepiq.runs.bulk.worker import BulkWorker
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus, Role, RunStatus
 from stepiq.store.tables import bulk_items, bulk_jobs, runs
+from tests.support.audit_log import recorded
 from tests.support.forked_command import ForkedCommand
 from tests.support.make_accounts import actor
 from tests.support.query_plans import query_plan, walked_whole
@@ -357,6 +358,37 @@ class TestTurn:
         await worker.turn()
 
         assert await retries() == {ended: 1}
+
+
+class TestAuditLog:
+    @pytest.mark.parametrize("kind", ["person", "personal_key", "service_key"])
+    async def test_it_has_an_entry_for_each_changed_run_with_the_actor_of_the_job(
+        self, worker, database, account, make, pipeline_id, kind
+    ):
+        caller, actor_id, key_id = actor(account), account.id, None
+        if kind != "person":
+            create = make.api_key if kind == "personal_key" else make.service_key
+            key_id = (await create(account)).id
+            caller = replace(caller, credential=Credential.API_KEY, key_id=key_id)
+        if kind == "service_key":
+            caller, actor_id = replace(caller, role=None), key_id
+        waiting = await make.run(account, pipeline_id)
+        ended = await make.run(account, pipeline_id, status=RunStatus.FAILED)
+        async with database.transaction() as session:
+            for action in BulkAction:
+                await service.create(session, caller, action, [waiting, ended])
+
+        for _ in range(4):
+            await worker.turn()
+
+        entries = [each for each in await recorded(database) if each.target_type == "run"]
+        cancelled, *retried = sorted(entries, key=lambda each: each.action)
+        assert (cancelled.action, cancelled.target_id) == ("run.cancelled", str(waiting))
+        assert [(each.action, each.after["retry_of"]) for each in retried] == [
+            ("run.retried", str(each)) for each in (waiting, ended)
+        ]
+        actors = {(each.actor_kind, each.actor_id, each.key_id) for each in entries}
+        assert actors == {(kind, actor_id, key_id)}
 
 
 class TestSeveralWorkers:

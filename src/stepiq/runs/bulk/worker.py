@@ -18,9 +18,10 @@ from stepiq.core.errors import StepIQError
 from stepiq.core.fairness import OwnShare, act_for
 from stepiq.execution.limits import QueueFull
 from stepiq.execution.runtime import Engine
+from stepiq.runs import recorded
 from stepiq.runs import service as runs
 from stepiq.runs.bulk import queries
-from stepiq.runs.bulk.records import BulkItem, BulkJob, JobToContinue
+from stepiq.runs.bulk.records import BulkItem, BulkJob, JobCaller, JobToContinue
 from stepiq.runs.examining import Examined, Unvalidated, examine
 from stepiq.runs.records import RunRetry
 from stepiq.store.database import Database, Session, StoreUnavailable
@@ -124,11 +125,11 @@ class BulkWorker:
         job = await queries.take(session, job_id)
         if job is None:
             return None
-        plan, item = await queries.plan_of_caller(session, job), await _first(session, job)
-        if plan is None or item is None:
+        caller, item = await queries.caller_of(session, job), await _first(session, job)
+        if caller is None or item is None:
             return None
         return await runs.retry_to_validate(
-            session, _actor(job, plan), item.run_id, _wanted(job), engine=self._engine
+            session, _actor(job, caller), item.run_id, _wanted(job), engine=self._engine
         )
 
     async def _try_next(self, session: Session, job_id: UUID, examined: Examined | None) -> bool:
@@ -136,8 +137,8 @@ class BulkWorker:
         if job is None:
             return False
         now = clock.now()
-        plan = await queries.plan_of_caller(session, job)
-        if plan is None:
+        caller = await queries.caller_of(session, job)
+        if caller is None:
             # The caller that created the job can no longer change runs.
             await queries.end(session, job.id, BulkStatus.CANCELLED, now)
             return False
@@ -149,7 +150,7 @@ class BulkWorker:
         try:
             async with session.connection.begin_nested():
                 new_run_id = await self._apply(
-                    session, _actor(job, plan), job, item.run_id, examined
+                    session, _actor(job, caller), job, item.run_id, examined
                 )
         except StoreUnavailable:
             raise
@@ -176,7 +177,9 @@ class BulkWorker:
     ) -> UUID | None:
         """Change one run; returns the id of the new run of a retry."""
         if job.action is BulkAction.CANCEL:
+            before = await runs.get(session, actor, run_id)
             await runs.cancel(session, actor, run_id, engine=self._engine)
+            await recorded.cancelled(session, actor, before)
             return None
         retry = await runs.prepare_retry(
             session,
@@ -187,6 +190,7 @@ class BulkWorker:
             plan=self._plans.get(actor.plan),
             examined=examined,
         )
+        await recorded.retried(session, actor, retry.run, start=job.retry.start)
         await runs.accept(session, retry, engine=self._engine)
         return retry.run.id
 
@@ -215,7 +219,7 @@ async def _first(session: Session, job: BulkJob) -> BulkItem | None:
     return found[0] if found else None
 
 
-def _actor(job: BulkJob, plan: str) -> Actor:
+def _actor(job: BulkJob, caller: JobCaller) -> Actor:
     """The caller that created a job. Its scopes were checked then."""
     return Actor(
         workspace_id=job.workspace_id,
@@ -223,8 +227,8 @@ def _actor(job: BulkJob, plan: str) -> Actor:
         credential=Credential.SESSION if job.key_id is None else Credential.API_KEY,
         key_id=job.key_id,
         session_id=None,
-        role=None,
+        role=caller.role,
         scopes=ALL_SCOPES,
         is_admin=False,
-        plan=plan,
+        plan=caller.plan,
     )
