@@ -349,7 +349,7 @@ class TestReply:
 
         delivery = await sender.sent(PIPELINE.format(url=receiver.url))
 
-        [attempt] = delivery["attempts"]
+        [attempt] = (await sender.finished(delivery["id"]))["attempts"]
         assert attempt["response_headers"]["x-trace"] == "abc"
         assert attempt["response_excerpt"] == "é" * 512
 
@@ -371,8 +371,9 @@ class TestReply:
             Reply(400, body=leak, headers={"X-Leak": vault.values["TOKEN"]}, echoes=True)
         )
 
-        delivery = await sender.sent(TEMPLATED.format(url=receiver.url))
+        sent = await sender.sent(TEMPLATED.format(url=receiver.url))
 
+        delivery = await sender.finished(sent["id"])
         shown = json.dumps(delivery)
         assert SECRET not in shown
         assert vault.values["TOKEN"] not in shown

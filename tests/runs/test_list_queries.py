@@ -135,6 +135,37 @@ class TestDrivenPages:
             assert f" {index} " in end, asked
 
 
+@pytest.mark.one_store
+class TestIdRange:
+    @pytest.mark.parametrize("length", [8, 9, 12, 14, 23, 24, 36])
+    def test_it_contains_the_ids_that_begin_with_the_text(self, length):
+        run_id = ids.uuid7()
+
+        for text in (str(run_id)[:length], str(run_id).upper()[:length], run_id.hex[:length]):
+            bounds = list_queries.id_range(text)
+
+            assert bounds
+            assert bounds[0] <= run_id.int <= bounds[1]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "01a20e5",
+            "-01a20e5f",
+            "01a2-0e5f",
+            "01a20e5f--c10a",
+            "01a20e5fc-10a",
+            "01a20e5f-c10a7000",
+            "01a20e5f-c10a-7000-8000-000000000000-",
+            "2026-11-30",
+            "a1a20e5f",
+            "01a20e5g",
+        ],
+    )
+    def test_other_texts_are_not_the_beginning_of_an_id(self, text):
+        assert list_queries.id_range(text) is None
+
+
 CALLERS = [ids.uuid7() for _ in range(2)]
 
 
@@ -223,6 +254,17 @@ class TestPage:
             ):
                 assert await pages(session, account, wanted, 50), wanted
                 assert not await pages(session, stranger, wanted, 50), wanted
+
+    @pytest.mark.parametrize("q", ["2026-11-30", "20261130", "deadbeef"])
+    async def test_a_text_with_which_no_id_begins_finds_names(self, database, account, make, q):
+        named = await make.pipeline(account, source=GREETING.replace("Greeting", f"Report {q}"))
+        run_id = await make.run(account, named)
+
+        async with database.reading() as session:
+            found = await pages(session, account, Filter(q=q), 50)
+
+        assert [run.id for run in found] == [run_id]
+        assert may_match(found[0], Filter(q=q))
 
 
 async def pages(session, account, wanted, limit):

@@ -41,7 +41,7 @@ Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the atte
 async def list_deliveries_for_run(
     caller: Reader, read: Read, page: PageQuery, run_id: UUID
 ) -> Page[schemas.DeliveryView]:
-    """Deliveries of a run with all attempts, newest first."""
+    """Deliveries of a run, newest first."""
     await runs.progress(read, caller, run_id)
     statement = queries.of_run_statement(run_id, before=page.before, limit=page.fetch)
     found = await queries.page(read, statement)
@@ -60,7 +60,7 @@ async def list_deliveries_for_pipeline(
         DeliveryStatus | None, Query(description="Only deliveries with this status.")
     ] = None,
 ) -> Page[schemas.DeliveryView]:
-    """Deliveries of a pipeline's runs, and its test events, with all attempts, newest first."""
+    """Deliveries of a pipeline's runs, and its test events, newest first."""
     await pipelines.get(read, caller, pipeline_id)
     statement = queries.of_pipeline_statement(
         pipeline_id, status=status, before=page.before, limit=page.fetch
@@ -102,7 +102,7 @@ async def test_deliveries(
 
 @router.get("/deliveries/{delivery_id}", responses=problems(DeliveryNotFound, ScopeMissing))
 async def get_delivery(caller: Reader, read: Read, delivery_id: UUID) -> schemas.DeliveryView:
-    """A delivery with all attempts."""
+    """A delivery with its attempts."""
     return schemas.delivery_view(await service.get(read, caller, delivery_id))
 
 

@@ -1,7 +1,6 @@
 """Queries of deliveries. A worker's updates are conditional on its claim, so a worker that lost it changes nothing."""
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,8 +8,11 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.core import ids
+from stepiq.notify import attempt_queries
 from stepiq.notify.records import (
     ATTEMPTS,
+    ATTEMPTS_KEPT,
+    ATTEMPTS_LISTED,
     Attempt,
     Delivery,
     EventName,
@@ -49,8 +51,6 @@ _REOPEN = deliveries.update().values(
     attempts_allowed=deliveries.c.attempts + ATTEMPTS,
 )
 _COUNTED = 1_000
-# Lists do not read the requests.
-_LISTED = [column for column in delivery_attempts.c if column.name != "request"]
 _SAMPLE_OUTPUT = "This is a test event. It does not belong to a run."
 _CUT_OFF = "The server stopped during this attempt. It is unknown whether the delivery arrived."
 
@@ -100,7 +100,10 @@ async def lock_ticket(session: Session, delivery_id: UUID) -> int | None:
 
 
 async def claim(session: Session, delivery_id: UUID) -> Delivery | None:
-    """Claim a pending delivery, and mark an interrupted attempt; None if the delivery is final or deleted."""
+    """Claim a pending delivery, and mark an interrupted attempt; None if the delivery is final or deleted.
+
+    Of its attempts, only the last one is read.
+    """
     row = (
         await session.execute(
             deliveries.update()
@@ -118,7 +121,7 @@ async def claim(session: Session, delivery_id: UUID) -> Delivery | None:
         await session.execute(
             delivery_attempts.update().where(_is_open(delivery_id)).values(error=_CUT_OFF)
         )
-    return _delivery(row, (await _attempts(session, [delivery_id]))[delivery_id])
+    return _delivery(row, (await attempt_queries.newest(session, [delivery_id], 1))[delivery_id])
 
 
 def _is_open(delivery_id: UUID) -> sa.ColumnElement[bool]:
@@ -137,18 +140,16 @@ async def begin(
     target: ShownTarget,
     request: SentRequest | None,
 ) -> bool:
-    """Record an attempt before it is sent; False, without a change, if the claim is lost.
+    """Record an attempt before it is sent, and delete those that are no longer kept.
+
+    Returns False, without a change, if the claim is lost.
 
     `request`: what a webhook sends; None for a mail.
     """
     values = {"attempts": attempt.number, "target": target}
     if not await _update(session, delivery, values):
         return False
-    await session.execute(
-        delivery_attempts.insert().values(
-            delivery_id=delivery.id, number=attempt.number, at=attempt.at, request=request
-        )
-    )
+    await attempt_queries.insert(session, delivery.id, attempt, request)
     return True
 
 
@@ -392,7 +393,7 @@ async def _run(session: Session, delivery: Delivery) -> Occasion | None:
 
 
 async def find(session: Session, workspace_id: UUID, delivery_id: UUID) -> Delivery | None:
-    """A delivery of the workspace with its attempts."""
+    """A delivery of the workspace with the attempts that are kept."""
     row = (
         await session.execute(
             sa.select(deliveries).where(
@@ -402,15 +403,10 @@ async def find(session: Session, workspace_id: UUID, delivery_id: UUID) -> Deliv
     ).one_or_none()
     if row is None:
         return None
-    return _delivery(row, (await _attempts(session, [delivery_id]))[delivery_id])
-
-
-async def sent_request(session: Session, delivery_id: UUID, number: int) -> SentRequest | None:
-    """The stored request of an attempt; None if the attempt has none, or does not exist."""
-    statement = sa.select(delivery_attempts.c.request).where(
-        delivery_attempts.c.delivery_id == delivery_id, delivery_attempts.c.number == number
+    attempts = await attempt_queries.newest(
+        session, [delivery_id], ATTEMPTS_KEPT, with_headers=True
     )
-    return await session.scalar(statement)
+    return _delivery(row, attempts[delivery_id])
 
 
 def of_run_statement(run_id: UUID, *, before: UUID | None, limit: int) -> sa.Select[Any]:
@@ -443,35 +439,13 @@ async def forget_tests(session: Session, before: datetime, limit: int) -> int:
 
 
 async def page(session: Session, statement: sa.Select[Any]) -> list[Delivery]:
-    """Execute `of_run_statement` or `of_pipeline_statement`; returns the deliveries with their attempts."""
+    """Execute `of_run_statement` or `of_pipeline_statement`; returns the deliveries.
+
+    Each has its last attempts, without response headers.
+    """
     rows = (await session.execute(statement)).all()
-    attempts = await _attempts(session, [row.id for row in rows])
+    attempts = await attempt_queries.newest(session, [row.id for row in rows], ATTEMPTS_LISTED)
     return [_delivery(row, attempts[row.id]) for row in rows]
-
-
-async def _attempts(session: Session, wanted: Collection[UUID]) -> dict[UUID, list[Attempt]]:
-    found: dict[UUID, list[Attempt]] = defaultdict(list)
-    if not wanted:
-        return found
-    rows = await session.execute(
-        sa.select(*_LISTED)
-        .where(delivery_attempts.c.delivery_id.in_(wanted))
-        .order_by(delivery_attempts.c.delivery_id, delivery_attempts.c.number)
-    )
-    for row in rows:
-        found[row.delivery_id].append(
-            Attempt(
-                number=row.number,
-                at=row.at,
-                status_code=row.status_code,
-                error=row.error,
-                duration_ms=row.duration_ms,
-                response_headers=row.response_headers,
-                response_excerpt=row.response_excerpt,
-                completed_at=row.completed_at,
-            )
-        )
-    return found
 
 
 def _delivery(row: sa.Row[Any], attempts: Sequence[Attempt]) -> Delivery:

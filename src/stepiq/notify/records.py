@@ -12,6 +12,10 @@ from stepiq.store.states import DeliveryStatus, RunStatus, TargetType, TriggerTy
 
 ATTEMPTS = 4
 """Maximum attempts of a delivery. A redelivery adds as many."""
+ATTEMPTS_KEPT = 100
+"""Number of the newest attempts of a delivery that are kept."""
+ATTEMPTS_LISTED = 10
+"""Number of the newest attempts of each delivery in a list."""
 PAUSES = (timedelta(seconds=1), timedelta(seconds=2), timedelta(seconds=4))
 """Pauses between the end of an attempt and the start of the next."""
 
@@ -109,7 +113,7 @@ class Delivery:
     created_at: datetime
     completed_at: datetime | None
     attempts: Sequence[Attempt] = field(default=())
-    """Oldest first. Empty where a query does not read attempts."""
+    """Oldest first. The query that reads a delivery decides how many of the newest ones it has, and which fields."""
 
     @property
     def is_first_attempt(self) -> bool:

@@ -32,7 +32,7 @@ class AttemptView(View):
     """Why the attempt failed; null if it succeeded."""
     duration_ms: int | None
     response_headers: dict[str, str] | None
-    """Headers of the receiver's response, with secrets masked."""
+    """Of the receiver's response, with secrets masked. Null in lists."""
     response_excerpt: str | None
     """The first KiB of the receiver's response, with secrets masked."""
 
@@ -54,7 +54,7 @@ class AttemptRequestView(View):
 
 
 class DeliveryView(View):
-    """A delivery to one target, with its attempts."""
+    """A delivery to one target, with its last 100 attempts; in lists, 10."""
 
     id: UUID
     """The same for all attempts. Receivers get it as `webhook-id`."""

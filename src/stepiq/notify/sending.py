@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 
 from stepiq.core.control_characters import storable
 from stepiq.core.http import (
@@ -27,6 +28,8 @@ EXCERPT_BYTES = 1024
 
 _TIMEOUTS = Timeouts(connect=ATTEMPT, read=ATTEMPT, total=ATTEMPT)
 _MAX_HEADERS = 64
+_HEADERS_BYTES = 8 * 1024
+"""Maximum size of the stored headers of a response."""
 _AT_ONCE_CHARACTERS = 4 * 1024
 """Maximum size of headers and body that are masked on the event loop."""
 
@@ -131,8 +134,16 @@ def _problem(status_code: int) -> str | None:
 
 
 def _headers(headers: Mapping[str, str], masker: Masker) -> dict[str, str]:
-    shown = list(headers.items())[:_MAX_HEADERS]
-    return {_shown(name, masker): _shown(value, masker) for name, value in shown}
+    """The first headers, up to a number and a size."""
+    kept: dict[str, str] = {}
+    left = _HEADERS_BYTES
+    for name, value in islice(headers.items(), _MAX_HEADERS):
+        shown_name, shown_value = _shown(name, masker), _shown(value, masker)
+        left -= len(shown_name.encode()) + len(shown_value.encode())
+        if left < 0:
+            break
+        kept[shown_name] = shown_value
+    return kept
 
 
 def excerpt(body: bytes, masker: Masker, *, is_cut: bool) -> str:

@@ -13,7 +13,7 @@ from stepiq.execution.quotas import Quota
 from stepiq.execution.records import NewDelivery
 from stepiq.execution.runtime import Engine
 from stepiq.language.targets import ChatService
-from stepiq.notify import envelope, queries, targets
+from stepiq.notify import attempt_queries, envelope, queries, targets
 from stepiq.notify.calls import ChatMessage
 from stepiq.notify.errors import (
     AttemptNotFound,
@@ -30,7 +30,7 @@ from stepiq.store.states import DeliveryStatus, TargetType
 
 
 async def get(session: Session, actor: Actor, delivery_id: UUID) -> Delivery:
-    """A delivery with its attempts.
+    """A delivery with the attempts that are kept.
 
     Raises:
         DeliveryNotFound: the actor's workspace has no such delivery.
@@ -58,7 +58,7 @@ async def sent_request(
     attempt = next((each for each in delivery.attempts if each.number == number), None)
     if attempt is None:
         raise AttemptNotFound(delivery_id, number)
-    sent = await queries.sent_request(session, delivery_id, number)
+    sent = await attempt_queries.sent_request(session, delivery_id, number)
     if sent is None:
         is_mail = delivery.target_type is TargetType.EMAIL
         raise RequestNotRecorded(delivery_id, number, is_mail=is_mail)

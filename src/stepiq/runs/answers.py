@@ -32,6 +32,11 @@ async def detail_for(actor: Actor, run: Run) -> Response:
     """`detail`, or a `RunBrief` if the caller has no right to read runs."""
     if Scope.PIPELINES_READ in actor.scopes:
         return await detail(run)
+    return brief(run)
+
+
+def brief(run: Run) -> Response:
+    """A `RunBrief`."""
     return _json(schemas.brief(run).model_dump_json())
 
 

@@ -1,5 +1,6 @@
 """Routes of runs."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
@@ -363,7 +364,12 @@ async def cancel_run(caller: Executor, services: ServicesDep, run_id: UUID) -> R
         before = await service.get(tx, caller, run_id)
         await service.cancel(tx, caller, run_id, engine=services.engine)
         await recorded.cancelled(tx, caller, before)
-    return await answers.detail_for(caller, await _settled(services, caller, run_id))
+    try:
+        run = await _settled(services, caller, run_id)
+    except (StoreUnavailable, RunNotFound):
+        # The run is cancelled. It may have been deleted since.
+        return answers.brief(replace(before, status=RunStatus.CANCELLED))
+    return await answers.detail_for(caller, run)
 
 
 @router.post(

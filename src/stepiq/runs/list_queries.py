@@ -24,7 +24,8 @@ from stepiq.store.workspace_order import belongs_to, newest_first
 SCANNED = 2_000
 """Maximum number of runs to look at for a page, if no index has only the wanted runs."""
 
-_ID_PREFIX = re.compile(r"[0-9a-f]{8,32}")
+_ID_PREFIX = re.compile(r"0[0-9a-f]{7,31}")
+"""Ids begin with their creation time, so the first digit is 0 until the year 2527."""
 _CLOCK_SLACK = 60_000 << 80  # a minute, in ids
 _LARGEST_ID = (1 << 128) - 1
 
@@ -261,7 +262,12 @@ def _bounds(wanted: Filter, before: UUID | None) -> list[sa.ColumnElement[bool]]
 
 def id_range(q: str) -> tuple[int, int] | None:
     """The ids that begin with a text; None if the text is not the beginning of an id."""
-    digits = q.lower().replace("-", "")
+    text = q.lower()
+    digits = text.replace("-", "")
     if not _ID_PREFIX.fullmatch(digits):
         return None
-    return int(digits.ljust(32, "0"), 16), int(digits.ljust(32, "f"), 16)
+    first, last = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+    if text != digits and not str(first).startswith(text):
+        # Its dashes are at other places than those of an id.
+        return None
+    return first.int, last.int

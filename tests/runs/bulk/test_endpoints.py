@@ -80,6 +80,15 @@ class TestCreate:
         assert await runs_of(job) == made[:0:-1]
         assert (job["total"], job["has_more"]) == (3, True)
 
+    async def test_spaces_around_the_tag_of_a_filter_are_removed(
+        self, created, runs_of, account, make, pipeline_id
+    ):
+        run_id = await make.run(account, pipeline_id)
+
+        job = await created(action="cancel", filter={"tag": " a "})
+
+        assert await runs_of(job) == [str(run_id)]
+
     @pytest.mark.parametrize(
         "body",
         [

@@ -22,6 +22,7 @@ from stepiq.runs.bulk.worker import BulkWorker
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus, Role, RunStatus
 from stepiq.store.tables import bulk_items, bulk_jobs, runs
+from tests.support.audit_log import recorded
 from tests.support.forked_command import ForkedCommand
 from tests.support.make_accounts import actor
 from tests.support.query_plans import query_plan, walked_whole
@@ -152,6 +153,21 @@ class TestTurn:
 
         assert (await result(large))[0].failed == 1
         assert (await result(small, stranger))[0].failed == 1
+
+    async def test_jobs_of_a_few_workspaces_do_not_keep_out_those_of_others(
+        self, worker, job, result, account, stranger, monkeypatch
+    ):
+        monkeypatch.setattr("stepiq.runs.bulk.worker._JOBS", 1)
+        monkeypatch.setattr("stepiq.runs.bulk.worker._ITEMS", 1)
+        run_ids = [ids.uuid7() for _ in range(5)]
+        made = {each: await job(BulkAction.CANCEL, run_ids, each) for each in (account, stranger)}
+
+        for tried in (1, 2):
+            for _ in made:
+                assert await worker.turn() == 1
+
+            for creator, each in made.items():
+                assert (await result(each, creator))[0].failed == tried
 
     async def test_its_work_counts_for_the_workspace_of_the_job(
         self, worker, job, account, stranger, make, monkeypatch
@@ -344,6 +360,37 @@ class TestTurn:
         assert await retries() == {ended: 1}
 
 
+class TestAuditLog:
+    @pytest.mark.parametrize("kind", ["person", "personal_key", "service_key"])
+    async def test_it_has_an_entry_for_each_changed_run_with_the_actor_of_the_job(
+        self, worker, database, account, make, pipeline_id, kind
+    ):
+        caller, actor_id, key_id = actor(account), account.id, None
+        if kind != "person":
+            create = make.api_key if kind == "personal_key" else make.service_key
+            key_id = (await create(account)).id
+            caller = replace(caller, credential=Credential.API_KEY, key_id=key_id)
+        if kind == "service_key":
+            caller, actor_id = replace(caller, role=None), key_id
+        waiting = await make.run(account, pipeline_id)
+        ended = await make.run(account, pipeline_id, status=RunStatus.FAILED)
+        async with database.transaction() as session:
+            for action in BulkAction:
+                await service.create(session, caller, action, [waiting, ended])
+
+        for _ in range(4):
+            await worker.turn()
+
+        entries = [each for each in await recorded(database) if each.target_type == "run"]
+        cancelled, *retried = sorted(entries, key=lambda each: each.action)
+        assert (cancelled.action, cancelled.target_id) == ("run.cancelled", str(waiting))
+        assert [(each.action, each.after["retry_of"]) for each in retried] == [
+            ("run.retried", str(each)) for each in (waiting, ended)
+        ]
+        actors = {(each.actor_kind, each.actor_id, each.key_id) for each in entries}
+        assert actors == {(kind, actor_id, key_id)}
+
+
 class TestSeveralWorkers:
     async def test_no_run_is_retried_twice(
         self, settings, database, services, job, result, account, make, pipeline_id, retries
@@ -412,9 +459,15 @@ class TestDeleteEnded:
 @pytest.mark.new_store
 class TestStatements:
     async def test_unfinished_jobs_are_found_by_an_index(self, database):
-        plan = await query_plan(database, queries.first_statement(clocks.now(), 100))
+        statement = queries.first_statement(clocks.now(), 100, after=ids.uuid7())
 
+        plan = await query_plan(database, statement)
+
+        bound = "workspace_id>?" if database.is_sqlite else "Index Cond: (workspace_id > "
         assert "ix_bulk_jobs_unfinished" in plan
+        assert bound in plan
+        assert "TEMP B-TREE" not in plan
+        assert "Sort" not in plan
 
     @pytest.mark.parametrize("status", [None, BulkItemStatus.FAILED])
     async def test_items_are_found_by_an_index(self, database, status):

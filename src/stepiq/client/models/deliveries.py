@@ -46,7 +46,7 @@ class Attempt(ApiModel):
     """Why the attempt failed; null if it succeeded."""
     duration_ms: int | None
     response_headers: dict[str, str] | None
-    """Headers of the receiver's response, with secrets masked."""
+    """Of the receiver's response, with secrets masked. Null in lists."""
     response_excerpt: str | None
     """The first KiB of the receiver's response, with secrets masked."""
 
@@ -75,7 +75,7 @@ class Target(ApiModel):
 
 
 class Delivery(ApiModel):
-    """A delivery to one target, with its attempts."""
+    """A delivery to one target, with its last 100 attempts; in lists, 10."""
 
     id: str
     """The same for all attempts. Receivers get it as `webhook-id`."""

@@ -12,13 +12,14 @@ from stepiq.runs.bulk.records import (
     BulkFailures,
     BulkItem,
     BulkJob,
+    JobCaller,
     JobToContinue,
     RetryOptions,
 )
 from stepiq.store import sweeping
 from stepiq.store.database import Session
 from stepiq.store.membership import has_enabled_member, membership_of
-from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus, KeyKind
+from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus, KeyKind, Role
 from stepiq.store.tables import api_keys, bulk_items, bulk_jobs, memberships, users, workspaces
 from stepiq.store.workspace_order import belongs_to, newest_first
 from stepiq.store.workspace_plan import PLAN
@@ -121,8 +122,8 @@ async def items(session: Session, statement: sa.Select[Any]) -> list[BulkItem]:
     return [_item(row) for row in await session.execute(statement)]
 
 
-def first_statement(now: datetime, limit: int) -> sa.Select[Any, Any, Any]:
-    """The oldest unfinished job of each workspace, except those that wait."""
+def first_statement(now: datetime, limit: int, *, after: UUID) -> sa.Select[Any, Any, Any]:
+    """The oldest unfinished job of each workspace after an id, except those that wait, ordered by workspace."""
     earlier = bulk_jobs.alias("earlier")
     is_first = ~sa.exists().where(
         earlier.c.workspace_id == bulk_jobs.c.workspace_id,
@@ -131,7 +132,12 @@ def first_statement(now: datetime, limit: int) -> sa.Select[Any, Any, Any]:
     )
     can_continue = sa.or_(bulk_jobs.c.continue_at.is_(None), bulk_jobs.c.continue_at <= now)
     columns = bulk_jobs.c.id, bulk_jobs.c.workspace_id, bulk_jobs.c.action
-    return sa.select(*columns).where(_UNFINISHED, is_first, can_continue).limit(limit)
+    return (
+        sa.select(*columns)
+        .where(_UNFINISHED, bulk_jobs.c.workspace_id > after, is_first, can_continue)
+        .order_by(bulk_jobs.c.workspace_id)
+        .limit(limit)
+    )
 
 
 async def first_jobs(session: Session, statement: sa.Select[Any, Any, Any]) -> list[JobToContinue]:
@@ -151,33 +157,38 @@ async def take(session: Session, job_id: UUID) -> BulkJob | None:
     return None if row is None else _job(row)
 
 
-async def plan_of_caller(session: Session, job: BulkJob) -> str | None:
-    """Name of the plan of a job's workspace; None if the caller that created the job can no longer change runs.
+async def caller_of(session: Session, job: BulkJob) -> JobCaller | None:
+    """The caller that created a job; None if it can no longer change runs.
 
     That is a service key that was revoked or whose workspace has no enabled member, or a user who is disabled, or not a
     member with such a role any more.
     """
-    by_service_key = sa.exists().where(
-        api_keys.c.id == job.key_id,
-        api_keys.c.kind == KeyKind.SERVICE,
-        api_keys.c.revoked_at.is_(None),
-        has_enabled_member(api_keys.c.workspace_id),
+    service_key = sa.exists().where(api_keys.c.id == job.key_id, api_keys.c.kind == KeyKind.SERVICE)
+    by_service_key = service_key.where(
+        api_keys.c.revoked_at.is_(None), has_enabled_member(api_keys.c.workspace_id)
     )
-    by_member = sa.exists().where(
-        users.c.id == job.user_id,
-        users.c.disabled_at.is_(None),
-        memberships.c.workspace_id == job.workspace_id,
-        membership_of(users.c.id),
-        memberships.c.role.in_(roles_with(Scope.PIPELINES_EXECUTE)),
+    role = (
+        sa.select(memberships.c.role)
+        .join(users, membership_of(users.c.id))
+        .where(
+            users.c.id == job.user_id,
+            users.c.disabled_at.is_(None),
+            memberships.c.workspace_id == job.workspace_id,
+            memberships.c.role.in_(roles_with(Scope.PIPELINES_EXECUTE)),
+            # The creator of a service key may be a member, but the key does not act as one.
+            ~service_key,
+        )
+        .scalar_subquery()
     )
-    # The creator of a service key may be a member, but the key does not act as one.
-    is_service_key = sa.exists().where(
-        api_keys.c.id == job.key_id, api_keys.c.kind == KeyKind.SERVICE
+    found = await session.execute(
+        sa.select(PLAN, role.label("role")).where(
+            workspaces.c.id == job.workspace_id, sa.or_(by_service_key, role.is_not(None))
+        )
     )
-    can_change = sa.or_(by_service_key, sa.and_(~is_service_key, by_member))
-    return await session.scalar(
-        sa.select(PLAN).where(workspaces.c.id == job.workspace_id, can_change)
-    )
+    row = found.one_or_none()
+    if row is None:
+        return None
+    return JobCaller(row.plan, None if row.role is None else Role(row.role))
 
 
 async def lock(session: Session, workspace_id: UUID, job_id: UUID) -> BulkStatus | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus
+from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,16 @@ class JobToContinue:
     id: UUID
     workspace_id: UUID
     action: BulkAction
+
+
+@dataclass(frozen=True, slots=True)
+class JobCaller:
+    """The caller that created a job, as far as it can change since."""
+
+    plan: str
+    """Name of the workspace's plan."""
+    role: Role | None
+    """None: a service key."""
 
 
 @dataclass(frozen=True, slots=True)

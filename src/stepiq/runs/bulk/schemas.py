@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from stepiq.pipelines.schemas import WantedTag
 from stepiq.runs.records import Filter
 from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus, RunStatus, TriggerType
 from stepiq.web.bodies import FROM_TEXT, Instant, JsonInteger, StrictModel, Timestamp, View
@@ -22,7 +23,7 @@ class RunFilter(StrictModel):
     """A version of `pipeline_id`."""
     status: list[Annotated[RunStatus, FROM_TEXT]] = Field(default_factory=list[RunStatus])
     trigger_type: Annotated[TriggerType, FROM_TEXT] | None = None
-    tag: Annotated[str, Field(max_length=50)] | None = None
+    tag: WantedTag | None = None
     error_code: Annotated[str, Field(max_length=100)] | None = None
     caller_id: _Id | None = None
     created_after: Instant | None = None

@@ -18,9 +18,10 @@ from stepiq.core.errors import StepIQError
 from stepiq.core.fairness import OwnShare, act_for
 from stepiq.execution.limits import QueueFull
 from stepiq.execution.runtime import Engine
+from stepiq.runs import recorded
 from stepiq.runs import service as runs
 from stepiq.runs.bulk import queries
-from stepiq.runs.bulk.records import BulkItem, BulkJob, JobToContinue
+from stepiq.runs.bulk.records import BulkItem, BulkJob, JobCaller, JobToContinue
 from stepiq.runs.examining import Examined, Unvalidated, examine
 from stepiq.runs.records import RunRetry
 from stepiq.store.database import Database, Session, StoreUnavailable
@@ -35,6 +36,7 @@ _TURN_SECONDS = 0.5
 """After this time, a job waits for its next turn."""
 _WAIT = timedelta(seconds=5)
 """How long a job waits if the queue of the plan is full."""
+_BEFORE_ALL = UUID(int=0)
 
 log = logging.get(__name__)
 
@@ -46,6 +48,8 @@ class BulkWorker:
         self._database = database
         self._engine = engine
         self._plans = plans
+        self._after = _BEFORE_ALL
+        """The last workspace that had its turn in the current round."""
 
     async def run_for_ever(self) -> None:
         """Look for jobs once a second until cancelled. Retries if the store is unavailable."""
@@ -65,8 +69,7 @@ class BulkWorker:
         Raises:
             StoreUnavailable: items without a result are tried again.
         """
-        async with self._database.reading() as session:
-            found = await queries.first_jobs(session, queries.first_statement(clock.now(), _JOBS))
+        found = await self._next_jobs()
         settled, unavailable = 0, None
         try:
             for job in found:
@@ -91,6 +94,17 @@ class BulkWorker:
             raise unavailable
         return settled
 
+    async def _next_jobs(self) -> list[JobToContinue]:
+        """The jobs of the next workspaces. After the last workspace, a new round begins."""
+        async with self._database.reading() as session:
+            statement = queries.first_statement(clock.now(), _JOBS, after=self._after)
+            found = await queries.first_jobs(session, statement)
+            if not found and self._after != _BEFORE_ALL:
+                statement = queries.first_statement(clock.now(), _JOBS, after=_BEFORE_ALL)
+                found = await queries.first_jobs(session, statement)
+        self._after = found[-1].workspace_id if len(found) == _JOBS else _BEFORE_ALL
+        return found
+
     async def _next(self, job: JobToContinue) -> bool:
         """Try the next item of a job; False if the job has ended, waits, or belongs to another worker."""
         try:
@@ -111,11 +125,11 @@ class BulkWorker:
         job = await queries.take(session, job_id)
         if job is None:
             return None
-        plan, item = await queries.plan_of_caller(session, job), await _first(session, job)
-        if plan is None or item is None:
+        caller, item = await queries.caller_of(session, job), await _first(session, job)
+        if caller is None or item is None:
             return None
         return await runs.retry_to_validate(
-            session, _actor(job, plan), item.run_id, _wanted(job), engine=self._engine
+            session, _actor(job, caller), item.run_id, _wanted(job), engine=self._engine
         )
 
     async def _try_next(self, session: Session, job_id: UUID, examined: Examined | None) -> bool:
@@ -123,8 +137,8 @@ class BulkWorker:
         if job is None:
             return False
         now = clock.now()
-        plan = await queries.plan_of_caller(session, job)
-        if plan is None:
+        caller = await queries.caller_of(session, job)
+        if caller is None:
             # The caller that created the job can no longer change runs.
             await queries.end(session, job.id, BulkStatus.CANCELLED, now)
             return False
@@ -136,7 +150,7 @@ class BulkWorker:
         try:
             async with session.connection.begin_nested():
                 new_run_id = await self._apply(
-                    session, _actor(job, plan), job, item.run_id, examined
+                    session, _actor(job, caller), job, item.run_id, examined
                 )
         except StoreUnavailable:
             raise
@@ -163,7 +177,9 @@ class BulkWorker:
     ) -> UUID | None:
         """Change one run; returns the id of the new run of a retry."""
         if job.action is BulkAction.CANCEL:
+            before = await runs.get(session, actor, run_id)
             await runs.cancel(session, actor, run_id, engine=self._engine)
+            await recorded.cancelled(session, actor, before)
             return None
         retry = await runs.prepare_retry(
             session,
@@ -174,6 +190,7 @@ class BulkWorker:
             plan=self._plans.get(actor.plan),
             examined=examined,
         )
+        await recorded.retried(session, actor, retry.run, start=job.retry.start)
         await runs.accept(session, retry, engine=self._engine)
         return retry.run.id
 
@@ -202,7 +219,7 @@ async def _first(session: Session, job: BulkJob) -> BulkItem | None:
     return found[0] if found else None
 
 
-def _actor(job: BulkJob, plan: str) -> Actor:
+def _actor(job: BulkJob, caller: JobCaller) -> Actor:
     """The caller that created a job. Its scopes were checked then."""
     return Actor(
         workspace_id=job.workspace_id,
@@ -210,8 +227,8 @@ def _actor(job: BulkJob, plan: str) -> Actor:
         credential=Credential.SESSION if job.key_id is None else Credential.API_KEY,
         key_id=job.key_id,
         session_id=None,
-        role=None,
+        role=caller.role,
         scopes=ALL_SCOPES,
         is_admin=False,
-        plan=plan,
+        plan=caller.plan,
     )

@@ -3,6 +3,7 @@ import type { Delivery } from "@/api/deliveries";
 import { RelativeTime } from "@/ui/format/Values";
 import { StatusBadge } from "@/ui/StatusBadge";
 import type { Column } from "@/ui/table/DataTable";
+import { attemptCount } from "./attempts";
 import classes from "./Deliveries.module.css";
 import { targetText } from "./parts";
 import { strings } from "./strings";
@@ -54,7 +55,7 @@ export const COLUMNS: readonly Column<Delivery>[] = [
     width: "88px",
     align: "end",
     wideOnly: true,
-    cell: ({ attempts }) => <span className="numeric">{attempts.length}</span>,
+    cell: (delivery) => <span className="numeric">{attemptCount(delivery)}</span>,
   },
   {
     id: "created",

@@ -53,7 +53,7 @@ class AsyncDeliveriesOperations(AsyncResource):
         return await self._transport.fetch(Recipient, request)
 
     def list_for_run(self, run_id: Id, *, limit: int | None = None) -> AsyncPages[Delivery]:
-        """Deliveries of a run with all attempts, newest first.
+        """Deliveries of a run, newest first.
 
         Args:
             limit: Maximum number of items per page.
@@ -66,7 +66,7 @@ class AsyncDeliveriesOperations(AsyncResource):
     def list_for_pipeline(
         self, pipeline_id: Id, *, status: DeliveryStatus | None = None, limit: int | None = None
     ) -> AsyncPages[Delivery]:
-        """Deliveries of a pipeline's runs, and its test events, with all attempts, newest first.
+        """Deliveries of a pipeline's runs, and its test events, newest first.
 
         Args:
             pipeline_id: Id or slug of the pipeline.
@@ -98,7 +98,7 @@ class AsyncDeliveriesOperations(AsyncResource):
         return await self._transport.fetch(Deliveries, request)
 
     async def get(self, delivery_id: Id) -> Delivery:
-        """A delivery with all attempts."""
+        """A delivery with its attempts."""
         request = ApiRequest("GET", path("/api/deliveries/{delivery_id}", delivery_id=delivery_id))
         return await self._transport.fetch(Delivery, request)
 

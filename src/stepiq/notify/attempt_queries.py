@@ -1,0 +1,64 @@
+"""Queries of the attempts of deliveries. A delivery that is repeated again and again can have any number of them."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from stepiq.notify.records import ATTEMPTS_KEPT, Attempt, SentRequest
+from stepiq.store.database import Session
+from stepiq.store.tables import deliveries, delivery_attempts
+
+_LARGE = ("request", "response_headers")
+_LISTED = [column for column in delivery_attempts.c if column.name not in _LARGE]
+
+
+async def insert(
+    session: Session, delivery_id: UUID, attempt: Attempt, request: SentRequest | None
+) -> None:
+    """Insert an attempt, and delete those that are no longer kept."""
+    await session.execute(
+        delivery_attempts.insert().values(
+            delivery_id=delivery_id, number=attempt.number, at=attempt.at, request=request
+        )
+    )
+    if attempt.number > ATTEMPTS_KEPT:
+        await session.execute(
+            delivery_attempts.delete().where(
+                delivery_attempts.c.delivery_id == delivery_id,
+                delivery_attempts.c.number <= attempt.number - ATTEMPTS_KEPT,
+            )
+        )
+
+
+async def newest(
+    session: Session, wanted: Collection[UUID], limit: int, *, with_headers: bool = False
+) -> dict[UUID, list[Attempt]]:
+    """The newest attempts of each delivery, oldest first. Without `with_headers`, they have no response headers."""
+    found: dict[UUID, list[Attempt]] = defaultdict(list)
+    if not wanted:
+        return found
+    columns = [*_LISTED, delivery_attempts.c.response_headers] if with_headers else _LISTED
+    rows = await session.execute(
+        sa.select(*columns)
+        .join(deliveries, deliveries.c.id == delivery_attempts.c.delivery_id)
+        .where(
+            deliveries.c.id.in_(wanted),
+            # `attempts` is the number of the last attempt.
+            delivery_attempts.c.number > deliveries.c.attempts - limit,
+        )
+        .order_by(delivery_attempts.c.delivery_id, delivery_attempts.c.number)
+    )
+    for row in rows.mappings():
+        values = dict(row)
+        found[values.pop("delivery_id")].append(Attempt(**values))
+    return found
+
+
+async def sent_request(session: Session, delivery_id: UUID, number: int) -> SentRequest | None:
+    """The stored request of an attempt; None if the attempt has none, or does not exist."""
+    statement = sa.select(delivery_attempts.c.request).where(
+        delivery_attempts.c.delivery_id == delivery_id, delivery_attempts.c.number == number
+    )
+    return await session.scalar(statement)
