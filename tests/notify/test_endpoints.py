@@ -103,17 +103,12 @@ class TestListPipelineDeliveries:
 
 
 class TestGetDelivery:
-    async def test_it_is_as_in_the_list_with_the_headers_of_the_response(
-        self, sender: Sender, receiver: Receiver
-    ):
+    async def test_it_is_as_in_the_list(self, sender: Sender, receiver: Receiver):
         delivery = await sender.sent(PIPELINE.format(url=receiver.url))
 
-        answer = (await sender.client.get(f"/api/deliveries/{delivery['id']}")).json()
+        answer = await sender.client.get(f"/api/deliveries/{delivery['id']}")
 
-        [attempt] = answer["attempts"]
-        assert attempt.pop("response_headers")
-        assert delivery["attempts"][0].pop("response_headers") is None
-        assert answer == delivery
+        assert answer.json() == delivery
         assert delivery["target"] == {"type": "webhook", "url": receiver.url, "to": None}
 
 

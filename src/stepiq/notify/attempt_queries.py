@@ -1,4 +1,4 @@
-"""Queries of the attempts of deliveries. A delivery that is repeated again and again can have any number of them."""
+"""Queries of the attempts of deliveries."""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -10,8 +10,7 @@ from stepiq.notify.records import ATTEMPTS_KEPT, Attempt, SentRequest
 from stepiq.store.database import Session
 from stepiq.store.tables import deliveries, delivery_attempts
 
-_LARGE = ("request", "response_headers")
-_LISTED = [column for column in delivery_attempts.c if column.name not in _LARGE]
+_COLUMNS = [column for column in delivery_attempts.c if column.name != "request"]
 
 
 async def insert(
@@ -33,15 +32,14 @@ async def insert(
 
 
 async def newest(
-    session: Session, wanted: Collection[UUID], limit: int, *, with_headers: bool = False
+    session: Session, wanted: Collection[UUID], limit: int
 ) -> dict[UUID, list[Attempt]]:
-    """The newest attempts of each delivery, oldest first. Without `with_headers`, they have no response headers."""
+    """The newest attempts of each delivery, oldest first."""
     found: dict[UUID, list[Attempt]] = defaultdict(list)
     if not wanted:
         return found
-    columns = [*_LISTED, delivery_attempts.c.response_headers] if with_headers else _LISTED
     rows = await session.execute(
-        sa.select(*columns)
+        sa.select(*_COLUMNS)
         .join(deliveries, deliveries.c.id == delivery_attempts.c.delivery_id)
         .where(
             deliveries.c.id.in_(wanted),

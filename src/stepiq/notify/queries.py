@@ -403,9 +403,7 @@ async def find(session: Session, workspace_id: UUID, delivery_id: UUID) -> Deliv
     ).one_or_none()
     if row is None:
         return None
-    attempts = await attempt_queries.newest(
-        session, [delivery_id], ATTEMPTS_KEPT, with_headers=True
-    )
+    attempts = await attempt_queries.newest(session, [delivery_id], ATTEMPTS_KEPT)
     return _delivery(row, attempts[delivery_id])
 
 
@@ -439,10 +437,7 @@ async def forget_tests(session: Session, before: datetime, limit: int) -> int:
 
 
 async def page(session: Session, statement: sa.Select[Any]) -> list[Delivery]:
-    """Execute `of_run_statement` or `of_pipeline_statement`; returns the deliveries.
-
-    Each has its last attempts, without response headers.
-    """
+    """Execute `of_run_statement` or `of_pipeline_statement`; returns the deliveries with their last attempts."""
     rows = (await session.execute(statement)).all()
     attempts = await attempt_queries.newest(session, [row.id for row in rows], ATTEMPTS_LISTED)
     return [_delivery(row, attempts[row.id]) for row in rows]

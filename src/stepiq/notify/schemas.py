@@ -32,7 +32,7 @@ class AttemptView(View):
     """Why the attempt failed; null if it succeeded."""
     duration_ms: int | None
     response_headers: dict[str, str] | None
-    """Of the receiver's response, with secrets masked. Null in lists."""
+    """Of the receiver's response, with secrets masked."""
     response_excerpt: str | None
     """The first KiB of the receiver's response, with secrets masked."""
 
