@@ -147,15 +147,13 @@ class TestRoll:
             for body in ({"overlap_seconds": 600}, {"overlap_seconds": 60}, {"overlap_seconds": 0})
         ]
 
-        lifetimes = [
-            each["expires_at"] and datetime.fromisoformat(each["expires_at"]) - clock.now()
-            for each in rolled
-        ]
         if days is None:
-            assert lifetimes == [None] * 3
+            assert [each["expires_at"] for each in rolled] == [None] * 3
         else:
-            least = timedelta(days=days, minutes=-1)
-            assert all(least < each <= timedelta(days=days) for each in lifetimes)
+            made = [datetime.fromisoformat(each["created_at"]) for each in rolled]
+            ends = [datetime.fromisoformat(each["expires_at"]) for each in rolled]
+            found = [end - begin for begin, end in zip(made, ends, strict=True)]
+            assert [round(each.total_seconds()) for each in found] == [days * 86_400] * 3
 
     async def test_without_an_overlap_the_old_key_is_revoked(self, app, owner, make, account):
         old = await make.api_key(account, expires_at=clock.now() + timedelta(days=10))

@@ -162,6 +162,12 @@ class TestNextAfter:
         assert cron.next_after(expression, timezone, at("9999-12-31T23:59")) is None
         assert cron.firings(expression, timezone, at("9999-12-31T23:59"), 5) == []
 
+    @pytest.mark.parametrize("timezone", ["UTC", "Asia/Tokyo", "America/New_York"])
+    def test_times_at_the_beginning_of_the_calendar_are_found(self, timezone):
+        found = cron.firings("0 9 * * *", timezone, at("0001-01-01T00:00"), 2)
+
+        assert [each.local.hour for each in found] == [9, 9]
+
     def test_a_rare_day_is_found(self):
         after = at("2088-03-01T00:00")  # 2100 has no 29 February
 

@@ -186,4 +186,4 @@ def _lifetime(key: Row) -> int:
         return before
     if key.expires_at is None:
         return 0
-    return max(1, int((key.expires_at - key.created_at).total_seconds()))
+    return max(1, round((key.expires_at - key.created_at).total_seconds()))

@@ -2,7 +2,7 @@
 
 Results are cached for 5 seconds in each process. A revoked key or session is therefore refused immediately by the
 process that revoked it, and within 5 seconds by others. The same holds for a member who is removed or gets another
-role, and for the service keys of a workspace whose last enabled member is disabled.
+role, and for the service keys of a workspace that is deleted, or whose last enabled member is disabled or deleted.
 """
 
 import asyncio

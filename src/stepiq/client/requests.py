@@ -60,7 +60,7 @@ class ApiRequest:
         """
         if not self.path.startswith("/") or self.path.startswith("//"):
             raise ValueError(f"The path must begin with / and not with //: {self.path!r}")
-        if self.idempotency_key is not None and not is_key(self.idempotency_key):
+        if self.idempotency_key is not None and not is_idempotency_key(self.idempotency_key):
             raise ValueError("An idempotency key must have 1 to 255 visible ASCII characters.")
 
     @property
@@ -199,7 +199,7 @@ def etag(version: int | str | None) -> str | None:
     return f'"v{version}"' if isinstance(version, int) else version
 
 
-def is_key(text: str) -> bool:
+def is_idempotency_key(text: str) -> bool:
     """Whether servers accept the text as an idempotency key."""
     return _KEY.fullmatch(text) is not None
 

@@ -59,6 +59,8 @@ _EVERY_HOUR = set(range(24))
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
+_EARLIEST = datetime.min.replace(tzinfo=UTC) + _DAY
+"""Before it, some zones cannot show the time."""
 
 
 class CronInvalid(Invalid):
@@ -136,13 +138,14 @@ class Firing:
 
 
 def firings(expression: str, timezone: str, after: datetime, count: int) -> list[Firing]:
-    """The first times after a moment at which the expression fires.
+    """The first times after a moment at which the expression fires, in the calendar from its second day on.
 
     Raises:
         CronInvalid, TimezoneUnknown: as for `compiled`.
     """
     cron = _compiled(expression, timezone)
     found: list[Firing] = []
+    after = max(after, _EARLIEST)
     while len(found) < count and (moment := cron.next_after(after)) is not None:
         local = moment.astimezone(cron.zone)
         found.append(Firing(moment, local, cron.note(local, after.astimezone(cron.zone))))

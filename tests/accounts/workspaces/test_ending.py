@@ -199,21 +199,27 @@ class TestDeletedWorkspace:
             assert not await members.add(session, new)
 
     @pytest.mark.both_stores
-    async def test_an_invitation_to_it_is_not_valid(self, database, make, login, account, stranger):
+    async def test_an_invitation_to_it_by_an_operator_is_not_valid(
+        self, database, make, client, login, account, stranger
+    ):
         async with database.transaction() as session:
             invitation, token = service.accounts.new_invitation(
                 stranger.email,
                 workspace_id=account.workspace_id,
                 role=Role.VIEWER,
-                invited_by=account.id,
             )
             await invitations.queries.insert(session, invitation)
             await workspace_queries.mark_erased(session, [account.workspace_id], clock.now())
-        client = await login(stranger)
+        person = await login(stranger)
+        registration = {"email": "eve@example.com", "password": "a long password"}
 
-        refused = await client.post("/api/workspaces/join", json={"invitation": token})
+        refused = [
+            await client.post("/api/invitations/open", json={"invitation": token}),
+            await client.post("/api/auth/register", json=registration | {"invitation": token}),
+            await person.post("/api/workspaces/join", json={"invitation": token}),
+        ]
 
-        assert outcome(refused) == (422, "invitation_invalid")
+        assert [outcome(each) for each in refused] == [(422, "invitation_invalid")] * 3
 
     @pytest.mark.both_stores
     async def test_operators_do_not_find_it(self, database, account):

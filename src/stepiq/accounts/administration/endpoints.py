@@ -117,7 +117,7 @@ async def delete_user(
         done = await service.delete(tx, user_id, body.data)
         await recorded.deleted(tx, caller, user_id, body.data, done)
         tx.after_commit(lambda: doors.authenticator.forget(user_id))
-    # Service keys of former members start no other runs in this process.
+    # Also the service keys of former members. Before their runs are cancelled, so that this process starts no others.
     for workspace_id in done.left:
         doors.authenticator.forget(workspace_id)
     await disabling.cancel_runs_of(services.database, services.engine, done.left)

@@ -132,4 +132,11 @@ def _is_open(now: datetime) -> sa.ColumnElement[bool]:
     is_permitted = sa.or_(
         invitations.c.invited_by.is_(None), has_enabled_member(invitations.c.workspace_id)
     )
-    return sa.and_(invitations.c.used_at.is_(None), invitations.c.expires_at > now, is_permitted)
+    joined = workspaces.alias("joined")
+    erased_since = sa.select(joined.c.deleted_at).where(joined.c.id == invitations.c.workspace_id)
+    return sa.and_(
+        invitations.c.used_at.is_(None),
+        invitations.c.expires_at > now,
+        is_permitted,
+        erased_since.scalar_subquery().is_(None),
+    )

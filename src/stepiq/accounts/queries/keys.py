@@ -172,7 +172,10 @@ def _unrevoked(belongs: Belonging, key_id: UUID) -> sa.Select[Any]:
 
 
 async def expire(session: Session, key_id: UUID, at: datetime, lifetime: int) -> None:
-    """Set when a locked key that is rolled expires, and store how many seconds it was valid for before; 0: without an end."""
+    """Set when a locked key that is rolled expires.
+
+    `lifetime`: seconds that it was valid for before it was first rolled; 0: without an end.
+    """
     await session.execute(
         sa.update(api_keys)
         .where(api_keys.c.id == key_id)

@@ -106,7 +106,7 @@ async def delete_workspace(
     """
     async with services.database.transaction() as tx:
         done = await closing.delete(tx, caller, name=body.name)
-    # Also the service keys of former members, before the runs are cancelled: no key of this process starts others.
+    # Also the service keys of former members. Before their runs are cancelled, so that this process starts no others.
     for concerned in (caller.workspace_id, *done.members):
         doors.authenticator.forget(concerned)
     await disabling.cancel_runs_of(services.database, services.engine, [caller.workspace_id])

@@ -73,7 +73,7 @@ async def rename(session: Session, workspace_id: UUID, name: str) -> None:
 async def named(
     session: Session, workspace_id: UUID | None, name: str | None, *, limit: int
 ) -> Sequence[Row]:
-    """Workspaces with this id, or with this name, or all, the oldest first. None that is being erased."""
+    """Workspaces with this id, or with this name, or all, the oldest first. Workspaces that are being erased are left out."""
     statement = (
         sa.select(workspaces.c.id, workspaces.c.name)
         .where(workspaces.c.deleted_at.is_(None))

@@ -22,7 +22,7 @@ from stepiq.cli.remote.failures import ReportedFailure, fail
 from stepiq.cli.remote.folder import format_of, pipeline_files, slug_problem
 from stepiq.cli.remote.server_reading import read_pipelines, read_text
 from stepiq.cli.remote.showing import ShownLine, settings_document, settings_of, show
-from stepiq.cli.remote.state import RemotePipeline
+from stepiq.cli.remote.state import PipelineSettings, RemotePipeline
 from stepiq.core.control_characters import escape_line
 from stepiq.core.errors import Conflict, NotFound
 from stepiq.language.source import SourceFormat
@@ -38,7 +38,7 @@ class PipelineMissing(NotFound):
 
 
 class ScheduleNameRepeated(Conflict):
-    """Two schedules of a pipeline have one name, which no deploy file can express."""
+    """Two schedules of a pipeline have the same name. A deploy file identifies schedules by their names."""
 
     code = "schedule_name_repeated"
 
@@ -114,7 +114,6 @@ async def _chosen(client: "AsyncClient", slugs: Sequence[str]) -> list[RemotePip
 def _file_changes(folder: Path, pipeline: RemotePipeline, text: str) -> Iterator[FileChange]:
     suffixes = (".json",) if pipeline.format is SourceFormat.JSON else (".yaml", ".yml")
     yield from _replaced(folder, pipeline.slug, suffixes, text.encode())
-    _check_schedule_names(pipeline)
     document = _settings(pipeline)
     content = None
     if document:
@@ -126,12 +125,12 @@ def _file_changes(folder: Path, pipeline: RemotePipeline, text: str) -> Iterator
             yield change
 
 
-def _check_schedule_names(pipeline: RemotePipeline) -> None:
-    names = Counter(each.name for each in settings_of(pipeline).schedules or ())
+def _check_schedule_names(slug: str, settings: PipelineSettings) -> None:
+    names = Counter(each.name for each in settings.schedules or ())
     repeated = next((name for name, count in names.items() if count > 1), None)
     if repeated is not None:
         raise ScheduleNameRepeated(
-            f"The pipeline `{pipeline.slug}` has several schedules with the name"
+            f"The pipeline `{slug}` has several schedules with the name"
             f" `{escape_line(repeated[:64])}`. In a deploy file, names identify schedules. Rename or delete all"
             " but one of them, for example in the web interface. To pull other pipelines, name their slugs."
         )
@@ -154,7 +153,9 @@ def _replaced(
 
 def _settings(pipeline: RemotePipeline) -> dict[str, Any]:
     """The content of the deploy file; empty if the pipeline has nothing that belongs into one."""
-    document = settings_document(settings_of(pipeline))
+    settings = settings_of(pipeline)
+    _check_schedule_names(pipeline.slug, settings)
+    document = settings_document(settings)
     return {name: value for name, value in document.items() if value}
 
 

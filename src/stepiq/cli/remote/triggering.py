@@ -39,12 +39,12 @@ async def trigger(client: "AsyncClient", request: TriggerRequest) -> dict[str, A
         UsageError: the input cannot be read, or the idempotency key cannot be used.
         ClientError: the server refused the run, or cannot be reached.
     """
-    from stepiq.client.requests import is_key
+    from stepiq.client.requests import is_idempotency_key
 
     key = request.idempotency_key
-    if key is not None and not is_key(key):
+    if key is not None and not is_idempotency_key(key):
         raise UsageError(
-            "--idempotency-key must have 1 to 255 visible ASCII characters. A blank is not allowed."
+            "--idempotency-key must have 1 to 255 visible ASCII characters. Spaces are not allowed."
         )
     path = pipeline_path(request.pipeline)
     body: dict[str, Any] = {"input_data": await _input(client, request, path)}

@@ -137,7 +137,7 @@ api_keys = sa.Table(
     sa.Column("key_hash", sa.LargeBinary(32), nullable=False, unique=True),  # SHA-256
     sa.Column("scopes", JsonText(), nullable=False),
     sa.Column("expires_at", Instant()),
-    # Seconds that the key was valid for before it was rolled. 0: without an end; null: it was not rolled.
+    # Seconds that the key was valid for before it was rolled. 0: without an end; null: not rolled, or by an earlier version.
     sa.Column("lifetime_before_roll", sa.BigInteger()),
     sa.Column("last_used_at", Instant()),
     sa.Column("revoked_at", Instant()),

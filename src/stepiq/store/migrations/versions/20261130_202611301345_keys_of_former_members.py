@@ -1,6 +1,7 @@
 """Revoke the personal keys of people who are no longer members.
 
-They have expired. They count for the plan until they are revoked, and only their owner could do that.
+These keys have expired, because removing a member has revoked the others. They count for the plan until they are
+revoked, and only their owner could do that.
 """
 
 import sqlalchemy as sa
