@@ -109,7 +109,7 @@ function NoDeliveries({ id, search, onClear }: Props & { onClear: () => void }) 
     );
   }
   const curl = `curl -X POST ${window.location.origin}/api/pipelines/${id}/deliveries/test \\
-  -H "X-API-Key: $STEPIQ_KEY"`;
+  -H "X-API-Key: $STEPIQ_API_KEY"`;
   return (
     <EmptyState
       title={strings.none}

@@ -25,7 +25,7 @@ const SchedulePanel = lazy(() => import("./SchedulePanel"));
 const WeekView = lazy(() => import("./week/WeekView"));
 
 const CURL = `curl -X POST ${window.location.origin}/api/pipelines/$PIPELINE/schedules \\
-  -H "X-API-Key: $STEPIQ_KEY" -H "Content-Type: application/json" \\
+  -H "X-API-Key: $STEPIQ_API_KEY" -H "Content-Type: application/json" \\
   -d '{"name": "Weekdays", "cron_expression": "0 9 * * 1-5", "timezone": "Europe/Berlin"}'`;
 
 export function SchedulesPage({ search }: { search: SchedulesSearch }) {

@@ -38,7 +38,7 @@ export function snippet(trigger: Trigger, language: Language, call: Call): strin
 function curl(url: string, body: unknown): string {
   const quoted = JSON.stringify(body, null, 2).replaceAll("'", "'\\''");
   return `curl -X POST "${url}" \\
-  -H "X-API-Key: $STEPIQ_KEY" \\
+  -H "X-API-Key: $STEPIQ_API_KEY" \\
   -H "Content-Type: application/json" \\
   -d '${quoted}'`;
 }
@@ -54,7 +54,7 @@ import requests
 
 response = requests.post(
     "${url}",
-    headers={"X-API-Key": os.environ["STEPIQ_KEY"]},
+    headers={"X-API-Key": os.environ["STEPIQ_API_KEY"]},
     json=${pythonLiteral(body, 1)},
     timeout=30,
 )
@@ -86,7 +86,7 @@ function javascript(url: string, body: unknown, trigger: Trigger): string {
   return `const response = await fetch("${url}", {
   method: "POST",
   headers: {
-    "X-API-Key": process.env.STEPIQ_KEY,
+    "X-API-Key": process.env.STEPIQ_API_KEY,
     "Content-Type": "application/json",
   },
   body: JSON.stringify(${json}),

@@ -10,7 +10,7 @@ export const strings = {
       "Starts a run from another system. A key with the scope “webhooks:trigger” can do nothing else.",
     schedule: "Creates a schedule, which starts runs at given times.",
   },
-  key: "The program reads an API key from the variable STEPIQ_KEY.",
+  key: "The program reads an API key from the variable STEPIQ_API_KEY.",
   createKey: "Create a key",
   signed: (scheme: string) =>
     `The definition has webhook.verify: the sender must also sign each request (${scheme}).`,
