@@ -12,6 +12,7 @@ from stepiq.core import clock
 from stepiq.core.ids import uuid7
 from stepiq.execution.journal import ClaimLost, JournalEntry
 from stepiq.execution.records import ClaimedRun, StepRecord
+from stepiq.execution.scope import branch_state
 from stepiq.queue.recovery import Recovery
 from stepiq.queue.worker_lease import presence_of
 from stepiq.store.database import StoreUnavailable
@@ -175,6 +176,7 @@ class TestPoisoned:
         ended = await world.ended(run_id, heard)
         assert ended.run.error["step_id"] == "before"
         assert ended.steps["before"].error["code"] == "poisoned"
+        assert branch_state(ended.steps["before"])["status"] == "failed"
 
     async def test_fewer_crashes_do_no_harm(self, world: World, accepted: Accepted):
         run_id, heard = accepted

@@ -5,8 +5,18 @@ import re
 from collections.abc import Awaitable, Callable
 
 import httpx2
-from playwright.async_api import BrowserContext, Locator, Page, Route, expect
+from playwright.async_api import BrowserContext, Page, Route, expect
 
+from tests.ui.editor_pages import (
+    SOURCE,
+    YAML,
+    draft_of,
+    editor,
+    expect_kept,
+    open_editor,
+    saved_pipeline,
+    type_on_top,
+)
 from tests.ui.support import (
     PageProblems,
     Person,
@@ -15,80 +25,10 @@ from tests.ui.support import (
     assert_accessible_in_both_themes,
     open_session,
 )
-from tests.ui.team import address, joined
-
-YAML = {"Content-Type": "application/yaml"}
-SOURCE = """\
-name: Greeting
-
-input:
-  schema:
-    who: {type: string, required: true}
-
-steps:
-  - id: greet
-    type: transform
-    template: Hello {{input.who}}
-
-  - id: shout
-    type: transform
-    template: "{{steps.greet.output}}!"
-"""
-
-
-async def saved_pipeline(api: httpx2.AsyncClient, source: str = SOURCE) -> str:
-    response = await api.post("/api/pipelines", content=source, headers=YAML)
-    assert response.status_code == 201, response.text
-    return response.json()["id"]
-
-
-def editor(page: Page) -> Locator:
-    return page.get_by_role("textbox", name="Pipeline YAML")
-
-
-async def open_editor(page: Page, pipeline: str) -> Locator:
-    await page.goto(f"/pipelines/{pipeline}/edit")
-    await expect(editor(page)).to_be_visible()
-    return editor(page)
-
-
-async def type_on_top(page: Page, text: str) -> None:
-    """Type a line before the first one."""
-    await editor(page).click()
-    await page.keyboard.press("Control+Home")
-    await page.keyboard.type(f"{text}\n")
-
-
-async def expect_kept(page: Page) -> None:
-    """Wait until the server has the text as a draft."""
-    await expect(page.get_by_role("status", name="Draft")).to_contain_text(
-        "Draft kept on the server"
-    )
 
 
 async def save(page: Page) -> None:
     await page.get_by_role("button", name="Save", exact=True).click()
-
-
-async def type_after_the_session_has_ended(page: Page, text: str) -> None:
-    """Type a line before the first one, and wait for the sign-in page."""
-    await editor(page).click()
-    await page.keyboard.press("Control+Home")
-    await page.context.clear_cookies()
-    await page.keyboard.insert_text(f"{text}\n")
-    await expect(page).to_have_url(re.compile("/login"))
-
-
-async def sign_in_again(page: Page, person: Person) -> None:
-    """Sign in on the page that is open, and wait for the editor that it returns to."""
-    await page.get_by_label("Email").fill(person.email)
-    await page.get_by_label("Password").fill(person.password)
-    await page.get_by_role("button", name="Sign in").click()
-    await expect(editor(page)).to_contain_text("name: Greeting")
-
-
-async def draft_of(api: httpx2.AsyncClient, pipeline: str) -> str:
-    return (await api.get(f"/api/pipelines/{pipeline}/draft")).json()["text"]
 
 
 async def text_of(api: httpx2.AsyncClient, pipeline: str) -> str:
@@ -408,36 +348,6 @@ async def test_signing_out_asks_if_the_text_cannot_be_sent(
 
     await expect(dialog).to_be_hidden()
     await expect(editor(page)).to_contain_text("# typed while offline")
-
-
-async def test_a_text_of_a_session_that_has_ended_is_not_shown_to_the_next_person(
-    page: Page, person: Person, api: httpx2.AsyncClient, problems: PageProblems
-):
-    problems.expect("status of 401")
-    colleague = await joined(api, address("eda"), "editor")
-    await open_session(page, person)
-    await open_editor(page, await saved_pipeline(api))
-    await type_after_the_session_has_ended(page, "# not sent")
-
-    await sign_in_again(page, colleague)
-
-    await expect(page.get_by_role("status", name="Draft")).to_have_text("Saved")
-    await expect(editor(page)).not_to_contain_text("# not sent")
-
-
-async def test_a_text_of_a_session_that_has_ended_is_sent_after_the_next_sign_in(
-    page: Page, person: Person, api: httpx2.AsyncClient, problems: PageProblems
-):
-    problems.expect("status of 401")
-    await open_session(page, person)
-    pipeline = await saved_pipeline(api)
-    await open_editor(page, pipeline)
-    await type_after_the_session_has_ended(page, "# not sent")
-
-    await sign_in_again(page, person)
-
-    await expect_kept(page)
-    assert (await draft_of(api, pipeline)).startswith("# not sent\n")
 
 
 async def test_a_new_workspace_is_not_created_if_the_person_stays(

@@ -16,6 +16,14 @@ from playwright.async_api import Browser, BrowserContext, Error, Page, async_pla
 from tests.support.fake_provider import RunningFakeProvider
 from tests.support.ports import free_port
 from tests.support.process import ServerProcess, proof_of_operator, running_server
+from tests.ui.editor_pages import (
+    draft_of,
+    editor,
+    expect_kept,
+    open_editor,
+    saved_pipeline,
+    type_on_top,
+)
 from tests.ui.support import (
     PASSWORD,
     PageProblems,
@@ -24,14 +32,6 @@ from tests.ui.support import (
     launch_arguments,
     open_session,
     require_build,
-)
-from tests.ui.test_editor import (
-    draft_of,
-    editor,
-    expect_kept,
-    open_editor,
-    saved_pipeline,
-    type_on_top,
 )
 
 pytestmark = pytest.mark.one_store

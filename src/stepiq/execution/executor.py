@@ -23,7 +23,7 @@ from stepiq.execution.interpreter.run_context import (
     Stopped,
 )
 from stepiq.execution.journal import ClaimLost, Journal, JournalEntry
-from stepiq.execution.outcomes import FailureCode
+from stepiq.execution.outcomes import STOP, FailureCode
 from stepiq.execution.protocols import SecretReader
 from stepiq.execution.records import ClaimedRun, Ending, NewReview, Parking
 from stepiq.execution.run_secrets import read_secrets
@@ -129,7 +129,7 @@ class Executor:
         entry = JournalEntry(ending=Ending(RunStatus.FAILED, error=error))
         for record in run.steps.values():
             if record.completed_at is None:
-                record.status = StepStatus.FAILED
+                record.status, record.jump = StepStatus.FAILED, STOP
                 record.completed_at = clock.now()
                 record.cancel_operations(record.completed_at)
                 record.error = {"code": error["code"], "message": error["message"]}

@@ -144,10 +144,11 @@ def _every(steps: tuple[Step, ...]) -> list[Step]:
 
 
 def _unfinished(run: ClaimedRun) -> str | None:
-    """Id of the step at which a run was stopped."""
-    stopped = [
-        record for record in run.steps.values() if record.status is StepStatus.CANCELLED
-    ] or [record for record in run.steps.values() if not record.is_final]
+    """Id of the top-level step at which a run was stopped. Branches can also be stopped by a failure of another one."""
+    top_level = [record for record in run.steps.values() if not record.branch]
+    stopped = [record for record in top_level if record.status is StepStatus.CANCELLED] or [
+        record for record in top_level if not record.is_final
+    ]
     return min(stopped, key=lambda record: record.ordinal).step_id if stopped else None
 
 

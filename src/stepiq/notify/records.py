@@ -113,7 +113,7 @@ class Delivery:
     created_at: datetime
     completed_at: datetime | None
     attempts: Sequence[Attempt] = field(default=())
-    """Oldest first. The query that reads a delivery decides how many of the newest ones it has, and which fields."""
+    """Oldest first. The query that reads a delivery decides how many of the newest ones it has."""
 
     @property
     def is_first_attempt(self) -> bool:

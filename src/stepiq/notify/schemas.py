@@ -32,9 +32,9 @@ class AttemptView(View):
     """Why the attempt failed; null if it succeeded."""
     duration_ms: int | None
     response_headers: dict[str, str] | None
-    """Of the receiver's response, with secrets masked."""
+    """Headers of the response, with secrets masked."""
     response_excerpt: str | None
-    """The first KiB of the receiver's response, with secrets masked."""
+    """The first KiB of the response, with secrets masked."""
 
 
 class AttemptRequestView(View):
@@ -54,7 +54,7 @@ class AttemptRequestView(View):
 
 
 class DeliveryView(View):
-    """A delivery to one target, with its last 100 attempts; in lists, 10."""
+    """A delivery to one target, with its last 100 attempts, or 10 in lists."""
 
     id: UUID
     """The same for all attempts. Receivers get it as `webhook-id`."""

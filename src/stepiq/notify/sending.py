@@ -134,15 +134,15 @@ def _problem(status_code: int) -> str | None:
 
 
 def _headers(headers: Mapping[str, str], masker: Masker) -> dict[str, str]:
-    """The first headers, up to a number and a size."""
+    """The first headers that fit, up to a number and a size."""
     kept: dict[str, str] = {}
     left = _HEADERS_BYTES
     for name, value in islice(headers.items(), _MAX_HEADERS):
         shown_name, shown_value = _shown(name, masker), _shown(value, masker)
-        left -= len(shown_name.encode()) + len(shown_value.encode())
-        if left < 0:
-            break
-        kept[shown_name] = shown_value
+        size = len(shown_name.encode()) + len(shown_value.encode())
+        if size <= left:
+            kept[shown_name] = shown_value
+            left -= size
     return kept
 
 

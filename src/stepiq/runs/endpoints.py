@@ -179,13 +179,13 @@ async def start_run(
 async def _after_wait(
     services: Services, streams: Streams, caller: Actor, waited: waiting.Waited, request: Request
 ) -> Response | None:
-    """The run after the wait. None if no stream is free or the store is unavailable; the run is accepted anyway."""
+    """The run after the wait. None if no stream is free, the store is unavailable, or the run has been deleted meanwhile."""
     try:
         await waiting.until_ended(waited, services.database, streams, receive=request.receive)
         run = await service.read(services.database, caller, waited.run_id)
         if run.status is RunStatus.CANCELLED:
             run = await _settled(services, caller, run.id)
-    except (TooManyStreams, StoreUnavailable):
+    except (TooManyStreams, StoreUnavailable, RunNotFound):
         return None
     if run.status.is_final:
         return await answers.detail(run)
@@ -358,7 +358,7 @@ async def stream_run(
 async def cancel_run(caller: Executor, services: ServicesDep, run_id: UUID) -> Response:
     """Stop a run and abort its calls. Tokens used so far are counted.
 
-    The answer to a key without the scope `pipelines:read` has only `id` and `status`.
+    The answer to a key without the scope `pipelines:read`, or if the run cannot be read, has only `id` and `status`.
     """
     async with services.database.transaction(urgent=True) as tx:
         before = await service.get(tx, caller, run_id)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from stepiq.store.states import RunStatus
+from stepiq.store.states import RunStatus, StepStatus
 
 CHAIN = """
 name: Chain
@@ -149,6 +149,24 @@ class TestRetry:
 
         assert again["status"] == "completed"
         assert reused(again) == recorded
+
+    async def test_not_from_a_branch_that_a_tolerated_failure_stopped(self, browser, account, make):
+        pipeline_id = await make.pipeline(account, source=PARALLEL)
+        error = {"code": "poisoned", "message": "The worker died.", "step_id": None}
+        failed = await make.run(account, pipeline_id, status=RunStatus.FAILED, error=error)
+        completed = await make.run(account, pipeline_id, status=RunStatus.COMPLETED)
+        for earlier in (failed, completed):
+            await make.step(earlier, "before", ordinal=1, output="kept")
+            await make.step(earlier, "both", ordinal=2, type="parallel", output={"a": None})
+            await make.step(
+                earlier, "b", ordinal=3, branch="1", status=StepStatus.CANCELLED, type="llm"
+            )
+
+        again = await retry(browser, {"id": failed}, **{"from": "failed"})
+        refused = await browser.post(f"/api/runs/{completed}/retry", json={"from": "failed"})
+
+        assert {"before", "both"} <= set(reused(again))
+        assert (refused.status_code, refused.json()["code"]) == (422, "retry_invalid")
 
     async def test_a_run_that_was_cancelled_before_its_first_step_did_not_fail(
         self, browser, account, make

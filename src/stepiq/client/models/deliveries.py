@@ -46,9 +46,9 @@ class Attempt(ApiModel):
     """Why the attempt failed; null if it succeeded."""
     duration_ms: int | None
     response_headers: dict[str, str] | None
-    """Of the receiver's response, with secrets masked."""
+    """Headers of the response, with secrets masked."""
     response_excerpt: str | None
-    """The first KiB of the receiver's response, with secrets masked."""
+    """The first KiB of the response, with secrets masked."""
 
 
 EventName = Annotated[
@@ -75,7 +75,7 @@ class Target(ApiModel):
 
 
 class Delivery(ApiModel):
-    """A delivery to one target, with its last 100 attempts; in lists, 10."""
+    """A delivery to one target, with its last 100 attempts, or 10 in lists."""
 
     id: str
     """The same for all attempts. Receivers get it as `webhook-id`."""

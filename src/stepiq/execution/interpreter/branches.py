@@ -106,7 +106,7 @@ class _Group:
         error: Json = {"code": str(stopped.failed.code), "message": stopped.failed.message}
         self.states[index] = state(StepStatus.FAILED, error=error)
         if not self._fork.stops_at_failure:
-            # Branches that fail before their first call wait for nothing else.
+            # Otherwise, items that fail without a call would be written only at the end.
             await around.run_context.buffer.write_in_time()
         elif self.failed is None:
             self.failed = stopped

@@ -29,7 +29,7 @@ class JournalBuffer:
         self._journal = journal
         self._run = run
         self._entry = JournalEntry()
-        self._oldest = 0.0
+        self._oldest: float | None = None
         self._next: asyncio.Task[None] | None = None
         self._current: asyncio.Task[None] | None = None
         self._broken: BaseException | None = None
@@ -74,7 +74,7 @@ class JournalBuffer:
     async def write_in_time(self) -> None:
         """Write if 20 rows are buffered or one is over 100 ms old. Otherwise, a timer writes them."""
         now = asyncio.get_running_loop().time()
-        if len(self._entry.steps) == 1:
+        if self._oldest is None:
             self._oldest = now
         overdue = now - self._oldest > _SETTLE_SECONDS
         if overdue or len(self._entry.steps) >= _SETTLE_TOGETHER:
@@ -115,7 +115,7 @@ class JournalBuffer:
     async def _write_next(self, before: asyncio.Task[None] | None) -> None:
         if before is not None and not before.done():
             await asyncio.wait({before})
-        entry, self._entry = self._entry, JournalEntry()
+        entry, self._entry, self._oldest = self._entry, JournalEntry(), None
         self._current, self._next = self._next, None
         if self._broken is not None:
             raise self._broken

@@ -60,7 +60,7 @@ class JobToContinue:
 
 @dataclass(frozen=True, slots=True)
 class JobCaller:
-    """The caller that created a job, as far as it can change since."""
+    """What can have changed about a caller since it created a job."""
 
     plan: str
     """Name of the workspace's plan."""

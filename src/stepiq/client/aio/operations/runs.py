@@ -216,7 +216,8 @@ class AsyncRunsOperations(AsyncResource):
     async def cancel(self, run_id: Id) -> RunDetail | RunBrief:
         """Stop a run and abort its calls. Tokens used so far are counted.
 
-        The answer to a key without the scope `pipelines:read` has only `id` and `status`.
+        The answer to a key without the scope `pipelines:read`, or if the run cannot be read,
+        has only `id` and `status`.
         """
         request = ApiRequest("POST", path("/api/runs/{run_id}/cancel", run_id=run_id))
         return await self._transport.fetch_one_of((RunDetail, RunBrief), request)
