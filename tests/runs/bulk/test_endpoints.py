@@ -46,6 +46,11 @@ class TestCreate:
             "started_at": None, "completed_at": None,
         }  # fmt: skip
 
+    async def test_a_job_of_one_run_has_a_name_in_the_singular(self, created):
+        job = await created(action="retry", run_ids=[str(ids.uuid7())])
+
+        assert job["name"] == "Retry 1 run"
+
     @pytest.mark.both_stores
     async def test_a_filter_selects_the_runs_that_the_action_can_change(
         self, created, runs_of, account, make, pipeline_id

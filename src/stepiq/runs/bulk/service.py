@@ -60,7 +60,7 @@ async def create(
         user_id=actor.user_id,
         key_id=actor.key_id,
         action=action,
-        name=name or f"{action.capitalize()} {len(found):,} runs",
+        name=name or _name(action, len(found)),
         retry=retry or RetryOptions(),
         status=BulkStatus.PENDING,
         total=len(found),
@@ -74,6 +74,10 @@ async def create(
     await queries.insert(session, job, found)
     await recorded.on_bulk_job(session, actor, Action.BULK_JOB_CREATED, job)
     return job
+
+
+def _name(action: BulkAction, total: int) -> str:
+    return f"{action.capitalize()} {total:,} run{'' if total == 1 else 's'}"
 
 
 async def _matching(
