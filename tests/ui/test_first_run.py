@@ -66,13 +66,16 @@ async def test_a_new_server_shows_a_completed_run_within_a_minute(
     await page.keyboard.type(PASSWORD)
     await page.get_by_role("button", name="Create account").click()
     await expect(page).to_have_url(re.compile("/welcome$"))
-    await page.get_by_role("button", name="Run the example").click()
+    async with page.expect_request(re.compile("/run[^/]*$")) as start:
+        await page.get_by_role("button", name="Run the example").click()
     await expect(page).to_have_url(re.compile("/runs/"))
     status = page.get_by_role("status").filter(has_text="Completed").first
     await expect(status).to_be_visible(timeout=MAX_SECONDS * 1000)
 
     assert time.monotonic() - begin <= MAX_SECONDS
     assert 4 <= len(clicks) <= MAX_CLICKS
+    # A page that waits for the end of the run shows no progress.
+    assert (await start.value).url.endswith("?wait=0")
     await page.get_by_role("link", name="Call it from your code").click()
     await page.get_by_role("button", name="Create a key and show the call").click()
     call = page.get_by_role("figure", name="Run the example with curl")

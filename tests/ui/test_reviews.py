@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.ui.support import (
     PageProblems,
@@ -132,6 +132,36 @@ class TestInbox:
 
         await expect(page.get_by_role("heading", name="No open reviews")).to_be_visible()
         assert (await reviews.row(new))["decision"] == "approve"
+        assert (await reviews.row(old))["decision"] == "reject"
+
+    async def test_a_late_response_does_not_replace_the_review_that_a_person_reads(
+        self, page: Page, person: Person, reviews: Reviews
+    ):
+        pipeline = await reviews.pipeline(TEXT_PIPELINE.replace("ADDRESS", person.email))
+        old, _, new = [await reviews.ask(pipeline, {"text": f"Draft {n}"}) for n in (1, 2, 3)]
+        late = asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            await late.wait()
+            await route.continue_()
+
+        await page.route(re.compile(f"/api/runs/{new}/reviews/check$"), hold)
+        await open_session(page, person)
+        await page.goto("/reviews")
+        field = page.get_by_role("textbox", name="Under review")
+        await expect(field).to_have_value("Draft 3")
+
+        await page.keyboard.press("a")
+        await page.keyboard.press("j")
+        await expect(field).to_have_value("Draft 2")
+        await page.keyboard.press("a")
+        await expect(field).to_have_value("Draft 1")
+        late.set()
+        rows = page.get_by_role("navigation", name="Open reviews").get_by_role("link")
+        await expect(rows).to_have_count(1)
+        await page.keyboard.press("r")
+
+        await expect(page.get_by_role("heading", name="No open reviews")).to_be_visible()
         assert (await reviews.row(old))["decision"] == "reject"
 
     async def test_a_text_is_edited_and_compared(
@@ -264,6 +294,20 @@ class TestInbox:
         assert (await reviews.row(run_id))["decision"] is None
         await page.keyboard.press("a")
         await expect(page.get_by_text("Approved: Answer with a second look.")).to_be_visible()
+
+    async def test_a_narrow_window_opens_no_review_that_somebody_else_decides(
+        self, page: Page, person: Person, reviews: Reviews, api: httpx2.AsyncClient
+    ):
+        await page.set_viewport_size({"width": 800, "height": 700})
+        run_id = await reviews.ask(await reviews.pipeline(JSON_PIPELINE), {"facts": {}})
+        await open_session(page, person)
+        await page.goto("/reviews")
+        await expect(page.get_by_role("navigation", name="Open reviews")).to_be_visible()
+
+        await api.post(f"/api/runs/{run_id}/reviews/check", json={"decision": "reject"})
+
+        await expect(page.get_by_role("heading", name="No open reviews")).to_be_visible()
+        await expect(page.get_by_role("region", name="Review")).to_have_count(0)
 
     async def test_it_follows_what_others_do(
         self, page: Page, person: Person, reviews: Reviews, api: httpx2.AsyncClient

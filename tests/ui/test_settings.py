@@ -7,6 +7,8 @@ from playwright.async_api import Page, expect
 
 from tests.ui.support import PASSWORD, Person, UiServer, assert_accessible, open_session
 
+HOSTS = ["api.example.com"]
+
 
 async def test_a_key_is_shown_once_and_works_until_it_is_revoked(
     page: Page, person: Person, ui_server: UiServer
@@ -58,12 +60,16 @@ async def test_a_missing_secret_is_set(page: Page, person: Person, api: httpx2.A
     assert "a very secret value" not in await page.content()
 
 
+async def store_limited_secret(api: httpx2.AsyncClient) -> None:
+    """Store the secret `CRM_TOKEN` for `HOSTS`."""
+    secret = {"name": "CRM_TOKEN", "value": "a very secret value", "hosts": HOSTS}
+    assert (await api.post("/api/user/secrets", json=secret)).status_code == 201
+
+
 async def test_a_secret_that_is_set_again_keeps_its_hosts(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):
-    hosts = ["api.example.com"]
-    secret = {"name": "CRM_TOKEN", "value": "a very secret value", "hosts": hosts}
-    assert (await api.post("/api/user/secrets", json=secret)).status_code == 201
+    await store_limited_secret(api)
     await open_session(page, person)
     await page.goto("/settings/secrets")
 
@@ -71,11 +77,31 @@ async def test_a_secret_that_is_set_again_keeps_its_hosts(
     form = page.get_by_role("dialog")
     await form.get_by_label("Name").fill("CRM_TOKEN")
     await form.get_by_label("Value", exact=True).fill("another secret value")
+    await form.get_by_label("Hosts").fill("a")
+    await form.get_by_label("Hosts").clear()
     await form.get_by_role("button", name="Set secret").click()
 
     await expect(page.get_by_text("The secret “CRM_TOKEN” is set.")).to_be_visible()
     (stored,) = (await api.get("/api/user/secrets")).json()["data"]
-    assert stored["hosts"] == hosts
+    assert stored["hosts"] == HOSTS
+
+
+async def test_an_emptied_list_of_hosts_removes_the_limit_of_the_secret_that_is_replaced(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    await store_limited_secret(api)
+    await open_session(page, person)
+    await page.goto("/settings/secrets")
+
+    await page.get_by_role("button", name="Replace CRM_TOKEN").click()
+    form = page.get_by_role("dialog")
+    await form.get_by_label("Value", exact=True).fill("another secret value")
+    await form.get_by_label("Hosts").clear()
+    await form.get_by_role("button", name="Set secret").click()
+
+    await expect(page.get_by_text("The secret “CRM_TOKEN” is set.")).to_be_visible()
+    (stored,) = (await api.get("/api/user/secrets")).json()["data"]
+    assert stored["hosts"] is None
 
 
 async def test_a_new_password_ends_the_other_sessions(

@@ -75,7 +75,8 @@ async function send(request: Request): Promise<Response> {
   const response = await fetch(request);
   if (response.status !== 403) return response;
   const { code } = await ApiError.from(response.clone());
-  if (code !== "csrf_token_invalid") return response;
+  // Without a token, the session of this tab has ended. The next one can be that of another person.
+  if (code !== "csrf_token_invalid" || csrfToken === null) return response;
   await readSession();
   // If another person has signed in, the token remains the same, and the page loads again.
   if (csrfToken === null || csrfToken === repeated.headers.get(CSRF_HEADER)) return response;

@@ -2,6 +2,7 @@ import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query
 import { api, unwrap } from "./client";
 import { keysQuery } from "./keys";
 import type { Example } from "./pipelines";
+import { startRun } from "./testRuns";
 
 /** Whether the account has neither runs nor pipelines. */
 export const isNewAccountQuery = queryOptions({
@@ -42,15 +43,7 @@ async function pipelineOf(example: Example): Promise<string> {
 export function useRunExample() {
   const queryClient = useQueryClient();
   return useMutation({
-    mutationFn: async (example: Example) => {
-      const pipelineId = await pipelineOf(example);
-      return unwrap(
-        api.POST("/api/pipelines/{pipeline_id}/run", {
-          params: { path: { pipeline_id: pipelineId } },
-          body: { input_data: example.input_data },
-        }),
-      );
-    },
+    mutationFn: async (example: Example) => startRun(await pipelineOf(example), example.input_data),
     onSuccess: () => queryClient.invalidateQueries({ queryKey: ["pipelines"] }),
   });
 }

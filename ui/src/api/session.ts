@@ -51,6 +51,7 @@ export function hasSessionEnded(): boolean {
 /** The session has ended: in another tab, or on the server. */
 export function sessionEnded(): void {
   hasEnded = true;
+  setCsrfToken(null);
   keepTypedBy(null);
 }
 

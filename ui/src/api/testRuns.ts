@@ -23,16 +23,19 @@ export function useRunDraft(pipelineId: string) {
 }
 
 /** Starts the newest version. */
+export function startRun(pipelineId: string, input: Record<string, unknown>) {
+  return unwrap(
+    api.POST("/api/pipelines/{pipeline_id}/run", {
+      // The page of the run shows its progress.
+      params: { path: { pipeline_id: pipelineId }, query: { wait: 0 } },
+      body: { input_data: input },
+    }),
+  );
+}
+
 export function useStartRun(pipelineId: string) {
   return useMutation({
-    mutationFn: (input: Record<string, unknown>) =>
-      unwrap(
-        api.POST("/api/pipelines/{pipeline_id}/run", {
-          // The page of the run shows its progress.
-          params: { path: { pipeline_id: pipelineId }, query: { wait: 0 } },
-          body: { input_data: input },
-        }),
-      ) as Promise<{ id?: string; run_id?: string }>,
+    mutationFn: (input: Record<string, unknown>) => startRun(pipelineId, input),
   });
 }
 

@@ -26,7 +26,7 @@ export function RunDialog({ isOpen, state, pipelineId, onClose }: Props) {
     const input = read();
     if (input === null) return;
     start.mutate(input, {
-      onSuccess: ({ id, run_id }) => void navigate({ href: `/runs/${id ?? run_id}` }),
+      onSuccess: ({ id }) => void navigate({ href: `/runs/${id}` }),
     });
   };
   return (

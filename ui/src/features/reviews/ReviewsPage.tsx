@@ -1,4 +1,5 @@
 import { Button, SegmentedControl } from "@mantine/core";
+import { useCallbackRef } from "@mantine/hooks";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { ChevronLeft, ClipboardCheck } from "lucide-react";
@@ -48,7 +49,7 @@ export function ReviewsPage({ search }: { search: ReviewsSearch }) {
   const isMine = search.show === "mine";
   const rows = isMine ? all.filter((review) => isAssigned(review, email)) : all;
   const chosen = selectedKey(search);
-  const { selected, release } = useShownReview(rows, search, query.isFetching);
+  const { selected, release } = useShownReview(rows, search);
   const open = (key: ReviewKey | null) => {
     if (key === null) release();
     void navigate({ search: searchFor(search, key) });
@@ -62,15 +63,29 @@ export function ReviewsPage({ search }: { search: ReviewsSearch }) {
     { key: "j", label: strings.keys.next, run: () => move(1) },
     { key: "k", label: strings.keys.previous, run: () => move(-1) },
   ]);
-  const onDecided = (key: ReviewKey) => {
+  // The response can arrive after the person has moved or has decided other reviews. `before`: the rows at the decision,
+  // because the list can have been read again without the decided one.
+  const onDecided = useCallbackRef((key: ReviewKey, before: readonly ReviewKey[]) => {
     forget(key);
     setDecided((known) => new Set(known).add(idOf(key)));
-    open(nextOf(rows, key));
-  };
+    if (selected === null || !sameReview(selected, key)) return;
+    open(
+      nextOf(
+        before.filter((row) => !decided.has(idOf(row))),
+        key,
+      ),
+    );
+  });
   const more = () =>
     void query.fetchNextPage().then(({ error, isFetchNextPageError }) => {
       if (isFetchNextPageError) toast.failure(strings.moreFailed, error);
     });
+  const none = (
+    <NoReviews
+      isFiltered={isMine && all.length > 0}
+      onShowAll={() => void navigate({ search: {} })}
+    />
+  );
 
   return (
     <>
@@ -97,24 +112,20 @@ export function ReviewsPage({ search }: { search: ReviewsSearch }) {
           onRetry={() => void query.refetch()}
         />
       )}
-      {query.data && selected === null && !query.hasNextPage && (
-        <NoReviews
-          isFiltered={isMine && all.length > 0}
-          onShowAll={() => void navigate({ search: {} })}
-        />
-      )}
+      {query.data && selected === null && !query.hasNextPage && none}
       {query.data && (selected !== null || query.hasNextPage) && (
-        <div
-          className={classes.inbox}
-          data-chosen={chosen !== null || (selected !== null && rows.length === 0)}
-        >
-          <ReviewList
-            rows={rows}
-            search={search}
-            selected={selected}
-            onMore={query.hasNextPage ? more : null}
-            isLoadingMore={query.isFetchingNextPage}
-          />
+        <div className={classes.inbox} data-chosen={chosen !== null}>
+          {rows.length === 0 && !query.hasNextPage ? (
+            <div className={classes.list}>{none}</div>
+          ) : (
+            <ReviewList
+              rows={rows}
+              search={search}
+              selected={selected}
+              onMore={query.hasNextPage ? more : null}
+              isLoadingMore={query.isFetchingNextPage}
+            />
+          )}
           {selected !== null && (
             <section className={classes.pane} aria-label={strings.selected}>
               <Button
@@ -132,7 +143,7 @@ export function ReviewsPage({ search }: { search: ReviewsSearch }) {
                   reviewKey={selected}
                   draft={draftOf(selected)}
                   onDraft={(draft) => setDraft(selected, draft)}
-                  onDecided={() => onDecided(selected)}
+                  onDecided={() => onDecided(selected, rows)}
                 />
               </Suspense>
             </section>

@@ -5,17 +5,16 @@ import type { ReviewKey } from "@/api/reviews";
 import { type ReviewsSearch, searchFor } from "./search";
 import { useShownReview } from "./useShownReview";
 
-type Props = { rows: ReviewKey[]; search?: ReviewsSearch; isLoading?: boolean };
+type Props = { rows: ReviewKey[]; search?: ReviewsSearch };
 
 const key = (run_id: string): ReviewKey => ({ run_id, step_id: "check", iteration: 1 });
 const OLD = key("old");
 const NEW = key("new");
 
 function show(initialProps: Props) {
-  return renderHook(
-    ({ rows, search = {}, isLoading = false }: Props) => useShownReview(rows, search, isLoading),
-    { initialProps },
-  );
+  return renderHook(({ rows, search = {} }: Props) => useShownReview(rows, search), {
+    initialProps,
+  });
 }
 
 test("a new review does not replace the one that is shown", () => {
@@ -34,15 +33,6 @@ test("a review that somebody else decides stays until the person moves", () => {
   act(() => result.current.release());
 
   expect(result.current.selected).toEqual(OLD);
-});
-
-test("while the list is loaded again, the first review of the earlier list is not kept", () => {
-  const { result, rerender } = show({ rows: [OLD], isLoading: true });
-  expect(result.current.selected).toEqual(OLD);
-
-  rerender({ rows: [NEW] });
-
-  expect(result.current.selected).toEqual(NEW);
 });
 
 test.each<[string, Props]>([

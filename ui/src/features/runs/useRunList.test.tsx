@@ -78,6 +78,17 @@ test("a page that arrives after a change of the filter belongs to the list of it
   expect(namesOf(result.current.query.data)).toEqual(["c", "a"]);
 });
 
+test("a request for more runs of the earlier filter is not shown as one of the new filter", async () => {
+  const { result, rerender } = open(FAILED);
+  await answer(FAILED, pageOf("c", "after c"));
+  act(() => result.current.more.mutate());
+  await waitFor(() => expect(result.current.more.isPending).toBe(true));
+
+  rerender(WAITING);
+
+  await waitFor(() => expect(result.current.more.isPending).toBe(false));
+});
+
 test("while another filter loads, no page is read after the earlier list", async () => {
   const { result, rerender } = open(FAILED);
   await answer(FAILED, pageOf("c", "after c"));

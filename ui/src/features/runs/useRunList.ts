@@ -36,6 +36,7 @@ export function useRunList(filter: RunFilter) {
   const isLoaded = query.isSuccess && !query.isPlaceholderData;
   useEventStream(isLoaded ? url : null, (events) => live.apply(events));
 
-  const more = useMutation({ mutationFn: readMore });
+  // The key resets the state when the filter changes.
+  const more = useMutation({ mutationKey: [url], mutationFn: readMore });
   return { query, more, showWaiting: () => change(showWaiting) };
 }

@@ -27,8 +27,11 @@ export default function SetSecret(props: Props) {
   const errors = set.error ? asApiError(set.error).fieldErrors : {};
   const submit = (event: FormEvent) => {
     event.preventDefault();
+    const hosts = changedHosts?.split(/[\s,]+/).filter(Boolean);
+    // Only the form for a given name shows the hosts that an empty field removes.
+    const none = isFixed ? null : undefined;
     set.mutate(
-      { name, value, ...(changedHosts !== null && { hosts: listed(changedHosts) }) },
+      { name, value, hosts: hosts?.length === 0 ? none : hosts },
       {
         onSuccess: ({ warning }) => {
           toast.success(`The secret “${name}” is set.${warning === null ? "" : ` ${warning}`}`);
@@ -62,7 +65,7 @@ export default function SetSecret(props: Props) {
         />
         <Textarea
           label={strings.secretHosts}
-          description={strings.secretHostsHint}
+          description={strings.secretHostsHint(isFixed)}
           rows={3}
           value={changedHosts ?? givenHosts.join("\n")}
           onChange={(event) => setHosts(event.currentTarget.value)}
@@ -78,10 +81,4 @@ export default function SetSecret(props: Props) {
       </form>
     </Modal>
   );
-}
-
-/** The hosts of a text, or null for every host. */
-function listed(text: string): string[] | null {
-  const hosts = text.split(/[\s,]+/).filter(Boolean);
-  return hosts.length > 0 ? hosts : null;
 }

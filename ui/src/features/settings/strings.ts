@@ -46,11 +46,11 @@ export const strings = {
     "Store keys of providers and other services here, so that they are not in a pipeline.",
   secretName: "Name",
   secretNameHint:
-    "Capital letters, digits and underscores, such as CRM_TOKEN. A stored secret with this name gets the new value, and keeps its hosts if you name none.",
+    "Capital letters, digits and underscores, such as CRM_TOKEN. A stored secret with this name gets the new value.",
   secretValue: "Value",
   secretHosts: "Hosts",
-  secretHostsHint:
-    "One host a line. The secret is sent only to these hosts, such as api.example.com or *.example.com. Empty: to any host.",
+  secretHostsHint: (isNamed: boolean) =>
+    `One host a line. The secret is sent only to these hosts, such as api.example.com or *.example.com. Empty: ${isNamed ? "any host" : "as before, or any host for a new secret"}.`,
   anyHost: "any host",
   missing: "Missing secrets",
   missingText: "Pipelines use these names, but no secret has them. Their runs fail.",
