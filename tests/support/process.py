@@ -27,6 +27,9 @@ def config_file(folder: Path) -> str:
 class Process:
     """One `stepiq` process, started as by a user."""
 
+    program = "stepiq"
+    """As for `ForkedProcess`."""
+
     def __init__(self, log: Path, environment: Mapping[str, str], *arguments: str) -> None:
         self.log = log
         self._environment = {
@@ -44,7 +47,9 @@ class Process:
     async def start(self) -> None:
         """Start the process, and return when it is ready."""
         begin = self.log.stat().st_size if self.log.exists() else 0
-        self._process = ForkedProcess(self._arguments, _ROOT, self._environment, self.log)
+        self._process = ForkedProcess(
+            self._arguments, _ROOT, self._environment, self.log, self.program
+        )
         # A client for each question would load the certificates of the machine each time.
         async with asyncio.timeout(_START_SECONDS), httpx2.AsyncClient() as client:
             while not await self._is_there(begin, client):
@@ -102,6 +107,18 @@ class ServerProcess(Process):
         return False
 
 
+class EarlierServerProcess(ServerProcess):
+    """A server whose clock begins at another time, in ISO 8601."""
+
+    program = "tests.support.at_time"
+
+    def __init__(
+        self, folder: Path, port: int, environment: Mapping[str, str], begins_at: str
+    ) -> None:
+        super().__init__(folder, port, environment)
+        self._arguments = (begins_at, *self._arguments)
+
+
 class WorkerProcess(Process):
     """A worker without an API, next to servers with the same folder."""
 
@@ -115,9 +132,13 @@ class WorkerProcess(Process):
 
 @asynccontextmanager
 async def running_server(
-    folder: Path, port: int, environment: dict[str, str]
+    folder: Path, port: int, environment: dict[str, str], begins_at: str | None = None
 ) -> AsyncIterator[ServerProcess]:
-    server = ServerProcess(folder, port, environment)
+    """A server, whose clock begins at a time in ISO 8601 if it is given."""
+    if begins_at is None:
+        server = ServerProcess(folder, port, environment)
+    else:
+        server = EarlierServerProcess(folder, port, environment, begins_at)
     await server.start()
     try:
         yield server

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import httpx2
 import pytest
@@ -60,17 +61,19 @@ async def test_the_data_of_a_release_is_the_same_and_its_runs_continue(
     release: str, store: str, command: Command, tmp_path: Path, postgres_stores: PostgresStores, provider: RunningFakeProvider
 ):  # fmt: skip
     expected = json.loads((FOLDER / release / "expected.json").read_text())
-    settings = environment(provider)
+    settings, backup = environment(provider), FOLDER / release / "backup.zip"
+    # Now, the review that a run waits for has expired.
+    recorded_at = json.loads(ZipFile(backup).read("manifest.json"))["created_at"]
     target = postgres_stores.create_empty() if store == "postgresql" else ""
     if target:
         settings |= {"STEPIQ_DATABASE_URL": target, "STEPIQ_ALLOW_UNSAFE_STORE": "true"}
     command.environment |= settings
 
-    restored = await command("restore", str(FOLDER / release / "backup.zip"))
+    restored = await command("restore", str(backup))
 
     assert restored.code == 0, restored.err
     async with (
-        running_server(tmp_path, free_port(), settings) as server,
+        running_server(tmp_path, free_port(), settings, recorded_at) as server,
         running_receiver() as receiver,
         httpx2.AsyncClient(base_url=server.url, timeout=30, headers={"X-API-Key": expected["key"]}) as client,
     ):  # fmt: skip
