@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page
 
+from tests.ui.commands import copied, output_of
 from tests.ui.support import Person, open_session
 from tests.ui.team import run_of
-from tests.ui.test_deliveries import copied, output_of
 
 pytestmark = pytest.mark.one_store
 

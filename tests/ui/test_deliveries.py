@@ -1,7 +1,6 @@
 """Deliveries: of a run, of a pipeline, and the page of one with its attempts, with a real receiver of webhooks."""
 
 import asyncio
-import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from tests.support.receiver import Receiver, Reply
+from tests.ui.commands import copied, output_of
 from tests.ui.support import PageProblems, Person, assert_accessible, open_session
 
 pytestmark = pytest.mark.one_store
@@ -60,30 +60,6 @@ async def delivered(api: httpx2.AsyncClient, pipeline_id: str) -> dict[str, Any]
             if delivery["status"] != "pending":
                 return delivery
             # The server, a separate process, does not announce the end of a delivery.
-            await asyncio.sleep(0.05)
-
-
-async def output_of(folder: Path, *command: str, **variables: str) -> str:
-    """The output of a command in a folder."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=folder,
-        env={**os.environ, **variables},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await process.communicate()
-    assert process.returncode == 0, errors.decode()
-    return output.decode().strip()
-
-
-async def copied(page: Page) -> str:
-    """The text of the clipboard, once there is one."""
-    async with asyncio.timeout(30):
-        while True:
-            if text := await page.evaluate("navigator.clipboard.readText()"):
-                return str(text)
-            # The button says "Copied" for a moment only, so it is not waited for.
             await asyncio.sleep(0.05)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
+from stepiq.accounts.authentication import Authenticator
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import members
 from stepiq.accounts.queries import sessions as session_queries
@@ -34,6 +35,16 @@ async def stopped_workspaces(database: Database, user_id: UUID) -> Sequence[UUID
     """The workspaces of a disabled user that have no enabled member."""
     async with database.reading() as session:
         return await members.stopped_workspaces(session, user_id)
+
+
+async def stop(
+    workspace_ids: Sequence[UUID], authenticator: Authenticator, database: Database, engine: Engine
+) -> None:
+    """End what goes on in workspaces in which nothing may start any more: cached credentials, then unfinished runs."""
+    # Also the service keys of former members. Before the runs are cancelled, so that this process starts no others.
+    for workspace_id in workspace_ids:
+        authenticator.forget(workspace_id)
+    await cancel_runs_of(database, engine, workspace_ids)
 
 
 async def cancel_runs_of(database: Database, engine: Engine, workspace_ids: Iterable[UUID]) -> int:

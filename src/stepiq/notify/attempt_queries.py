@@ -16,7 +16,7 @@ _COLUMNS = [column for column in delivery_attempts.c if column.name != "request"
 async def insert(
     session: Session, delivery_id: UUID, attempt: Attempt, request: SentRequest | None
 ) -> None:
-    """Insert an attempt, and delete those that are no longer kept."""
+    """Insert an attempt, and delete all but the last `ATTEMPTS_KEPT`."""
     await session.execute(
         delivery_attempts.insert().values(
             delivery_id=delivery_id, number=attempt.number, at=attempt.at, request=request

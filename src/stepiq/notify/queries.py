@@ -140,7 +140,7 @@ async def begin(
     target: ShownTarget,
     request: SentRequest | None,
 ) -> bool:
-    """Record an attempt before it is sent, and delete those that are no longer kept.
+    """Record an attempt before it is sent, and delete all but the last `ATTEMPTS_KEPT`.
 
     Returns False, without a change, if the claim is lost.
 

@@ -86,10 +86,7 @@ async def update_user(
         tx.after_commit(lambda: doors.authenticator.forget(user_id))
     if body.disabled:
         stopped = await disabling.stopped_workspaces(services.database, user_id)
-        # Before their runs are cancelled, so that this process starts no other runs in them.
-        for workspace_id in stopped:
-            doors.authenticator.forget(workspace_id)
-        await disabling.cancel_runs_of(services.database, services.engine, stopped)
+        await disabling.stop(stopped, doors.authenticator, services.database, services.engine)
     async with services.database.reading() as read:
         return await _detail(read, user_id)
 
@@ -117,10 +114,7 @@ async def delete_user(
         done = await service.delete(tx, user_id, body.data)
         await recorded.deleted(tx, caller, user_id, body.data, done)
         tx.after_commit(lambda: doors.authenticator.forget(user_id))
-    # Also the service keys of former members. Before their runs are cancelled, so that this process starts no others.
-    for workspace_id in done.left:
-        doors.authenticator.forget(workspace_id)
-    await disabling.cancel_runs_of(services.database, services.engine, done.left)
+    await disabling.stop(done.left, doors.authenticator, services.database, services.engine)
     return schemas.DeletedUserView(
         id=user_id,
         data=body.data,

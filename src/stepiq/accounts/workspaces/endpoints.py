@@ -106,10 +106,11 @@ async def delete_workspace(
     """
     async with services.database.transaction() as tx:
         done = await closing.delete(tx, caller, name=body.name)
-    # Also the service keys of former members. Before their runs are cancelled, so that this process starts no others.
-    for concerned in (caller.workspace_id, *done.members):
-        doors.authenticator.forget(concerned)
-    await disabling.cancel_runs_of(services.database, services.engine, [caller.workspace_id])
+    for user_id in done.members:
+        doors.authenticator.forget(user_id)
+    await disabling.stop(
+        [caller.workspace_id], doors.authenticator, services.database, services.engine
+    )
     return schemas.DeletedWorkspaceView(
         id=caller.workspace_id,
         members_removed=len(done.members),

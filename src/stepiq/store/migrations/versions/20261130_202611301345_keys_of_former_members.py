@@ -1,4 +1,4 @@
-"""Revoke the personal keys of people who are no longer members.
+"""Revoke the personal keys of former members.
 
 These keys have expired, because removing a member has revoked the others. They count for the plan until they are
 revoked, and only their owner could do that.
