@@ -2,10 +2,12 @@
 
 import ast
 import importlib
+import json
 import pkgutil
 import re
 import textwrap
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import cache
 
 from reference import syntax
@@ -16,7 +18,10 @@ from stepiq.core.enum_docs import described
 from stepiq.core.errors import StepIQError
 from stepiq.execution.outcomes import FailureCode
 from stepiq.language.cron import CronInvalid, TimezoneUnknown
+from stepiq.language.loading import load
 from stepiq.language.names import NEVER_PRESENT
+from stepiq.language.source import SourceFormat
+from stepiq.pipelines.errors import DefinitionInvalid
 from stepiq.providers.registry import ModelUnknown
 from stepiq.server.docs.errors import advice_by_section, errors_by_code, every_error, meaning_of
 from stepiq.web.problems import status_of
@@ -26,6 +31,12 @@ _KINDS = ("NotFound", "Conflict", "Invalid", "Malformed", "Unauthenticated", "Fo
 # The language and the registry raise these. They become an issue or a failure before a user sees them.
 _TURNED = frozenset({"template_error", "model_unusable", "provider_not_configured"})
 
+_DEFINITION = """\
+name: Ticket
+steps:
+  - id: ask
+    promt: Hello
+"""
 _INTRODUCTION = """\
 # Errors
 
@@ -39,10 +50,10 @@ The API returns errors as `application/problem+json`:
   "type": "/docs/errors#invalid_definition",
   "title": "Unprocessable Content",
   "status": 422,
-  "detail": "The definition has an error. steps[0].promt: `promt` is not a field here. Did you mean `prompt`? (line 4, column 5)",
+  "detail": "{detail}",
   "code": "invalid_definition",
   "request_id": "0192f0c1-7c1f-7a52-9a5b-0c5f6f0f8f5e",
-  "errors": [{"path": "steps[0].promt", "code": "unknown_field", "message": "…", "line": 4, "column": 5}]
+  "errors": [{errors}]
 }
 ```
 
@@ -69,7 +80,7 @@ def page() -> str:
     _compare("issues", advice["issues"], issues)
     return "\n".join(
         [
-            _INTRODUCTION,
+            _introduction(),
             _kinds(),
             "## API errors\n",
             *_entries(codes, advice["api"]),
@@ -86,6 +97,14 @@ def page() -> str:
             *_entries(codes, advice["operator"], with_status=False),
         ]
     )
+
+
+def _introduction() -> str:
+    """The beginning of the page, with the error of a real definition."""
+    errors = load(_DEFINITION, SourceFormat.YAML).errors
+    shown = json.dumps({**asdict(errors[0]), "message": "…"}, ensure_ascii=False)
+    detail = DefinitionInvalid(errors).message
+    return _INTRODUCTION.replace("{detail}", detail).replace("{errors}", shown)
 
 
 def _compare(section: str, explained: dict[str, str], found: dict[str, str] | set[str]) -> None:

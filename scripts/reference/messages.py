@@ -79,7 +79,8 @@ _INTRODUCTION = """\
 To find a message, search this page for some of its words. Names in braces, such as `{name}`, stand for values that
 vary. `[step/steps]` stands for one of the two.
 
-[Errors](../errors.md) says what to do about each code. A message without a code is part of another message, or is only
+[Errors](../errors.md) says what to do about each code of the server, and [the Python library](../client.md#errors) what
+its own codes mean. A message without a code is part of another message, or is only
 information. Programs must compare codes: the text of a message can change with any version.
 """
 _LOG = """\

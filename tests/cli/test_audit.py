@@ -64,8 +64,8 @@ class TestVerify:
         found = cli("audit", "verify")
 
         assert found.code == 0
-        assert f"workspace {workspace_id}: 3 entries, no fault. Head: 3:" in found.out
-        assert "server: 1 entry, no fault. Head: 1:" in found.out
+        assert f"workspace {workspace_id}: 3 entries, no errors. Head: 3:" in found.out
+        assert "server: 1 entry, no errors. Head: 1:" in found.out
 
     def test_an_earlier_head_must_be_part_of_the_log(self, cli, workspace_id):
         chosen = ("audit", "verify", "--workspace", str(workspace_id))
@@ -86,7 +86,7 @@ class TestVerify:
 
         assert found.code == 1
         assert f"workspace {workspace_id}: entry 2 was changed, replaced or moved." in found.out
-        assert "server: 1 entry, no fault." in found.out
+        assert "server: 1 entry, no errors." in found.out
 
     @pytest.mark.both_stores
     def test_a_removed_entry(self, cli, workspace_id):

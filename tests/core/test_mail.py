@@ -12,7 +12,7 @@ from stepiq.core import settings
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
 from tests.support.mail import certificate, kept, mail_server
 
-OPERATORS = "The email of this server does not work at the moment. Its operator finds the reason in the log."
+OPERATORS = "The email of this server does not work at the moment. The operator can find the reason in the log."
 HELLO = MailMessage("ada@example.com", "Hello", "Good morning, Ada.\n")
 PASSWORD = "p@ss/word?%"
 QUOTED = "p%40ss%2Fword%3F%25"

@@ -12,6 +12,7 @@ import typer
 from stepiq.accounts.audit.actions import Action, ActorKind
 from stepiq.cli.command_line import ServerCommand
 from stepiq.cli.main import app as command_line
+from stepiq.client import errors as client_errors
 from stepiq.core.config_file import CONFIG_FILE_TABLES, EndpointSettings
 from stepiq.core.enum_docs import described
 from stepiq.core.metrics import REGISTRY
@@ -41,6 +42,16 @@ DEVELOPER_VARIABLES = {
 DEVELOPER_PAGES = {"CONTRIBUTING.md", "releasing.md"}
 """Variables of scripts and tests, which the server does not read."""
 OPENAPI: Any = json.loads(read("openapi.json"))
+
+
+def _has_own_code(value: object) -> bool:
+    """Whether a value is a class of client errors that do not come from the server."""
+    is_error = isinstance(value, type) and issubclass(value, client_errors.ClientError)
+    return (
+        is_error
+        and not issubclass(value, client_errors.ApiError)
+        and value is not client_errors.ClientError
+    )
 
 
 class TestGenerated:
@@ -88,6 +99,11 @@ class TestMetrics:
 
         assert set(mentioned) <= set(rows)
 
+    @pytest.mark.parametrize("variable", sorted(CLIENT_VARIABLES))
+    def test_those_of_programs_have_a_row_in_their_guide(self, variable):
+        row = f"| `{variable}` |"
+        assert row in read("docs/client.md") or row in read("docs/terminal.md")
+
 
 class TestErrors:
     def test_each_that_a_route_answers_is_where_its_type_points(self):
@@ -100,6 +116,12 @@ class TestErrors:
     @pytest.mark.parametrize("code", sorted(FailureCode))
     def test_so_is_each_that_a_run_fails_with(self, code):
         assert code in anchors(read("docs/errors.md"))
+
+    @pytest.mark.parametrize(
+        "error", [each for each in vars(client_errors).values() if _has_own_code(each)]
+    )
+    def test_so_is_each_of_the_client_in_its_guide(self, error):
+        assert f"| `{error.__name__}` | `{error.code}` |" in read("docs/client.md")
 
     @pytest.mark.parametrize("code", ["not_utf8", "pipeline_missing", "retry_invalid", "setting"])
     def test_so_is_each_of_an_issue_in_whichever_package_it_is_created(self, code):

@@ -221,7 +221,7 @@ class TestModels:
 
         assert refusal(ended) == (
             f"Step `ask`, `model`: Model `{LOCAL}` cannot be called. The secret `TOKEN` can only be sent to its "
-            "`hosts`, and the local model is none of them. Use a model of a provider in `hosts`, or store the secret "
+            "`hosts`, which do not include the local model. Use a model of a provider in `hosts`, or store the secret "
             "again without `hosts`."
         )
 

@@ -121,6 +121,12 @@ class TestList:
         assert await self.found(owner, "tag=important") == []
         assert await self.found(owner, "tag=very%20%20important") == []
 
+    async def test_blanks_around_a_tag_do_not_count(self, owner, account, make):
+        pipeline = await make.pipeline(account, tags=["urgent"])
+        run = str(await make.run(account, pipeline, status=RunStatus.COMPLETED))
+
+        assert await self.found(owner, "tag=%20urgent%20") == [run]
+
     async def test_a_version_needs_its_pipeline(self, owner):
         response = await owner.get("/api/runs?version=1")
 

@@ -46,7 +46,7 @@ class MakeTwoFactor:
     database: Database
 
     async def two_factor(self, account: Account, *, keys: Keyring | None = None) -> Phone:
-        """Turn two-factor sign-in on. Only a server with the same `keys` can check codes of the app."""
+        """Turn two-factor sign-in on. Only a server with the same `keys` can check codes from the app."""
         async with self.database.transaction() as session:
             opened = await accounts.open_session(session, account.id)
             caller = actor(account, session_id=opened.session_id)

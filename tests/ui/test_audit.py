@@ -86,7 +86,7 @@ async def test_the_chain_is_checked_and_the_log_exported(
     await expect(page.get_by_role("table", name="Audit log")).to_be_visible()
 
     await page.get_by_role("button", name="Check the chain").click()
-    await expect(page.get_by_text("The chain has no fault")).to_be_visible()
+    await expect(page.get_by_text("The chain has no errors")).to_be_visible()
     await assert_accessible_in_both_themes(page)
 
     async with page.expect_download() as download:
@@ -109,7 +109,7 @@ async def test_an_administrator_sees_all_workspaces(
     table = page.get_by_role("table", name="Audit log")
     await expect(table).to_contain_text(person.email)
     await page.get_by_role("button", name="Check the server's chain").click()
-    await expect(page.get_by_text("The chain has no fault")).to_be_visible()
+    await expect(page.get_by_text("The chain has no errors")).to_be_visible()
     await assert_accessible(page)
     async with page.expect_download() as download:
         await page.get_by_role("button", name="Export CSV").click()

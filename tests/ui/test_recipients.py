@@ -130,7 +130,9 @@ async def test_a_link_that_is_too_old_to_confirm_can_refuse(
 
     await visitor.goto(f"/confirm-recipient#token={old}")
     await visitor.get_by_role("button", name="Yes, send them").click()
-    await expect(visitor.get_by_role("alert")).to_contain_text("This link could confirm until")
+    await expect(visitor.get_by_role("alert")).to_contain_text(
+        "You could confirm with this link until"
+    )
     await visitor.get_by_role("button", name="No, and never ask me again").click()
 
     await expect(visitor.get_by_role("status")).to_contain_text(f"Done. {bob} gets no more emails")

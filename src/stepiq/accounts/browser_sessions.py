@@ -74,13 +74,14 @@ async def read_session(
     )
 
 
-@router.delete(PATH, status_code=204, responses=problems(SessionRequired))
+@router.delete(PATH, responses=problems(SessionRequired))
 async def end_session(
     request: Request, response: Response, caller: Person, tx: Tx, doors: DoorsDep
-) -> None:
+) -> schemas.SessionsEnded:
     """Log out: end the caller's session, and remove its cookie."""
     ended = await sessions.end(tx, caller, everywhere=False)
     await recorded.signed_out(tx, caller, ended=len(ended), everywhere=False)
     tx.after_commit(lambda: doors.authenticator.forget(caller.user_id))
     if doors.cookies.value_of(request) is not None:
         doors.cookies.clear(response)
+    return schemas.SessionsEnded(sessions_ended=len(ended))

@@ -26,7 +26,7 @@ from stepiq.store.database import Database
 _FAULTS = {
     Fault.CHANGED: "entry {at} was changed, replaced or moved",
     Fault.MISSING: "entry {at} is missing",
-    Fault.REPEATED: "two entries have place {at}",
+    Fault.REPEATED: "two entries have position {at}",
     Fault.TRUNCATED: "the last entries are missing, from {at}",
     Fault.UNEXPECTED_HEAD: "entry {at} is missing, or is not the expected one",
     Fault.HEAD_DELETED: "entry {at} was deleted because of its age, so the expected head cannot be checked",
@@ -156,7 +156,7 @@ def _show(found: ChainCheck, expected: Head | None) -> bool:
     if found.fault is None:
         head = found.head or expected
         entries = "1 entry" if found.entries == 1 else f"{found.entries:,} entries"
-        print_text(f"{log}: {entries}, no fault.{waiting} Head: {head or 'none'}")
+        print_text(f"{log}: {entries}, no errors.{waiting} Head: {head or 'none'}")
         return True
     print_text(f"{log}: {_FAULTS[found.fault].format(at=found.fault_at)}.", color="red")
     return False

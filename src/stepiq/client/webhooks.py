@@ -138,7 +138,9 @@ def unwrap(
     # Every secret is compared, so that the time does not show which one fits.
     fits = [hmac.compare_digest(_signature(each, signed), str(signature)) for each in secrets]
     if not any(fits):
-        raise WebhookInvalidError("The signature does not fit: another secret, or a changed body.")
+        raise WebhookInvalidError(
+            "The signature does not match: the secret is different, or the body was changed."
+        )
     if abs(time.time() - int(str(timestamp))) > tolerance:
         raise WebhookInvalidError(f"The signature is more than {tolerance:g} seconds old or ahead.")
     return _event(body, found.get("webhook-id"))

@@ -83,7 +83,7 @@ class MailUnsent(Unavailable):
         With `has_link`, also without the mail server's text, as in `confidential_reason`, which belongs into the log.
         """
         if self._refusal is None:
-            return "The email of this server does not work at the moment. Its operator finds the reason in the log."
+            return "The email of this server does not work at the moment. The operator can find the reason in the log."
         return self.confidential_reason if has_link and self.reply is not None else self._refusal
 
 

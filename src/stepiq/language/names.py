@@ -243,7 +243,7 @@ def _refuse_step(step_id: str, layout: Layout, reader: _Reader) -> Finding:
     around = [] if here is None else [here, *layout.around(here)]
     beside = next((each for each in around if each.sequence is node.sequence), None)
     if step_id == reader.step_id:
-        reason = "is this step, so it has no output yet"
+        reason = "cannot read its own output"
     elif beside is not None and node.position < beside.position:
         reason = "never runs before this one, because no path leads from it to this step. Change a `goto`, or use another step"
     elif container is None or (here is not None and here.sequence is node.sequence):

@@ -75,8 +75,8 @@ class RecipientLinkExpired(Invalid):
 
     def __init__(self, expired_at: datetime) -> None:
         super().__init__(
-            f"This link could confirm until {clock.readable(expired_at)}. You get another link when someone wants to send you the "
-            "next email. This link can still refuse emails."
+            f"You could confirm with this link until {clock.readable(expired_at)}. You get another link when someone wants to send you the "
+            "next email. You can still refuse emails with this link."
         )
 
 

@@ -104,7 +104,7 @@ class StrictModel(BaseModel):
         sent = cast(dict[str, Any], data)
         for other, name in cls.other_names.items():
             if other in sent and name in sent:
-                raise ValueError(f"`{other}` is another name of `{name}`. Send only one of them")
+                raise ValueError(f"`{other}` is another name for `{name}`. Send only one of them")
         _sent_names.set({name: other for other, name in cls.other_names.items() if other in sent})
         return {cls.other_names.get(name, name): value for name, value in sent.items()}
 

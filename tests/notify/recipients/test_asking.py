@@ -54,7 +54,8 @@ class TestAsk:
         assert "Hello" not in mail.get_content()
         assert (delivery["status"], delivery["attempts"]) == ("failed", [])
         assert (
-            f"{BOB} has not confirmed that they want emails of this workspace." in delivery["error"]
+            f"{BOB} has not confirmed that they want emails from this workspace."
+            in delivery["error"]
         )
         assert "sends this email if they confirm by" in delivery["error"]
 
@@ -146,7 +147,7 @@ class TestAsk:
         box.judge = None
         await send(sender)
 
-        assert "the email that asks them was not sent" in held["error"]
+        assert "the email that asks for this was not sent" in held["error"]
         assert seen == [token_of(mail) for mail in box.taken]
 
     @pytest.mark.one_store
@@ -187,7 +188,7 @@ class TestAsk:
         third = await send(sender)
 
         assert "Check the address." in first["error"]
-        assert "The email that asks them has not been sent yet." in second["error"]
+        assert "The email that asks for this has not been sent yet." in second["error"]
         assert "stepIQ asked them by email on" in third["error"]
         assert len(box.taken) == 1
 
@@ -210,7 +211,7 @@ class TestAsk:
         clock.advance(timedelta(minutes=5))
         later = await send(sender)
 
-        assert "The email that asks them has not been sent yet." in early["error"]
+        assert "The email that asks for this has not been sent yet." in early["error"]
         assert "stepIQ asked them by email on" in later["error"]
         assert len(box.taken) == 1
 

@@ -168,7 +168,7 @@ class TestUnsent:
         made = await invite(stranger)
 
         assert made["unsent_reason"] == (
-            "The email of this server does not work at the moment. Its operator finds the reason in the log."
+            "The email of this server does not work at the moment. The operator can find the reason in the log."
         )
         assert "rejected the sender; see STEPIQ_MAIL_FROM: 553 not yours" in capsys.readouterr().out
 

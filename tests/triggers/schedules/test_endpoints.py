@@ -77,7 +77,7 @@ class TestCreate:
 
         assert response.status_code == 422
         assert [issue["message"] for issue in response.json()["errors"]] == [
-            "`cron` is another name of `cron_expression`. Send only one of them."
+            "`cron` is another name for `cron_expression`. Send only one of them."
         ]
 
     @pytest.mark.parametrize(

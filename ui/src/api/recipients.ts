@@ -7,7 +7,7 @@ export type Recipient = components["schemas"]["ListedRecipient"];
 
 const PAGE = 50;
 
-/** Addresses that must confirm that they want the emails of this workspace. */
+/** Addresses that must confirm that they want the emails from this workspace. */
 export const recipientsQuery = infiniteQueryOptions({
   queryKey: ["recipients"],
   initialPageParam: undefined as string | undefined,

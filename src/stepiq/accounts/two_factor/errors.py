@@ -32,7 +32,7 @@ class CodeWrong(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "The code is wrong or was used before. Enter the code that the app shows now, or a recovery code. If codes of the app "
+            "The code is wrong or was used before. Enter the code that the app shows now, or a recovery code. If codes from the app "
             "are refused again, check the clock of the device."
         )
 

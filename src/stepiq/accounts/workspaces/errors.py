@@ -81,7 +81,7 @@ class WorkspaceNameWrong(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "The name is not that of this workspace. GET /api/workspace returns the name of the workspace that the request is for."
+            "The name does not match this workspace. GET /api/workspace returns the name of the workspace that the request is for."
         )
 
 
@@ -97,13 +97,13 @@ class TooManyWorkspaces(Conflict):
 
 
 class TooManyNewWorkspaces(Conflict):
-    """The account has created as many workspaces in 30 days as one account can. Deleted ones count."""
+    """The account has created as many workspaces in 30 days as one account can. Deleted workspaces count, too."""
 
     code = "too_many_new_workspaces"
 
     def __init__(self, limit: int, days: int, again_at: datetime) -> None:
         super().__init__(
-            f"Your account has created {limit} workspaces in the last {days} days, which is the maximum. Deleted ones count. You can "
+            f"Your account has created {limit} workspaces in the last {days} days, which is the maximum. Deleted workspaces count, too. You can "
             f"create the next one at {clock.iso(again_at)}. Until then, use one that you own, or ask an administrator of the server to "
             "create another."
         )

@@ -190,12 +190,12 @@ class HttpConnection(asyncio.Protocol):
                 data += chunk
                 left -= len(chunk)
                 if left < 0:
-                    raise httpx2.LocalProtocolError("The body is longer than its length.")
+                    raise httpx2.LocalProtocolError("The body is longer than its Content-Length.")
             self._transport.write(data)
             data = b""
             await self._drain(seconds)
         if left:
-            raise httpx2.LocalProtocolError("The body is shorter than its length.")
+            raise httpx2.LocalProtocolError("The body is shorter than its Content-Length.")
         data += b"0\r\n\r\n" if left is None else b""
         if self._response is not None:
             if data:
@@ -291,7 +291,7 @@ class HttpConnection(asyncio.Protocol):
             return
         status_code = self._parser.get_status_code()
         if status_code == 101:
-            self._fail(httpx2.RemoteProtocolError("The server changes to another protocol."))
+            self._fail(httpx2.RemoteProtocolError("The server switched to another protocol."))
             return
         if status_code < 200:
             # An interim response. The real one follows.

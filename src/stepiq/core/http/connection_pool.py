@@ -117,7 +117,7 @@ class PooledTransport(httpx2.AsyncBaseTransport):
                     connected.close()
                     raise
         except TimeoutError:
-            raise httpx2.ConnectTimeout("There was no connection in time.") from None
+            raise httpx2.ConnectTimeout("No connection became free in time.") from None
         except OSError as error:
             raise httpx2.ConnectError(str(error)) from error
         self._open.add(connection)

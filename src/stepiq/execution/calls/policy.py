@@ -11,7 +11,7 @@ from stepiq.execution.outcomes import Failed, FailureCode
 from stepiq.providers.registry import ModelUnusable, ResolvedModel, SecretNotForModel
 
 _NO_HOST = (
-    "The secret `{secret}` can only be sent to its `hosts`, and the local model is none of them. Use a model of a "
+    "The secret `{secret}` can only be sent to its `hosts`, which do not include the local model. Use a model of a "
     "provider in `hosts`, or store the secret again without `hosts`."
 )
 

@@ -146,7 +146,7 @@ class Recipients:
             return _held(found)
         until = _until(found)
         return Hold(
-            f"{email} has not confirmed that they want emails of this workspace. The email that asks them has not been sent "
+            f"{email} has not confirmed that they want emails from this workspace. The email that asks for this has not been sent "
             f"yet. stepIQ sends this email if they confirm by {until}. To ask them again, redeliver this email after "
             f"{clock.readable(found.retry_at)}.",
             found.id,
@@ -160,12 +160,12 @@ class Recipients:
         most = WORKSPACE_ASKS_A_DAY
         if await queries.asked_by(session, workspace_id, now - _DAY, most + 1) > most:
             raise _NotAsked(
-                f"{email} has not confirmed that they want emails of this workspace. stepIQ did not ask them, because the workspace "
+                f"{email} has not confirmed that they want emails from this workspace. stepIQ did not ask them, because the workspace "
                 f"has asked {most} recipients within 24 hours, which is the maximum. Redeliver the email tomorrow."
             )
         if not await mailboxes.count(session, email, now):
             raise _NotAsked(
-                f"{email} has not confirmed that they want emails of this workspace. stepIQ did not ask them, because it has asked "
+                f"{email} has not confirmed that they want emails from this workspace. stepIQ did not ask them, because it has asked "
                 f"or invited them {ASKED_A_DAY} times today, which is the maximum. Redeliver the email tomorrow."
             )
 
@@ -196,7 +196,7 @@ class Recipients:
         if retry_at is not None:
             advice = f"Check the address. To try again, redeliver this email after {clock.readable(retry_at)}."
         return Hold(
-            f"{asked.email} must confirm first, but the email that asks them was not sent. {reason} {advice}",
+            f"{asked.email} must confirm first, but the email that asks for this was not sent. {reason} {advice}",
             asked.id,
         )
 
@@ -279,7 +279,7 @@ def _refused(email: str) -> str:
 def _held(recipient: Recipient) -> Hold:
     until = _until(recipient)
     return Hold(
-        f"{recipient.email} has not confirmed that they want emails of this workspace. stepIQ asked them by email on "
+        f"{recipient.email} has not confirmed that they want emails from this workspace. stepIQ asked them by email on "
         f"{clock.readable(recipient.sent_at or recipient.asked_at)}, and sends this email if they confirm by {until}.",
         recipient.id,
     )

@@ -79,7 +79,7 @@ const kinds: Record<ActorKind, string> = {
 const faults: Record<AuditFault, (place: number) => string> = {
   changed: (place) => `Entry ${place} was changed, replaced or moved.`,
   missing: (place) => `Entry ${place} is missing.`,
-  repeated: (place) => `Two entries have place ${place}.`,
+  repeated: (place) => `Two entries have position ${place}.`,
   truncated: (place) => `The last entries are missing, from ${place}.`,
   unexpected_head: (place) => `Entry ${place} is missing, or is not the expected one.`,
   head_deleted: (place) => `Entry ${place} was deleted because of its age.`,
@@ -103,7 +103,7 @@ export const strings = {
   workspace: "Workspace",
   serverLog: "Server",
   key: "Key",
-  place: "Place in the chain",
+  place: "Position in the chain",
   waiting: "Waits for the chain",
   hash: "Hash",
   field: "Field",
@@ -120,7 +120,7 @@ export const strings = {
   emptyFiltered: "No entry matches the filters",
   verify: "Check the chain",
   verifyServer: "Check the server's chain",
-  intact: "The chain has no fault",
+  intact: "The chain has no errors",
   broken: "The chain is not intact",
   checked: (entries: number, deleted: number) =>
     `${formatNumber(entries)} entries checked.` +

@@ -182,10 +182,10 @@ class AsyncAuthOperations(AsyncResource):
         )
         return await self._transport.fetch(BrowserSession, request)
 
-    async def end_session(self) -> None:
+    async def end_session(self) -> SessionsEnded:
         """Log out: end the caller's session, and remove its cookie."""
         request = ApiRequest("DELETE", "/api/session")
-        await self._transport.send(request)
+        return await self._transport.fetch(SessionsEnded, request)
 
     async def list_providers(self) -> IdentityProviders:
         """The identity providers that people can sign in with."""

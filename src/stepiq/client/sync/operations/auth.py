@@ -182,10 +182,10 @@ class AuthOperations(Resource):
         )
         return self._transport.fetch(BrowserSession, request)
 
-    def end_session(self) -> None:
+    def end_session(self) -> SessionsEnded:
         """Log out: end the caller's session, and remove its cookie."""
         request = ApiRequest("DELETE", "/api/session")
-        self._transport.send(request)
+        return self._transport.fetch(SessionsEnded, request)
 
     def list_providers(self) -> IdentityProviders:
         """The identity providers that people can sign in with."""
