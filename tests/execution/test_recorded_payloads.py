@@ -127,7 +127,7 @@ class TestLargePayloads:
             pytest.param("é".encode() * 2**19, id="no ASCII"),
         ],
     )
-    async def test_they_hold_the_event_loop_for_less_than_20_ms(self, body: bytes):
+    async def test_they_hold_the_event_loop_for_a_few_milliseconds(self, body: bytes):
         request = CallHttp("POST", "http://a/", {}, body, timedelta(seconds=9), 2**20)
         masker = Masker({})
         longest = 0.0
@@ -139,13 +139,20 @@ class TestLargePayloads:
                 await asyncio.sleep(0)
                 longest = max(longest, time.thread_time() - began)
 
+        async def measured() -> float:
+            nonlocal longest
+            longest = 0.0
+            await payloads.of_request(request, masker, (), {})
+            return longest
+
         watching = asyncio.create_task(watch())
         await asyncio.sleep(0)
-        text, request_hash = await payloads.of_request(request, masker, (), {})
+        # CPU time of the event loop's thread. Other processes slow it down, too, but rarely three times.
+        quickest = min([await measured() for _ in range(3)])
         watching.cancel()
+        text, request_hash = await payloads.of_request(request, masker, (), {})
 
-        # CPU time of the event loop's thread, which does not depend on the load of the machine.
-        assert longest < 0.005
+        assert quickest < 0.005
         assert json.read_trusted(text) == request.described()
         assert len(request_hash) == 64
 

@@ -433,7 +433,10 @@ class TestStop:
             assert await world.engine._tickets.holders(session) == set()
 
     async def test_it_returns_a_ticket_that_it_claimed_and_does_not_execute(
-        self, world: World, lost_claims: list[str]
+        # Before the world, whose worker claims at once.
+        self,
+        lost_claims: list[str],
+        world: World,
     ):
         run_id, _ = await world.start(await world.pipeline(TRANSFORM))
         while not lost_claims:  # noqa: ASYNC110 - the library tells nobody
