@@ -156,7 +156,7 @@ async def start_run(
             )
             run = prepared.run
             await recorded.started(tx, caller, run)
-            accepted = await own_tx.answer(schemas.run_view(run), 202)
+            accepted = await own_tx.answer(schemas.run_view(run), 202, is_limited=False)
             await service.accept(tx, prepared, engine=services.engine)
             run_id, version = run.id, run.pipeline_version
     except Replayed as replayed:
@@ -431,7 +431,8 @@ async def retry_run(
             examined=examined,
         )
         await recorded.retried(tx, caller, prepared.run, start=wanted.start)
-        accepted = await own_tx.answer(schemas.view_for(caller, prepared.run), 202)
+        view = schemas.view_for(caller, prepared.run)
+        accepted = await own_tx.answer(view, 202, is_limited=False)
         await service.accept(tx, prepared, engine=services.engine)
     return accepted
 

@@ -95,25 +95,24 @@ async def decide_review(
     The reviewer is the email address of the caller's account, also with a personal API key, or the name of the service key. A viewer can decide reviews that
     name their address as an assignee.
     """
-    async with own_tx.held():
-        async with own_tx() as tx:
-            await service.decide(
-                tx,
-                caller,
-                run_id,
-                step_id,
-                body.answer,
-                engine=services.engine,
-                iteration=body.iteration,
-            )
-            # What a repetition of the request gets until the run is read.
-            decided = await own_tx.answer(brief(await runs.get(tx, caller, run_id)), 200)
-        try:
-            run = await runs.read(services.database, caller, run_id)
-        except (StoreUnavailable, RunNotFound):
-            # The decision is saved. The run may have been deleted since.
-            return decided
-        return await own_tx.replace(await answers.detail_for(caller, run))
+    async with own_tx() as tx:
+        await service.decide(
+            tx,
+            caller,
+            run_id,
+            step_id,
+            body.answer,
+            engine=services.engine,
+            iteration=body.iteration,
+        )
+        # What a repetition of the request gets: the steps of a run can be large.
+        decided = await own_tx.answer(brief(await runs.get(tx, caller, run_id)), 200)
+    try:
+        run = await runs.read(services.database, caller, run_id)
+    except (StoreUnavailable, RunNotFound):
+        # The decision is saved. The run may have been deleted since.
+        return decided
+    return await answers.detail_for(caller, run)
 
 
 @public.post("/reviews/open", responses=problems(ReviewLinkInvalid, ReviewClosed, TooManyAttempts))

@@ -34,7 +34,7 @@ from stepiq.web.bodies import Instant
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import MAX_LIMIT, Page, PageQuery
 from stepiq.web.problems import problems
-from stepiq.web.transactions import OwnTx, Read, Tx
+from stepiq.web.transactions import OwnTx, Read, RepeatableTx, Tx
 
 router = new_router("Schedules")
 
@@ -246,7 +246,7 @@ async def delete_schedule(caller: Writer, tx: Tx, schedule_id: UUID) -> schemas.
     responses=problems(ScheduleNotFound, PlanCronDisabled, ScopeMissing),
 )
 async def enable_schedule(
-    caller: Writer, services: BillingServicesDep, tx: Tx, schedule_id: UUID
+    caller: Writer, services: BillingServicesDep, tx: RepeatableTx, schedule_id: UUID
 ) -> schemas.ScheduleView:
     """Enable a schedule from its next time on. Ticks missed while it was disabled are not made up for."""
     return await _patch(tx, caller, services, schedule_id, schemas.SchedulePatch(enabled=True))
@@ -254,7 +254,7 @@ async def enable_schedule(
 
 @router.post("/schedules/{schedule_id}/disable", responses=problems(ScheduleNotFound, ScopeMissing))
 async def disable_schedule(
-    caller: Writer, services: BillingServicesDep, tx: Tx, schedule_id: UUID
+    caller: Writer, services: BillingServicesDep, tx: RepeatableTx, schedule_id: UUID
 ) -> schemas.ScheduleView:
     """Disable a schedule. Its active runs continue."""
     return await _patch(tx, caller, services, schedule_id, schemas.SchedulePatch(enabled=False))
@@ -292,7 +292,7 @@ async def run_schedule_now(
             plan=_plan(services, caller),
             examined=examined,
         )
-        return await own_tx.answer(view_for(caller, run), 202)
+        return await own_tx.answer(view_for(caller, run), 202, is_limited=False)
 
 
 @router.get("/schedules/{schedule_id}/ticks", responses=problems(ScheduleNotFound, ScopeMissing))
