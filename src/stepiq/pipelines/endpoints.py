@@ -143,10 +143,12 @@ async def list_pipelines(
         tag=tag,
         q=q,
         before=page.before,
-        limit=page.fetch,
+        limit=page.limit,
         with_definition=include_definition,
     )
-    rows = await queries.page(read, statement)
+    if include_definition:
+        page = page.fitting(await queries.sizes(read, statement))
+    rows = await queries.page(read, statement.limit(page.fetch))
     stats: dict[UUID, PipelineStats] = {}
     if include is not None:
         listed = [row.id for row in rows[: page.limit]]

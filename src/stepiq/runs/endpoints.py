@@ -258,6 +258,8 @@ async def list_runs(
     found = await list_queries.page_ids(
         read, workspace_id, wanted, before=page.before, limit=page.fetch
     )
+    if include_data:
+        page = page.fitting(await list_queries.sizes(read, found.ids[: page.limit]))
     listed = await list_queries.page(
         read, workspace_id, found.ids[: page.limit], with_data=include_data
     )

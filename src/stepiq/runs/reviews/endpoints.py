@@ -12,7 +12,7 @@ from stepiq.accounts.link_door import LinkDoor
 from stepiq.runs import answers
 from stepiq.runs import service as runs
 from stepiq.runs.errors import RunNotFound
-from stepiq.runs.reviews import schemas, service
+from stepiq.runs.reviews import queries, schemas, service
 from stepiq.runs.reviews.errors import (
     ReviewClosed,
     ReviewLinkInvalid,
@@ -45,7 +45,9 @@ StepPath = Annotated[str, Path(max_length=64, description="Id of the `human_revi
 @router.get("/reviews", responses=problems(ScopeMissing))
 async def list_reviews(caller: Reader, read: Read, page: PageQuery) -> Page[schemas.ReviewView]:
     """Open reviews of the workspace, newest first."""
-    found = await service.page(read, caller, before=page.before, limit=page.fetch)
+    statement = queries.page_statement(caller.workspace_id, before=page.before, limit=page.limit)
+    page = page.fitting(await queries.sizes(read, statement))
+    found = await queries.page(read, statement.limit(page.fetch))
     return page.page(found, schemas.ReviewView.model_validate, lambda review: review.id)
 
 

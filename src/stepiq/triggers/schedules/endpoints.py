@@ -60,14 +60,15 @@ async def list_all_schedules(
     ] = None,
 ) -> Page[schemas.ListedScheduleView]:
     """Schedules of all pipelines, newest first."""
-    rows = await queries.page_of_workspace(
-        read,
+    statement = queries.page_statement(
         caller.workspace_id,
         pipeline_id=pipeline_id,
         enabled=enabled,
         before=page.before,
-        limit=page.fetch,
+        limit=page.limit,
     )
+    page = page.fitting(await queries.sizes(read, statement))
+    rows = await queries.page(read, statement.limit(page.fetch))
     return page.page(rows, schemas.ListedScheduleView.model_validate, lambda row: row.id)
 
 
@@ -138,9 +139,15 @@ async def list_schedules(
 ) -> Page[schemas.ScheduleView]:
     """Schedules of a pipeline, newest first."""
     await pipelines.get(read, caller, pipeline_id)
-    rows = await queries.page(
-        read, caller.workspace_id, pipeline_id, before=page.before, limit=page.fetch
+    statement = queries.page_statement(
+        caller.workspace_id,
+        pipeline_id=pipeline_id,
+        enabled=None,
+        before=page.before,
+        limit=page.limit,
     )
+    page = page.fitting(await queries.sizes(read, statement))
+    rows = await queries.page(read, statement.limit(page.fetch))
     return page.page(rows, schemas.ScheduleView.model_validate, lambda row: row.id)
 
 
