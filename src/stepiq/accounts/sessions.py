@@ -236,8 +236,8 @@ async def check_reset(session: Session, token: str) -> None:
 async def reset_password(session: Session, token: str, *, new_hash: str) -> PasswordReset:
     """Set a password with an emailed token.
 
-    Ends all sessions of the user, revokes all personal API keys in all workspaces, and suspends identities. Service
-    keys keep working, including those that the user created.
+    Ends all sessions of the user, cancels the bulk jobs created with one, revokes all personal API keys in all
+    workspaces, and suspends identities. Service keys keep working, including those that the user created.
 
     A password may be reset because someone else had access to the account, and could have created keys or connected
     an identity.
@@ -253,6 +253,7 @@ async def reset_password(session: Session, token: str, *, new_hash: str) -> Pass
     if user is None or not await reset_queries.spend(session, digest, now):
         raise ResetInvalid
     ended = await _set_password(session, user_id, new_hash)
+    await reset_queries.cancel_bulk_jobs(session, user_id, now)
     revoked = await key_queries.revoke_all(session, user_id, now)
     await reset_queries.suspend_identities(session, user_id, now)
     # The token was sent by email, so it proves the address.

@@ -52,7 +52,7 @@ from stepiq.web.negotiation import WantsYaml
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
 from stepiq.web.services import AppKey, ServicesDep
-from stepiq.web.transactions import Read, Tx
+from stepiq.web.transactions import Read, RepeatableTx, Tx
 
 router = new_router("Pipelines")
 
@@ -143,10 +143,12 @@ async def list_pipelines(
         tag=tag,
         q=q,
         before=page.before,
-        limit=page.fetch,
+        limit=page.limit,
         with_definition=include_definition,
     )
-    rows = await queries.page(read, statement)
+    if include_definition:
+        page = page.fitting(await queries.sizes(read, statement))
+    rows = await queries.page(read, statement.limit(page.fetch))
     stats: dict[UUID, PipelineStats] = {}
     if include is not None:
         listed = [row.id for row in rows[: page.limit]]
@@ -305,7 +307,7 @@ async def archive_pipeline(
     ),
 )
 async def restore_pipeline(
-    caller: Writer, tx: Tx, pipeline_id: UUID, rules: RulesDep
+    caller: Writer, tx: RepeatableTx, pipeline_id: UUID, rules: RulesDep
 ) -> schemas.PipelineView:
     """Restore an archived pipeline."""
     before = await recorded.before(tx, caller, pipeline_id)
@@ -320,7 +322,7 @@ async def restore_pipeline(
 )
 async def pause_pipeline(
     caller: Writer,
-    tx: Tx,
+    tx: RepeatableTx,
     pipeline_id: UUID,
     rules: RulesDep,
     body: schemas.PauseRequest | None = None,
@@ -337,7 +339,7 @@ async def pause_pipeline(
     responses=problems(PipelineNotFound, PipelineArchived, ScopeMissing),
 )
 async def resume_pipeline(
-    caller: Writer, tx: Tx, pipeline_id: UUID, rules: RulesDep
+    caller: Writer, tx: RepeatableTx, pipeline_id: UUID, rules: RulesDep
 ) -> schemas.PipelineView:
     """Resume a paused pipeline. Schedules with `catch_up: last` start one run for the ticks during the pause."""
     before = await recorded.before(tx, caller, pipeline_id)

@@ -22,6 +22,7 @@ from stepiq.pipelines.records import (
     text_digest,
 )
 from stepiq.store.database import Session
+from stepiq.store.row_sizes import row_sizes
 from stepiq.store.search import contains, fold, has_tag
 from stepiq.store.states import FIRST_DRAFT_VERSION, ManagedBy, PipelineStatus, RunStatus
 from stepiq.store.tables import (
@@ -225,6 +226,11 @@ def page_statement(
     if before is not None:
         statement = statement.where(pipelines.c.id < before)
     return statement.order_by(*newest_first(pipelines.c.workspace_id)).limit(limit)
+
+
+async def sizes(session: Session, statement: sa.Select[Any]) -> list[int]:
+    """The sizes of the definitions that `page_statement` reads."""
+    return await row_sizes(session, statement, pipeline_versions.c.definition)
 
 
 async def page(session: Session, statement: sa.Select[Any]) -> list[Pipeline]:

@@ -156,7 +156,7 @@ async def start_run(
             )
             run = prepared.run
             await recorded.started(tx, caller, run)
-            accepted = await own_tx.answer(schemas.run_view(run), 202)
+            accepted = await own_tx.answer(schemas.run_view(run), 202, is_limited=False)
             await service.accept(tx, prepared, engine=services.engine)
             run_id, version = run.id, run.pipeline_version
     except Replayed as replayed:
@@ -258,6 +258,8 @@ async def list_runs(
     found = await list_queries.page_ids(
         read, workspace_id, wanted, before=page.before, limit=page.fetch
     )
+    if include_data:
+        page = page.fitting(await list_queries.sizes(read, found.ids[: page.limit]))
     listed = await list_queries.page(
         read, workspace_id, found.ids[: page.limit], with_data=include_data
     )
@@ -431,7 +433,8 @@ async def retry_run(
             examined=examined,
         )
         await recorded.retried(tx, caller, prepared.run, start=wanted.start)
-        accepted = await own_tx.answer(schemas.view_for(caller, prepared.run), 202)
+        view = schemas.view_for(caller, prepared.run)
+        accepted = await own_tx.answer(view, 202, is_limited=False)
         await service.accept(tx, prepared, engine=services.engine)
     return accepted
 

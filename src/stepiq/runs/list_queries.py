@@ -16,6 +16,7 @@ from stepiq.core import ids
 from stepiq.runs.queries import run_of, select_runs
 from stepiq.runs.records import Filter, Run
 from stepiq.store.database import Session
+from stepiq.store.row_sizes import row_sizes
 from stepiq.store.search import contains, has_tag
 from stepiq.store.states import RunStatus, TriggerType
 from stepiq.store.tables import pipelines, runs
@@ -52,6 +53,14 @@ async def page_ids(
     if len(found) < limit and _is_scanned(wanted):
         scanned_to = await session.scalar(scan_end_statement(workspace_id, wanted, before=before))
     return Found(found, scanned_to)
+
+
+async def sizes(session: Session, found: Sequence[UUID]) -> list[int]:
+    """The sizes of the data of these runs, newest first."""
+    if not found:
+        return []
+    statement = sa.select(runs.c.id).where(runs.c.id.in_(found)).order_by(runs.c.id.desc())
+    return await row_sizes(session, statement, runs.c.input_data, runs.c.output)
 
 
 async def page(

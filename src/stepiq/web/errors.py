@@ -200,14 +200,14 @@ class IdempotencyInProgress(Conflict):
 
 
 class IdempotentAnswerLost(Conflict):
-    """The request was executed, but its saved response can no longer be read."""
+    """The request was executed, but its response cannot be sent again."""
 
     code = "idempotency_answer_lost"
 
     def __init__(self) -> None:
         super().__init__(
-            "This request was executed, but its saved response can no longer be read because the server's signing key has "
-            "changed. Check what the request created. Use a new Idempotency-Key for new requests."
+            "This request was executed, but its response was larger than 16 KiB and was not stored, or the server's signing "
+            "key has changed since. Check what the request created. Use a new Idempotency-Key for new requests."
         )
 
 

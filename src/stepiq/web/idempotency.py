@@ -38,9 +38,14 @@ HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)
 """How long a key is stored."""
 
+MAX_BYTES = 16 * 1024
+"""Larger responses are not stored. Each request with another key stores one, also for an object that is soon deleted."""
+
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _LONGEST_PATH = 500
 _CLAIM = "stepiq.claim"
+_NOT_STORED = bytes(64)
+"""Takes the place of a response that is too large. It cannot be decrypted, so a repetition gets `IdempotentAnswerLost`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,7 @@ class KeyClaim:
         Raises:
             Replayed: the request was answered before.
             IdempotencyKeyReused: another request used the key, or another member of the workspace.
-            IdempotentAnswerLost: the stored response cannot be decrypted.
+            IdempotentAnswerLost: the response was not stored, or cannot be decrypted.
         """
         now = clock.now()
         while not await queries.insert(
@@ -179,11 +184,15 @@ class KeyClaim:
                 raise IdempotencyKeyReused
             raise Replayed(StoredAnswer(found.status, cast(dict[str, str], found.headers), body))
 
-    async def keep(self, session: Session, response: Response) -> None:
-        """Store the response if it is a success with a complete body. Otherwise, the key stays free."""
+    async def keep(self, session: Session, response: Response, *, is_limited: bool) -> None:
+        """Store the response if it is a success with a complete body. Otherwise, the key stays free.
+
+        With `is_limited`, a body larger than `MAX_BYTES` is not stored.
+        """
         body: object = getattr(response, "body", None)
         if not 200 <= response.status_code < 300 or not isinstance(body, bytes):
             return
+        is_too_large = is_limited and len(body) > MAX_BYTES
         headers = {
             name: value for name, value in response.headers.items() if name != "content-length"
         }
@@ -192,7 +201,7 @@ class KeyClaim:
             self.name,
             status=response.status_code,
             headers=headers,
-            body=self._idempotency.seal(self.name, body),
+            body=_NOT_STORED if is_too_large else self._idempotency.seal(self.name, body),
         )
         self._is_kept = True
 
@@ -237,12 +246,12 @@ def claimed(scope: MutableMapping[str, Any], claim: KeyClaim, session: Session) 
         del scope[_CLAIM]
 
 
-async def keep(scope: Mapping[str, Any], response: Response) -> None:
-    """Store the response of the request if it has a key and its transaction is open."""
+async def keep(scope: Mapping[str, Any], response: Response, *, is_limited: bool = True) -> None:
+    """Store the response of the request if it has a key and its transaction is open. See `KeyClaim.keep`."""
     held: tuple[KeyClaim, Session] | None = scope.get(_CLAIM)
     if held is not None:
         claim, session = held
-        await claim.keep(session, response)
+        await claim.keep(session, response, is_limited=is_limited)
 
 
 async def sweep(session: Session, now: datetime) -> int:

@@ -6,8 +6,8 @@ do not shift the pages.
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
@@ -19,6 +19,8 @@ from stepiq.web.errors import CursorInvalid
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
+MAX_BYTES = 1024 * 1024
+"""Maximum size of the large columns of a page with several rows. Building a page blocks the event loop."""
 
 Row = TypeVar("Row")
 Item = TypeVar("Item")
@@ -52,6 +54,19 @@ class PageRequest:
     def fetch(self) -> int:
         """The number of rows to read: one more than the page has, which shows whether there is another page."""
         return self.limit + 1
+
+    def fitting(self, sizes: Iterable[int]) -> "PageRequest":
+        """The same page, without the rows with which it would be larger than `MAX_BYTES`. It has at least one row.
+
+        Args:
+            sizes: those of at most `limit` rows, newest first.
+        """
+        total = 0
+        for number, size in enumerate(sizes):
+            total += size
+            if number and total > MAX_BYTES:
+                return replace(self, limit=number)
+        return self
 
     def page(
         self, rows: Sequence[Row], show: Callable[[Row], Item], key: Callable[[Row], UUID]

@@ -2,7 +2,7 @@
 
 With the scope `function`, the transaction ends after the endpoint returns and before anything is sent: a response only
 reports durable changes, and a failed commit becomes a 503. An exception rolls back. A POST with a writing transaction
-accepts an `Idempotency-Key`.
+accepts an `Idempotency-Key`. Except with `RepeatableTx`, its response is stored.
 """
 
 from collections.abc import AsyncGenerator
@@ -49,6 +49,12 @@ async def _writing(request: Request, services: ServicesDep) -> AsyncGenerator[Se
         yield session
 
 
+async def _repeatable(request: Request, services: ServicesDep) -> AsyncGenerator[Session]:
+    refuse_unreadable(request)
+    async with services.database.transaction() as session:
+        yield session
+
+
 async def _reading(request: Request, services: ServicesDep) -> AsyncGenerator[Session]:
     refuse_unreadable(request)
     async with services.database.reading() as session:
@@ -57,6 +63,9 @@ async def _reading(request: Request, services: ServicesDep) -> AsyncGenerator[Se
 
 Tx = Annotated[Session, Depends(_writing, scope="function")]
 """A transaction that may write, committed before the response is sent."""
+
+RepeatableTx = Annotated[Session, Depends(_repeatable, scope="function")]
+"""`Tx` for a POST that has the same effect if it is repeated, so that its response does not have to be stored."""
 
 Read = Annotated[Session, Depends(_reading, scope="function")]
 """A read-only transaction; on SQLite it does not wait for writers."""
@@ -106,13 +115,16 @@ class OwnTransaction:
         raise error
 
     async def keep(self, response: Response) -> None:
-        """Store the response for repetitions of the request. Call it inside the transaction."""
+        """Store the response for repetitions of the request, unless it is large. Call it inside the transaction."""
         await idempotency.keep(self._request.scope, response)
 
-    async def answer(self, view: BaseModel, status: int) -> Response:
-        """The response with this body, stored as by `keep`."""
+    async def answer(self, view: BaseModel, status: int, *, is_limited: bool = True) -> Response:
+        """The response with this body, stored as by `keep`.
+
+        A large one is stored only without `is_limited`: use this if the request itself stores as much.
+        """
         response = JSONResponse(view.model_dump(mode="json"), status)
-        await self.keep(response)
+        await idempotency.keep(self._request.scope, response, is_limited=is_limited)
         return response
 
     async def replace(self, response: Response) -> Response:
@@ -122,7 +134,7 @@ class OwnTransaction:
             return response
         with suppress(StoreUnavailable):
             async with self._services.database.transaction() as session:
-                await claim.keep(session, response)
+                await claim.keep(session, response, is_limited=True)
         return response
 
 
@@ -133,5 +145,5 @@ async def _own(request: Request, services: ServicesDep) -> OwnTransaction:
 OwnTx = Annotated[OwnTransaction, Depends(_own)]
 """For `async with own_tx() as tx:` in an endpoint that does work before the transaction or after its commit."""
 
-TAKES_KEYS: frozenset[Any] = frozenset({_writing, _own})
+TAKES_KEYS: frozenset[Any] = frozenset({_writing, _repeatable, _own})
 """Dependencies with which a POST accepts an `Idempotency-Key`."""

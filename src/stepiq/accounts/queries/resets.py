@@ -6,7 +6,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.store.database import Session
-from stepiq.store.tables import identities, password_resets
+from stepiq.store.membership import membership_of
+from stepiq.store.states import BulkStatus
+from stepiq.store.tables import bulk_jobs, identities, memberships, password_resets
 
 
 async def insert(
@@ -81,4 +83,20 @@ async def suspend_identities(session: Session, user_id: UUID, now: datetime) -> 
         sa.update(identities)
         .where(identities.c.user_id == user_id, identities.c.suspended_at.is_(None))
         .values(suspended_at=now)
+    )
+
+
+async def cancel_bulk_jobs(session: Session, user_id: UUID, now: datetime) -> None:
+    """End the unfinished bulk jobs that a user created with a session. Those of API keys end with their keys."""
+    # The indexes of the table begin with the workspace.
+    workspaces = sa.select(memberships.c.workspace_id).where(membership_of(user_id))
+    await session.execute(
+        sa.update(bulk_jobs)
+        .where(
+            bulk_jobs.c.workspace_id.in_(workspaces),
+            bulk_jobs.c.completed_at.is_(None),
+            bulk_jobs.c.user_id == user_id,
+            bulk_jobs.c.key_id.is_(None),
+        )
+        .values(status=BulkStatus.CANCELLED, completed_at=now, continue_at=None)
     )

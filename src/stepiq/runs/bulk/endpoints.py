@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import Query
 
+from stepiq.accounts import current_rights
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import needs
@@ -28,6 +29,8 @@ async def create_bulk_job(
     caller: Executor, tx: Tx, body: schemas.BulkRequest
 ) -> schemas.BulkJobView:
     """Cancel or retry many runs, by id or by filter. A worker changes one run after the other."""
+    # A reset of the password cancels the jobs of sessions that it ends.
+    await current_rights.require_session(tx, caller)
     job = await service.create(
         tx,
         caller,

@@ -160,13 +160,15 @@ async def take(session: Session, job_id: UUID) -> BulkJob | None:
 async def caller_of(session: Session, job: BulkJob) -> JobCaller | None:
     """The caller that created a job; None if it can no longer change runs.
 
-    That is a service key that was revoked or whose workspace has no enabled member, or a user who is disabled, or not a
-    member with such a role any more.
+    That is a key that was revoked, a service key whose workspace has no enabled member, or a user who is disabled, or
+    not a member with such a role any more. A key that has expired still counts: its end was planned.
     """
-    service_key = sa.exists().where(api_keys.c.id == job.key_id, api_keys.c.kind == KeyKind.SERVICE)
-    by_service_key = service_key.where(
-        api_keys.c.revoked_at.is_(None), has_enabled_member(api_keys.c.workspace_id)
+    key = sa.exists().where(api_keys.c.id == job.key_id, api_keys.c.revoked_at.is_(None))
+    by_service_key = key.where(
+        api_keys.c.kind == KeyKind.SERVICE, has_enabled_member(api_keys.c.workspace_id)
     )
+    # The creator of a service key may be a member, but the key does not act as one.
+    by_user = sa.true() if job.key_id is None else key.where(api_keys.c.kind == KeyKind.PERSONAL)
     role = (
         sa.select(memberships.c.role)
         .join(users, membership_of(users.c.id))
@@ -175,8 +177,7 @@ async def caller_of(session: Session, job: BulkJob) -> JobCaller | None:
             users.c.disabled_at.is_(None),
             memberships.c.workspace_id == job.workspace_id,
             memberships.c.role.in_(roles_with(Scope.PIPELINES_EXECUTE)),
-            # The creator of a service key may be a member, but the key does not act as one.
-            ~service_key,
+            by_user,
         )
         .scalar_subquery()
     )

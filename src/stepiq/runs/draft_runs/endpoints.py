@@ -94,7 +94,8 @@ async def run_draft(
             examined=examined,
         )
         await recorded.started(tx, caller, prepared.run)
-        accepted = await own_tx.answer(run_schemas.view_for(caller, prepared.run), 202)
+        view = run_schemas.view_for(caller, prepared.run)
+        accepted = await own_tx.answer(view, 202, is_limited=False)
         await runs.accept(tx, prepared, engine=services.engine)
     return accepted
 

@@ -12,7 +12,7 @@ from stepiq.accounts.link_door import LinkDoor
 from stepiq.runs import answers
 from stepiq.runs import service as runs
 from stepiq.runs.errors import RunNotFound
-from stepiq.runs.reviews import schemas, service
+from stepiq.runs.reviews import queries, schemas, service
 from stepiq.runs.reviews.errors import (
     ReviewClosed,
     ReviewLinkInvalid,
@@ -45,7 +45,9 @@ StepPath = Annotated[str, Path(max_length=64, description="Id of the `human_revi
 @router.get("/reviews", responses=problems(ScopeMissing))
 async def list_reviews(caller: Reader, read: Read, page: PageQuery) -> Page[schemas.ReviewView]:
     """Open reviews of the workspace, newest first."""
-    found = await service.page(read, caller, before=page.before, limit=page.fetch)
+    statement = queries.page_statement(caller.workspace_id, before=page.before, limit=page.limit)
+    page = page.fitting(await queries.sizes(read, statement))
+    found = await queries.page(read, statement.limit(page.fetch))
     return page.page(found, schemas.ReviewView.model_validate, lambda review: review.id)
 
 
@@ -95,25 +97,24 @@ async def decide_review(
     The reviewer is the email address of the caller's account, also with a personal API key, or the name of the service key. A viewer can decide reviews that
     name their address as an assignee.
     """
-    async with own_tx.held():
-        async with own_tx() as tx:
-            await service.decide(
-                tx,
-                caller,
-                run_id,
-                step_id,
-                body.answer,
-                engine=services.engine,
-                iteration=body.iteration,
-            )
-            # What a repetition of the request gets until the run is read.
-            decided = await own_tx.answer(brief(await runs.get(tx, caller, run_id)), 200)
-        try:
-            run = await runs.read(services.database, caller, run_id)
-        except (StoreUnavailable, RunNotFound):
-            # The decision is saved. The run may have been deleted since.
-            return decided
-        return await own_tx.replace(await answers.detail_for(caller, run))
+    async with own_tx() as tx:
+        await service.decide(
+            tx,
+            caller,
+            run_id,
+            step_id,
+            body.answer,
+            engine=services.engine,
+            iteration=body.iteration,
+        )
+        # What a repetition of the request gets: the steps of a run can be large.
+        decided = await own_tx.answer(brief(await runs.get(tx, caller, run_id)), 200)
+    try:
+        run = await runs.read(services.database, caller, run_id)
+    except (StoreUnavailable, RunNotFound):
+        # The decision is saved. The run may have been deleted since.
+        return decided
+    return await answers.detail_for(caller, run)
 
 
 @public.post("/reviews/open", responses=problems(ReviewLinkInvalid, ReviewClosed, TooManyAttempts))

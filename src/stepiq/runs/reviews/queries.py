@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from stepiq.core import clock
 from stepiq.runs.reviews.records import Answer, Review
 from stepiq.store.database import Session
+from stepiq.store.row_sizes import row_sizes
 from stepiq.store.states import ReviewDecision
 from stepiq.store.tables import LARGE_VALUE_BYTES, pipelines, reviews
 from stepiq.store.types import JsonText
@@ -59,6 +60,11 @@ def page_statement(workspace_id: UUID, *, before: UUID | None, limit: int) -> sa
     if before is not None:
         statement = statement.where(reviews.c.id < before)
     return statement.order_by(*newest_first(reviews.c.workspace_id)).limit(limit)
+
+
+async def sizes(session: Session, statement: sa.Select[Any]) -> list[int]:
+    """The sizes of the texts and inputs that `page_statement` reads."""
+    return await row_sizes(session, statement, reviews.c.message, _SMALL_INPUT)
 
 
 async def page(session: Session, statement: sa.Select[Any]) -> list[Review]:

@@ -24,12 +24,6 @@ from stepiq.store.states import RunStatus
 log = logging.get(__name__)
 
 
-async def page(session: Session, actor: Actor, *, before: UUID | None, limit: int) -> list[Review]:
-    """Open reviews of the actor's workspace, newest first."""
-    statement = queries.page_statement(actor.workspace_id, before=before, limit=limit)
-    return await queries.page(session, statement)
-
-
 async def get(
     session: Session, actor: Actor, run_id: UUID, step_id: str, iteration: int | None = None
 ) -> Review:

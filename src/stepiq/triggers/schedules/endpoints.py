@@ -34,7 +34,7 @@ from stepiq.web.bodies import Instant
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import MAX_LIMIT, Page, PageQuery
 from stepiq.web.problems import problems
-from stepiq.web.transactions import OwnTx, Read, Tx
+from stepiq.web.transactions import OwnTx, Read, RepeatableTx, Tx
 
 router = new_router("Schedules")
 
@@ -60,14 +60,15 @@ async def list_all_schedules(
     ] = None,
 ) -> Page[schemas.ListedScheduleView]:
     """Schedules of all pipelines, newest first."""
-    rows = await queries.page_of_workspace(
-        read,
+    statement = queries.page_statement(
         caller.workspace_id,
         pipeline_id=pipeline_id,
         enabled=enabled,
         before=page.before,
-        limit=page.fetch,
+        limit=page.limit,
     )
+    page = page.fitting(await queries.sizes(read, statement))
+    rows = await queries.page(read, statement.limit(page.fetch))
     return page.page(rows, schemas.ListedScheduleView.model_validate, lambda row: row.id)
 
 
@@ -138,9 +139,15 @@ async def list_schedules(
 ) -> Page[schemas.ScheduleView]:
     """Schedules of a pipeline, newest first."""
     await pipelines.get(read, caller, pipeline_id)
-    rows = await queries.page(
-        read, caller.workspace_id, pipeline_id, before=page.before, limit=page.fetch
+    statement = queries.page_statement(
+        caller.workspace_id,
+        pipeline_id=pipeline_id,
+        enabled=None,
+        before=page.before,
+        limit=page.limit,
     )
+    page = page.fitting(await queries.sizes(read, statement))
+    rows = await queries.page(read, statement.limit(page.fetch))
     return page.page(rows, schemas.ScheduleView.model_validate, lambda row: row.id)
 
 
@@ -246,7 +253,7 @@ async def delete_schedule(caller: Writer, tx: Tx, schedule_id: UUID) -> schemas.
     responses=problems(ScheduleNotFound, PlanCronDisabled, ScopeMissing),
 )
 async def enable_schedule(
-    caller: Writer, services: BillingServicesDep, tx: Tx, schedule_id: UUID
+    caller: Writer, services: BillingServicesDep, tx: RepeatableTx, schedule_id: UUID
 ) -> schemas.ScheduleView:
     """Enable a schedule from its next time on. Ticks missed while it was disabled are not made up for."""
     return await _patch(tx, caller, services, schedule_id, schemas.SchedulePatch(enabled=True))
@@ -254,7 +261,7 @@ async def enable_schedule(
 
 @router.post("/schedules/{schedule_id}/disable", responses=problems(ScheduleNotFound, ScopeMissing))
 async def disable_schedule(
-    caller: Writer, services: BillingServicesDep, tx: Tx, schedule_id: UUID
+    caller: Writer, services: BillingServicesDep, tx: RepeatableTx, schedule_id: UUID
 ) -> schemas.ScheduleView:
     """Disable a schedule. Its active runs continue."""
     return await _patch(tx, caller, services, schedule_id, schemas.SchedulePatch(enabled=False))
@@ -292,7 +299,7 @@ async def run_schedule_now(
             plan=_plan(services, caller),
             examined=examined,
         )
-        return await own_tx.answer(view_for(caller, run), 202)
+        return await own_tx.answer(view_for(caller, run), 202, is_limited=False)
 
 
 @router.get("/schedules/{schedule_id}/ticks", responses=problems(ScheduleNotFound, ScopeMissing))

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from stepiq.store import many_rows, sweeping
 from stepiq.store.database import Session
 from stepiq.store.membership import has_enabled_member
+from stepiq.store.row_sizes import row_sizes, size_bytes
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus, TickOutcome
 from stepiq.store.tables import pipelines, runs, schedule_ticks, schedules, workspaces
 from stepiq.store.workspace_order import belongs_to, newest_first
@@ -85,28 +86,14 @@ async def of_definition(session: Session, pipeline_id: UUID) -> Schedule | None:
     return None if row is None else _schedule(row)
 
 
-async def page(
-    session: Session, workspace_id: UUID, pipeline_id: UUID, *, before: UUID | None, limit: int
-) -> list[Schedule]:
-    """Schedules of a pipeline, newest first."""
-    statement = sa.select(schedules).where(
-        schedules.c.pipeline_id == pipeline_id, schedules.c.workspace_id == workspace_id
-    )
-    if before is not None:
-        statement = statement.where(schedules.c.id < before)
-    rows = await session.execute(statement.order_by(schedules.c.id.desc()).limit(limit))
-    return [_schedule(row) for row in rows]
-
-
-async def page_of_workspace(
-    session: Session,
+def page_statement(
     workspace_id: UUID,
     *,
     pipeline_id: UUID | None,
     enabled: bool | None,
     before: UUID | None,
     limit: int,
-) -> list[ListedSchedule]:
+) -> sa.Select[Any]:
     """Schedules of a workspace that match the filters, newest first."""
     statement = (
         sa.select(
@@ -123,12 +110,21 @@ async def page_of_workspace(
         statement = statement.where(schedules.c.enabled == enabled)
     if before is not None:
         statement = statement.where(schedules.c.id < before)
-    rows = await session.execute(statement.order_by(schedules.c.id.desc()).limit(limit))
+    return statement.order_by(schedules.c.id.desc()).limit(limit)
+
+
+async def sizes(session: Session, statement: sa.Select[Any]) -> list[int]:
+    """The sizes of the inputs that `page_statement` reads."""
+    return await row_sizes(session, statement, schedules.c.input_data)
+
+
+async def page(session: Session, statement: sa.Select[Any]) -> list[ListedSchedule]:
+    """Execute `page_statement`."""
     return [
         ListedSchedule(
             **_values(row), pipeline_name=row.pipeline_name, is_paused=bool(row.is_paused)
         )
-        for row in rows
+        for row in await session.execute(statement)
     ]
 
 
@@ -238,10 +234,7 @@ async def due_of_each(
 
 
 def _candidates(session: Session, now: datetime) -> sa.Select[Any, Any, Any]:
-    if session.connection.dialect.name == "sqlite":
-        size = sa.func.length(sa.cast(schedules.c.input_data, sa.LargeBinary))
-    else:
-        size = sa.func.octet_length(schedules.c.input_data)
+    size = size_bytes(session, schedules.c.input_data)
     return (
         sa.select(schedules.c.id, schedules.c.workspace_id, size.label("size_bytes"))
         .where(schedules.c.next_run_at <= now)
