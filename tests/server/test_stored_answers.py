@@ -62,6 +62,17 @@ class TestLargeAnswers:
         assert (first.status_code, again.status_code) == (202, 202)
         assert again.json() == first.json()
 
+    async def test_so_is_that_of_a_new_pipeline(self, owner):
+        step = {"id": "ask", "prompt": LARGE}
+        body = {"name": "Large", "steps": [step]}
+
+        first, again = [
+            await owner.post("/api/pipelines", json=body, headers=KEY) for _ in range(2)
+        ]
+
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert again.json() == first.json()
+
 
 class TestRequestsThatCanBeRepeated:
     @pytest.mark.parametrize("act", ["pause", "resume", "restore"])

@@ -142,6 +142,8 @@ class KeyClaim:
         self._principal_id = principal_id
         self._request_hash = request_hash
         self._is_kept = False
+        self.is_limited = True
+        """Whether a response larger than `MAX_BYTES` is not stored."""
 
     def running(self) -> AbstractContextManager[None]:
         """Hold the key against other requests of this process.
@@ -184,15 +186,12 @@ class KeyClaim:
                 raise IdempotencyKeyReused
             raise Replayed(StoredAnswer(found.status, cast(dict[str, str], found.headers), body))
 
-    async def keep(self, session: Session, response: Response, *, is_limited: bool) -> None:
-        """Store the response if it is a success with a complete body. Otherwise, the key stays free.
-
-        With `is_limited`, a body larger than `MAX_BYTES` is not stored.
-        """
+    async def keep(self, session: Session, response: Response) -> None:
+        """Store the response if it is a success with a complete body. Otherwise, the key stays free."""
         body: object = getattr(response, "body", None)
         if not 200 <= response.status_code < 300 or not isinstance(body, bytes):
             return
-        is_too_large = is_limited and len(body) > MAX_BYTES
+        is_too_large = self.is_limited and len(body) > MAX_BYTES
         headers = {
             name: value for name, value in response.headers.items() if name != "content-length"
         }
@@ -247,11 +246,15 @@ def claimed(scope: MutableMapping[str, Any], claim: KeyClaim, session: Session) 
 
 
 async def keep(scope: Mapping[str, Any], response: Response, *, is_limited: bool = True) -> None:
-    """Store the response of the request if it has a key and its transaction is open. See `KeyClaim.keep`."""
+    """Store the response of the request if it has a key and its transaction is open.
+
+    Without `is_limited`, its size does not matter.
+    """
     held: tuple[KeyClaim, Session] | None = scope.get(_CLAIM)
     if held is not None:
         claim, session = held
-        await claim.keep(session, response, is_limited=is_limited)
+        claim.is_limited &= is_limited
+        await claim.keep(session, response)
 
 
 async def sweep(session: Session, now: datetime) -> int:

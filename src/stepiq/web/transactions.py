@@ -23,7 +23,7 @@ from stepiq.web.services import Services, ServicesDep
 
 @asynccontextmanager
 async def _transaction(
-    request: Request, services: Services, *, is_held: bool = False
+    request: Request, services: Services, *, is_held: bool = False, is_limited: bool = True
 ) -> AsyncGenerator[Session]:
     # On SQLite, a writing transaction holds the write lock from its start, so bodies are refused before it.
     refuse_unreadable(request)
@@ -32,6 +32,7 @@ async def _transaction(
         async with services.database.transaction() as session:
             yield session
         return
+    claim.is_limited = is_limited
     with nullcontext() if is_held else claim.running():
         async with services.database.transaction() as session:
             try:
@@ -49,6 +50,11 @@ async def _writing(request: Request, services: ServicesDep) -> AsyncGenerator[Se
         yield session
 
 
+async def _counted(request: Request, services: ServicesDep) -> AsyncGenerator[Session]:
+    async with _transaction(request, services, is_limited=False) as session:
+        yield session
+
+
 async def _repeatable(request: Request, services: ServicesDep) -> AsyncGenerator[Session]:
     refuse_unreadable(request)
     async with services.database.transaction() as session:
@@ -63,6 +69,9 @@ async def _reading(request: Request, services: ServicesDep) -> AsyncGenerator[Se
 
 Tx = Annotated[Session, Depends(_writing, scope="function")]
 """A transaction that may write, committed before the response is sent."""
+
+CountedTx = Annotated[Session, Depends(_counted, scope="function")]
+"""`Tx` for a POST whose response is stored whatever its size, because a limit of the plan counts what it creates."""
 
 RepeatableTx = Annotated[Session, Depends(_repeatable, scope="function")]
 """`Tx` for a POST that has the same effect if it is repeated, so that its response does not have to be stored."""
@@ -134,7 +143,7 @@ class OwnTransaction:
             return response
         with suppress(StoreUnavailable):
             async with self._services.database.transaction() as session:
-                await claim.keep(session, response, is_limited=True)
+                await claim.keep(session, response)
         return response
 
 
@@ -145,5 +154,5 @@ async def _own(request: Request, services: ServicesDep) -> OwnTransaction:
 OwnTx = Annotated[OwnTransaction, Depends(_own)]
 """For `async with own_tx() as tx:` in an endpoint that does work before the transaction or after its commit."""
 
-TAKES_KEYS: frozenset[Any] = frozenset({_writing, _repeatable, _own})
+TAKES_KEYS: frozenset[Any] = frozenset({_writing, _counted, _repeatable, _own})
 """Dependencies with which a POST accepts an `Idempotency-Key`."""
