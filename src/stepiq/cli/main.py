@@ -332,7 +332,7 @@ def validate(
     """Check pipelines without running them, and report every error with its line and column."""
     from stepiq.cli import documents
 
-    _end(documents.validate(files, as_json=as_json, secrets=secret))
+    raise typer.Exit(documents.validate(files, as_json=as_json, secrets=secret))
 
 
 @app.command("test", rich_help_panel=FILES_PANEL, cls=ServerCommand)
