@@ -87,6 +87,7 @@ class TestRun:
         said = cli("run", "pipeline.yaml")
 
         assert said.err.count("`who` is required") == 1
+        assert said.err.splitlines()[-1] == "Add --input who=…"
 
     def test_a_misspelled_input_is_a_usage_error(self, cli: Cli, pipeline: Path):
         said = cli("run", "pipeline.yaml", "-i", "who=Ada", "-i", "cuont=2")

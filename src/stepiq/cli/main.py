@@ -303,6 +303,7 @@ def run(
 ) -> None:
     """Run a pipeline without a server. Nothing is stored."""
     from stepiq.cli import local_run
+    from stepiq.cli.inputs import advise_missing
     from stepiq.language.inputs import InputInvalid
 
     request = local_run.LocalRunRequest(
@@ -312,6 +313,8 @@ def run(
         worked = local_run.run_file(request)
     except InputInvalid as error:
         explain(error)
+        if advice := advise_missing(error):
+            say(advice)
         raise typer.Exit(ExitCode.USAGE) from None
     _end(worked)
 
