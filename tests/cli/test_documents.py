@@ -123,6 +123,20 @@ class TestValidate:
         assert missing["valid"] is False
         assert [error["code"] for error in missing["errors"]] == ["unreadable_file"]
 
+    def test_warnings_about_models_mention_no_server(
+        self, cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+        monkeypatch.setenv("STEPIQ_DEFAULT_MODEL", "openai/gpt-4o")
+        write(folder, "name: T\nsteps: [{id: a, model: gpt-4o, prompt: x}, {id: b, prompt: y}]")
+
+        said = cli("validate", "pipeline.yaml")
+
+        named, default, _ = said.err.splitlines()
+        advice = "cannot be used here yet. Set `OPENAI_API_KEY` to a key of your OpenAI account."
+        assert named.endswith(f"steps[0].model: Model `openai/gpt-4o` {advice}")
+        assert default.endswith(f"steps[1]: STEPIQ_DEFAULT_MODEL: Model `openai/gpt-4o` {advice}")
+
     def test_a_json_file_is_read_as_json(self, cli: Cli, folder: Path):
         document = {"name": "T", "steps": [{"id": "a", "type": "transform", "template": "x"}]}
         write(folder, json.dumps(document), "pipeline.json")

@@ -45,7 +45,7 @@ def validate(
         as_json: print the API's report for one file, or a list of reports for several.
         secrets: names of the available secrets. None disables warnings about secrets.
     """
-    providers = Providers(settings.load())
+    providers = Providers(settings.load(), is_server=False)
     drafts = {file: _read(file) for file in pipelines_in(files)}
     found = {
         file: check(draft, providers, secrets) if isinstance(draft, Draft) else draft

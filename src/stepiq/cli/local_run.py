@@ -58,7 +58,7 @@ def run_file(request: LocalRunRequest) -> bool:
     """
     draft = read_draft(request.file)
     configured = settings.load()
-    providers = Providers(configured)
+    providers = Providers(configured, is_server=False)
     if request.model is not None:
         draft = _with_model(draft, request.model, providers)
     secrets = read_secrets(request.secrets)
@@ -118,9 +118,9 @@ def _with_model(draft: Draft, model: str, providers: Providers) -> Draft:
     Raises:
         UsageError: the model does not exist.
     """
-    found = providers.check(model)
-    if found is not None and found.severity == "error":
-        raise UsageError(f"--model: {found.message}")
+    for found in providers.check(model):
+        if found.severity == "error":
+            raise UsageError(f"--model: {found.message}")
     document = draft.loaded.document
     if document is None or draft.loaded.definition is None:
         return draft
