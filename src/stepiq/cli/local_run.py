@@ -58,6 +58,9 @@ def run_file(request: LocalRunRequest) -> bool:
     """
     draft = read_draft(request.file)
     configured = settings.load()
+    for name, nearest in settings.unknown_variables(configured).items():
+        advice = f"Did you mean {nearest}?" if nearest else "Remove it, or correct its name."
+        say(f"warning  {name} is set, but this setting does not exist. {advice}")
     providers = Providers(configured, is_server=False)
     if request.model is not None:
         draft = _with_model(draft, request.model, providers)
