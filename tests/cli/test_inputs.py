@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from stepiq.cli.console import UsageError
-from stepiq.cli.inputs import advise_missing, build_input, declared_types
+from stepiq.cli.inputs import build_input, declared_types, explain_invalid
 from stepiq.core.json import Json
 from stepiq.language.definition import Definition
 from stepiq.language.inputs import InputInvalid
@@ -54,11 +54,13 @@ class TestDeclaredTypes:
         assert declared_types(found) == {}
 
 
-class TestMissing:
-    def test_each_missing_field_is_an_option_to_add(self):
+class TestExplainInvalid:
+    def test_each_missing_field_is_an_option_to_add(self, capsys: pytest.CaptureFixture[str]):
         schema = "{text: {type: string, required: true}, count: {type: integer, required: true}}"
 
-        assert advise_missing(refusal(schema, {})) == "Add --input text=… --input count=…"
+        explain_invalid(refusal(schema, {}))
+
+        assert capsys.readouterr().err.splitlines()[-1] == "Add --input text=… --input count=…"
 
     @pytest.mark.parametrize(
         ("schema", "data"),
@@ -67,8 +69,10 @@ class TestMissing:
             ("{type: object, properties: {a: {type: object, required: [b]}}}", {"a": {}}),
         ],
     )
-    def test_other_problems_need_no_option(self, schema, data):
-        assert advise_missing(refusal(schema, data)) is None
+    def test_other_problems_need_no_option(self, capsys: pytest.CaptureFixture[str], schema, data):
+        explain_invalid(refusal(schema, data))
+
+        assert "Add --input" not in capsys.readouterr().err
 
 
 class TestBuildInput:

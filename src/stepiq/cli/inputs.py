@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stepiq.cli.console import UsageError, read_text
+from stepiq.cli.console import UsageError, explain, read_text, say
 from stepiq.core import json
 from stepiq.core.json import Json, MalformedJson
 from stepiq.language.data import is_array, is_object
@@ -120,9 +120,11 @@ def _read_pair(pair: str, types: Mapping[str, frozenset[str]]) -> tuple[str, Jso
         raise UsageError(f"--input {name}: {refusal}{form}") from None
 
 
-def advise_missing(error: "InputInvalid") -> str | None:
-    """How to add the fields that an input lacks; None if it lacks none."""
+def explain_invalid(error: "InputInvalid") -> None:
+    """Print why an input is refused, and the options that add the fields that it lacks."""
+    explain(error)
     missing = [issue.path for issue in error.issues if issue.code == "required"]
     # A field of an object is a part of the object's JSON.
     pairs = " ".join(f"--input {name}=…" for name in missing if _NAME.fullmatch(name))
-    return f"Add {pairs}" if pairs else None
+    if pairs:
+        say(f"Add {pairs}")

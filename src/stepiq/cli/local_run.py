@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stepiq.cli.console import UsageError, print_json, say
+import typer
+
+from stepiq.cli.console import ExitCode, UsageError, print_json, say
 from stepiq.cli.documents import findings_data, read_draft, show_findings
-from stepiq.cli.inputs import build_input
+from stepiq.cli.inputs import build_input, explain_invalid
 from stepiq.cli.local_reviews import LocalReviewer
 from stepiq.cli.preflight import require_models
 from stepiq.cli.progress import ProgressLine, make_progress
@@ -24,6 +26,7 @@ from stepiq.core.json import Json
 from stepiq.execution.outcomes import FailureCode
 from stepiq.language.data import is_array, is_object
 from stepiq.language.definition import Definition
+from stepiq.language.inputs import InputInvalid
 from stepiq.language.loading import load_document
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines.checking import Findings, check
@@ -54,13 +57,15 @@ def run_file(request: LocalRunRequest) -> bool:
 
     Raises:
         UsageError: the file or the input cannot be read, or a model cannot be used.
-        StepIQError: the input does not match the schema, or a resource that the run needs is missing.
+        typer.Exit: the input does not match the schema, which is reported.
+        StepIQError: a resource that the run needs is missing.
     """
     draft = read_draft(request.file)
     configured = settings.load()
     for name, nearest in settings.unknown_variables(configured).items():
-        advice = f"Did you mean {nearest}?" if nearest else "Remove it, or correct its name."
-        say(f"warning  {name} is set, but this setting does not exist. {advice}")
+        # Others may belong to a script around the command.
+        if nearest:
+            say(f"warning  {name} is set, but this setting does not exist. Did you mean {nearest}?")
     providers = Providers(configured, is_server=False)
     if request.model is not None:
         draft = _with_model(draft, request.model, providers)
@@ -74,7 +79,11 @@ def run_file(request: LocalRunRequest) -> bool:
             show_findings(request.file, findings)
         return False
     data = build_input(definition, request.inputs, request.input_file)
-    definition.input.validate(data)
+    try:
+        definition.input.validate(data)
+    except InputInvalid as error:
+        explain_invalid(error)
+        raise typer.Exit(ExitCode.USAGE) from None
     require_models(definition, providers, secrets, request.model)
     missing = _missing(draft, secrets)
     if not request.as_json:

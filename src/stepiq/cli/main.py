@@ -303,20 +303,11 @@ def run(
 ) -> None:
     """Run a pipeline without a server. Nothing is stored."""
     from stepiq.cli import local_run
-    from stepiq.cli.inputs import advise_missing
-    from stepiq.language.inputs import InputInvalid
 
     request = local_run.LocalRunRequest(
         file, inputs or (), input_file, model, as_json, secret or (), review
     )
-    try:
-        worked = local_run.run_file(request)
-    except InputInvalid as error:
-        explain(error)
-        if advice := advise_missing(error):
-            say(advice)
-        raise typer.Exit(ExitCode.USAGE) from None
-    _end(worked)
+    _end(local_run.run_file(request))
 
 
 @app.command(rich_help_panel=FILES_PANEL)
