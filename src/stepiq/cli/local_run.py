@@ -23,6 +23,7 @@ from stepiq.core import json, log_output, settings
 from stepiq.core.environment import variable
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
+from stepiq.core.settings import Settings
 from stepiq.execution.outcomes import FailureCode
 from stepiq.language.data import is_array, is_object
 from stepiq.language.definition import Definition
@@ -62,10 +63,7 @@ def run_file(request: LocalRunRequest) -> bool:
     """
     draft = read_draft(request.file)
     configured = settings.load()
-    for name, nearest in settings.unknown_variables(configured).items():
-        # Others may belong to a script around the command.
-        if nearest:
-            say(f"warning  {name} is set, but this setting does not exist. Did you mean {nearest}?")
+    _warn_of_misspelled(configured)
     providers = Providers(configured, is_server=False)
     if request.model is not None:
         draft = _with_model(draft, request.model, providers)
@@ -102,6 +100,13 @@ def run_file(request: LocalRunRequest) -> bool:
         # The warning above names the secret and how to set it.
         run["error"]["message"] = "A secret is missing: see the warning above."
     return show_result(run)
+
+
+def _warn_of_misspelled(configured: Settings) -> None:
+    for name, nearest in settings.unknown_variables(configured).items():
+        # Others may belong to a script around the command.
+        if nearest:
+            say(f"warning  {name} is set, but this setting does not exist. Did you mean {nearest}?")
 
 
 def _show_notes(file: Path, definition: Definition, missing: list[Issue]) -> None:
