@@ -23,15 +23,19 @@ _AREAS = {
     "Runs": ("steps", "execution", "queue", "providers", "sandbox", "redaction", "trials"),
     "Commands": ("cli",),
     "Settings and start": ("core", "store", "server", "billing.plans"),
-    "Mails": ("accounts.recovery", "notify.mailing", "notify.reviewing"),
+    "Mails": ("accounts.notices", "notify.mailing", "notify.reviewing"),
 }  # fmt: skip
-"""The sections, and the packages that each lists; the longest name counts. What belongs to none is in the first."""
+"""The sections, and the packages that each lists; the longest name counts. What belongs to none is in the first.
+
+Functions of other modules that create a `MailMessage` also belong to the last one.
+"""
 _OTHER_PAGES = (
     # Descriptions: on `/docs`, in editors, on the page of metrics.
     "server.docs", "server.openapi", "language.json_schema", "language.schema_nodes", "language.schema_keywords",
     "core.metrics",
     # Imitations of other systems, code for the sandbox, and SQL.
     "cli.fake_provider", "cli.fake_json", "sandbox.python_prelude", "store.tables", "store.migrations",
+    "queue.ticket_statements",
 )  # fmt: skip
 _CODES = {
     "sandbox.limits": "code_limit",
@@ -41,11 +45,13 @@ _CODES = {
     "language.expressions.hints": "expression_syntax",
     "language.expressions.reading": "expression_syntax",
     "language.expressions.source": "expression_syntax",
+    "language.expressions.type_advice": "",
     "language.expressions": "expression_error",
     "language.extracting": "jsonpath_syntax",
     "language.foreign": "other_template_syntax",
     "language.patterns": "pattern_syntax",
     "language.schema_cost": "invalid_schema",
+    "language.time_zones": "timezone_unknown",
     "language.yaml": "syntax",
     "language.templates.lexer": "template_syntax",
     "language.templates.parser": "template_syntax",
@@ -55,9 +61,9 @@ _CODES = {
 """The code of the messages of some modules, where the text around a message does not show it: the first that fits."""
 _NOT_SHOWN = frozenset({
     "CheckConstraint", "cast", "compile", "endswith", "execute", "removeprefix", "removesuffix", "replace",
-    "require", "startswith", "text",
+    "require", "startswith", "text", "Helper",
 })  # fmt: skip
-"""Functions that take SQL, patterns, types, examples, or text to search for."""
+"""Functions that take SQL, patterns, types, signatures, examples, or text to search for."""
 _FIELDS = frozenset({
     "addresses", "array", "boolean", "by_name", "choice", "computed", "condition", "described", "either", "expression",
     "goto", "headers", "if_object", "input_value", "integer", "json_schema", "mapping", "matching", "milliseconds",
@@ -66,9 +72,11 @@ _FIELDS = frozenset({
 })  # fmt: skip
 """Functions that describe fields for editors, in `language` and in the specs of step types."""
 _NOT_MESSAGES = frozenset({
-    "accounts.service.name_of", "core.encryption.bound", "core.encryption.name",
+    "accounts.service.name_of", "core.encryption.bound", "core.encryption.name", "language.words._WORDS",
+    "language.expressions.type_advice._NUMBERS",
+    "runs.list_stream.DESCRIPTION", "sandbox.syscalls._RUNNING", "sandbox.syscalls._STARTING",
 })  # fmt: skip
-"""Functions that return bytes for encryption, or a name."""
+"""Functions and constants with bytes for encryption, names, lists of words, or descriptions."""
 _DESCRIPTIONS = frozenset({"help", "description", "responses", "begin", "default_factory"})
 """Arguments whose text is not a message."""
 _LOGS = {level: level for level in ("debug", "info", "warning", "error")} | {"exception": "error"}
@@ -106,6 +114,7 @@ class Entry:
     """Code of the error, issue or failure; empty if it has none."""
     module: str
     """Such as `language.drafts`."""
+    is_in_mail: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +132,7 @@ def page() -> str:
     _check_modules()
     parts = [_INTRODUCTION]
     for area in _AREAS:
-        rows = [_row(each) for each in entries() if area_of(each.module) == area]
+        rows = [_row(each) for each in entries() if area_of(each) == area]
         parts.append(f"## {area}\n\n| message | code | module |\n|---|---|---|")
         parts.append("\n".join(dict.fromkeys(rows)) + "\n")
     parts.append(_LOG)
@@ -134,14 +143,16 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def area_of(module: str) -> str:
-    """The section that lists a module's messages."""
-    first, *_ = _AREAS
+def area_of(entry: Entry) -> str:
+    """The section that lists a message."""
+    first, *_, mails = _AREAS
+    if entry.is_in_mail:
+        return mails
     found = [
         (len(package), area)
         for area, packages in _AREAS.items()
         for package in packages
-        if _is_in(module, (package,))
+        if _is_in(entry.module, (package,))
     ]
     return max(found)[1] if found else first
 
@@ -149,7 +160,12 @@ def area_of(module: str) -> str:
 @cache
 def entries() -> tuple[Entry, ...]:
     """Every message, in the order of the modules."""
-    return tuple(entry for module in _modules() for entry in module.entries())
+    return tuple(
+        entry
+        for module in _modules()
+        if not _is_in(module.name, _OTHER_PAGES)
+        for entry in module.entries()
+    )
 
 
 def events() -> list[Event]:
@@ -194,9 +210,7 @@ def _module_name(path: Path) -> str:
 
 @cache
 def _modules() -> tuple["_Module", ...]:
-    return tuple(
-        _Module(name, tree) for name, tree in _trees().items() if not _is_in(name, _OTHER_PAGES)
-    )
+    return tuple(_Module(name, tree) for name, tree in _trees().items())
 
 
 @cache
@@ -265,7 +279,8 @@ class _Module:
                 code = self._code_around(node)
                 # Short texts without a code are parts of others, such as "a list".
                 if code or source_texts.is_sentence(text):
-                    yield Entry(text, code or self._code_elsewhere(node), self.name)
+                    code = code or self._code_elsewhere(node)
+                    yield Entry(text, code, self.name, self._is_in_mail(node))
 
     def events(self) -> Iterator[Event]:
         """What the module logs."""
@@ -289,7 +304,7 @@ class _Module:
 
     def _is_shown(self, node: ast.expr) -> bool:
         match self._outer[node]:
-            case ast.Compare() | ast.Subscript():
+            case ast.Compare() | ast.Subscript() | ast.Attribute(attr="split"):
                 return False
             case ast.Dict(keys=keys) if node in keys:
                 return False
@@ -304,10 +319,22 @@ class _Module:
                 return False
             if _is_in(self.name, ("language", "steps.*.spec")) and _describes_field(outer):
                 return False
-            is_function = isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef)
-            if is_function and f"{self.name}.{outer.name}" in _NOT_MESSAGES:
+            if f"{self.name}.{_defined_name(outer)}" in _NOT_MESSAGES:
                 return False
         return True
+
+    def _is_in_mail(self, node: ast.AST) -> bool:
+        """Whether a function that creates an email has a text, and neither prints it nor fails with it."""
+        for outer in self._around(node):
+            match outer:
+                case ast.Raise() | ast.Call(func=ast.Name(id="say" | "complain")):
+                    return False
+                case ast.FunctionDef() | ast.AsyncFunctionDef():
+                    calls = (each for each in syntax.nodes(outer) if isinstance(each, ast.Call))
+                    return "MailMessage" in map(source_texts.name_of, (call.func for call in calls))
+                case _:
+                    pass
+        return False
 
     def _code_around(self, node: ast.AST) -> str:
         """The code beside the text or beside the variable that takes it, else that of the error's class."""
@@ -355,6 +382,19 @@ class _Module:
                 case _:
                     pass
         return next((code for each, code in _CODES.items() if _is_in(self.name, (each,))), "")
+
+
+def _defined_name(node: ast.AST) -> str:
+    match node:
+        case (
+            ast.FunctionDef(name=name)
+            | ast.AsyncFunctionDef(name=name)
+            | ast.Assign(targets=[ast.Name(id=name)])
+            | ast.AnnAssign(target=ast.Name(id=name))
+        ):
+            return name
+        case _:
+            return ""
 
 
 def _describes_field(node: ast.AST) -> bool:

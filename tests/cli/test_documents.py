@@ -98,11 +98,44 @@ class TestValidate:
             ("broken.yaml", False),
         ]
 
-    def test_a_missing_file_among_several_is_a_usage_error(self, cli: Cli, pipeline: Path):
-        said = cli("validate", "pipeline.yaml", "missing.yaml")
+    def test_files_that_cannot_be_read_do_not_hide_the_reports_of_others(
+        self, cli: Cli, pipeline: Path
+    ):
+        write(pipeline.parent, "name: T\nsteps: [{id: a, type: transform}]", "broken.yaml")
+        (pipeline.parent / "latin.yaml").write_bytes(b"name: \xff")
 
+        said = cli("validate", "missing.yaml", "latin.yaml", "broken.yaml", "pipeline.yaml")
+
+        missing, latin, broken, valid, last = said.err.splitlines()
         assert said.code == 2
-        assert "File missing.yaml does not exist" in said.err
+        assert missing.startswith("error    missing.yaml: File missing.yaml does not exist")
+        assert latin.startswith("error    latin.yaml: latin.yaml is not UTF-8")
+        assert broken.startswith("error    broken.yaml:2:")
+        assert valid == "pipeline.yaml: valid, 1 step"
+        assert last == "4 files: 1 valid, 1 invalid, 2 cannot be read"
+
+    def test_a_file_that_cannot_be_read_has_a_report_as_json(self, cli: Cli, pipeline: Path):
+        said = cli("validate", "missing.yaml", "pipeline.yaml", "--json")
+
+        found = json.loads(said.out)
+        missing, valid = found["files"]
+        assert (said.code, found["valid"], valid["valid"]) == (2, False, True)
+        assert missing["valid"] is False
+        assert [error["code"] for error in missing["errors"]] == ["unreadable_file"]
+
+    def test_warnings_about_models_mention_no_server(
+        self, cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+        monkeypatch.setenv("STEPIQ_DEFAULT_MODEL", "openai/gpt-4o")
+        write(folder, "name: T\nsteps: [{id: a, model: gpt-4o, prompt: x}, {id: b, prompt: y}]")
+
+        said = cli("validate", "pipeline.yaml")
+
+        named, default, _ = said.err.splitlines()
+        advice = "cannot be used here yet. Set `OPENAI_API_KEY` to a key of your OpenAI account."
+        assert named.endswith(f"steps[0].model: Model `openai/gpt-4o` {advice}")
+        assert default.endswith(f"steps[1]: STEPIQ_DEFAULT_MODEL: Model `openai/gpt-4o` {advice}")
 
     def test_a_json_file_is_read_as_json(self, cli: Cli, folder: Path):
         document = {"name": "T", "steps": [{"id": "a", "type": "transform", "template": "x"}]}

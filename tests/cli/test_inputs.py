@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 
 from stepiq.cli.console import UsageError
-from stepiq.cli.inputs import build_input, declared_types
+from stepiq.cli.inputs import build_input, declared_types, explain_invalid
+from stepiq.core.json import Json
 from stepiq.language.definition import Definition
+from stepiq.language.inputs import InputInvalid
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
 
@@ -14,6 +16,12 @@ def definition(schema: str = "") -> Definition:
     found = load(text, SourceFormat.YAML).definition
     assert found is not None
     return found
+
+
+def refusal(schema: str, data: dict[str, Json]) -> InputInvalid:
+    with pytest.raises(InputInvalid) as caught:
+        definition(schema).input.validate(data)
+    return caught.value
 
 
 SHORT = "{text: {type: string}, count: {type: integer}, tags: {type: array}}"
@@ -44,6 +52,27 @@ class TestDeclaredTypes:
         assert found is not None
 
         assert declared_types(found) == {}
+
+
+class TestExplainInvalid:
+    def test_each_missing_field_is_an_option_to_add(self, capsys: pytest.CaptureFixture[str]):
+        schema = "{text: {type: string, required: true}, count: {type: integer, required: true}}"
+
+        explain_invalid(refusal(schema, {}))
+
+        assert capsys.readouterr().err.splitlines()[-1] == "Add --input text=… --input count=…"
+
+    @pytest.mark.parametrize(
+        ("schema", "data"),
+        [
+            (SHORT, {"count": "3"}),
+            ("{type: object, properties: {a: {type: object, required: [b]}}}", {"a": {}}),
+        ],
+    )
+    def test_other_problems_need_no_option(self, capsys: pytest.CaptureFixture[str], schema, data):
+        explain_invalid(refusal(schema, data))
+
+        assert "Add --input" not in capsys.readouterr().err
 
 
 class TestBuildInput:
@@ -93,16 +122,41 @@ class TestBuildInput:
         with pytest.raises(UsageError, match="lacks a name or a value"):
             build_input(definition(SHORT), [pair], None)
 
-    def test_what_is_not_json_names_the_declared_type(self):
-        with pytest.raises(
-            UsageError,
-            match=r"`abc` is not valid JSON. The pipeline expects a value of type `integer`\.",
-        ):
-            build_input(definition(SHORT), ["count=abc"], None)
+    @pytest.mark.parametrize(
+        ("pair", "message"),
+        [
+            ("count=abc", "--input count: `count` must be an integer; `abc` is not one."),
+            ("ready=ja", "--input ready: `ready` must be true or false; `ja` is not one."),
+            (
+                "tags=[1",
+                "--input tags: `tags` must be a list, written as JSON. `[1` is not valid JSON: "
+                "the text ends inside a list. A closing `]` is missing.",
+            ),
+        ],
+    )
+    def test_what_is_not_json_names_the_declared_type(self, pair, message):
+        schema = "{count: {type: integer}, ready: {type: boolean}, tags: {type: array}}"
 
-    def test_what_is_not_json_where_nothing_is_declared_shows_the_form(self):
-        with pytest.raises(UsageError, match=r"is not valid JSON.*--input name=value for text"):
-            build_input(definition(LONG), ["x:=abc"], None)
+        with pytest.raises(UsageError) as caught:
+            build_input(definition(schema), [pair], None)
+
+        assert caught.value.message == message
+
+    @pytest.mark.parametrize(
+        ("pair", "reason"),
+        [
+            ("x:=abc", "a value is missing. Text must be in double quotes."),
+            ('text:="\\ud83d"', "an escape such as \\ud83d is half of a character."),
+            ('x:={"a":1,"a":2}', "occurs twice"),
+        ],
+    )
+    def test_json_that_cannot_be_read_has_the_reason_and_the_form(self, pair, reason):
+        with pytest.raises(UsageError) as caught:
+            build_input(definition(LONG), [pair], None)
+
+        assert "is not valid JSON: " in caught.value.message
+        assert reason in caught.value.message
+        assert caught.value.message.endswith("such as --input count:=3.")
 
     @pytest.mark.parametrize(
         ("content", "expected"),

@@ -42,6 +42,19 @@ class TestRun:
         assert (said.code, said.out) == (1, "")
         assert said.err.startswith("error    pipeline.yaml:2:")
 
+    def test_a_misspelled_setting_is_a_warning(
+        self, cli: Cli, pipeline: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("STEPIQ_DEFAULT_MODL", "gpt-4o")
+
+        said = cli("run", "pipeline.yaml", "--input", "who=Ada")
+
+        assert said.code == 0
+        assert said.err.splitlines()[0] == (
+            "warning  STEPIQ_DEFAULT_MODL is set, but this setting does not exist. "
+            "Did you mean STEPIQ_DEFAULT_MODEL?"
+        )
+
     def test_an_invalid_file_as_json_has_the_shape_of_validate(self, cli: Cli, folder: Path):
         write(folder, "name: T\nsteps: [{id: a, type: transform}]")
 
@@ -87,6 +100,7 @@ class TestRun:
         said = cli("run", "pipeline.yaml")
 
         assert said.err.count("`who` is required") == 1
+        assert said.err.splitlines()[-1] == "Add --input who=…"
 
     def test_a_misspelled_input_is_a_usage_error(self, cli: Cli, pipeline: Path):
         said = cli("run", "pipeline.yaml", "-i", "who=Ada", "-i", "cuont=2")

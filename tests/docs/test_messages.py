@@ -34,6 +34,11 @@ class TestRows:
             ("Commands", "", "cli.inputs"),
             ("Settings and start", "`settings_invalid`", "core.setting_errors"),
             ("Mails", "", "accounts.recovery"),
+            ("Mails", "", "accounts.notices"),
+            ("Mails", "", "accounts.workspaces.invitations"),
+            ("API", "", "accounts.workspaces.invitations"),
+            ("Mails", "", "cli.accounts"),
+            ("Commands", "", "cli.accounts"),
         ],
     )
     def test_each_is_below_its_heading_with_its_code_and_module(self, heading, code, module):
@@ -46,8 +51,37 @@ class TestRows:
 
         assert row in section(read("docs/reference/messages.md"), "## Log")
 
+    def test_mails_are_below_no_other_heading(self):
+        page = read("docs/reference/messages.md")
+        subject = "| Your invitation to stepIQ |"
+
+        assert page.count(subject) == 1
+        assert subject in section(page, "## Mails")
+
+    def test_what_a_command_prints_before_it_sends_a_mail_is_below_commands(self):
+        assert "| Sending a test message" in section(
+            read("docs/reference/messages.md"), "## Commands"
+        )
+
     @pytest.mark.parametrize(
-        "text", ["SELECT count", "<label", "| {} |", "stepiq value of", "of account {user_id}"]
+        "text",
+        [
+            "SELECT count",
+            "SELECT waiting.priority",
+            "CAST(",
+            "COPY {}",
+            "<label",
+            "| {} |",
+            "stepiq value of",
+            "of account {user_id}",
+            "clock_getres clock_gettime",
+            "branch choice if switch",
+            "| eq a b |",
+            r"bool \| int",
+            r"Json \| Template",
+            "max-age=",
+            "`list.stale`",
+        ],
     )
-    def test_queries_markup_and_parts_of_keys_are_not_messages(self, text):
+    def test_queries_markup_lists_of_words_and_parts_of_keys_are_not_messages(self, text):
         assert text not in read("docs/reference/messages.md")

@@ -60,6 +60,12 @@ class TestCheckTemplates:
             ("{{now}}", "unknown_name", "The start of the run is `run.started_at`."),
             ("{{steps.z.output}}", "unknown_step", "Use one of `data`, `first`."),
             ("{{input.topic.x}}", "no_such_field", "`input.topic` has the type string"),
+            (
+                "{{input.topic.length}}",
+                "no_such_field",
+                "no fields. Its length is `{{length input.topic}}`.",
+            ),
+            ("{{output}}", "unknown_name", "`output` does not exist. Write `steps.ID.output`."),
             ("{{vars.tune}}", "unknown_variable", "Did you mean `tone`?"),
             ("{{vars.tone.x}}", "no_such_field", "single value"),
             ("{{steps.frist.output}}", "unknown_step", "Did you mean `first`?"),
@@ -89,6 +95,13 @@ class TestCheckTemplates:
 
         assert (issue.path, issue.code) == ("steps[2].prompt", code)
         assert message in issue.message
+
+    def test_the_length_of_an_input_is_written_as_in_expressions_in_a_condition(self):
+        steps = [*DOCUMENT["steps"], {"id": "z", "prompt": "x", "if": "input.topic.length > 5"}]
+
+        (issue,) = check("x", {**DOCUMENT, "steps": steps})
+
+        assert issue.message.endswith("so it has no fields. Its length is `size(input.topic)`.")
 
     def test_a_fallback_for_what_can_never_be_there_is_a_warning(self):
         steps: list[Json] = [

@@ -159,28 +159,58 @@ class TestCheck:
         "model_id", ["gpt-4o", "openai/gpt-4o-2024-08-06", "ollama/whatever", "local/smollm2-135m"]
     )
     def test_what_will_work_is_fine(self, providers: Providers, model_id: str):
-        assert providers.check(model_id) is None
+        assert providers.check(model_id) == []
 
     def test_an_unknown_id_is_an_error(self, providers: Providers):
-        issue = providers.check("gpt-4o-min")
+        [issue] = providers.check("gpt-4o-min")
 
-        assert issue is not None
         assert (issue.severity, issue.code) == ("error", "model_unknown")
         assert "`openai/gpt-4o-mini`" in issue.message
 
     def test_a_model_that_cannot_be_used_here_is_a_warning(self, configured: Configure):
-        issue = configured().check("gpt-4o")
+        [issue] = configured().check("gpt-4o")
 
-        assert issue is not None
         assert (issue.severity, issue.code) == ("warning", "model_not_usable")
         assert "OPENAI_API_KEY" in issue.message
 
     @pytest.mark.parametrize("model_id", ["openai/gpt-99", "mine/anything", "groq/other"])
     def test_a_name_the_catalogue_lacks_is_a_warning(self, providers: Providers, model_id: str):
-        issue = providers.check(model_id)
+        [issue] = providers.check(model_id)
 
-        assert issue is not None
         assert (issue.severity, issue.code) == ("warning", "model_not_in_catalog")
+
+    def test_a_name_the_catalogue_lacks_is_also_reported_without_a_key(self, configured: Configure):
+        issues = configured().check("openai/gpt-4p")
+
+        assert [each.code for each in issues] == ["model_not_usable", "model_not_in_catalog"]
+
+    @pytest.mark.parametrize("default", ["openai/gpt-4o", "gpt-4x"])
+    def test_a_problem_of_the_default_model_is_a_warning(self, configured: Configure, default: str):
+        [issue] = configured(default_model=default).check(None)
+
+        assert issue.severity == "warning"
+        assert issue.message.startswith(f"STEPIQ_DEFAULT_MODEL: Model `{default}`")
+
+    def test_without_a_default_model_there_is_no_warning(self, configured: Configure):
+        assert configured().check(None) == []
+
+    @pytest.mark.parametrize(
+        ("model_id", "advice"),
+        [
+            ("gpt-4o", "Set `OPENAI_API_KEY` to a key of your OpenAI account."),
+            ("ollama/a", "Set `OLLAMA_BASE_URL` to your Ollama server, such as http://127.0.0.1:11434."),
+            ("mine/a", "Set `MINE_KEY` to its key."),
+        ],
+    )  # fmt: skip
+    def test_without_a_server_no_advice_mentions_a_restart(
+        self, tmp_path: Path, model_id: str, advice: str
+    ):
+        endpoints = {"mine": {"base_url": "http://x", "api_key_env": "MINE_KEY", "models": ["a"]}}
+        providers = Providers(settings_with(tmp_path, endpoints=endpoints), is_server=False)
+
+        [issue] = providers.check(model_id)
+
+        assert issue.message.endswith(f"cannot be used here yet. {advice}")
 
 
 class TestDefaultModel:

@@ -114,7 +114,9 @@ class TestRequest:
             ("after", "completed"),
         ]
         assert ended.run.status == "completed"
-        assert "Invalid header `X-A`" in ended.run.output
+        assert ended.run.output.endswith(
+            "Invalid header `X-A` in `headers`: its value has a control character or a line break. Remove it."
+        )
         assert receiver.received == []
 
     async def test_headers_are_sent_in_utf_8(self, world: World, receiver: Receiver):
@@ -296,6 +298,10 @@ class TestEgress:
         ended = await world.run(f"name: C\nsteps: [{{id: c, type: webhook, url: '{url}'}}]")
 
         assert ended.run.error["code"] == "egress_blocked"
+        assert (
+            "STEPIQ_ALLOWED_PRIVATE_NETWORKS, such as 127.0.0.0/8, on the server or for `stepiq run`."
+            in (ended.run.error["message"])
+        )
 
     async def test_also_behind_a_redirect(self, world: World, receiver: Receiver):
         receiver.reply_with(Reply(302, headers={"Location": "http://169.254.169.254/"}))

@@ -3,9 +3,18 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from stepiq.cli.console import issue_data, issue_line, print_json, read_text, say
+from stepiq.cli.console import (
+    ExitCode,
+    UsageError,
+    issue_data,
+    issue_line,
+    print_json,
+    read_text,
+    say,
+)
 from stepiq.cli.pipeline_files import pipelines_in
 from stepiq.core import settings
+from stepiq.core.errors import Issue
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines.checking import Findings, check
@@ -26,37 +35,52 @@ def read_draft(file: Path) -> Draft:
 
 def validate(
     files: Sequence[Path], *, as_json: bool, secrets: Collection[str] | None = None
-) -> bool:
-    """Report the errors and warnings of pipeline files. Returns whether all files are valid.
+) -> ExitCode:
+    """Report the errors and warnings of pipeline files.
+
+    Returns the exit code: `USAGE` if a file cannot be read.
 
     Args:
         files: the pipeline files, or folders with them. All are read before any is reported.
         as_json: print the API's report for one file, or a list of reports for several.
         secrets: names of the available secrets. None disables warnings about secrets.
-
-    Raises:
-        UsageError: a file cannot be read.
     """
-    providers = Providers(settings.load())
-    drafts = {file: read_draft(file) for file in pipelines_in(files)}
-    found = {file: check(draft, providers, secrets) for file, draft in drafts.items()}
-    wrong = sum(bool(findings.errors) for findings in found.values())
+    providers = Providers(settings.load(), is_server=False)
+    drafts = {file: _read(file) for file in pipelines_in(files)}
+    found = {
+        file: check(draft, providers, secrets) if isinstance(draft, Draft) else draft
+        for file, draft in drafts.items()
+    }
+    unreadable = sum(not isinstance(draft, Draft) for draft in drafts.values())
+    wrong = sum(bool(findings.errors) for findings in found.values()) - unreadable
     if as_json:
         data = [{"file": str(file), **findings_data(each)} for file, each in found.items()]
         one = findings_data(next(iter(found.values())))
         is_one_file = len(found) == 1 and not any(file.is_dir() for file in files)
-        print_json(one if is_one_file else {"valid": not wrong, "files": data})
-        return not wrong
-    for file, findings in found.items():
-        _show(file, drafts[file], findings)
-    if len(found) > 1:
-        say(f"{len(found)} files: {len(found) - wrong} valid, {wrong} invalid")
-    return not wrong
+        print_json(one if is_one_file else {"valid": not wrong + unreadable, "files": data})
+    else:
+        for file, findings in found.items():
+            _show(file, drafts[file], findings)
+        if len(found) > 1:
+            unread = f", {unreadable} cannot be read" if unreadable else ""
+            valid = len(found) - wrong - unreadable
+            say(f"{len(found)} files: {valid} valid, {wrong} invalid{unread}")
+    if unreadable:
+        return ExitCode.USAGE
+    return ExitCode.FAILED if wrong else ExitCode.OK
 
 
-def _show(file: Path, draft: Draft, findings: Findings) -> None:
+def _read(file: Path) -> Draft | Findings:
+    """The draft in a file, or why the file cannot be read."""
+    try:
+        return read_draft(file)
+    except UsageError as error:
+        return Findings([Issue(path="", code="unreadable_file", message=error.message)], [])
+
+
+def _show(file: Path, draft: Draft | Findings, findings: Findings) -> None:
     show_findings(file, findings)
-    if not findings.errors:
+    if isinstance(draft, Draft) and not findings.errors:
         definition = draft.loaded.definition
         count = definition.step_count if definition else 0
         say(f"{file}: valid, {count} {'step' if count == 1 else 'steps'}")

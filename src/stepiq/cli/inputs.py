@@ -1,17 +1,24 @@
 """Builds the input of a run from `--input NAME=VALUE` and `--input-file`."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stepiq.cli.console import UsageError, read_text
+from stepiq.cli.console import UsageError, explain, read_text, say
 from stepiq.core import json
 from stepiq.core.json import Json, MalformedJson
 from stepiq.language.data import is_array, is_object
 
 if TYPE_CHECKING:
     from stepiq.language.definition import Definition
+    from stepiq.language.inputs import InputInvalid
 
+_NAME = re.compile(r"\w+")
+_KINDS = {
+    "array": "a list", "boolean": "true or false", "integer": "an integer", "null": "null", "number": "a number",
+    "object": "an object",
+}  # fmt: skip
 _FORM = (
     "Write --input name=value for text, or --input name:=value for JSON, such as --input count:=3."
 )
@@ -100,7 +107,24 @@ def _read_pair(pair: str, types: Mapping[str, frozenset[str]]) -> tuple[str, Jso
         return name, value
     try:
         return name, json.loads(value.encode())
-    except MalformedJson:
-        kinds = " or ".join(f"`{name}`" for name in sorted(declared or ()))
-        wanted = f" The pipeline expects a value of type {kinds}." if kinds else ""
-        raise UsageError(f"--input {name}: `{value}` is not valid JSON.{wanted} {_FORM}") from None
+    except MalformedJson as error:
+        refusal = f"`{value}` is not valid JSON: {error.reason or error.message}"
+        if not is_json and declared:
+            kinds = " or ".join(_KINDS.get(kind, kind) for kind in sorted(declared))
+            refusal = (
+                f"`{name}` must be {kinds}, written as JSON. {refusal}"
+                if declared & {"array", "object"}
+                else f"`{name}` must be {kinds}; `{value}` is not one."
+            )
+        form = f" {_FORM}" if is_json else ""
+        raise UsageError(f"--input {name}: {refusal}{form}") from None
+
+
+def explain_invalid(error: "InputInvalid") -> None:
+    """Print why an input is refused, and the options that add the fields that it lacks."""
+    explain(error)
+    missing = [issue.path for issue in error.issues if issue.code == "required"]
+    # A field of an object is a part of the object's JSON.
+    pairs = " ".join(f"--input {name}=…" for name in missing if _NAME.fullmatch(name))
+    if pairs:
+        say(f"Add {pairs}")

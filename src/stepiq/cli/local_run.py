@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stepiq.cli.console import UsageError, print_json, say
+import typer
+
+from stepiq.cli.console import ExitCode, UsageError, print_json, say
 from stepiq.cli.documents import findings_data, read_draft, show_findings
-from stepiq.cli.inputs import build_input
+from stepiq.cli.inputs import build_input, explain_invalid
 from stepiq.cli.local_reviews import LocalReviewer
 from stepiq.cli.preflight import require_models
 from stepiq.cli.progress import ProgressLine, make_progress
@@ -21,9 +23,11 @@ from stepiq.core import json, log_output, settings
 from stepiq.core.environment import variable
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
+from stepiq.core.settings import Settings
 from stepiq.execution.outcomes import FailureCode
 from stepiq.language.data import is_array, is_object
 from stepiq.language.definition import Definition
+from stepiq.language.inputs import InputInvalid
 from stepiq.language.loading import load_document
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines.checking import Findings, check
@@ -54,11 +58,13 @@ def run_file(request: LocalRunRequest) -> bool:
 
     Raises:
         UsageError: the file or the input cannot be read, or a model cannot be used.
-        StepIQError: the input does not match the schema, or a resource that the run needs is missing.
+        typer.Exit: the input does not match the schema, which is reported.
+        StepIQError: a resource that the run needs is missing.
     """
     draft = read_draft(request.file)
     configured = settings.load()
-    providers = Providers(configured)
+    _warn_of_misspelled(configured)
+    providers = Providers(configured, is_server=False)
     if request.model is not None:
         draft = _with_model(draft, request.model, providers)
     secrets = read_secrets(request.secrets)
@@ -71,7 +77,11 @@ def run_file(request: LocalRunRequest) -> bool:
             show_findings(request.file, findings)
         return False
     data = build_input(definition, request.inputs, request.input_file)
-    definition.input.validate(data)
+    try:
+        definition.input.validate(data)
+    except InputInvalid as error:
+        explain_invalid(error)
+        raise typer.Exit(ExitCode.USAGE) from None
     require_models(definition, providers, secrets, request.model)
     missing = _missing(draft, secrets)
     if not request.as_json:
@@ -90,6 +100,13 @@ def run_file(request: LocalRunRequest) -> bool:
         # The warning above names the secret and how to set it.
         run["error"]["message"] = "A secret is missing: see the warning above."
     return show_result(run)
+
+
+def _warn_of_misspelled(configured: Settings) -> None:
+    for name, nearest in settings.unknown_variables(configured).items():
+        # Others may belong to a script around the command.
+        if nearest:
+            say(f"warning  {name} is set, but this setting does not exist. Did you mean {nearest}?")
 
 
 def _show_notes(file: Path, definition: Definition, missing: list[Issue]) -> None:
@@ -118,9 +135,9 @@ def _with_model(draft: Draft, model: str, providers: Providers) -> Draft:
     Raises:
         UsageError: the model does not exist.
     """
-    found = providers.check(model)
-    if found is not None and found.severity == "error":
-        raise UsageError(f"--model: {found.message}")
+    for found in providers.check(model):
+        if found.severity == "error":
+            raise UsageError(f"--model: {found.message}")
     document = draft.loaded.document
     if document is None or draft.loaded.definition is None:
         return draft

@@ -303,17 +303,11 @@ def run(
 ) -> None:
     """Run a pipeline without a server. Nothing is stored."""
     from stepiq.cli import local_run
-    from stepiq.language.inputs import InputInvalid
 
     request = local_run.LocalRunRequest(
         file, inputs or (), input_file, model, as_json, secret or (), review
     )
-    try:
-        worked = local_run.run_file(request)
-    except InputInvalid as error:
-        explain(error)
-        raise typer.Exit(ExitCode.USAGE) from None
-    _end(worked)
+    _end(local_run.run_file(request))
 
 
 @app.command(rich_help_panel=FILES_PANEL)
@@ -332,7 +326,7 @@ def validate(
     """Check pipelines without running them, and report every error with its line and column."""
     from stepiq.cli import documents
 
-    _end(documents.validate(files, as_json=as_json, secrets=secret))
+    raise typer.Exit(documents.validate(files, as_json=as_json, secrets=secret))
 
 
 @app.command("test", rich_help_panel=FILES_PANEL, cls=ServerCommand)

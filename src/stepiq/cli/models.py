@@ -14,7 +14,7 @@ from stepiq.providers.registry import ModelDescription, ModelUnusable, Providers
 
 def show(*, everything: bool, as_json: bool) -> None:
     """Print the usable models, or all models in the catalogue."""
-    providers = Providers(settings.load())
+    providers = Providers(settings.load(), is_server=False)
     known = providers.models()
     listed = known if everything else [model for model in known if model.usable]
     if as_json:

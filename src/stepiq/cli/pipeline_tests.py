@@ -67,7 +67,7 @@ def run_tests(
         UsageError: a file does not exist, or no test has `only` in its name.
     """
     configured = settings.load()
-    providers = Providers(configured)
+    providers = Providers(configured, is_server=False)
     suites: list[_Suite] = []
     wrong: dict[str, Sequence[Issue]] = {}
     for pipeline, tests in dict.fromkeys(map(_pair, tested_in(files))):

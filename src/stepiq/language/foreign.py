@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 
 MAX_FOUND = 5
 """Most findings reported for one template."""
+TREATED_AS_TEXT = ", so it is treated as plain text"
+"""The part of the messages that is wrong in fields that refuse the syntax."""
 _ROOTS = ("input", "vars", "steps", "env", "run", "item")
 _OTHERS = re.compile(
     r"\{\{(?:[^{}]|\{(?!\{)|\}(?!\}))*+\}\}"  # stepIQ tags, which are skipped

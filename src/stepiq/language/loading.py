@@ -50,8 +50,10 @@ class Loaded:
     warnings: tuple[Issue, ...] = ()
     secrets: tuple[tuple[str, Issue], ...] = ()
     """Every secret that a field reads or signs with, once per field, and the issue to report if it is not stored."""
-    models: tuple[tuple[str, Issue], ...] = ()
-    """Every model that a step names, once per field, and an issue with its place but without a message."""
+    models: tuple[tuple[str | None, Issue], ...] = ()
+    """Every model that a step names, once per field, and an issue with its place but without a message.
+
+    None for each step that uses the default model."""
     malformed: bool = False
     """Whether the text could not be parsed, so that the errors are about its syntax."""
 

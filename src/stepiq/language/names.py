@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from stepiq.language.expressions.absence import LENGTH_WORDS
 from stepiq.language.expressions.source import quoted_paths
-from stepiq.language.foreign import Tag, find, in_quotes, tag_of
+from stepiq.language.foreign import TREATED_AS_TEXT, Tag, find, in_quotes, tag_of
 from stepiq.language.layout import Layout
 from stepiq.language.reports import (
     MAX_PROBLEMS,
@@ -25,7 +26,12 @@ NEVER_PRESENT = "never_present"
 _SCALAR_TYPES = ("string", "integer", "number", "boolean")
 _LOOP_NAMES = ("item", "index")
 _RUN_START = "The start of the run is `run.started_at`."
-_OTHER_ROOTS = {"now": _RUN_START, "today": _RUN_START, "date": _RUN_START}
+_OTHER_ROOTS = {
+    "now": _RUN_START,
+    "today": _RUN_START,
+    "date": _RUN_START,
+    "output": "Write `steps.ID.output`.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +62,22 @@ class _Reader:
     seen: frozenset[str]
     """Ids of the steps that it may read."""
     is_in_loop_body: bool
+    is_template: bool
 
 
 def check_names(draft: Report, names: KnownNames) -> None:
     """Report every reference that cannot be resolved, and every jump to an invalid target."""
-    readers: dict[tuple[int, bool], _Reader] = {}
+    readers: dict[tuple[int, bool, bool], _Reader] = {}
     for placed in (*draft.templates, *draft.expressions):
         is_after = isinstance(placed, PlacedExpression) and placed.is_after
         node = names.layout.at(placed.path)
-        reader = readers.get((id(node), is_after))
+        is_template = isinstance(placed, PlacedTemplate)
+        reader = readers.get((id(node), is_after, is_template))
         if reader is None:
             seen = frozenset(names.layout.seen_by(node, is_after=is_after))
             in_body = names.layout.is_in_loop_body(node)
-            reader = _Reader(None if node is None else node.id, seen, in_body)
-            readers[id(node), is_after] = reader
+            reader = _Reader(None if node is None else node.id, seen, in_body, is_template)
+            readers[id(node), is_after, is_template] = reader
         _check_placed(draft, placed, names, reader)
         _check_syntax(draft, placed, names)
     _check_jumps(draft, names.layout)
@@ -103,6 +111,8 @@ def _check_syntax(
         source = placed.expression
         findings = ((at, in_quotes(path)) for at, path in quoted_paths(source.source))
     for offset, message in findings:
+        if is_url:
+            message = message.replace(TREATED_AS_TEXT, "")
         found = draft.problems if is_url else draft.warnings
         if len(found) >= MAX_PROBLEMS:
             return
@@ -159,7 +169,7 @@ def _check(reference: Reference, names: KnownNames, reader: _Reader) -> Finding 
     root, *rest = reference.parts
     match root:
         case "input":
-            return _check_input(rest, names)
+            return _check_input(rest, names, reader)
         case "vars":
             return _check_variable(rest, names)
         case "steps":
@@ -187,7 +197,7 @@ def _refuse_root(root: str, names: KnownNames, reader: _Reader) -> Finding:
     return "unknown_name", f"The name `{shown}` does not exist. {hint}"
 
 
-def _check_input(rest: Sequence[str], names: KnownNames) -> Finding | None:
+def _check_input(rest: Sequence[str], names: KnownNames, reader: _Reader) -> Finding | None:
     if not rest or names.inputs is None:
         return None
     if rest[0] not in names.inputs:
@@ -195,7 +205,12 @@ def _check_input(rest: Sequence[str], names: KnownNames) -> Finding | None:
         return "unknown_input", f"`input.schema` has no field `{rest[0][:60]}`. {hint}"
     kind = names.input_types.get(rest[0])
     if len(rest) > 1 and kind in _SCALAR_TYPES:
-        return "no_such_field", f"`input.{rest[0]}` has the type {kind}, so it has no fields."
+        advice = ""
+        if kind == "string" and rest[1] in LENGTH_WORDS:
+            size = "{{length input.%s}}" if reader.is_template else "size(input.%s)"
+            advice = f" Its length is `{size % rest[0]}`."
+        message = f"`input.{rest[0]}` has the type {kind}, so it has no fields.{advice}"
+        return "no_such_field", message
     return None
 
 

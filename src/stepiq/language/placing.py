@@ -1,6 +1,7 @@
 """Turns the problems of a document into issues, with line and column if its text has lines."""
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from stepiq.core.errors import Issue
 from stepiq.language import places
@@ -9,6 +10,7 @@ from stepiq.language.source import Source
 
 MAX_ERRORS = 100
 """Most errors reported for one document."""
+_Name = TypeVar("_Name", str, str | None)
 _MORE = Issue("", "too_many_errors", f"There are more than {MAX_ERRORS} errors. Fix these first.")
 
 
@@ -33,7 +35,7 @@ class Placer:
         """The issues of problems, and known issues, `in_order`."""
         return tuple(in_order([*known, *(self.place(problem) for problem in problems)]))
 
-    def named(self, found: list[tuple[str, PathProblem]]) -> tuple[tuple[str, Issue], ...]:
+    def named(self, found: list[tuple[_Name, PathProblem]]) -> tuple[tuple[_Name, Issue], ...]:
         return tuple((name, self.place(problem)) for name, problem in found)
 
     def place(self, problem: PathProblem) -> Issue:

@@ -92,8 +92,10 @@ class Report:
     jumps: list[PlacedJump] = field(default_factory=list[PlacedJump])
     signing_secrets: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
     """Secrets that no template reads, and the fields that name them."""
-    models: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
-    """Models that steps name, and the fields that name them. Whether they exist is not checked here."""
+    models: list[tuple[Path, str | None]] = field(default_factory=list[tuple[Path, str | None]])
+    """Models that steps name, and the fields that name them; None for steps that use the default model, and their paths.
+
+    Whether the models exist is not checked here."""
     patterns_left: int = MAX_PATTERNS
     expressions_left: int = MAX_EXPRESSIONS
     ids: dict[str, Path] = field(default_factory=dict[str, Path])

@@ -15,8 +15,19 @@ from stepiq.core.errors import Invalid
 _MAX_SHOWN = 64
 _MAX_OFFERED = 3
 _MIN_LIKENESS = 0.7
+_MIN_LIKENESS_OF_ABBREVIATIONS = 0.8
 _OFFSET = re.compile(r"(?:UTC|GMT)? ?([+-])([0-9]{1,2})(?::?([0-9]{2}))?", re.IGNORECASE)
 _ABBREVIATIONS = re.compile(r"(.+) \(([A-Za-z]+(?:/[A-Z]+)?)\)(?: - (.+))?")
+_PREFERRED = frozenset(("Pacific/Honolulu",))
+"""Zones that come before others with the same abbreviation, although they have no daylight saving time."""
+_OF_REGIONS = {
+    zone.partition("/")[0].lower(): zone
+    for zone in (
+        "Africa/Lagos", "America/New_York", "Antarctica/McMurdo", "Asia/Kolkata", "Atlantic/Azores",
+        "Australia/Sydney", "Europe/Paris", "Indian/Mauritius", "Pacific/Auckland",
+    )
+}  # fmt: skip
+"""A well-known zone of each region."""
 
 
 class TimezoneUnknown(Invalid):
@@ -68,7 +79,12 @@ def _rules() -> tuple[_Rules, ...]:
         if named is None:
             found.append(_Rules(zone, zone, ()))
         else:
-            found.append(_Rules(zone, named[3] or named[1], tuple(named[2].upper().split("/"))))
+            abbreviations = tuple(named[2].upper().split("/"))
+            region = named[3] or named[1]
+            # Only these comments begin with the largest area. Others list areas by name.
+            if len(abbreviations) > 1:
+                region = region.partition(";")[0]
+            found.append(_Rules(zone, region, abbreviations))
     return tuple(sorted(found, key=lambda rules: -len(rules.abbreviations)))
 
 
@@ -86,24 +102,45 @@ def _places() -> dict[str, str]:
     for code, _, zone, *_ in _table("zone.tab"):
         # The largest zone of a country comes first.
         places.setdefault(countries[code], zone)
-    places |= {_city(zone).lower(): zone for zone in sorted(_names())}
-    return places | {zone.lower(): zone for zone in sorted(_names())}
+    zones = sorted(_names() - _ambiguous())
+    places |= {_city(zone).lower(): zone for zone in zones}
+    return places | {zone.lower(): zone for zone in zones}
 
 
 def _explain(name: str) -> str:
     if offset := _OFFSET.fullmatch(name):
         return _explain_offset(name, *offset.groups())
-    if regions := [rules for rules in _rules() if name.upper() in rules.abbreviations]:
-        offered = [f"`{rules.zone}` ({rules.region})" for rules in regions[:_MAX_OFFERED]]
-        listed = " or ".join([", ".join(offered[:-1]), offered[-1]] if offered[1:] else offered)
+    if listed := _zones_of(name.upper()):
         return f"`{name}` is an abbreviation, not a time zone. Use the zone of a place: {listed}."
-    near = _nearest(name.lower().replace(" ", "_"))
-    advice = f"Did you mean `{near}`?" if near else "Use a name such as `Europe/Berlin`, or `UTC`."
+    if example := _OF_REGIONS.get(name.strip("/").lower()):
+        return f"`{name}` is a region, not a time zone. Use a zone of it, such as `{example}`."
+    advice = _advise(name)
     return f"`{name}` is not an IANA time zone. {advice}"
+
+
+def _advise(name: str) -> str:
+    place = name.lower().replace(" ", "_")
+    known = {each for rules in _rules() for each in rules.abbreviations}
+    similar = get_close_matches(name.upper(), known, 1, _MIN_LIKENESS_OF_ABBREVIATIONS)
+    if similar and place not in _places():
+        listed = _zones_of(similar[0])
+        return f"Use the zone of a place: {listed}."
+    near = _nearest(place)
+    return f"Did you mean `{near}`?" if near else "Use a name such as `Europe/Berlin`, or `UTC`."
+
+
+def _zones_of(abbreviation: str) -> str:
+    """The zones that use an abbreviation, for a message; empty if there is none."""
+    regions = [rules for rules in _rules() if abbreviation in rules.abbreviations]
+    regions.sort(key=lambda rules: rules.zone not in _PREFERRED)
+    offered = [f"`{rules.zone}` ({rules.region})" for rules in regions[:_MAX_OFFERED]]
+    return " or ".join([", ".join(offered[:-1]), offered[-1]] if offered[1:] else offered)
 
 
 def _nearest(name: str) -> str | None:
     places, city = _places(), _city(name)
+    if swapped := places.get("/".join(reversed(name.split("/")))):
+        return swapped
     near = [
         place
         for place in get_close_matches(name, places, 3, _MIN_LIKENESS)

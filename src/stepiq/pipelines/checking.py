@@ -31,13 +31,13 @@ def check(draft: Draft, providers: Providers, stored: Collection[str] | None = N
     if stored is not None:
         missing = [issue for name, issue in draft.loaded.secrets if name not in stored]
         warnings += missing[:_MAX_MISSING]
-    checked: dict[str, ModelIssue | None] = {}
+    checked: dict[str | None, list[ModelIssue]] = {}
     for model, place in draft.loaded.models:
         if len(errors) > MAX_ERRORS:
             break
         if model not in checked:
             checked[model] = providers.check(model, stored or ())
-        if (found := checked[model]) is not None:
+        for found in checked[model]:
             issue = replace(place, code=found.code, message=found.message)
             (errors if found.severity == "error" else warnings).append(issue)
     return Findings(in_order(errors), warnings)

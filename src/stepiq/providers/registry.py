@@ -160,11 +160,19 @@ class ResolvedModel:
 
 
 class Providers:
-    """All providers of this server. Create one per process; `close` it on the event loop that used it."""
+    """All providers of this server. Create one per process; `close` it on the event loop that used it.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: settings of the process.
+        is_server: whether it is part of a server. If not, no reason mentions a restart or stored secrets.
+    """
+
+    def __init__(self, settings: Settings, *, is_server: bool = True) -> None:
         self._settings = settings
         self._sources = build_sources(settings)
+        if not is_server:
+            for source in self._sources.values():
+                source.reason = source.reason_in_commands or source.reason
 
     async def warm(self) -> None:
         """Load the price list in a thread, so that the first look-up of a model does not block the event loop.
@@ -227,32 +235,36 @@ class Providers:
             return False
         return source.key_name not in own and source.origin == "server_key"
 
-    def check(self, model_id: str, own: Collection[str] = ()) -> ModelIssue | None:
+    def check(self, model_id: str | None, own: Collection[str] = ()) -> list[ModelIssue]:
         """Check an id that a pipeline names, without calling a provider.
 
-        `own` has the names of the workspace's own keys.
-
         An unknown id is an error. A model that cannot be used now, or that is not in the catalogue, is a warning: the
-        pipeline may be for a later time or another server.
+        pipeline may be for a later time or another server. So is each problem of the default model.
+
+        Args:
+            model_id: None for `STEPIQ_DEFAULT_MODEL`. Without this setting, there is no problem.
+            own: names of the workspace's own keys.
         """
+        if model_id is None:
+            default = self._settings.default_model
+            found = self.check(default, own) if default else []
+            return [
+                ModelIssue("warning", each.code, f"STEPIQ_DEFAULT_MODEL: {each.message}")
+                for each in found
+            ]
         try:
             source, name = self._find(model_id)
         except ModelUnknown as error:
-            return ModelIssue("error", error.code, error.message)
+            return [ModelIssue("error", error.code, error.message)]
         full = f"{source.id}/{name}"
+        issues: list[ModelIssue] = []
         if (reason := source.reason_with(own)) is not None:
-            return ModelIssue(
-                "warning",
-                "model_not_usable",
-                f"Model `{full}` cannot be used here yet. {reason}",
-            )
+            message = f"Model `{full}` cannot be used here yet. {reason}"
+            issues.append(ModelIssue("warning", "model_not_usable", message))
         if not source.knows(name):
-            return ModelIssue(
-                "warning",
-                "model_not_in_catalog",
-                f"Model `{full}` is not in the catalog. Calls use the name as written. Their cost is null unless the price is known.",
-            )
-        return None
+            message = f"Model `{full}` is not in the catalog. Calls use the name as written. Their cost is null unless the price is known."
+            issues.append(ModelIssue("warning", "model_not_in_catalog", message))
+        return issues
 
     def default_model(
         self, keys: Mapping[str, str] = NO_KEYS, accepted_with: Collection[str] = ()

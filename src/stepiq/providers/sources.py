@@ -46,6 +46,8 @@ class ModelSource(ABC):
     """Whose credential pays."""
     reason: str | None = None
     """Why it cannot be used, and what to do; None if it can be used."""
+    reason_in_commands: str | None = None
+    """`reason` for commands without a server, where it differs."""
     missing: str | None = None
     """The setting that would make it usable, if there is one."""
     small_model: str | None = None
@@ -171,10 +173,9 @@ class VendorSource(ServerSource):
         self.small_model = vendor.small_model
         if key is None and base_url == vendor.url:
             self.origin, self.missing = "none", self.key_name
-            self.reason = (
-                f"Set `{self.key_name}` to a key of your {self.label} account and restart, or store one as the secret"
-                f" `{self.key_name}`."
-            )
+            advice = f"Set `{self.key_name}` to a key of your {self.label} account"
+            self.reason = f"{advice} and restart, or store one as the secret `{self.key_name}`."
+            self.reason_in_commands = f"{advice}."
 
 
 class OllamaSource(ServerSource):
@@ -192,7 +193,9 @@ class OllamaSource(ServerSource):
         super().__init__(place, base_url, None)
         if configured is None:
             self.origin, self.missing = "none", "OLLAMA_BASE_URL"
-            self.reason = "Set `OLLAMA_BASE_URL` to your Ollama server, such as http://127.0.0.1:11434, and restart."
+            advice = "Set `OLLAMA_BASE_URL` to your Ollama server, such as http://127.0.0.1:11434"
+            self.reason = f"{advice}, and restart."
+            self.reason_in_commands = f"{advice}."
 
     def knows(self, name: str) -> bool:
         # The models depend on what was pulled, which only Ollama can report.
@@ -213,7 +216,11 @@ class EndpointSource(ServerSource):
         self.small_model = settings.small_model or next(iter(settings.models), None)
         if settings.api_key_env and key is None:
             self.origin, self.missing = "none", settings.api_key_env
-            self.reason = f"Set `{settings.api_key_env}` to its key and restart, or store one as the secret `{settings.api_key_env}`."
+            advice = f"Set `{settings.api_key_env}` to its key"
+            self.reason = (
+                f"{advice} and restart, or store one as the secret `{settings.api_key_env}`."
+            )
+            self.reason_in_commands = f"{advice}."
 
     def names(self) -> tuple[str, ...]:
         small = (self.small_model,) if self.small_model else ()

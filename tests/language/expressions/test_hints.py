@@ -1,9 +1,10 @@
 import re
 from contextlib import suppress
+from itertools import product
 
 import pytest
 
-from stepiq.language.expressions import Expression, ExpressionSyntaxError, hints
+from stepiq.language.expressions import Expression, ExpressionSyntaxError, hints, type_advice
 from stepiq.language.expressions.environment import engine
 from stepiq.language.expressions.functions import FUNCTIONS
 from stepiq.language.expressions.source import read
@@ -163,19 +164,42 @@ class TestRefusals:
             ("5 % 2.0", 3, "`%` cannot be applied to an integer and a double. Use integers: `int(x) % 2`."),
             ("[1][1.0]", 4, "`[…]` cannot be applied to a list and a double. Use an integer: `list[int(x)]`."),
             ("[1].first().orValue(0.5)", 20, "`orValue` cannot be applied to an optional value and a double. Give a fallback of the same type as the value"),
-            ("1 < 'a'", 3, "`<` cannot be applied to an integer and a string."),
-            ("'a' + 1", 5, "`+` cannot be applied to a string and an integer. Convert the other value with `string(x)`."),
+            ("1 < 'a'", 3, "`<` cannot be applied to an integer and a string. Convert the string with `int(x)` or `double(x)`."),
+            ("'a' + 1", 5, "`+` cannot be applied to a string and an integer. Convert the integer with `string(x)`."),
+            ("1u + 'a'", 4, "Convert the unsigned integer with `string(x)`."),
+            ("'in ' + duration('1h')", 7, "Convert the duration with `string(x)`, or the string with `duration(x)`."),
+            ("input.x * '2'", 9, "`*` cannot be applied to any value and a string. Convert the string with `int(x)` or `double(x)`."),
+            ("input.x % 2.0", 9, "Use integers: `int(x) % 2`."),
+            ("1 + true", 3, "For a number, write `x ? 1 : 0`."),
+            ("[1] + 1", 5, "To append an item to a list, write `list + [x]`."),
+            ("[1] * 2", 5, "Use an item of the list, such as `x[0]`, or its length, `size(x)`."),
+            ("{'a': 1} + 1", 10, "Use a field of the object, such as `x.total`."),
+            ("null + 1", 6, "If a value may be null, check it first: `x == null ? … : …`."),
+            ("input.?a + 1", 10, "Use the value inside: `.orValue(…)`."),
+            ("b'a' + 'a'", 6, "Convert the bytes with `string(x)`."),
+            ("type(1) < 1", 9, "Types can only be compared with `==`: `type(x) == int`."),
+            ("timestamp('2026-01-01T00:00:00Z') - 3600", 35, "Write a duration instead of the number: `duration('3600s')`."),
+            ("timestamp('2026-01-01T00:00:00Z') - '1'", 35, "Convert the string with `timestamp(x)`."),
+            ("timestamp('2026-01-01T00:00:00Z') > 3600", 35, "Convert the timestamp to seconds with `int(x)`."),
+            ("timestamp('2026-01-01T00:00:00Z') + timestamp('2026-01-01T00:00:00Z')", 35, "Add a duration to a timestamp: `x + duration('3600s')`."),
+            ("timestamp('2026-01-01T00:00:00Z') > duration('1h')", 35, "The difference of two timestamps is a duration: `a - b < duration('3600s')`."),
+            ("duration('1h') - timestamp('2026-01-01T00:00:00Z')", 16, "Write the timestamp first: `x - duration('3600s')`."),
+            ("duration('1h') > 3600", 16, "Write a duration instead of the number: `duration('3600s')`."),
+            ("duration('1h') < '2h'", 16, "Convert the string with `duration(x)`."),
+            ("duration('1h') * 2", 16, "Convert the duration to seconds with `int(x)`."),
+            ("-1u", 1, "Convert the unsigned integer with `int(x)`."),
             ("1 == 'a'", 3, "Values of different types are never equal"),
             ("'a' in 'abc'", 5, "To search in a string, use `text.contains('a')`."),
             ("{input.a}", 9, "An object needs a value after each key"),
             ("${{ input.a }}", 1, "Write the expression without `${{ … }}`"),
             ("input.a matches 'b'", 9, "`input.text.matches('^a')`"),
-            ("1 in ['a']", 3, "`in` cannot be applied to an integer and a list."),
+            ("1 in ['a']", 3, "`in` cannot be applied to an integer and a list. Values of different types are never equal."),
             ("true && 1", 6, "`&&` cannot be applied to a boolean and an integer. Compare each value"),
             ("!1", 1, "`!` cannot be applied to an integer. Compare each value"),
-            ("-'a'", 1, "`-` cannot be applied to a string."),
-            ("[1] < [2]", 5, "`<` cannot be applied to a list and a list."),
-            ("'abc'[0]", 6, "`[…]` cannot be applied to a string and an integer."),
+            ("-'a'", 1, "`-` cannot be applied to a string. Convert the string with `int(x)` or `double(x)`."),
+            ("[1] < [2]", 5, "`<` cannot be applied to a list and a list. Use an item of the list, such as `x[0]`, or its length, `size(x)`."),
+            ("'abc'[0]", 6, "`[…]` cannot be applied to a string and an integer. Only lists and objects have items."),
+            ("{'a': 1}[1]", 9, "`[…]` cannot be applied to an object and an integer. Use a string: `x[string(key)]`."),
             ("string({'a': [1]})", 7, "`string` cannot be applied to an object."),
             ("[?1]", 3, "`?` needs an optional value"),
             ("{[1]: 2}", 1, "The keys of an object must be strings"),
@@ -235,17 +259,56 @@ class TestRefusals:
         assert any(compiles(call) for call in calls)
 
 
+VALUES = {
+    "an integer": "1",
+    "an unsigned integer": "1u",
+    "a double": "1.5",
+    "a boolean": "true",
+    "a string": "'a'",
+    "bytes": "b'a'",
+    "null": "null",
+    "a list": "[1]",
+    "an object": "{'a': 1}",
+    "a timestamp": "timestamp('2026-01-01T00:00:00Z')",
+    "a duration": "duration('1h')",
+    "an optional value": "input.?a",
+    "any value": "input.a",
+    "a type": "type(1)",
+}
+
+
 def advised():
-    """Every expression that a table of hints shows."""
+    """Every expression that a table of hints or an advice for types shows."""
     tables = (hints._WORDS, hints._MARKS, hints._CALLS, hints._REFUSALS)
-    texts = [text for table in tables for text in table.values()]
+    texts = {text for table in tables for text in table.values()} | {
+        type_advice.advise(sign, (one, other))
+        for sign, one, other in product("+-*/%<", VALUES, VALUES)
+    }
     shown = {each for text in texts for each in re.findall(r"`([^`]+)`", text)}
     # The others are words, signs, and fields of steps.
-    expressions = {each for each in shown if re.search(r"\w\(|\w .+ \w|\.", each)}
+    expressions = {
+        each for each in shown if re.search(r"\w\(|\w .+ \w|\.", each) and "…" not in each
+    }
     return sorted(expressions | set(hints._METHODS.values()))
 
 
 class TestAdvice:
+    @pytest.mark.parametrize(
+        "operator",
+        ["+", "-", "*", "/", "%", "<", "<=", ">", ">=", "==", "!=", "in", "&&", "||", "["],
+    )
+    def test_each_pair_of_types_that_an_operator_refuses_gets_one(self, operator):
+        closing = "]" if operator == "[" else ""
+        texts = [
+            f"{one} {operator} {other}{closing}"
+            for one, other in product(VALUES.values(), VALUES.values())
+        ]
+
+        messages = [refused(text).message for text in texts if not compiles(text)]
+
+        assert messages
+        assert [each for each in messages if not re.search(r"applied to .+?\. \w", each)] == []
+
     @pytest.mark.parametrize("expression", advised())
     def test_every_expression_that_is_shown_is_valid(self, expression):
         for name in ("x", "a", "b", "list", "text", "condition", "this", "that"):

@@ -20,8 +20,8 @@ class EgressBlocked(RequestInvalid):
 
     def __init__(self, host: str, reason: str) -> None:
         super().__init__(
-            f"`{host}` cannot be called: it is {reason}. Use a public address, or ask the operator to add its range to "
-            "STEPIQ_ALLOWED_PRIVATE_NETWORKS.",
+            f"`{host}` cannot be called: it is {reason}. Use a public address, or allow its range: set "
+            "STEPIQ_ALLOWED_PRIVATE_NETWORKS, such as 127.0.0.0/8, on the server or for `stepiq run`.",
             host=host,
         )
 
@@ -41,7 +41,7 @@ class HeaderInvalid(RequestInvalid):
     code = "header_invalid"
 
     def __init__(self, name: str, problem: str) -> None:
-        super().__init__(f"Invalid header `{name[:100]}`: {problem}.")
+        super().__init__(f"Invalid header `{name[:100]}` in `headers`: {problem}.")
 
 
 class SecretHostRefused(RequestInvalid):

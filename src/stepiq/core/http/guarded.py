@@ -313,9 +313,11 @@ def _checked(headers: Mapping[str, str] | None) -> list[tuple[bytes, bytes]]:
                 name, "its name has a character that is not allowed in header names"
             )
         if name.lower() in _OURS:
-            raise HeaderInvalid(name, "stepIQ sets this header")
+            raise HeaderInvalid(name, "stepIQ sets this header. Remove it")
         if not _HEADER_VALUE.fullmatch(value):
-            raise HeaderInvalid(name, "its value has a control character or a line break")
+            raise HeaderInvalid(
+                name, "its value has a control character or a line break. Remove it"
+            )
         # White space around a value is not part of it.
         checked.append((name.encode(), value.strip(" \t").encode()))
     return checked

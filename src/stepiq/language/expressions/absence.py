@@ -15,7 +15,7 @@ from stepiq.language.expressions.values import (
 )
 
 _LOOP_NAMES = ("item", "index")
-_LENGTH_WORDS = ("length", "size", "count", "len")
+LENGTH_WORDS = ("length", "size", "count", "len")
 _MAX_SHOWN = 80
 
 
@@ -49,7 +49,7 @@ def fail_absent(
     if is_list(value):
         raise EvaluationFailure(_describe_list(holder, place, key, is_computed=is_computed))
     if value is not None and not is_map(value):
-        is_length = type(value) is str and key in _LENGTH_WORDS
+        is_length = type(value) is str and key in LENGTH_WORDS
         advice = f" Its length is `size({place})`." if is_length else ""
         raise EvaluationFailure(f"{holder} is {kind_of(value)}, which has no fields.{advice}")
     part = "such key" if is_computed else f"`{str(key)[:_MAX_SHOWN]}`"
@@ -80,7 +80,7 @@ def _describe_list(holder: str, place: str, key: Value, *, is_computed: bool) ->
         return (
             f"{holder} has no {shown}. If it may be absent, write `{place}[?{written}].orValue(…)`."
         )
-    if key in _LENGTH_WORDS and not is_computed:
+    if key in LENGTH_WORDS and not is_computed:
         return f"{holder} is a list, which has no fields. Its length is `size({place})`."
     return (
         f"{holder} is a list, which has no fields. Use an item, such as `{place}[0]`, or all of them: "

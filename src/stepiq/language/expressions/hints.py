@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from stepiq.language.expressions import complaints
+from stepiq.language.expressions import complaints, type_advice
 from stepiq.language.expressions.complaints import ComplaintKind
 from stepiq.language.expressions.environment import engine
 from stepiq.language.expressions.functions import FUNCTIONS
@@ -290,28 +290,30 @@ def _explain_overload(function: str, types: tuple[str, ...]) -> str:
     sign = operator[1] if operator else function
     if function == "_[_]":
         sign = "[…]"
-    advice = _advise_overload(function, set(types))
+    advice = _advise_overload(function, types) or type_advice.advise(sign, kinds)
     return f"`{sign}` cannot be applied to {_join(kinds)}. {advice}".rstrip()
 
 
-def _advise_overload(function: str, types: set[str]) -> str:
-    if function in ("_&&_", "_||_", "!_"):
-        return "Compare each value: `x != ''`, `x > 0`, `x == true`."
-    if function == "_%_" and "double" in types:
-        return "Use integers: `int(x) % 2`."
-    if function in ("_[_]", "_[?_]") and "double" in types:
-        return "Use an integer: `list[int(x)]`."
+def _advise_overload(function: str, types: tuple[str, ...]) -> str:
     if function in ("or", "orValue"):
         return "Give a fallback of the same type as the value, or write `dyn(…)` around it."
-    if function == "_+_" and "string" in types:
-        return "Convert the other value with `string(x)`."
-    if function == "@in" and not types & {"list", "map"}:
-        return (
-            "Write a list or an object after `in`. To search in a string, use `text.contains('a')`."
-        )
-    if function in ("_==_", "_!=_", "@in"):
+    if "optional_type" in types:
+        return ""
+    if function in ("_&&_", "_||_", "!_"):
+        return "Compare each value: `x != ''`, `x > 0`, `x == true`."
+    if function in ("_[_]", "_[?_]"):
+        return _advise_item(types[0])
+    if function in ("_==_", "_!=_") or (function == "@in" and types[1] in ("list", "map")):
         return "Values of different types are never equal. Convert one of them."
     return ""
+
+
+def _advise_item(container: str) -> str:
+    if container == "list":
+        return "Use an integer: `list[int(x)]`."
+    if container == "map":
+        return "Use a string: `x[string(key)]`."
+    return "Only lists and objects have items."
 
 
 def _join(kinds: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from stepiq.language.expressions import times
+from stepiq.language.expressions import times, type_advice
 from stepiq.language.expressions.doubles import without_noise
 from stepiq.language.expressions.times import Duration, Timestamp
 from stepiq.language.expressions.values import (
@@ -38,28 +38,8 @@ def refuse(sign: str, *values: Value) -> NoReturn:
     """Fail because an operator or function does not accept values of these kinds."""
     kinds = [kind_of(value) for value in values]
     listed = " and ".join(kinds) if len(kinds) < 3 else ", ".join(kinds)
-    raise EvaluationFailure(
-        f"`{sign}` cannot be applied to {listed}. {_advise(sign, *values)}".rstrip()
-    )
-
-
-def _advise(sign: str, *values: Value) -> str:
-    found: set[type[Any]] = {value.__class__ for value in values}
-    if sign == "%" and found <= NUMBERS:
-        return "Use integers: `int(x) % 2`."
-    if any(value is None for value in values):
-        return "If a value may be null, check it first: `x == null ? … : …`."
-    if Optional in found:
-        return "Use the value inside: `.orValue(…)`."
-    if sign == "in":
-        return (
-            "Write a list or an object after `in`. To search in a string, use `text.contains('a')`."
-        )
-    if sign == "+" and str in found:
-        return "Convert the other value with `string(x)`."
-    if str in found and found & NUMBERS:
-        return "Convert the text with `int(x)` or `double(x)`."
-    return ""
+    advice = type_advice.advise(sign, kinds)
+    raise EvaluationFailure(f"`{sign}` cannot be applied to {listed}. {advice}".rstrip())
 
 
 # -- equality and order --

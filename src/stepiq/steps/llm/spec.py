@@ -86,6 +86,8 @@ class LlmSpec(StepSpec):
 
     @classmethod
     def check(cls, fields: FieldReader) -> None:
+        if not fields.has("model"):
+            fields.draft.models.append((fields.path, None))
         if fields.has("output_schema") and fields.raw("output_format") in ("text", "markdown"):
             message = "With `output_schema`, the output is JSON. Remove `output_format` or `output_schema`."
             fields.refuse("output_format", "conflict", message)
