@@ -69,7 +69,7 @@ class TestCheckTemplates:
             ("{{vars.tune}}", "unknown_variable", "Did you mean `tone`?"),
             ("{{vars.tone.x}}", "no_such_field", "single value"),
             ("{{steps.frist.output}}", "unknown_step", "Did you mean `first`?"),
-            ("{{steps.here.output}}", "step_not_before", "is this step"),
+            ("{{steps.here.output}}", "step_not_before", "cannot read its own output"),
             ("{{steps.last.output}}", "step_not_before", "runs after this one"),
             ("{{steps.first.result}}", "no_such_field", "Use `steps.first.output`"),
             ("{{steps.first.outpt}}", "no_such_field", "A step has no field `outpt`"),

@@ -457,7 +457,7 @@ class TestCancel:
         note("reading")
         await owner.post(f"/api/runs/{run.json()['id']}/cancel")
 
-        assert opened == ["transaction", "reading"]
+        assert opened == ["transaction", "reading", "reading"]
 
     @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
     async def test_it_overtakes_requests_that_start_runs(self, owner, account, make, database):

@@ -1,38 +1,64 @@
 """Responses with a run and its steps. A run can have 50,000 of them."""
 
 import asyncio
+from uuid import UUID
 
 from fastapi import Response
 
-from stepiq.accounts.actor import Actor, Scope
-from stepiq.runs import schemas
+from stepiq.accounts.actor import Actor
+from stepiq.core.fairness import FairSemaphore
+from stepiq.core.json import SerializedJson
+from stepiq.execution.records import StepRecord
+from stepiq.runs import schemas, service
 from stepiq.runs.records import Run
+from stepiq.store.database import Database
 
 _STEPS = 10
-_PART_CHARACTERS = 256 * 1024
-"""Steps, or characters of JSON, that are serialized before other tasks have a turn."""
+_PART_BYTES = 256 * 1024
+"""Steps, or bytes of JSON, that are serialized before other tasks have a turn."""
+_places = FairSemaphore(4, share=2, reserve=1)
+"""Responses with steps that are built at the same time. Each needs several times its size in memory."""
+
+
+async def whole(
+    database: Database, actor: Actor, run_id: UUID, *, urgent: bool = False
+) -> Response:
+    """A `RunDetail` with the steps of a run. `urgent` as in `Database.reading`.
+
+    Raises:
+        RunNotFound: the actor's workspace has no such run.
+    """
+    async with database.reading(urgent=urgent) as session:
+        # Without a store, requests must not wait for each other.
+        await service.progress(session, actor, run_id)
+    async with _places.place(actor.workspace_id, urgent=urgent):
+        return await detail(await service.read(database, actor, run_id, urgent=urgent))
 
 
 async def detail(run: Run) -> Response:
     """A `RunDetail`. Other tasks have turns while it is serialized."""
-    steps: list[str] = []
+    fields = schemas.run_view(run).model_dump_json().removesuffix("}")
+    parts = [f'{fields},"steps":['.encode()]
     size = 0
     for number, step in enumerate(run.steps, 1):
-        text = schemas.step_view(step).model_dump_json()
-        steps.append(text)
+        text = _step(step)
+        parts += (b",", text) if number > 1 else (text,)
         size += len(text)
-        if size >= _PART_CHARACTERS or number % _STEPS == 0:
+        if size >= _PART_BYTES or number % _STEPS == 0:
             size = 0
             await asyncio.sleep(0)
-    fields = schemas.run_view(run).model_dump_json().removesuffix("}")
-    return _json(f'{fields},"steps":[{",".join(steps)}]}}')
+    return _json(b"".join((*parts, b"]}")))
 
 
-async def detail_for(actor: Actor, run: Run) -> Response:
-    """`detail`, or a `RunBrief` if the caller has no right to read runs."""
-    if Scope.PIPELINES_READ in actor.scopes:
-        return await detail(run)
-    return brief(run)
+def _step(step: StepRecord) -> bytes:
+    """A `StepView`. Its output is not parsed: this would take half a second for a run, and hundreds of megabytes."""
+    output, step.output = step.output, None
+    text = schemas.step_view(step).model_dump_json()
+    if isinstance(output, SerializedJson):
+        # Quotes in texts are escaped, so the first match is the field.
+        before, name, after = text.partition('"output":')
+        text = f"{before}{name}{output}{after.removeprefix('null')}"
+    return text.encode()
 
 
 def brief(run: Run) -> Response:
@@ -40,5 +66,5 @@ def brief(run: Run) -> Response:
     return _json(schemas.brief(run).model_dump_json())
 
 
-def _json(text: str) -> Response:
+def _json(text: str | bytes) -> Response:
     return Response(text, media_type="application/json")

@@ -1,5 +1,6 @@
 """Routes of runs."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -44,7 +45,7 @@ from stepiq.runs.errors import (
 from stepiq.runs.examining import examine
 from stepiq.runs.list_stream import ListFollower
 from stepiq.runs.listeners import Streams
-from stepiq.runs.records import Filter, Run, RunRetry
+from stepiq.runs.records import Filter, RunRetry
 from stepiq.runs.stream import EventStream, Follower
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import RunStatus, TriggerType
@@ -182,13 +183,14 @@ async def _after_wait(
     """The run after the wait. None if no stream is free, the store is unavailable, or the run has been deleted meanwhile."""
     try:
         await waiting.until_ended(waited, services.database, streams, receive=request.receive)
-        run = await service.read(services.database, caller, waited.run_id)
+        async with services.database.reading() as read:
+            run = await service.get(read, caller, waited.run_id)
         if run.status is RunStatus.CANCELLED:
-            run = await _settled(services, caller, run.id)
+            await services.engine.settled(run.id)
+        if run.status.is_final:
+            return await answers.whole(services.database, caller, run.id)
     except (TooManyStreams, StoreUnavailable, RunNotFound):
         return None
-    if run.status.is_final:
-        return await answers.detail(run)
     return JSONResponse(schemas.run_view(run).model_dump(mode="json"), 202)
 
 
@@ -316,7 +318,7 @@ async def get_run(
 ) -> Response:
     """A run with its steps, in the order of execution."""
     if steps:
-        return await answers.detail(await service.read(services.database, caller, run_id))
+        return await answers.whole(services.database, caller, run_id)
     async with services.database.reading() as read:
         run = await service.get(read, caller, run_id)
     return await answers.detail(run)
@@ -366,12 +368,12 @@ async def cancel_run(caller: Executor, services: ServicesDep, run_id: UUID) -> R
         before = await service.get(tx, caller, run_id)
         await service.cancel(tx, caller, run_id, engine=services.engine)
         await recorded.cancelled(tx, caller, before)
-    try:
-        run = await _settled(services, caller, run_id)
-    except (StoreUnavailable, RunNotFound):
-        # The run is cancelled. It may have been deleted since.
-        return answers.brief(replace(before, status=RunStatus.CANCELLED))
-    return await answers.detail_for(caller, run)
+    await services.engine.settled(run_id)
+    if Scope.PIPELINES_READ in caller.scopes:
+        # The run may have been deleted since.
+        with suppress(StoreUnavailable, RunNotFound):
+            return await answers.whole(services.database, caller, run_id, urgent=True)
+    return answers.brief(replace(before, status=RunStatus.CANCELLED))
 
 
 @router.post(
@@ -437,11 +439,6 @@ async def retry_run(
         accepted = await own_tx.answer(view, 202, is_limited=False)
         await service.accept(tx, prepared, engine=services.engine)
     return accepted
-
-
-async def _settled(services: Services, caller: Actor, run_id: UUID) -> Run:
-    await services.engine.settled(run_id)
-    return await service.read(services.database, caller, run_id, urgent=True)
 
 
 @router.get("/runs/{run_id}/events", responses=problems(RunNotFound, ScopeMissing))

@@ -1,7 +1,6 @@
 """Queries of single runs, and the deletion of runs. `list_queries` has those of lists."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime
@@ -11,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from stepiq.core.json import Json, dumps
+from stepiq.core.json import Json, SerializedJson, dumps
 from stepiq.execution import quotas
 from stepiq.execution.events import EventType, ExecutionKey
 from stepiq.execution.journal_rows import step_record
@@ -47,10 +46,14 @@ from stepiq.store.tables import (
     users,
 )
 
+_STEP_COLUMNS = (
+    *(column for column in run_steps.c if column is not run_steps.c.output),
+    sa.type_coerce(run_steps.c.output, sa.Text).label("output"),
+    sa.type_coerce(large_values.c.value, sa.Text).label("large_value"),
+)
+"""Columns of a step, whose output is not parsed."""
 _PAGE = 1_000
 """Steps that the driver reads in one piece. A run can have 50,000."""
-_STEPS = 10
-"""Steps whose rows are converted before other tasks have a turn."""
 
 
 def _caller_name(caller_id: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
@@ -172,7 +175,8 @@ async def steps(session: Session, run_id: UUID) -> list[sa.CursorResult[Any]]:
     ordinal = run_steps.c.ordinal
     last = await session.scalar(sa.select(sa.func.max(ordinal)).where(run_steps.c.run_id == run_id))
     statement = (
-        sa.select(run_steps, large_values.c.value.label("large_value"))
+        sa.select(*_STEP_COLUMNS)
+        .select_from(run_steps)
         .outerjoin(large_values, large_values.c.owner_id == run_steps.c.id)
         .where(run_steps.c.run_id == run_id)
         .order_by(ordinal, run_steps.c.id)
@@ -183,18 +187,14 @@ async def steps(session: Session, run_id: UUID) -> list[sa.CursorResult[Any]]:
     ]
 
 
-async def step_records(found: Sequence[sa.CursorResult[Any]]) -> list[StepRecord]:
-    """Convert `steps`, with turns for other tasks.
-
-    Call it after the transaction, which could end meanwhile. The driver has read the rows. Their JSON is parsed here.
-    """
-    records: list[StepRecord] = []
+def step_records(found: Sequence[sa.CursorResult[Any]]) -> Iterator[StepRecord]:
+    """Convert `steps`, each when it is needed, and release its row. Their outputs are `SerializedJson` or None."""
     for page in found:
         for row in page:
-            records.append(step_record(row))
-            if row.output_is_large or len(records) % _STEPS == 0:
-                await asyncio.sleep(0)
-    return records
+            record = step_record(row)
+            if isinstance(record.output, str):
+                record.output = SerializedJson(record.output)
+            yield record
 
 
 async def outline(session: Session, run_id: UUID, *, limit: int) -> Outline | None:
@@ -338,7 +338,7 @@ async def _delete_draft_version(
     return row
 
 
-def run_of(row: sa.Row[Any], output: Any, steps: Sequence[StepRecord] = ()) -> Run:
+def run_of(row: sa.Row[Any], output: Any) -> Run:
     """A run from a row of `select_runs`."""
     caller = None
     if row.caller_type is not None:
@@ -369,5 +369,4 @@ def run_of(row: sa.Row[Any], output: Any, steps: Sequence[StepRecord] = ()) -> R
         created_at=row.created_at,
         started_at=row.started_at,
         completed_at=row.completed_at,
-        steps=steps,
     )

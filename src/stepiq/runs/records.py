@@ -1,6 +1,6 @@
 """Data classes of runs and steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -54,7 +54,8 @@ class Run:
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
-    steps: Sequence[StepRecord] = field(default=())
+    steps: Iterable[StepRecord] = field(default=())
+    """Can be iterated once."""
 
     @property
     def is_draft(self) -> bool:

@@ -9,7 +9,7 @@ from pydantic import Field
 from typing_extensions import TypeAliasType
 
 from stepiq.accounts.actor import Actor, Scope
-from stepiq.core.json import Json
+from stepiq.core.json import Json, SerializedJson, read_trusted
 from stepiq.execution.records import StepRecord
 from stepiq.runs.records import LoggedEvent, Outline, Run, StepOutline
 from stepiq.store.states import CallerType, RunStatus, StepStatus, TriggerType
@@ -261,6 +261,8 @@ def step_fields(step: StepRecord) -> dict[str, Any]:
     parts = (step.meter, step)
     names = StepView.model_fields
     shown = {name: getattr(part, name) for part in parts for name in names if hasattr(part, name)}
+    if isinstance(step.output, SerializedJson):
+        shown["output"] = read_trusted(step.output)
     return {
         **shown,
         **cost_fields(step.meter),

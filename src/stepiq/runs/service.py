@@ -350,7 +350,7 @@ async def get(session: Session, actor: Actor, run_id: UUID) -> Run:
 
 
 async def read(database: Database, actor: Actor, run_id: UUID, *, urgent: bool = False) -> Run:
-    """A run with its steps, in a transaction of its own. `urgent` as in `Database.reading`.
+    """A run with its steps, whose outputs are JSON, in a transaction of its own. `urgent` as in `Database.reading`.
 
     Raises:
         RunNotFound: the actor's workspace has no such run.
@@ -358,7 +358,7 @@ async def read(database: Database, actor: Actor, run_id: UUID, *, urgent: bool =
     async with database.reading(urgent=urgent) as session:
         run = await get(session, actor, run_id)
         found = await queries.steps(session, run_id)
-    return replace(run, steps=await queries.step_records(found))
+    return replace(run, steps=queries.step_records(found))
 
 
 async def cancel(session: Session, actor: Actor, run_id: UUID, *, engine: Engine) -> None:

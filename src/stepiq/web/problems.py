@@ -48,7 +48,7 @@ from stepiq.web.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
-_EXAMPLE_ID = "0192f0c5"  # short, because the document contains it more than a hundred times
+_EXAMPLE_ID = "0192f0"  # short, because the document contains it more than a hundred times
 
 _STATUSES: dict[type[StepIQError], int] = {
     Malformed: 400,

@@ -239,14 +239,14 @@ class TestDecide:
         review = await ask()
         locked = []
 
-        async def detail_for(actor, run):
-            lock = sa.select(runs.c.id).where(runs.c.id == run.id).with_for_update(nowait=True)
+        async def whole(_, actor, run_id):
+            lock = sa.select(runs.c.id).where(runs.c.id == run_id).with_for_update(nowait=True)
             async with asyncio.timeout(10), database.transaction() as session:
                 locked.append(await session.scalar(lock))
-            return await detail(actor, run)
+            return await read(database, actor, run_id)
 
-        detail = answers.detail_for
-        monkeypatch.setattr(answers, "detail_for", detail_for)
+        read = answers.whole
+        monkeypatch.setattr(answers, "whole", whole)
 
         response = await owner.post(review.url, json=APPROVE)
 
@@ -263,7 +263,7 @@ class TestDecide:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setattr(answers, "detail_for", killed)
+            patched.setattr(answers, "whole", killed)
             with pytest.raises(KeyboardInterrupt):
                 await owner.post(review.url, json=APPROVE, headers=headers)
 
@@ -279,7 +279,7 @@ class TestDecide:
     ):
         review = await ask()
 
-        async def fail(*_args):
+        async def fail(*_args, **_options):
             raise error
 
         monkeypatch.setattr(runs_service, "read", fail)
