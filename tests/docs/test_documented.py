@@ -1,5 +1,6 @@
 """What is promised is written down, and what is written down is there."""
 
+import inspect
 import json
 import os
 import re
@@ -44,14 +45,15 @@ DEVELOPER_PAGES = {"CONTRIBUTING.md", "releasing.md"}
 OPENAPI: Any = json.loads(read("openapi.json"))
 
 
-def _has_own_code(value: object) -> bool:
-    """Whether a value is a class of client errors that do not come from the server."""
-    is_error = isinstance(value, type) and issubclass(value, client_errors.ClientError)
-    return (
-        is_error
-        and not issubclass(value, client_errors.ApiError)
-        and value is not client_errors.ClientError
-    )
+CLIENT_ERRORS = [
+    error
+    for error in vars(client_errors).values()
+    if inspect.isclass(error)
+    and issubclass(error, client_errors.ClientError)
+    and not issubclass(error, client_errors.ApiError)
+    and error is not client_errors.ClientError
+]
+"""Errors of the client library that do not come from a server."""
 
 
 class TestGenerated:
@@ -117,9 +119,7 @@ class TestErrors:
     def test_so_is_each_that_a_run_fails_with(self, code):
         assert code in anchors(read("docs/errors.md"))
 
-    @pytest.mark.parametrize(
-        "error", [each for each in vars(client_errors).values() if _has_own_code(each)]
-    )
+    @pytest.mark.parametrize("error", CLIENT_ERRORS)
     def test_so_is_each_of_the_client_in_its_guide(self, error):
         assert f"| `{error.__name__}` | `{error.code}` |" in read("docs/client.md")
 
