@@ -201,6 +201,8 @@ def _codes_of_call(node: ast.AST) -> Iterator[str]:
     match node:
         case ast.Call(func=ast.Name(id="Issue" | "PathProblem" | "ModelIssue"), args=[_, code, *_]):
             yield from _texts([code])
+        case ast.Call(func=ast.Name(id="Issue"), args=[], keywords=keywords):
+            yield from _texts([each.value for each in keywords if each.arg == "code"])
         case ast.Call(func=ast.Name(id="PydanticCustomError"), args=[code, *_]):
             yield from _texts([code])
         case _:

@@ -125,8 +125,14 @@ class TestBuildInput:
     @pytest.mark.parametrize(
         ("pair", "message"),
         [
-            ("count=abc", "--input count: `count` must be an integer; `abc` is not one."),
-            ("ready=ja", "--input ready: `ready` must be true or false; `ja` is not one."),
+            ("count=abc", "--input count: `count` must be an integer, but it is `abc`."),
+            ("ready=ja", "--input ready: `ready` must be true or false, but it is `ja`."),
+            ("count=", "--input count: `count` must be an integer, but it is empty."),
+            (
+                "count=.5",
+                "--input count: `count` must be an integer, written as JSON. `.5` is not valid JSON: "
+                "a number must begin with a digit or a minus sign.",
+            ),
             (
                 "tags=[1",
                 "--input tags: `tags` must be a list, written as JSON. `[1` is not valid JSON: "

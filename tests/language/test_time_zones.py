@@ -59,6 +59,8 @@ class TestAdvice:
             ("utc", "UTC"),
             ("London/Europe", "Europe/London"),
             ("new york/America", "America/New_York"),
+            ("Pacific", "US/Pacific"),
+            ("Indian", "Asia/Kolkata"),
         ],
     )
     def test_a_place_or_a_misspelled_name_gets_its_zone(self, name, zone):
@@ -107,12 +109,19 @@ class TestAdvice:
             ("EST5", "America/New_York"),
             ("MSTT", "America/Denver"),
             ("HST1", "Pacific/Honolulu"),
+            ("US/EST", "America/New_York"),
+            ("ET", "America/New_York"),
+            ("pt", "America/Los_Angeles"),
         ],
     )
     def test_a_misspelled_abbreviation_gets_zones_of_its_region(self, name, zone):
         start = f"`{name}` is not an IANA time zone. Use the zone of a place: `{zone}` ("
 
         assert refusal(name).startswith(start)
+
+    @pytest.mark.parametrize("name", ["Best", "Test", "WST", "BRST"])
+    def test_a_word_like_an_abbreviation_does_not_get_its_zones(self, name):
+        assert "Use the zone of a place" not in refusal(name)
 
     def test_a_city_without_a_zone_does_not_get_another_city_of_its_region(self):
         assert refusal("Europe/Munich").endswith("Use a name such as `Europe/Berlin`, or `UTC`.")

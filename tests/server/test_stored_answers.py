@@ -50,9 +50,17 @@ class TestLargeAnswers:
 
         assert first.status_code == 201
         assert outcome(again) == (409, "idempotency_answer_lost")
-        assert max(await stored()) < 100
+        assert max(await stored()) < 200
         async with database.reading() as session:
             assert await session.scalar(sa.select(sa.func.count()).select_from(table)) == 1
+
+    async def test_another_request_with_its_key_is_refused(self, owner):
+        first = await owner.post("/api/drafts", json={"text": LARGE}, headers=KEY)
+
+        other = await owner.post("/api/drafts", json={"text": "name: Other"}, headers=KEY)
+
+        assert first.status_code == 201
+        assert outcome(other) == (422, "idempotency_key_reused")
 
     async def test_that_of_a_run_is_repeated(self, owner, pipeline_id):
         url, body = f"/api/pipelines/{pipeline_id}/run", {"input_data": {"x": LARGE}}

@@ -290,7 +290,7 @@ class TestNames:
         ("expression", "said"),
         [
             ("steps.later.output", "runs after this one"),
-            ("steps.reader.output", "is this step"),
+            ("steps.reader.output", "cannot read its own output"),
             ("steps.inner.output", "runs inside `p`. Outside of `p`, use `steps.p.output`."),
             ("item", "exists only inside a `for_each`"),
             ("steps.hook.output.bdy", "The output of step `hook` has no field `bdy`. Did you mean `body`?"),

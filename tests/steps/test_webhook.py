@@ -299,7 +299,7 @@ class TestEgress:
 
         assert ended.run.error["code"] == "egress_blocked"
         assert (
-            "STEPIQ_ALLOWED_PRIVATE_NETWORKS, such as 127.0.0.0/8, on the server or for `stepiq run`."
+            "STEPIQ_ALLOWED_PRIVATE_NETWORKS to its range for `stepiq run`, or ask the operator of the server to do so."
             in (ended.run.error["message"])
         )
 

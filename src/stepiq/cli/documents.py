@@ -40,6 +40,9 @@ def validate(
 
     Returns the exit code: `USAGE` if a file cannot be read.
 
+    Raises:
+        UsageError: a folder has no pipelines, or cannot be read.
+
     Args:
         files: the pipeline files, or folders with them. All are read before any is reported.
         as_json: print the API's report for one file, or a list of reports for several.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stepiq.language.definition import Definition
     from stepiq.language.inputs import InputInvalid
 
-_NAME = re.compile(r"\w+")
+_NAME = re.compile(r"[\w-]+")
 _KINDS = {
     "array": "a list", "boolean": "true or false", "integer": "an integer", "null": "null", "number": "a number",
     "object": "an object",
@@ -111,10 +111,11 @@ def _read_pair(pair: str, types: Mapping[str, frozenset[str]]) -> tuple[str, Jso
         refusal = f"`{value}` is not valid JSON: {error.reason or error.message}"
         if not is_json and declared:
             kinds = " or ".join(_KINDS.get(kind, kind) for kind in sorted(declared))
+            is_word = declared.isdisjoint(("array", "object")) and not re.search("[0-9]", value)
             refusal = (
-                f"`{name}` must be {kinds}, written as JSON. {refusal}"
-                if declared & {"array", "object"}
-                else f"`{name}` must be {kinds}; `{value}` is not one."
+                f"`{name}` must be {kinds}, but it is {f'`{value}`' if value else 'empty'}."
+                if is_word
+                else f"`{name}` must be {kinds}, written as JSON. {refusal}"
             )
         form = f" {_FORM}" if is_json else ""
         raise UsageError(f"--input {name}: {refusal}{form}") from None
@@ -123,7 +124,12 @@ def _read_pair(pair: str, types: Mapping[str, frozenset[str]]) -> tuple[str, Jso
 def explain_invalid(error: "InputInvalid") -> None:
     """Print why an input is refused, and the options that add the fields that it lacks."""
     explain(error)
-    missing = [issue.path for issue in error.issues if issue.code == "required"]
+    # One with a suggestion is there, but misspelled.
+    missing = [
+        issue.path
+        for issue in error.issues
+        if issue.code == "required" and "Did you mean" not in issue.message
+    ]
     # A field of an object is a part of the object's JSON.
     pairs = " ".join(f"--input {name}=…" for name in missing if _NAME.fullmatch(name))
     if pairs:

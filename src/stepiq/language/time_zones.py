@@ -15,19 +15,19 @@ from stepiq.core.errors import Invalid
 _MAX_SHOWN = 64
 _MAX_OFFERED = 3
 _MIN_LIKENESS = 0.7
-_MIN_LIKENESS_OF_ABBREVIATIONS = 0.8
 _OFFSET = re.compile(r"(?:UTC|GMT)? ?([+-])([0-9]{1,2})(?::?([0-9]{2}))?", re.IGNORECASE)
 _ABBREVIATIONS = re.compile(r"(.+) \(([A-Za-z]+(?:/[A-Z]+)?)\)(?: - (.+))?")
 _PREFERRED = frozenset(("Pacific/Honolulu",))
 """Zones that come before others with the same abbreviation, although they have no daylight saving time."""
+_GENERIC = {"ET": "EST", "CT": "CST", "MT": "MST", "PT": "PST"}
+"""Abbreviations without standard or daylight saving time."""
 _OF_REGIONS = {
     zone.partition("/")[0].lower(): zone
     for zone in (
-        "Africa/Lagos", "America/New_York", "Antarctica/McMurdo", "Asia/Kolkata", "Atlantic/Azores",
-        "Australia/Sydney", "Europe/Paris", "Indian/Mauritius", "Pacific/Auckland",
+        "Africa/Lagos", "America/New_York", "Antarctica/McMurdo", "Asia/Kolkata", "Australia/Sydney", "Europe/Paris",
     )
 }  # fmt: skip
-"""A well-known zone of each region."""
+"""A well-known zone of each region whose name does not also stand for zones of other regions, as `Pacific` does."""
 
 
 class TimezoneUnknown(Invalid):
@@ -120,13 +120,16 @@ def _explain(name: str) -> str:
 
 def _advise(name: str) -> str:
     place = name.lower().replace(" ", "_")
-    known = {each for rules in _rules() for each in rules.abbreviations}
-    similar = get_close_matches(name.upper(), known, 1, _MIN_LIKENESS_OF_ABBREVIATIONS)
-    if similar and place not in _places():
-        listed = _zones_of(similar[0])
+    if place not in _places() and (listed := _zones_of(_abbreviation(name))):
         return f"Use the zone of a place: {listed}."
     near = _nearest(place)
     return f"Did you mean `{near}`?" if near else "Use a name such as `Europe/Berlin`, or `UTC`."
+
+
+def _abbreviation(name: str) -> str:
+    """The abbreviation that is meant by a name such as `EST5`, `ESTT`, `US/EST` or `ET`."""
+    found = re.sub(r"(.)\1\Z", r"\1", _city(name).upper().rstrip("0123456789 "))
+    return _GENERIC.get(found, found)
 
 
 def _zones_of(abbreviation: str) -> str:

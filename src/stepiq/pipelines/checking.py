@@ -35,6 +35,8 @@ def check(draft: Draft, providers: Providers, stored: Collection[str] | None = N
     for model, place in draft.loaded.models:
         if len(errors) > MAX_ERRORS:
             break
+        if model is None and model in checked:
+            continue  # Each step without a model has the same warning.
         if model not in checked:
             checked[model] = providers.check(model, stored or ())
         for found in checked[model]:

@@ -239,7 +239,8 @@ class Providers:
         """Check an id that a pipeline names, without calling a provider.
 
         An unknown id is an error. A model that cannot be used now, or that is not in the catalogue, is a warning: the
-        pipeline may be for a later time or another server. So is each problem of the default model.
+        pipeline may be for a later time or another server. The default model must be usable, and is not looked up in the
+        catalogue.
 
         Args:
             model_id: None for `STEPIQ_DEFAULT_MODEL`. Without this setting, there is no problem.
@@ -249,8 +250,9 @@ class Providers:
             default = self._settings.default_model
             found = self.check(default, own) if default else []
             return [
-                ModelIssue("warning", each.code, f"STEPIQ_DEFAULT_MODEL: {each.message}")
+                ModelIssue("warning", "model_not_usable", f"STEPIQ_DEFAULT_MODEL: {each.message}")
                 for each in found
+                if each.code != "model_not_in_catalog"
             ]
         try:
             source, name = self._find(model_id)

@@ -1,6 +1,7 @@
 """Responses with a run and its steps. A run can have 50,000 of them."""
 
 import asyncio
+from dataclasses import replace
 from uuid import UUID
 
 from fastapi import Response
@@ -52,13 +53,13 @@ async def detail(run: Run) -> Response:
 
 def _step(step: StepRecord) -> bytes:
     """A `StepView`. Its output is not parsed: this would take half a second for a run, and hundreds of megabytes."""
-    output, step.output = step.output, None
-    text = schemas.step_view(step).model_dump_json()
-    if isinstance(output, SerializedJson):
-        # Quotes in texts are escaped, so the first match is the field.
-        before, name, after = text.partition('"output":')
-        text = f"{before}{name}{output}{after.removeprefix('null')}"
-    return text.encode()
+    output = step.output
+    if not isinstance(output, SerializedJson):
+        return schemas.step_view(step).model_dump_json().encode()
+    text = schemas.step_view(replace(step, output=None)).model_dump_json()
+    # Quotes in texts are escaped, so the first match is the field.
+    before, name, after = text.partition('"output":')
+    return f"{before}{name}{output}{after.removeprefix('null')}".encode()
 
 
 def brief(run: Run) -> Response:

@@ -184,11 +184,13 @@ async def _after_wait(
     try:
         await waiting.until_ended(waited, services.database, streams, receive=request.receive)
         async with services.database.reading() as read:
+            status = (await service.progress(read, caller, waited.run_id)).status
+        if status is RunStatus.CANCELLED:
+            await services.engine.settled(waited.run_id)
+        if status.is_final:
+            return await answers.whole(services.database, caller, waited.run_id, urgent=True)
+        async with services.database.reading() as read:
             run = await service.get(read, caller, waited.run_id)
-        if run.status is RunStatus.CANCELLED:
-            await services.engine.settled(run.id)
-        if run.status.is_final:
-            return await answers.whole(services.database, caller, run.id)
     except (TooManyStreams, StoreUnavailable, RunNotFound):
         return None
     return JSONResponse(schemas.run_view(run).model_dump(mode="json"), 202)

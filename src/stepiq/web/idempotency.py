@@ -45,7 +45,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _LONGEST_PATH = 500
 _CLAIM = "stepiq.claim"
 _NOT_STORED = bytes(64)
-"""Takes the place of a response that is too large. It cannot be decrypted, so a repetition gets `IdempotentAnswerLost`."""
+"""Precedes an encrypted empty body in place of a response that is too large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +181,11 @@ class KeyClaim:
             if found.principal_id not in (None, self._principal_id):
                 raise IdempotencyKeyReused
             # Before the hash is compared: with another secret it differs too, and would look like a reused key.
-            body = self._idempotency.unseal(self.name, found.body)
+            body = self._idempotency.unseal(self.name, found.body.removeprefix(_NOT_STORED))
             if found.request_hash != self._request_hash:
                 raise IdempotencyKeyReused
+            if found.body.startswith(_NOT_STORED):
+                raise IdempotentAnswerLost
             raise Replayed(StoredAnswer(found.status, cast(dict[str, str], found.headers), body))
 
     async def keep(self, session: Session, response: Response) -> None:
@@ -200,7 +202,9 @@ class KeyClaim:
             self.name,
             status=response.status_code,
             headers=headers,
-            body=_NOT_STORED if is_too_large else self._idempotency.seal(self.name, body),
+            body=_NOT_STORED + self._idempotency.seal(self.name, b"")
+            if is_too_large
+            else self._idempotency.seal(self.name, body),
         )
         self._is_kept = True
 

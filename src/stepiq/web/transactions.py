@@ -71,7 +71,7 @@ Tx = Annotated[Session, Depends(_writing, scope="function")]
 """A transaction that may write, committed before the response is sent."""
 
 CountedTx = Annotated[Session, Depends(_counted, scope="function")]
-"""`Tx` for a POST whose response is stored whatever its size, because a limit of the plan counts what it creates."""
+"""`Tx` for a POST whose response is stored whatever its size: what it creates cannot be deleted, and is as large."""
 
 RepeatableTx = Annotated[Session, Depends(_repeatable, scope="function")]
 """`Tx` for a POST that has the same effect if it is repeated, so that its response does not have to be stored."""

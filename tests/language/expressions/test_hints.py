@@ -167,11 +167,14 @@ class TestRefusals:
             ("1 < 'a'", 3, "`<` cannot be applied to an integer and a string. Convert the string with `int(x)` or `double(x)`."),
             ("'a' + 1", 5, "`+` cannot be applied to a string and an integer. Convert the integer with `string(x)`."),
             ("1u + 'a'", 4, "Convert the unsigned integer with `string(x)`."),
-            ("'in ' + duration('1h')", 7, "Convert the duration with `string(x)`, or the string with `duration(x)`."),
+            ("'in ' + duration('1h')", 7, "Convert the duration with `string(x)`, or the string with `timestamp(x)` or `duration(x)`."),
             ("input.x * '2'", 9, "`*` cannot be applied to any value and a string. Convert the string with `int(x)` or `double(x)`."),
             ("input.x % 2.0", 9, "Use integers: `int(x) % 2`."),
             ("1 + true", 3, "For a number, write `x ? 1 : 0`."),
             ("[1] + 1", 5, "To append an item to a list, write `list + [x]`."),
+            ("'a' + [1]", 5, "Use an item of the list, such as `string(x[0])`, or `join` in a template."),
+            ("{'a': 1} + [1]", 10, "Use a field of the object, such as `x.total`."),
+            ("{'a': 1}[null]", 9, "If a value may be null, check it first"),
             ("[1] * 2", 5, "Use an item of the list, such as `x[0]`, or its length, `size(x)`."),
             ("{'a': 1} + 1", 10, "Use a field of the object, such as `x.total`."),
             ("null + 1", 6, "If a value may be null, check it first: `x == null ? … : …`."),
@@ -179,14 +182,14 @@ class TestRefusals:
             ("b'a' + 'a'", 6, "Convert the bytes with `string(x)`."),
             ("type(1) < 1", 9, "Types can only be compared with `==`: `type(x) == int`."),
             ("timestamp('2026-01-01T00:00:00Z') - 3600", 35, "Write a duration instead of the number: `duration('3600s')`."),
-            ("timestamp('2026-01-01T00:00:00Z') - '1'", 35, "Convert the string with `timestamp(x)`."),
+            ("timestamp('2026-01-01T00:00:00Z') - '1'", 35, "Convert the string with `timestamp(x)` or `duration(x)`."),
             ("timestamp('2026-01-01T00:00:00Z') > 3600", 35, "Convert the timestamp to seconds with `int(x)`."),
             ("timestamp('2026-01-01T00:00:00Z') + timestamp('2026-01-01T00:00:00Z')", 35, "Add a duration to a timestamp: `x + duration('3600s')`."),
             ("timestamp('2026-01-01T00:00:00Z') > duration('1h')", 35, "The difference of two timestamps is a duration: `a - b < duration('3600s')`."),
             ("duration('1h') - timestamp('2026-01-01T00:00:00Z')", 16, "Write the timestamp first: `x - duration('3600s')`."),
             ("duration('1h') > 3600", 16, "Write a duration instead of the number: `duration('3600s')`."),
             ("duration('1h') < '2h'", 16, "Convert the string with `duration(x)`."),
-            ("duration('1h') * 2", 16, "Convert the duration to seconds with `int(x)`."),
+            ("duration('1h') * 2", 16, "Convert the duration to seconds with `x.getSeconds()`."),
             ("-1u", 1, "Convert the unsigned integer with `int(x)`."),
             ("1 == 'a'", 3, "Values of different types are never equal"),
             ("'a' in 'abc'", 5, "To search in a string, use `text.contains('a')`."),
@@ -308,6 +311,15 @@ class TestAdvice:
 
         assert messages
         assert [each for each in messages if not re.search(r"applied to .+?\. \w", each)] == []
+
+    @pytest.mark.parametrize(("kind", "advice"), type_advice._CONVERSIONS.items())
+    def test_a_conversion_works_for_its_type(self, kind, advice):
+        value = {"a string": "'12'", "an object": "{'total': 1}"}.get(kind, VALUES[kind])
+        shown = [each for each in re.findall(r"`([^`]+)`", advice) if re.search(r"\bx\b", each)]
+
+        assert shown
+        for expression in shown:
+            Expression.compile(re.sub(r"\bx\b", value, expression)).evaluate({"input": {}})
 
     @pytest.mark.parametrize("expression", advised())
     def test_every_expression_that_is_shown_is_valid(self, expression):

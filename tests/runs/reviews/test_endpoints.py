@@ -239,7 +239,7 @@ class TestDecide:
         review = await ask()
         locked = []
 
-        async def whole(_, actor, run_id):
+        async def whole(_, actor, run_id, **_options):
             lock = sa.select(runs.c.id).where(runs.c.id == run_id).with_for_update(nowait=True)
             async with asyncio.timeout(10), database.transaction() as session:
                 locked.append(await session.scalar(lock))
@@ -259,7 +259,7 @@ class TestDecide:
         review = await ask()
         headers = {"Idempotency-Key": "decide-1"}
 
-        async def killed(*_args):
+        async def killed(*_args, **_options):
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:

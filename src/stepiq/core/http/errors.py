@@ -20,8 +20,8 @@ class EgressBlocked(RequestInvalid):
 
     def __init__(self, host: str, reason: str) -> None:
         super().__init__(
-            f"`{host}` cannot be called: it is {reason}. Use a public address, or allow its range: set "
-            "STEPIQ_ALLOWED_PRIVATE_NETWORKS, such as 127.0.0.0/8, on the server or for `stepiq run`.",
+            f"`{host}` cannot be called: it is {reason}. Use a public address. To allow this one, set "
+            "STEPIQ_ALLOWED_PRIVATE_NETWORKS to its range for `stepiq run`, or ask the operator of the server to do so.",
             host=host,
         )
 

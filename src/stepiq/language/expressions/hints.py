@@ -302,7 +302,7 @@ def _advise_overload(function: str, types: tuple[str, ...]) -> str:
     if function in ("_&&_", "_||_", "!_"):
         return "Compare each value: `x != ''`, `x > 0`, `x == true`."
     if function in ("_[_]", "_[?_]"):
-        return _advise_item(types[0])
+        return "" if "null_type" in types else _advise_item(types[0])
     if function in ("_==_", "_!=_") or (function == "@in" and types[1] in ("list", "map")):
         return "Values of different types are never equal. Convert one of them."
     return ""
@@ -313,7 +313,7 @@ def _advise_item(container: str) -> str:
         return "Use an integer: `list[int(x)]`."
     if container == "map":
         return "Use a string: `x[string(key)]`."
-    return "Only lists and objects have items."
+    return "Only lists and objects have items. For a part of a string, use a `transform` with `regex`, or a `code` step."
 
 
 def _join(kinds: Iterable[str]) -> str:

@@ -6,13 +6,14 @@ _NUMBERS = frozenset(("an integer", "an unsigned integer", "a double"))
 _TIMES = frozenset(("a timestamp", "a duration"))
 _TO_STRING = _NUMBERS | _TIMES | {"a boolean", "bytes"}
 _ORDER = frozenset(("<", "<=", ">", ">="))
+_READ_TIME = "the string with `timestamp(x)` or `duration(x)`."
 _CONVERSIONS = {
     "a list": "Use an item of the list, such as `x[0]`, or its length, `size(x)`.",
     "an object": "Use a field of the object, such as `x.total`.",
     "a type": "Types can only be compared with `==`: `type(x) == int`.",
     "bytes": "Convert the bytes with `string(x)`.",
     "a timestamp": "Convert the timestamp to seconds with `int(x)`.",
-    "a duration": "Convert the duration to seconds with `int(x)`.",
+    "a duration": "Convert the duration to seconds with `x.getSeconds()`.",
     "a boolean": "For a number, write `x ? 1 : 0`.",
     "a string": "Convert the string with `int(x)` or `double(x)`.",
     "an unsigned integer": "Convert the unsigned integer with `int(x)`.",
@@ -49,11 +50,16 @@ def advise(sign: str, kinds: Iterable[str]) -> str:
 def _advise_sum(sign: str, found: frozenset[str]) -> str:
     if sign != "+":
         return ""
-    if "a list" in found:
-        return "To append an item to a list, write `list + [x]`."
     if "a string" in found and (others := found & _TO_STRING):
         advice = f"Convert {_definite(*others)} with `string(x)`"
-        return f"{advice}, or the string with `duration(x)`." if others & _TIMES else f"{advice}."
+        is_time = not others.isdisjoint(_TIMES)
+        return f"{advice}, or {_READ_TIME}" if is_time else f"{advice}."
+    if found >= {"a string", "a list"}:
+        return "Use an item of the list, such as `string(x[0])`, or `join` in a template."
+    if "an object" in found and not found.isdisjoint(("a string", "a list")):
+        return _CONVERSIONS["an object"]
+    if "a list" in found:
+        return "To append an item to a list, write `list + [x]`."
     if found <= {"a timestamp"}:
         return "Add a duration to a timestamp: `x + duration('3600s')`."
     return ""
@@ -63,6 +69,8 @@ def _advise_times(sign: str, found: frozenset[str]) -> str:
     if sign not in {*_ORDER, "+", "-"} or not found & _TIMES:
         return ""
     if "a string" in found:
+        if sign not in _ORDER:
+            return f"Convert {_READ_TIME}"
         name = "duration" if "a duration" in found else "timestamp"
         return f"Convert the string with `{name}(x)`."
     if found >= _TIMES:

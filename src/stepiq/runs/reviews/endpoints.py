@@ -113,7 +113,7 @@ async def decide_review(
     if Scope.PIPELINES_READ in caller.scopes:
         # The decision is saved. The run may have been deleted since.
         with suppress(StoreUnavailable, RunNotFound):
-            return await answers.whole(services.database, caller, run_id)
+            return await answers.whole(services.database, caller, run_id, urgent=True)
     return decided
 
 
