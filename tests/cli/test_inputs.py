@@ -66,6 +66,7 @@ class TestExplainInvalid:
         ("schema", "data"),
         [
             (SHORT, {"count": "3"}),
+            ("{text: {type: string, required: true}}", {"txt": "x"}),
             ("{type: object, properties: {a: {type: object, required: [b]}}}", {"a": {}}),
         ],
     )

@@ -1,6 +1,8 @@
 """Template syntax of other tools, and values in quotes, in whole definitions."""
 
-from stepiq.language.foreign import MAX_FOUND
+import pytest
+
+from stepiq.language.foreign import MAX_FOUND, TREATED_AS_TEXT
 from stepiq.language.loading import load
 from stepiq.language.reports import MAX_PROBLEMS
 from stepiq.language.source import SourceFormat
@@ -21,6 +23,20 @@ def steps(count: int, template: str) -> str:
 
 
 class TestFind:
+    @pytest.mark.parametrize(
+        "text", ["${input.a}", "{input.a}", "{% if x %}", "{# x #}", "<% x %>"]
+    )
+    def test_a_url_with_it_is_refused_and_not_treated_as_text(self, text):
+        url = f"https://example.com/{text}"
+        refused, _ = found(
+            f"name: A\nsteps:\n  - {{id: a, type: webhook, url: '{url}', method: GET}}"
+        )
+        _, [warning] = found(steps(1, text))
+
+        assert TREATED_AS_TEXT in warning.message
+        [error] = [each for each in refused if each.code == "other_template_syntax"]
+        assert error.message == warning.message.replace(TREATED_AS_TEXT, "")
+
     def test_one_template_gets_a_few_warnings(self):
         _, warnings = found(steps(1, KINDS))
 

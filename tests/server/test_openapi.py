@@ -156,6 +156,20 @@ class TestDocument:
             f"{route.method.lower()} {route.path}" for route in routes_of(app) if route.takes_key
         }
 
+    async def test_only_a_post_that_repeats_its_response_has_the_header_and_errors_of_this(
+        self, document, app
+    ):
+        by_name = dict(operations(document))
+        shown = {name for name, each in by_name.items() if "Idempotent-Replayed" in str(each)}
+        refuses = {name for name, each in by_name.items() if "IdempotencyKeyRefused" in str(each)}
+        replaying = {
+            f"{each.method.lower()} {each.path}" for each in routes_of(app) if each.replays
+        }
+
+        assert "post /api/pipelines/{pipeline_id}/pause" not in replaying
+        assert shown == replaying
+        assert refuses <= replaying
+
     async def test_every_reference_leads_somewhere(self, document):
         dangling = set()
         for reference in references(document):

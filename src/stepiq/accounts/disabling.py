@@ -40,7 +40,7 @@ async def stopped_workspaces(database: Database, user_id: UUID) -> Sequence[UUID
 async def stop(
     workspace_ids: Sequence[UUID], authenticator: Authenticator, database: Database, engine: Engine
 ) -> None:
-    """End what goes on in workspaces in which nothing may start any more: cached credentials, then unfinished runs."""
+    """Stop workspaces in which nothing may start: forget their cached credentials, then cancel their unfinished runs."""
     # Also the service keys of former members. Before the runs are cancelled, so that this process starts no others.
     for workspace_id in workspace_ids:
         authenticator.forget(workspace_id)

@@ -38,15 +38,16 @@ def validate(
 ) -> ExitCode:
     """Report the errors and warnings of pipeline files.
 
-    Returns the exit code: `USAGE` if a file cannot be read.
-
-    Raises:
-        UsageError: a folder has no pipelines, or cannot be read.
-
     Args:
         files: the pipeline files, or folders with them. All are read before any is reported.
         as_json: print the API's report for one file, or a list of reports for several.
         secrets: names of the available secrets. None disables warnings about secrets.
+
+    Returns:
+        The exit code: `USAGE` if a file cannot be read.
+
+    Raises:
+        UsageError: a folder has no pipelines, or cannot be read.
     """
     providers = Providers(settings.load(), is_server=False)
     drafts = {file: _read(file) for file in pipelines_in(files)}
@@ -54,23 +55,23 @@ def validate(
         file: check(draft, providers, secrets) if isinstance(draft, Draft) else draft
         for file, draft in drafts.items()
     }
-    unreadable = sum(not isinstance(draft, Draft) for draft in drafts.values())
-    wrong = sum(bool(findings.errors) for findings in found.values()) - unreadable
+    unreadable = [file for file, draft in drafts.items() if not isinstance(draft, Draft)]
+    invalid = [file for file, each in found.items() if each.errors and file not in unreadable]
     if as_json:
         data = [{"file": str(file), **findings_data(each)} for file, each in found.items()]
         one = findings_data(next(iter(found.values())))
         is_one_file = len(found) == 1 and not any(file.is_dir() for file in files)
-        print_json(one if is_one_file else {"valid": not wrong + unreadable, "files": data})
+        print_json(one if is_one_file else {"valid": not (invalid or unreadable), "files": data})
     else:
         for file, findings in found.items():
             _show(file, drafts[file], findings)
         if len(found) > 1:
-            unread = f", {unreadable} cannot be read" if unreadable else ""
-            valid = len(found) - wrong - unreadable
-            say(f"{len(found)} files: {valid} valid, {wrong} invalid{unread}")
+            unread = f", {len(unreadable)} cannot be read" if unreadable else ""
+            valid = len(found) - len(invalid) - len(unreadable)
+            say(f"{len(found)} files: {valid} valid, {len(invalid)} invalid{unread}")
     if unreadable:
         return ExitCode.USAGE
-    return ExitCode.FAILED if wrong else ExitCode.OK
+    return ExitCode.FAILED if invalid else ExitCode.OK
 
 
 def _read(file: Path) -> Draft | Findings:

@@ -20,14 +20,14 @@ _ABBREVIATIONS = re.compile(r"(.+) \(([A-Za-z]+(?:/[A-Z]+)?)\)(?: - (.+))?")
 _PREFERRED = frozenset(("Pacific/Honolulu",))
 """Zones that come before others with the same abbreviation, although they have no daylight saving time."""
 _GENERIC = {"ET": "EST", "CT": "CST", "MT": "MST", "PT": "PST"}
-"""Abbreviations without standard or daylight saving time."""
+"""Abbreviations for both standard and daylight saving time, and the one of standard time."""
 _OF_REGIONS = {
     zone.partition("/")[0].lower(): zone
     for zone in (
         "Africa/Lagos", "America/New_York", "Antarctica/McMurdo", "Asia/Kolkata", "Australia/Sydney", "Europe/Paris",
     )
 }  # fmt: skip
-"""A well-known zone of each region whose name does not also stand for zones of other regions, as `Pacific` does."""
+"""A well-known zone of each region. `Pacific`, `Atlantic` and `Indian` are missing, because they can also mean other places."""
 
 
 class TimezoneUnknown(Invalid):

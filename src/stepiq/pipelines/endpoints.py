@@ -52,7 +52,7 @@ from stepiq.web.negotiation import WantsYaml
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
 from stepiq.web.services import AppKey, ServicesDep
-from stepiq.web.transactions import CountedTx, Read, RepeatableTx, Tx
+from stepiq.web.transactions import Read, RepeatableTx, Tx, UnlimitedTx
 
 router = new_router("Pipelines")
 
@@ -169,7 +169,7 @@ async def list_pipelines(
     openapi_extra=_BODIES,
 )
 async def create_pipeline(
-    caller: Writer, draft: DraftBody, rules: RulesDep, tx: CountedTx, response: Response
+    caller: Writer, draft: DraftBody, rules: RulesDep, tx: UnlimitedTx, response: Response
 ) -> schemas.SavedPipelineView:
     """Create a pipeline from JSON or YAML. YAML is stored unchanged, with its comments."""
     saved = await service.create(tx, caller, draft, rules)

@@ -243,7 +243,7 @@ class Providers:
         catalogue.
 
         Args:
-            model_id: None for `STEPIQ_DEFAULT_MODEL`. Without this setting, there is no problem.
+            model_id: None checks `STEPIQ_DEFAULT_MODEL`, and finds nothing if it is not set.
             own: names of the workspace's own keys.
         """
         if model_id is None:

@@ -177,7 +177,7 @@ def _errors(operation: dict[str, Any], route: Route) -> Iterator[type[StepIQErro
             yield RoleMissing
     if route.access.is_for_people:
         yield SessionRequired
-    if route.takes_key:
+    if route.replays:
         yield from (IdempotencyKeyInvalid, IdempotencyKeyReused)
         yield from (IdempotencyInProgress, IdempotentAnswerLost)
     if "requestBody" in operation:

@@ -20,7 +20,7 @@ from stepiq.accounts.http import (
 )
 from stepiq.store.states import Role
 from stepiq.web.requests import dependencies
-from stepiq.web.transactions import TAKES_KEYS
+from stepiq.web.transactions import REPLAYS, TAKES_KEYS
 
 _PEOPLE: frozenset[Callable[..., Any]] = frozenset({person})
 
@@ -65,6 +65,8 @@ class Route:
     access: Access
     takes_key: bool
     """Whether it supports `Idempotency-Key`."""
+    replays: bool
+    """Whether it sends the response to an earlier request with the key again."""
 
 
 def operation_id(route: APIRoute) -> str:
@@ -100,6 +102,7 @@ def _each_route(app: FastAPI) -> Iterator[Route]:
                 operation_id=context.unique_id if context.include_in_schema else None,
                 access=_access(calls),
                 takes_key=method == "POST" and not calls.isdisjoint(TAKES_KEYS),
+                replays=method == "POST" and not calls.isdisjoint(REPLAYS),
             )
 
 

@@ -50,7 +50,7 @@ async def _writing(request: Request, services: ServicesDep) -> AsyncGenerator[Se
         yield session
 
 
-async def _counted(request: Request, services: ServicesDep) -> AsyncGenerator[Session]:
+async def _unlimited(request: Request, services: ServicesDep) -> AsyncGenerator[Session]:
     async with _transaction(request, services, is_limited=False) as session:
         yield session
 
@@ -70,8 +70,8 @@ async def _reading(request: Request, services: ServicesDep) -> AsyncGenerator[Se
 Tx = Annotated[Session, Depends(_writing, scope="function")]
 """A transaction that may write, committed before the response is sent."""
 
-CountedTx = Annotated[Session, Depends(_counted, scope="function")]
-"""`Tx` for a POST whose response is stored whatever its size: what it creates cannot be deleted, and is as large."""
+UnlimitedTx = Annotated[Session, Depends(_unlimited, scope="function")]
+"""`Tx` for a POST whose response is stored whatever its size, because it creates something as large that stays."""
 
 RepeatableTx = Annotated[Session, Depends(_repeatable, scope="function")]
 """`Tx` for a POST that has the same effect if it is repeated, so that its response does not have to be stored."""
@@ -154,5 +154,8 @@ async def _own(request: Request, services: ServicesDep) -> OwnTransaction:
 OwnTx = Annotated[OwnTransaction, Depends(_own)]
 """For `async with own_tx() as tx:` in an endpoint that does work before the transaction or after its commit."""
 
-TAKES_KEYS: frozenset[Any] = frozenset({_writing, _counted, _repeatable, _own})
+REPLAYS: frozenset[Any] = frozenset({_writing, _unlimited, _own})
+"""Dependencies with which a POST sends the response to an earlier request with its `Idempotency-Key` again."""
+
+TAKES_KEYS: frozenset[Any] = REPLAYS | {_repeatable}
 """Dependencies with which a POST accepts an `Idempotency-Key`."""

@@ -29,7 +29,7 @@ def advise(sign: str, kinds: Iterable[str]) -> str:
         kinds: the types of its values, with their articles: `an integer`.
 
     Returns:
-        Sentences, or an empty string if `sign` is the name of a function or there is no advice.
+        Sentences. Empty if `sign` is the name of a function, or if no advice fits the types.
     """
     found = frozenset(kinds)
     if "null" in found:

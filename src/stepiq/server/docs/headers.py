@@ -123,7 +123,7 @@ def _names(status: str, response: dict[str, Any], route: Route) -> tuple[str, ..
     names = of_status(status)
     if not route.access.is_public and status == "429":
         names += RATE
-    if route.takes_key and status < "300":
+    if route.replays and status < "300":
         names += ("Idempotent-Replayed",)
     if route.path == _COOKIE_PATH and status < "300":
         names += ("Set-Cookie",)

@@ -24,15 +24,17 @@ from stepiq.pipelines.errors import PipelineArchived, PipelineNotFound, Pipeline
 from stepiq.runs import service as runs
 from stepiq.runs.examining import Examined, examine
 from stepiq.runs.schemas import RunBrief, RunView, view_for
+from stepiq.store.database import Session
 from stepiq.triggers.schedules import queries, schemas, service
 from stepiq.triggers.schedules.errors import (
     ScheduleNotFound,
     ScheduleOfDefinition,
     TooManySchedules,
 )
+from stepiq.triggers.schedules.records import ListedSchedule
 from stepiq.web.bodies import Instant
 from stepiq.web.bodies import router as new_router
-from stepiq.web.pages import MAX_LIMIT, Page, PageQuery
+from stepiq.web.pages import MAX_LIMIT, Page, PageQuery, PageRequest
 from stepiq.web.problems import problems
 from stepiq.web.transactions import OwnTx, Read, RepeatableTx, Tx
 
@@ -60,6 +62,19 @@ async def list_all_schedules(
     ] = None,
 ) -> Page[schemas.ListedScheduleView]:
     """Schedules of all pipelines, newest first."""
+    page, rows = await _listed(read, caller, page, pipeline_id=pipeline_id, enabled=enabled)
+    return page.page(rows, schemas.ListedScheduleView.model_validate, lambda row: row.id)
+
+
+async def _listed(
+    read: Session,
+    caller: Actor,
+    page: PageRequest,
+    *,
+    pipeline_id: UUID | None,
+    enabled: bool | None,
+) -> tuple[PageRequest, list[ListedSchedule]]:
+    """The rows of a page that are not too large together, and the page with its new limit."""
     statement = queries.page_statement(
         caller.workspace_id,
         pipeline_id=pipeline_id,
@@ -68,8 +83,7 @@ async def list_all_schedules(
         limit=page.limit,
     )
     page = page.fitting(await queries.sizes(read, statement))
-    rows = await queries.page(read, statement.limit(page.fetch))
-    return page.page(rows, schemas.ListedScheduleView.model_validate, lambda row: row.id)
+    return page, await queries.page(read, statement.limit(page.fetch))
 
 
 @router.get("/schedules/upcoming", responses=problems(ScopeMissing))
@@ -139,15 +153,7 @@ async def list_schedules(
 ) -> Page[schemas.ScheduleView]:
     """Schedules of a pipeline, newest first."""
     await pipelines.get(read, caller, pipeline_id)
-    statement = queries.page_statement(
-        caller.workspace_id,
-        pipeline_id=pipeline_id,
-        enabled=None,
-        before=page.before,
-        limit=page.limit,
-    )
-    page = page.fitting(await queries.sizes(read, statement))
-    rows = await queries.page(read, statement.limit(page.fetch))
+    page, rows = await _listed(read, caller, page, pipeline_id=pipeline_id, enabled=None)
     return page.page(rows, schemas.ScheduleView.model_validate, lambda row: row.id)
 
 
