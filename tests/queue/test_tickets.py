@@ -7,7 +7,9 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from dbos import EnqueueOptions
+from dbos import DBOS, EnqueueOptions
+from dbos._core import ActiveWorkflowById
+from dbos._sys_db import SystemDatabase
 from sqlalchemy import event
 
 from stepiq.core.ids import uuid7
@@ -246,6 +248,37 @@ class TestStop:
 
         assert await queue.finished(1) == []
         await queue.stop()
+
+    async def test_the_library_stops_after_it_has_recorded_all_outcomes(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        order, may_record = list[str](), threading.Event()
+        destroy, active = DBOS.destroy, ActiveWorkflowById.activeList
+
+        def record(*_: Any, **__: Any) -> bool:
+            assert may_record.wait(30)
+            order.append("outcome")
+            return True
+
+        def stop() -> None:
+            order.append("stop")
+            may_record.set()
+            destroy()
+
+        def look(workflows: ActiveWorkflowById) -> list[str]:
+            may_record.set()
+            return active(workflows)
+
+        monkeypatch.setattr(SystemDatabase, "update_workflow_outcome", record)
+        monkeypatch.setattr(DBOS, "destroy", stop)
+        monkeypatch.setattr(ActiveWorkflowById, "activeList", look)
+        await world.run(TRANSFORM)
+
+        await world.engine.stop()
+
+        assert order == ["outcome", "stop"]
+        monkeypatch.undo()
+        await world.engine.start()
 
     async def test_a_wake_without_a_worker_is_of_no_consequence(
         self, database: Database, monkeypatch: pytest.MonkeyPatch

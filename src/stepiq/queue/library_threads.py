@@ -1,4 +1,4 @@
-"""Changes what the threads of the library (DBOS) do.
+"""Changes what the threads of the library (DBOS) do, and waits for them.
 
 A commit wakes its queues, a queue starts all claimed tickets at once, and unused loops do not poll.
 
@@ -30,6 +30,7 @@ commit and its notification."""
 _IDLE_POLL_SECONDS = 5.0
 """How often a lane is polled while nothing runs and all commits are those of this process, which wake the lane. For polls
 that have failed, such as on a full disk."""
+_RETURN_POLL_SECONDS = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,20 @@ def _wait_until_started() -> None:
             return
         except Exception:
             log.exception("ticket_start_failed")
+
+
+async def until_returned(seconds: float) -> None:
+    """Wait until the library has no workflows in progress, at most for some seconds.
+
+    It records an outcome in a thread after the workflow's function has returned, and fails if it is stopped before.
+    """
+    instance = library._dbos_global_instance  # pyright: ignore[reportPrivateUsage] - see the module
+    if instance is None:
+        return
+    active = instance._active_workflows_set.activeList  # pyright: ignore[reportPrivateUsage] - see the module
+    deadline = time.monotonic() + seconds
+    while active() and time.monotonic() < deadline:  # noqa: ASYNC110 - it sends no signal
+        await asyncio.sleep(_RETURN_POLL_SECONDS)
 
 
 def _wait(stop: threading.Event, *_: Any) -> None:

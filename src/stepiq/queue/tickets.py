@@ -33,7 +33,7 @@ from sqlalchemy.exc import DBAPIError
 from stepiq.core import logging
 from stepiq.core.json import Json
 from stepiq.queue import ticket_statements
-from stepiq.queue.library_threads import LANES, POLL_SECONDS
+from stepiq.queue.library_threads import LANES, POLL_SECONDS, until_returned
 from stepiq.store import many_rows, migrate
 from stepiq.store.database import (
     PATIENT_SECONDS,
@@ -58,6 +58,7 @@ FIRST = 3
 _APPLICATION_VERSION = "1"
 _THREADS = 8
 _WAKE_SECONDS = 0.02
+_OUTCOME_SECONDS = 5.0
 _FAILED_LATELY_SECONDS = 15.0
 """How long after a failed claim its COMMIT may still arrive at the database. Keep-alives end a dead connection before."""
 _HELD_SECONDS = 30.0
@@ -434,6 +435,7 @@ class TicketQueue:
         global _executor_id, _claim_failed_at
         if self._is_working:
             self._is_working = False
+            await until_returned(_OUTCOME_SECONDS)
             # Its own wait for workflows in flight, in whole seconds, is not used: they are already drained.
             stopping = asyncio.create_task(asyncio.to_thread(DBOS.destroy))
             while not stopping.done():
