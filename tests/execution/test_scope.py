@@ -1,13 +1,15 @@
+import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
 
 from stepiq.core.ids import uuid7
-from stepiq.execution.journal import recorded
 from stepiq.execution.outcomes import STOP
+from stepiq.execution.recorded_values import read, recorded
 from stepiq.execution.records import StepRecord
 from stepiq.execution.run_secrets import RunSecrets
-from stepiq.execution.scope import branch_state, last_scope, owners, state
+from stepiq.execution.scope import branch_state, last_records, last_scope, owners, state
 from stepiq.language.definition import Definition
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
@@ -54,7 +56,10 @@ async def scope_after(world: World, run_id: Any, text: str) -> dict[str, Any]:
     async with world.database.reading() as session:
         run = await recorded(session, run_id)
     assert run is not None
-    return last_scope(run, definition_of(text), RunSecrets())
+    definition = definition_of(text)
+    shown = [each for records in last_records(run, definition).values() for each in records]
+    await read(run, shown, partial(asyncio.sleep, 0))
+    return last_scope(run, definition, RunSecrets())
 
 
 def test_steps_of_branches_are_seen_under_the_branch():

@@ -307,7 +307,7 @@ class TestGet:
 
         read, shown, transactions = [], [], set()
         monkeypatch.setattr(database, "reading", reading)
-        monkeypatch.setattr(queries, "step_record", noted(read, queries.step_record))
+        monkeypatch.setattr(queries, "unread_step", noted(read, queries.unread_step))
         monkeypatch.setattr(schemas, "step_view", noted(shown, schemas.step_view))
         other = asyncio.create_task(take_turns())
 

@@ -16,7 +16,7 @@ from stepiq.core import clock
 from stepiq.core.encryption import Keyring
 from stepiq.core.ids import uuid7
 from stepiq.core.trace_context import TraceParent
-from stepiq.execution.records import NewRun, RunCaller
+from stepiq.execution.records import NOTHING, NewRun, Reuse, RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
@@ -201,6 +201,8 @@ class World:
         caller: RunCaller | None = None,
         parent: TraceParent | None = None,
         retry_of: UUID | None = None,
+        reuse: Reuse = NOTHING,
+        only_step: str | None = None,
     ) -> tuple[UUID, Heard]:
         """Accept a run, and subscribe to it from its first event. With `plan`, change the workspace's plan first."""
         if plan is not None:
@@ -221,6 +223,8 @@ class World:
             caller=caller,
             parent=parent,
             retry_of=retry_of,
+            reuse=reuse,
+            only_step=only_step,
         )
         async with self.database.transaction() as session:
             await self.engine.accept(session, run)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import MutableMapping
+from functools import partial
 from uuid import UUID
 
 from stepiq.core import clock, logging
@@ -9,7 +10,7 @@ from stepiq.core.fairness import act_for
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
 from stepiq.core.tasks import end, uninterrupted
-from stepiq.execution import deadlines
+from stepiq.execution import deadlines, recorded_values
 from stepiq.execution.definitions import Definitions
 from stepiq.execution.dependencies import Dependencies
 from stepiq.execution.interpreter import flow, recording
@@ -145,9 +146,11 @@ class Executor:
             log.error("run_definition_invalid", problem=error.message)
             await self._fail(run, FailureCode.DEFINITION_INVALID, error.message)
             return
+        dependencies = self._dependencies
+        turn = partial(dependencies.turns.take, run.workspace_id, _waited_seconds(run))
+        await recorded_values.read(run, run.steps.values(), turn)
         if run.is_taken_over:
             await deadlines.restore(self._database, run, definition.timeout)
-        dependencies = self._dependencies
         secrets = await read_secrets(
             self._database,
             self._secrets,

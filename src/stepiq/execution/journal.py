@@ -20,12 +20,12 @@ import sqlalchemy as sa
 
 from stepiq.core import clock, logging, metrics
 from stepiq.core.json import Json
-from stepiq.execution import events, reservations, reviews, usage
+from stepiq.execution import events, recorded_values, reservations, reviews, usage
 from stepiq.execution import journal_operations as operations
 from stepiq.execution import journal_statements as statements
 from stepiq.execution.admission import HELD, Admission, Release, RunLog, count_end
 from stepiq.execution.events import Event
-from stepiq.execution.journal_rows import CLAIMED, claimed, split_large, step_record, step_row, used
+from stepiq.execution.journal_rows import claimed, split_large, step_row, used
 from stepiq.execution.limits import PlanBook, RunLimits
 from stepiq.execution.protocols import Outbox
 from stepiq.execution.records import ClaimedRun, Ending, Meter, NewDelivery, Parking, StepRecord
@@ -124,6 +124,8 @@ class Journal:
     ) -> ClaimedRun | None:
         """Claim a run and load its recorded steps; None if the run waits or has ended.
 
+        Before its values are used, `recorded_values.read` must parse them.
+
         Args:
             run_id: the run.
             held: claim the run only if this is still its latest claim; otherwise return None.
@@ -191,7 +193,7 @@ class Journal:
             await self._admission.append_many(session, begun)
         # A retry has recorded steps before its first claim.
         known = {row.id: found[row.id] for row in rows if row.claim > 1 or row.has_reused}
-        await _load_steps(session, known)
+        await recorded_values.load(session, known)
         await operations.load(session, known.values())
         await reservations.release_of(session, list(known.values()))
         return found
@@ -316,27 +318,6 @@ class Journal:
             await usage.add_many(session, [counted])
             run.models |= tally.models
             session.after_commit(lambda: self._admission.publish_change(run.workspace_id, run.id))
-
-
-async def recorded(session: Session, run_id: UUID) -> ClaimedRun | None:
-    """A run with its recorded steps, without claiming it. The caller must have checked access to the run."""
-    row = (await session.execute(sa.select(*CLAIMED).where(runs.c.id == run_id))).one_or_none()
-    if row is None:
-        return None
-    run = claimed(row)
-    await _load_steps(session, {run_id: run})
-    return run
-
-
-async def _load_steps(session: Session, wanted: Mapping[UUID, ClaimedRun]) -> None:
-    if not wanted:
-        return
-    for row in await session.execute(statements.STEPS, {"ids": list(wanted)}):
-        run = wanted[row.run_id]
-        record = step_record(row)
-        run.add(record)
-        if record.model is not None and usage.has_used(record.meter):
-            run.models.add(record.model)
 
 
 async def _hold(session: Session, batch: Sequence[_Writing], plans: PlanBook) -> list[_Writing]:

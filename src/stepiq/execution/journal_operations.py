@@ -8,6 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from stepiq.core.json import SerializedJson
 from stepiq.execution.journal_rows import meter_of, split_large, used
 from stepiq.execution.records import ClaimedRun, Operation, StepRecord
 from stepiq.store.database import Session
@@ -20,9 +21,11 @@ _CHANGE = run_operations.update().where(
 _STEP_IDS = sa.bindparam("ids", expanding=True, type_=run_operations.c.step_row_id.type)
 _OF_STEPS = (
     sa.select(
-        *(column for column in run_operations.c if column.name != "request"),
-        operation_payloads.c.value.label("large_response"),
+        *(column for column in run_operations.c if column.name not in ("request", "response")),
+        sa.type_coerce(run_operations.c.response, sa.Text).label("response"),
+        sa.type_coerce(operation_payloads.c.value, sa.Text).label("large_response"),
     )
+    .select_from(run_operations)
     .outerjoin(
         operation_payloads,
         sa.and_(
@@ -171,6 +174,7 @@ def _payload(operation: Operation, part: str, large: list[dict[str, Any]]) -> Ma
 
 
 def _operation(row: sa.Row[Any]) -> Operation:
+    response = row.large_response if row.response_is_large else row.response
     return Operation(
         id=row.id,
         kind=row.kind,
@@ -179,7 +183,7 @@ def _operation(row: sa.Row[Any]) -> Operation:
         key=row.key,
         request_hash=row.request_hash,
         request_is_omitted=row.request_is_omitted,
-        response=row.large_response if row.response_is_large else row.response,
+        response=None if response is None else SerializedJson(response),
         response_is_omitted=row.response_is_omitted,
         recorded_bytes=row.recorded_bytes,
         status=OperationStatus(row.status),

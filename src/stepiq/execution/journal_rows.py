@@ -6,11 +6,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.core import json, trace_context
-from stepiq.core.json import Json
+from stepiq.core import trace_context
+from stepiq.core.json import Json, SerializedJson
 from stepiq.execution.records import ClaimedRun, Meter, Reservation, StepRecord
 from stepiq.store.states import StepStatus, TriggerType
-from stepiq.store.tables import LARGE_VALUE_BYTES, runs
+from stepiq.store.tables import LARGE_VALUE_BYTES, large_values, run_steps, runs
 
 CLAIMED = (
     runs.c.id,
@@ -18,7 +18,7 @@ CLAIMED = (
     runs.c.pipeline_id,
     runs.c.pipeline_version,
     runs.c.trigger_type,
-    runs.c.input_data,
+    sa.type_coerce(runs.c.input_data, sa.Text).label("input_data"),
     runs.c.claim,
     runs.c.started_at,
     runs.c.created_at,
@@ -32,17 +32,23 @@ CLAIMED = (
     runs.c.traceparent,
 )
 """Columns of a run that `claimed` reads."""
+STEP_COLUMNS = (
+    *(column for column in run_steps.c if column is not run_steps.c.output),
+    sa.type_coerce(run_steps.c.output, sa.Text).label("output"),
+    sa.type_coerce(large_values.c.value, sa.Text).label("large_value"),
+)
+"""Columns of a step that `unread_step` reads. The output is text."""
 
 
 def claimed(row: sa.Row[Any]) -> ClaimedRun:
-    """A run without its steps, from `CLAIMED`."""
+    """A run without its steps, from `CLAIMED`. Its input is a `SerializedJson`."""
     return ClaimedRun(
         id=row.id,
         workspace_id=row.workspace_id,
         pipeline_id=row.pipeline_id,
         pipeline_version=row.pipeline_version,
         trigger_type=TriggerType(row.trigger_type),
-        input_data=row.input_data,
+        input_data=SerializedJson(row.input_data),
         claim=row.claim,
         started_at=row.started_at,
         created_at=row.created_at,
@@ -146,14 +152,24 @@ def step_record(row: sa.Row[Any]) -> StepRecord:
     )
 
 
-def split_large(value: Json, written: json.SerializedJson | None = None) -> tuple[Json, Json]:
+def unread_step(row: sa.Row[Any]) -> StepRecord:
+    """A step from its row with `STEP_COLUMNS`. Its output is a `SerializedJson` or None."""
+    record = step_record(row)
+    if isinstance(record.output, str):
+        record.output = SerializedJson(record.output)
+    return record
+
+
+def split_large(value: Json, written: SerializedJson | None = None) -> tuple[Json, Json]:
     """Decide where a value is stored: returns it first if it fits into its row, and second if it is too large.
 
     Args:
         value: the value to store.
-        written: the value as JSON, if it is already serialised.
+        written: the value as JSON, if it is already serialised and `value` is not.
     """
     if value is None:
         return None, None
-    text = json.SerializedJson.of(value) if written is None else written
+    if isinstance(value, SerializedJson):
+        written = value
+    text = SerializedJson.of(value) if written is None else written
     return (None, text) if text.size_bytes > LARGE_VALUE_BYTES else (text, None)

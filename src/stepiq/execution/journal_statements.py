@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from stepiq.execution.admission import PARKED
-from stepiq.execution.journal_rows import CLAIMED
+from stepiq.execution.journal_rows import CLAIMED, STEP_COLUMNS
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import large_values, run_steps, runs, workspaces
 from stepiq.store.workspace_plan import PLAN
@@ -46,7 +46,8 @@ RELEASE = (
     .values(is_claimed=False)
 )
 STEPS = (
-    sa.select(run_steps, large_values.c.value.label("large_value"))
+    sa.select(*STEP_COLUMNS)
+    .select_from(run_steps)
     .outerjoin(large_values, large_values.c.owner_id == run_steps.c.id)
     .where(run_steps.c.run_id.in_(RUNS))
     .order_by(run_steps.c.run_id, run_steps.c.ordinal)

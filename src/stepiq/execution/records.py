@@ -82,6 +82,7 @@ class ClaimedRun:
     pipeline_version: int
     trigger_type: TriggerType
     input_data: Json
+    """A `SerializedJson` until `recorded_values.read`, if it comes from the store."""
     claim: int
     started_at: datetime
     created_at: datetime
@@ -297,11 +298,8 @@ class Operation:
     """Whether it is not recorded because of `MAX_RECORDED_BYTES`."""
     request_hash: str | None = None
     """Set when the next call of the attempt begins; see `calls.replay`."""
-    response: Json = None
-    """Masked. Set when the next call of the attempt begins; that of the last call is the step's output.
-
-    A `SerializedJson` until it is written, and a value after it was read.
-    """
+    response: SerializedJson | None = None
+    """Masked. Set when the next call of the attempt begins; that of the last call is the step's output."""
     response_is_omitted: bool = False
     """As `request_is_omitted`."""
     recorded_bytes: int = 0
@@ -411,6 +409,9 @@ class StepRecord:
     prompt: str | None = None
     system_prompt: str | None = None
     output: Json = None
+    """A `SerializedJson` until `recorded_values.read`, if it comes from `recorded_values.load`."""
+    output_bytes: int | None = None
+    """Length of a recorded output as JSON; None if it is not known."""
     written: SerializedJson | None = field(default=None, repr=False)
     """`output` as JSON, if it is already serialised."""
     error: dict[str, Json] | None = None

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from stepiq.core.errors import Invalid, Issue
 from stepiq.core.ids import uuid7
-from stepiq.core.json import Json, dumps
+from stepiq.core.json import Json, SerializedJson, dumps, read_trusted
 from stepiq.execution import given_outputs
 from stepiq.execution.given_outputs import UNCHECKED, OutputIssues
 from stepiq.execution.journal_rows import step_row
@@ -199,17 +199,23 @@ def _misfits(
 ) -> Iterable[Issue]:
     at = ("outputs", step.id)
     issues = given_outputs.issues(step, step.id, value, checked, meter)
-    if issues or not is_object(value) or not is_object(record.output):
+    deciding = step_types()[step.type].decisive_fields
+    if issues or not deciding or not is_object(value):
         return issues
+    before = record.output
+    if isinstance(before, SerializedJson):
+        before = read_trusted(before)
+    if not is_object(before):
+        return []
     return [
         Issue(
             path := write_path((*at, name)),
             "conflict",
-            f"`{path}` must be {dumps(record.output.get(name))}, because it decided which step came next. "
+            f"`{path}` must be {dumps(before.get(name))}, because it decided which step came next. "
             f"To take another path, retry from `{step.id}`.",
         )
-        for name in sorted(step_types()[step.type].decisive_fields)
-        if value.get(name) != record.output.get(name)
+        for name in sorted(deciding)
+        if value.get(name) != before.get(name)
     ]
 
 
@@ -225,7 +231,7 @@ def copied(record: StepRecord, edited: Mapping[UUID, Json]) -> StepRecord:
         reservation=Reservation(),
     )
     if record.id in edited:
-        new.output, new.written = edited[record.id], None
+        new.output, new.written, new.output_bytes = edited[record.id], None, None
         new.status, new.error = StepStatus.COMPLETED, None
     return new
 

@@ -12,17 +12,17 @@ from stepiq.core.errors import StepIQError
 from stepiq.core.http import GuardedClient
 from stepiq.core.json import Json
 from stepiq.core.tasks import cancel
-from stepiq.execution import pinning, retries, usage
+from stepiq.execution import pinning, recorded_values, retries, usage
 from stepiq.execution.admission import Admission
 from stepiq.execution.definitions import Definitions
 from stepiq.execution.dependencies import Dependencies
 from stepiq.execution.executor import Executor
 from stepiq.execution.given_outputs import UNCHECKED, OutputIssues
 from stepiq.execution.handlers import handlers
-from stepiq.execution.journal import ClaimLost, Journal, recorded
+from stepiq.execution.journal import ClaimLost, Journal
 from stepiq.execution.limits import PlanBook
 from stepiq.execution.protocols import Outbox, SecretReader
-from stepiq.execution.records import NewDelivery, NewRun, Reuse
+from stepiq.execution.records import NOTHING, NewDelivery, NewRun, Reuse
 from stepiq.execution.retention import sweep_for_ever
 from stepiq.execution.stubs import Stubs
 from stepiq.execution.trace_queue import TraceQueue
@@ -236,7 +236,9 @@ class Engine:
         Raises:
             RetryInvalid: the run cannot be retried from this step, or with these outputs.
         """
-        run = await recorded(session, run_id)
+        if start == retries.START and not outputs:
+            return NOTHING
+        run = await recorded_values.recorded(session, run_id)
         assert run is not None  # noqa: S101 - the caller has read the run
         return await offload.metered_apart(
             lambda meter: retries.plan(
@@ -267,7 +269,9 @@ class Engine:
         Raises:
             StepRunInvalid: the step does not exist, or an output is not one of another step.
         """
-        earlier = None if from_run is None else await recorded(session, from_run)
+        earlier = None
+        if from_run is not None:
+            earlier = await recorded_values.recorded(session, from_run)
         return await offload.metered_apart(
             lambda meter: pinning.pin(definition, step_id, outputs, earlier, meter, checked),
             ValidationMeter,

@@ -48,8 +48,19 @@ def inner_scope(scope: dict[str, Any], **names: Json) -> dict[str, Any]:
     return {**scope, "steps": dict(scope["steps"]), **names}
 
 
+def last_records(run: ClaimedRun, definition: Definition) -> dict[str, list[StepRecord]]:
+    """By name of a step or a branch, the records whose outputs `last_scope` can show under the name."""
+    names = owners(definition)
+    last = {(record.step_id, record.branch): record for record in run.steps.values()}
+    found: dict[str, list[StepRecord]] = {}
+    for place, record in last.items():
+        if place in names:
+            found.setdefault(names[place], []).append(record)
+    return found
+
+
 def last_scope(run: ClaimedRun, definition: Definition, secrets: RunSecrets) -> dict[str, Any]:
-    """The scope at the end of a run, from its recorded steps."""
+    """The scope at the end of a run, from its recorded steps, whose outputs must have been read if they are used."""
     scope = new_scope(run, definition, secrets)
     records = sorted(run.steps.values(), key=lambda record: record.ordinal)
     names = owners(definition)

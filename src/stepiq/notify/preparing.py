@@ -3,9 +3,11 @@
 It is built again for each attempt, so that no secret is stored in plain text.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 
 from stepiq.accounts.errors import EmailUnverified
 from stepiq.billing.errors import PlanWebhooksDisabled
@@ -17,13 +19,13 @@ from stepiq.core.encryption import SecretUnreadable
 from stepiq.core.fairness import OwnShare, act_for
 from stepiq.core.http import GuardedClient, RequestInvalid, mask_host
 from stepiq.core.json import Json
-from stepiq.execution import journal
+from stepiq.execution import recorded_values
 from stepiq.execution.definitions import Definitions, VersionNotFound
 from stepiq.execution.maskers import Maskers
 from stepiq.execution.protocols import SecretReader
-from stepiq.execution.records import ClaimedRun
+from stepiq.execution.records import ClaimedRun, StepRecord
 from stepiq.execution.run_secrets import RunSecrets, found_secrets
-from stepiq.execution.scope import last_scope
+from stepiq.execution.scope import last_records, last_scope
 from stepiq.language import offload
 from stepiq.language.definition import Definition
 from stepiq.language.targets import EmailTarget, WebhookTarget
@@ -152,8 +154,12 @@ class Preparer:
         if any(_reads_run(template) for template in _templates(target)):
             run = None
             if delivery.run_id is not None:
-                run = await journal.recorded(session, delivery.run_id)
-            scope = last_scope(run or _sample_run(delivery, definition), definition, secrets)
+                run = await recorded_values.recorded(session, delivery.run_id)
+            run = run or _sample_run(delivery, definition)
+            await recorded_values.read(
+                run, _used(run, definition, target), partial(asyncio.sleep, 0)
+            )
+            scope = last_scope(run, definition, secrets)
         return _Material(definition, occasion, scope, secrets)
 
     async def _webhook(
@@ -253,6 +259,24 @@ def _templates(target: WebhookTarget | EmailTarget) -> list[Template]:
 
 def _reads_run(template: Template) -> bool:
     return any(reference.parts[:1] != ("env",) for reference in template.references)
+
+
+def _used(
+    run: ClaimedRun, definition: Definition, target: WebhookTarget | EmailTarget
+) -> list[StepRecord]:
+    """The records whose outputs the templates of a target may read."""
+    last, names = last_records(run, definition), set[str]()
+    for template in _templates(target):
+        for reference in template.references:
+            match reference.parts:
+                case ("steps", name, *_):
+                    names.add(name)
+                case ("input" | "vars" | "variables" | "env" | "run", *_):
+                    pass
+                case _:
+                    # It can read any step, such as in a loop over `steps`.
+                    names.update(last)
+    return [record for name in sorted(names & last.keys()) for record in last[name]]
 
 
 async def _shown(template: Template, material: _Material) -> str:

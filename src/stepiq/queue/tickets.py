@@ -58,7 +58,7 @@ FIRST = 3
 _APPLICATION_VERSION = "1"
 _THREADS = 8
 _WAKE_SECONDS = 0.02
-_OUTCOME_SECONDS = 5.0
+_OUTCOME_SECONDS = 2.0
 _FAILED_LATELY_SECONDS = 15.0
 """How long after a failed claim its COMMIT may still arrive at the database. Keep-alives end a dead connection before."""
 _HELD_SECONDS = 30.0
@@ -434,8 +434,8 @@ class TicketQueue:
         """Stop executing tickets. All tickets in progress must have been drained before."""
         global _executor_id, _claim_failed_at
         if self._is_working:
-            self._is_working = False
             await until_returned(_OUTCOME_SECONDS)
+            self._is_working = False
             # Its own wait for workflows in flight, in whole seconds, is not used: they are already drained.
             stopping = asyncio.create_task(asyncio.to_thread(DBOS.destroy))
             while not stopping.done():

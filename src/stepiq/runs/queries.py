@@ -10,10 +10,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from stepiq.core.json import Json, SerializedJson, dumps
+from stepiq.core.json import Json, dumps
 from stepiq.execution import quotas
 from stepiq.execution.events import EventType, ExecutionKey
-from stepiq.execution.journal_rows import step_record
+from stepiq.execution.journal_rows import STEP_COLUMNS, unread_step
 from stepiq.execution.records import NewRun, StepRecord
 from stepiq.runs.records import (
     LoggedEvent,
@@ -46,12 +46,6 @@ from stepiq.store.tables import (
     users,
 )
 
-_STEP_COLUMNS = (
-    *(column for column in run_steps.c if column is not run_steps.c.output),
-    sa.type_coerce(run_steps.c.output, sa.Text).label("output"),
-    sa.type_coerce(large_values.c.value, sa.Text).label("large_value"),
-)
-"""Columns of a step, whose output is not parsed."""
 _PAGE = 1_000
 """Steps that the driver reads in one piece. A run can have 50,000."""
 
@@ -175,7 +169,7 @@ async def steps(session: Session, run_id: UUID) -> list[sa.CursorResult[Any]]:
     ordinal = run_steps.c.ordinal
     last = await session.scalar(sa.select(sa.func.max(ordinal)).where(run_steps.c.run_id == run_id))
     statement = (
-        sa.select(*_STEP_COLUMNS)
+        sa.select(*STEP_COLUMNS)
         .select_from(run_steps)
         .outerjoin(large_values, large_values.c.owner_id == run_steps.c.id)
         .where(run_steps.c.run_id == run_id)
@@ -191,10 +185,7 @@ def step_records(found: Sequence[sa.CursorResult[Any]]) -> Iterator[StepRecord]:
     """Convert `steps`, each when it is needed, and release its row. Their outputs are `SerializedJson` or None."""
     for page in found:
         for row in page:
-            record = step_record(row)
-            if isinstance(record.output, str):
-                record.output = SerializedJson(record.output)
-            yield record
+            yield unread_step(row)
 
 
 async def outline(session: Session, run_id: UUID, *, limit: int) -> Outline | None:

@@ -3,12 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
+from stepiq.core import json
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
 from stepiq.execution.calls.call import Call, Following
 from stepiq.execution.calls.requests import OperationFailed
 from stepiq.execution.outcomes import Failed, FailureCode
 from stepiq.execution.records import MAX_RECORDED_BYTES, Operation
+from stepiq.language import offload
 from stepiq.store.states import OperationStatus
 
 
@@ -37,7 +39,9 @@ async def replay(call: Call, following: Following) -> Any:
         case OperationStatus.COMPLETED if found.response_is_omitted:
             raise OperationFailed(omitted(call.number))
         case OperationStatus.COMPLETED if found.can_be_replayed:
-            return call.request.from_json(found.response)
+            text = found.response
+            reply = None if text is None else await offload.read(json.read_trusted, text)
+            return call.request.from_json(reply)
         case OperationStatus.FAILED:
             raise OperationFailed(_recorded(found))
         case _:

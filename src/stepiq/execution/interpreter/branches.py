@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-from stepiq.core import json
 from stepiq.core.json import Json
 from stepiq.core.tasks import end
 from stepiq.execution.interpreter import recording
@@ -137,7 +136,7 @@ async def pass_over(sequence: SequenceState, step: Step, record: StepRecord) -> 
         key = inner.step_id, inner.branch
         run_context.executions[key] = max(run_context.executions[key], inner.iteration)
         run_context.count(inner)
-        run_context.output_bytes += json.SerializedJson.of(inner.output).size_bytes
+        run_context.count_output(inner)
         if inner.step_id in ids:
             sequence.allowance.spend()
         if inner.status is not StepStatus.SKIPPED:

@@ -5,7 +5,6 @@ that followed, so the walk reaches the point at which the run stopped, and conti
 """
 
 from stepiq.core import logging
-from stepiq.core.json import SerializedJson
 from stepiq.execution.interpreter import branches, recording
 from stepiq.execution.interpreter.attempts import execute
 from stepiq.execution.interpreter.jumps import follow
@@ -76,7 +75,7 @@ async def _pass_over(
 ) -> StepRecord | Stopped:
     run_context = sequence.run_context
     run_context.count(record)
-    run_context.output_bytes += SerializedJson.of(record.output).size_bytes
+    run_context.count_output(record)
     sequence.show(step.id, record)
     if step.sequences:
         await branches.pass_over(sequence, step, record)

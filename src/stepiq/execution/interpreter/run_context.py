@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from stepiq.core import clock
-from stepiq.core.json import Json
+from stepiq.core.json import Json, SerializedJson
 from stepiq.execution.calls.requests import AskPerson
 from stepiq.execution.dependencies import Dependencies
 from stepiq.execution.interpreter.journal_buffer import JournalBuffer
@@ -180,6 +180,12 @@ class RunContext:
         if self._replayed >= _REPLAYED_IN_A_TURN:
             await self.dependencies.turns.take(self.run.workspace_id, self.waited_seconds)
             self._replayed = 0
+
+    def count_output(self, record: StepRecord) -> None:
+        """Count the output of a replayed step for the limit of the run."""
+        if record.output_bytes is None:
+            record.output_bytes = SerializedJson.of(record.output).size_bytes
+        self.output_bytes += record.output_bytes
 
     def count(self, record: StepRecord) -> None:
         """Count the jump of an ended execution."""
