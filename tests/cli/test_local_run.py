@@ -213,11 +213,12 @@ class TestRunAsAProcess:
         asked = await asyncio.wait_for(provider.next_request(), 60)
 
         process.send_signal(signal.SIGINT)
-        await asyncio.wait_for(process.communicate(), 60)
+        _, err = await asyncio.wait_for(process.communicate(), 60)
 
         await asyncio.wait_for(asked.ended.wait(), 30)
         assert process.returncode == 130
         assert asked.closed_by_client
+        assert err.strip() == b"> ask calls openai/gpt-4o-mini"
 
 
 class TestUsesLocalModel:

@@ -1,4 +1,6 @@
 import asyncio
+import io
+import json
 import re
 import threading
 from datetime import UTC, datetime, timedelta
@@ -12,6 +14,7 @@ from dbos._core import ActiveWorkflowById
 from dbos._sys_db import SystemDatabase
 from sqlalchemy import event
 
+from stepiq.core import log_output
 from stepiq.core.ids import uuid7
 from stepiq.core.settings import Settings
 from stepiq.execution.retention import sweep
@@ -278,6 +281,19 @@ class TestStop:
 
         assert order == ["outcome", "stop"]
         monkeypatch.undo()
+        await world.engine.start()
+
+    async def test_an_interrupted_run_is_no_warning_of_the_library(self, world: World):
+        stream = io.StringIO()
+        log_output.configure("json", stream=stream)
+        waiting = "name: T\nsteps: [{id: w, type: wait, seconds: 30}]"
+        _, heard = await world.start(await world.pipeline(waiting))
+        await asyncio.wait_for(heard.until("step.status", status="waiting"), 30)
+
+        await world.engine.stop(drain=timedelta(0))
+
+        events = [json.loads(line) for line in stream.getvalue().splitlines()]
+        assert [event for event in events if event["level"] != "info"] == []
         await world.engine.start()
 
     async def test_a_wake_without_a_worker_is_of_no_consequence(
