@@ -2,8 +2,9 @@
 
 import pytest
 
+from stepiq.core import clock
 from stepiq.store.row_sizes import row_sizes
-from stepiq.store.tables import runs
+from stepiq.store.tables import deliveries, delivery_attempts, runs
 from stepiq.web.pages import PageRequest
 
 pytestmark = pytest.mark.both_stores
@@ -31,10 +32,37 @@ async def pipeline_id(make, account):
 
 
 @pytest.fixture
-def make_row(make, account, make_pipeline, pipeline_id):
+async def run_id(make, account, pipeline_id):
+    return await make.run(account, pipeline_id)
+
+
+@pytest.fixture
+def make_delivery(make, account, database, pipeline_id, run_id):
+    """Makes a delivery with ten large attempts, and an older one that lists do not show."""
+
+    async def make_delivery():
+        delivery_id = await make.delivery(account, pipeline_id, run_id=run_id)
+        attempt = {
+            "delivery_id": delivery_id,
+            "at": clock.now(),
+            "response_headers": {"x": "x" * 5_900},
+            "response_excerpt": "y" * 100,
+        }
+        async with database.transaction() as session:
+            await session.execute(deliveries.update().values(attempts=11))
+            rows = [{**attempt, "number": number} for number in range(1, 12)]
+            await session.execute(delivery_attempts.insert(), rows)
+
+    return make_delivery
+
+
+@pytest.fixture
+def make_row(make, account, make_pipeline, make_delivery, pipeline_id):
     """Makes a large row of a list."""
 
     async def make_row(path):
+        if "deliveries" in path:
+            return await make_delivery()
         if "schedules" in path:
             return await make.schedule(account, pipeline_id, input_data={"x": LARGE})
         if "reviews" in path:
@@ -47,11 +75,12 @@ def make_row(make, account, make_pipeline, pipeline_id):
 
 
 @pytest.fixture
-def pages(owner, pipeline_id):
+def pages(owner, pipeline_id, run_id):
     """The ids of all pages of a list."""
 
     async def pages(path):
-        url, found, cursor = f"/api/{path.format(pipeline_id)}", [], {}
+        url = f"/api/{path.format(pipeline_id, run_id=run_id)}"
+        found, cursor = [], {}
         while cursor is not None:
             answer = (await owner.get(url, params={"limit": 100, **cursor})).json()
             found.append([each.get("id", each.get("run_id")) for each in answer["data"]])
@@ -63,7 +92,16 @@ def pages(owner, pipeline_id):
 
 class TestLists:
     @pytest.mark.parametrize(
-        "path", ["pipelines", "runs", "reviews", "schedules", "pipelines/{}/schedules"]
+        "path",
+        [
+            "pipelines",
+            "runs",
+            "reviews",
+            "schedules",
+            "pipelines/{}/schedules",
+            "pipelines/{}/deliveries",
+            "runs/{run_id}/deliveries",
+        ],
     )
     async def test_a_page_has_the_rows_that_fit_and_a_cursor_for_the_others(
         self, make_row, pages, path

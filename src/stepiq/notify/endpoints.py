@@ -43,8 +43,9 @@ async def list_deliveries_for_run(
 ) -> Page[schemas.DeliveryView]:
     """Deliveries of a run, newest first."""
     await runs.progress(read, caller, run_id)
-    statement = queries.of_run_statement(run_id, before=page.before, limit=page.fetch)
-    found = await queries.page(read, statement)
+    statement = queries.of_run_statement(run_id, before=page.before, limit=page.limit)
+    page = page.fitting(await queries.sizes(read, statement))
+    found = await queries.page(read, statement.limit(page.fetch))
     return page.page(found, schemas.delivery_view, lambda delivery: delivery.id)
 
 
@@ -63,9 +64,10 @@ async def list_deliveries_for_pipeline(
     """Deliveries of a pipeline's runs, and its test events, newest first."""
     await pipelines.get(read, caller, pipeline_id)
     statement = queries.of_pipeline_statement(
-        pipeline_id, status=status, before=page.before, limit=page.fetch
+        pipeline_id, status=status, before=page.before, limit=page.limit
     )
-    found = await queries.page(read, statement)
+    page = page.fitting(await queries.sizes(read, statement))
+    found = await queries.page(read, statement.limit(page.fetch))
     return page.page(found, schemas.delivery_view, lambda delivery: delivery.id)
 
 

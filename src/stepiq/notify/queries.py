@@ -436,6 +436,12 @@ async def forget_tests(session: Session, before: datetime, limit: int) -> int:
     )
 
 
+async def sizes(session: Session, statement: sa.Select[Any]) -> list[int]:
+    """The sizes of the attempts that `page` reads."""
+    found = await session.execute(statement.with_only_columns(deliveries.c.id))
+    return await attempt_queries.sizes(session, found.scalars().all(), ATTEMPTS_LISTED)
+
+
 async def page(session: Session, statement: sa.Select[Any]) -> list[Delivery]:
     """Execute `of_run_statement` or `of_pipeline_statement`; returns the deliveries with their last attempts."""
     rows = (await session.execute(statement)).all()
