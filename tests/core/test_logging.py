@@ -76,15 +76,6 @@ class TestConfigure:
 
         assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["loud"]
 
-    def test_a_level_above_warnings_holds_for_libraries_too(self):
-        stream = io.StringIO()
-        log_output.configure("json", logging.ERROR, stream)
-
-        logging.getLogger("httpx").warning("quiet")
-        logging.getLogger("httpx").error("loud")
-
-        assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["loud"]
-
     def test_auto_is_for_people_on_a_terminal_and_for_programs_elsewhere(self):
         class Terminal(io.StringIO):
             def isatty(self) -> bool:

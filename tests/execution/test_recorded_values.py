@@ -191,7 +191,7 @@ class TestRead:
             order.append("turn")
 
         with parsed() as texts:
-            await recorded_values.read(run, short, turn)
+            await recorded_values.read_outputs(short, turn)
 
         assert [is_here for text, is_here in texts if text == '"short"'] == [True] * 3
         assert order == ["turn"]

@@ -6,7 +6,7 @@ import pytest
 
 from stepiq.core.ids import uuid7
 from stepiq.execution.outcomes import STOP
-from stepiq.execution.recorded_values import read, recorded
+from stepiq.execution.recorded_values import read_outputs, recorded
 from stepiq.execution.records import StepRecord
 from stepiq.execution.run_secrets import RunSecrets
 from stepiq.execution.scope import branch_state, last_records, last_scope, owners, state
@@ -57,8 +57,8 @@ async def scope_after(world: World, run_id: Any, text: str) -> dict[str, Any]:
         run = await recorded(session, run_id)
     assert run is not None
     definition = definition_of(text)
-    shown = [each for records in last_records(run, definition).values() for each in records]
-    await read(run, shown, partial(asyncio.sleep, 0))
+    last = last_records(run, definition).values()
+    await read_outputs(filter(None, last), partial(asyncio.sleep, 0))
     return last_scope(run, definition, RunSecrets())
 
 

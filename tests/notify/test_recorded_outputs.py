@@ -66,3 +66,17 @@ class TestOutputs:
 
         assert delivery["status"] == "delivered"
         assert json.dumps("x" * 70_000) not in parsed
+
+    async def test_a_skipped_repetition_of_a_step_in_a_branch_hides_no_output(
+        self, sender: Sender, receiver: Receiver
+    ):
+        repeats = SOURCE.replace(
+            'template: "in a branch"',
+            'template: "in a branch", if: "steps.a.status == \'pending\'", '
+            'on_condition: [{{if: "true", goto: a, max_loops: 1, on_limit: next}}]',
+        )
+
+        await sender.sent(repeats.format(url=receiver.url, seen="{{steps.left.output}}"), text="x")
+
+        [request] = receiver.received
+        assert request.headers["x-seen"] == "in a branch"

@@ -41,7 +41,7 @@ def configure(
 
     Args:
         log_format: `auto` is `console` if the stream is a terminal, and `json` otherwise.
-        level: lowest level of all lines. Libraries log at most warnings and errors.
+        level: lowest level of stepIQ's own lines. Libraries log only warnings and errors.
         stream: standard error by default, so that the output of a command contains no logs.
     """
     target = stream if stream is not None else sys.stderr
@@ -79,7 +79,6 @@ def configure(
             structlog.processors.JSONRenderer(),
         ]
     handler = logging.StreamHandler(target)
-    handler.setLevel(level)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=final)
     )
@@ -144,7 +143,7 @@ def _plain_traceback(stream: TextIO, error: ExcInfo) -> None:
 def _drop_expected(record: logging.LogRecord) -> bool:
     # The libraries report a CancelledError as an error when a user cancels a run, and when a stopping server ends its
     # open streams. The queue's library also reports why it cannot start, which its caller reports, and it warns of each run
-    # that a stopping process interrupts.
+    # that is interrupted, by the stop of the process or because another process has taken it over.
     if str(record.msg).startswith(_INTERRUPTED):
         return False
     if not record.exc_info or record.exc_info[0] is None:

@@ -148,7 +148,8 @@ class Executor:
             return
         dependencies = self._dependencies
         turn = partial(dependencies.turns.take, run.workspace_id, _waited_seconds(run))
-        await recorded_values.read(run, run.steps.values(), turn)
+        await recorded_values.read_input(run)
+        await recorded_values.read_outputs(run.steps.values(), turn)
         if run.is_taken_over:
             await deadlines.restore(self._database, run, definition.timeout)
         secrets = await read_secrets(

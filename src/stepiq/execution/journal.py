@@ -124,7 +124,7 @@ class Journal:
     ) -> ClaimedRun | None:
         """Claim a run and load its recorded steps; None if the run waits or has ended.
 
-        Before its values are used, `recorded_values.read` must parse them.
+        Their values must be read before they are used; see `recorded_values`.
 
         Args:
             run_id: the run.

@@ -1,7 +1,7 @@
 """Reads recorded runs, whose values come from the store as text.
 
-Parsing the values of one run can take half a second, and a process claims many runs at once. So they are parsed after
-the claim, one at a time, and only those that are needed.
+Parsing the values of one run can take half a second, and a process claims many runs at once. So values are parsed when
+they are needed, one at a time.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -26,7 +26,7 @@ _FIXED_CHARACTERS = 500
 
 
 async def load(session: Session, wanted: Mapping[UUID, ClaimedRun]) -> None:
-    """Add the recorded steps to runs, by id. Their outputs are `SerializedJson` until `read`."""
+    """Add the recorded steps to runs, by id. Their outputs are `SerializedJson` until `read_outputs`."""
     if not wanted:
         return
     for row in await session.execute(statements.STEPS, {"ids": list(wanted)}):
@@ -40,7 +40,7 @@ async def load(session: Session, wanted: Mapping[UUID, ClaimedRun]) -> None:
 async def recorded(session: Session, run_id: UUID) -> ClaimedRun | None:
     """A run with its recorded steps, without claiming it. The caller must have checked access to the run.
 
-    Its values are `SerializedJson` until `read`.
+    Its values are `SerializedJson` until `read_input` and `read_outputs`.
     """
     row = (await session.execute(sa.select(*CLAIMED).where(runs.c.id == run_id))).one_or_none()
     if row is None:
@@ -50,18 +50,14 @@ async def recorded(session: Session, run_id: UUID) -> ClaimedRun | None:
     return run
 
 
-async def read(
-    run: ClaimedRun, records: Iterable[StepRecord], turn: Callable[[], Awaitable[None]]
-) -> None:
-    """Parse the input of a run, and the outputs of some of its steps.
-
-    Args:
-        run: the run.
-        records: these steps. They must not change meanwhile.
-        turn: gives other tasks a turn. It is awaited after about 2 ms of work.
-    """
+async def read_input(run: ClaimedRun) -> None:
+    """Parse the input of a run."""
     if isinstance(run.input_data, SerializedJson):
         run.input_data = await offload.read(json.read_trusted, run.input_data)
+
+
+async def read_outputs(records: Iterable[StepRecord], turn: Callable[[], Awaitable[None]]) -> None:
+    """Parse the outputs of steps, which must not change meanwhile. After about 2 ms of work, it awaits `turn`."""
     characters = 0
     for record in records:
         text = record.output

@@ -82,7 +82,7 @@ class ClaimedRun:
     pipeline_version: int
     trigger_type: TriggerType
     input_data: Json
-    """A `SerializedJson` until `recorded_values.read`, if it comes from the store."""
+    """A `SerializedJson` until `recorded_values.read_input`, if it comes from the store."""
     claim: int
     started_at: datetime
     created_at: datetime
@@ -409,7 +409,7 @@ class StepRecord:
     prompt: str | None = None
     system_prompt: str | None = None
     output: Json = None
-    """A `SerializedJson` until `recorded_values.read`, if it comes from `recorded_values.load`."""
+    """A `SerializedJson` until `recorded_values.read_outputs`, if it comes from `load`."""
     output_bytes: int | None = None
     """Length of a recorded output as JSON; None if it is not known."""
     written: SerializedJson | None = field(default=None, repr=False)

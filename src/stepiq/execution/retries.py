@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from stepiq.core import json
 from stepiq.core.errors import Invalid, Issue
 from stepiq.core.ids import uuid7
-from stepiq.core.json import Json, SerializedJson, dumps, read_trusted
+from stepiq.core.json import Json, SerializedJson
 from stepiq.execution import given_outputs
 from stepiq.execution.given_outputs import UNCHECKED, OutputIssues
 from stepiq.execution.journal_rows import step_row
@@ -204,14 +205,14 @@ def _misfits(
         return issues
     before = record.output
     if isinstance(before, SerializedJson):
-        before = read_trusted(before)
+        before = json.read_trusted(before)
     if not is_object(before):
         return []
     return [
         Issue(
             path := write_path((*at, name)),
             "conflict",
-            f"`{path}` must be {dumps(before.get(name))}, because it decided which step came next. "
+            f"`{path}` must be {json.dumps(before.get(name))}, because it decided which step came next. "
             f"To take another path, retry from `{step.id}`.",
         )
         for name in sorted(deciding)

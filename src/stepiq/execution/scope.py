@@ -48,36 +48,36 @@ def inner_scope(scope: dict[str, Any], **names: Json) -> dict[str, Any]:
     return {**scope, "steps": dict(scope["steps"]), **names}
 
 
-def last_records(run: ClaimedRun, definition: Definition) -> dict[str, list[StepRecord]]:
-    """By name of a step or a branch, the records whose outputs `last_scope` can show under the name."""
-    names = owners(definition)
-    last = {(record.step_id, record.branch): record for record in run.steps.values()}
-    found: dict[str, list[StepRecord]] = {}
-    for place, record in last.items():
-        if place in names:
-            found.setdefault(names[place], []).append(record)
-    return found
+def last_records(run: ClaimedRun, definition: Definition) -> dict[str, StepRecord | None]:
+    """The records that `last_scope` shows, by name of a step or a branch.
 
-
-def last_scope(run: ClaimedRun, definition: Definition, secrets: RunSecrets) -> dict[str, Any]:
-    """The scope at the end of a run, from its recorded steps, whose outputs must have been read if they are used."""
-    scope = new_scope(run, definition, secrets)
-    records = sorted(run.steps.values(), key=lambda record: record.ordinal)
+    None stands for a branch whose steps were all skipped. Steps and branches that have not ended are missing.
+    """
     names = owners(definition)
-    steps = scope["steps"]
+    found: dict[str, StepRecord | None] = {}
     last: dict[str, StepRecord] = {}
-    for record in records:
+    for record in sorted(run.steps.values(), key=lambda record: record.ordinal):
         name = names.get((record.step_id, record.branch))
         if name is None or not record.is_final:
             continue
         if not record.branch:
-            steps[name] = shown(record)
+            found[name] = record
             # A loop can execute the branches of a `parallel` several times.
             last.clear()
             continue
         if record.status is not StepStatus.SKIPPED:
             last[name] = record
-        steps[name] = branch_state(last.get(name))
+        found[name] = last.get(name)
+    return found
+
+
+def last_scope(run: ClaimedRun, definition: Definition, secrets: RunSecrets) -> dict[str, Any]:
+    """The scope at the end of a run, from its recorded steps. Its values must have been read, if they are used."""
+    scope = new_scope(run, definition, secrets)
+    for name, record in last_records(run, definition).items():
+        scope["steps"][name] = (
+            branch_state(record) if record is None or record.branch else shown(record)
+        )
     return scope
 
 

@@ -23,7 +23,7 @@ from stepiq.execution import recorded_values
 from stepiq.execution.definitions import Definitions, VersionNotFound
 from stepiq.execution.maskers import Maskers
 from stepiq.execution.protocols import SecretReader
-from stepiq.execution.records import ClaimedRun, StepRecord
+from stepiq.execution.records import ClaimedRun
 from stepiq.execution.run_secrets import RunSecrets, found_secrets
 from stepiq.execution.scope import last_records, last_scope
 from stepiq.language import offload
@@ -156,9 +156,7 @@ class Preparer:
             if delivery.run_id is not None:
                 run = await recorded_values.recorded(session, delivery.run_id)
             run = run or _sample_run(delivery, definition)
-            await recorded_values.read(
-                run, _used(run, definition, target), partial(asyncio.sleep, 0)
-            )
+            await _read_used(run, definition, target)
             scope = last_scope(run, definition, secrets)
         return _Material(definition, occasion, scope, secrets)
 
@@ -261,22 +259,28 @@ def _reads_run(template: Template) -> bool:
     return any(reference.parts[:1] != ("env",) for reference in template.references)
 
 
-def _used(
+async def _read_used(
     run: ClaimedRun, definition: Definition, target: WebhookTarget | EmailTarget
-) -> list[StepRecord]:
-    """The records whose outputs the templates of a target may read."""
-    last, names = last_records(run, definition), set[str]()
+) -> None:
+    """Parse the values of a run that the templates of a target may read."""
+    last, names, reads_input = last_records(run, definition), set[str](), False
     for template in _templates(target):
         for reference in template.references:
             match reference.parts:
                 case ("steps", name, *_):
                     names.add(name)
-                case ("input" | "vars" | "variables" | "env" | "run", *_):
+                case ("input", *_):
+                    reads_input = True
+                case ("vars" | "variables" | "env" | "run", *_):
                     pass
                 case _:
-                    # It can read any step, such as in a loop over `steps`.
+                    # It can read anything, such as in a loop over `steps`.
                     names.update(last)
-    return [record for name in sorted(names & last.keys()) for record in last[name]]
+                    reads_input = True
+    if reads_input:
+        await recorded_values.read_input(run)
+    used = [record for name, record in last.items() if record is not None and name in names]
+    await recorded_values.read_outputs(used, partial(asyncio.sleep, 0))
 
 
 async def _shown(template: Template, material: _Material) -> str:

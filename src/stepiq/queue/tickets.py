@@ -434,10 +434,12 @@ class TicketQueue:
         """Stop executing tickets. All tickets in progress must have been drained before."""
         global _executor_id, _claim_failed_at
         if self._is_working:
-            await until_returned(_OUTCOME_SECONDS)
             self._is_working = False
-            # Its own wait for workflows in flight, in whole seconds, is not used: they are already drained.
-            stopping = asyncio.create_task(asyncio.to_thread(DBOS.destroy))
+            try:
+                await until_returned(_OUTCOME_SECONDS)
+            finally:
+                # Its own wait for workflows in flight, in whole seconds, is not used: they are already drained.
+                stopping = asyncio.create_task(asyncio.to_thread(DBOS.destroy))
             while not stopping.done():
                 # A queue thread checks for the stop only when its pause ends. The library has a queue of its own, too.
                 LANES.wake()
