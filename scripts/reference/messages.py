@@ -72,8 +72,8 @@ _FIELDS = frozenset({
 })  # fmt: skip
 """Functions that describe fields for editors, in `language` and in the specs of step types."""
 _NOT_MESSAGES = frozenset({
-    "accounts.service.name_of", "core.encryption.bound", "core.encryption.name", "language.words._WORDS",
-    "language.expressions.type_advice._NUMBERS",
+    "accounts.service.name_of", "core.encryption.bound", "core.encryption.name", "core.log_output._INTERRUPTED",
+    "language.words._WORDS", "language.expressions.type_advice._NUMBERS",
     "runs.list_stream.DESCRIPTION", "sandbox.syscalls._RUNNING", "sandbox.syscalls._STARTING",
 })  # fmt: skip
 """Functions and constants with bytes for encryption, names, lists of words, or descriptions."""
