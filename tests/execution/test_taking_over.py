@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from dbos._sys_db import SystemDatabase
 from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from stepiq.core.ids import uuid7
 from stepiq.execution.records import ClaimedRun, StepRecord
@@ -275,13 +276,16 @@ class TestLetGo:
         fake_provider.configure(token_ms=10_000)
         run_id, _ = await asking(world)
         task = world.engine._executing[run_id]
-        await claim_for_another(world, run_id)
 
-        await another(world).let_go(world.engine._claims, world.engine._let_go)
-        await asyncio.wait({task}, timeout=20)
+        with capture_logs() as logs:
+            await claim_for_another(world, run_id)
+            await another(world).let_go(world.engine._claims, world.engine._let_go)
+            await asyncio.wait({task}, timeout=20)
 
         assert task.cancelled()
         assert run_id not in world.engine._cancelled
+        lost = [line["run_id"] for line in logs if line["event"] == "run_claim_lost"]
+        assert lost == [str(run_id)]
 
     async def test_so_is_one_that_was_cancelled_without_word_of_it(
         self, world: World, fake_provider: RunningFakeProvider

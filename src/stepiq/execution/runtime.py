@@ -434,7 +434,10 @@ class Engine:
             return False
         if is_cancelled:
             self._cancelled.add(run_id)
-        return _cancel(task)
+        is_new = _cancel(task)
+        if is_new and not is_cancelled:
+            log.info("run_claim_lost", run_id=str(run_id))
+        return is_new
 
 
 def _cancel(task: asyncio.Task[Any]) -> bool:
