@@ -232,7 +232,8 @@ def read_log(path: Path) -> list[Record]:
 def read_mails(folder: Path) -> list[dict[str, str]]:
     """Read the mail that was written to files, because no mail server is configured."""
     mails: list[dict[str, str]] = []
-    for path in sorted(folder.glob("*.eml")):
+    # The name of a file that is still written begins with a dot.
+    for path in sorted(folder.glob("[!.]*.eml")):
         mail = message_from_bytes(path.read_bytes(), policy=parsed)
         mails.append({"id": str(mail["Message-ID"]), "subject": str(mail["Subject"])})
     return mails

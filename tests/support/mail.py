@@ -71,7 +71,9 @@ def read(content: bytes) -> EmailMessage:
 
 def kept(data_dir: Path) -> list[EmailMessage]:
     """The mail that was written to files, oldest first."""
-    return [read(path.read_bytes()) for path in sorted((data_dir / "mail").glob("*.eml"))]
+    # The name of a file that is still written begins with a dot.
+    files = sorted((data_dir / "mail").glob("[!.]*.eml"))
+    return [read(path.read_bytes()) for path in files]
 
 
 @asynccontextmanager
