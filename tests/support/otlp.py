@@ -108,7 +108,7 @@ class CollectorServer:
         """The spans of a run, once its root has arrived."""
         async with asyncio.timeout(seconds):
             while not any(span.name.startswith("run ") for span in self.of_run(run_id)):
-                await self.receiver.until(len(self.receiver.received) + 1)
+                await self.receiver.until(len(self.receiver.received) + 1, seconds)
         return self.of_run(run_id)
 
 
