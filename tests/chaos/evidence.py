@@ -4,8 +4,6 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from email import message_from_bytes
-from email.policy import default as parsed
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from tests.chaos.custody import Custody
 from tests.chaos.ledger import Record
 from tests.chaos.pipelines import Pipeline, pipelines
 from tests.chaos.plan import FaultKind, Options
+from tests.support.mail import kept
 
 Span = tuple[float, float]
 """Start and end, in seconds since 1970."""
@@ -229,11 +228,6 @@ def read_log(path: Path) -> list[Record]:
     return lines
 
 
-def read_mails(folder: Path) -> list[dict[str, str]]:
-    """Read the mail that was written to files, because no mail server is configured."""
-    mails: list[dict[str, str]] = []
-    # The name of a file that is still written begins with a dot.
-    for path in sorted(folder.glob("[!.]*.eml")):
-        mail = message_from_bytes(path.read_bytes(), policy=parsed)
-        mails.append({"id": str(mail["Message-ID"]), "subject": str(mail["Subject"])})
-    return mails
+def read_mails(data: Path) -> list[dict[str, str]]:
+    """Read the mail that was written to the data folder, because no mail server is configured."""
+    return [{"id": str(mail["Message-ID"]), "subject": str(mail["Subject"])} for mail in kept(data)]

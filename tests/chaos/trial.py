@@ -73,7 +73,7 @@ class Trial:
             async with asyncio.timeout(_GATHER_SECONDS):
                 found = await self._gather(clients, schedule_id)
         found.logs = {n.name: reading.read_log(n.log) for n in cluster.nodes}
-        found.mails = reading.read_mails(cluster.data / "mail")
+        found.mails = reading.read_mails(cluster.data)
         return found
 
     async def _prepare(self, clients: Clients, receiver: str) -> tuple[dict[str, str], str]:

@@ -167,7 +167,7 @@ def _changing(operation: Operation) -> dict[str, Any]:
 
 def _payload(operation: Operation, part: str, large: list[dict[str, Any]]) -> Mapping[str, Any]:
     value = getattr(operation, part)
-    inline, apart = split_large(value, value)
+    inline, apart = split_large(value)
     if apart is not None:
         large.append({"operation_id": operation.id, "part": part, "value": apart})
     return {part: inline, f"{part}_is_large": apart is not None}

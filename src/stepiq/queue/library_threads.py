@@ -1,4 +1,4 @@
-"""Changes what the threads of the library (DBOS) do, and waits for them.
+"""Changes what the threads of the library (DBOS) do, and waits until its workflows have ended.
 
 A commit wakes its queues, a queue starts all claimed tickets at once, and unused loops do not poll.
 

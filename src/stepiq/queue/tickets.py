@@ -59,6 +59,7 @@ _APPLICATION_VERSION = "1"
 _THREADS = 8
 _WAKE_SECONDS = 0.02
 _OUTCOME_SECONDS = 2.0
+"""How long a stop waits for outcomes to be recorded, which can need a database that cannot be reached."""
 _FAILED_LATELY_SECONDS = 15.0
 """How long after a failed claim its COMMIT may still arrive at the database. Keep-alives end a dead connection before."""
 _HELD_SECONDS = 30.0
