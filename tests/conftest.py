@@ -34,6 +34,7 @@ from stepiq.execution.runtime import Engine
 from stepiq.providers import local
 from stepiq.providers.registry import Providers
 from stepiq.server.app import create_app, equip
+from stepiq.store import answer_time
 from stepiq.store.database import Database
 from stepiq.store.pubsub import LocalChanges
 from tests.support import garbage, run_folders
@@ -208,6 +209,12 @@ def one_loop() -> None:
     """
     own = BackgroundEventLoop.target_loop
     BackgroundEventLoop.target_loop = lambda self: self._main_loop or own(self)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give transactions a minute, because a busy machine may stop for seconds. Tests of the limit replace this fixture."""
+    monkeypatch.setattr(answer_time, "_ANSWER_SECONDS", 60.0)
 
 
 @pytest.fixture(autouse=True)

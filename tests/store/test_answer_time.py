@@ -1,6 +1,13 @@
 import asyncio
 
+import pytest
+
 from stepiq.store import answer_time
+
+
+@pytest.fixture(autouse=True)
+def patience() -> None:
+    """Keep the limit of the server."""
 
 
 class TestAnswerTime:

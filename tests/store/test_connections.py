@@ -8,18 +8,12 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.core.fairness import act_for
-from stepiq.store import answer_time, postgres_driver
+from stepiq.store import postgres_driver
 from stepiq.store.database import Database, StoreUnavailable
 
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 WRITING, SHARE, ALL = 3, 10, 15
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Transactions have a minute, so that those of a slow machine do not end early."""
-    monkeypatch.setattr(answer_time, "_ANSWER_SECONDS", 60.0)
 
 
 @asynccontextmanager
