@@ -213,7 +213,7 @@ def one_loop() -> None:
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give transactions a minute, because a busy machine may stop for seconds. Tests of the limit replace this fixture."""
+    """Give transactions a minute, because a busy machine can stall for seconds. Tests of the limit override it."""
     monkeypatch.setattr(answer_time, "_ANSWER_SECONDS", 60.0)
 
 

@@ -51,7 +51,7 @@ def inner_scope(scope: dict[str, Any], **names: Json) -> dict[str, Any]:
 def last_records(run: ClaimedRun, definition: Definition) -> dict[str, StepRecord | None]:
     """The records that `last_scope` shows, by name of a step or a branch.
 
-    The value is None for a branch in which every step was skipped. There is no entry for a step that has not ended.
+    A branch has the value None if all its steps were skipped. Steps and branches that have not ended are left out.
     """
     names = owners(definition)
     found: dict[str, StepRecord | None] = {}
