@@ -215,6 +215,7 @@ class TestRefusals:
             ("$[?@.a == 1e999]", 1, "a number that is too large"),
             ("$[?match(@.a, '(')]", 16, "`(` has no closing `)`."),
             ("$[?@.b[?search(@.a, '[')]]", 22, "`[` has no closing `]`."),
+            ("$[?search(@.a, '[.')]", 17, "`[` has no closing `]`."),
             ("$[?" + "!" * 900 + "@.a]", 1, "exceeds the maximum depth of 64 levels"),
             ("$[?" + "!" * 100 + "@.a]", 67, "exceeds the maximum depth of 64 levels"),
             ("$" + "[?@" * 80 + "]" * 80, 100, "exceeds the maximum depth of 64 levels"),

@@ -1,11 +1,11 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stepiq.language import patterns
-from stepiq.language.patterns import Pattern, PatternLimit, PatternSyntaxError
+from stepiq.language.patterns import Pattern, PatternLimit, PatternSyntaxError, compile_regex
 from tests.support.pace import cpu_limit
 
 
@@ -215,3 +215,23 @@ class TestPatterns:
         found: Any = pattern.all(subject)
         assert isinstance(found, list)
         assert isinstance(pattern.replace(subject, made), str)
+
+    @given(
+        st.text("[]^.\\:Qa-E(|)", max_size=12),
+        st.text("[]^.\\:Qa-E(|)", max_size=8),
+    )
+    @example("[.", "a")
+    @example("[].", "a")
+    @example("[\\.", "a")
+    def test_another_dot_changes_nothing_for_texts_of_one_line(
+        self, text: str, subject: str
+    ) -> None:
+        try:
+            regex = compile_regex(text)
+        except PatternSyntaxError:
+            with pytest.raises(PatternSyntaxError):
+                compile_regex(text, dot=r"[^\n\r]")
+            return
+        other = compile_regex(text, dot=r"[^\n\r]")
+        assert other.matches(subject) == regex.matches(subject)
+        assert (other.search(subject) is None) == (regex.search(subject) is None)

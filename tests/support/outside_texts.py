@@ -366,6 +366,8 @@ READERS: dict[str, Reader] = {
         lambda text: patterns.compile_regex(text, dot=r"[^\n\r]"),
         patterns.MAX_PATTERN_LENGTH,
         "thread",
+        # Even quadratic time would be less than the default.
+        fixed_seconds=0.002,
     ),
     "replacement": Reader(PATTERN.replacement, patterns.MAX_REPLACEMENT_LENGTH, "thread"),
     "differences of versions": Reader(

@@ -31,8 +31,12 @@ _OUTPUT_PER_MATCH = 3
 # The module has no types.
 _ENGINE: Any = re2
 _BYTE = re.compile(r"(?<!\\)(?:\\\\)*\\C")
-# Parts in which a dot is not the operator: quoted text, an escape, a class; then the operator itself.
-_DOT = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]|(\.)", re.DOTALL)
+# Parts in which a dot is not the operator: quoted text, an escape, a class; then the operator itself. A class without
+# its `]` is the rest of the text: with a dot replaced in it, it would be valid, and looking for `]` after each `[` would
+# take quadratic time.
+_DOT = re.compile(
+    r"\\Q.*?(?:\\E|\Z)|\\.|\[\^?\]?(?:\\(?:.|\Z)|\[:\^?\w+:\]|[^\]\\])*(?:\]|\Z)|(\.)", re.DOTALL
+)
 _REFERENCE = re.compile(r"\\(?:([1-9][0-9]?)|g<(\w+)>|(\\)|(.?))", re.DOTALL)
 _SENTENCES = {
     "invalid perl operator": "Look-around and other Perl operators are not supported, because patterns run in linear time.",
