@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -123,6 +124,21 @@ class Command:
     async def __call__(self, *arguments: str, stdin: str = "") -> Said:
         return await _end(await self.start(*arguments), stdin)
 
+    async def on_terminal(self, *arguments: str) -> Said:
+        """Run it on a terminal. `out` has its errors too, and lines that end with a newline only."""
+        ours, terminal = os.openpty()
+        process = await self.start(*arguments, terminal=terminal)
+        os.close(terminal)
+        try:
+            shown = await asyncio.wait_for(asyncio.to_thread(_read_terminal, ours), 60)
+            code = await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            os.close(ours)
+        return Said(code, shown.decode().replace("\r\n", "\n"), "")
+
     async def shell(self, commands: str) -> Said:
         """Run commands as they are printed or documented."""
         return await _end(await self.start_shell(commands), "")
@@ -136,6 +152,18 @@ async def _end(process: asyncio.subprocess.Process | ForkedCommand, stdin: str) 
         await process.wait()
         raise
     return Said(process.returncode or 0, out.decode(), err.decode())
+
+
+def _read_terminal(terminal: int) -> bytes:
+    """All that it shows, until no process has it open.
+
+    One read after the end of a program is not enough: Linux may still be moving its output to the reader.
+    """
+    shown = b""
+    with suppress(OSError):  # Linux reports the end of a terminal like this.
+        while part := os.read(terminal, 65_536):
+            shown += part
+    return shown
 
 
 @pytest.fixture

@@ -1,8 +1,5 @@
 """`stepiq docs`."""
 
-import asyncio
-import os
-import pty
 from pathlib import Path
 
 import pytest
@@ -10,7 +7,6 @@ import pytest
 from stepiq.server.docs.guides import guides
 from tests.cli.conftest import Cli, Command
 from tests.docs.pages import ROOT, read
-from tests.support.forked_command import ForkedCommand
 
 SKILL = Path(".claude") / "skills" / "stepiq" / "SKILL.md"
 
@@ -67,28 +63,9 @@ class TestPage:
 async def on_terminal(command: Command, *arguments: str, **environment: str) -> str:
     """What a command prints to a terminal."""
     command.environment |= {"TERM": "xterm-256color", **environment}
-    ours, theirs = pty.openpty()
-    try:
-        process: ForkedCommand = await command.start(*arguments, terminal=theirs)
-        os.close(theirs)
-        printed = await _read(ours)
-        assert await process.wait() == 0
-    finally:
-        os.close(ours)
-    return printed
-
-
-async def _read(terminal: int) -> str:
-    def read_all() -> bytes:
-        found = b""
-        try:
-            while part := os.read(terminal, 65_536):
-                found += part
-        except OSError:  # Linux reports the end of a terminal like this.
-            pass
-        return found
-
-    return (await asyncio.to_thread(read_all)).decode().replace("\r\n", "\n")
+    said = await command.on_terminal(*arguments)
+    assert said.code == 0
+    return said.out
 
 
 class TestTerminal:

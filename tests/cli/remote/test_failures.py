@@ -1,7 +1,6 @@
 """Exit codes, and the line of JSON about an error."""
 
 import asyncio
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -177,11 +176,6 @@ class TestReports:
 
 async def _on_terminal(remote: Remote, *arguments: str) -> str:
     """What a command prints on a terminal."""
-    ours, terminal = os.openpty()
-    process = await remote.command.start(*arguments, terminal=terminal)
-    os.close(terminal)
-    code = await asyncio.wait_for(process.wait(), 60)
-    assert code == 5
-    shown = os.read(ours, 65_536).decode()
-    os.close(ours)
-    return shown.replace("\x1b[31m\x1b[1m", "").replace("\x1b[0m", "")
+    said = await remote.command.on_terminal(*arguments)
+    assert said.code == 5
+    return said.out.replace("\x1b[31m\x1b[1m", "").replace("\x1b[0m", "")
