@@ -2,6 +2,8 @@
 
 import re
 
+import idna
+
 _LOCAL = r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f-\x9f]{1,64}"
 _DOMAIN = r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f-\x9f]{1,253}"
 _ADDRESS = re.compile(rf"({_LOCAL})@({_DOMAIN})")
@@ -9,16 +11,23 @@ _NAMED = re.compile(r"([^<>\x00-\x1f\x7f-\x9f]{0,200})<([^<>]*)>")
 
 
 def parse(text: str) -> str | None:
-    """An address for email headers and SMTP commands, with its domain in ASCII; None if the text is not an address."""
+    """An address for email headers and SMTP commands, with its domain in ASCII; None if the text is not an address.
+
+    Domains outside ASCII are encoded as IDNA 2008 and UTS 46 say. The codec of Python follows IDNA 2003, which sends
+    emails for `straße.example` to `strasse.example`, and turns some characters into spaces, commas or brackets.
+    """
     match = _ADDRESS.fullmatch(text)
     if match is None:
         return None
     local, domain = match.groups()
     try:
         local.encode()
-        return f"{local}@{domain.encode('idna').decode('ascii')}"
+        if not domain.isascii():
+            domain = idna.encode(domain, uts46=True).decode("ascii")
+        domain.encode("idna")  # The codec leaves ASCII as it is and checks the lengths of labels.
     except UnicodeError:
         return None
+    return f"{local}@{domain}"
 
 
 def mailbox(email: str) -> str:
