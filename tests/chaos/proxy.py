@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import cast
 
+from tests.support.ports import free_port
+
 _ENCRYPTION = {
     80877103,
     80877104,
@@ -227,7 +229,7 @@ class Proxy:
         self._waiting: list[_Wish] = []
         self._released = asyncio.Event()
         self._released.set()
-        self.port = 0
+        self.port = free_port()
 
     async def start(self) -> None:
         """Accept connections. After `refuse`, the port stays the same."""

@@ -46,9 +46,13 @@ class TestDemo:
         self, demo: Command, provider: RunningFakeProvider
     ):
         # Text that arrives before the command listens is not shown.
-        provider.configure(latency_ms=1_000)
-
-        said = await demo("demo")
+        with provider.holding():
+            process = await demo.start("demo")
+            assert process.stderr is not None
+            reading = process.stderr.readuntil(b"> read calls openai/gpt-4o-mini")
+            first = await asyncio.wait_for(reading, 240)
+        out, rest = await asyncio.wait_for(process.communicate(), 240)
+        said = Said(process.returncode or 0, out.decode(), (first + rest).decode())
 
         assert said.code == 0, said.err
         assert said.out == OUTPUTS[SHOWN] + "\n"
@@ -247,7 +251,9 @@ async def serve_and_change(command: Command) -> str:
     try:
         shown = await text_at_start(serving)
         url = shown.split()[5]
-        async with httpx2.AsyncClient(base_url=f"{url}/api/", trust_env=False) as client:
+        async with httpx2.AsyncClient(
+            base_url=f"{url}/api/", timeout=30, trust_env=False
+        ) as client:
             signed_in = (await client.post("auth/login", json=kept_login(command))).json()
             client.headers["Authorization"] = f"Bearer {signed_in['token']}"
             found = (await client.get("pipelines", params={"q": "ticket"})).json()["data"][0]

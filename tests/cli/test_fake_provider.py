@@ -11,6 +11,7 @@ import pytest
 from stepiq.cli.fake_json import instance_of
 from tests.cli.conftest import Cli
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
+from tests.support.ports import free_port
 
 ASKED = {"model": "gpt-4o", "messages": [{"role": "user", "content": "one two"}]}
 
@@ -193,15 +194,14 @@ class TestServe:
         )
 
     @pytest.mark.slow
-    async def test_it_serves_in_a_process_of_its_own(self, unused_tcp_port: int):
-        code = (
-            f"from stepiq.cli.fake_provider import serve; serve(port={unused_tcp_port}, text='hi')"
-        )
+    async def test_it_serves_in_a_process_of_its_own(self):
+        port = free_port()
+        code = f"from stepiq.cli.fake_provider import serve; serve(port={port}, text='hi')"
         process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
-        url = f"http://127.0.0.1:{unused_tcp_port}"
+        url = f"http://127.0.0.1:{port}"
         try:
             async with (
-                asyncio.timeout(30),
+                asyncio.timeout(60),
                 httpx2.AsyncClient(base_url=url, trust_env=False) as http,
             ):
                 while True:

@@ -1,13 +1,13 @@
 """`stepiq mail test`, with real mail servers on loopback."""
 
 import asyncio
-import socket
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Command, Said
 from tests.support.mail import certificate, kept, mail_server
+from tests.support.ports import free_port
 
 
 @pytest.fixture
@@ -61,10 +61,7 @@ class TestFailures:
         )
 
     async def test_a_wrong_port(self, send):
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
-
-        said = await send(f"smtp://127.0.0.1:{port}")
+        said = await send(f"smtp://127.0.0.1:{free_port()}")
 
         assert "cannot be reached: no server listens on this port." in told(said)
 

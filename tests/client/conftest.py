@@ -27,7 +27,7 @@ async def script() -> AsyncIterator[ScriptedServer]:
 @pytest.fixture
 async def twin(kind: str, script: ScriptedServer, quick: None) -> AsyncIterator[Twin]:
     """A client of the scripted server."""
-    async with twin_of(kind, script.url, api_key="sk_live_test", timeout=5) as found:
+    async with twin_of(kind, script.url, api_key="sk_live_test", timeout=30) as found:
         yield found
 
 

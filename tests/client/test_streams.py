@@ -220,8 +220,8 @@ class TestRunStream:
 
     async def test_a_silent_connection_is_replaced(self, twin, kind, script, monkeypatch):
         module = sync_streams if kind == "sync" else async_streams
-        monkeypatch.setattr(module, "_SILENCE", 0.1)
-        script.script = [SILENCE, stream(status(1, "completed"))]
+        monkeypatch.setattr(module, "_SILENCE", 0.5)
+        script.script = [SILENCE, *[stream(status(1, "completed"))] * 9]
 
         assert numbers(await twin.all(follow)) == [1]
 
@@ -312,7 +312,8 @@ class TestWait:
         with pytest.raises(RunTimeoutError):
             await twin.call(lambda client: client.runs.wait("r", timeout=0.5))
 
-        assert [each.target for each in script.received][1:] == ["/api/runs/r?steps=false"]
+        # On a busy machine, the time may be over before the first read.
+        assert [each.target for each in script.received][1:] in ([], ["/api/runs/r?steps=false"])
 
 
 class TestListStream:

@@ -167,7 +167,7 @@ class TestContents:
         sources = {
             path.relative_to(ROOT / "src").as_posix()
             for path in (ROOT / "src").rglob("*")
-            if path.is_file() and path.suffix != ".pyc"
+            if path.is_file() and "__pycache__" not in path.parts
         }
 
         assert slim & server == set()
@@ -273,7 +273,7 @@ class TestWhole:
         assert done.returncode == 0, done.stderr
         assert "completed" in done.stderr + done.stdout
         with serving(whole, **variables) as url:
-            assert "<!doctype html>" in httpx2.get(url).text.lower()
+            assert "<!doctype html>" in httpx2.get(url, timeout=30).text.lower()
             login = json.loads((folder / "demo-login.json").read_text())
             key = create_key(url, login)
             pipelines = slim.folder / "pipelines"
@@ -312,7 +312,9 @@ def wait_until_ready(url: str, process: subprocess.Popen[str]) -> None:
 
 
 def create_key(url: str, login: dict[str, Any]) -> str:
-    token = httpx2.post(f"{url}/api/auth/login", json=login).json()["token"]
+    token = httpx2.post(f"{url}/api/auth/login", json=login, timeout=30).json()["token"]
     headers = {"Authorization": f"Bearer {token}"}
-    made = httpx2.post(f"{url}/api/user/api-keys", json={"name": "slim"}, headers=headers)
+    made = httpx2.post(
+        f"{url}/api/user/api-keys", json={"name": "slim"}, headers=headers, timeout=30
+    )
     return made.json()["key"]

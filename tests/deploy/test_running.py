@@ -215,7 +215,7 @@ async def scraped(container: Container) -> dict[str, float]:
     """What Prometheus reads from a container, with the token that it has."""
     variable = "STEPIQ_WORKER_PORT" if container.name.startswith("worker") else "STEPIQ_PORT"
     bearer = {"Authorization": f"Bearer {container.environment['STEPIQ_METRICS_TOKEN']}"}
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=30) as client:
         url = f"http://127.0.0.1:{container.environment[variable]}/metrics"
         text = (await client.get(url, headers=bearer)).text
     return {

@@ -94,6 +94,7 @@ async def test_each_example_works(server: ServerProcess, tmp_path: Path):
         }
         approved = await client.runs.wait(waiting.id, timeout=30)
         receiving = await _start(RECEIVER.replace("8000", str(port)), tmp_path, environment)
+        await _until_open(port)
         ended = await client.runs.start_and_wait(delivered.id)
         assert receiving.stdout is not None
         received = (await asyncio.wait_for(receiving.stdout.readline(), 60)).decode()
@@ -114,6 +115,18 @@ async def test_each_example_works(server: ServerProcess, tmp_path: Path):
     assert found[7].strip()
     assert found[8] == "name `name` must be a string; it is a number.\n"
     assert found[9] == "sk_live_\n"
+
+
+async def _until_open(port: int) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionError:
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                return
 
 
 async def _start(

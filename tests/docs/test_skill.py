@@ -59,7 +59,7 @@ async def test_every_command_works(tmp_path: Path):
     async with running_fake_provider() as provider:
         models = {"OPENAI_BASE_URL": provider.url, "OPENAI_API_KEY": "sk-a-key-of-ours"}
         async with running_server(tmp_path, free_port(), models) as server:
-            async with httpx2.AsyncClient(base_url=server.url) as client:
+            async with httpx2.AsyncClient(base_url=server.url, timeout=30) as client:
                 key = (await first_account(client, server.data))["X-API-Key"]
             printed = await _bash(tmp_path, commands, {**models, "STEPIQ_SERVER": server.url, "STEPIQ_API_KEY": key})  # fmt: skip
 

@@ -106,11 +106,19 @@ async def _kill_until_ended(
     return kills
 
 
+def _has_ended(event: dict[str, Any]) -> bool:
+    return event.get("step_id") is None and event.get("status") in (
+        "completed",
+        "failed",
+        "cancelled",
+    )
+
+
 async def _listen(server: ServerProcess, headers: Any, run_id: str) -> list[dict[str, Any]]:
     """Follow a run over every kill, as a browser's EventSource does: by the number of the last event it has."""
     events: list[dict[str, Any]] = []
     async with httpx2.AsyncClient(base_url=server.url, headers=headers, timeout=30) as client:
-        while not (events and events[-1].get("status") in ("completed", "failed", "cancelled")):
+        while not (events and _has_ended(events[-1])):
             try:
                 last = {"Last-Event-ID": str(events[-1]["seq"])} if events else {}
                 async with client.stream(
