@@ -34,7 +34,7 @@ from stepiq.execution.runtime import Engine
 from stepiq.providers import local
 from stepiq.providers.registry import Providers
 from stepiq.server.app import create_app, equip
-from stepiq.store import answer_time
+from stepiq.store import answer_time, postgres_driver
 from stepiq.store.database import Database
 from stepiq.store.pubsub import LocalChanges
 from tests.support import garbage, run_folders
@@ -213,8 +213,13 @@ def one_loop() -> None:
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give transactions a minute, because a busy machine can stall for seconds. Tests of the limit override it."""
+    """Give PostgreSQL and its clients a minute, because a busy machine can stall for seconds.
+
+    Tests of these limits override it.
+    """
     monkeypatch.setattr(answer_time, "_ANSWER_SECONDS", 60.0)
+    monkeypatch.setattr(postgres_driver, "_IDLE_IN_TRANSACTION", "60s")
+    monkeypatch.setattr(postgres_driver, "_CONNECT_SECONDS", 60)
 
 
 @pytest.fixture(autouse=True)

@@ -52,7 +52,10 @@ class TestWatchdog:
 
         assert measured("sum") - seconds >= 0.1
 
-    async def test_what_holds_the_loop_is_logged_with_its_stack(self):
+    async def test_what_holds_the_loop_is_logged_with_its_stack(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(watchdog, "_LONG_SECONDS", math.inf)
         with capture_logs() as logs, Watchdog() as dog:
             await free(dog)
             dog._next_report = 0.0

@@ -71,9 +71,10 @@ class TestAccept:
         await fake_provider.next_request()
         fake_provider.configure(latency_ms=0)
 
-        late = await world.start(pipeline_id, plan=Limits())
+        with fake_provider.holding():
+            late = await world.start(pipeline_id, plan=Limits())
 
-        assert await world.counters() == (4, 2)
+            assert await world.counters() == (4, 2)
         await held[1][1].until_ended()
         await world.cancel(held[0][0])
         for _, heard in (held[2], late):

@@ -181,11 +181,10 @@ class TestLimit:
             "name: Two\nsteps: [{id: one, model: openai/gpt-4o-mini, prompt: x},"
             " {id: two, model: openai/gpt-4o-mini, prompt: x}]"
         )
-        fake_provider.configure(latency_ms=100)
-        run_id, heard = await world.start(await world.pipeline(source))
-        await fake_provider.next_request()
-
-        await world.set_plan(Limits(credits_per_month=1))
+        with fake_provider.holding():
+            run_id, heard = await world.start(await world.pipeline(source))
+            await fake_provider.next_request()
+            await world.set_plan(Limits(credits_per_month=1))
         await heard.until_ended()
 
         ended = await world.ended(run_id, heard)

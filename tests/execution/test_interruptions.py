@@ -134,7 +134,9 @@ class TestCancel:
             )
         )
         await heard.until("step.delta")
-        await world.cancel(run_id)
+        # `World.cancel` would wait for the run's end.
+        async with world.database.transaction() as session:
+            await world.engine.cancel(session, world.workspace_id, run_id)
         is_cancelled.set()
         await closing.wait()
         let_go(world.engine, run_id, True)
@@ -228,14 +230,13 @@ class TestLostClaims:
     async def test_a_worker_that_lost_its_run_changes_nothing(
         self, world: World, fake_provider: RunningFakeProvider
     ):
-        fake_provider.configure(latency_ms=300)
-        run_id, heard = await world.start(await world.pipeline(ASK))
-        await heard.until("step.status", step_id="ask", status="running")
-
-        async with world.database.transaction() as session:
-            await session.execute(
-                runs.update().where(runs.c.id == run_id).values(claim=runs.c.claim + 1)
-            )
+        with fake_provider.holding():
+            run_id, heard = await world.start(await world.pipeline(ASK))
+            await heard.until("step.status", step_id="ask", status="running")
+            async with world.database.transaction() as session:
+                await session.execute(
+                    runs.update().where(runs.c.id == run_id).values(claim=runs.c.claim + 1)
+                )
         await _idle(world, run_id)
 
         ended = await world.ended(run_id, heard)
@@ -353,14 +354,15 @@ async def _unrecorded(
         await write(journal, run, entry)
 
     monkeypatch.setattr(Journal, "write", noted)
-    fake_provider.configure(latency_ms=100)
-    run_id, heard = await world.start(await world.pipeline(ASK))
-    request = await fake_provider.next_request()
-    async with world.database.transaction() as session:
-        await session.execute(sa.select(runs.c.id).where(runs.c.id == run_id).with_for_update())
-        await request.ended.wait()
-        await recording.wait()
-        yield session, run_id, heard
+    with fake_provider.holding() as allow:
+        run_id, heard = await world.start(await world.pipeline(ASK))
+        request = await fake_provider.next_request()
+        async with world.database.transaction() as session:
+            await session.execute(sa.select(runs.c.id).where(runs.c.id == run_id).with_for_update())
+            allow(1_000)
+            await request.ended.wait()
+            await recording.wait()
+            yield session, run_id, heard
 
 
 def _notify_during_count(

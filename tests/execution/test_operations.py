@@ -312,16 +312,20 @@ class TestWrites:
             await write(journal, run, entry)
 
         monkeypatch.setattr(Journal, "write", noted)
-        fake_provider.configure(json_answers="invalid", latency_ms=100)
-        run_id, _ = await world.start(await world.pipeline(STRUCTURED))
-        request = await fake_provider.next_request()
+        fake_provider.configure(json_answers="invalid")
+        with fake_provider.holding() as allow:
+            run_id, _ = await world.start(await world.pipeline(STRUCTURED))
+            request = await fake_provider.next_request()
 
-        async with world.database.transaction() as session:
-            await session.execute(sa.select(runs.c.id).where(runs.c.id == run_id).with_for_update())
-            await request.ended.wait()
-            await recording.wait()
-            await world.engine.cancel(session, world.workspace_id, run_id)
-        await world.engine.settled(run_id)
+            async with world.database.transaction() as session:
+                await session.execute(
+                    sa.select(runs.c.id).where(runs.c.id == run_id).with_for_update()
+                )
+                allow(1_000)
+                await request.ended.wait()
+                await recording.wait()
+                await world.engine.cancel(session, world.workspace_id, run_id)
+        await world.settled(run_id)
 
         found = await operations(world, run_id)
         assert found

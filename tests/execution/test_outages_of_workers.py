@@ -46,6 +46,18 @@ async def claim_of(world: World, run_id: UUID) -> int | None:
         return await session.scalar(sa.select(runs.c.claim).where(runs.c.id == run_id))
 
 
+def _return_late(lease: SessionPresence, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Restore the lease after its loss only when the result is set."""
+    lock, may_return = lease._lock, asyncio.Event()
+
+    async def lock_late() -> psycopg.AsyncConnection:
+        await may_return.wait()
+        return await lock()
+
+    monkeypatch.setattr(lease, "_lock", lock_late)
+    return may_return
+
+
 class TestTakeOver:
     async def test_nobody_is_gone_while_this_workers_own_lease_is_lost_or_has_just_returned(
         self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
@@ -117,18 +129,12 @@ class TestRunForEver:
         monkeypatch.setattr(absences, "_OUTAGE_GRACE_SECONDS", 600.0)
         fake_provider.configure(token_ms=10_000)
         run_id, _ = await asking(world)
-        last, may_return = world.engine._presence, asyncio.Event()
+        last, first = world.engine._presence, presence_of(world.database)
         assert isinstance(last, SessionPresence)
-        lock = last._lock
-
-        async def lock_late() -> psycopg.AsyncConnection:
-            await may_return.wait()
-            return await lock()
-
-        monkeypatch.setattr(last, "_lock", lock_late)
-        first = presence_of(world.database)
         assert isinstance(first, SessionPresence)
         await first.acquire()
+        last_may_return = _return_late(last, monkeypatch)
+        first_may_return = _return_late(first, monkeypatch)
         watching = Recovery(world.database, world.changes, world.engine._tickets, first)
         checks = Checks(watching, monkeypatch)
         task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
@@ -137,12 +143,13 @@ class TestRunForEver:
             await cut_lease(world.database, first)
             await checks.until(lambda: first.restored_at == math.inf)
             await cut_lease(world.database, last)
+            first_may_return.set()
             await checks.until(lambda: first.restored_at < math.inf)
             since_then = len(checks.taken)
             await checks.until(lambda: len(checks.taken) >= since_then + 3)
             async with world.database.reading() as session:
                 assert await first.absent(session, [last.executor_id]) == {last.executor_id}
-            may_return.set()
+            last_may_return.set()
             await checks.until(lambda: last.restored_at < math.inf)
         finally:
             task.cancel()

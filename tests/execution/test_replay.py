@@ -142,11 +142,12 @@ class TestReplay:
     async def test_a_completed_call_is_progress(
         self, world: World, fake_provider: RunningFakeProvider
     ):
-        fake_provider.configure(json_answers="invalid", latency_ms=300)
-        run_id, heard = await world.start(await world.pipeline(STRUCTURED))
-        await heard.until("step.status", step_id="ask", status="running")
-        async with world.database.transaction() as session:
-            await session.execute(runs.update().where(runs.c.id == run_id).values(crashes=2))
+        fake_provider.configure(json_answers="invalid")
+        with fake_provider.holding():
+            run_id, heard = await world.start(await world.pipeline(STRUCTURED))
+            await heard.until("step.status", step_id="ask", status="running")
+            async with world.database.transaction() as session:
+                await session.execute(runs.update().where(runs.c.id == run_id).values(crashes=2))
 
         await fake_provider.next_request(2)
 

@@ -12,6 +12,7 @@ from stepiq.execution.context import StepContext
 from stepiq.execution.interpreter import attempts
 from stepiq.execution.outcomes import Completed, Outcome
 from stepiq.steps.webhook.spec import WebhookSpec
+from tests.support import loop_time
 from tests.support.engine import World
 from tests.support.operations import (
     approve,
@@ -29,12 +30,12 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 class TestHandlersWithSeveralCalls:
-    STEP = "name: A\nsteps: [{id: a, type: webhook, url: 'URL', timeout_seconds: 1}]"
+    STEP = "name: A\nsteps: [{id: a, type: webhook, url: 'URL', timeout_seconds: 30}]"
 
     @pytest.fixture
     def asking(self, monkeypatch: pytest.MonkeyPatch) -> None:
         async def run(spec: WebhookSpec, context: StepContext) -> Outcome:
-            request = CallHttp("GET", spec.url.source, {}, None, timedelta(seconds=30), 1_000)
+            request = CallHttp("GET", spec.url.source, {}, None, timedelta(minutes=5), 1_000)
             first = await context.http(request)
             until = context.started_at + timedelta(days=1)
             answer = await context.ask(AskPerson("Is it right?", None, False, (), until))
@@ -68,9 +69,11 @@ class TestHandlersWithSeveralCalls:
         source = self.STEP.replace("URL", receiver.url)
         run_id, heard = await world.start(await world.pipeline(source))
         await heard.until("run.status", status="waiting")
-        receiver.reply_with(Reply(delay=30))
+        receiver.reply_with(Reply(delay=600))
 
         await approve(world, run_id)
+        await receiver.until(1)
+        loop_time.skip(31)
         await asyncio.wait_for(heard.until_ended(), 20)
 
         ended = await world.ended(run_id, heard)

@@ -66,11 +66,24 @@ def _losing(claim: Callable[..., Any], lost: list[str]) -> Callable[..., Any]:
     return claim_and_lose_the_response
 
 
+def _look_often_until_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for lost tickets all the time, until one is taken back: its next claim may take longer than two checks."""
+    take_back = TicketQueue.take_back_unstarted
+
+    async def take_back_once(queue: TicketQueue, *arguments: Any) -> int:
+        taken = await take_back(queue, *arguments)
+        monkeypatch.setattr(recovery, "_EVERY_SECONDS", 600.0)
+        return taken
+
+    monkeypatch.setattr(recovery, "_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(TicketQueue, "take_back_unstarted", take_back_once)
+
+
 @pytest.fixture
 def lost_claims(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The tickets of the library's next claim: it is committed, but the connection is lost before the response."""
     lost: list[str] = []
-    monkeypatch.setattr(recovery, "_EVERY_SECONDS", 0.05)
+    _look_often_until_taken_back(monkeypatch)
     monkeypatch.setattr(tickets_module, "_claim", _losing(tickets_module._claim, lost))
     return lost
 
@@ -79,7 +92,7 @@ def lost_claims(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def lost_starts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The same, but the library knows the tickets when the response is lost."""
     lost: list[str] = []
-    monkeypatch.setattr(recovery, "_EVERY_SECONDS", 0.05)
+    _look_often_until_taken_back(monkeypatch)
     losing = _losing(SystemDatabase.start_queued_workflows, lost)
     monkeypatch.setattr(SystemDatabase, "start_queued_workflows", losing)
     return lost

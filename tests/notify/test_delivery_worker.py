@@ -3,7 +3,7 @@
 import asyncio
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -14,7 +14,7 @@ from stepiq.core import clock, ids
 from stepiq.execution.definitions import Definitions
 from stepiq.execution.records import ClaimedRun, Ending
 from stepiq.execution.runtime import Engine
-from stepiq.notify import queries
+from stepiq.notify import delivery_worker, queries
 from stepiq.notify.calls import SignedRequest
 from stepiq.notify.delivery_worker import DeliveryWorker
 from stepiq.notify.outbox import DeliveryOutbox
@@ -106,9 +106,10 @@ class TestStop:
         [delivery] = await sender.deliveries(run_id)
 
         assert [r.json["meta"]["attempt"] for r in receiver.received] == [1, 2]
-        assert receiver.received[1].at - receiver.received[0].at >= 0.9
         assert delivery["status"] == "delivered"
         cut, arrived = delivery["attempts"]
+        pause = datetime.fromisoformat(arrived["at"]) - datetime.fromisoformat(cut["at"])
+        assert pause >= timedelta(seconds=0.9)
         assert "server stopped during this attempt" in cut["error"]
         assert (cut["duration_ms"], arrived["error"]) == (None, None)
 
@@ -155,15 +156,21 @@ class TestTurns:
         assert turns.taken == [sender.account.workspace_id] * 2
 
     async def test_the_time_that_an_attempt_is_overdue_counts_as_waiting(
-        self, sender: Sender, receiver: Receiver, outbox: DeliveryOutbox, engine: Engine
+        self,
+        sender: Sender,
+        receiver: Receiver,
+        outbox: DeliveryOutbox,
+        engine: Engine,
+        monkeypatch: pytest.MonkeyPatch,
     ):
+        set_pauses(monkeypatch, 30, 30, 30)
         receiver.reply_with(503, 200)
         run_id = await started(sender, receiver)
         await sender.attempted(run_id, 1)
         await engine.stop(timedelta(seconds=20))
         turns = outbox._courier._turns = NotedTurns()
 
-        clock.jump(timedelta(seconds=60))
+        clock.jump(timedelta(seconds=90))
         await engine.start()
         await sender.deliveries(run_id)
 
@@ -206,14 +213,31 @@ class TestClaim:
         assert len(receiver.received) == 1
 
     async def test_one_that_was_overtaken_in_its_pause_sends_nothing(
-        self, sender: Sender, receiver: Receiver, database: Database, let_go: asyncio.Event
+        self,
+        sender: Sender,
+        receiver: Receiver,
+        database: Database,
+        let_go: asyncio.Event,
+        monkeypatch: pytest.MonkeyPatch,
     ):
+        in_pause, overtaken = asyncio.Event(), asyncio.Event()
+
+        async def pause(seconds: float, stopping: asyncio.Event) -> bool:
+            if seconds > 0:
+                in_pause.set()
+                await overtaken.wait()
+            return not stopping.is_set()
+
+        set_pauses(monkeypatch, 30, 30, 30)
+        monkeypatch.setattr(delivery_worker, "_pause", pause)
         receiver.reply_with(503)
         run_id = await started(sender, receiver)
-        delivery = await sender.attempted(run_id, 1)
+        await asyncio.wait_for(in_pause.wait(), 20)
+        [delivery] = await sender.deliveries(run_id, final=0)
 
         async with database.transaction() as session:
             assert await queries.claim(session, UUID(delivery["id"]))
+        overtaken.set()
         await asyncio.wait_for(let_go.wait(), 20)
 
         assert len(receiver.received) == 1
@@ -398,7 +422,7 @@ class TestRunEnded:
     async def test_the_more_deliveries_wait_the_later_the_next_one_is_served(
         self, sender: Sender, receiver: Receiver, database: Database
     ):
-        receiver.reply_with(Reply(delay=5))
+        receiver.reply_with(Reply(delay=30))
         for number in (1, 2):
             await sender.run(await sender.pipeline(PIPELINE.format(url=receiver.url)))
             await receiver.until(number)

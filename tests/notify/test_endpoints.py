@@ -170,7 +170,7 @@ class TestRedeliver:
         assert after.status is DeliveryStatus.PENDING
 
     async def test_one_that_is_being_tried_is_refused(self, sender: Sender, receiver: Receiver):
-        receiver.reply_with(Reply(delay=5))
+        receiver.reply_with(Reply(delay=30))
         run_id = await sender.run(await sender.pipeline(PIPELINE.format(url=receiver.url)))
         await receiver.until(1)
         [delivery] = await sender.deliveries(run_id, final=0)

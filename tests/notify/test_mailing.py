@@ -180,6 +180,13 @@ class TestText:
         assert mail["Subject"].startswith("[Test] News about")
 
 
+class Once(dict[str, str]):
+    """Refusals of which each is given once."""
+
+    def __getitem__(self, command: str) -> str:
+        return self.pop(command)
+
+
 class TestSend:
     @pytest.fixture
     async def mailbox(self):
@@ -194,12 +201,9 @@ class TestSend:
     async def test_what_the_server_may_take_later_is_tried_again(
         self, sender: Sender, mailbox: Mailbox
     ):
-        mailbox.refuse["RCPT"] = "451 later"
-        run_id = await sender.run(await sender.pipeline(SUBJECT))
-        await sender.answered(run_id, 1)
-        del mailbox.refuse["RCPT"]
+        mailbox.refuse = Once(RCPT="451 later")
 
-        [delivery] = await sender.deliveries(run_id)
+        delivery = await sender.sent(SUBJECT)
 
         first, second = delivery["attempts"]
         assert "451" in first["error"]

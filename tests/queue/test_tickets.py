@@ -272,6 +272,7 @@ class TestStop:
             may_record.set()
             return active(workflows)
 
+        monkeypatch.setattr(tickets_module, "_OUTCOME_SECONDS", 60)
         monkeypatch.setattr(SystemDatabase, "update_workflow_outcome", record)
         monkeypatch.setattr(DBOS, "destroy", stop)
         monkeypatch.setattr(ActiveWorkflowById, "activeList", look)

@@ -28,6 +28,18 @@ async def until_absent(database: Database, asking: Presence, other: Presence, se
             await asyncio.sleep(0.05)
 
 
+def lock_late(lease: SessionPresence, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Have the lease lock only after the event."""
+    lock, may_return = lease._lock, asyncio.Event()
+
+    async def lock_when_it_may() -> psycopg.AsyncConnection:
+        await may_return.wait()
+        return await lock()
+
+    monkeypatch.setattr(lease, "_lock", lock_when_it_may)
+    return may_return
+
+
 class TestFile:
     @only_sqlite
     async def test_a_second_worker_is_refused_and_told_who_is_there(self, database: Database):
@@ -103,10 +115,12 @@ class TestSession:
         first, second = SessionPresence(database, 1), presence_of(database)
         await first.acquire()
 
+        may_return = lock_late(first, monkeypatch)
         await cut_lease(database, first)
-        await until_absent(database, second, first, 5)
+        await until_absent(database, second, first, 30)
 
-        async with asyncio.timeout(10):
+        may_return.set()
+        async with asyncio.timeout(30):
             while await absent(database, second, first.executor_id):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.05)
         await first.release()
@@ -117,15 +131,10 @@ class TestSession:
     ):
         monkeypatch.setattr(worker_lease, "_SIGN_SECONDS", 600)
         lease = SessionPresence(database, 1)
-        lock, may_return = lease._lock, asyncio.Event()
         await lease.acquire()
         assert lease.restored_at == -math.inf
 
-        async def lock_late() -> psycopg.AsyncConnection:
-            await may_return.wait()
-            return await lock()
-
-        monkeypatch.setattr(lease, "_lock", lock_late)
+        may_return = lock_late(lease, monkeypatch)
         await cut_lease(database, lease)
         async with asyncio.timeout(30):
             while lease.restored_at != math.inf:  # noqa: ASYNC110 - nobody tells

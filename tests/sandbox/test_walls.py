@@ -111,7 +111,7 @@ LOADERS = [str(path) for path in Path("/").glob("lib*/ld-linux-*.so.*")]
 @pytest.fixture(scope="module")
 def other() -> Iterator[int]:
     """Another process of the same user."""
-    with subprocess.Popen(["sleep", "60"]) as process:
+    with subprocess.Popen(["sleep", "3600"]) as process:
         yield process.pid
         process.kill()
 

@@ -66,7 +66,7 @@ async def test_the_server_serves_others_and_recovers(tmp_path):
         url = started["url"]
         port = int(url.rpartition(":")[2])
         async with httpx2.AsyncClient(
-            timeout=10, limits=httpx2.Limits(max_keepalive_connections=0)
+            timeout=30, limits=httpx2.Limits(max_keepalive_connections=0)
         ) as client:
             login = {"email": "ada@example.com", "password": PASSWORD}
             token = setup_token((tmp_path / "data" / "jwt.key").read_bytes().strip())

@@ -107,7 +107,9 @@ class TestServe:
             lines = await ready(process)
             url = lines[-1]["url"]
             token = setup_token((tmp_path / "data" / "jwt.key").read_bytes().strip())
-            async with httpx2.AsyncClient(headers={"X-Forwarded-For": "203.0.113.9"}) as client:
+            async with httpx2.AsyncClient(
+                headers={"X-Forwarded-For": "203.0.113.9"}, timeout=30
+            ) as client:
                 body = {"email": "ada@example.com", "password": "at-least-8"}
                 body |= {"setup_token": token}
                 response = await client.post(f"{url}/api/auth/register", json=body)

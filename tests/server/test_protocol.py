@@ -8,7 +8,7 @@ from stepiq.web.guard import MAX_HEADER_BYTES
 
 pytestmark = pytest.mark.one_store
 
-SLOWEST = 0.05
+SLOWEST = 0.5
 
 
 @pytest.fixture

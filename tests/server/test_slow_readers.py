@@ -103,13 +103,17 @@ class TestSlowReaders:
         async with reading(server, "/endless", buffer=SMALL_BUFFER):
             await asyncio.wait_for(stopped.wait(), 20)
 
-    async def test_whoever_takes_a_little_now_and_then_gets_it_all(self, server, answering, ended):
+    async def test_whoever_takes_a_little_now_and_then_gets_it_all(
+        self, server, answering, ended, monkeypatch
+    ):
+        monkeypatch.setattr(GuardedProtocol, "reader_seconds", 2)
         before = cut()
         headers = {"Connection": "close"}
         size = 1024 * 1024
         async with reading(server, answering(size), headers, buffer=32_768) as reader:
-            for _ in range(6):
-                await asyncio.sleep(SLOWEST / 2)
+            # Longer than the limit in all, with pauses far below it.
+            for _ in range(12):
+                await asyncio.sleep(0.2)
                 assert await reader.take(32_768)
 
             assert len((await reader.take_all()).partition(b"\r\n\r\n")[2]) == size

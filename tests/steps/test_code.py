@@ -135,19 +135,24 @@ class TestLinesOfStoppedCode:
     async def test_they_are_kept_when_the_time_of_the_run_is_over(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ):
+        monkeypatch.setattr("stepiq.execution.calls.run_code._STOPPING_SECONDS", 30)
         await world.secret("TOKEN", "super-secret-value")
         begun, may_end = self.masking(monkeypatch)
+        time_limit = 15
         # The first code waits for the start of the sandbox.
         await world.run(PYTHON.replace("MORE", ""))
 
         run_id, heard = await world.start(
-            await world.pipeline(self.SOURCE % list(self.LINES)), run_timeout=timedelta(seconds=3)
+            await world.pipeline(self.SOURCE % list(self.LINES)),
+            run_timeout=timedelta(seconds=time_limit),
         )
         await asyncio.to_thread(begun.wait, 30)
         server = world.engine._dependencies.sandbox.pid
         assert server is not None
         code = below(server)
         assert code
+        loop, now = asyncio.get_running_loop(), asyncio.get_running_loop().time
+        loop.time = lambda: now() + time_limit  # the loop ends with the test
         assert await processes_ended(code)
         may_end.set()
         await heard.until_ended()

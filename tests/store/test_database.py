@@ -406,8 +406,9 @@ async def _pragmas(session: Session, names: Iterable[str]) -> dict[str, object]:
 class TestIdleInTransaction:
     @only_postgresql
     async def test_the_server_ends_one_of_a_process_that_was_stopped_in_it(
-        self, database: Database
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
     ):
+        monkeypatch.undo()  # the limit of all tests
         async with database.reading() as session:
             limit = await session.scalar(sa.text("SHOW idle_in_transaction_session_timeout"))
 
@@ -482,8 +483,9 @@ class TestPreparePostgres:
 
     @pytest.mark.parametrize(("may_idle", "found"), [(True, "0"), (False, "3s")])
     def test_a_migration_may_be_silent_for_long(
-        self, database: Database, may_idle: bool, found: str
+        self, database: Database, monkeypatch: pytest.MonkeyPatch, may_idle: bool, found: str
     ):
+        monkeypatch.undo()  # the limit of all tests
         engine = migrate.sync_engine(database.url, may_idle=may_idle)
         with engine.connect() as connection:
             limit = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout")

@@ -181,8 +181,9 @@ async def test_if_the_disk_fails_no_waiting_transaction_is_confirmed(
 
 
 async def test_after_a_failure_the_database_gets_what_the_disk_may_have_lost(
-    database: Database, disk: Disk, tmp_path: Path
+    database: Database, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(log_flusher, "_RETRY_SECONDS", 600)
     disk.error = OSError(5, "Input/output error")
     with pytest.raises(StoreUnavailable):
         await add(database)
@@ -216,6 +217,7 @@ async def test_it_recovers_without_a_further_transaction(
 async def test_a_failed_checkpoint_is_followed_by_a_recovery(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(log_flusher, "_RETRY_SECONDS", 600)
     flusher = database._flusher
     assert flusher is not None
     flusher._commits_until_move = 1

@@ -57,7 +57,7 @@ class TestSilence:
 
     async def test_so_is_a_connection_from_before_the_silence(self, silent):
         proxy, database = silent
-        await ask(database)
+        await ask(database, 30)
         proxy.silence()
 
         with pytest.raises(StoreUnavailable):
@@ -72,7 +72,7 @@ class TestSilence:
 
     async def test_so_is_a_place_in_the_queue_for_one(self, silent, monkeypatch):
         proxy, database = silent
-        await ask(database)
+        await ask(database, 30)
         proxy.silence()
 
         asked = await asyncio.gather(
@@ -83,14 +83,14 @@ class TestSilence:
 
     async def test_when_it_is_over_the_next_one_is_answered(self, silent):
         proxy, database = silent
-        await ask(database)
+        await ask(database, 30)
         proxy.silence()
         with pytest.raises(StoreUnavailable):
             await ask(database)
 
         proxy.speak()
 
-        assert await ask(database, 5) == 1
+        assert await ask(database, 60) == 1
 
     async def test_who_is_cancelled_waits_for_no_word(self, silent, monkeypatch):
         cancel = AsyncMock()
@@ -111,7 +111,7 @@ class TestOpener:
     async def test_a_pool_opens_two_connections_at_once(self, silent):
         proxy, database = silent
         proxy.silence()
-        opening = [asyncio.create_task(ask(database, 5)) for _ in range(10)]
+        opening = [asyncio.create_task(ask(database, 60)) for _ in range(10)]
         async with asyncio.timeout(30):
             while proxy.accepted < 2:  # noqa: ASYNC110 - the proxy signals nothing
                 await asyncio.sleep(0.01)
@@ -196,7 +196,7 @@ class TestAnswered:
 
     async def test_silence_is_no_answer(self, silent):
         proxy, database = silent
-        await ask(database)
+        await ask(database, 30)
         proxy.silence()
 
         with pytest.raises(StoreUnavailable) as caught:
@@ -229,18 +229,20 @@ class TestPatience:
 
 class TestTimeOfARequest:
     async def test_all_its_transactions_share_one_limit(self, silent, monkeypatch):
-        monkeypatch.setattr(answer_time, "_ANSWER_SECONDS", 0.6)
+        monkeypatch.setattr(answer_time, "_ANSWER_SECONDS", 30)
         monkeypatch.setattr(answer_time, "_LEAST_SECONDS", 0.01)
         proxy, database = silent
+        await ask(database, 30)
         with answer_time.answering() as request:
             async with database.reading() as session:
                 await session.execute(sa.text("SELECT pg_sleep(0.2)"))
             left = request.left
+            request.spend(left - 0.1)
             proxy.silence()
             with pytest.raises(StoreUnavailable):
                 await ask_for_two_rows(database)
 
-            assert 0 < left <= 0.4
+            assert 0 < left <= 29.8
             assert request.left == 0.01
 
 

@@ -206,7 +206,10 @@ class TestMayHaveMissed:
 
 
 class TestStop:
-    async def test_last_words_are_said(self, database: Database, there: PostgresChanges):
+    async def test_last_words_are_said(
+        self, database: Database, there: PostgresChanges, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(postgres_pubsub, "_LAST_WORDS_SECONDS", 30)
         changes = PostgresChanges(database)
         await changes.start()
         async with there.subscribe("t") as subscription:

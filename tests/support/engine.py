@@ -279,9 +279,16 @@ class World:
             )
 
     async def cancel(self, run_id: UUID) -> None:
+        """Cancel a run, and wait until its usage is counted."""
         async with self.database.transaction() as session:
             await self.engine.cancel(session, self.workspace_id, run_id)
-        await self.engine.settled(run_id)
+        await self.settled(run_id)
+
+    async def settled(self, run_id: UUID) -> None:
+        """Wait until this process does not execute the run. `Engine.settled` waits only 0.5 s."""
+        async with asyncio.timeout(60):
+            while run_id in self.engine._executing:
+                await self.engine.settled(run_id)
 
     async def workspace(self) -> Any:
         """The workspace's row."""

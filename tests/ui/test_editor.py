@@ -266,7 +266,7 @@ async def test_an_editor_names_members_with_unsaved_changes_before_the_first_cha
     name = colleague.email.partition("@")[0]
     notice = page.get_by_text(f"{name} has unsaved changes to version 1.")
     headers = {"Authorization": f"Bearer {colleague.token}"}
-    async with httpx2.AsyncClient(base_url=ui_server.url, headers=headers) as theirs:
+    async with httpx2.AsyncClient(base_url=ui_server.url, headers=headers, timeout=30) as theirs:
         token = invited.partition("invitation=")[2]
         await theirs.post("/api/workspaces/join", json={"invitation": token})
         theirs.headers["X-Workspace"] = workspace

@@ -23,7 +23,9 @@ async def test_a_key_is_shown_once_and_works_until_it_is_revoked(
     shown = page.get_by_role("dialog", name="Key “deploy”")
     key = (await shown.get_by_label("Key", exact=True).locator("pre").inner_text()).strip()
     await shown.get_by_role("button", name="Done").click()
-    async with httpx2.AsyncClient(base_url=ui_server.url, headers={"X-API-Key": key}) as client:
+    async with httpx2.AsyncClient(
+        base_url=ui_server.url, headers={"X-API-Key": key}, timeout=30
+    ) as client:
         assert (await client.get("/api/pipelines")).status_code == 200
 
         await page.get_by_role("button", name="Revoke deploy").click()
@@ -125,7 +127,9 @@ async def test_a_new_password_ends_the_other_sessions(
 
 async def test_all_other_sessions_are_ended(page: Page, person: Person, ui_server: UiServer):
     other = {"email": person.email, "password": PASSWORD}
-    async with httpx2.AsyncClient(base_url=ui_server.url, headers={"User-Agent": "curl/8"}) as api:
+    async with httpx2.AsyncClient(
+        base_url=ui_server.url, headers={"User-Agent": "curl/8"}, timeout=30
+    ) as api:
         response = await api.post("/api/auth/login", json=other)
     token = {"Authorization": f"Bearer {response.json()['token']}"}
     await open_session(page, person)
@@ -138,7 +142,7 @@ async def test_all_other_sessions_are_ended(page: Page, person: Person, ui_serve
     await expect(page.get_by_text("2 sessions are ended.")).to_be_visible()
     await expect(sessions.get_by_role("row")).to_have_count(2)
     await expect(page.get_by_role("button", name="End all other sessions")).to_have_count(0)
-    async with httpx2.AsyncClient(base_url=ui_server.url, headers=token) as api:
+    async with httpx2.AsyncClient(base_url=ui_server.url, headers=token, timeout=30) as api:
         assert (await api.get("/api/user/me")).status_code == 401
 
 

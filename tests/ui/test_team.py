@@ -252,14 +252,14 @@ class TestServiceKeys:
         shown = page.get_by_role("dialog", name="Key “deploy”")
         key = await shown.get_by_label("Key", exact=True).locator("pre").inner_text()
         await shown.get_by_role("button", name="Done").click()
-        async with httpx2.AsyncClient(base_url=ui_server.url) as client:
+        async with httpx2.AsyncClient(base_url=ui_server.url, timeout=30) as client:
             answer = await client.get("/api/pipelines", headers={"X-API-Key": key})
         assert answer.status_code == 200
 
         await page.get_by_role("button", name="Revoke deploy").click()
         await page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
         await expect(page.get_by_text("The service key “deploy” is revoked.")).to_be_visible()
-        async with httpx2.AsyncClient(base_url=ui_server.url) as client:
+        async with httpx2.AsyncClient(base_url=ui_server.url, timeout=30) as client:
             answer = await client.get("/api/pipelines", headers={"X-API-Key": key})
         assert answer.status_code == 401
 

@@ -175,7 +175,9 @@ class TestWorkspaces:
         page, other = await (await new_context()).new_page(), await new_person()
         invitation = (await invitation_link(api, other.email, "viewer")).partition("invitation=")[2]
         headers = {"Authorization": f"Bearer {other.token}"}
-        async with httpx2.AsyncClient(base_url=ui_server.url, headers=headers) as client:
+        async with httpx2.AsyncClient(
+            base_url=ui_server.url, headers=headers, timeout=30
+        ) as client:
             joined = await client.post("/api/workspaces/join", json={"invitation": invitation})
         joined.raise_for_status()
         await page.clock.install()
@@ -207,7 +209,9 @@ class TestDeleteWorkspace:
         owner = await new_person()
         headers = {"Authorization": f"Bearer {owner.token}"}
         link = await invitation_link(api, owner.email, "viewer")
-        async with httpx2.AsyncClient(base_url=ui_server.url, headers=headers) as client:
+        async with httpx2.AsyncClient(
+            base_url=ui_server.url, headers=headers, timeout=30
+        ) as client:
             body = {"invitation": link.partition("invitation=")[2]}
             assert (await client.post("/api/workspaces/join", json=body)).is_success
         mine, other = owner.email.partition("@")[0], person.email.partition("@")[0]

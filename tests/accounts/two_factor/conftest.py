@@ -8,7 +8,7 @@ import pytest
 from stepiq.accounts.service import Account
 from tests.support.clients import login, login_key
 from tests.support.make_accounts import PASSWORD
-from tests.support.make_two_factor import Phone
+from tests.support.make_two_factor import Phone, to_next_step
 
 __all__ = ["login", "login_key"]
 
@@ -26,6 +26,7 @@ def enrol() -> Enrol:
         begun = await client.post(TOTP)
         assert begun.status_code == 200, begun.text
         phone = Phone(account, begun.json()["secret"])
+        to_next_step()
         confirmed = await client.post(f"{TOTP}/confirm", json={"code": phone.code()})
         assert confirmed.status_code == 200, confirmed.text
         phone.recovery_codes = confirmed.json()["recovery_codes"]

@@ -280,14 +280,15 @@ class TestFailures:
         assert (failure.kind, failure.status_code) == (FailureKind.TIMEOUT, None)
 
     async def test_a_reply_that_drips_is_over_in_time_all_the_same(self, opened: GuardedClient):
+        timeouts = Timeouts(total=timedelta(seconds=2))
         async with listening(_drip) as server:
-            failure = await failure_of(opened, server.url, timeouts=HURRIED)
+            failure = await failure_of(opened, server.url, timeouts=timeouts)
 
         assert (failure.kind, failure.status_code) == (FailureKind.TIMEOUT, 200)
 
     async def test_what_is_not_http(self, opened: GuardedClient):
         async with listening(b"SSH-2.0-OpenSSH_9.2\r\n\r\n") as server:
-            failure = await failure_of(opened, server.url, timeouts=HURRIED)
+            failure = await failure_of(opened, server.url)
 
         assert failure.kind is FailureKind.PROTOCOL
 

@@ -14,7 +14,9 @@ class TestDensity:
     ):
         often = await make.schedule(account, pipeline_id, cron_expression="*/15 * * * *", name="A")
         await make.schedule(account, pipeline_id, enabled=False)
-        await make.schedule(account, pipeline_id, cron_expression="0 0 1 1 *", timezone="UTC")
+        later = clock.now() + timedelta(days=180)
+        yearly = f"0 0 {later.day} {later.month} *"
+        await make.schedule(account, pipeline_id, cron_expression=yearly, timezone="UTC")
         start = clock.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
         answer = (

@@ -93,6 +93,9 @@ class TestVersionSaved:
 class TestArchived:
     async def test_its_schedules_stop_and_come_back(self, owner, schedules, url, clock):
         pipeline_id = url.rpartition("/")[2]
+        # It does not become due while the pipeline is archived.
+        hour = (clock.now().hour + 12) % 24
+        await owner.put(url, json={**DAILY, "schedule": {"cron": f"0 {hour} * * *"}})
         disabled = {"name": "Off", "cron_expression": "0 0 * * *", "enabled": False}
         await owner.post(f"{url}/schedules", json=disabled)
         before = await schedules(pipeline_id)

@@ -165,7 +165,7 @@ class TestBurst:
         killed = await process()
         killed.stdin.write(b"go\n")
         by_it = await at_least(50)
-        living = asyncio.create_task(Ticker(database, engine, Plans.load({})).tick(NINE))
+        living = asyncio.create_task(ticked(Ticker(database, engine, Plans.load({}))))
         by_both = await at_least(by_it + 150)
 
         killed.kill()
