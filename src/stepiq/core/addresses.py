@@ -13,8 +13,8 @@ _NAMED = re.compile(r"([^<>\x00-\x1f\x7f-\x9f]{0,200})<([^<>]*)>")
 def parse(text: str) -> str | None:
     """An address for email headers and SMTP commands, with its domain in ASCII; None if the text is not an address.
 
-    Domains outside ASCII are encoded as IDNA 2008 and UTS 46 say. The codec of Python follows IDNA 2003, which sends
-    emails for `straße.example` to `strasse.example`, and turns some characters into spaces, commas or brackets.
+    A domain with other characters is encoded with IDNA 2008 and UTS 46. Python's codec implements IDNA 2003, which
+    encodes `straße.example` as `strasse.example`, another domain, and some characters as spaces, commas or brackets.
     """
     match = _ADDRESS.fullmatch(text)
     if match is None:
