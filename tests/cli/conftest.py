@@ -125,7 +125,7 @@ class Command:
         return await _end(await self.start(*arguments), stdin)
 
     async def on_terminal(self, *arguments: str) -> Said:
-        """Run it on a terminal. `out` has its errors too, and lines that end with a newline only."""
+        """Run it on a terminal, which shows both of its outputs: they are in `out`, with `\\n` as the end of a line."""
         ours, terminal = os.openpty()
         process = await self.start(*arguments, terminal=terminal)
         os.close(terminal)

@@ -21,8 +21,8 @@ from tests.support.receiver import Received, Receiver, Reply, running_receiver
 
 PAUSES = (1, 2, 4)
 CLOSE = 0.3
-TAKEN_OVER = 24
-"""Seconds after a start until what a killed worker had in hand continues in it. A busy machine may stop for some of them."""
+TAKEN_OVER = 4
+"""Seconds after a start until what a killed worker had in hand goes on in it, a second of grace and one of a busy machine included."""
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 PIPELINE = """
 name: Told
@@ -83,13 +83,12 @@ async def delivery_of(client: httpx2.AsyncClient, run_id: str) -> Any:
 
 
 async def recorded(client: httpx2.AsyncClient, run_id: str, attempts: int) -> None:
-    """Wait until so many attempts of the run's one delivery have ended or were cut off."""
+    """Wait until what came of so many attempts of the run's one delivery is durable."""
     async with asyncio.timeout(30):
         while True:
             found = (await client.get(f"/api/runs/{run_id}/deliveries")).json()["data"]
             made = found[0]["attempts"] if found else []
-            has_ended = len(made) == attempts and made[-1]["duration_ms"] is not None
-            if has_ended or len(made) > attempts:
+            if len(made) == attempts and made[-1]["duration_ms"] is not None:
                 return
             await asyncio.sleep(0.01)
 
@@ -133,16 +132,10 @@ class TestKill:
         # It ends what it has begun.
         assert await server.terminate() == 0
         assert numbers(receiver.received) == [1, 2, 3, 4]
-        # A kill that comes late cuts the next attempt off.
-        codes = [attempt["status_code"] for attempt in delivery["attempts"]]
-        assert len(codes) == 4
-        assert codes[-1] == 503
-        assert set(codes) <= {503, None}
+        assert [a["status_code"] for a in delivery["attempts"]] == [503] * 4
         assert delivery["status"] == "failed"
         assert len({r.headers["webhook-id"] for r in receiver.received}) == 1
         for number, wanted in enumerate(PAUSES):
-            if codes[number] is None:
-                continue
             # The start may outlast the pause; then the attempt follows it, on PostgreSQL when the delivery has been taken
             # over.
             latest = max(wanted + CLOSE, started[number] - receiver.answered[number] + TAKEN_OVER)

@@ -20,8 +20,7 @@ from tests.support.process import ServerProcess, WorkerProcess, first_account
 CYCLES = int(os.environ.get("STEPIQ_TEST_CYCLES", "2"))
 """How often a worker is killed, and how often one is paused: 100 for the figures in docs/reliability.md."""
 STEPS = 3
-TAKEN_OVER_SECONDS = 30
-"""The promise is 10, on a machine that does not stop meanwhile."""
+TAKEN_OVER_SECONDS = 10
 PIPELINE = "name: Chain\nsteps:\n" + "".join(
     f"  - {{id: s{n}, model: openai/gpt-4o-mini, prompt: 'Step {n}', retry: {{max_attempts: 10, backoff_ms: 50}}}}\n"
     for n in range(STEPS)
@@ -156,7 +155,7 @@ async def listen(cluster: Cluster, run_id: str) -> list[tuple[str, float]]:
 
 
 class TestKill:
-    async def test_the_other_worker_continues_within_seconds(self, cluster: Cluster):
+    async def test_the_other_worker_continues_within_ten_seconds(self, cluster: Cluster):
         for _ in range(CYCLES):
             cluster.slow_calls()
             run_id = await cluster.run()

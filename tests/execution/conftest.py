@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from ipaddress import ip_network
-from types import ModuleType
 
 import pytest
 from pydantic import SecretStr
@@ -19,13 +18,9 @@ from stepiq.store.pubsub import LocalChanges
 from tests.support.engine import World, WorldPlans
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
 from tests.support.make_secrets import keyring
+from tests.support.midnight import midnight_is_far
 
-
-@pytest.fixture(autouse=True)
-def midnight_is_far(clock: ModuleType) -> None:
-    """Move the time of a test that starts shortly before midnight UTC to the next day: much is counted by day."""
-    if clock.now().date() != (clock.now() + timedelta(minutes=5)).date():
-        clock.jump(timedelta(minutes=10))
+__all__ = ["midnight_is_far"]
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable
 from uuid import UUID
 
-import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -15,7 +14,13 @@ from stepiq.queue.worker_lease import SessionPresence, presence_of
 from stepiq.store.tables import runs
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
-from tests.support.workers import another, asking, cut_lease, say_that_somebody_else_has_it
+from tests.support.workers import (
+    another,
+    asking,
+    cut_lease,
+    restored_late,
+    say_that_somebody_else_has_it,
+)
 
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -44,18 +49,6 @@ class Checks:
 async def claim_of(world: World, run_id: UUID) -> int | None:
     async with world.database.reading() as session:
         return await session.scalar(sa.select(runs.c.claim).where(runs.c.id == run_id))
-
-
-def _return_late(lease: SessionPresence, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Restore the lease after its loss only when the result is set."""
-    lock, may_return = lease._lock, asyncio.Event()
-
-    async def lock_late() -> psycopg.AsyncConnection:
-        await may_return.wait()
-        return await lock()
-
-    monkeypatch.setattr(lease, "_lock", lock_late)
-    return may_return
 
 
 class TestTakeOver:
@@ -133,8 +126,8 @@ class TestRunForEver:
         assert isinstance(last, SessionPresence)
         assert isinstance(first, SessionPresence)
         await first.acquire()
-        last_may_return = _return_late(last, monkeypatch)
-        first_may_return = _return_late(first, monkeypatch)
+        last_may_return = restored_late(last, monkeypatch)
+        first_may_return = restored_late(first, monkeypatch)
         watching = Recovery(world.database, world.changes, world.engine._tickets, first)
         checks = Checks(watching, monkeypatch)
         task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))

@@ -67,12 +67,15 @@ def _losing(claim: Callable[..., Any], lost: list[str]) -> Callable[..., Any]:
 
 
 def _look_often_until_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look for lost tickets all the time, until one is taken back: its next claim may take longer than two checks."""
-    take_back = TicketQueue.take_back_unstarted
+    """Look for lost tickets all the time until one is taken back, then as often as a server does.
+
+    The next claim can take longer than the time between two checks.
+    """
+    take_back, as_usual = TicketQueue.take_back_unstarted, recovery._EVERY_SECONDS
 
     async def take_back_once(queue: TicketQueue, *arguments: Any) -> int:
         taken = await take_back(queue, *arguments)
-        monkeypatch.setattr(recovery, "_EVERY_SECONDS", 600.0)
+        monkeypatch.setattr(recovery, "_EVERY_SECONDS", as_usual)
         return taken
 
     monkeypatch.setattr(recovery, "_EVERY_SECONDS", 0.05)

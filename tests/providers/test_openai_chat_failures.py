@@ -69,13 +69,13 @@ class TestFailures:
     async def test_when_to_come_back_may_be_a_date(
         self, openai: Model, fake_provider: RunningFakeProvider
     ):
-        moment = format_datetime(clock.now() + timedelta(minutes=30), usegmt=True)
+        moment = format_datetime(clock.now() + timedelta(seconds=30), usegmt=True)
         fake_provider.configure(failures=[Failure(status=503, retry_after=moment)])
 
         error = await failure(openai)
 
         assert error.retry_after is not None
-        assert timedelta(minutes=25) < error.retry_after <= timedelta(minutes=30)
+        assert timedelta(seconds=25) < error.retry_after <= timedelta(seconds=30)
 
     @pytest.mark.parametrize(
         ("value", "expected"),

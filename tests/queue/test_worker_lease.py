@@ -11,7 +11,7 @@ from stepiq.queue import worker_lease
 from stepiq.queue.worker_lease import Presence, SessionPresence, WorkerRunning, presence_of
 from stepiq.store.database import Database, StoreUnavailable
 from tests.support.silent_proxy import proxied
-from tests.support.workers import cut_lease
+from tests.support.workers import cut_lease, restored_late
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -26,18 +26,6 @@ async def until_absent(database: Database, asking: Presence, other: Presence, se
     async with asyncio.timeout(seconds):
         while not await absent(database, asking, other.executor_id):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.05)
-
-
-def lock_late(lease: SessionPresence, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Have the lease lock only after the event."""
-    lock, may_return = lease._lock, asyncio.Event()
-
-    async def lock_when_it_may() -> psycopg.AsyncConnection:
-        await may_return.wait()
-        return await lock()
-
-    monkeypatch.setattr(lease, "_lock", lock_when_it_may)
-    return may_return
 
 
 class TestFile:
@@ -115,7 +103,7 @@ class TestSession:
         first, second = SessionPresence(database, 1), presence_of(database)
         await first.acquire()
 
-        may_return = lock_late(first, monkeypatch)
+        may_return = restored_late(first, monkeypatch)
         await cut_lease(database, first)
         await until_absent(database, second, first, 30)
 
@@ -134,7 +122,7 @@ class TestSession:
         await lease.acquire()
         assert lease.restored_at == -math.inf
 
-        may_return = lock_late(lease, monkeypatch)
+        may_return = restored_late(lease, monkeypatch)
         await cut_lease(database, lease)
         async with asyncio.timeout(30):
             while lease.restored_at != math.inf:  # noqa: ASYNC110 - nobody tells

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -35,13 +35,6 @@ pytestmark = linux
 
 def server() -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", _SERVER], stdout=subprocess.PIPE)
-
-
-def is_alive(pid: int) -> bool:
-    """Whether the process is there and no zombie."""
-    with suppress(OSError):
-        return "State:\tZ" not in told(pid, "status")
-    return False
 
 
 async def identity(sandbox: Sandbox, language: CodeLanguage, value: Json) -> Outcome:
@@ -107,7 +100,7 @@ class TestManyAtOnce:
 
         def count(_: str) -> None:
             assert sandbox.pid is not None
-            seen.append(sum(map(is_alive, children(sandbox.pid))))
+            seen.append(len(children(sandbox.pid)))
 
         source = "function main() { for (let i = 0; i < 1e6; i++); console.log('x') }"
         await asyncio.gather(
@@ -119,7 +112,7 @@ class TestManyAtOnce:
             )
         )
 
-        # One that is killed is there until it has ended.
+        # One that has ended is there until it is buried.
         assert max(seen) <= most + 2
 
     async def test_a_system_that_does_not_say_which_processors_it_gives_has_all(
@@ -135,7 +128,7 @@ class TestManyAtOnce:
     async def test_a_run_that_waits_for_its_turn_loses_no_time_by_it(self, code: Code):
         most = max(2, len(os.sched_getaffinity(0)))
         slow = [code.python("while True: pass", seconds=3) for _ in range(most)]
-        quick = code.python("def main(input): return 1", seconds=2.5)
+        quick = code.python("def main(input): return 1", seconds=2)
 
         *stopped, outcome = await asyncio.gather(*slow, quick)
 

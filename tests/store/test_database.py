@@ -408,7 +408,7 @@ class TestIdleInTransaction:
     async def test_the_server_ends_one_of_a_process_that_was_stopped_in_it(
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.undo()  # the limit of all tests
+        monkeypatch.undo()  # `patience` sets another limit
         async with database.reading() as session:
             limit = await session.scalar(sa.text("SHOW idle_in_transaction_session_timeout"))
 
@@ -485,7 +485,7 @@ class TestPreparePostgres:
     def test_a_migration_may_be_silent_for_long(
         self, database: Database, monkeypatch: pytest.MonkeyPatch, may_idle: bool, found: str
     ):
-        monkeypatch.undo()  # the limit of all tests
+        monkeypatch.undo()  # `patience` sets another limit
         engine = migrate.sync_engine(database.url, may_idle=may_idle)
         with engine.connect() as connection:
             limit = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout")

@@ -1,5 +1,9 @@
 """A worker in the middle of a run, and others that may take the run over."""
 
+import asyncio
+
+import psycopg
+import pytest
 import sqlalchemy as sa
 
 from stepiq.queue.recovery import Recovery
@@ -21,6 +25,18 @@ async def asking(world: World):
     run_id, heard = await world.start(await world.pipeline(ASK))
     await heard.until("step.delta")
     return run_id, heard
+
+
+def restored_late(lease: SessionPresence, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Restore the lease after a loss only when the returned event is set."""
+    lock, may_return = lease._lock, asyncio.Event()
+
+    async def lock_late() -> psycopg.AsyncConnection:
+        await may_return.wait()
+        return await lock()
+
+    monkeypatch.setattr(lease, "_lock", lock_late)
+    return may_return
 
 
 async def say_that_somebody_else_has_it(world: World) -> None:

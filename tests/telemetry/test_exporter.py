@@ -322,10 +322,10 @@ class TestFailures:
         await exporter.export()
         assert exporter._pause == timedelta(seconds=120)
 
-        clock.advance(timedelta(seconds=80))
+        clock.advance(timedelta(seconds=119))
         await exporter.export()
         assert len(collector.of("traces")) == 1
-        clock.advance(timedelta(seconds=41))
+        clock.advance(timedelta(seconds=2))
         await exporter.export()
 
         assert len(collector.of("traces")) == 2

@@ -131,19 +131,14 @@ class TestLarge:
         first = await remote("apply", "flows", "--yes")
         middle = time.monotonic()
         second = await remote("apply", "flows", "--yes")
-        took = [time.monotonic() - middle]
-        while min(took) >= 8 and len(took) < 3:
-            again = time.monotonic()
-            await remote("apply", "flows", "--yes")
-            took.append(time.monotonic() - again)
+        ended = time.monotonic()
 
         assert first.code == 0, first.err
         assert first.out.endswith(f"Done: {COUNT} created.\n")
         assert second.out == f"Plan: {COUNT} unchanged.\n"
-        # The limits are 15 s and 2 s; a machine that is busy with the rest of the suite needs longer, and may stop
-        # for seconds.
-        assert middle - began < 60
-        assert min(took) < 8
+        # The limits are 15 s and 2 s; a machine that is busy with the rest of the suite needs longer.
+        assert middle - began < 45
+        assert ended - middle < 8
 
     async def test_one_that_is_killed_continues_when_it_is_repeated(self, remote: Remote):
         _write(remote, INTERRUPTED)

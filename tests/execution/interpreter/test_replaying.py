@@ -102,5 +102,5 @@ class TestReplay:
         clock.advance(timedelta(seconds=121))
         await asyncio.wait_for(heard.until_ended(), 30)
 
-        # Two turns of 50 steps, if nobody has one when the replay begins, and two steps of each of the five branches.
+        # At most two turns of 50 steps at the start of the replay, and two steps in each of the five branches.
         assert 1 < most <= 110

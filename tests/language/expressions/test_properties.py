@@ -86,13 +86,7 @@ def same(left: Any, right: Any) -> bool:
         return len(left) == len(right) and all(map(same, left, right))
     if isinstance(left, dict) and isinstance(right, dict):
         return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
-    if isinstance(left, bool) is not isinstance(right, bool):
-        return False
-    if isinstance(left, int | float) and isinstance(right, int | float) and left != right:
-        # The noise of binary fractions is rounded away: decision 0019.
-        is_double = isinstance(left, float) or isinstance(right, float)
-        return is_double and math.isclose(left, right, rel_tol=1e-12, abs_tol=1e-12)
-    return left == right
+    return isinstance(left, bool) is isinstance(right, bool) and left == right
 
 
 class TestExpressions:

@@ -182,7 +182,7 @@ class TestWait:
         fake_provider.configure(latency_ms=30_000)
         pipeline_id = await make.pipeline(account, source=ASKING)
 
-        response = await run_and_wait(browser, pipeline_id, "?wait=5")
+        response = await run_and_wait(browser, pipeline_id, "?wait=1")
 
         assert response.status_code == 202
         assert response.json()["status"] == "running"
