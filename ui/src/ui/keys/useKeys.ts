@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "react";
+import { useLayoutEffect, useRef } from "react";
 import { type KeyBinding, keyRegistry } from "./registry";
 
 /**
@@ -9,11 +9,12 @@ import { type KeyBinding, keyRegistry } from "./registry";
  */
 export function useKeys(title: string, bindings: readonly KeyBinding[]): void {
   const latest = useRef(bindings);
-  useEffect(() => {
+  // Before the paint: a key acts on what the person sees.
+  useLayoutEffect(() => {
     latest.current = bindings;
   });
   const signature = bindings.map(({ key, label }) => `${key}\u0000${label}`).join("\u0001");
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (signature === "") return;
     const stable = signature.split("\u0001").map((each) => {
       const [key = "", label = ""] = each.split("\u0000");
