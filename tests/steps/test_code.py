@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from stepiq.execution.calls.run_code import _Printed
 from stepiq.redaction.masking import Masker
 from tests.sandbox.processes import below
 from tests.sandbox.processes import ended as processes_ended
@@ -128,6 +129,18 @@ class TestLinesOfStoppedCode:
         monkeypatch.setattr(Masker, "text", slow)
         return begun, may_end
 
+    def receiving(self, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+        """An event for the last line: the server has received it."""
+        received, add = asyncio.Event(), _Printed.add
+
+        def receive(printed: _Printed, line: str) -> None:
+            add(printed, line)
+            if line == self.LINES[-1]:
+                received.set()
+
+        monkeypatch.setattr(_Printed, "add", receive)
+        return received
+
     @staticmethod
     def logged(ended: Ended) -> list[str]:
         return [e.data["message"] for e in ended.events if e.type == "step.log"]
@@ -137,7 +150,8 @@ class TestLinesOfStoppedCode:
     ):
         monkeypatch.setattr("stepiq.execution.calls.run_code._STOPPING_SECONDS", 30)
         await world.secret("TOKEN", "super-secret-value")
-        begun, may_end = self.masking(monkeypatch)
+        _, may_end = self.masking(monkeypatch)
+        received = self.receiving(monkeypatch)
         time_limit = 15
         # The first code waits for the start of the sandbox.
         await world.run(PYTHON.replace("MORE", ""))
@@ -146,7 +160,8 @@ class TestLinesOfStoppedCode:
             await world.pipeline(self.SOURCE % list(self.LINES)),
             run_timeout=timedelta(seconds=time_limit),
         )
-        await asyncio.to_thread(begun.wait, 30)
+        async with asyncio.timeout(30):
+            await received.wait()
         server = world.engine._dependencies.sandbox.pid
         assert server is not None
         code = below(server)
