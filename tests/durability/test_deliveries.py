@@ -22,7 +22,7 @@ from tests.support.receiver import Received, Receiver, Reply, running_receiver
 PAUSES = (1, 2, 4)
 CLOSE = 0.3
 TAKEN_OVER = 4
-"""Seconds after a start until what a killed worker had in hand goes on in it, a second of grace and one of a busy machine included."""
+"""Seconds after a start until the work of a killed worker continues, with one of grace and one for a busy machine."""
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 PIPELINE = """
 name: Told
@@ -83,7 +83,7 @@ async def delivery_of(client: httpx2.AsyncClient, run_id: str) -> Any:
 
 
 async def recorded(client: httpx2.AsyncClient, run_id: str, attempts: int) -> None:
-    """Wait until what came of so many attempts of the run's one delivery is durable."""
+    """Wait until the results of so many attempts of the run's one delivery are recorded."""
     async with asyncio.timeout(30):
         while True:
             found = (await client.get(f"/api/runs/{run_id}/deliveries")).json()["data"]

@@ -112,7 +112,7 @@ class TestManyAtOnce:
             )
         )
 
-        # One that has ended is there until it is buried.
+        # One that has ended is listed until its parent has waited for it.
         assert max(seen) <= most + 2
 
     async def test_a_system_that_does_not_say_which_processors_it_gives_has_all(
