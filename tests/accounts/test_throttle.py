@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from datetime import timedelta
@@ -140,6 +141,25 @@ def from_address(app, address):
     return httpx2.AsyncClient(transport=transport, base_url="http://stepiq.example")
 
 
+@contextlib.asynccontextmanager
+async def behind(app, settings, trusted):
+    """A client of a server that trusts the proxy at this address."""
+    proxied = load(
+        database_url=settings.database_url,
+        data_dir=settings.data_dir,
+        config_file=settings.config_file,
+        trusted_proxies=trusted,
+    )
+    async with live(app, proxied) as server, httpx2.AsyncClient(base_url=server.url) as proxy:
+        yield proxy
+
+
+async def log_in_for(proxy, email, forwarded_for):
+    """The status of a log-in with a wrong password, with this `X-Forwarded-For`."""
+    proxy.headers["X-Forwarded-For"] = forwarded_for
+    return (await try_to_log_in(proxy, email)).status_code
+
+
 async def try_to_log_in(client, email, password=None):
     body = {"email": email, "password": password or "wrong"}
     return await client.post("/api/auth/login", json=body)
@@ -203,19 +223,45 @@ class TestLogin:
 
     @pytest.mark.parametrize(("trusted", "last"), [("127.0.0.1", 401), ("10.0.0.1", 429)])
     async def test_a_trusted_proxy_says_who_calls(self, app, settings, account, trusted, last):
-        proxied = load(
-            database_url=settings.database_url,
-            data_dir=settings.data_dir,
-            config_file=settings.config_file,
-            trusted_proxies=trusted,
-        )
-        async with live(app, proxied) as server, httpx2.AsyncClient(base_url=server.url) as proxy:
-            statuses = []
-            for number in range(11):
-                proxy.headers["X-Forwarded-For"] = f"203.0.113.{number}"
-                statuses.append((await try_to_log_in(proxy, account.email)).status_code)
+        async with behind(app, settings, trusted) as proxy:
+            statuses = [
+                await log_in_for(proxy, account.email, f"203.0.113.{number}")
+                for number in range(11)
+            ]
 
         assert statuses == [401] * 10 + [last]
+
+    async def test_words_that_are_no_addresses_count_as_the_proxy(self, app, settings, account):
+        async with behind(app, settings, "127.0.0.1") as proxy:
+            statuses = [
+                await log_in_for(proxy, account.email, name.format(number))
+                for number in range(6)
+                for name in ("unknown-{}", "203.0.113.7, 203.0.113.{}.1")
+            ]
+
+        assert statuses == [401] * 10 + [429] * 2
+
+    @pytest.mark.parametrize("name", ["203.0.113.7:{}", "unknown-{}, 203.0.113.7"])
+    async def test_ports_and_names_before_an_address_make_no_new_client(
+        self, app, settings, account, name
+    ):
+        async with behind(app, settings, "127.0.0.1") as proxy:
+            statuses = [
+                await log_in_for(proxy, account.email, name.format(number))
+                for number in range(1, 12)
+            ]
+
+        assert statuses == [401] * 10 + [429]
+
+    async def test_a_session_shows_the_proxy_and_not_a_word(self, app, settings, account):
+        async with behind(app, settings, "127.0.0.1") as proxy:
+            proxy.headers["X-Forwarded-For"] = "unknown-1"
+            session = (await try_to_log_in(proxy, account.email, PASSWORD)).json()
+            headers = {"Authorization": f"Bearer {session['token']}"}
+            shown = await proxy.get("/api/user/sessions", headers=headers)
+
+        assert "127.0.0.1" in {each["client"] for each in shown.json()["data"]}
+        assert "unknown-1" not in shown.text
 
 
 class TestChangePassword:

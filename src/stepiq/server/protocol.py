@@ -16,7 +16,7 @@ from typing import Any, cast
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from stepiq.accounts.origin import client_at
+from stepiq.accounts.origin import client_at, is_address
 from stepiq.core import ids, logging, metrics
 from stepiq.core.errors import Malformed, StepIQError
 from stepiq.server.connections import ClientConnection, Connections
@@ -35,6 +35,7 @@ HEALTH_PATH = b"/health"
 _UNSENT_BYTES = 16 * 1024
 """Limit of unsent data in the kernel's buffer. Reads of the client become visible in steps of half this size."""
 _RESET = struct.pack("ii", 1, 0)
+_FORWARDED_FOR = b"x-forwarded-for"
 
 log = logging.get(__name__)
 
@@ -66,12 +67,18 @@ class Clients:
         return "" if address in self._proxies else client_at(address) or "unknown"
 
     def forwarded(self, headers: list[tuple[bytes, bytes]]) -> str:
-        """The client for which a trusted proxy sends a request; empty if the proxy does not name it."""
-        values = [value for name, value in headers if name == b"x-forwarded-for"]
+        """The client for which a trusted proxy sends a request; empty if the proxy does not name its address.
+
+        If the header contains no usable address, it is removed. Otherwise, each different word would be a new client.
+        """
+        values = [value for name, value in headers if name == _FORWARDED_FOR]
         if not values:
             return ""
         address, _ = self._proxies.get_trusted_client_address(b", ".join(values).decode("latin1"))
-        return client_at(address)
+        if is_address(address):
+            return client_at(address)
+        headers[:] = [header for header in headers if header[0] != _FORWARDED_FOR]
+        return ""
 
 
 async def _no_app(*_: Any) -> None:
