@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from workspaces import Workspace
 
 from attacks.base import Attack, Extra, quiet
+from attacks.lines import masked_lines
 from attacks.logins import five_addresses, half_sent, many_addresses, while_logging_in
 from attacks.requests import count_runs, large_inputs, streams
 from attacks.runs import COMPUTATIONS, ENDLESS, ENDLESS_ANSWER, HANGING, LONG, masking, runs
@@ -20,6 +21,7 @@ _OF_WORKSPACES: dict[str, Attack] = {
     "schedules": schedules,
     "computations": runs(*COMPUTATIONS),
     "masking": masking,
+    "masked lines": masked_lines,
     "endless answers": runs(ENDLESS_ANSWER),
     "large inputs": large_inputs,
     "counting requests": count_runs,

@@ -99,6 +99,49 @@ class TestCode:
         assert "env" not in ended.run.output
 
 
+class TestManyLines:
+    SOURCE = """
+    name: Many lines
+    output: {from: c}
+    steps:
+      - id: c
+        type: code
+        language: javascript
+        source: |
+          function main() {
+            for (let n = 0; n < 2000; n++) console.log("key-" + String(n).padStart(5, "0"));
+          }
+      - {id: never, if: 'false', model: openai/gpt-4o-mini, prompt: '%s'}
+    """
+
+    async def test_thousands_of_short_lines_are_masked_beside_the_event_loop(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        names = [f"TOKEN_{number}" for number in range(30)]
+        for number, name in enumerate(names):
+            await world.secret(name, f"key-{number:05}")
+        mentioned = " ".join(f"{{{{env.{name}}}}}" for name in names)
+        source = self.SOURCE % mentioned
+        threads: list[int] = []
+        text = Masker.text
+
+        def counted(masker: Masker, message: str) -> str:
+            if message.startswith("key-"):
+                threads.append(threading.get_ident())
+            return text(masker, message)
+
+        monkeypatch.setattr(Masker, "text", counted)
+
+        ended = await world.run(source)
+
+        lines = [e.data["message"] for e in ended.events if e.type == "step.log"]
+        assert ended.run.status == "completed"
+        assert lines[:2] == ["[secret:TOKEN_0]", "[secret:TOKEN_1]"]
+        assert lines[30:] == [f"key-{n:05}" for n in range(30, len(lines))]
+        assert len(threads) == 2000
+        assert threads.count(threading.get_ident()) < 100
+
+
 class TestLinesOfStoppedCode:
     LINES = ("short", "L" * 20_000, "last")
     """The second is masked beside the event loop, so it takes longer than the third."""

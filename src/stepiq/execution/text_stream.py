@@ -6,7 +6,7 @@ from uuid import UUID
 from stepiq.core import clock
 from stepiq.execution import events
 from stepiq.execution.records import StepRecord
-from stepiq.redaction.masking import Masker
+from stepiq.redaction.masking import Masker, masked
 from stepiq.store.pubsub import Changes, run_topic
 
 DELTA_SECONDS = 0.05
@@ -26,6 +26,7 @@ class TextStream:
         self._waiting: list[str] = []
         self._masked = masker.stream()
         self._timer: asyncio.TimerHandle | None = None
+        self._sending: asyncio.Task[None] | None = None
 
     async def begin(self, call: int) -> None:
         """Send the text of the previous call of the attempt. The next text is that of the call with this number."""
@@ -35,26 +36,39 @@ class TextStream:
     def add(self, text: str) -> None:
         """Add text to the next batch."""
         self._waiting.append(text)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self._send_batch)
+        if self._timer is None and self._sending is None:
+            self._start_timer()
 
     async def flush(self) -> None:
         """Send all buffered text, so that no text follows the event that ends its step."""
+        if self._sending is not None:
+            await self._sending
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         while self._waiting:
-            self._send(self._masked.feed(self._take()))
+            await self._send_next()
             # Masking a batch takes a few milliseconds.
             await asyncio.sleep(0)
-        self._send(self._masked.flush())
+        self._send(await masked(lambda _: self._masked.flush(), "", apart=self._masked.is_slow("")))
 
-    def _send_batch(self) -> None:
-        # The masker keeps back text that may be the beginning of a secret.
-        self._send(self._masked.feed(self._take()))
+    def _start_timer(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self._on_timer)
+
+    def _on_timer(self) -> None:
         self._timer = None
+        self._sending = asyncio.create_task(self._send_batch())
+
+    async def _send_batch(self) -> None:
+        await self._send_next()
+        self._sending = None
         if self._waiting:
-            self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self._send_batch)
+            self._start_timer()
+
+    async def _send_next(self) -> None:
+        # The masker keeps back text that may be the beginning of a secret.
+        text = self._take()
+        self._send(await masked(self._masked.feed, text, apart=self._masked.is_slow(text)))
 
     def _take(self) -> str:
         """The next batch. The rest of a longer text stays buffered, so that masking does not block the event loop."""

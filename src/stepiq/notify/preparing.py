@@ -294,7 +294,7 @@ async def _shown(template: Template, material: _Material) -> str:
 async def _shown_headers(headers: Mapping[str, Template], material: _Material) -> dict[str, str]:
     shown = {name: (await _shown(value, material)).strip(" \t") for name, value in headers.items()}
     masker = material.secrets.masker
-    if masker.is_slow(sum(len(value) for value in shown.values())):
+    if masker.is_slow(sum(len(value) for value in shown.values()), shown):
         return await offload.compute(_masked, shown, masker)
     return _masked(shown, masker)
 

@@ -10,7 +10,7 @@ import base64
 import json
 import re
 import urllib.parse
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,9 +40,12 @@ _FOR_URLS = str.maketrans("+/", "-_")
 _NUMERIC = re.compile(r"[0-9.eE+-]+")
 
 
-_AT_ONCE_BYTES = 16 * 1024
-"""Largest text that is masked on the event loop, with up to `_AT_ONCE_SECRETS`; the more secrets, the smaller."""
+AT_ONCE = 16 * 1024
+"""Largest `Masker.cost` of what is masked on the event loop, which then takes a few milliseconds."""
 _AT_ONCE_SECRETS = 16
+"""With more secrets, each character costs more."""
+_COST_OF_NEEDLE = 8
+"""Looking for one needle in a short text takes as long as reading so many characters."""
 
 Value = TypeVar("Value", str, Json)
 
@@ -72,12 +75,17 @@ class _Needles:
     """What is looked for in readings of one kind."""
 
     def __init__(self, needles: Iterable[_Needle]) -> None:
-        self.all = tuple(needles)
+        self.all = tuple(sorted(needles, key=lambda needle: len(needle.text)))
+        self._lengths = [len(needle.text) for needle in self.all]
         self._by_anchor: dict[str, list[str]] = {}
         for needle in self.all:
             self._by_anchor.setdefault(needle.text[:_ANCHOR], []).append(needle.text)
         self._anchors = sorted(self._by_anchor)
-        self._longest = max((len(needle.text) for needle in self.all), default=0)
+        self._longest = max(self._lengths, default=0)
+
+    def fitting(self, length: int) -> int:
+        """How many needles, beginning with the first of `all`, are at most so long."""
+        return bisect_right(self._lengths, length)
 
     def overlap(self, text: str) -> int:
         """The length of the longest beginning of a needle, but not all of it, that the text ends with."""
@@ -141,9 +149,19 @@ class Masker:
         self._has_numbers = any(_NUMERIC.fullmatch(value) for value in known.values())
         self._labels = _labels(known, [*self._plain.all, *self._encoded.all])
 
-    def is_slow(self, size: int) -> bool:
-        """Whether masking a text of this size would hold the event loop for more than a few milliseconds."""
-        return size * max(1, self._number / _AT_ONCE_SECRETS) > _AT_ONCE_BYTES
+    def cost(self, size: int, texts: int = 1) -> float:
+        """How long masking takes: texts with so many characters together, in the time to read one character.
+
+        Each text is searched for each needle that is not longer.
+        """
+        if self.is_empty:
+            return 0
+        needles = self._plain.fitting(size) + self._encoded.fitting(size)
+        return size * max(1, self._number / _AT_ONCE_SECRETS) + texts * needles * _COST_OF_NEEDLE
+
+    def is_slow(self, size: int, value: object = None) -> bool:
+        """Whether masking a text of this size, or this value, would hold the event loop for more than a few milliseconds."""
+        return self.cost(size) > AT_ONCE or self.cost(size, _texts_in(value)) > AT_ONCE
 
     @cached_property
     def size(self) -> int:
@@ -258,6 +276,10 @@ class MaskedStream:
         self._text = ""
         self._seen = 0
 
+    def is_slow(self, text: str) -> bool:
+        """Whether taking this piece would hold the event loop for more than a few milliseconds; "" for the end."""
+        return self._masker.is_slow(len(self._text) + len(text))
+
     def feed(self, text: str) -> str:
         """Take a piece; give what can be passed on by now."""
         if self._masker.is_empty:
@@ -272,6 +294,15 @@ class MaskedStream:
         rest, self._text = self._text, ""
         seen, self._seen = self._seen, 0
         return self._masker.end(rest, seen) if rest else ""
+
+
+def _texts_in(value: object) -> int:
+    """How many texts `Masker.value` masks."""
+    if is_array(value):
+        return sum(map(_texts_in, value))
+    if is_object(value):
+        return len(value) + sum(map(_texts_in, value.values()))
+    return 1
 
 
 def _without_margin(value: str) -> str:
@@ -299,7 +330,7 @@ def _found(found: Iterable[DecodedText], needles: _Needles) -> set[_Span]:
         if reading.text not in known:
             known[reading.text] = [
                 (start, end, needle.name)
-                for needle in needles.all
+                for needle in islice(needles.all, needles.fitting(len(reading.text)))
                 for start, end in _occurrences(reading.text, needle)
             ]
         spans.update(

@@ -5,9 +5,10 @@ from contextlib import suppress
 
 from stepiq.core.json import Json
 from stepiq.execution.calls.call import Call
-from stepiq.execution.calls.mask import text_of
 from stepiq.execution.calls.requests import OperationFailed, RunCode
 from stepiq.execution.outcomes import Failed, FailureCode
+from stepiq.language import offload
+from stepiq.redaction.masking import AT_ONCE
 from stepiq.sandbox.outcomes import CodeFailed
 
 _STOPPING_SECONDS = 0.3
@@ -37,16 +38,20 @@ async def run_code(call: Call, request: RunCode) -> Json:
 class _Printed:
     """Adds printed lines to the log of the step, in order.
 
-    Masking a long line with many secrets takes seconds. Such lines, and those behind them, are masked in a thread.
+    Masking a long line, or thousands of short ones, with many secrets takes seconds. The first lines are masked at once,
+    and all others in a thread.
     """
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._waiting: list[str] = []
         self._masking: asyncio.Task[None] | None = None
+        self._cost = 0.0
+        """Of masking all lines so far."""
 
     def add(self, line: str) -> None:
-        if self._masking is None and not self._call.secrets.masker.is_slow(len(line)):
+        self._cost += self._call.secrets.masker.cost(len(line))
+        if self._cost <= AT_ONCE:
             self._call.note("info", line)
             return
         self._waiting.append(line)
@@ -59,9 +64,12 @@ class _Printed:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._masking, seconds)
 
+    def _recorded(self, lines: list[str]) -> list[str]:
+        return [self._call.secrets.recorded(line) for line in lines]
+
     async def _mask(self) -> None:
         while self._waiting:
             lines, self._waiting = self._waiting, []
-            for line in lines:
-                self._call.note("info", await text_of(self._call, line), is_masked=True)
+            for line in await offload.compute_long(self._recorded, lines):
+                self._call.note("info", line, is_masked=True)
         self._masking = None

@@ -140,7 +140,7 @@ async def _kept(
     masker = run_context.secrets.masker
     # The outputs of branches are already masked.
     if not masker.is_empty and not step.sequences:
-        output = await masked(masker.value, output, apart=masker.is_slow(text.size_bytes))
+        output = await masked(masker.value, output, apart=masker.is_slow(text.size_bytes, output))
         output, text = SerializedJson.pair(output)
     unfit = _unfit(run_context, text.size_bytes)
     return (Completed(output), text) if unfit is None else (unfit, None)
