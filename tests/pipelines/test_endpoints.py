@@ -363,3 +363,25 @@ class TestScopes:
         assert (await client.post("/api/pipelines", json=DEFINITION)).status_code == 201
         assert (await client.get("/api/pipelines")).status_code == 403
         assert (await client.get("/api/models")).status_code == 403
+
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("PATCH", ""),
+            ("POST", "/pause"),
+            ("POST", "/resume"),
+            ("POST", "/restore"),
+            ("POST", "/versions/1/restore"),
+        ],
+    )
+    async def test_a_key_that_may_only_write_gets_no_definition(
+        self, login_key, owner, account, method, path
+    ):
+        made = (await owner.post("/api/pipelines", json=DEFINITION)).json()
+        client = await login_key(account, ["pipelines:write"])
+
+        refused = await client.request(method, f"/api/pipelines/{made['id']}{path}", json={})
+
+        assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+        assert "pipelines:read" in refused.text
+        assert "definition" not in refused.json()

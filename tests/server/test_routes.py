@@ -63,6 +63,43 @@ class TestAccess:
         assert not next(r for r in routes_of(app) if r.path == "/api/silent").access.is_declared
 
 
+class TestWithoutReading:
+    """What a caller may not read by its own route must not be in the response to a change."""
+
+    PROTECTED = frozenset({"definition", "input_data", "output", "source"})
+    RETURNS_WHAT_WAS_SENT = frozenset(
+        {
+            ("POST", "/api/pipelines"),
+            ("PUT", "/api/pipelines/{pipeline_id}"),
+            ("POST", "/api/pipelines/{pipeline_id}/schedules"),
+            # The run that the caller has started.
+            ("POST", "/api/pipelines/{pipeline_id}/run"),
+        }
+    )
+
+    def test_no_change_returns_a_definition_or_an_input_to_a_key_that_may_not_read(
+        self, app, found
+    ):
+        document = app.openapi()
+        schemas = document["components"]["schemas"]
+
+        telling = {
+            (method, path)
+            for (method, path), route in found.items()
+            if {Scope.PIPELINES_WRITE, Scope.PIPELINES_EXECUTE} & set(route.access.scopes)
+            and Scope.PIPELINES_READ not in route.access.scopes
+            for status, answer in document["paths"][path][method.lower()]["responses"].items()
+            if status.startswith("2")
+            for media in answer.get("content", {}).values()
+            # With a choice of responses, a key that may not read gets the short one.
+            if (reference := media["schema"].get("$ref"))
+            and self.PROTECTED & set(schemas[reference.rpartition("/")[2]]["properties"])
+        }
+
+        assert telling - self.RETURNS_WHAT_WAS_SENT == set()
+        assert telling >= self.RETURNS_WHAT_WAS_SENT
+
+
 class TestIdempotencyKeys:
     def test_whatever_creates_something_takes_one(self, found):
         without = [

@@ -31,6 +31,15 @@ class FieldChange:
     before: Json = None
     after: Json = None
 
+    def sides(self) -> dict[str, Json]:
+        """Its fields, without the side on which the field does not exist."""
+        shown: dict[str, Json] = {"op": self.op, "path": self.path}
+        if self.op != "add":
+            shown["before"] = self.before
+        if self.op != "remove":
+            shown["after"] = self.after
+        return shown
+
 
 def unified(before: str, after: str, names: tuple[str, str]) -> str:
     """The difference of two texts in the format of `diff -u`; empty if they are equal.

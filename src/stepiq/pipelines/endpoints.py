@@ -58,6 +58,8 @@ router = new_router("Pipelines")
 
 Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
 Writer = Annotated[Actor, needs(Scope.PIPELINES_WRITE)]
+_ALSO_READS = needs(Scope.PIPELINES_READ)
+"""For routes of writers that return a definition which the caller did not send."""
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the version.")]
 IfMatch = Annotated[
     str | None,
@@ -266,6 +268,7 @@ async def update_pipeline(
 
 @router.patch(
     "/pipelines/{pipeline_id}",
+    dependencies=[_ALSO_READS],
     responses=problems(PipelineNotFound, PipelineArchived, ScopeMissing),
 )
 async def update_pipeline_metadata(
@@ -302,6 +305,7 @@ async def archive_pipeline(
 
 @router.post(
     "/pipelines/{pipeline_id}/restore",
+    dependencies=[_ALSO_READS],
     responses=problems(
         PipelineNotFound, PlanPipelinesExceeded, PlanSchedulesExceeded, ScopeMissing
     ),
@@ -318,6 +322,7 @@ async def restore_pipeline(
 
 @router.post(
     "/pipelines/{pipeline_id}/pause",
+    dependencies=[_ALSO_READS],
     responses=problems(PipelineNotFound, PipelineArchived, ScopeMissing),
 )
 async def pause_pipeline(
@@ -336,6 +341,7 @@ async def pause_pipeline(
 
 @router.post(
     "/pipelines/{pipeline_id}/resume",
+    dependencies=[_ALSO_READS],
     responses=problems(PipelineNotFound, PipelineArchived, ScopeMissing),
 )
 async def resume_pipeline(
@@ -431,17 +437,8 @@ def _diff(before: Version, after: Version) -> schemas.DiffView:
         before=before.version,
         after=after.version,
         text=diffs.unified(*texts, names),
-        changes=[schemas.ChangeView.model_validate(_sides(change)) for change in found],
+        changes=[schemas.ChangeView.model_validate(change.sides()) for change in found],
     )
-
-
-def _sides(change: diffs.FieldChange) -> dict[str, Any]:
-    shown: dict[str, Any] = {"op": change.op, "path": change.path}
-    if change.op != "add":
-        shown["before"] = change.before
-    if change.op != "remove":
-        shown["after"] = change.after
-    return shown
 
 
 async def _earlier(
@@ -458,6 +455,7 @@ async def _earlier(
 
 @router.post(
     "/pipelines/{pipeline_id}/versions/{number}/restore",
+    dependencies=[_ALSO_READS],
     responses={
         200: _TAGGED,
         **problems(*_SAVING, VersionNotFound, PipelineArchived, StaleVersion),

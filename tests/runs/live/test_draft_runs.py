@@ -288,6 +288,18 @@ class TestOneStep:
         answer = await browser.post("/api/runs/draft", json=body)
         assert (answer.status_code, answer.json()["code"]) == (404, "run_not_found")
 
+    async def test_an_earlier_run_is_used_only_for_a_key_that_may_read_it(
+        self, browser, login_key, account
+    ):
+        whole = await draft_run(browser)
+        key = await login_key(account, ["pipelines:execute", "pipelines:write"])
+        body = {"text": DRAFT, "step_id": "last", "from_run": whole["id"]}
+
+        refused = await key.post("/api/runs/draft", json=body)
+
+        assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+        assert "pipelines:read" in refused.text
+
     async def test_a_failed_step_fails_the_run(self, browser):
         text = DRAFT.replace(
             'template: "{{steps.first.output}}, {{steps.a.output}}"',

@@ -7,7 +7,7 @@ from fastapi import Response
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import MemberRequired, ScopeMissing
-from stepiq.accounts.http import needs
+from stepiq.accounts.http import needs, require_scope
 from stepiq.billing.http import BillingServices, BillingServicesDep
 from stepiq.core.errors import StepIQError
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
@@ -67,8 +67,11 @@ async def run_draft(
     """Run a text without saving it, or only one of its steps with given outputs of the others.
 
     The text must be one that the caller could save, so an API key also needs the scope `pipelines:write`. The run is like any
-    other, with the same limits, but sends no deliveries. `is_draft` is true.
+    other, with the same limits, but sends no deliveries. `is_draft` is true. `from_run` also needs `pipelines:read`, because
+    the step can return everything that it gets from that run.
     """
+    if body.from_run is not None:
+        require_scope(caller, Scope.PIPELINES_READ)
     step = _step(body)
     try:
         draft = await _draft(caller, services, body)

@@ -42,6 +42,8 @@ router = new_router("Schedules")
 
 Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
 Writer = Annotated[Actor, needs(Scope.PIPELINES_WRITE)]
+_ALSO_READS = needs(Scope.PIPELINES_READ)
+"""For routes of writers that return an input which the caller did not send."""
 Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
 
 
@@ -219,6 +221,7 @@ async def get_schedule(caller: Reader, read: Read, schedule_id: UUID) -> schemas
 
 @router.patch(
     "/schedules/{schedule_id}",
+    dependencies=[_ALSO_READS],
     responses=problems(
         ScheduleNotFound,
         ScheduleOfDefinition,
@@ -256,6 +259,7 @@ async def delete_schedule(caller: Writer, tx: Tx, schedule_id: UUID) -> schemas.
 
 @router.post(
     "/schedules/{schedule_id}/enable",
+    dependencies=[_ALSO_READS],
     responses=problems(ScheduleNotFound, PlanCronDisabled, ScopeMissing),
 )
 async def enable_schedule(
@@ -265,7 +269,11 @@ async def enable_schedule(
     return await _patch(tx, caller, services, schedule_id, schemas.SchedulePatch(enabled=True))
 
 
-@router.post("/schedules/{schedule_id}/disable", responses=problems(ScheduleNotFound, ScopeMissing))
+@router.post(
+    "/schedules/{schedule_id}/disable",
+    dependencies=[_ALSO_READS],
+    responses=problems(ScheduleNotFound, ScopeMissing),
+)
 async def disable_schedule(
     caller: Writer, services: BillingServicesDep, tx: RepeatableTx, schedule_id: UUID
 ) -> schemas.ScheduleView:

@@ -138,7 +138,8 @@ class AsyncDraftsOperations(AsyncResource):
 
         The text must be one that the caller could save, so an API key also needs the scope
         `pipelines:write`. The run is like any other, with the same limits, but sends no
-        deliveries. `is_draft` is true.
+        deliveries. `is_draft` is true. `from_run` also needs `pipelines:read`, because the
+        step can return everything that it gets from that run.
 
         Args:
             pipeline_id: The pipeline that is edited. Null: the text belongs to no pipeline.
