@@ -43,10 +43,11 @@ class Received:
 
 
 class ScriptedServer:
-    """Answers each request with the next entry of the script, and then with `{}`."""
+    """Answers each request with the next entry of the script, and then with `otherwise`."""
 
     def __init__(self) -> None:
         self.script: list[Answer | str] = []
+        self.otherwise = Answer()
         self.received: list[Received] = []
         self.url = ""
 
@@ -54,7 +55,7 @@ class ScriptedServer:
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             while (request := await _read(reader)) is not None:
                 self.received.append(request)
-                answer = self.script.pop(0) if self.script else Answer()
+                answer = self.script.pop(0) if self.script else self.otherwise
                 if answer == SILENCE:
                     await reader.read()
                 if isinstance(answer, str):

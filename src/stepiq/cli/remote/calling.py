@@ -44,6 +44,9 @@ ProfileName = Annotated[
 ]
 _UNKNOWN_SLUG = re.compile(r"pipeline with the slug `([^`]+)`")
 _MOST_COMPARED = 500
+_MOST_ITEMS = 100_000
+_MOST_PAGES = 10_000
+"""More than a list of a server has. Of runs, the server searches 2,000 for each page."""
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -182,11 +185,23 @@ async def everything(
         path: such as `/api/runs`.
         limit: the most items to return.
         query: filters of the list.
+
+    Raises:
+        ResponseInvalidError: the list does not end.
     """
     size = 100 if limit is None else min(100, limit)
     found: list[dict[str, Any]] = []
-    async for item in client.pages(path, query={**query, "limit": size}):
-        found.append(item)
-        if len(found) == limit:
-            break
+    pages = 0
+    async for page in client.pages(path, query={**query, "limit": size}).pages():
+        found += page.data
+        pages += 1
+        if limit is not None and len(found) >= limit:
+            return found[:limit]
+        if pages > _MOST_PAGES or (limit is None and len(found) > _MOST_ITEMS):
+            from stepiq.client import ResponseInvalidError
+
+            raise ResponseInvalidError(
+                f"{client.url} does not end the list {path}: it has sent {len(found):,} items on {pages:,} pages. Is this"
+                " the URL of a stepIQ server?"
+            )
     return found

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from stepiq.client.aio.transport import AsyncTransport
 from stepiq.client.base import ListPage, page_of
+from stepiq.client.errors import ResponseInvalidError
 from stepiq.client.requests import ApiRequest
 
 T = TypeVar("T")
@@ -28,11 +29,22 @@ class AsyncPages(Generic[T]):
                 yield item
 
     async def pages(self) -> AsyncGenerator[ListPage[T]]:
-        """Fetch one page after the other."""
+        """Fetch one page after the other.
+
+        Raises:
+            ResponseInvalidError: the server sends a cursor again, so the list would never end.
+        """
         page = await self.page()
         yield page
-        while page.next_cursor is not None:
-            page = await self.page(page.next_cursor)
+        cursors: set[str] = set()
+        while (cursor := page.next_cursor) is not None:
+            if cursor in cursors:
+                raise ResponseInvalidError(
+                    f"{self._transport.connection.server} sends the same pages of {self._request.path} again and again. Is this"
+                    " the URL of a stepIQ server?"
+                )
+            cursors.add(cursor)
+            page = await self.page(cursor)
             yield page
 
     async def page(self, cursor: str | None = None) -> ListPage[T]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from stepiq.client.base import ListPage, page_of
+from stepiq.client.errors import ResponseInvalidError
 from stepiq.client.requests import ApiRequest
 from stepiq.client.sync.transport import Transport
 
@@ -30,11 +31,22 @@ class Pages(Generic[T]):
                 yield item
 
     def pages(self) -> Generator[ListPage[T]]:
-        """Fetch one page after the other."""
+        """Fetch one page after the other.
+
+        Raises:
+            ResponseInvalidError: the server sends a cursor again, so the list would never end.
+        """
         page = self.page()
         yield page
-        while page.next_cursor is not None:
-            page = self.page(page.next_cursor)
+        cursors: set[str] = set()
+        while (cursor := page.next_cursor) is not None:
+            if cursor in cursors:
+                raise ResponseInvalidError(
+                    f"{self._transport.connection.server} sends the same pages of {self._request.path} again and again. Is this"
+                    " the URL of a stepIQ server?"
+                )
+            cursors.add(cursor)
+            page = self.page(cursor)
             yield page
 
     def page(self, cursor: str | None = None) -> ListPage[T]:
