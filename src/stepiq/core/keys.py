@@ -12,6 +12,8 @@ from stepiq.core import data_folder
 from stepiq.core.errors import Invalid
 from stepiq.core.settings import Settings
 
+MIN_SECRET_BYTES = 32
+"""The shortest content of a file with a key."""
 _MASTER_KEY_BYTES = 32
 
 
@@ -160,7 +162,7 @@ def _read(path: Path) -> bytes:
         content = path.read_bytes().strip()
     except OSError as error:
         raise KeyUnusable(f"{path} cannot be read: {error.strerror}.") from None
-    if len(content) < 32:
+    if len(content) < MIN_SECRET_BYTES:
         raise KeyUnusable(f"{path} is damaged. Restore it from your backup.")
     return content
 

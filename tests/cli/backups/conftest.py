@@ -1,5 +1,6 @@
 """A server that has something to lose, and another machine to restore it on."""
 
+import hashlib
 import json
 import zipfile
 from collections.abc import Callable
@@ -122,3 +123,13 @@ def rewrite(change: Callable[[dict[str, Any]], None], **more: bytes) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in {**members, **more}.items():
             archive.writestr(name, content)
+
+
+def put(name: str, content: bytes) -> None:
+    """Replace a member of the archive, and what the manifest says about it."""
+
+    def describe(manifest: dict[str, Any]) -> None:
+        digest = hashlib.sha256(content).hexdigest()
+        manifest["contents"][name] = {"sha256": digest, "size_bytes": len(content)}
+
+    rewrite(describe, **{name: content})

@@ -93,7 +93,7 @@ class TestRestore:
 
     @pytest.mark.parametrize(
         ("where", "call"),
-        [("_check", 1), ("_set_aside", 1), ("sync_folder", 1), ("sync_folder", 2)],
+        [("_checked", 1), ("_set_aside", 1), ("sync_folder", 1), ("sync_folder", 2)],
     )
     def test_killed_anywhere_it_leaves_one_of_both_databases_whole(
         self, cli: Cli, kept: Kept, tmp_path: Path, where: str, call: int

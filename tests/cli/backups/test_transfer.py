@@ -33,6 +33,7 @@ from tests.cli.backups.conftest import (
     FILE,
     Kept,
     is_code_accepted,
+    put,
     run_ids,
     secret_of,
 )
@@ -239,6 +240,22 @@ class TestTransfer:
 
 
 class TestRefuse:
+    @pytest.mark.parametrize("content", [b"", b"\0"])
+    def test_a_backup_without_data_replaces_nothing(
+        self, cli: Cli, kept: Kept, target: str, use_target: Callable[[], None], content: bytes
+    ):
+        cli("backup", FILE)
+        use_target()
+        cli("restore", FILE)
+        before = postgres_contents(target)
+        put("stepiq.db", content)
+
+        said = cli("restore", FILE, "--force")
+
+        assert said.code == 1
+        assert f"{FILE} is damaged: its database " in said.err
+        assert postgres_contents(target) == before
+
     def test_a_database_with_data_is_replaced_only_with_force(
         self, cli: Cli, kept: Kept, target: str, use_target: Callable[[], None]
     ):

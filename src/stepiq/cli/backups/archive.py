@@ -4,17 +4,18 @@ Only the members listed here are read. All are checked against the manifest, the
 """
 
 import hashlib
+import lzma
 import os
 import secrets
 import zipfile
 import zlib
 from collections.abc import Generator
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Annotated, BinaryIO, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from stepiq import __version__
 from stepiq.cli.console import UsageError
@@ -34,6 +35,16 @@ _ZIP_MAGIC = b"PK"
 _MANIFEST_BYTES = 64 * 1024
 _KEY_BYTES = 64 * 1024
 _CHUNK_BYTES = 1024 * 1024
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    UnicodeDecodeError,
+    # A password is needed, or a feature of ZIP that Python does not support.
+    RuntimeError,
+)
 
 
 class BackupUnusable(Invalid):
@@ -63,6 +74,13 @@ class Content(BaseModel):
     size_bytes: int
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no such time in UTC") from None
+
+
 class Manifest(BaseModel):
     """Description of a backup."""
 
@@ -72,7 +90,7 @@ class Manifest(BaseModel):
     stepiq: str = __version__
     schema_revision: str
     store: Literal["sqlite"] = "sqlite"
-    created_at: datetime
+    created_at: Annotated[AwareDatetime, AfterValidator(_in_utc)]
     master_key: str | None
     """Fingerprint of the current master key at the time of the backup. The key itself is optional, under `KEYS`."""
     secrets: dict[str, int]
@@ -133,9 +151,10 @@ def writing(path: Path) -> Generator[Writer]:
 class Reader:
     """An archive whose members match the manifest."""
 
-    def __init__(self, archive: zipfile.ZipFile, manifest: Manifest) -> None:
+    def __init__(self, archive: zipfile.ZipFile, manifest: Manifest, path: Path) -> None:
         self._archive = archive
         self.manifest = manifest
+        self.path = path
 
     def copy_database(self, target: BinaryIO) -> None:
         """Write the database to a file."""
@@ -156,20 +175,21 @@ def reading(path: Path) -> Generator[Reader]:
         UsageError: the file does not exist.
         BackupUnusable: it is incomplete, not a backup, or from a newer version.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
+    with ExitStack() as resources:
+        try:
+            archive = resources.enter_context(zipfile.ZipFile(path))
             manifest = _manifest(archive, path)
             for name, content in manifest.contents.items():
                 _check(archive, name, content, path)
-            yield Reader(archive, manifest)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError) as error:
-        raise (_of_another_kind(path) or _damaged(path)) from error
-    except FileNotFoundError:
-        raise UsageError(
-            f"File {path} does not exist. Give a file that `stepiq backup` created."
-        ) from None
-    except OSError as error:
-        raise BackupUnusable(f"{path} cannot be read: {error.strerror or error}.") from error
+        except _UNREADABLE as error:
+            raise (_of_another_kind(path) or damaged(path)) from error
+        except FileNotFoundError:
+            raise UsageError(
+                f"File {path} does not exist. Give a file that `stepiq backup` created."
+            ) from None
+        except OSError as error:
+            raise BackupUnusable(f"{path} cannot be read: {error.strerror or error}.") from error
+        yield Reader(archive, manifest, path)
 
 
 def sync_folder(folder: Path) -> None:
@@ -191,20 +211,20 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
     if MANIFEST not in names:
         raise BackupUnusable(f"{path} is not a backup of stepIQ: it has no {MANIFEST}.")
     if archive.getinfo(MANIFEST).file_size > _MANIFEST_BYTES:
-        raise _damaged(path)
+        raise damaged(path)
     text = archive.read(MANIFEST)
     try:
         _refuse_newer(text, path)
         manifest = Manifest.model_validate_json(text)
     except ValidationError:
-        raise _damaged(path) from None
+        raise damaged(path) from None
     listed = {MANIFEST, *manifest.contents}
     known = {MANIFEST, DATABASE, *KEYS}
     foreign = sorted({*names, *listed} - known)
     if foreign:
         raise BackupUnusable(f"{path} is not a backup of stepIQ: it contains {foreign[0]!r}.")
     if len(names) != len(listed) or set(names) != listed or DATABASE not in listed:
-        raise _damaged(path)
+        raise damaged(path)
     return manifest
 
 
@@ -225,18 +245,15 @@ def _refuse_newer(text: bytes, path: Path) -> None:
 
 def _check(archive: zipfile.ZipFile, name: str, content: Content, path: Path) -> None:
     if archive.getinfo(name).file_size != content.size_bytes:
-        raise _damaged(path)
+        raise damaged(path)
     if name in KEYS and content.size_bytes > _KEY_BYTES:
-        raise _damaged(path)
+        raise damaged(path)
     digest = hashlib.sha256()
-    try:
-        with archive.open(name) as member:
-            while chunk := member.read(_CHUNK_BYTES):
-                digest.update(chunk)
-    except (zlib.error, RuntimeError) as error:
-        raise _damaged(path) from error
+    with archive.open(name) as member:
+        while chunk := member.read(_CHUNK_BYTES):
+            digest.update(chunk)
     if digest.hexdigest() != content.sha256:
-        raise _damaged(path)
+        raise damaged(path)
 
 
 def _of_another_kind(path: Path) -> BackupUnusable | None:
@@ -253,7 +270,7 @@ def _of_another_kind(path: Path) -> BackupUnusable | None:
     return None
 
 
-def _damaged(path: Path) -> BackupUnusable:
-    return BackupUnusable(
-        f"{path} is damaged or incomplete. Nothing was changed. Use another backup."
-    )
+def damaged(path: Path, problem: str | None = None) -> BackupUnusable:
+    """The error for an archive that cannot be used. `problem` says what is wrong with it."""
+    found = f"damaged: {problem}" if problem else "damaged or incomplete"
+    return BackupUnusable(f"{path} is {found}. Nothing was changed. Use another backup.")

@@ -66,7 +66,7 @@ def restore(file: Path, *, force: bool) -> None:
 
     Raises:
         UsageError: the file does not exist.
-        BackupUnusable: the file is damaged, newer than this version, or a backup of PostgreSQL.
+        BackupUnusable: the file or its database is damaged, newer than this version, or a backup of PostgreSQL.
         RestoreRefused, WorkerRunning: a database exists, or a process uses it.
         BackupFailed: the database cannot be written. Nothing was changed.
     """
@@ -74,8 +74,9 @@ def restore(file: Path, *, force: bool) -> None:
     with archive.reading(file) as reader:
         manifest = reader.manifest
         _refuse_newer(manifest, file)
+        stored = keys.read(reader)
         restored = _put(configured, reader, force=force)
-        _take_keys(configured, reader, file)
+    _take_keys(configured, stored, file)
     made = f"created {clock.iso(manifest.created_at)} by stepIQ {manifest.stepiq}"
     print_text(f"{restored} from {file}, {made}.")
     if configured.sqlite_path is not None and manifest.schema_revision != known_revisions()[0]:
@@ -148,9 +149,9 @@ def _alone(database: Database) -> Generator[None]:
         asyncio.run(lock.release())
 
 
-def _take_keys(configured: Settings, reader: Reader, file: Path) -> None:
+def _take_keys(configured: Settings, stored: keys.StoredKeys, file: Path) -> None:
     try:
-        if keys.take_over(reader, configured):
+        if keys.take_over(stored, configured):
             say("The keys of the backup were restored into the data folder.")
     except KeyUnusable as error:
         say(

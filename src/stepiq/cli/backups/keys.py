@@ -1,13 +1,24 @@
 """Stores the server's keys in a backup, and checks whether they decrypt the secrets of one."""
 
 import io
+from dataclasses import dataclass
 
-from stepiq.cli.backups.archive import KEYS, Manifest, Reader, Writer
+from stepiq.cli.backups.archive import KEYS, Manifest, Reader, Writer, damaged
 from stepiq.core import keys
 from stepiq.core.encryption import fingerprint
+from stepiq.core.keys import KeyUnusable
 from stepiq.core.settings import Settings
 
 _MASTER, _PREVIOUS, _JWT = KEYS
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKeys:
+    """The keys in an archive."""
+
+    master: bytes | None
+    previous: list[bytes]
+    jwt: bytes | None
 
 
 def current(settings: Settings) -> str | None:
@@ -40,17 +51,39 @@ def add(writer: Writer, settings: Settings) -> None:
             writer.add(name, io.BytesIO(found[name] + b"\n"))
 
 
-def take_over(reader: Reader, settings: Settings) -> bool:
+def read(reader: Reader) -> StoredKeys:
+    """Read the archive's keys.
+
+    Raises:
+        BackupUnusable: one of them is no key.
+    """
+    master, jwt = _master_keys(reader, _MASTER), reader.key(_JWT)
+    if jwt is not None and len(jwt) < keys.MIN_SECRET_BYTES:
+        raise damaged(reader.path, f"{_JWT} has less than {keys.MIN_SECRET_BYTES} bytes")
+    return StoredKeys(master[0] if master else None, _master_keys(reader, _PREVIOUS), jwt)
+
+
+def take_over(stored: StoredKeys, settings: Settings) -> bool:
     """Store the archive's keys that this server lacks, and keep its own. Returns whether the archive has a master key.
 
     Raises:
-        KeyUnusable: the keys are damaged, or this server's keys are set in the environment.
+        KeyUnusable: this server's keys are set in the environment, or a file cannot be written.
     """
-    master, previous, jwt = (reader.key(name) for name in KEYS)
-    if jwt is not None:
-        keys.adopt_jwt_secret(settings, jwt)
-    if master is not None:
-        (theirs,) = keys.decode_master_keys(master, _MASTER)[:1]
-        earlier = keys.decode_master_keys(previous, _PREVIOUS) if previous else []
-        keys.adopt_master_keys(settings, theirs, earlier)
-    return master is not None
+    if stored.jwt is not None:
+        keys.adopt_jwt_secret(settings, stored.jwt)
+    if stored.master is not None:
+        keys.adopt_master_keys(settings, stored.master, stored.previous)
+    return stored.master is not None
+
+
+def _master_keys(reader: Reader, name: str) -> list[bytes]:
+    text = reader.key(name)
+    if text is None:
+        return []
+    try:
+        found = keys.decode_master_keys(text, name)
+    except KeyUnusable:
+        found = []
+    if not found:
+        raise damaged(reader.path, f"{name} contains no key of 32 bytes in base64")
+    return found

@@ -2,18 +2,29 @@
 
 import os
 import sqlite3
+import struct
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from stepiq.cli.backups.archive import BackupFailed, Reader, sync_folder
+from stepiq.cli.backups.archive import BackupFailed, Reader, damaged, sync_folder
 from stepiq.core import clock
+from stepiq.store.migrate import known_revisions
+from stepiq.store.tables import metadata
 
 _LOG, _INDEX = "-wal", "-shm"
 _WAIT_SECONDS = 30
 _SEALED = ("secrets", "totp_secrets")
 """The tables with values that the master key decrypts."""
+_FIRST_FREE_OFFSET = 32
+"""Where the header of a file has the number of the first page of the list of free pages."""
+
+
+class _Unusable(Exception):
+    """A database is damaged, or not one of stepIQ. The message continues a sentence about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +53,11 @@ def copy(source: Path, target: Path) -> Survey:
             theirs.backup(ours)
             # A single file without a separate log.
             ours.execute("PRAGMA journal_mode=DELETE")
-            _check(ours, source)
-            return _survey(ours, source)
+            return _checked(ours, target)
+    except _Unusable as error:
+        raise BackupFailed(
+            f"{source} {error}. Check STEPIQ_DATA_DIR and STEPIQ_DATABASE_URL, or restore an earlier backup."
+        ) from None
     except sqlite3.Error as error:
         raise BackupFailed(f"{source} cannot be copied: {error}.") from error
 
@@ -52,7 +66,8 @@ def extract(reader: Reader, target: Path) -> None:
     """Write the copy in the archive to a new file that only its owner can read, and check it.
 
     Raises:
-        BackupFailed: the file cannot be written, or the copy is damaged.
+        BackupFailed: the file cannot be written.
+        BackupUnusable: the copy is damaged, or not the one that the manifest describes.
     """
     try:
         with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -60,11 +75,15 @@ def extract(reader: Reader, target: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         with closing(_open(target, "ro")) as extracted:
-            _check(extracted, target)
+            found = _checked(extracted, target)
+    except _Unusable as error:
+        raise damaged(reader.path, f"its database {error}") from None
     except sqlite3.Error as error:
-        raise BackupFailed(f"{target} cannot be restored: {error}.") from error
+        raise damaged(reader.path, f"its database cannot be read: {error}") from error
     except OSError as error:
         raise BackupFailed(f"{target} cannot be written: {error.strerror or error}.") from error
+    if found.schema_revision != reader.manifest.schema_revision:
+        raise damaged(reader.path, "its database has another schema than its manifest says")
 
 
 def put_in_place(reader: Reader, path: Path) -> Path | None:
@@ -73,7 +92,8 @@ def put_in_place(reader: Reader, path: Path) -> Path | None:
     At any time, one complete database exists. The caller must ensure that no process uses it.
 
     Raises:
-        BackupFailed: the file cannot be written, or the copy in the archive is damaged.
+        BackupFailed: the file cannot be written.
+        BackupUnusable: the copy in the archive is damaged.
     """
     draft = path.with_name(f".{path.name}.restoring")
     _remove(draft)
@@ -115,26 +135,58 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(address, uri=True, timeout=_WAIT_SECONDS)
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> None:
+def _checked(connection: sqlite3.Connection, file: Path) -> Survey:
+    """Check a copy, and read the facts about it.
+
+    Raises:
+        _Unusable: it is damaged, or not one of stepIQ.
+    """
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
-        raise BackupFailed(f"{path} is damaged: {found}")
+        raise _Unusable(f"is damaged: {found.rpartition(chr(10))[2]}")
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    if (size := file.stat().st_size) != page_bytes * pages:
+        raise _Unusable(f"has {size:,} bytes instead of {page_bytes * pages:,}")
+    survey = _survey(connection)
+    with file.open("rb") as content:
+        if _has_lost_end(content, page_bytes, pages):
+            raise _Unusable("is damaged: it ends with zeros")
+    return survey
 
 
-def _survey(connection: sqlite3.Connection, path: Path) -> Survey:
+def _has_lost_end(content: BinaryIO, page_bytes: int, pages: int) -> bool:
+    """Whether the last page consists of zeros, although it is in use. SQLite does not check the content of long values."""
+    content.seek((pages - 1) * page_bytes)
+    return not any(content.read()) and pages not in _free_pages(content, page_bytes)
+
+
+def _free_pages(content: BinaryIO, page_bytes: int) -> Iterator[int]:
+    content.seek(_FIRST_FREE_OFFSET)
+    (page,) = struct.unpack(">I", content.read(4))
+    while page:
+        yield page
+        content.seek((page - 1) * page_bytes)
+        page, count = struct.unpack(">II", content.read(8))
+        yield from struct.unpack(f">{count}I", content.read(4 * count))
+
+
+def _survey(connection: sqlite3.Connection) -> Survey:
     """Read the facts. The database can be one of an earlier version."""
     names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     tables = {name for (name,) in names}
-    if "alembic_version" not in tables:
-        raise BackupFailed(
-            f"{path} is not a database of stepIQ, or is empty. Check STEPIQ_DATA_DIR and STEPIQ_DATABASE_URL."
-        )
-    (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    stored = "SELECT version_num FROM alembic_version"
+    revision = connection.execute(stored).fetchone() if "alembic_version" in tables else None
+    if revision is None:
+        raise _Unusable("is empty, or not a database of stepIQ")
+    missing = sorted(metadata.tables.keys() - tables)
+    if missing and revision[0] == known_revisions()[0]:
+        raise _Unusable(f"lacks the table {missing[0]}")
     secrets: Counter[str] = Counter()
     for table in tables.intersection(_SEALED):
         counted = f"SELECT key_id, count(*) FROM {table} GROUP BY key_id"  # noqa: S608 - our own name
         secrets.update(dict(connection.execute(counted).fetchall()))
-    return Survey(revision, dict(secrets))
+    return Survey(revision[0], dict(secrets))
 
 
 def _remove(draft: Path) -> None:
