@@ -34,6 +34,11 @@ class ValueNotStorable(Exception):
         self.reason = reason
 
 
+def table_names() -> frozenset[str]:
+    """The names of all tables of a database."""
+    return frozenset(metadata.tables)
+
+
 def copy_rows(
     source: sa.Connection, target: sa.Connection, driver: psycopg.Connection[Any]
 ) -> CopiedRows:

@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 from stepiq.cli.backups.archive import BackupFailed, Reader, damaged, sync_folder
 from stepiq.core import clock
+from stepiq.store.copying import table_names
 from stepiq.store.migrate import known_revisions
-from stepiq.store.tables import metadata
 
 _LOG, _INDEX = "-wal", "-shm"
 _WAIT_SECONDS = 30
@@ -179,7 +179,7 @@ def _survey(connection: sqlite3.Connection) -> Survey:
     revision = connection.execute(stored).fetchone() if "alembic_version" in tables else None
     if revision is None:
         raise _Unusable("is empty, or not a database of stepIQ")
-    missing = sorted(metadata.tables.keys() - tables)
+    missing = sorted(table_names() - tables)
     if missing and revision[0] == known_revisions()[0]:
         raise _Unusable(f"lacks the table {missing[0]}")
     secrets: Counter[str] = Counter()
