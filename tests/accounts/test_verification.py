@@ -10,13 +10,15 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from stepiq.accounts import link_door, service
+from stepiq.accounts.two_factor import service as two_factor
 from stepiq.accounts.verification import MAILS_AN_HOUR
 from stepiq.core.settings import RegistrationPolicy
-from tests.support.clients import login, outcome
+from tests.support.clients import login, login_key, outcome
 from tests.support.mail import mail_server
-from tests.support.make_accounts import PASSWORD
+from tests.support.make_accounts import PASSWORD, actor
+from tests.support.make_two_factor import Phone
 
-__all__ = ["login"]
+__all__ = ["login", "login_key"]
 
 NEW = {"email": "ada@example.com", "password": PASSWORD}
 MAILING = {
@@ -30,6 +32,7 @@ ASKING = {
         {"id": "a", "type": "human_review", "message": "Buy!", "assignees": ["victim@example.com"]}
     ],
 }
+EVERY_HOUR = {"name": "Hourly", "cron_expression": "0 * * * *"}
 QUIET = {"name": "Quiet", "steps": [{"id": "a", "type": "transform", "template": "x"}]}
 
 
@@ -93,6 +96,14 @@ class TestRegister:
         assert response.json() == {"email": NEW["email"], "email_verified": True}
         assert me["email_verified"]
 
+    async def test_the_mail_tells_others_not_to_open_the_link(self, register, box, settings):
+        await register()
+
+        [mail] = box.taken
+        text = mail.get_content()
+        assert "do not open this link" in text
+        assert f"{settings.base_url}/forgot-password" in text
+
     async def test_an_account_that_the_operator_invited_is_verified(self, register, database, box):
         async with database.transaction() as session:
             invitation = await service.invite(session, NEW["email"])
@@ -139,6 +150,37 @@ class TestRegister:
         assert seen[0] not in str(logs)
 
 
+@pytest.mark.parametrize("registration", [RegistrationPolicy.INVITE, RegistrationPolicy.CLOSED])
+class TestWherePeopleNeedAnInvitation:
+    @pytest.fixture
+    def settings(self, settings, registration):
+        return settings.model_copy(update={"registration": registration})
+
+    @pytest.mark.both_stores
+    async def test_one_to_a_workspace_does_not_verify_either(self, register, admin, login, box):
+        body = {"email": NEW["email"], "role": "editor"}
+        made = await (await login(admin)).post("/api/workspace/invitations", json=body)
+        invitation = made.json()["url"].partition("#invitation=")[2]
+
+        answer = await register(invitation=invitation)
+
+        assert not answer["user"]["email_verified"]
+        assert box.taken[-1]["Subject"] == "Verify your email address for stepIQ"
+
+    async def test_an_unverified_account_sends_no_mail(self, unverified):
+        response = await unverified.post("/api/pipelines", json=MAILING)
+
+        assert outcome(response) == (403, "email_unverified")
+
+    async def test_one_by_the_operator_verifies(self, register, database):
+        async with database.transaction() as session:
+            invitation = await service.invite(session, NEW["email"])
+
+        answer = await register(invitation=invitation)
+
+        assert answer["user"]["email_verified"]
+
+
 class TestWithoutMailServer:
     @pytest.fixture
     def settings(self, settings):
@@ -150,6 +192,17 @@ class TestWithoutMailServer:
 
     async def test_and_an_unverified_one_may_send_mail(self, unverified):
         assert (await unverified.post("/api/pipelines", json=MAILING)).status_code == 201
+
+    async def test_nor_is_anything_else_refused(self, unverified):
+        scheduled = QUIET | {"schedule": {"cron": "0 * * * *"}}
+        answers = [
+            await unverified.post("/api/pipelines", json=scheduled),
+            await unverified.post("/api/workspace/service-keys", json={"name": "CI"}),
+            await unverified.post("/api/workspace/invitations", json={"email": "eve@example.com"}),
+            await unverified.post("/api/user/totp"),
+        ]
+
+        assert [answer.status_code for answer in answers] == [201, 201, 201, 200]
 
 
 class TestRefusals:
@@ -179,6 +232,82 @@ class TestRefusals:
 
         assert outcome(response) == (403, "email_unverified")
         assert box.taken == []
+
+    @pytest.mark.both_stores
+    async def test_no_service_key_is_created(self, unverified):
+        response = await unverified.post("/api/workspace/service-keys", json={"name": "CI"})
+
+        assert outcome(response) == (403, "email_unverified")
+
+    async def test_no_two_factor_sign_in_is_turned_on(self, unverified):
+        response = await unverified.post("/api/user/totp")
+
+        assert outcome(response) == (403, "email_unverified")
+
+    async def test_a_second_factor_that_was_begun_before_is_not_confirmed(
+        self, make, app, login, database
+    ):
+        account = await make.user(is_verified=False)
+        unverified = await login(account)
+        opened = await make.session(account)
+        async with database.transaction() as session:
+            caller = actor(account, session_id=opened.session_id)
+            made = await two_factor.begin(
+                session, app.state.services.keyring, caller, base_url="http://example.com"
+            )
+        phone = Phone(account, made.secret)
+
+        response = await unverified.post("/api/user/totp/confirm", json={"code": phone.code()})
+
+        assert outcome(response) == (403, "email_unverified")
+
+    @pytest.mark.both_stores
+    async def test_no_schedule_is_created(self, unverified):
+        pipeline = (await unverified.post("/api/pipelines", json=QUIET)).json()
+
+        response = await unverified.post(
+            f"/api/pipelines/{pipeline['id']}/schedules", json=EVERY_HOUR
+        )
+
+        assert outcome(response) == (403, "email_unverified")
+
+    async def test_nor_with_a_personal_key(self, make, login_key):
+        account = await make.user(is_verified=False)
+        pipeline_id = await make.pipeline(account)
+        program = await login_key(account)
+
+        response = await program.post(f"/api/pipelines/{pipeline_id}/schedules", json=EVERY_HOUR)
+
+        assert outcome(response) == (403, "email_unverified")
+
+    async def test_nor_by_a_definition(self, unverified):
+        quiet = (await unverified.post("/api/pipelines", json=QUIET)).json()
+        scheduled = QUIET | {"schedule": {"cron": "0 * * * *"}}
+
+        created = await unverified.post("/api/pipelines", json=scheduled)
+        changed = await unverified.put(f"/api/pipelines/{quiet['id']}", json=scheduled)
+
+        assert outcome(created) == (403, "email_unverified")
+        assert outcome(changed) == (403, "email_unverified")
+
+    async def test_a_schedule_can_be_disabled_but_not_enabled_or_changed(self, make, login):
+        account = await make.user(is_verified=False)
+        schedule_id = await make.schedule(account, await make.pipeline(account))
+        unverified = await login(account)
+        url = f"/api/schedules/{schedule_id}"
+
+        moved = await unverified.patch(url, json={"cron": "* * * * *"})
+        disabled = await unverified.post(f"{url}/disable")
+        enabled = await unverified.post(f"{url}/enable")
+
+        assert outcome(moved) == (403, "email_unverified")
+        assert disabled.status_code == 200
+        assert outcome(enabled) == (403, "email_unverified")
+
+    async def test_a_personal_key_is_created(self, unverified):
+        response = await unverified.post("/api/user/api-keys", json={"name": "Trial"})
+
+        assert response.status_code == 201
 
     async def test_the_rest_works(self, unverified):
         saved = await unverified.post("/api/pipelines", json=QUIET)

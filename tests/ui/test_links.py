@@ -1,11 +1,14 @@
 """Pages that links from emails open. None needs an account."""
 
 import re
+from pathlib import Path
 from uuid import uuid4
 
 import httpx2
+import sqlalchemy as sa
 from playwright.async_api import Page, expect
 
+from stepiq.store.tables import users
 from tests.ui.support import (
     PASSWORD,
     PageProblems,
@@ -15,6 +18,7 @@ from tests.ui.support import (
     linked_in_mail,
 )
 
+RESET_LINK = r"/reset-password#token=\S+"
 FAILING_PIPELINE = """
 name: Lookup
 notifications:
@@ -29,6 +33,16 @@ steps:
     type: webhook
     url: http://127.0.0.1:9/<b>nowhere</b>
 """
+
+
+def forget_verification(data: Path, email: str) -> None:
+    """Make an account one whose address is not verified."""
+    engine = sa.create_engine(f"sqlite:///{data / 'stepiq.db'}", connect_args={"timeout": 30})
+    with engine.begin() as connection:
+        connection.execute(
+            sa.update(users).where(users.c.email == email).values(email_verified_at=None)
+        )
+    engine.dispose()
 
 
 class TestRun:
@@ -80,7 +94,7 @@ class TestReset:
     ):
         problems.expect("status of 4")
         await api.post("/api/auth/forgot-password", json={"email": person.email})
-        link = await linked_in_mail(ui_server, person.email, r"/reset-password#token=\S+")
+        link = await linked_in_mail(ui_server, person.email, RESET_LINK)
 
         await page.goto(link)
         await expect(page).to_have_url(f"{ui_server.url}/reset-password")
@@ -99,6 +113,23 @@ class TestReset:
         await expect(page.get_by_role("alert")).to_be_visible()
         login = {"email": person.email, "password": PASSWORD[::-1]}
         assert (await api.post("/api/auth/login", json=login)).status_code == 200
+
+    async def test_the_owner_of_an_unverified_address_sees_what_has_ended(
+        self, page: Page, person: Person, api: httpx2.AsyncClient, ui_server: UiServer
+    ):
+        made = await api.post("/api/workspace/service-keys", json={"name": "Left behind"})
+        assert made.status_code == 201
+        # This server has no mail server, so all its accounts are verified.
+        forget_verification(ui_server.data, person.email)
+        await api.post("/api/auth/forgot-password", json={"email": person.email})
+
+        await page.goto(await linked_in_mail(ui_server, person.email, RESET_LINK))
+        await page.get_by_role("textbox", name="New password").fill(PASSWORD[::-1])
+        await page.get_by_role("button", name="Set password").click()
+
+        await expect(page.get_by_text("Your address was not verified until now")).to_be_visible()
+        await expect(page.get_by_text("Service keys revoked: 1.")).to_be_visible()
+        await assert_accessible(page)
 
     async def test_half_a_link_is_explained(self, page: Page):
         await page.goto("/reset-password")
@@ -121,3 +152,10 @@ class TestVerify:
         await verify.click()
 
         await expect(page.get_by_role("alert")).to_contain_text("This link is invalid")
+
+    async def test_who_did_not_register_is_sent_to_the_reset(self, page: Page):
+        await page.goto("/verify-email#token=abc")
+
+        await page.get_by_role("link", name="I did not create an account").click()
+
+        await expect(page.get_by_role("heading", name="Reset your password")).to_be_visible()

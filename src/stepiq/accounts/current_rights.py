@@ -3,11 +3,14 @@
 For what outlasts the rights of the caller, such as a key or another administrator.
 """
 
+from stepiq.accounts import verification
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.errors import AdminRequired, CredentialInvalid
 from stepiq.accounts.queries import accounts as account_queries
+from stepiq.accounts.queries import keys as key_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.core import clock
+from stepiq.core.settings import Settings
 from stepiq.store.database import Session
 
 
@@ -20,6 +23,24 @@ async def require_session(session: Session, actor: Actor) -> None:
     # Waits for a transaction that ends the session, and then reads it.
     await account_queries.lock_user(session, actor.user_id, to_change=False)
     await _require_live(session, actor)
+
+
+async def require_verified(session: Session, settings: Settings, actor: Actor) -> None:
+    """Check that the actor may create what works without its credential, such as a schedule.
+
+    Someone else may have registered the address of the account. Call it before other rows are locked, or with a lock that no
+    reset of a password waits for.
+
+    Raises:
+        EmailUnverified: this server verifies addresses, and the one of the account is not verified.
+        CredentialInvalid: the session or the key has ended.
+    """
+    await require_session(session, actor)
+    used = [] if actor.key_id is None else [actor.key_id]
+    if len(await key_queries.live_ids(session, used, clock.now())) < len(used):
+        raise CredentialInvalid("The API key is unknown, expired or revoked.")
+    if settings.verifies_addresses:
+        await verification.require_verified(session, actor.user_id)
 
 
 async def require_administrator(session: Session, actor: Actor) -> None:

@@ -7,7 +7,17 @@ from uuid import UUID
 from fastapi import BackgroundTasks, Depends, Request
 
 from stepiq.accounts import api_keys as keys
-from stepiq.accounts import recorded, schemas, service, sessions, signing_in, verification, views
+from stepiq.accounts import (
+    disabling,
+    recorded,
+    schemas,
+    service,
+    sessions,
+    signing_in,
+    takeover,
+    verification,
+    views,
+)
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.errors import (
@@ -42,7 +52,7 @@ from stepiq.execution.quotas import PlanKeysExceeded
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
-from stepiq.web.services import ServicesDep
+from stepiq.web.services import Services, ServicesDep
 from stepiq.web.transactions import Read, Tx
 
 public = new_router("Auth")
@@ -161,32 +171,60 @@ async def forgot_password(
     return schemas.PasswordResetRequested()
 
 
-@public.post("/auth/reset-password", responses=problems(ResetInvalid, Busy))
+@public.post(
+    "/auth/reset-password",
+    response_model_exclude_none=True,
+    responses=problems(ResetInvalid, Busy),
+)
 async def reset_password(
     request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.NewPassword
 ) -> schemas.PasswordResetDone:
     """Set a new password with the token of a reset email.
 
     All sessions of the account end, and its personal API keys are revoked, in all workspaces. Service keys keep
-    working.
+    working. If the address was not verified, its service keys, schedules, invitations, unfinished runs and two-factor sign-in end,
+    too, and the response has `ended`.
     """
     client = client_of(request)
     async with services.database.reading() as read:
         await sessions.check_reset(read, body.token)
     password_hash = await doors.passwords.hash(body.password, client=client, is_known=True)
     async with services.database.transaction() as tx:
-        done = await sessions.reset_password(tx, body.token, new_hash=password_hash)
+        reset = await takeover.reset_password(tx, body.token, new_hash=password_hash)
+        done = reset.done
         await doors.known_clients.remember(tx, done.user_id, done.email, client)
         await recorded.by_link(
             tx,
             await service.user_named(tx, done.email),
             Action.PASSWORD_RESET,
-            {"sessions_ended": done.sessions_ended, "api_keys_revoked": done.api_keys_revoked},
+            reset.facts,
         )
     doors.authenticator.forget(done.user_id)
     doors.logins.clear((done.email, client))
     return schemas.PasswordResetDone(
-        sessions_ended=done.sessions_ended, api_keys_revoked=done.api_keys_revoked
+        sessions_ended=done.sessions_ended,
+        api_keys_revoked=done.api_keys_revoked,
+        ended=await _stop(services, doors, reset.ended),
+    )
+
+
+async def _stop(
+    services: Services, doors: AuthServices, ended: takeover.Ended | None
+) -> schemas.EndedByReset | None:
+    """Forget what this process has cached of ended credentials, and cancel runs."""
+    if ended is None:
+        return None
+    for workspace_id in ended.workspaces:
+        doors.authenticator.forget(workspace_id)
+    cancelled = await disabling.cancel_runs_of(
+        services.database, services.engine, ended.own_workspaces
+    )
+    return schemas.EndedByReset(
+        service_keys_revoked=ended.service_keys_revoked,
+        schedules_disabled=ended.schedules_disabled,
+        invitations_withdrawn=ended.invitations_withdrawn,
+        runs_cancelled=cancelled,
+        two_factor_disabled=ended.two_factor_disabled,
     )
 
 

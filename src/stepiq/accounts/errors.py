@@ -335,14 +335,15 @@ class AccountNotFound(NotFound):
 
 
 class EmailUnverified(Forbidden):
-    """The email address of the account is not verified, so the account cannot send email to anyone."""
+    """The email address of the account is not verified. Until then, it sends no email, and creates nothing that works without it."""
 
     code = "email_unverified"
 
     def __init__(self) -> None:
         super().__init__(
-            "The email address of this account is not verified, so the account cannot send email. Open the link in the verification "
-            "email. To get another one, use POST /api/user/verify-email."
+            "The email address of this account is not verified. Until then, the account cannot send email, invite people, or create "
+            "schedules, service keys and a second factor. Open the link in the verification email, or request another one with "
+            "POST /api/user/verify-email."
         )
 
 

@@ -168,7 +168,8 @@ If it was you, open this link within one hour. It works once.
 {base_url}/reset-password#token={token}
 
 A new password ends all sessions of the account and revokes all its personal API keys, in all workspaces. Service keys
-keep working, including those that you created.
+keep working, including those that you created. If the address is not verified yet, someone else may have registered it:
+then, the service keys, schedules, invitations, unfinished runs and two-factor sign-in of the account end, too.
 
 You can also send this token to {base_url}/api/auth/reset-password:
 

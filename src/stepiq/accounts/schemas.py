@@ -88,10 +88,22 @@ class SessionsEnded(View):
     sessions_ended: int
 
 
+class EndedByReset(View):
+    """What a password reset has ended of an account whose address was not verified."""
+
+    service_keys_revoked: int
+    schedules_disabled: int
+    invitations_withdrawn: int
+    runs_cancelled: int
+    two_factor_disabled: bool
+
+
 class PasswordResetDone(SessionsEnded):
     """The result of a password reset."""
 
     api_keys_revoked: int
+    ended: EndedByReset | None = None
+    """Missing if the address was verified."""
 
 
 class ForgottenPassword(StrictModel):
@@ -147,7 +159,8 @@ class UserView(View):
     id: UUID
     email: str
     email_verified: bool
-    """Whether the address is verified. If not, the account may be unable to send email."""
+    """Whether the address is verified. If not, the account may be unable to send email, invite people, and create schedules,
+    service keys and a second factor."""
     name: str
     workspace: WorkspaceBrief
     """The workspace of the request: that of the API key, the one in `X-Workspace`, or your first one."""

@@ -68,6 +68,8 @@ class PasswordReset:
     email: str
     sessions_ended: int
     api_keys_revoked: int
+    was_verified: bool
+    """Whether the address was verified before."""
 
 
 def is_recent(began_at: datetime) -> bool:
@@ -237,7 +239,8 @@ async def reset_password(session: Session, token: str, *, new_hash: str) -> Pass
     """Set a password with an emailed token.
 
     Ends all sessions of the user, cancels the bulk jobs created with one, revokes all personal API keys in all
-    workspaces, and suspends identities. Service keys keep working, including those that the user created.
+    workspaces, and suspends identities. Service keys keep working, including those that the user created. If the address was
+    not verified, the caller must also end what the account has made: see `takeover`.
 
     A password may be reset because someone else had access to the account, and could have created keys or connected
     an identity.
@@ -256,9 +259,10 @@ async def reset_password(session: Session, token: str, *, new_hash: str) -> Pass
     await reset_queries.cancel_bulk_jobs(session, user_id, now)
     revoked = await key_queries.revoke_all(session, user_id, now)
     await reset_queries.suspend_identities(session, user_id, now)
-    # The token was sent by email, so it proves the address.
+    was_verified = await account_queries.is_verified(session, user_id)
+    # The token was sent by email, or an administrator of the server has passed it on, so it proves the address.
     await account_queries.verify(session, user_id, now)
-    return PasswordReset(user_id, user.email, len(ended), revoked)
+    return PasswordReset(user_id, user.email, len(ended), revoked, was_verified)
 
 
 async def _set_password(

@@ -1,7 +1,8 @@
 """Verifies that an account's owner controls its email address.
 
-With open registration, anyone could register someone else's address and use the server to send email to other people.
-Until the address is verified, the account cannot do anything that sends email.
+Anyone could register someone else's address, with open registration or with an invitation to a workspace. Until the address
+is verified, the account sends no email and creates nothing that works without it: see `current_rights.require_verified`.
+When its owner sets a new password, all that was made before ends: see `takeover`.
 """
 
 from datetime import timedelta
@@ -104,6 +105,9 @@ You can also send this token to {base_url}/api/auth/verify-email:
 
 {token}
 
-If it was not you, ignore this email. The account cannot send email to others.
+If it was not you, do not open this link: it verifies the account of the person who registered your address. Ignore this
+email, or set a new password, which gives you the account and ends what this person has made:
+
+{base_url}/forgot-password
 """,
     )

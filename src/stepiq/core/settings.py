@@ -360,15 +360,16 @@ class Settings(BaseSettings):
 
     @property
     def verifies_addresses(self) -> bool:
-        """Whether new accounts must verify their email address: strangers can register, and the server can send email."""
-        return self.smtp_url is not None and self.effective_registration is RegistrationPolicy.OPEN
+        """Whether accounts must verify their email address before they can do everything: the server can send email."""
+        return self.smtp_url is not None
 
     @property
     def confirms_recipients(self) -> bool:
-        """Whether recipients of email must confirm once: as set, or by default where accounts must verify their address."""
-        return (
-            self.verifies_addresses if self.confirm_recipients is None else self.confirm_recipients
-        )
+        """Whether recipients of email must confirm once: as set, or by default where strangers can register and it sends email."""
+        if self.confirm_recipients is not None:
+            return self.confirm_recipients
+        is_open = self.effective_registration is RegistrationPolicy.OPEN
+        return is_open and self.smtp_url is not None
 
     @cached_property
     def mail_sender(self) -> tuple[str, str]:

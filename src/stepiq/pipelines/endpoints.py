@@ -7,7 +7,7 @@ from fastapi import Depends, Header, Path, Query, Request, Response
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.audit.actions import Action
-from stepiq.accounts.errors import EmailUnverified, ScopeMissing
+from stepiq.accounts.errors import CredentialInvalid, EmailUnverified, ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.billing.errors import (
     PlanCronDisabled,
@@ -96,6 +96,7 @@ _SAVING = (
     PlanBytesExceeded,
     PlanSchedulesExceeded,
     EmailUnverified,
+    CredentialInvalid,
     SlugTaken,
     ScopeMissing,
 )

@@ -72,7 +72,8 @@ async def create(
         PlanStepsExceeded: it has more steps than the plan allows.
         PlanWebhooksDisabled: it has a webhook target, and the plan has no webhooks.
         PlanCronDisabled: its schedule is enabled, and the plan has no schedules.
-        EmailUnverified: it sends email, and the address of the account is not verified.
+        EmailUnverified: it sends email or has a new schedule, and the address of the account is not verified.
+        CredentialInvalid: it has a new schedule, and the session or the key has ended.
         PlanPipelinesExceeded: as many pipelines are active as the plan allows.
         PlanVersionsExceeded, PlanBytesExceeded: the plan does not allow another version, or one of this size.
         PlanSchedulesExceeded: it has a schedule, and the plan does not allow another one.

@@ -193,7 +193,7 @@ def equip(app: FastAPI, services: BillingServices, *, has_worker: bool = True) -
     runs.RUN_LINKS.set(app, LinkDoor(RunLinks(settings)))
     reviews.REVIEW_LINKS.set(app, LinkDoor(ReviewLinks(settings)))
     recipients.RECIPIENT_LINKS.set(app, LinkDoor(RecipientLinks(settings)))
-    pipelines.WATCHER.set(app, ScheduleSync(plans))
+    pipelines.WATCHER.set(app, ScheduleSync(plans, settings))
     webhooks.INBOX.set(app, Inbox(services.database, services.changes, services.engine, secrets))
 
 

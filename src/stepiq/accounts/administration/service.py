@@ -120,7 +120,8 @@ Open this link within 24 hours. It works once.
 {made.link}
 
 A new password ends all sessions of your account and revokes all your personal API keys, in all workspaces. Service keys
-keep working, including those that you created.
+keep working, including those that you created. If your address is not verified yet, someone else may have registered it:
+then, the service keys, schedules, invitations, unfinished runs and two-factor sign-in of the account end, too.
 """
     try:
         await mailer.send(MailMessage(made.email, "Set a new password for stepIQ", text))

@@ -13,6 +13,7 @@ from stepiq.accounts.errors import (
     AdminRequired,
     Busy,
     CredentialInvalid,
+    EmailUnverified,
     OwnAccount,
     PasswordWrong,
     SessionRequired,
@@ -49,6 +50,7 @@ _CHANGES = problems(
     TotpNotEnabled,
     TotpNotBegun,
     CredentialInvalid,
+    EmailUnverified,
     TooManyAttempts,
     SecretUnreadable,
     Busy,
@@ -84,6 +86,7 @@ async def begin(
     """Create a secret for an authenticator app. Two-factor sign-in is on after you confirm it within an hour."""
     await _prove(request, services, doors, caller, None if body is None else body.password)
     async with services.database.transaction() as tx:
+        await current_rights.require_verified(tx, services.settings, caller)
         made = await service.begin(
             tx, services.keyring, caller, base_url=services.settings.base_url
         )
@@ -100,6 +103,7 @@ async def confirm(
     """Turn two-factor sign-in on with a code of the app. The recovery codes are shown only in this response."""
     with _counted(doors, caller):
         async with services.database.transaction() as tx:
+            await current_rights.require_verified(tx, services.settings, caller)
             made = await service.confirm(tx, services.keyring, caller, body.code)
             await recorded.on_self(tx, caller, Action.TWO_FACTOR_ENABLED)
     user = made.user

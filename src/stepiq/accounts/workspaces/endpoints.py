@@ -10,6 +10,7 @@ from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.errors import (
     CredentialInvalid,
+    EmailUnverified,
     KeyExpiryPast,
     KeyNotFound,
     RoleMissing,
@@ -192,14 +193,16 @@ async def list_service_keys(
 @service_keys.post(
     "/workspace/service-keys",
     status_code=201,
-    responses=problems(*_ADMIN_ONLY, CredentialInvalid, KeyExpiryPast, PlanKeysExceeded),
+    responses=problems(
+        *_ADMIN_ONLY, CredentialInvalid, EmailUnverified, KeyExpiryPast, PlanKeysExceeded
+    ),
 )
 async def create_service_key(
     caller: WorkspaceAdmin, services: ServicesDep, tx: Tx, body: account_schemas.NewApiKey
 ) -> schemas.CreatedServiceKey:
     """Create a key that belongs to the workspace and not to a person. Requires the role `admin`. Shown only once: copy it."""
     # Accounts before memberships, as everywhere.
-    await current_rights.require_session(tx, caller)
+    await current_rights.require_verified(tx, services.settings, caller)
     await service.require_role(tx, caller, Role.ADMIN)
     made = await keys.create(
         tx,

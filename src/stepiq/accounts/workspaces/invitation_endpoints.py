@@ -10,6 +10,7 @@ from stepiq.accounts import service as accounts
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.errors import (
+    CredentialInvalid,
     EmailUnverified,
     InvitationInvalid,
     RoleMissing,
@@ -54,7 +55,9 @@ async def list_invitations(
     "/workspace/invitations",
     status_code=201,
     response_model=schemas.CreatedInvitation,
-    responses=problems(*_ADMIN_ONLY, AlreadyMember, EmailUnverified, PlanEmailsExhausted),
+    responses=problems(
+        *_ADMIN_ONLY, AlreadyMember, CredentialInvalid, EmailUnverified, PlanEmailsExhausted
+    ),
 )
 async def create_invitation(
     caller: WorkspaceAdmin,

@@ -3,14 +3,13 @@
 from typing import Any
 from uuid import UUID
 
-from stepiq.accounts import keys
+from stepiq.accounts import current_rights, keys
 from stepiq.accounts import service as accounts
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.errors import InvitationInvalid
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import invitations as queries
 from stepiq.accounts.queries import members
-from stepiq.accounts.verification import require_verified
 from stepiq.accounts.workspaces import recorded
 from stepiq.accounts.workspaces import service as workspaces
 from stepiq.accounts.workspaces.errors import AlreadyMember, InvitationNotFound
@@ -42,12 +41,12 @@ async def create(
     Raises:
         RoleMissing: the actor is no longer an admin; only owners invite owners.
         AlreadyMember: the person is a member.
-        EmailUnverified: the actor's address must be verified first.
+        EmailUnverified, CredentialInvalid: as for `current_rights.require_verified`.
         PlanEmailsExhausted: the workspace has sent as many emails today as its plan allows.
     """
+    # Accounts before memberships, as everywhere.
+    await current_rights.require_verified(session, settings, actor)
     await workspaces.require_role(session, actor, workspaces.role_to_invite(role))
-    if settings.verifies_addresses:
-        await require_verified(session, actor.user_id)
     await _require_new(session, actor.workspace_id, email)
     await quotas.take(session, actor.workspace_id, plan, Quota.EMAILS_PER_DAY)
     new, token = accounts.new_invitation(

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
+from stepiq.accounts import current_rights
 from stepiq.accounts.actor import Actor, Scope
-from stepiq.accounts.errors import ScopeMissing
+from stepiq.accounts.errors import CredentialInvalid, EmailUnverified, ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.billing.errors import PlanCronDisabled
 from stepiq.billing.http import BillingServices, BillingServicesDep
@@ -172,6 +173,8 @@ async def list_schedules(
         TimezoneUnknown,
         InputInvalid,
         TooManySchedules,
+        EmailUnverified,
+        CredentialInvalid,
         ScopeMissing,
     ),
 )
@@ -195,6 +198,7 @@ async def create_schedule(
         ),
     )
     async with own_tx() as tx:
+        await current_rights.require_verified(tx, services.settings, caller)
         schedule = await service.create(
             tx,
             caller,
@@ -229,6 +233,8 @@ async def get_schedule(caller: Reader, read: Read, schedule_id: UUID) -> schemas
         CronInvalid,
         TimezoneUnknown,
         InputInvalid,
+        EmailUnverified,
+        CredentialInvalid,
         ScopeMissing,
     ),
 )
@@ -260,7 +266,9 @@ async def delete_schedule(caller: Writer, tx: Tx, schedule_id: UUID) -> schemas.
 @router.post(
     "/schedules/{schedule_id}/enable",
     dependencies=[_ALSO_READS],
-    responses=problems(ScheduleNotFound, PlanCronDisabled, ScopeMissing),
+    responses=problems(
+        ScheduleNotFound, PlanCronDisabled, EmailUnverified, CredentialInvalid, ScopeMissing
+    ),
 )
 async def enable_schedule(
     caller: Writer, services: BillingServicesDep, tx: RepeatableTx, schedule_id: UUID
@@ -351,6 +359,8 @@ async def _patch(
     body: schemas.SchedulePatch,
     examined: Examined | None = None,
 ) -> schemas.ScheduleView:
+    if body.enabled is not False:
+        await current_rights.require_verified(tx, services.settings, caller)
     changed = await service.patch(
         tx,
         caller,

@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from stepiq.accounts import current_rights
 from stepiq.accounts.actor import Actor
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, ids
+from stepiq.core.settings import Settings
 from stepiq.execution import quotas
 from stepiq.execution.quotas import Quota
 from stepiq.language.definition import Definition, ScheduleSpec
@@ -24,8 +26,9 @@ NAME = "Schedule of the definition"
 class ScheduleSync:
     """A `pipelines.protocols.Watcher`. It runs in the transaction that changes the pipeline."""
 
-    def __init__(self, plans: Plans) -> None:
+    def __init__(self, plans: Plans, settings: Settings) -> None:
         self._plans = plans
+        self._settings = settings
 
     async def version_saved(
         self, session: Session, actor: Actor, pipeline_id: UUID, definition: Definition
@@ -36,9 +39,12 @@ class ScheduleSync:
 
         Raises:
             PlanSchedulesExceeded: the plan does not allow another schedule.
+            EmailUnverified, CredentialInvalid: the schedule is new or changes, and as for `current_rights.require_verified`.
         """
         found = await queries.of_definition(session, pipeline_id)
         spec = definition.schedule
+        if spec is not None and (found is None or _set_by(found, spec) != found):
+            await current_rights.require_verified(session, self._settings, actor)
         if spec is None:
             if found is not None:
                 await queries.delete(session, found.id)
@@ -130,9 +136,7 @@ def _new(actor: Actor, pipeline_id: UUID, spec: ScheduleSpec) -> Schedule:
 
 
 async def _change(session: Session, found: Schedule, spec: ScheduleSpec) -> None:
-    changed = replace(
-        found, cron_expression=spec.cron, timezone=spec.timezone, enabled=spec.enabled
-    )
+    changed = _set_by(found, spec)
     if changed == found:
         # A tick that is due now must not be skipped if the schedule has not changed.
         return
@@ -140,3 +144,7 @@ async def _change(session: Session, found: Schedule, spec: ScheduleSpec) -> None
     changed = replace(changed, next_run_at=changed.next_after(now), updated_at=now)
     values = {name: getattr(changed, name) for name in _CHANGED}
     await queries.update(session, found.id, values)
+
+
+def _set_by(found: Schedule, spec: ScheduleSpec) -> Schedule:
+    return replace(found, cron_expression=spec.cron, timezone=spec.timezone, enabled=spec.enabled)

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { asApiError } from "@/api/errors";
 import { useResetPassword } from "@/api/registration";
 import { AuthPage } from "./AuthPage";
+import { endedTexts } from "./endedTexts";
 import { strings } from "./strings";
 import { useHashToken } from "./useHashToken";
 
@@ -26,12 +27,19 @@ export function ResetPassword() {
     );
   }
   if (reset.isSuccess) {
-    const revoked = reset.data.api_keys_revoked;
+    const { api_keys_revoked: revoked, ended } = reset.data;
     return (
       <AuthPage title={strings.resetTitle}>
         <Alert color="green" role="status">
           {strings.resetDone} {revoked > 0 && `API keys revoked: ${revoked}.`}
         </Alert>
+        {ended && (
+          <Alert color="yellow">
+            {[strings.resetTakenOver, ...endedTexts(ended)].map((text) => (
+              <p key={text}>{text}</p>
+            ))}
+          </Alert>
+        )}
         <Button renderRoot={(props) => <Link to="/login" {...props} />}>{strings.signIn}</Button>
       </AuthPage>
     );

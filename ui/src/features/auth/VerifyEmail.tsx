@@ -1,4 +1,4 @@
-import { Alert, Button } from "@mantine/core";
+import { Alert, Anchor, Button } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useVerifyEmail } from "@/api/registration";
 import { AuthPage } from "./AuthPage";
@@ -29,8 +29,14 @@ export function VerifyEmail() {
   return (
     <AuthPage
       title={strings.verifyTitle}
+      intro={strings.verifyIntro}
       error={verify.error}
       onSubmit={() => verify.mutate(token)}
+      footer={
+        <Anchor renderRoot={(props) => <Link to="/forgot-password" {...props} />}>
+          {strings.verifyNotMine}
+        </Anchor>
+      }
     >
       <Button type="submit" fullWidth loading={verify.isPending}>
         {strings.verify}

@@ -27,6 +27,8 @@ export const strings = {
   resetIncomplete:
     "This link is incomplete. Open the complete link from the email, or request a new one.",
   resetDone: "Your new password is set. All sessions have ended, so sign in again.",
+  resetTakenOver:
+    "Your address was not verified until now, so someone else may have used the account. All that worked without you has ended. Look at the pipelines and secrets before you use them, and delete what is not yours.",
   codeTitle: "Enter your code",
   codeIntro:
     "Your account has two-factor sign-in. Enter the code that your authenticator app shows.",
@@ -39,6 +41,9 @@ export const strings = {
   back: "Back",
   verifyTitle: "Verify your email address",
   verify: "Verify",
+  verifyIntro:
+    "Verify your address only if you created the account yourself. Otherwise, you verify the account of someone else.",
+  verifyNotMine: "I did not create an account",
   verifyIncomplete: "This link is incomplete. Open the complete link from the email.",
   continue: "Continue",
   ended:
