@@ -124,8 +124,7 @@ async def login(
 
     If the account has two-factor sign-in and the password is right, a request without `code` returns 401 `totp_required`.
 
-    After ten failures within 15 minutes, further attempts on the account from the same address are refused for a while. Other
-    limits apply to addresses, networks and processes.
+    After ten failures within 15 minutes, attempts from the same address are refused for a while.
     """
     opened = await signing_in.sign_in(request, services, doors, body)
     return views.session_view(services, doors, opened)
@@ -182,8 +181,7 @@ async def reset_password(
     """Set a new password with the token of a reset email.
 
     All sessions of the account end, and its personal API keys are revoked, in all workspaces. Service keys keep
-    working. If the address was not verified, its service keys, schedules, invitations, unfinished runs and two-factor sign-in end,
-    too, and the response has `ended`.
+    working. If the address was not verified, `ended` says what else has ended.
     """
     client = client_of(request)
     async with services.database.reading() as read:

@@ -89,7 +89,7 @@ class SessionsEnded(View):
 
 
 class EndedByReset(View):
-    """What a password reset has ended of an account whose address was not verified."""
+    """What the reset of an unverified account has ended."""
 
     service_keys_revoked: int
     schedules_disabled: int
@@ -103,7 +103,7 @@ class PasswordResetDone(SessionsEnded):
 
     api_keys_revoked: int
     ended: EndedByReset | None = None
-    """Missing if the address was verified."""
+    """Missing if the account was verified."""
 
 
 class ForgottenPassword(StrictModel):
@@ -159,8 +159,7 @@ class UserView(View):
     id: UUID
     email: str
     email_verified: bool
-    """Whether the address is verified. If not, the account may be unable to send email, invite people, and create schedules,
-    service keys and a second factor."""
+    """Whether the address is verified. If not, some requests may get `email_unverified`."""
     name: str
     workspace: WorkspaceBrief
     """The workspace of the request: that of the API key, the one in `X-Workspace`, or your first one."""

@@ -27,6 +27,7 @@ from stepiq.client.models.audit import (
 from stepiq.client.models.auth import (
     BrowserSession,
     EmailVerification,
+    EndedByReset,
     IdentityProvider,
     IdentityProviders,
     PasswordResetDone,
@@ -276,6 +277,7 @@ __all__ = [
     "Draft",
     "DraftSummary",
     "EmailVerification",
+    "EndedByReset",
     "EndedSession",
     "ErasedWorkspace",
     "Event",

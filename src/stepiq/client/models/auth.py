@@ -28,6 +28,16 @@ class EmailVerification(ApiModel):
     email_verified: bool
 
 
+class EndedByReset(ApiModel):
+    """What the reset of an unverified account has ended."""
+
+    service_keys_revoked: int
+    schedules_disabled: int
+    invitations_withdrawn: int
+    runs_cancelled: int
+    two_factor_disabled: bool
+
+
 class IdentityProvider(ApiModel):
     """A provider that people can sign in with."""
 
@@ -48,6 +58,8 @@ class PasswordResetDone(ApiModel):
 
     sessions_ended: int
     api_keys_revoked: int
+    ended: EndedByReset | None = None
+    """Missing if the account was verified."""
 
 
 class PasswordResetRequested(ApiModel):

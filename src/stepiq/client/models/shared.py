@@ -236,7 +236,7 @@ class User(ApiModel):
     id: str
     email: str
     email_verified: bool
-    """Whether the address is verified. If not, the account may be unable to send email."""
+    """Whether the address is verified. If not, some requests may get `email_unverified`."""
     name: str
     workspace: WorkspaceBrief
     """The workspace of the request: that of the API key, the one in `X-Workspace`, or your first

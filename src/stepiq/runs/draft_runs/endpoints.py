@@ -66,10 +66,9 @@ async def run_draft(
 ) -> Response:
     """Run a text without saving it, or only one of its steps with given outputs of the others.
 
-    The text must be one that the caller could save, so an API key also needs the scope `pipelines:write`. The run is like any
-    other, with the same limits, but sends no deliveries. `is_draft` is true. `from_run` also needs `pipelines:read`, because
-    the step can return everything that it gets from that run.
+    The run has the limits of any other, but sends no deliveries. `is_draft` is true. `from_run` also needs `pipelines:read`.
     """
+    # The step can return everything that it gets from that run.
     if body.from_run is not None:
         require_scope(caller, Scope.PIPELINES_READ)
     step = _step(body)

@@ -136,10 +136,8 @@ class AsyncDraftsOperations(AsyncResource):
         """Run a text without saving it, or only one of its steps with given outputs of the
         others.
 
-        The text must be one that the caller could save, so an API key also needs the scope
-        `pipelines:write`. The run is like any other, with the same limits, but sends no
-        deliveries. `is_draft` is true. `from_run` also needs `pipelines:read`, because the
-        step can return everything that it gets from that run.
+        The run has the limits of any other, but sends no deliveries. `is_draft` is true.
+        `from_run` also needs `pipelines:read`.
 
         Args:
             pipeline_id: The pipeline that is edited. Null: the text belongs to no pipeline.

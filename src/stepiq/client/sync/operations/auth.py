@@ -78,9 +78,8 @@ class AuthOperations(Resource):
         If the account has two-factor sign-in and the password is right, a request without
         `code` returns 401 `totp_required`.
 
-        After ten failures within 15 minutes, further attempts on the account from the same
-        address are refused for a while. Other limits apply to addresses, networks and
-        processes.
+        After ten failures within 15 minutes, attempts from the same address are refused for a
+        while.
 
         Args:
             invitation: The token of an invitation to a workspace, to join it.
@@ -127,7 +126,8 @@ class AuthOperations(Resource):
         """Set a new password with the token of a reset email.
 
         All sessions of the account end, and its personal API keys are revoked, in all
-        workspaces. Service keys keep working.
+        workspaces. Service keys keep working. If the address was not verified, `ended` says
+        what else has ended.
         """
         request = ApiRequest(
             "POST",
