@@ -45,6 +45,11 @@ class TestMaskerOf:
 
         assert threads != [threading.get_ident()]
 
+    async def test_one_of_many_short_secrets_does_not_hold_the_event_loop(self, threads: list[int]):
+        await Maskers().masker_of({f"KEY_{number}": f"{number:08}" for number in range(50)})
+
+        assert threads != [threading.get_ident()]
+
     async def test_the_same_secrets_give_the_same_masker(self, threads: list[int]):
         known = Maskers()
 

@@ -11,8 +11,8 @@ from stepiq.redaction.masking import Masker
 class NotedMasker(Masker):
     """Notes the threads in which it masks."""
 
-    def __init__(self) -> None:
-        super().__init__({"TOKEN": "hunter2-hunter2"})
+    def __init__(self, secrets: int = 1) -> None:
+        super().__init__({f"TOKEN_{number}": f"hunter2-{number:07}" for number in range(secrets)})
         self.threads: set[threading.Thread] = set()
 
     def text(self, text: str) -> str:
@@ -31,6 +31,16 @@ class TestVerdictOn:
 
         assert verdict.is_delivered
         assert (threading.current_thread() in masker.threads) is is_on_loop
+
+    async def test_a_short_answer_is_masked_outside_of_the_loop_if_there_are_many_secrets(self):
+        masker = NotedMasker(secrets=1_000)
+        headers = httpx2.Headers({f"x-{number}": "%41" * 10 for number in range(30)})
+        answer = Reply(200, headers, b"", is_cut=False, url="http://example.com/")
+
+        await sending.verdict_on(answer, masker)
+
+        assert masker.threads
+        assert threading.current_thread() not in masker.threads
 
     async def test_the_first_headers_that_fit_in_8_kib_are_stored(self):
         headers = httpx2.Headers({f"x-{number}": "a" * 1_000 for number in range(20)} | {"z": "1"})

@@ -344,27 +344,6 @@ class TestManySecrets:
         assert outputs == {masker.text(text)}
         assert masker.label(f"KEY_{number - 1}") in masker.text(text)
 
-
-class TestCost:
-    def test_secrets_longer_than_a_text_are_not_looked_for(self):
-        masker = Masker({f"KEY_{n}": f"{n:03}" * 3_000 for n in range(100)})
-
-        assert masker.cost(10) == Masker({"KEY": "0" * 9_000}).cost(10) * 100 / 16
-
-    def test_the_number_of_secrets_counts_for_each_text(self):
-        few, many = (
-            Masker({f"KEY_{n}": f"secret-{n:03}" for n in range(number)}) for number in (10, 100)
-        )
-
-        assert many.cost(10) > 5 * few.cost(10)
-
-    def test_many_short_texts_of_a_value_are_slow(self):
-        masker = Masker({f"KEY_{n}": f"secret-{n:03}" for n in range(100)})
-
-        assert not masker.is_slow(1, "x")
-        assert masker.is_slow(100, ["x" * 10] * 100)
-        assert masker.is_slow(100, {"x" * 10: {str(n): "x" for n in range(100)}})
-
     def test_a_secret_as_long_as_the_text_is_found(self):
         masker = Masker({"LONG": "l" * 5_000, "TOKEN": "0123456789"})
 

@@ -9,7 +9,9 @@ from stepiq.language import offload
 from stepiq.redaction.masking import Masker
 
 BUILT_AT_ONCE = 1_000
-"""Maximum characters of secrets whose masker is built on the event loop, which takes less than a millisecond."""
+"""Maximum size of secrets whose masker is built on the event loop, which takes a few milliseconds at most."""
+_SIZE_OF_A_SECRET = 50
+"""How many characters take as long as a secret takes without its characters."""
 KEPT_SIZE = 32_000_000
 """Maximum total size of cached maskers. The last one used is always cached."""
 
@@ -34,7 +36,7 @@ class Maskers:
         return masker
 
     async def _build(self, wanted: _Secrets) -> Masker:
-        if sum(len(value) for _, value in wanted) <= BUILT_AT_ONCE:
+        if sum(_SIZE_OF_A_SECRET + len(value) for _, value in wanted) <= BUILT_AT_ONCE:
             return Masker(dict(wanted))
         # Runs that start together share one thread, even if some of them are cancelled.
         task = self._building.get(wanted)

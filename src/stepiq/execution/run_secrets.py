@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import httpx2
 
@@ -17,7 +18,7 @@ from stepiq.execution.protocols import SecretReader, SecretValue
 from stepiq.execution.records import ClaimedRun
 from stepiq.language.definition import Definition
 from stepiq.providers.registry import Providers
-from stepiq.redaction.masking import Masker
+from stepiq.redaction.masking import EXCERPT_CHARACTERS, Masker, masked
 from stepiq.store.database import Database
 
 log = logging.get(__name__)
@@ -46,6 +47,16 @@ class RunSecrets:
     def recorded(self, text: str) -> str:
         """A text as it is recorded: secrets are masked, and characters that cannot be stored are replaced."""
         return self.masker.text(storable(text))
+
+    async def as_recorded(self, text: str) -> str:
+        """`recorded`, in a thread if it is slow."""
+        return await masked(self.recorded, text, apart=self.masker.is_slow(len(text)))
+
+    async def excerpt(self, text: str, *, is_cut: bool = False) -> str:
+        """The masked beginning of a text; see `Masker.excerpt`."""
+        size = min(len(text), EXCERPT_CHARACTERS)
+        mask = partial(self.masker.excerpt, is_cut=is_cut)
+        return await masked(mask, text, apart=self.masker.is_slow(size))
 
     def sending(self, scope: Mapping[str, Json]) -> dict[str, Json]:
         """The scope for templates whose text leaves the server. Only here does `env` contain the values."""

@@ -26,7 +26,8 @@ class TextStream:
         self._waiting: list[str] = []
         self._masked = masker.stream()
         self._timer: asyncio.TimerHandle | None = None
-        self._sending: asyncio.Task[None] | None = None
+        self._batch: asyncio.Task[None] | None = None
+        """Masks the batch that is sent next."""
 
     async def begin(self, call: int) -> None:
         """Send the text of the previous call of the attempt. The next text is that of the call with this number."""
@@ -36,42 +37,41 @@ class TextStream:
     def add(self, text: str) -> None:
         """Add text to the next batch."""
         self._waiting.append(text)
-        if self._timer is None and self._sending is None:
-            self._start_timer()
+        self._send_later()
 
     async def flush(self) -> None:
         """Send all buffered text, so that no text follows the event that ends its step."""
-        if self._sending is not None:
-            await self._sending
+        while self._waiting or self._batch is not None:
+            # Cancelling the caller must not leave a batch in a thread to which the next one is added.
+            await asyncio.wait({self._send_batch()})
+        rest = self._masked
+        self._send(await masked(lambda _: rest.flush(), "", apart=rest.is_slow("")))
+
+    def _send_later(self) -> None:
+        if self._timer is None and self._batch is None:
+            self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self._send_batch)
+
+    def _send_batch(self) -> asyncio.Task[None]:
+        """Send the next batch, unless one is being sent."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._waiting:
-            await self._send_next()
-            # Masking a batch takes a few milliseconds.
-            await asyncio.sleep(0)
-        self._send(await masked(lambda _: self._masked.flush(), "", apart=self._masked.is_slow("")))
+        if self._batch is None:
+            self._batch = asyncio.create_task(self._mask_and_send())
+        return self._batch
 
-    def _start_timer(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self._sending = asyncio.create_task(self._send_batch())
-
-    async def _send_batch(self) -> None:
-        await self._send_next()
-        self._sending = None
-        if self._waiting:
-            self._start_timer()
-
-    async def _send_next(self) -> None:
-        # The masker keeps back text that may be the beginning of a secret.
+    async def _mask_and_send(self) -> None:
         text = self._take()
-        self._send(await masked(self._masked.feed, text, apart=self._masked.is_slow(text)))
+        try:
+            # The masker keeps back text that may be the beginning of a secret.
+            self._send(await masked(self._masked.feed, text, apart=self._masked.is_slow(text)))
+        finally:
+            self._batch = None
+        if self._waiting:
+            self._send_later()
 
     def _take(self) -> str:
-        """The next batch. The rest of a longer text stays buffered, so that masking does not block the event loop."""
+        """The next batch. The rest of a longer text stays buffered."""
         text = "".join(self._waiting)
         rest = text[DELTA_CHARACTERS:]
         self._waiting = [rest] if rest else []

@@ -25,6 +25,7 @@ from stepiq.notify.recipients.service import Recipients
 from stepiq.notify.records import PAUSES, Attempt, Delivery, ShownTarget, Verdict
 from stepiq.queue import tickets
 from stepiq.queue.tickets import Ticket
+from stepiq.redaction.masking import masked
 from stepiq.store.database import PATIENT_SECONDS, Database, Session, StoreUnavailable
 from stepiq.store.states import DeliveryStatus
 from stepiq.store.write_batching import SharedTransactions
@@ -116,7 +117,7 @@ class DeliveryWorker:
         async with self._database.reading() as session:
             call = await self._preparer.prepare(session, delivery)
         if isinstance(call, Unsendable):
-            await self._fail(delivery, _masked(call, call.reason))
+            await self._fail(delivery, await _masked(call, call.reason))
             return None
         if isinstance(call, Unconfirmed):
             return await self._hold(delivery, call)
@@ -172,7 +173,7 @@ class DeliveryWorker:
             verdict = await self._send_mail(delivery, call)
         if verdict.error is None:
             return verdict
-        return replace(verdict, error=_masked(call, verdict.error))
+        return replace(verdict, error=await _masked(call, verdict.error))
 
     async def _send_mail(self, delivery: Delivery, call: MailCall) -> Verdict:
         # The same for all attempts, so that a mail program shows a mail that arrives twice only once.
@@ -245,9 +246,10 @@ class DeliveryWorker:
         log.info("delivery_failed", target_path=delivery.target_path)
 
 
-def _masked(call: Unsendable | SignedRequest | MailCall, error: str) -> str:
+async def _masked(call: Unsendable | SignedRequest | MailCall, error: str) -> str:
     """An error as it is recorded. Every error of preparing or sending a call goes through this function."""
-    return call.masker.text(storable(error))
+    masker = call.masker
+    return await masked(masker.text, storable(error), apart=masker.is_slow(len(error)))
 
 
 def _seconds_until(due_at: datetime | None) -> float:

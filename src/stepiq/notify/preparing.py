@@ -4,10 +4,11 @@ It is built again for each attempt, so that no secret is stored in plain text.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
+from typing import ParamSpec, TypeVar
 
 from stepiq.accounts.errors import EmailUnverified
 from stepiq.billing.errors import PlanWebhooksDisabled
@@ -39,6 +40,9 @@ from stepiq.redaction.masking import EXCERPT_CHARACTERS, Masker
 from stepiq.runs.links import RUN_LINK_LIFETIME, RunLinks
 from stepiq.store.database import Session
 from stepiq.store.states import TargetType, TriggerType
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +190,20 @@ class Preparer:
                 for name, value in target.headers.items()
             }
         except (_Unrendered, RequestInvalid) as error:
-            return Unsendable(mask_host(str(error), url, masker.text))
+            return Unsendable(
+                await _apart(masker, len(url), mask_host, str(error), url, masker.text)
+            )
+        shown_url = await _shown(target.url, material)
         return WebhookCall(
             method=target.method,
             url=url,
             headers=headers,
             signing_secret=signing_secret,
             occasion=material.occasion,
-            shown={"type": "webhook", "url": masker.text(await _shown(target.url, material))},
+            shown={
+                "type": "webhook",
+                "url": await _apart(masker, len(shown_url), masker.text, shown_url),
+            },
             shown_headers=await _shown_headers(target.headers, material),
             masker=masker,
             message=self._message(delivery, target),
@@ -294,9 +304,16 @@ async def _shown(template: Template, material: _Material) -> str:
 async def _shown_headers(headers: Mapping[str, Template], material: _Material) -> dict[str, str]:
     shown = {name: (await _shown(value, material)).strip(" \t") for name, value in headers.items()}
     masker = material.secrets.masker
-    if masker.is_slow(sum(len(value) for value in shown.values()), shown):
-        return await offload.compute(_masked, shown, masker)
-    return _masked(shown, masker)
+    return await _apart(masker, sum(map(len, shown.values())), _masked, shown, masker)
+
+
+async def _apart(
+    masker: Masker, size: int, function: Callable[P, T], *args: P.args, **options: P.kwargs
+) -> T:
+    """Call a function that masks texts of this size; in a thread if that is slow."""
+    if masker.is_slow(size):
+        return await offload.compute(function, *args, **options)
+    return function(*args, **options)
 
 
 def _masked(headers: Mapping[str, str], masker: Masker) -> dict[str, str]:

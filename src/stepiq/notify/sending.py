@@ -13,13 +13,12 @@ from stepiq.core.http import (
     Reply,
     RequestInvalid,
     Timeouts,
-    mask_host,
 )
 from stepiq.language import offload
 from stepiq.notify import envelope, signing
 from stepiq.notify.calls import SignedRequest, WebhookCall
 from stepiq.notify.records import Attempt, Delivery, SentRequest, Verdict
-from stepiq.redaction.masking import EXCERPT_CHARACTERS, Masker
+from stepiq.redaction.masking import EXCERPT_CHARACTERS, Masker, with_masked_host
 
 ATTEMPT = timedelta(seconds=10)
 """Time limit of one attempt, including the DNS lookup and reading the response."""
@@ -30,8 +29,6 @@ _TIMEOUTS = Timeouts(connect=ATTEMPT, read=ATTEMPT, total=ATTEMPT)
 _MAX_HEADERS = 64
 _HEADERS_BYTES = 8 * 1024
 """Maximum size of the stored headers of a response."""
-_AT_ONCE_CHARACTERS = 4 * 1024
-"""Maximum size of headers and body that are masked on the event loop."""
 
 
 def sign(delivery: Delivery, call: WebhookCall, attempt: Attempt) -> SignedRequest:
@@ -75,8 +72,8 @@ async def send(http: GuardedClient, request: SignedRequest) -> Verdict:
     The error of the verdict can contain secrets.
     """
 
-    def shown(message: str) -> str:
-        return mask_host(message, request.url, request.masker.text)
+    async def shown(message: str) -> str:
+        return await with_masked_host(message, request.url, request.masker)
 
     try:
         answer = await http.send(
@@ -88,15 +85,15 @@ async def send(http: GuardedClient, request: SignedRequest) -> Verdict:
             max_bytes=EXCERPT_CHARACTERS,
         )
     except RequestInvalid as error:
-        return Verdict(is_delivered=False, error=shown(error.message))
+        return Verdict(is_delivered=False, error=await shown(error.message))
     if isinstance(answer, NetworkFailure):
-        answer = replace(answer, message=shown(answer.message))
+        answer = replace(answer, message=await shown(answer.message))
     return await verdict_on(answer, request.masker)
 
 
 async def verdict_on(answer: Reply | NetworkFailure, masker: Masker) -> Verdict:
     """Evaluate a response. Long ones are masked off the event loop: headers full of escapes take tenths of a second."""
-    if _size(answer) <= _AT_ONCE_CHARACTERS:
+    if not masker.is_slow(_size(answer)):
         return _verdict(answer, masker)
     return await offload.compute(_verdict, answer, masker)
 

@@ -10,18 +10,19 @@ import base64
 import json
 import re
 import urllib.parse
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, islice
+from itertools import chain
 from typing import TypeVar
 
 from stepiq.core import pauses
+from stepiq.core.http import mask_host
 from stepiq.core.json import Json, dumps
 from stepiq.language import offload
 from stepiq.language.data import is_array, is_object
 from stepiq.redaction.decoding import DecodedText, in_base64, readings
+from stepiq.redaction.needles import Needle, Needles, Occurrence
 
 MIN_LENGTH = 8
 """Shorter secrets, in characters, are left alone: they occur in texts by chance."""
@@ -32,83 +33,17 @@ EXCERPT_CHARACTERS = 2_000
 _BRACKETS = ("[]", "{}", "<>", "()", "«»")
 _RARE = range(0x2500, 0xD800)
 """Characters for the place of brackets, where secrets have all of these."""
-_ANCHOR = 8
-"""Characters of a secret that are looked up at once."""
-_POSITIONS_OF_A_NEEDLE = 4
-"""How many positions of a text can be looked up in the time of searching it for one secret."""
 _FOR_URLS = str.maketrans("+/", "-_")
 _NUMERIC = re.compile(r"[0-9.eE+-]+")
 
+_AT_ONCE_CHARACTERS = 4 * 1024
+"""Largest text that is masked on the event loop, with up to `_AT_ONCE_NEEDLES`; the more needles, the smaller.
 
-AT_ONCE = 16 * 1024
-"""Largest `Masker.cost` of what is masked on the event loop, which then takes a few milliseconds."""
-_AT_ONCE_SECRETS = 16
-"""With more secrets, each character costs more."""
-_COST_OF_NEEDLE = 8
-"""Looking for one needle in a short text takes as long as reading so many characters."""
+Many short texts of this size take as long as one that is full of escapes, a few milliseconds.
+"""
+_AT_ONCE_NEEDLES = 1_024
 
-Value = TypeVar("Value", str, Json)
-
-
-@dataclass(frozen=True)
-class _Needle:
-    """What is looked for in a reading."""
-
-    name: str
-    text: str
-
-    @cached_property
-    def period(self) -> int:
-        """The shortest distance at which two occurrences can overlap; the length if they cannot."""
-        text = self.text
-        borders = [0]
-        border = 0
-        for char in islice(text, 1, None):
-            while border and text[border] != char:
-                border = borders[border - 1]
-            border += text[border] == char
-            borders.append(border)
-        return len(text) - border
-
-
-class _Needles:
-    """What is looked for in readings of one kind."""
-
-    def __init__(self, needles: Iterable[_Needle]) -> None:
-        self.all = tuple(sorted(needles, key=lambda needle: len(needle.text)))
-        self._lengths = [len(needle.text) for needle in self.all]
-        self._by_anchor: dict[str, list[str]] = {}
-        for needle in self.all:
-            self._by_anchor.setdefault(needle.text[:_ANCHOR], []).append(needle.text)
-        self._anchors = sorted(self._by_anchor)
-        self._longest = max(self._lengths, default=0)
-
-    def fitting(self, length: int) -> int:
-        """How many needles, beginning with the first of `all`, are at most so long."""
-        return bisect_right(self._lengths, length)
-
-    def overlap(self, text: str) -> int:
-        """The length of the longest beginning of a needle, but not all of it, that the text ends with."""
-        return self._long_overlap(text) or self._short_overlap(text)
-
-    def _long_overlap(self, text: str) -> int:
-        start = max(0, len(text) - self._longest + 1)
-        positions = range(start, len(text) - _ANCHOR + 1)
-        if len(positions) > len(self.all) * _POSITIONS_OF_A_NEEDLE:
-            return max((_overlap(text, needle.text) for needle in self.all), default=0)
-        for at in positions:
-            for wanted in self._by_anchor.get(text[at : at + _ANCHOR], ()):
-                if len(wanted) > len(text) - at and wanted.startswith(text[at:]):
-                    return len(text) - at
-        return 0
-
-    def _short_overlap(self, text: str) -> int:
-        for length in range(min(_ANCHOR - 1, len(text)), 0, -1):
-            wanted = text[-length:]
-            at = bisect_left(self._anchors, wanted)
-            if at < len(self._anchors) and self._anchors[at].startswith(wanted):
-                return length
-        return 0
+Value = TypeVar("Value", str, Json, list[str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +59,7 @@ class Masker:
     """Knows the secrets that a run may have used, and replaces each by `[secret:NAME]`.
 
     The text that takes a secret's place has brackets that no secret has, so that masking twice changes nothing more. Time grows
-    with the length of the text, times the number of secrets.
+    with the length of the text, and hardly with the number of secrets.
     """
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
@@ -136,32 +71,22 @@ class Masker:
         self.unmasked = tuple(sorted(set(secrets) - set(known)))
         """Names of the secrets that are too short to be found."""
         # The host of a URL is written in lower case.
-        self._plain = _Needles(
-            _Needle(name, text)
+        self._plain = Needles(
+            Needle(name, text)
             for name, value in known.items()
             for text in dict.fromkeys((value, value.lower()))
         )
-        self._encoded = _Needles(
-            _Needle(name, core) for name, value in known.items() for core in _base64_cores(value)
+        self._encoded = Needles(
+            Needle(name, core) for name, value in known.items() for core in _base64_cores(value)
         )
         self._reads_plus = any(" " in value for value in known.values())
-        self._number = len(known)
         self._has_numbers = any(_NUMERIC.fullmatch(value) for value in known.values())
-        self._labels = _labels(known, [*self._plain.all, *self._encoded.all])
+        self._labels = _labels(known, self._plain, self._encoded)
 
-    def cost(self, size: int, texts: int = 1) -> float:
-        """How long masking takes: texts with so many characters together, in the time to read one character.
-
-        Each text is searched for each needle that is not longer.
-        """
-        if self.is_empty:
-            return 0
-        needles = self._plain.fitting(size) + self._encoded.fitting(size)
-        return size * max(1, self._number / _AT_ONCE_SECRETS) + texts * needles * _COST_OF_NEEDLE
-
-    def is_slow(self, size: int, value: object = None) -> bool:
-        """Whether masking a text of this size, or this value, would hold the event loop for more than a few milliseconds."""
-        return self.cost(size) > AT_ONCE or self.cost(size, _texts_in(value)) > AT_ONCE
+    def is_slow(self, size: int) -> bool:
+        """Whether masking texts of this size, in all, would hold the event loop for more than a few milliseconds."""
+        number = len(self._plain.all) + len(self._encoded.all)
+        return number > 0 and size * max(1, number / _AT_ONCE_NEEDLES) > _AT_ONCE_CHARACTERS
 
     @cached_property
     def size(self) -> int:
@@ -277,7 +202,7 @@ class MaskedStream:
         self._seen = 0
 
     def is_slow(self, text: str) -> bool:
-        """Whether taking this piece would hold the event loop for more than a few milliseconds; "" for the end."""
+        """Whether `feed` with this piece would hold the event loop; see `Masker.is_slow`."""
         return self._masker.is_slow(len(self._text) + len(text))
 
     def feed(self, text: str) -> str:
@@ -296,15 +221,6 @@ class MaskedStream:
         return self._masker.end(rest, seen) if rest else ""
 
 
-def _texts_in(value: object) -> int:
-    """How many texts `Masker.value` masks."""
-    if is_array(value):
-        return sum(map(_texts_in, value))
-    if is_object(value):
-        return len(value) + sum(map(_texts_in, value.values()))
-    return 1
-
-
 def _without_margin(value: str) -> str:
     # URLs and headers are sent without the white space around a value.
     inner = value.strip()
@@ -321,18 +237,14 @@ def _boundary(found: Sequence[DecodedText], at: int) -> int:
     return at
 
 
-def _found(found: Iterable[DecodedText], needles: _Needles) -> set[_Span]:
+def _found(found: Iterable[DecodedText], needles: Needles) -> set[_Span]:
     """The spans of all occurrences, except those inside the overlapping occurrences of a needle."""
     spans: set[_Span] = set()
     # Readings with the same text can differ in their positions.
-    known: dict[str, list[tuple[int, int, str]]] = {}
+    known: dict[str, list[Occurrence]] = {}
     for reading in found:
         if reading.text not in known:
-            known[reading.text] = [
-                (start, end, needle.name)
-                for needle in islice(needles.all, needles.fitting(len(reading.text)))
-                for start, end in _occurrences(reading.text, needle)
-            ]
+            known[reading.text] = list(needles.occurrences(reading.text))
         spans.update(
             _Span(reading.position(start), reading.end(end), name)
             for start, end, name in known[reading.text]
@@ -340,50 +252,10 @@ def _found(found: Iterable[DecodedText], needles: _Needles) -> set[_Span]:
     return spans
 
 
-def _occurrences(text: str, needle: _Needle) -> Iterator[tuple[int, int]]:
-    """Where a needle occurs: the first of overlapping occurrences, and then the others together."""
-    pauses.pause_if_due()
-    wanted, length = needle.text, len(needle.text)
-    at = text.find(wanted)
-    while at >= 0:
-        # The first occurrence is separate, because the longest span at a position gives its name to the label. Occurrences
-        # that follow later must not change the name: a stream may have passed on the label.
-        yield at, at + length
-        last = _last_in_row(text, needle, at)
-        if last > at:
-            yield at + needle.period, last + length
-        at = text.find(wanted, last + 1)
-
-
-def _last_in_row(text: str, needle: _Needle, at: int) -> int:
-    """The last of the occurrences that follow the one at `at` at the distance of the needle's period."""
-    length, period = len(needle.text), needle.period
-    if period == length:
-        return at
-    # Large steps first: a long text may repeat one character.
-    for step in (length - length % period, period):
-        added = needle.text[length - step :]
-        while text.startswith(added, at + length):
-            at += step
-    return at
-
-
-def _begun(reading: DecodedText, text: str, needles: _Needles) -> int:
+def _begun(reading: DecodedText, text: str, needles: Needles) -> int:
     """Where the longest beginning of a secret at the end of a text starts, in the original; its length if there is none."""
     longest = needles.overlap(text)
     return reading.position(len(text) - longest) if longest else reading.length
-
-
-def _overlap(text: str, wanted: str) -> int:
-    """How much of `wanted`, but not all of it, the text ends with, from `_ANCHOR` characters on."""
-    start = max(0, len(text) - len(wanted) + 1)
-    anchor = wanted[:_ANCHOR]
-    at = text.find(anchor, start)
-    while at >= 0:
-        if wanted.startswith(text[at:]):
-            return len(text) - at
-        at = text.find(anchor, at + 1)
-    return 0
 
 
 def _base64_cores(value: str) -> set[str]:
@@ -391,6 +263,7 @@ def _base64_cores(value: str) -> set[str]:
 
     It may be encoded once more. The inner text then has the usual alphabet or the one for URLs, and no line breaks.
     """
+    pauses.pause_if_due()
     once = {core for written in _ways_to_write(value) for core in _cores(written)}
     inner = once | {core.translate(_FOR_URLS) for core in once}
     return once.union(*map(_cores, inner))
@@ -421,31 +294,36 @@ def _ways_to_write(value: str) -> set[str]:
     }
 
 
-def _labels(names: Iterable[str], needles: Sequence[_Needle]) -> dict[str, str]:
+def _labels(names: Iterable[str], *kinds: Needles) -> dict[str, str]:
     used: set[str] = set()
-    for needle in needles:
+    for needle in chain.from_iterable(needles.all for needles in kinds):
         # One at a time: joining all of them would hold every thread for as long.
         used.update(needle.text)
     pairs = chain(_BRACKETS, (chr(code) * 2 for code in _RARE))
     # What cannot be part of a secret keeps the label and the text around it from becoming one.
     left, right = next(pair for pair in pairs if not used & set(pair))
-    full = {name: f"secret:{name}" for name in names}
-    longest = max(map(len, full.values()), default=0)
-    # Among many secrets, few are short enough to be in a label.
-    short = [needle.text for needle in needles if len(needle.text) <= longest]
-    return {name: f"{left}{_inside(text, short)}{right}" for name, text in full.items()}
+    return {name: f"{left}{_inside(f'secret:{name}', kinds)}{right}" for name in names}
 
 
-def _inside(full: str, secrets: Sequence[str]) -> str:
+def _inside(full: str, kinds: Sequence[Needles]) -> str:
     read = full.replace("_", "/")
     # A secret may be called what it says; "secret" alone is too short to be one.
-    hidden = any(secret in text for secret in secrets for text in (full, read))
+    hidden = any(
+        next(needles.occurrences(text), None) for needles in kinds for text in (full, read)
+    )
     return "secret" if hidden else full
 
 
 async def masked(mask: Callable[[Value], Value], value: Value, *, apart: bool) -> Value:
-    """Call a masker's `text` or `value`; in a thread if it is slow (see `Masker.is_slow`).
+    """Mask a value with a function of a masker, such as `text`; in a thread if it is slow (see `Masker.is_slow`).
 
     A text full of escapes takes seconds. Workspaces take turns.
     """
     return await offload.compute_long(mask, value) if apart else mask(value)
+
+
+async def with_masked_host(message: str, url: str, masker: Masker) -> str:
+    """`core.http.mask_host`; in a thread if masking the URL is slow."""
+    return await masked(
+        lambda text: mask_host(text, url, masker.text), message, apart=masker.is_slow(len(url))
+    )

@@ -7,7 +7,6 @@ import sqlalchemy as sa
 
 from stepiq.core import clock
 from stepiq.execution.calls.call import Call
-from stepiq.execution.calls.mask import text_of
 from stepiq.execution.calls.requests import AskPerson, Suspended
 from stepiq.execution.outcomes import ReviewResult
 from stepiq.store.states import ReviewDecision
@@ -30,7 +29,7 @@ async def ask_person(call: Call, request: AskPerson) -> ReviewResult:
     found = None if call.is_new_question else await _find(call)
     match found:
         case None:
-            question = replace(request, message=await text_of(call, request.message))
+            question = replace(request, message=await call.secrets.as_recorded(request.message))
             call.announce(question)
             raise Suspended(question.until, question)
         case datetime():

@@ -12,11 +12,11 @@ from stepiq.core.http import (
     RequestInvalid,
     SecretHostRefused,
     Timeouts,
-    mask_host,
 )
 from stepiq.execution.calls.call import Call
 from stepiq.execution.calls.requests import CallHttp, HttpReply, OperationFailed
 from stepiq.execution.outcomes import Failed, FailureCode
+from stepiq.redaction.masking import with_masked_host
 
 _CONNECT = timedelta(seconds=10)
 _ADVICE = {
@@ -36,8 +36,8 @@ async def call_http(call: Call, request: CallHttp) -> HttpReply:
     """Send the request once, and follow redirects."""
     limit = request.timeout
 
-    def shown(message: str) -> str:
-        return mask_host(message, request.url, call.secrets.masker.text)
+    async def shown(message: str) -> str:
+        return await with_masked_host(message, request.url, call.secrets.masker)
 
     try:
         reply = await call.dependencies.http.send(
@@ -55,12 +55,12 @@ async def call_http(call: Call, request: CallHttp) -> HttpReply:
             permit=call.permit,
         )
     except (EgressBlocked, SecretHostRefused) as error:
-        failed = Failed(FailureCode(error.code), shown(error.message), field="url")
+        failed = Failed(FailureCode(error.code), await shown(error.message), field="url")
         raise OperationFailed(failed) from error
     except RequestInvalid as error:
         raise OperationFailed(Failed(FailureCode.HTTP_ERROR, error.message)) from error
     if isinstance(reply, NetworkFailure):
-        message = f"{shown(reply.message)} {_ADVICE[reply.kind]}"
+        message = f"{await shown(reply.message)} {_ADVICE[reply.kind]}"
         raise OperationFailed(Failed(FailureCode.HTTP_ERROR, message, is_retryable=True))
     call.operation.outcome = str(reply.status_code)
     return HttpReply(reply.status_code, headers_of(reply.headers), reply.body, reply.is_cut)

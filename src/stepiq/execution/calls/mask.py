@@ -7,7 +7,6 @@ from stepiq.execution.calls import payloads
 from stepiq.execution.calls.call import Call, Following
 from stepiq.execution.calls.requests import CallModel
 from stepiq.execution.records import ClaimedRun, StepRecord
-from stepiq.redaction.masking import masked
 
 RUN_PROMPT_BYTES = 16 * 1024 * 1024
 """Maximum total size of the prompts that the steps of a run record. Prompts beyond it are sent, but not recorded."""
@@ -28,10 +27,10 @@ async def mask(call: Call, following: Following) -> Any:
 async def _prompts(call: Call, request: CallModel) -> dict[str, Json]:
     """Keep the prompts in the step. If the step has others, return them for the record of the call."""
     record = call.record
-    prompt = await text_of(call, request.messages[0].text)
+    prompt = await call.secrets.as_recorded(request.messages[0].text)
     system_prompt = None
     if request.system_prompt is not None:
-        system_prompt = await text_of(call, request.system_prompt)
+        system_prompt = await call.secrets.as_recorded(request.system_prompt)
     call.prompts = prompt, system_prompt
     numbers = (
         each.number
@@ -63,9 +62,3 @@ def _keep(run: ClaimedRun, record: StepRecord, prompt: str, system_prompt: str |
 
 def _size(*texts: str | None) -> int:
     return sum(len(text) if text.isascii() else len(text.encode()) for text in texts if text)
-
-
-async def text_of(call: Call, text: str) -> str:
-    """A text of the call as it is recorded. A long one is masked in a thread."""
-    secrets = call.secrets
-    return await masked(secrets.recorded, text, apart=secrets.masker.is_slow(len(text)))

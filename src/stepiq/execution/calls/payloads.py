@@ -27,30 +27,27 @@ async def of_request(
         prompts: the masked prompts of a model call.
         own: what is added to the record of the request, already masked.
     """
-    sent = request.described()
 
     def write() -> tuple[SerializedJson, str]:
-        described = masker.value(sent)
+        described = masker.value(request.described())
         text = SerializedJson.of(as_object(described) | own if own else described)
         content = ",".join([text, *(json.dumps(prompt) for prompt in prompts)])
         return text, hashlib.sha256(f"[{content}]".encode()).hexdigest()
 
     size = request.size + sum(len(prompt or "") for prompt in prompts)
-    return await _apart(write, size, sent, masker)
+    return await _apart(write, size, masker)
 
 
 async def of_reply(request: Request[Any], reply: Any, masker: Masker) -> SerializedJson:
     """A reply as it is recorded."""
-    received = request.to_json(reply)
     return await _apart(
-        lambda: SerializedJson.of(masker.value(received)),
+        lambda: SerializedJson.of(masker.value(request.to_json(reply))),
         request.reply_size(reply),
-        received,
         masker,
     )
 
 
-async def _apart(write: Callable[[], T], size: int, value: Json, masker: Masker) -> T:
-    if masker.is_slow(size, value):
+async def _apart(write: Callable[[], T], size: int, masker: Masker) -> T:
+    if masker.is_slow(size):
         return await offload.compute_long(write)
     return await offload.compute(write) if size > offload.INLINE_CHARACTERS else write()

@@ -28,7 +28,7 @@ async def record(call: Call, following: Following) -> Any:
         await call.begin(call)
         reply = await following(call)
     except OperationFailed as error:
-        message = call.secrets.recorded(error.failed.message)
+        message = await call.secrets.as_recorded(error.failed.message)
         failed = recorded_failure(replace(error.failed, message=message))
         operation.end(OperationStatus.FAILED, clock.now(), error=failed)
         call.earlier.append(call)

@@ -177,8 +177,7 @@ class CallHttp(Request[HttpReply]):
 
     @property
     def size(self) -> int:
-        headers = sum(len(name) + len(value) for name, value in self.headers.items())
-        return len(self.url) + headers + len(self.content or b"")
+        return len(self.url) + _size_of(self.headers) + len(self.content or b"")
 
     def described(self) -> Json:
         return {
@@ -189,7 +188,7 @@ class CallHttp(Request[HttpReply]):
         }
 
     def reply_size(self, reply: HttpReply) -> int:
-        return len(reply.body)
+        return _size_of(reply.headers) + len(reply.body)
 
     def to_json(self, reply: HttpReply) -> Json:
         return {
@@ -290,3 +289,7 @@ def _to_text(content: bytes) -> Json:
 
 def _to_bytes(recorded: Any) -> bytes:
     return recorded.encode() if isinstance(recorded, str) else base64.b64decode(recorded["base64"])
+
+
+def _size_of(headers: Mapping[str, str]) -> int:
+    return sum(len(name) + len(value) for name, value in headers.items())

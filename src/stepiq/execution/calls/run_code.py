@@ -7,11 +7,11 @@ from stepiq.core.json import Json
 from stepiq.execution.calls.call import Call
 from stepiq.execution.calls.requests import OperationFailed, RunCode
 from stepiq.execution.outcomes import Failed, FailureCode
-from stepiq.language import offload
-from stepiq.redaction.masking import AT_ONCE
+from stepiq.redaction.masking import masked
 from stepiq.sandbox.outcomes import CodeFailed
 
 _STOPPING_SECONDS = 0.3
+_LINES_TOGETHER = 500
 
 
 async def run_code(call: Call, request: RunCode) -> Json:
@@ -38,23 +38,20 @@ async def run_code(call: Call, request: RunCode) -> Json:
 class _Printed:
     """Adds printed lines to the log of the step, in order.
 
-    Masking a long line, or thousands of short ones, with many secrets takes seconds. The first lines are masked at once,
-    and all others in a thread.
+    Up to 500 lines that arrive together are masked together: the first on the event loop, and then in threads if masking
+    all lines so far is slow.
     """
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._waiting: list[str] = []
         self._masking: asyncio.Task[None] | None = None
-        self._cost = 0.0
-        """Of masking all lines so far."""
+        self._size = 0
+        """Characters of all lines so far."""
 
     def add(self, line: str) -> None:
-        self._cost += self._call.secrets.masker.cost(len(line))
-        if self._cost <= AT_ONCE:
-            self._call.note("info", line)
-            return
         self._waiting.append(line)
+        self._size += len(line)
         if self._masking is None:
             self._masking = asyncio.create_task(self._mask())
 
@@ -64,12 +61,14 @@ class _Printed:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._masking, seconds)
 
-    def _recorded(self, lines: list[str]) -> list[str]:
-        return [self._call.secrets.recorded(line) for line in lines]
-
     async def _mask(self) -> None:
         while self._waiting:
-            lines, self._waiting = self._waiting, []
-            for line in await offload.compute_long(self._recorded, lines):
+            lines = self._waiting[:_LINES_TOGETHER]
+            del self._waiting[:_LINES_TOGETHER]
+            is_slow = self._call.secrets.masker.is_slow(self._size)
+            for line in await masked(self._recorded, lines, apart=is_slow):
                 self._call.note("info", line, is_masked=True)
         self._masking = None
+
+    def _recorded(self, lines: list[str]) -> list[str]:
+        return [self._call.secrets.recorded(line) for line in lines]

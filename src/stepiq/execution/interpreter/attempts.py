@@ -136,11 +136,11 @@ class _Attempts:
         """Wait before the next attempt; returns a failure if the run's time is over after the wait."""
         record = self._record
         pause = pause_before_retry(self._step.retry, record.failures, failed.retry_after)
-        self._note(
-            "warning",
+        message = await self._run_context.secrets.as_recorded(
             f"Attempt {record.attempts} failed. {failed.message} "
-            f"The next attempt starts in {pause.total_seconds():.1f} s.",
+            f"The next attempt starts in {pause.total_seconds():.1f} s."
         )
+        self._note("warning", message, is_masked=True)
         await self._save()
         if record.reservation.held:
             # The attempt was stopped while its call was recorded, so the call did not release its reservation.

@@ -56,12 +56,12 @@ async def settle(
     if isinstance(ended, Completed):
         ended, written = await _kept(run_context, step, ended.output)
     if isinstance(ended, Failed):
-        ended = _located(sequence, step, ended)
+        ended = await _located(sequence, step, ended)
     failed = ended if isinstance(ended, Failed) and not _goes_on(step, ended) else None
     sequence.scope["steps"][step.id] = _shown(ended)
     way = None if failed is not None else await choose(sequence, step, ended)
     if isinstance(way, Failed):
-        failed = _located(sequence, step, way)
+        failed = await _located(sequence, step, way)
     # No await until the record is complete: a cancel of this branch finds the step either in progress or recorded.
     record.completed_at = clock.now()
     record.started_at = record.started_at or record.completed_at
@@ -89,14 +89,14 @@ def cancelled(run_context: RunContext, record: StepRecord) -> None:
     run_context.buffer.add(record, ended_event(record))
 
 
-def _located(sequence: SequenceState, step: Step, failed: Failed) -> Failed:
+async def _located(sequence: SequenceState, step: Step, failed: Failed) -> Failed:
     """A failure with its message masked and prefixed with its location: ``Step `a`, item 2, `set.total`: …``."""
     message = failed.message
     if failed.origin is None and failed.code not in _OF_THE_RUN:
         field = None if failed.field is None else f"`{failed.field}`"
         place = ", ".join(filter(None, (f"Step `{step.id}`", sequence.items, field)))
         message = f"{place}: {message}"
-    return replace(failed, message=sequence.run_context.secrets.recorded(message))
+    return replace(failed, message=await sequence.run_context.secrets.as_recorded(message))
 
 
 def _goes_on(step: Step, failed: Failed) -> bool:
@@ -140,7 +140,7 @@ async def _kept(
     masker = run_context.secrets.masker
     # The outputs of branches are already masked.
     if not masker.is_empty and not step.sequences:
-        output = await masked(masker.value, output, apart=masker.is_slow(text.size_bytes, output))
+        output = await masked(masker.value, output, apart=masker.is_slow(text.size_bytes))
         output, text = SerializedJson.pair(output)
     unfit = _unfit(run_context, text.size_bytes)
     return (Completed(output), text) if unfit is None else (unfit, None)

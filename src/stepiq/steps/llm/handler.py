@@ -103,7 +103,7 @@ async def _answer(context: StepContext, spec: LlmSpec, request: CallModel) -> Ou
         return Failed(
             FailureCode.OUTPUT_INVALID,
             f"Model {reply.model} did not return valid output, even after a correction prompt. {problem} "
-            f"Its answer: {_shown(context.secrets.masker.excerpt(reply.text))}",
+            f"Its answer: {_shown(await context.secrets.excerpt(reply.text))}",
         )
     return Completed(value)
 

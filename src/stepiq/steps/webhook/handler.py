@@ -82,7 +82,7 @@ async def _body(context: StepContext, spec: WebhookSpec, headers: dict[str, str]
 
 async def _outcome(context: StepContext, spec: WebhookSpec, reply: HttpReply) -> Outcome:
     if not _is_expected(reply, spec):
-        return _unexpected(context, spec, reply)
+        return await _unexpected(context, spec, reply)
     if reply.is_cut:
         return Failed(
             FailureCode.OUTPUT_TOO_LARGE,
@@ -99,11 +99,11 @@ def _is_expected(reply: HttpReply, spec: WebhookSpec) -> bool:
     return reply.status_code in spec.expect_status
 
 
-def _unexpected(context: StepContext, spec: WebhookSpec, reply: HttpReply) -> Failed:
+async def _unexpected(context: StepContext, spec: WebhookSpec, reply: HttpReply) -> Failed:
     text = _text(reply.body[:EXCERPT_CHARACTERS], reply.headers.get("content-type", ""))
     is_cut = reply.is_cut or len(reply.body) > EXCERPT_CHARACTERS
     wanted = "2xx" if spec.expect_status is None else ", ".join(map(str, spec.expect_status))
-    beginning = context.secrets.masker.excerpt(text, is_cut=is_cut)[:_SHOWN_CHARACTERS]
+    beginning = (await context.secrets.excerpt(text, is_cut=is_cut))[:_SHOWN_CHARACTERS]
     status = reply.status_code
     return Failed(
         FailureCode.HTTP_STATUS,
