@@ -14,6 +14,7 @@ SECRETS = 100
 SECRET_CHARACTERS = 10_000
 RUNS = 10
 """What the free plan allows in a day."""
+PAUSE_SECONDS = 1.5
 PRINTING = "for number in range(6500): print(f'{number:09}')"
 # A run masks all secrets that its definition mentions.
 SOURCE = f"""\
@@ -45,9 +46,13 @@ async def masked_lines(
             .where(workspaces.c.id.in_([each.id for each in hostile]))
             .values(plan="free")
         )
-    await asyncio.gather(*(_start(each) for each in hostile))
-    await asyncio.sleep(1)
+    tasks = [asyncio.create_task(_print(each)) for each in hostile]
     yield nothing_more
+    for failed in (each for each in tasks if each.done()):
+        failed.result()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _store_secrets(workspace: Workspace) -> None:
@@ -57,9 +62,10 @@ async def _store_secrets(workspace: Workspace) -> None:
         await workspace.secret(f"SECRET_{number}", value)
 
 
-async def _start(workspace: Workspace) -> None:
+async def _print(workspace: Workspace) -> None:
     pipeline_id = await workspace.save(SOURCE)
     for _ in range(RUNS):
         status, _ = await workspace.run(pipeline_id)
         if status != 202:
             raise SystemExit(f"A hostile run was refused with {status}.")
+        await asyncio.sleep(PAUSE_SECONDS)
