@@ -1,10 +1,14 @@
 import asyncio
 import json
+from ipaddress import ip_network
 
+import httpx2
 import pytest
 
-from stepiq.server.protocol import GuardedProtocol
+from stepiq.server.protocol import Clients, GuardedProtocol
+from stepiq.web import requests
 from stepiq.web.guard import MAX_HEADER_BYTES
+from tests.support.live import live
 
 pytestmark = pytest.mark.one_store
 
@@ -118,3 +122,71 @@ class TestGarbage:
 
         assert problem(await read_all(reader)) == (400, "malformed_request")
         writer.close()
+
+
+class TestClients:
+    @pytest.mark.parametrize(
+        ("values", "client"),
+        [
+            (["203.0.113.9"], "203.0.113.9"),
+            (["203.0.113.9:4711"], "203.0.113.9"),
+            (["[2001:db8::1]:4711"], "2001:db8::1"),
+            (["[2001:db8::1]"], "2001:db8::1"),
+            (["2001:DB8:0::1"], "2001:db8::1"),
+            (["::ffff:203.0.113.9"], "203.0.113.9"),
+            (["fe80::1%<b>eth0</b>"], "fe80::1"),
+            (["198.51.100.1, 203.0.113.9"], "203.0.113.9"),
+            (["198.51.100.1", "203.0.113.9", "10.0.0.2"], "203.0.113.9"),
+            (["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+            ([], ""),
+            ([""], ""),
+            (["203.0.113.9,"], ""),
+            (["unknown"], ""),
+            (["203.0.113.9, _hidden"], ""),
+            (["203.0.113.9, unknown, 10.0.0.2"], ""),
+            (["203.0.113.9:http"], ""),
+            (["[2001:db8::1"], ""),
+            (["203.0.113.09"], ""),
+            (["999.0.0.1"], ""),
+            (["a" * 16_000], ""),
+            (["10.0.0.2," * 1_600 + "10.0.0.3"], "10.0.0.2"),
+        ],
+    )
+    def test_a_proxy_names_its_client_by_an_address(self, values: list[str], client: str):
+        clients = Clients(["10.0.0.0/8"])
+        headers = [(b"x-forwarded-for", value.encode()) for value in values]
+
+        assert clients.forwarded(headers) == client
+
+    @pytest.mark.parametrize(
+        ("named", "client"),
+        [
+            ("203.0.113.9:80", "203.0.113.9"),
+            ("unknown", "127.0.0.1"),
+            ("fe80::1%<b>eth0</b>", "fe80::1"),
+        ],
+    )
+    async def test_no_other_text_reaches_the_audit_log(self, app, settings, named, client):
+        app.add_api_route("/client", requests.client_address)
+        trusted = settings.model_copy(update={"trusted_proxies": (ip_network("127.0.0.1"),)})
+
+        async with live(app, trusted) as server, httpx2.AsyncClient() as proxy:
+            headers = {"X-Forwarded-For": named}
+            response = await proxy.get(f"{server.url}/client", headers=headers)
+
+        assert response.json() == client
+
+    async def test_a_header_after_the_body_names_no_client(self, app, settings):
+        app.add_api_route("/client", requests.client_address, methods=["POST"])
+        trusted = settings.model_copy(update={"trusted_proxies": (ip_network("127.0.0.1"),)})
+
+        async with live(app, trusted) as server:
+            reader, writer = await asyncio.open_connection(server.host, server.port)
+            writer.write(
+                b"POST /client HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.9\r\n"
+                b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Forwarded-For: 198.51.100.1\r\n\r\n"
+            )
+            answer = await read_all(reader)
+            writer.close()
+
+        assert answer.endswith(b'"203.0.113.9"')

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Network, ip_network
 
 from fastapi import Request
 
 from stepiq.accounts.devices import SessionOrigin, describe
 from stepiq.accounts.errors import TooManyAttempts
 from stepiq.core import clock
+from stepiq.web import requests
 from stepiq.web.limits import Decision, Limiter
 
 SITE_CLIENTS = 4
@@ -28,28 +29,12 @@ def origin_of(request: Request) -> SessionOrigin:
     return SessionOrigin(client_of(request), describe(request.headers.get("user-agent")))
 
 
-def is_address(host: str) -> bool:
-    """Whether this is an IP address, perhaps with a zone (`fe80::1%eth0`)."""
-    return _address_of(host) is not None
-
-
 def client_at(host: str) -> str:
     """The client at an address: the IPv4 address itself, or the /64 network of an IPv6 address."""
-    address = _address_of(host)
-    if address is None:
-        return host
-    if isinstance(address, IPv4Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
+    address = requests.address_of(host)
+    if address is None or isinstance(address, IPv4Address):
+        return str(address or host)
     return str(IPv6Network((address, 64), strict=False))
-
-
-def _address_of(host: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(host.partition("%")[0])
-    except ValueError:
-        return None
 
 
 def network_of(client: str) -> str:

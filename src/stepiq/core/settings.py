@@ -148,7 +148,8 @@ class Settings(BaseSettings):
     that you configure as settings need no range."""
 
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
-    """Proxies (CIDR, separated by commas) whose `X-Forwarded-For` and `X-Forwarded-Proto` the server uses. Default: none."""
+    """Proxies (CIDR, separated by commas) whose `X-Forwarded-For` the server uses. A request counts as the
+    proxy's own if the header names no address. Default: none."""
 
     max_connections: Annotated[int, Field(ge=16, le=60_000)] = 4000
     """Connections of clients that one process accepts at once. If the limit of open files is too small for this number, the process

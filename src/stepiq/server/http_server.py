@@ -79,7 +79,7 @@ def _limits_of(settings: Settings) -> Limits:
 
 
 def _config(settings: Settings, app: object) -> uvicorn.Config:
-    """Configuration of uvicorn, without its own logs and lifespan, and with the operator's trusted proxies."""
+    """Configuration of uvicorn, without its own logs, lifespan and reading of the headers of proxies."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         http=GuardedProtocol,
@@ -88,8 +88,7 @@ def _config(settings: Settings, app: object) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
+        proxy_headers=False,  # `GuardedProtocol` reads them.
         timeout_graceful_shutdown=_HTTP_DRAIN_SECONDS,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )

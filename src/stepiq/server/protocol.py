@@ -16,7 +16,7 @@ from typing import Any, cast
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from stepiq.accounts.origin import client_at, is_address
+from stepiq.accounts.origin import client_at
 from stepiq.core import ids, logging, metrics
 from stepiq.core.errors import Malformed, StepIQError
 from stepiq.server.connections import ClientConnection, Connections
@@ -35,7 +35,6 @@ HEALTH_PATH = b"/health"
 _UNSENT_BYTES = 16 * 1024
 """Limit of unsent data in the kernel's buffer. Reads of the client become visible in steps of half this size."""
 _RESET = struct.pack("ii", 1, 0)
-_FORWARDED_FOR = b"x-forwarded-for"
 
 log = logging.get(__name__)
 
@@ -59,7 +58,6 @@ class Clients:
     """Which client a connection or a request counts for. See `STEPIQ_TRUSTED_PROXIES`."""
 
     def __init__(self, trusted_proxies: list[str]) -> None:
-        # The class that sets `request.client`, so that both always name the same client.
         self._proxies = ProxyHeadersMiddleware(_no_app, trusted_proxies or []).trusted_hosts
 
     def owner(self, address: str) -> str:
@@ -67,18 +65,10 @@ class Clients:
         return "" if address in self._proxies else client_at(address) or "unknown"
 
     def forwarded(self, headers: list[tuple[bytes, bytes]]) -> str:
-        """The client for which a trusted proxy sends a request; empty if the proxy does not name its address.
-
-        If the header contains no usable address, it is removed. Otherwise, each different word would be a new client.
-        """
-        values = [value for name, value in headers if name == _FORWARDED_FOR]
-        if not values:
-            return ""
-        address, _ = self._proxies.get_trusted_client_address(b", ".join(values).decode("latin1"))
-        if is_address(address):
-            return client_at(address)
-        headers[:] = [header for header in headers if header[0] != _FORWARDED_FOR]
-        return ""
+        """The address for which a trusted proxy sends a request; empty if the proxy does not name an address."""
+        values = [value for name, value in headers if name == b"x-forwarded-for"]
+        host, _ = self._proxies.get_trusted_client_address(b", ".join(values).decode("latin1"))
+        return str(requests.address_of(host) or "")
 
 
 async def _no_app(*_: Any) -> None:
@@ -166,7 +156,11 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _admit(self) -> bool:
         """Reserve a place for the connection, or refuse the request. Returns whether the connection has a place."""
-        client = self._one.owner or self._clients.forwarded(self.headers)
+        client = self._one.owner
+        if not client and (address := self._clients.forwarded(self.headers)):
+            # uvicorn would also take a word, or a header that follows the body, which proxies may not check.
+            self.scope["client"] = (address, 0)
+            client = client_at(address)
         refusal = self._all.request(self._one, client)
         if refusal is not None and self.url.partition(b"?")[0] != HEALTH_PATH:
             metrics.connections_refused.labels(refusal.reason).inc()

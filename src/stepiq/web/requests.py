@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextvars import ContextVar
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from uuid import UUID
 
@@ -30,7 +30,7 @@ _TRACEPARENT = trace_context.TRACEPARENT.encode()
 def act_from(scope: Mapping[str, Any]) -> None:
     """Set the client address and the `traceparent` of the current task, and of the tasks it creates, to those of a request."""
     client = scope.get("client")
-    _client.set(_plain(client[0]) if client else None)
+    _client.set(str(address_of(client[0]) or client[0]) if client else None)
     sent = [value for name, value in scope["headers"] if name == _TRACEPARENT]
     # Several headers are invalid, as an invalid one is.
     _traceparent.set(sent[0].decode("latin-1") if len(sent) == 1 else None)
@@ -52,12 +52,13 @@ def trace_parent() -> TraceParent | None:
     return trace_context.parse(_traceparent.get())
 
 
-def _plain(host: str) -> str:
+def address_of(host: str) -> IPv4Address | IPv6Address | None:
+    """The address in a text, without its zone, and as IPv4 if it is mapped to IPv6; None if the text is no address."""
     try:
-        address = ip_address(host)
+        address = ip_address(host.partition("%")[0])
     except ValueError:
-        return host
-    return str(getattr(address, "ipv4_mapped", None) or address)
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def open_scope(scope: Mapping[str, Any], request_id: str) -> dict[str, Any]:
