@@ -242,6 +242,32 @@ class TestSaving:
         assert (current["version"], current["text"]) == (2, theirs)
         assert current.keys() == {"version", "text", "source_format", "created_by", "created_at"}
 
+    async def test_a_conflict_shows_no_text_to_a_key_that_cannot_read(
+        self, account, create, login_key
+    ):
+        url = f"/api/pipelines/{(await create())['id']}"
+        blind = await login_key(account, ["pipelines:write"])
+
+        refused = await blind.put(url, content=YAML, headers={**AS_YAML, "If-Match": '"v7"'})
+
+        assert (refused.status_code, refused.json().get("current")) == (412, None)
+
+    @pytest.mark.parametrize("method", ["PUT", "DELETE"])
+    async def test_a_key_that_cannot_read_drafts_cannot_change_them(
+        self, account, create, write, login_key, method
+    ):
+        made = await create()
+        await write(made["id"], YAML)
+        blind = await login_key(account, ["pipelines:write"])
+
+        refused = await blind.request(
+            method,
+            f"/api/pipelines/{made['id']}/draft?revision={made['id']}",
+            json={"text": "x"},
+        )
+
+        assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+
     @pytest.mark.parametrize("names_revision", [True, False])
     async def test_the_saved_draft_is_deleted(self, owner, create, write, names_revision):
         made = await create()

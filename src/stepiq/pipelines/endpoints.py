@@ -264,7 +264,8 @@ async def update_pipeline(
         saved = await service.save(tx, caller, pipeline_id, draft, rules, if_match=if_match)
         await recorded.updated(tx, caller, before, saved.pipeline)
     await drafts.saved(tx, caller, pipeline_id, draft.text, draft_revision)
-    return _saved(saved, response)
+    view = _saved(saved, response)
+    return view if Scope.PIPELINES_READ in caller.scopes else view.as_sent(draft.tags)
 
 
 @router.patch(

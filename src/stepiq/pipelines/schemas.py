@@ -224,6 +224,11 @@ class SavedPipelineView(PipelineView):
     warnings: list[IssueView]
     """Problems that do not prevent saving."""
 
+    def as_sent(self, tags: list[str] | None) -> Self:
+        """Without what others have stored or run, for a caller who has sent these tags."""
+        hidden = {"last_run": None, "pause": None, "managed_by": None, "source": None}
+        return self.model_copy(update={**hidden, "tags": tags or []})
+
 
 class ArchivedView(View):
     """An archived pipeline. Its versions and runs remain readable."""

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from fastapi import Response
 
+from stepiq.accounts.actor import Scope
 from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.secrets import schemas
 from stepiq.accounts.secrets import service as secrets
@@ -63,7 +64,7 @@ async def set_secret_for_pipeline(
         value=body.value,
         hosts=given_hosts(body),
     )
-    return show(stored, response)
+    return show(stored, response, may_list=Scope.PIPELINES_READ in caller.scopes)
 
 
 @router.delete(

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from stepiq.accounts.actor import Actor
+from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.secrets import service as secret_store
 from stepiq.accounts.verification import require_verified
 from stepiq.billing import service as billing
@@ -157,8 +157,11 @@ async def save(
     """
     found = await lock_kept(session, actor, pipeline_id)
     if if_match is not None and not _matches(if_match, found.version):
-        newest = await version(session, actor, pipeline_id, found.version)
-        raise StaleVersion(pipeline_id, found.version, partial(_current, newest))
+        current = None
+        if Scope.PIPELINES_READ in actor.scopes:
+            newest = await version(session, actor, pipeline_id, found.version)
+            current = partial(_current, newest)
+        raise StaleVersion(pipeline_id, found.version, current)
     definition, warnings = await accept(session, actor, draft, rules, pipeline_id)
     values: dict[str, Any] = {
         "version": found.version + 1,

@@ -407,7 +407,6 @@ async def retry_run(
     """Start a run that retries an ended one, from its start or from a step, with the same or other data.
 
     Reused steps are not executed again and cost nothing. `reused` has their number, tokens and original cost.
-    The answer to a key without the scope `pipelines:read` has only `id` and `status`.
     """
     request = body or schemas.RetryRequest()
     wanted = RunRetry(

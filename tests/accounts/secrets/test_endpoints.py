@@ -162,6 +162,16 @@ class TestStore:
 
         assert (await client.post(url, json=new())).status_code == 201
 
+    async def test_a_key_that_cannot_list_secrets_gets_no_hosts(
+        self, login_key, account, owner, url
+    ):
+        await owner.post(url, json={**new(), "hosts": ["api.example.com"]})
+        client = await login_key(account, ["secrets:write"])
+
+        replaced = (await client.post(url, json=new())).json()
+
+        assert (replaced["hosts"], replaced["last_used_at"]) == (None, None)
+
     async def test_the_row_holds_nothing_in_clear(self, owner, url, database):
         await owner.post(url, json=new())
 

@@ -127,10 +127,14 @@ class TestCreate:
         executor = await login_key(account, ["pipelines:execute"])
 
         refused = await reader.post("/api/bulk-jobs", json={"action": "cancel", "filter": {}})
-        allowed = await executor.post("/api/bulk-jobs", json={"action": "cancel", "filter": {}})
+        allowed = await executor.post(
+            "/api/bulk-jobs", json={"action": "cancel", "run_ids": [str(ids.uuid7())]}
+        )
+        filtered = await executor.post("/api/bulk-jobs", json={"action": "cancel", "filter": {}})
         unread = await executor.get(f"/api/bulk-jobs/{allowed.json()['id']}")
 
         assert (refused.status_code, allowed.status_code, unread.status_code) == (403, 202, 403)
+        assert (filtered.status_code, filtered.json()["code"]) == (403, "scope_missing")
 
 
 class TestRead:

@@ -196,6 +196,17 @@ class TestRefusals:
             answer = await key.post("/api/runs/draft", json={"text": DRAFT})
             assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
 
+    async def test_a_key_needs_the_right_to_read_the_stored_draft(
+        self, browser, account, login_key
+    ):
+        draft = (await browser.post("/api/drafts", json={"text": DRAFT})).json()
+        key = await login_key(account, scopes=["pipelines:write", "pipelines:execute"])
+
+        refused = await key.post("/api/runs/draft", json={"pipeline_id": draft["pipeline_id"]})
+
+        assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+        assert "`pipelines:read`" in refused.json()["detail"]
+
     async def test_a_draft_version_is_not_one_to_run_or_delete(self, browser, account, make):
         pipeline_id = str(await make.pipeline(account, source=SAVED))
         number = (await draft_run(browser, pipeline_id=pipeline_id))["pipeline_version"]

@@ -93,7 +93,7 @@ async def set_secret(
         value=body.value,
         hosts=given_hosts(body),
     )
-    return show(stored, response)
+    return show(stored, response, may_list=Scope.ACCOUNT_READ in caller.scopes)
 
 
 @router.delete("/user/secrets/{secret}", responses=problems(ScopeMissing, SecretNotFound))
@@ -108,8 +108,9 @@ def given_hosts(body: schemas.NewSecret) -> list[str] | service.Unchanged | None
     return body.hosts if "hosts" in body.model_fields_set else service.UNCHANGED
 
 
-def show(stored: service.Stored, response: Response) -> schemas.StoredSecret:
-    """The answer to storing: 201 for a new secret, 200 for a new value."""
+def show(stored: service.Stored, response: Response, *, may_list: bool) -> schemas.StoredSecret:
+    """The answer to storing: 201 for a new secret, 200 for a new value. `may_list`: whether the caller can list secrets."""
     response.status_code = 201 if stored.is_new else 200
     shown = schemas.SecretView.model_validate(stored.row).model_dump()
-    return schemas.StoredSecret(**shown, warning=stored.warning)
+    view = schemas.StoredSecret(**shown, warning=stored.warning)
+    return view if may_list else view.model_copy(update={"hosts": None, "last_used_at": None})

@@ -23,6 +23,8 @@ router = new_router("Drafts")
 
 Reader = Annotated[Actor, Depends(MemberNeeds(Scope.PIPELINES_READ))]
 Writer = Annotated[Actor, Depends(MemberNeeds(Scope.PIPELINES_WRITE))]
+_ALSO_READS = Depends(MemberNeeds(Scope.PIPELINES_READ))
+"""For routes of writers that return what the caller did not send."""
 
 
 def _plan(services: BillingServices, caller: Actor) -> Plan:
@@ -73,6 +75,7 @@ async def list_other_drafts(
 
 @router.put(
     "/pipelines/{pipeline_id}/draft",
+    dependencies=[_ALSO_READS],
     responses=problems(PipelineNotFound, DraftChanged, PlanDraftsExceeded, ScopeMissing),
 )
 async def update_draft(
@@ -93,7 +96,9 @@ async def update_draft(
 
 
 @router.delete(
-    "/pipelines/{pipeline_id}/draft", responses=problems(DraftNotFound, DraftChanged, ScopeMissing)
+    "/pipelines/{pipeline_id}/draft",
+    dependencies=[_ALSO_READS],
+    responses=problems(DraftNotFound, DraftChanged, ScopeMissing),
 )
 async def delete_draft(
     caller: Writer,

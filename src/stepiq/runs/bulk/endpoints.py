@@ -8,7 +8,7 @@ from fastapi import Query
 from stepiq.accounts import current_rights
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
-from stepiq.accounts.http import needs
+from stepiq.accounts.http import needs, require_scope
 from stepiq.runs.bulk import queries, schemas, service
 from stepiq.runs.bulk.errors import BulkJobAlreadyFinished, BulkJobNotFound, TooManyBulkJobs
 from stepiq.runs.bulk.records import BulkJob, RetryOptions
@@ -29,6 +29,9 @@ async def create_bulk_job(
     caller: Executor, tx: Tx, body: schemas.BulkRequest
 ) -> schemas.BulkJobView:
     """Cancel or retry many runs, by id or by filter. A worker changes one run after the other."""
+    # The answer counts the runs that match.
+    if body.filter is not None:
+        require_scope(caller, Scope.PIPELINES_READ)
     # A reset of the password cancels the jobs of sessions that it ends.
     await current_rights.require_session(tx, caller)
     job = await service.create(

@@ -66,10 +66,11 @@ async def run_draft(
 ) -> Response:
     """Run a text without saving it, or only one of its steps with given outputs of the others.
 
-    The run has the limits of any other, but sends no deliveries. `is_draft` is true. `from_run` also needs `pipelines:read`.
+    The run has the limits of any other, but sends no deliveries. `is_draft` is true. `from_run` and a stored draft also need
+    `pipelines:read`.
     """
-    # The step can return everything that it gets from that run.
-    if body.from_run is not None:
+    # The step can return everything that it gets from that run, and errors quote the draft.
+    if body.from_run is not None or body.text is None:
         require_scope(caller, Scope.PIPELINES_READ)
     step = _step(body)
     try:

@@ -307,10 +307,7 @@ async def disable_schedule(
 async def run_schedule_now(
     caller: Executor, services: BillingServicesDep, own_tx: OwnTx, schedule_id: UUID
 ) -> Response:
-    """Start a run with the schedule's input now, even if it is disabled. The caller counts as its trigger.
-
-    The answer to a key without the scope `pipelines:read` has only `id` and `status`.
-    """
+    """Start a run with the schedule's input now, even if it is disabled. The caller counts as its trigger."""
     examined = await _examined(services, caller, schedule_id)
     async with own_tx() as tx:
         run = await service.run_now(
