@@ -137,7 +137,7 @@ class DraftsOperations(Resource):
         others.
 
         The run has the limits of any other, but sends no deliveries. `is_draft` is true.
-        `from_run` also needs `pipelines:read`.
+        `from_run` and a stored draft also need `pipelines:read`.
 
         Args:
             pipeline_id: The pipeline that is edited. Null: the text belongs to no pipeline.

@@ -236,8 +236,7 @@ class RunsOperations(Resource):
         other data.
 
         Reused steps are not executed again and cost nothing. `reused` has their number,
-        tokens and original cost. The answer to a key without the scope `pipelines:read` has
-        only `id` and `status`.
+        tokens and original cost.
 
         Args:
             from_: A step id, `failed` for the step that failed, or `start`. Steps recorded

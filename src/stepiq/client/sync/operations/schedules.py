@@ -256,8 +256,6 @@ class SchedulesOperations(Resource):
         """Start a run with the schedule's input now, even if it is disabled. The caller counts
         as its trigger.
 
-        The answer to a key without the scope `pipelines:read` has only `id` and `status`.
-
         Args:
             idempotency_key: A name for this call, to repeat it in another process. Default: a random one.
         """
