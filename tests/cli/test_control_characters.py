@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.cli.console import complain, print_json, print_output, report_fault, say
+from stepiq.cli.console import complain, print_json, print_output, print_text, report_fault, say
 from stepiq.cli.progress import LiveProgress, PlainProgress, ProgressLine
 from stepiq.cli.terminal import Terminal
 from tests.cli.conftest import Cli
-from tests.support.hostile import HOSTILE, controls_in
+from tests.support.hostile import FORGED, HOSTILE, controls_in, forged_lines
 
 _NAME = HOSTILE.replace("/", "")
 _TEXT = json.dumps(f"x{HOSTILE}y")
@@ -105,6 +105,64 @@ class TestCommands:
         assert not controls_in(said.out + said.err)
 
 
+@pytest.fixture
+def forging(folder: Path) -> Path:
+    """A folder with files whose names and texts would add lines."""
+    text = json.dumps(FORGED)
+    field = f"input: {{schema: {{who: {{type: string, enum: [{text}]}}}}}}"
+    step = "steps: [{id: greet, type: transform, template: hello}]"
+    (folder / "greeting.yaml").write_text(f"name: {text}\n{field}\n{step}\n")
+    (folder / "greeting.test.yaml").write_text(
+        f"tests: [{{name: {text}, expect: {{output: {text}}}}}]"
+    )
+    (folder / "invalid.yaml").write_text(
+        f"name: T\n{text}: 1\nsteps: [{{id: {text}, type: {text}}}, {{id: a, prompt: a, model: {text}}}]\n"
+    )
+    (folder / "missing.yaml").write_text(
+        "name: T\nsteps: [{id: a, prompt: a, model: openai/gpt-5-mini}]\n"
+    )
+    (folder / f"{FORGED}.yaml").write_text(f"name: T\n{step}\n")
+    return folder
+
+
+@pytest.mark.usefixtures("forging")
+class TestForgedLines:
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["validate", "greeting.yaml", "invalid.yaml"],
+            ["validate", f"{FORGED}.yaml", "greeting.yaml"],
+            ["validate", "invalid.yaml", "--json"],
+            ["validate", FORGED],
+            ["run", "invalid.yaml"],
+            ["run", "greeting.yaml", "-i", f"who={FORGED}"],
+            ["run", "greeting.yaml", "-i", f"{FORGED}=1"],
+            ["run", "greeting.yaml", "-i", "who=other"],
+            ["run", "greeting.yaml", "--model", FORGED],
+            ["run", "greeting.yaml", "--secret", FORGED],
+            ["run", "missing.yaml"],
+            ["test", "greeting.yaml"],
+            ["test", "greeting.yaml", "--only", FORGED],
+            ["test", f"{FORGED}.yaml"],
+            ["init", f"{FORGED}.yaml"],
+            ["backup", f"{FORGED}/file"],
+            ["restore", FORGED],
+            ["restore", f"{FORGED}.yaml"],
+            ["docs", FORGED],
+            ["users", "create", FORGED],
+            ["members", "list", "--workspace", FORGED],
+            [FORGED],
+        ],
+        ids=lambda each: ascii(" ".join(each))[:60],
+    )
+    def test_none_is_added(self, cli: Cli, arguments: list[str]):
+        said = cli(*arguments)
+
+        assert said.code != 70
+        assert said.out + said.err
+        assert not forged_lines(said.out + said.err)
+
+
 def _show_run(progress: ProgressLine) -> None:
     """Show a hostile run, with every text in pieces of one character."""
     step = {"step_id": HOSTILE, "model": HOSTILE, "attempt": 1}
@@ -141,6 +199,28 @@ class TestProgress:
         assert not {"\x1b]", "\x1b[2J", "\x1b[31m", "\x1b\\"} & {
             shown[place : place + size] for place in range(len(shown)) for size in (2, 4, 5)
         }
+
+    def test_names_cannot_add_lines(self, capsys: pytest.CaptureFixture[str]):
+        stream = io.StringIO()
+        displays = (
+            PlainProgress(),
+            LiveProgress(Terminal(file=stream, force_terminal=True, width=999, color_system=None)),
+        )
+        step = {"step_id": FORGED, "model": FORGED, "attempt": 1, "branch": FORGED}
+        error = {"code": FORGED, "message": FORGED}
+        tokens = {"input_tokens": 1, "output_tokens": 1, "cost_usd_micros": 1, "duration_ms": 1}
+
+        for display in displays:
+            display.event("step.status", {**step, "status": "running"})
+            display.event("step.delta", {**step, "text": "a"})
+            display.event("step.log", {**step, "level": FORGED, "message": FORGED})
+            display.event("step.status", {**step, **tokens, "status": FORGED, "error": error})
+            display.close()
+
+        plain = capsys.readouterr().err
+        assert r"x\n✓ pay" in plain
+        assert r"x\n✓ pay" in stream.getvalue()
+        assert not forged_lines(plain + stream.getvalue())
 
     def test_a_message_cannot_add_lines(self, capsys: pytest.CaptureFixture[str]):
         forged = {"step_id": "a", "level": "warning", "message": "x\n✓ pay  completed"}
@@ -179,6 +259,16 @@ class TestConsole:
         complain(HOSTILE)
 
         assert not controls_in(capsys.readouterr().err)
+
+    def test_lines_of_messages_are_not_separate(self, capsys: pytest.CaptureFixture[str]):
+        say(FORGED)
+        print_text(f"a\t{FORGED}", color="red")
+        complain(FORGED)
+        print_json(FORGED)
+
+        out, err = capsys.readouterr()
+        assert out.startswith("a\tx\\n✓ pay")
+        assert not forged_lines(out + err)
 
     def test_details_of_a_fault_have_no_control_character(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -14,6 +14,15 @@ HOSTILE = (
     + _DIRECTIONS
 )
 
+_MARK = "✓ pay  completed"
+FORGED = "x" + "".join(f"{end}{_MARK}" for end in "\n\r\x0b\x0c\x1c\x85\u2028\u2029")
+"""Text that would add a line like those of stepIQ."""
+
+
+def forged_lines(text: str) -> list[str]:
+    """The lines of an output that only `FORGED` can have added."""
+    return [line for line in text.splitlines() if line.startswith(_MARK)]
+
 
 def controls_in(text: str) -> set[str]:
     """The control characters in a text, except newlines and tabs."""

@@ -22,7 +22,7 @@ from stepiq.accounts.two_factor import service as two_factor
 from stepiq.billing.plans import Plans
 from stepiq.billing.workspaces import service as workspaces
 from stepiq.cli import database
-from stepiq.cli.console import UsageError, ask_password, print_text, say, this_command
+from stepiq.cli.console import UsageError, ask_password, print_text, say, say_block, this_command
 from stepiq.cli.links import warn_about_address
 from stepiq.core import clock, keys
 from stepiq.core.control_characters import escape_line
@@ -99,7 +99,7 @@ def show_setup_token() -> None:
         )
     token = service.setup_token(keys.jwt_secret(configured))
     print_text(token)
-    say(f"""\
+    say_block(f"""\
 This token creates the first account. Open this link:
 
   {setup_link(configured, token)}

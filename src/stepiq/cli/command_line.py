@@ -44,7 +44,7 @@ class ServerCommand(Command):
             python = shlex.quote(sys.executable)
             raise UsageError(
                 f"`{ctx.command_path}` needs the server, but only the package stepiq-slim is installed. "
-                f"Install the server: {python} -m pip install stepiq=={__version__}\n"
+                f"Install the server: {python} -m pip install stepiq=={__version__} "
                 "If pip does not find this version, build it as `stepiq docs installation` describes."
             )
         return super().invoke(ctx)

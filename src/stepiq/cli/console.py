@@ -1,7 +1,8 @@
 """Output of commands: results go to standard output, everything else to standard error.
 
 Commands write only through this module and `cli.terminal`, because the text can come from models, servers and files:
-its control characters must not reach a terminal. Ruff refuses other ways (`banned-api` in pyproject.toml).
+its control characters must not reach a terminal, and its line breaks must not add lines that look like those of
+stepIQ. Ruff refuses other ways (`banned-api` in pyproject.toml).
 """
 
 import json
@@ -10,7 +11,7 @@ import shutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -50,29 +51,40 @@ def exit_code(error: StepIQError) -> ExitCode:
 
 
 class UsageError(Exception):
-    """The command was called incorrectly. The message explains the correct use."""
+    """The command was called incorrectly. The message explains the correct use, and `choices` are printed below it."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, choices: Iterable[str] = ()) -> None:
         super().__init__(message)
         self.message = message
+        self.choices = tuple(choices)
 
 
 def say(text: str = "", *, color: str | None = None, newline: bool = True) -> None:
-    """Print text that is not part of the command's result."""
-    _write(text, err=True, color=color, newline=newline)
+    """Print a line that is not part of the command's result."""
+    _write(_line(text), err=True, color=color, newline=newline)
+
+
+def say_block(text: str, *, newline: bool = True) -> None:
+    """Print text of several lines that is not part of the command's result."""
+    _write(escape(text), err=True, newline=newline)
 
 
 def print_text(
     text: str = "", *, color: str | None = None, bold: bool = False, newline: bool = True
 ) -> None:
-    """Print text as the command's result."""
-    _write(text, err=False, color=color, bold=bold, newline=newline)
+    """Print a line as the command's result."""
+    _write(_line(text), err=False, color=color, bold=bold, newline=newline)
+
+
+def print_block(text: str, *, newline: bool = True) -> None:
+    """Print text of several lines as the command's result."""
+    _write(escape(text), err=False, newline=newline)
 
 
 def print_output(text: str, *, newline: bool = True) -> None:
     """Print data of users: unchanged to a program or file, without control characters to a terminal."""
     if stdout_is_terminal():
-        print_text(text, newline=newline)
+        print_block(text, newline=newline)
     else:
         sys.stdout.write(f"{text}\n" if newline else text)
         sys.stdout.flush()
@@ -105,7 +117,7 @@ def read_line() -> str:
 
 def ask_secret(question: str) -> str:
     """Ask for a value at the terminal, without showing it."""
-    return str(typer.prompt(escape(question), hide_input=True, err=True))
+    return str(typer.prompt(_line(question), hide_input=True, err=True))
 
 
 def wait_for_enter(question: str) -> None:
@@ -116,7 +128,7 @@ def wait_for_enter(question: str) -> None:
 
 def confirm(question: str) -> bool:
     """Ask a yes-or-no question at the terminal."""
-    return typer.confirm(escape(question), err=True)
+    return typer.confirm(_line(question), err=True)
 
 
 def ask_password() -> str:
@@ -124,10 +136,15 @@ def ask_password() -> str:
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
-def _write(text: str, *, err: bool, color: str | None, newline: bool, bold: bool = False) -> None:
-    shown = escape(text)
-    if color is not None:
-        shown = typer.style(shown, fg=color, bold=bold or None)
+def _line(text: str) -> str:
+    # Tabs separate the cells of a row.
+    return "\t".join(map(escape_line, text.split("\t")))
+
+
+def _write(
+    text: str, *, err: bool, newline: bool, color: str | None = None, bold: bool = False
+) -> None:
+    shown = text if color is None else typer.style(text, fg=color, bold=bold or None)
     typer.echo(shown, err=err, nl=newline)
 
 
@@ -148,14 +165,14 @@ def shown_path(path: Path) -> Path:
 
 
 def complain(message: str) -> None:
-    """Print an error."""
+    """Print an error in one line."""
     _write("Error: ", err=True, color="red", newline=False, bold=True)
     say(message)
 
 
 def print_json(value: Any) -> None:
     """Print one JSON document as the command's result."""
-    print_text(json_text(value))
+    print_block(json_text(value))
 
 
 def json_text(value: Any) -> str:
@@ -209,7 +226,7 @@ def report_fault(error: Exception) -> None:
             file.write(f"stepiq {' '.join(sys.argv[1:2])}\n{details}")
         where = f"The details are in {file.name}."
     except OSError:
-        say(details)
+        say_block(details)
         where = "The details are above."
     complain(
         f"This is a bug in stepIQ: {name}. {where} Please report it and attach the details."

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stepiq.accounts.service import setup_token
-from stepiq.cli.console import UsageError, say, shown_path, this_command
+from stepiq.cli.console import UsageError, say, say_block, shown_path, this_command
 from stepiq.cli.demo_server import demo_server
 from stepiq.cli.progress import make_progress
 from stepiq.cli.remote import following
@@ -218,7 +218,8 @@ async def _show(client: AsyncClient, pipeline_id: str, example: Example) -> dict
     """Start a run, show its events as they happen, and return the finished run."""
     run = await client.runs.start(pipeline_id, input_data=example.input_data)
     say(f"Run: POST {client.url}/api/pipelines/{pipeline_id}/run")
-    say(f"     {json.dumps(example.input_data)}\n")
+    say(f"     {json.dumps(example.input_data)}")
+    say()
     try:
         await following.show_events(client, str(run.id), make_progress())
     except asyncio.CancelledError:
@@ -230,7 +231,7 @@ async def _show(client: AsyncClient, pipeline_id: str, example: Example) -> dict
 
 def _say_next(configured: Settings, example: Example, login: DemoLogin, run_id: str) -> None:
     command, file = this_command(), shown_path(example.path)
-    say(f"""
+    say_block(f"""
 Next:
   Start the server again:
     {command} serve

@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from stepiq.cli.console import UsageError, say, this_command
+from stepiq.cli.console import UsageError, say_block, this_command
 from stepiq.language.json_schema.document import document_text
 from stepiq.trials import json_schema as tests_schema
 
@@ -122,7 +122,7 @@ def write(file: Path, *, force: bool) -> None:
     except OSError as error:
         raise UsageError(f"{error.filename or file} cannot be written: {error.strerror}.") from None
     command = this_command()
-    say(f"""\
+    say_block(f"""\
 {file}: the pipeline
 {tests}: its tests
 {schema.parent}: the schemas that editors use to complete and check pipelines and tests

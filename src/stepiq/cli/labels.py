@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from stepiq.core.control_characters import escape_line
+
 if TYPE_CHECKING:
     from stepiq.language.definition import Definition
     from stepiq.language.specs import Step
@@ -30,11 +32,11 @@ class Labels:
 
     def of(self, event: Mapping[str, Any]) -> str:
         """The name of an event's step, with its item or branch inside a `parallel`."""
-        step_id, path = str(event["step_id"]), str(event.get("branch") or "")
+        step_id, path = escape_line(str(event["step_id"])), str(event.get("branch") or "")
         if not path:
             return step_id
         if step_id not in self._steps:
-            return f"{step_id} (branch {path})"
+            return f"{step_id} (branch {escape_line(path)})"
         _, around = self._steps[step_id]
         numbers = map(int, path.split("/"))
         places = [_place(spec, number) for spec, number in zip(around, numbers, strict=True)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from stepiq.cli.console import UsageError, confirm, say
+from stepiq.cli.console import UsageError, confirm, say, say_block
 from stepiq.cli.workbench import Workbench
 from stepiq.core import json
 from stepiq.runs.reviews import service
@@ -59,6 +59,6 @@ def _ask(review: Review) -> ReviewDecision:
             "--review reject, or run the pipeline on a server."
         )
     shown = review.input if isinstance(review.input, str) else json.dumps(review.input)
-    say(f"\n{review.message}\n\n{shown}\n")
+    say_block(f"\n{review.message}\n\n{shown}\n")
     is_approved = confirm("Approve?")
     return ReviewDecision.APPROVE if is_approved else ReviewDecision.REJECT

@@ -17,6 +17,7 @@ from stepiq.cli.console import (
     complain,
     exit_code,
     explain,
+    print_block,
     print_text,
     report_fault,
     say,
@@ -92,6 +93,8 @@ def main() -> None:
         app()
     except UsageError as error:
         complain(error.message)
+        for choice in error.choices:
+            say(f"  {choice}")
         sys.exit(ExitCode.USAGE)
     except StepIQError as error:
         explain(error)
@@ -376,7 +379,7 @@ def schema(
         case SchemaKind.DEPLOY:
             from stepiq.cli.remote.deploy_files import document_text
 
-    print_text(document_text(), newline=False)
+    print_block(document_text(), newline=False)
 
 
 @app.command(rich_help_panel=FILES_PANEL)

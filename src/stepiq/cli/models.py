@@ -49,10 +49,11 @@ def _price(value: float | None) -> str:
 def _say_more(
     providers: Providers, known: list[ModelDescription], listed: list[ModelDescription]
 ) -> None:
+    say()
     try:
-        say(f"\nSteps without a model use {providers.default_model().id}.")
+        say(f"Steps without a model use {providers.default_model().id}.")
     except ModelUnusable as error:
-        say(f"\nSteps without a model fail. {error.message}")
+        say(f"Steps without a model fail. {error.message}")
     names = {provider.id: provider.name for provider in providers.describe()}
     left = Counter(model.provider for model in known) - Counter(model.provider for model in listed)
     if left:

@@ -23,7 +23,6 @@ from stepiq.cli.pipeline_files import SUFFIXES, tested_in
 from stepiq.cli.workbench import Workbench, workbench
 from stepiq.core import log_output, settings
 from stepiq.core.amounts import duration
-from stepiq.core.control_characters import escape_line
 from stepiq.core.errors import Issue
 from stepiq.execution.stubs import Stubs
 from stepiq.language.definition import Definition
@@ -197,7 +196,7 @@ async def _ignore(kind: str, said: Mapping[str, Any]) -> None:
 def _show(result: _Result) -> None:
     mark, color = ("FAIL", "red") if result.problems else ("ok", "green")
     print_text(f"  {mark:5}", color=color, bold=bool(result.problems), newline=False)
-    print_text(f"{escape_line(result.name)}  ({duration(result.milliseconds)})")
+    print_text(f"{result.name}  ({duration(result.milliseconds)})")
     for problem in result.problems:
         print_text(f"         {problem}")
 

@@ -30,8 +30,10 @@ def require_models(
     if not problems:
         return
     sentences = [_sentence(error, steps, chosen) for error, steps in problems.values()]
-    lines = [f"{' '.join(sentences)} Or choose another model for every step:"]
-    raise UsageError("\n  ".join([*lines, *_alternatives(providers, keys)]))
+    raise UsageError(
+        f"{' '.join(sentences)} Or choose another model for every step:",
+        _alternatives(providers, keys),
+    )
 
 
 def certain_steps(steps: tuple[Step, ...]) -> Iterator[Step]:

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
 
-from stepiq.cli.console import say
+from stepiq.cli.console import say_block
 from stepiq.cli.labels import Labels
 from stepiq.cli.terminal import Terminal, styled, to_stderr
 from stepiq.core.amounts import duration, money
@@ -120,7 +120,7 @@ class PlainProgress:
 
 
 def _to_stderr(text: str) -> None:
-    say(text, newline=False)
+    say_block(text, newline=False)
 
 
 @dataclass(slots=True)
@@ -206,11 +206,11 @@ def _title(label: str, data: Mapping[str, Any]) -> str:
     attempt = int(data.get("attempt") or 1)
     again = f" (attempt {attempt})" if attempt > 1 else ""
     model = f" calls {data['model']}" if data.get("model") else ""
-    return f"{label}{model}{again}"
+    return escape_line(f"{label}{model}{again}")
 
 
 def _logged(labels: Labels, data: Mapping[str, Any]) -> str:
-    return f"  {data['level']}: {labels.of(data)}: {escape_line(data['message'])}"
+    return escape_line(f"  {data['level']}: {labels.of(data)}: {data['message']}")
 
 
 def _ending(labels: Labels, data: Mapping[str, Any]) -> str:
@@ -225,7 +225,7 @@ def _ending(labels: Labels, data: Mapping[str, Any]) -> str:
         facts.append(str(error["code"]))
     if data["status"] not in _MARKS:
         facts.append(str(data["status"]))
-    line = f"{labels.of(data)}  {' · '.join(facts)}"
+    line = escape_line(f"{labels.of(data)}  {' · '.join(facts)}")
     # A failure that ends the run is shown once, as the run's error.
     return (
         f"{line}\n  {escape_line(error['message'])}" if error and labels.continues(data) else line

@@ -49,7 +49,7 @@ def set_plan(workspace: str, plan: str) -> None:
     """
     workspace_id, configured = _prepared(workspace)
     changed = asyncio.run(_change(configured, workspace_id, plan=plan))
-    print_text(f"{escape_line(changed.name)} now has plan {changed.plan}.")
+    print_text(f"{changed.name} now has plan {changed.plan}.")
 
 
 def limits(workspace: str, changes: Sequence[str]) -> None:
@@ -64,7 +64,7 @@ def limits(workspace: str, changes: Sequence[str]) -> None:
     workspace_id, configured = _prepared(workspace)
     found = asyncio.run(_change(configured, workspace_id, limits=wanted))
     plan = Plans.load(configured.plans).get(found.plan)
-    say(f"{escape_line(found.name)}, plan {found.plan}:")
+    say(f"{found.name}, plan {found.plan}:")
     for name in plan.limits:
         note = "\tset for this workspace" if name in found.overrides else ""
         print_text(f"{name}\t{_shown(plan, name)}{note}")

@@ -147,5 +147,7 @@ async def _find(session: Session, workspace: str | None) -> UUID:
         raise UsageError(
             f"Workspace `{workspace}` was not found. `stepiq workspaces list` lists all workspaces."
         )
-    listed = "\n".join(f"  {row.id}  {row.name}" for row in found)
-    raise UsageError(f"There are several workspaces. Name one with --workspace ID:\n{listed}")
+    raise UsageError(
+        "There are several workspaces. Name one with --workspace ID:",
+        [f"{row.id}  {row.name}" for row in found],
+    )

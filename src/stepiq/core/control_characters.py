@@ -12,8 +12,10 @@ _CONTROLS = (
     r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # change the direction of text
     r"\ud800-\udfff"  # cannot be encoded; Python uses them for file names that are not UTF-8
 )
+_SEPARATORS = r"\u2028\u2029"  # end a line for some programs
 _IN_TEXT = re.compile(f"[{_CONTROLS}]")
-_IN_LINE = re.compile(rf"[{_CONTROLS}\t\n\u2028\u2029]")
+_IN_JSON = re.compile(f"[{_CONTROLS}{_SEPARATORS}]")
+_IN_LINE = re.compile(rf"[{_CONTROLS}{_SEPARATORS}\t\n]")
 
 
 def escape(text: str) -> str:
@@ -28,7 +30,7 @@ def escape_line(text: str) -> str:
 
 def escape_json(document: str) -> str:
     r"""An equivalent JSON document for a terminal, with escapes such as `\u009b` instead of the characters."""
-    return _IN_TEXT.sub(_code, document)
+    return _IN_JSON.sub(_code, document)
 
 
 def storable(text: str) -> str:

@@ -24,9 +24,9 @@ class SettingsInvalid(Invalid):
 
 
 def invalid(*issues: Issue) -> SettingsInvalid:
-    """An error that lists each setting on a separate line."""
-    lines = [f"{issue.path}: {issue.message}" for issue in issues]
-    message = lines[0] if len(lines) == 1 else "\n  ".join(["Settings are not valid.", *lines])
+    """An error about one setting, or about several that only its issues name."""
+    first = issues[0]
+    message = f"{first.path}: {first.message}" if len(issues) == 1 else "Settings are not valid."
     return SettingsInvalid(message, issues)
 
 

@@ -31,7 +31,8 @@ class Welcome:
     def show(self, announce: Callable[[str], None] | None) -> None:
         """Print the text with `announce`, or log the facts if it is None."""
         if announce is not None:
-            announce(self.text)
+            for line in self.text.split("\n"):
+                announce(line)
             return
         log.info(
             "server_ready",

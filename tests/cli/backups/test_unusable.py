@@ -17,6 +17,7 @@ from stepiq.cli.backups import archive
 from stepiq.core.errors import Invalid
 from tests.cli.backups.conftest import FILE, Kept, put, rewrite, run_ids
 from tests.cli.conftest import Cli
+from tests.support.hostile import FORGED
 
 pytestmark = pytest.mark.one_store
 
@@ -162,6 +163,26 @@ class TestManifest:
 
         assert said.code == 1
         assert f"{FILE} is damaged or incomplete. Nothing was changed." in said.err
+
+    def test_its_values_add_no_lines(self, cli: Cli, kept: Kept, made: bytes):
+        values = {"stepiq": FORGED, "secrets": {FORGED: 1}, "master_key": FORGED}
+        rewrite(lambda manifest: manifest.update(values))
+
+        said = cli("restore", FILE, "--force")
+
+        assert said.code == 0
+        assert r"x\n✓ pay" in said.out
+        assert r"x\n✓ pay" in said.err
+        assert not any(
+            line.startswith(("✓", "more")) for line in (said.out + said.err).splitlines()
+        )
+
+    def test_a_version_that_is_newer_adds_no_lines(self, cli: Cli, kept: Kept, made: bytes):
+        rewrite(lambda manifest: manifest.update(format=2, stepiq=FORGED))
+
+        said = cli("restore", FILE, "--force")
+
+        assert said.err.count("\n") == 1
 
 
 @pytest.fixture(scope="module")

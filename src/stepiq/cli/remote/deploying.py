@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from stepiq.cli.remote import plan
-from stepiq.cli.remote.calling import new_key
+from stepiq.cli.remote.calling import new_key, pipeline_path
 from stepiq.cli.remote.plan import Operation, PlannedChange, plan_one, schedule_operations
 from stepiq.cli.remote.server_reading import read_pipeline, read_schedules
 from stepiq.cli.remote.state import LocalPipeline, ScheduleSettings
@@ -166,7 +167,7 @@ class _Call:
 def _request(  # noqa: C901 - one case for each operation
     operation: Operation, change: PlannedChange, pipeline_id: str, source: str
 ) -> _Call:
-    path = f"/api/pipelines/{pipeline_id}"
+    path = pipeline_path(pipeline_id)
     owner = {"managed_by": ManagedBy.GIT, "source": source}
     match operation:
         case plan.Create():
@@ -188,9 +189,11 @@ def _request(  # noqa: C901 - one case for each operation
         case plan.CreateSchedule(settings):
             return _Call("POST", f"{path}/schedules", _schedule(settings))
         case plan.UpdateSchedule(schedule_id, _, settings):
-            return _Call("PATCH", f"/api/schedules/{schedule_id}", _schedule(settings))
+            return _Call(
+                "PATCH", f"/api/schedules/{quote(schedule_id, safe='')}", _schedule(settings)
+            )
         case plan.DeleteSchedule(schedule_id):
-            return _Call("DELETE", f"/api/schedules/{schedule_id}")
+            return _Call("DELETE", f"/api/schedules/{quote(schedule_id, safe='')}")
         case plan.Archive():
             return _Call("DELETE", path)
 

@@ -149,7 +149,7 @@ async def diff(client: "AsyncClient", folder: Path, source: str | None, *, as_js
         for lines in found.values():
             showing.show(iter(lines))
         for slug in planned.without_file:
-            print_text(escape_line(f"Only on the server: {slug}"), color="yellow")
+            print_text(f"Only on the server: {slug}", color="yellow")
     return bool(planned.changes or planned.without_file)
 
 
@@ -232,7 +232,8 @@ def _report(
             change["version"] = versions.get(change["slug"])
         print_json(data | {"applied": not failed})
     else:
-        print_text(f"\nDone: {showing.counts_done(done)}.")
+        print_text()
+        print_text(f"Done: {showing.counts_done(done)}.")
     if failed:
         left = len(planned.changes) - len(done)
         errors = [data for each in failed for data in _error_data(each)]

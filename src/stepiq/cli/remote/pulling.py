@@ -177,11 +177,11 @@ def _ordered(document: Mapping[str, Any]) -> dict[str, Any]:
 def _lines(changes: Sequence[FileChange], count: int) -> Iterator[ShownLine]:
     for change in changes:
         if change.before is None:
-            yield ShownLine(f"+ {escape_line(str(change.path))}", "green")
+            yield ShownLine(f"+ {change.path}", "green")
         elif change.after is None:
-            yield ShownLine(f"- {escape_line(str(change.path))}", "red")
+            yield ShownLine(f"- {change.path}", "red")
         else:
-            yield ShownLine(f"~ {escape_line(str(change.path))}", "yellow")
+            yield ShownLine(f"~ {change.path}", "yellow")
     files = f"{len(changes)} {'file differs' if len(changes) == 1 else 'files differ'}"
     yield ShownLine(f"{count} {'pipeline' if count == 1 else 'pipelines'}, {files}.")
 

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from stepiq.cli.console import UsageError, print_json, print_text, say
+from stepiq.cli.console import UsageError, print_block, print_json, print_text, say
 from stepiq.cli.remote.calling import everything, run_path
 from stepiq.cli.remote.tables import local_time, print_rows
 from stepiq.core import json
-from stepiq.core.control_characters import escape_line
 from stepiq.core.errors import NotFound
 from stepiq.core.json import MalformedJson
 
@@ -53,12 +52,12 @@ async def show(client: "AsyncClient", choice: ReviewChoice, *, as_json: bool) ->
         print_json(review)
         return
     decided = review["decision"] or ("closed" if review["closed_at"] else "open")
-    print_text(f"{escape_line(review['pipeline_name'])}: {review['step_id']} ({decided})")
+    print_text(f"{review['pipeline_name']}: {review['step_id']} ({decided})")
     if review["reviewer"]:
-        print_text(f"Decided by {escape_line(review['reviewer'])}")
+        print_text(f"Decided by {review['reviewer']}")
     else:
         print_text(f"Expires {local_time(review['expires_at'])}")
-    print_text(f"\n{review['message']}\n\n{review['input_text']}")
+    print_block(f"\n{review['message']}\n\n{review['input_text']}")
 
 
 async def decide(

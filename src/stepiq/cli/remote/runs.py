@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stepiq.cli.console import UsageError, print_json, print_text, say, stderr_is_terminal
+from stepiq.cli.console import (
+    UsageError,
+    print_block,
+    print_json,
+    print_text,
+    say,
+    stderr_is_terminal,
+)
 from stepiq.cli.progress import PlainProgress, ProgressLine, make_progress, tokens
 from stepiq.cli.remote import following
 from stepiq.cli.remote.calling import everything, new_key, pipeline_path, run_path
@@ -13,7 +20,6 @@ from stepiq.cli.remote.tables import local_time, print_rows
 from stepiq.cli.remote.triggering import are_json, definition_for, started
 from stepiq.cli.results import as_text, failure, summary
 from stepiq.core.amounts import duration, money
-from stepiq.core.control_characters import escape_line
 from stepiq.core.json import Json
 
 if TYPE_CHECKING:
@@ -80,15 +86,15 @@ async def show(client: "AsyncClient", run_id: str, *, as_json: bool) -> None:
     if as_json:
         print_json(run)
         return
-    print_text(f"{run['id']}  {escape_line(run['pipeline_name'])} v{run['pipeline_version']}")
+    print_text(f"{run['id']}  {run['pipeline_name']} v{run['pipeline_version']}")
     print_text(summary(run))
     if run["error"]:
-        print_text(escape_line(failure(run)), color="red")
+        print_text(failure(run), color="red")
     print_text()
     headings = ("step", "status", "model", "tokens", "cost", "took")
     print_rows(headings, [_step_cells(step) for step in run["steps"]])
     if run["output"] is not None:
-        print_text(f"\n{as_text(run['output'])}")
+        print_block(f"\n{as_text(run['output'])}")
 
 
 async def show_log(
@@ -160,7 +166,7 @@ def _follower() -> ProgressLine:
 
 
 def _to_stdout(text: str) -> None:
-    print_text(text, newline=False)
+    print_block(text, newline=False)
 
 
 async def _pipeline_id(client: "AsyncClient", pipeline: str | None) -> str | None:

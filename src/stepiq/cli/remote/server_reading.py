@@ -59,12 +59,12 @@ async def read_pipeline(
 
 async def read_schedules(client: "AsyncClient", pipeline_id: str) -> tuple[RemoteSchedule, ...]:
     """The schedules of a pipeline, except the one in its definition."""
-    return _schedules(await everything(client, f"{_PIPELINES}/{pipeline_id}/schedules"))
+    return _schedules(await everything(client, f"{pipeline_path(pipeline_id)}/schedules"))
 
 
 async def read_text(client: "AsyncClient", pipeline: RemotePipeline) -> str:
     """The text of the version of a pipeline that was listed."""
-    path = f"{_PIPELINES}/{pipeline.id}/versions/{pipeline.version}"
+    path = f"{pipeline_path(pipeline.id)}/versions/{pipeline.version}"
     return str((await client.request("GET", path)).json()["text"])
 
 

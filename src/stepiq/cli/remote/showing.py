@@ -14,7 +14,6 @@ from stepiq.cli.remote.state import (
     RemotePipeline,
     ScheduleSettings,
 )
-from stepiq.core.control_characters import escape_line
 from stepiq.store.states import ManagedBy, PipelineStatus
 
 _MARKS = {
@@ -45,17 +44,15 @@ def plan_lines(planned: DeploymentPlan) -> Iterator[ShownLine]:
     for change in planned.changes:
         mark, color = _MARKS[change.action]
         file = f"  ({change.local.file})" if change.local is not None else ""
-        yield ShownLine(escape_line(f"{mark} {change.slug}{file}"), color)
+        yield ShownLine(f"{mark} {change.slug}{file}", color)
         for text in change_details(change):
-            yield ShownLine(escape_line(f"    {text}"))
+            yield ShownLine(f"    {text}")
     if planned.changes:
         yield ShownLine("")
     yield ShownLine(f"Plan: {_counts(planned)}.")
     if planned.without_file:
         names = ", ".join(planned.without_file)
-        yield ShownLine(
-            escape_line(f"Only on the server: {names}. To archive what has no file, use --prune.")
-        )
+        yield ShownLine(f"Only on the server: {names}. To archive what has no file, use --prune.")
 
 
 def change_details(change: PlannedChange) -> Iterator[str]:
