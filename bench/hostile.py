@@ -80,6 +80,8 @@ async def main(hostile: int, seconds: float, only: set[str], database_url: str) 
                 "STEPIQ_TRUSTED_PROXIES": "127.0.0.1",
                 "STEPIQ_ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
                 "OLLAMA_BASE_URL": endless.removesuffix("/v1"),
+                "MISTRAL_BASE_URL": endless,
+                "MISTRAL_API_KEY": "none",
             }
             rows: list[list[str]] = []
             for what, attack in ATTACKS.items():

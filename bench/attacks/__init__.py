@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from workspaces import Workspace
 
 from attacks.base import Attack, Extra, quiet
+from attacks.cuts import cut_calls
 from attacks.lines import masked_lines
 from attacks.logins import five_addresses, half_sent, many_addresses, while_logging_in
 from attacks.requests import count_runs, large_inputs, streams
@@ -22,6 +23,7 @@ _OF_WORKSPACES: dict[str, Attack] = {
     "computations": runs(*COMPUTATIONS),
     "masking": masking,
     "masked lines": masked_lines,
+    "cut calls": cut_calls,
     "endless answers": runs(ENDLESS_ANSWER),
     "large inputs": large_inputs,
     "counting requests": count_runs,

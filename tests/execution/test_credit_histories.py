@@ -16,7 +16,7 @@ from stepiq.execution import events
 from stepiq.execution.journal import ClaimLost, Ending, JournalEntry
 from stepiq.execution.limits import next_month
 from stepiq.execution.records import ClaimedRun, StepRecord
-from stepiq.execution.reservations import release_left_over
+from stepiq.execution.reservations import settle_left_over
 from stepiq.execution.usage import month_of
 from stepiq.store.states import RunStatus, StepStatus
 from stepiq.store.tables import run_steps, runs, workspaces
@@ -92,7 +92,7 @@ class History:
         for worked in list(self.books.worked.values()):
             await self._end(worked)
         core_clock.advance(timedelta(seconds=31))
-        await release_left_over(self.world.database)
+        await settle_left_over(self.world.database)
         self.books.left_over = 0
 
     async def check(self) -> None:
@@ -266,7 +266,7 @@ class History:
             core_clock.advance(next_month(core_clock.now()) - core_clock.now())
         else:
             core_clock.advance(timedelta(seconds=31))
-        await release_left_over(self.world.database)
+        await settle_left_over(self.world.database)
         self.books.left_over = 0
 
 

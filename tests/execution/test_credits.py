@@ -15,7 +15,7 @@ from stepiq.execution.calls import budget
 from stepiq.execution.calls.requests import CallModel, Message
 from stepiq.execution.journal import Journal
 from stepiq.execution.limits import next_month
-from stepiq.execution.reservations import release_left_over
+from stepiq.execution.reservations import settle_left_over
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.tables import run_steps
 from tests.support import loop_time
@@ -36,6 +36,8 @@ steps:
 BOUND = budget.bound(
     CallModel("openai/gpt-4o-mini", (Message.of_text("user", "x"),), max_tokens=1_000)
 )
+SENT = BOUND - 1_000
+"""Without the answer."""
 
 
 async def run(world: World, source: str, plan: Limits, input_data: Any = None) -> Ended:
@@ -210,7 +212,7 @@ class TestSettling:
         [({"drop_after": 1}, 0), ({"token_ms": 30_000}, 10)],
         ids=["failure", "timeout"],
     )
-    async def test_a_call_that_breaks_off_pays_for_what_came(
+    async def test_a_call_that_breaks_off_pays_for_what_was_sent_and_came(
         self, world: World, fake_provider: RunningFakeProvider, behavior: Any, seconds: float
     ):
         fake_provider.configure(tokens=20, **behavior)
@@ -226,10 +228,10 @@ class TestSettling:
         await heard.until_ended()
 
         assert (await world.ended(run_id, heard)).run.status == "failed"
-        assert 0 < (await world.workspace()).credit_tokens < 100
+        assert SENT <= (await world.workspace()).credit_tokens < SENT + 100
         await assert_nothing_reserved(world)
 
-    async def test_a_cancelled_call_pays_for_what_came(
+    async def test_a_cancelled_call_pays_for_what_was_sent_and_came(
         self, world: World, fake_provider: RunningFakeProvider
     ):
         fake_provider.configure(token_ms=30_000)
@@ -241,7 +243,7 @@ class TestSettling:
 
         await world.cancel(run_id)
 
-        assert 0 < (await world.workspace()).credit_tokens < 100
+        assert SENT <= (await world.workspace()).credit_tokens < SENT + 100
         await assert_nothing_reserved(world)
 
     async def test_branches_that_are_stopped_give_back_what_they_reserved(
@@ -273,11 +275,11 @@ class TestSettling:
         assert ended.run.output_tokens == 50_000
         assert (await world.workspace()).credit_tokens == ended.run.credit_tokens == BOUND
 
-    async def test_a_call_cut_off_by_a_crash_is_released_when_the_run_continues(
+    async def test_a_call_cut_off_by_a_crash_is_settled_when_the_run_continues(
         self, world: World, fake_provider: RunningFakeProvider
     ):
         fake_provider.configure(latency_ms=30_000)
-        _, heard = await world.start(await world.pipeline(ASK), plan=Limits(credits_per_month=2))
+        _, heard = await world.start(await world.pipeline(ASK), plan=Limits(credits_per_month=3))
         await fake_provider.next_request()
         await world.engine.stop(drain=timedelta(0))
         assert (await world.workspace()).credit_reserved == BOUND
@@ -286,6 +288,7 @@ class TestSettling:
         await world.engine.start()
 
         assert (await heard.until_ended())["status"] == "completed"
+        assert (await world.workspace()).credit_tokens > SENT
         await assert_nothing_reserved(world)
 
     async def test_what_a_cancelled_run_could_not_settle_is_released_soon(
@@ -302,16 +305,16 @@ class TestSettling:
         await heard.until("step.delta")
         await world.cancel(run_id)
         assert (await world.workspace()).credit_reserved == BOUND
-        assert await release_left_over(world.database) == 0
+        assert await settle_left_over(world.database) == 0
 
         clock.advance(timedelta(seconds=31))
 
-        assert await release_left_over(world.database) == 1
+        assert await settle_left_over(world.database) == 1
         await assert_nothing_reserved(world)
 
     async def test_only_reserved_steps_are_read_to_find_those_left(self, world: World):
         with statements(world.database) as seen:
-            assert await release_left_over(world.database) == 0
+            assert await settle_left_over(world.database) == 0
 
         # The engine executes other statements at the same time.
         ((text, parameters),) = [each for each in seen.items() if "run_steps" in each[0]]

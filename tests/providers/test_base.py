@@ -1,36 +1,40 @@
 import pytest
 
-from stepiq.providers.base import CallProgress, Cost, Usage, tokens_in
+from stepiq.providers.base import CallProgress, Cost, Usage
 
 
 class TestProgress:
     def test_nothing_sent_is_nothing_used(self):
         assert CallProgress().usage() == Usage(0, 0, 0, estimated=True)
 
-    def test_many_small_pieces_count_each(self):
-        progress = CallProgress(input_chars=5)
-        for _ in range(3):
-            progress.add("a")
+    def test_a_request_that_is_not_sent_is_not_counted(self):
+        assert CallProgress(input_tokens=5).usage().input_tokens == 0
 
-        assert progress.usage() == Usage(2, 0, 3, estimated=True)
+    @pytest.mark.parametrize("text", ["abc", "\U00012000", "🎉é"])
+    def test_an_answer_counts_a_token_for_each_of_its_bytes(self, text: str):
+        progress = CallProgress(input_tokens=5, is_sent=True)
+        progress.add(text)
+        progress.count(text)
 
-    def test_one_large_piece_counts_by_its_length(self):
-        progress = CallProgress()
+        assert progress.usage() == Usage(5, 0, 2 * len(text.encode()), estimated=True)
+
+    def test_an_answer_counts_no_more_than_its_limit(self):
+        progress = CallProgress(max_tokens=10)
         progress.add("x" * 41)
 
-        assert progress.usage().output_tokens == 11
+        assert progress.usage().output_tokens == 10
+
+    def test_an_answer_that_broke_off_counts_at_least_what_was_reported(self):
+        progress = CallProgress(input_tokens=5, is_sent=True, so_far=Usage(7, 2, 30))
+        progress.add("x")
+
+        assert progress.usage() == Usage(7, 0, 30, estimated=True)
 
     def test_what_the_provider_says_goes_before(self):
-        progress = CallProgress(input_chars=5)
+        progress = CallProgress(input_tokens=5, is_sent=True)
         progress.reported = Usage(7, 2, 1)
 
         assert progress.usage() == Usage(7, 2, 1)
-
-
-class TestTokensIn:
-    @pytest.mark.parametrize(("chars", "tokens"), [(0, 0), (1, 1), (4, 1), (5, 2)])
-    def test_it_rounds_up(self, chars: int, tokens: int):
-        assert tokens_in(chars) == tokens
 
 
 class TestCost:

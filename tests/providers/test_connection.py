@@ -10,12 +10,15 @@ import pytest
 from stepiq.providers import bounds
 from stepiq.providers.base import CallProgress, Delta, Finished, Message, ModelRequest, Usage
 from stepiq.providers.parts import TextPart
+from stepiq.providers.questions import most_tokens
 from tests.providers.conftest import KEY, Configure, Spoken, ask, failure, request
 from tests.support.network import only_loopback
 from tests.support.vendor_server import Refusal, event
 
 TOKENS = Usage(input_tokens=100, cached_tokens=0, output_tokens=20)
 OWN = "own-1b9ZkQ7vXw3Lr5Ty8Uc2"
+
+SENT = most_tokens(request("x" * 40))
 
 FIRST_PIECE = {"anthropic": 4, "google": 1, "mistral": 2, "zai": 2}
 """After so many events the first piece of the answer has come."""
@@ -100,7 +103,7 @@ class TestCancel:
         async with asyncio.timeout(10):
             await seen.ended.wait()
         assert seen.closed_by_client
-        assert progress.usage() == Usage(10, 0, 0, estimated=True)
+        assert progress.usage() == Usage(SENT, 0, 0, estimated=True)
 
     async def test_a_call_that_is_cancelled_before_it_is_sent_costs_nothing(
         self, spoken: Spoken, configured: Configure
@@ -146,7 +149,7 @@ class TestCancel:
         finally:
             gc.enable()
         assert spoken.server.last.closed_by_client
-        assert progress.usage().output_tokens == 2
+        assert progress.usage().output_tokens == len("echo:")
         assert not caplog.records
 
     async def test_a_silent_server_is_left_by_a_time_limit(self, spoken: Spoken):
@@ -333,16 +336,18 @@ class TestFailures:
         assert (error.code, error.retryable) == ("provider_error", True)
         assert "closed the connection in the middle" in error.message
         assert progress.text == "echo:"
-        assert progress.usage() == Usage(10, 0, 2, estimated=True)
+        assert progress.usage() == Usage(SENT, 0, len("echo:"), estimated=True)
         assert len(spoken.server.seen) == 1
 
     async def test_a_connection_cut_before_the_first_event(self, spoken: Spoken):
         spoken.server.drops_at = 0
+        progress = CallProgress()
 
-        error = await failure(spoken.model)
+        error = await failure(spoken.model, progress=progress, prompt="x" * 40)
 
         assert (error.code, error.retryable) == ("provider_error", True)
         assert len(spoken.server.seen) == 1
+        assert progress.usage() == Usage(SENT, 0, 0, estimated=True)
 
     @pytest.mark.parametrize("at", ["first", "middle"])
     async def test_a_line_that_is_not_json(self, spoken: Spoken, at: str):
@@ -357,11 +362,13 @@ class TestFailures:
     async def test_a_web_page_instead_of_an_answer(self, spoken: Spoken):
         page = "<html><body>Please log in</body></html>"
         spoken.server.refusals = [Refusal(200, page, {"content-type": "text/html"})]
+        progress = CallProgress()
 
-        error = await failure(spoken.model)
+        error = await failure(spoken.model, progress=progress)
 
         assert error.code == "provider_error"
         assert f"{spoken.vendor.upper()}_BASE_URL" in error.message
+        assert progress.usage() == Usage(0, 0, 0, estimated=True)
 
     async def test_what_must_not_be_shown_is_taken_out_of_what_is_quoted(self, spoken: Spoken):
         spoken.server.refusals = [_said(spoken.vendor, 400, "Bad word: rosebud.")]

@@ -180,13 +180,13 @@ class TestEveryVendor:
 
         assert DATA in json.dumps(spoken.server.last.body)
 
-    async def test_the_estimate_of_tokens_leaves_out_files(self, spoken: Spoken):
+    async def test_files_count_with_what_is_sent(self, spoken: Spoken):
         progress = CallProgress()
         stream = spoken.model.stream(looking_at(IMAGE), progress)
         await anext(stream)
         await stream.aclose()
 
-        assert progress.input_chars == len("What is it?")
+        assert progress.usage().input_tokens >= len("What is it?") + len(DATA)
 
 
 def block(index: int, block: dict[str, Any], *deltas: dict[str, Any]) -> list[bytes]:

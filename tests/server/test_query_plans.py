@@ -9,7 +9,7 @@ import pytest
 
 from stepiq.billing.plans import Plans
 from stepiq.core import clock
-from stepiq.execution.reservations import release_left_over
+from stepiq.execution.reservations import settle_left_over
 from stepiq.server import housekeeping
 from stepiq.store.states import DeliveryStatus, RunStatus
 from stepiq.triggers.schedules import ticker as schedule_ticker
@@ -83,7 +83,7 @@ class TestStatements:
             await sender.finished(str(test_delivery))
             assert await housekeeping.sweep(database, housekeeping.sweeps(settings)) > 0
             clock.advance(timedelta(days=40))
-            assert await release_left_over(database) == 0
+            assert await settle_left_over(database) == 0
             assert await housekeeping.sweep(database, housekeeping.sweeps(settings)) > 0
 
         bad = {}

@@ -195,7 +195,7 @@ class Journal:
         known = {row.id: found[row.id] for row in rows if row.claim > 1 or row.has_reused}
         await recorded_values.load(session, known)
         await operations.load(session, known.values())
-        await reservations.release_of(session, list(known.values()))
+        await reservations.settle_lost(session, known.values())
         return found
 
     async def write(self, run: ClaimedRun, entry: JournalEntry) -> None:
@@ -309,7 +309,7 @@ class Journal:
             record.cancel_operations(clock.now())
             await operations.find_stored(session, record)
             await operations.write_many(session, [(run.id, record)])
-            await session.execute(statements.MOVE, [_moved(run.id, 0, [used_since])])
+            await session.execute(statements.MOVE, [statements.moved(run.id, 0, [used_since])])
             tally, now = Tally(), clock.now()
             tally.add_meter(record.model, used_since, run.models)
             await usage.count_credits(session, run.workspace_id, tally.credit_tokens, now)
@@ -374,7 +374,9 @@ async def _advance(session: Session, ours: Sequence[_Writing]) -> None:
     for each in ours:
         entry = each.entry
         used_since = [record.meter.since(record.stored_meter) for record in entry.distinct_steps]
-        values = _moved(each.run.id, len(entry.events), used_since, has_progress=entry.has_progress)
+        values = statements.moved(
+            each.run.id, len(entry.events), used_since, has_progress=entry.has_progress
+        )
         if entry.parking is not None:
             parked.append({**values, "wake_at": entry.parking.wake_at})
             continue
@@ -458,20 +460,3 @@ def _ended(ending: Ending) -> Event:
     if ending.error is not None:
         facts["error"] = ending.error
     return events.run_status(ending.status, **facts)
-
-
-def _moved(
-    run_id: UUID, events_added: int, meters: Sequence[Meter], *, has_progress: bool = False
-) -> dict[str, Any]:
-    """Parameters that `statements.MOVE`, `statements.PARK` and `statements.END` share."""
-    sums = {
-        f"more_{name}": sum(getattr(meter, name) for meter in meters) for name in statements.SUMS
-    }
-    is_known = all(meter.cost_complete for meter in meters)
-    return {
-        "row_id": run_id,
-        "more_events": events_added,
-        "is_known": is_known,
-        "has_progress": has_progress,
-        **sums,
-    }

@@ -161,7 +161,7 @@ def _changing(operation: Operation) -> dict[str, Any]:
         "started_at": operation.started_at,
         "first_piece_at": operation.first_piece_at,
         "ended_at": operation.ended_at,
-        **used(operation.meter),
+        **used(operation.meter if operation.is_ended else operation.sent),
     }
 
 

@@ -1,9 +1,14 @@
 """The SQL statements of the journal."""
 
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
 import sqlalchemy as sa
 
 from stepiq.execution.admission import PARKED
 from stepiq.execution.journal_rows import CLAIMED, STEP_COLUMNS
+from stepiq.execution.records import Meter
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import large_values, run_steps, runs, workspaces
 from stepiq.store.workspace_plan import PLAN
@@ -93,3 +98,18 @@ PARK = MOVE.values(
 CHANGE_STEP = run_steps.update().where(
     run_steps.c.id == sa.bindparam("row_id", type_=run_steps.c.id.type)
 )
+
+
+def moved(
+    run_id: UUID, events_added: int, meters: Sequence[Meter], *, has_progress: bool = False
+) -> dict[str, Any]:
+    """Parameters that `MOVE`, `PARK` and `END` share."""
+    sums = {f"more_{name}": sum(getattr(meter, name) for meter in meters) for name in SUMS}
+    is_known = all(meter.cost_complete for meter in meters)
+    return {
+        "row_id": run_id,
+        "more_events": events_added,
+        "is_known": is_known,
+        "has_progress": has_progress,
+        **sums,
+    }

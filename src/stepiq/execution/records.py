@@ -315,6 +315,8 @@ class Operation:
     model: str | None = None
     paid_by: str | None = None
     meter: Meter = field(default_factory=Meter)
+    sent: Meter = field(default_factory=Meter)
+    """The usage to count if the process dies during the call. It is in the row until the call has ended."""
     queued_at: datetime | None = None
     """When it was recorded."""
     started_at: datetime | None = None
@@ -343,10 +345,9 @@ class Operation:
     def begin(self, now: datetime, *, counts: bool = True) -> None:
         """It is about to be performed. `counts` is false if it may only continue to wait for an answer."""
         self.status, self.error, self.ended_at = OperationStatus.RUNNING, None, None
-        self.outcome = self.reported_model = None
+        self.outcome, self.reported_model, self.meter = None, None, Meter()
         self.queued_at = self.queued_at or now
-        if counts or self.starts == 0:
-            self.starts += 1
+        self.starts += counts or self.starts == 0
         self.changes += 1
 
     def end(

@@ -1,13 +1,13 @@
 """Credit reservations: each model call reserves its maximum tokens before it starts, and releases them after it.
 
 `calls.budget` requests reservations, and the journal writes them with the steps' rows. The workspace's row has the
-sum of reserved tokens, and each step's row has its own part. Claiming a run releases the reservations of earlier
-claims, and `release_left_over` releases those of ended runs.
+sum of reserved tokens, and each step's row has its own part. Claiming a run settles the reservations of earlier claims,
+and `settle_left_over` settles those of ended runs.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,9 +15,14 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.core import clock, logging
-from stepiq.execution import usage
+from stepiq.execution import journal_operations as operations
+from stepiq.execution import journal_statements as statements
+from stepiq.execution import recorded_values, usage
+from stepiq.execution.journal_rows import CLAIMED, claimed, used
 from stepiq.execution.limits import RunLimits
-from stepiq.execution.records import ClaimedRun, Reservation, Shortage, StepRecord
+from stepiq.execution.records import ClaimedRun, Meter, Reservation, Shortage, StepRecord
+from stepiq.execution.usage import Tally
+from stepiq.providers.base import Usage
 from stepiq.store.database import Database, Session
 from stepiq.store.tables import run_steps, runs, workspaces
 
@@ -99,19 +104,49 @@ async def reserve(
         await session.execute(_EMPTY.where(run_steps.c.id.in_(refused)))
 
 
-async def release_of(session: Session, claimed: Sequence[ClaimedRun]) -> None:
-    """Release reservations of earlier claims, whose calls no longer exist."""
+async def settle_lost(session: Session, lost: Iterable[ClaimedRun]) -> None:
+    """Release the reservations of calls whose processes are gone, and count what these calls had sent."""
+    now = clock.now()
+    steps: list[dict[str, Any]] = []
+    moved: list[dict[str, Any]] = []
+    counted: list[usage.Used] = []
     held: defaultdict[UUID, int] = defaultdict(int)
-    steps: list[UUID] = []
-    for run in claimed:
-        for record in run.steps.values():
-            if record.reservation.held:
-                held[run.workspace_id] += record.reservation.held
-                steps.append(record.id)
-                record.reservation = Reservation()
-    if steps:
-        await session.execute(_EMPTY.where(run_steps.c.id.in_(steps)))
-        await _release(session, held)
+    tokens: defaultdict[UUID, int] = defaultdict(int)
+    for run in lost:
+        records = [record for record in run.steps.values() if record.reservation.held]
+        if not records:
+            continue
+        held[run.workspace_id] += sum(record.reservation.held for record in records)
+        tally, used_since = Tally(), list[Meter]()
+        for record in records:
+            _count_lost(record)
+            used_since.append(record.meter.since(record.stored_meter))
+            tally.add_meter(record.model, used_since[-1], run.models)
+            record.stored_meter = replace(record.meter)
+            steps.append({"row_id": record.id, "reserved_tokens": 0, **used(record.meter)})
+        run.models |= tally.models
+        tokens[run.workspace_id] += tally.credit_tokens
+        moved.append(statements.moved(run.id, 0, used_since))
+        counted.append(usage.Used(run.workspace_id, run.pipeline_id, run.caller_id, tally, now))
+    if not steps:
+        return
+    await session.execute(statements.MOVE, moved)
+    await session.execute(statements.CHANGE_STEP, steps)
+    for workspace_id in sorted(held):
+        await usage.count_credits(session, workspace_id, tokens[workspace_id], now)
+        await _release(session, workspace_id, held[workspace_id])
+    await usage.add_many(session, counted)
+
+
+def _count_lost(record: StepRecord) -> None:
+    """Count what the last call had sent, at most what it has reserved. Its process is gone, so nobody knows the rest."""
+    held, record.reservation = record.reservation.held, Reservation()
+    if not record.operations:
+        return
+    lost = record.operations[-1].meter
+    found = Usage(lost.input_tokens, lost.cached_tokens, lost.output_tokens, estimated=True)
+    if tokens := lost.input_tokens + lost.output_tokens:
+        record.meter.add(found, min(tokens, held), lost.cost if lost.cost_complete else None)
 
 
 async def release_cancelled(session: Session, run: ClaimedRun, record: StepRecord) -> None:
@@ -123,21 +158,21 @@ async def release_cancelled(session: Session, run: ClaimedRun, record: StepRecor
         _EMPTY.where(run_steps.c.id == record.id, run_steps.c.reserved_tokens == held)
     )
     if emptied.rowcount:
-        await _release(session, {run.workspace_id: held})
+        await _release(session, run.workspace_id, held)
 
 
-async def release_left_over(database: Database) -> int:
-    """Release up to 500 reservations of runs that ended over 30 s ago and whose worker did not release them.
+async def settle_left_over(database: Database) -> int:
+    """Settle up to 500 reservations of runs that ended over 30 s ago and whose worker did not settle them.
 
     Returns:
-        The number of steps whose reservations were released.
+        The number of runs whose reservations were settled.
 
     Raises:
         StoreUnavailable: the reservations remain until the next call.
     """
     left_over = (
-        sa.select(run_steps.c.id, run_steps.c.reserved_tokens, runs.c.workspace_id)
-        .join(runs, runs.c.id == run_steps.c.run_id)
+        sa.select(runs.c.id)
+        .join(run_steps, runs.c.id == run_steps.c.run_id)
         .where(
             run_steps.c.reserved_tokens > sa.literal_column("0"),
             # No index contains this expression, so both stores begin with the few reserved steps. With the column alone,
@@ -151,20 +186,19 @@ async def release_left_over(database: Database) -> int:
         if not (await session.execute(left_over.limit(1))).all():
             return 0
     async with database.transaction() as session:
-        locked = left_over.with_for_update(of=run_steps, skip_locked=True)
-        rows = (await session.execute(locked)).all()
-        held: defaultdict[UUID, int] = defaultdict(int)
-        for row in rows:
-            held[row.workspace_id] += row.reserved_tokens
-        await session.execute(_EMPTY.where(run_steps.c.id.in_([row.id for row in rows])))
-        await _release(session, held)
-    log.warning("credits_released", steps=len(rows))
-    return len(rows)
+        locked = left_over.with_for_update(of=(runs, run_steps), skip_locked=True)
+        ids = set((await session.execute(locked)).scalars())
+        rows = await session.execute(sa.select(*CLAIMED).where(runs.c.id.in_(ids)))
+        found = {row.id: claimed(row) for row in rows}
+        await recorded_values.load(session, found)
+        await operations.load(session, found.values())
+        await settle_lost(session, found.values())
+    log.warning("credits_settled", runs=len(found))
+    return len(found)
 
 
-async def _release(session: Session, held: dict[UUID, int]) -> None:
-    for workspace_id in sorted(held):
-        await session.execute(_RELEASE, {"workspace": workspace_id, "tokens": held[workspace_id]})
+async def _release(session: Session, workspace_id: UUID, tokens: int) -> None:
+    await session.execute(_RELEASE, {"workspace": workspace_id, "tokens": tokens})
 
 
 def _parameter(name: str) -> sa.BindParameter[Any]:

@@ -5,7 +5,7 @@ import asyncio
 import sqlalchemy as sa
 
 from stepiq.core import logging
-from stepiq.execution.reservations import release_left_over
+from stepiq.execution.reservations import settle_left_over
 from stepiq.queue.tickets import Queue, Ticket, TicketQueue
 from stepiq.store.database import Database, Session, StoreUnavailable
 from stepiq.store.states import DeliveryStatus, RunStatus
@@ -32,7 +32,7 @@ async def sweep_for_ever(database: Database, tickets: TicketQueue) -> None:
         await asyncio.sleep(pause)
         pause = _EVERY_SECONDS
         try:
-            await release_left_over(database)
+            await settle_left_over(database)
             if await sweep(database, tickets) >= _BATCH:
                 pause = _PAUSE_SECONDS
         except StoreUnavailable:

@@ -7,9 +7,6 @@ from typing import Any, Protocol
 
 from stepiq.providers.parts import AnswerPart, Message, Tool
 
-CHARS_PER_TOKEN = 4
-"""Characters per token in estimates: the usual figure for English."""
-
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
@@ -43,7 +40,7 @@ class Usage:
     output_tokens: int
     """Thinking included, where the provider bills it."""
     estimated: bool = False
-    """Estimated from the text, because the provider reported no numbers, for example after a cancellation."""
+    """The most that the provider can count, because it reported no final numbers, for example after a cancellation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +131,19 @@ class ProviderError(Exception):
 class CallProgress:
     """Usage of one call while it streams, so that its tokens are known even if it is interrupted."""
 
-    input_chars: int = 0
-    """Characters sent; 0 before the request is sent, and after the provider refused it."""
-    chunks: int = 0
+    input_tokens: int = 0
+    """The most tokens that the request can have."""
+    max_tokens: int | None = None
+    """`ModelRequest.max_tokens`."""
+    is_sent: bool = False
+    """Whether the provider has received at least a part of the request, and has not refused it."""
     size_bytes: int = 0
     """Length of the answer so far, in UTF-8, with thoughts and calls of tools."""
     reported: Usage | None = None
-    """The provider's numbers; None until it reports them."""
+    """The provider's numbers of a complete answer; None until it reports them."""
+    so_far: Usage | None = None
+    """What the provider had reported of an answer that broke off; None if nothing."""
     _text: list[str] = field(default_factory=list[str])
-    _chars: int = 0
 
     @property
     def text(self) -> str:
@@ -156,26 +157,25 @@ class CallProgress:
 
     def count(self, text: str) -> None:
         """Count a piece of the answer that is not part of its text."""
-        self.chunks += 1
-        self._chars += len(text)
         self.size_bytes += len(text) if text.isascii() else len(text.encode(errors="replace"))
 
     def usage(self) -> Usage:
-        """The provider's numbers if it reported any, otherwise an estimate, marked as such."""
+        """The provider's numbers of a complete answer, otherwise the most that it can count, marked as an estimate.
+
+        A token has at least one byte. Thoughts that the provider does not send are not known.
+        """
         if self.reported is not None:
             return self.reported
+        so_far = self.so_far or Usage(0, 0, 0)
+        output_tokens = self.size_bytes
+        if self.max_tokens is not None:
+            output_tokens = min(output_tokens, self.max_tokens)
         return Usage(
-            input_tokens=tokens_in(self.input_chars),
+            input_tokens=max(self.input_tokens if self.is_sent else 0, so_far.input_tokens),
             cached_tokens=0,
-            # Providers send about one token per chunk, but may send many.
-            output_tokens=max(self.chunks, tokens_in(self._chars)),
+            output_tokens=max(output_tokens, so_far.output_tokens),
             estimated=True,
         )
-
-
-def tokens_in(chars: int) -> int:
-    """The estimated tokens of a text with that many characters, rounded up."""
-    return -(-chars // CHARS_PER_TOKEN)
 
 
 class Model(Protocol):

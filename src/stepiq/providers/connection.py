@@ -2,9 +2,10 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from stepiq.core.http import SENDING, USER_AGENT, Client, operator_client
@@ -39,8 +40,8 @@ _SENT_HEADERS = frozenset(
 )
 _LISTING_SECONDS = 15
 
-_sending: ContextVar[Callable[[], None] | None] = ContextVar("sending", default=None)
-"""Called when the request of the current call begins to be written."""
+_progress: ContextVar[CallProgress | None] = ContextVar("progress", default=None)
+"""Of the current call."""
 
 
 class ProviderConnection(ABC):
@@ -104,44 +105,30 @@ class ProviderConnection(ABC):
         """One streamed call; see `base.Model.stream`."""
         place = self.endpoint.place.of(name)
         hide = hiding(self.endpoint.api_key, request.redact)
-        size = questions.size(request)
-
-        def charge() -> None:
-            progress.input_chars = size
-
-        # Not before there is a connection: a call that is cancelled earlier costs nothing.
-        _sending.set(charge)
+        progress.input_tokens = questions.most_tokens(request)
+        progress.max_tokens = request.max_tokens
+        _progress.set(progress)
         try:
             async with AsyncExitStack() as stack:
+                self._check_key()
+                sent = self.answer(name, request, place, hide)
+                answer = await stack.enter_async_context(sent)
                 try:
-                    self._check_key()
-                    sent = self.answer(name, request, place, hide)
-                    answer = await stack.enter_async_context(sent)
-                except Exception:
-                    # The call failed before the answer, so no tokens are charged.
-                    progress.input_chars = 0
+                    async with aclosing(_items(answer, progress, place)) as items:
+                        async for item in items:
+                            yield item
+                    whole = streams.finished(
+                        answer.ending(), progress, place, hide, says_why=self.says_why
+                    )
+                except BaseException:
+                    progress.so_far = streams.counted(answer, place)
                     raise
-                async with aclosing(streams.pieces(answer)) as pieces:
-                    async for piece in pieces:
-                        if isinstance(piece, str):
-                            progress.add(piece)
-                        else:
-                            progress.count(piece.text)
-                        if progress.size_bytes > bounds.MAX_ANSWER_BYTES:
-                            raise bounds.answer_too_large(place)
-                        if isinstance(piece, str):
-                            yield Delta(piece)
-                        elif isinstance(piece, ReasoningPiece):
-                            yield ReasoningDelta(piece.text)
-                whole = streams.finished(
-                    answer.ending(), progress, place, hide, says_why=self.says_why
-                )
         except ProviderError:
             raise
         except Exception as error:
             # A library error for an invalid reply is the provider's failure. It fails the step, not the worker.
             raise _behind(error) or self.explain(
-                error, place, redact=request.redact, answering=progress.chunks > 0
+                error, place, redact=request.redact, answering=progress.size_bytes > 0
             ) from None
         yield whole
 
@@ -164,7 +151,7 @@ class ProviderConnection(ABC):
         """
         place = self.endpoint.place
         # The same task may have called a model before.
-        _sending.set(None)
+        _progress.set(None)
         try:
             self._check_key()
             async with asyncio.timeout(_LISTING_SECONDS):
@@ -205,11 +192,38 @@ class ProviderConnection(ABC):
             request.headers["connection"] = "close"
         # Some libraries set their own timeouts, or none, not even for connecting.
         request.extensions["timeout"] = self.http.timeout.as_dict()
-        request.extensions[SENDING] = _sending.get()
+        if (progress := _progress.get()) is not None:
+            # Not before there is a connection: a call that is cancelled earlier costs nothing.
+            request.extensions[SENDING] = partial(setattr, progress, "is_sent", True)
 
     async def note(self, reply: "httpx2.Response") -> None:
         """Called with each response before its body is read."""
+        if (progress := _progress.get()) is not None and not _is_from_model(reply):
+            progress.is_sent = False
         bounds.bound(reply, self.endpoint.place)
+
+
+async def _items(
+    answer: StreamedAnswer, progress: CallProgress, place: FailurePlace
+) -> AsyncGenerator[StreamItem]:
+    """The pieces of an answer, which are added to the progress."""
+    async with aclosing(streams.pieces(answer)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, str):
+                progress.add(piece)
+            else:
+                progress.count(piece.text)
+            if progress.size_bytes > bounds.MAX_ANSWER_BYTES:
+                raise bounds.answer_too_large(place)
+            if isinstance(piece, str):
+                yield Delta(piece)
+            elif isinstance(piece, ReasoningPiece):
+                yield ReasoningDelta(piece.text)
+
+
+def _is_from_model(reply: "httpx2.Response") -> bool:
+    """Whether tokens are charged for a reply: not for errors, and not for the page of a wrong address."""
+    return reply.is_success and "html" not in reply.headers.get("content-type", "")
 
 
 def _behind(error: BaseException | None) -> ProviderError | None:

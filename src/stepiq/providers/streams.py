@@ -1,7 +1,7 @@
 """Reads a streamed answer, in the same way for all protocols."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from stepiq.core import json
 from stepiq.core.control_characters import storable
@@ -64,6 +64,14 @@ async def pieces(answer: StreamedAnswer) -> AsyncGenerator[Piece]:
         yield rest
 
 
+def counted(answer: StreamedAnswer, place: FailurePlace) -> Usage | None:
+    """What the provider has reported of an answer that broke off; None if nothing, or nothing usable."""
+    # A library can fail in the middle of an answer in any way.
+    with suppress(Exception):
+        return _usage(answer.ending(), place)
+    return None
+
+
 def finished(
     ending: AnswerEnding, progress: CallProgress, place: FailurePlace, hide: Hide, *, says_why: bool
 ) -> Finished:
@@ -79,22 +87,11 @@ def finished(
     Raises:
         ProviderError: the answer is incomplete, or the model refused to answer.
     """
-    bounds.checked_tokens(
-        place,
-        input_tokens=ending.input_tokens,
-        cached_tokens=ending.cached_tokens,
-        output_tokens=ending.output_tokens,
-    )
-    counted = ending.input_tokens + ending.output_tokens > 0
-    if not ending.reason and not ending.has_refused and (says_why or not counted):
+    usage = _usage(ending, place)
+    if not ending.reason and not ending.has_refused and (says_why or usage is None):
         # Some compatible servers omit the reason or the usage. A stream without either was cut off.
         raise broken_off(place)
-    if counted:
-        progress.reported = Usage(
-            input_tokens=ending.input_tokens,
-            cached_tokens=min(ending.cached_tokens, ending.input_tokens),
-            output_tokens=ending.output_tokens,
-        )
+    progress.reported = usage
     is_filtered = ending.finish_reason == "content_filter"
     if ending.has_refused or (is_filtered and not progress.text):
         raise refused(place, str(ending.refusal or ending.reason), hide)
@@ -114,6 +111,27 @@ def finished(
         model=ending.model or str(place.model),
         finish_reason=ending.finish_reason,
         parts=tuple(parts),
+    )
+
+
+def _usage(ending: AnswerEnding, place: FailurePlace) -> Usage | None:
+    """The provider's numbers; None if it has not reported any.
+
+    Raises:
+        ProviderError: a number is impossible.
+    """
+    bounds.checked_tokens(
+        place,
+        input_tokens=ending.input_tokens,
+        cached_tokens=ending.cached_tokens,
+        output_tokens=ending.output_tokens,
+    )
+    if not ending.input_tokens + ending.output_tokens:
+        return None
+    return Usage(
+        input_tokens=ending.input_tokens,
+        cached_tokens=min(ending.cached_tokens, ending.input_tokens),
+        output_tokens=ending.output_tokens,
     )
 
 

@@ -3,36 +3,32 @@
 import asyncio
 from typing import Any
 
-from stepiq.core import clock, json, logging
+from stepiq.core import clock, logging
 from stepiq.execution.calls.call import Call, Following
 from stepiq.execution.calls.requests import CallModel, OperationFailed
 from stepiq.execution.limits import how_to_raise, next_month
 from stepiq.execution.outcomes import Failed, FailureCode
-from stepiq.execution.records import Shortage, StepRecord
+from stepiq.execution.records import Meter, Shortage, StepRecord
 from stepiq.execution.usage import TOKENS_PER_CREDIT
-from stepiq.providers.base import Model
+from stepiq.providers import questions
+from stepiq.providers.base import Model, Usage
 
 log = logging.get(__name__)
 
 ANSWER_TOKENS = 8_192
 """Longest answer, thinking included, of a call without `max_tokens` whose credits are limited."""
 CUT_OFF_BY_PROVIDER = "The answer was cut off at the provider's limit for one request. Ask for a shorter answer, or use another `model`."
-_CALL_TOKENS = 512
-"""Allowance for text that providers add to a request, such as instructions about JSON."""
-_MESSAGE_TOKENS = 16
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 2.0
 
 
 def bound(request: CallModel) -> int:
-    """The most tokens that a call can use. A tokenizer makes at most one token per byte."""
-    texts = [request.system_prompt or "", *(message.text for message in request.messages)]
-    if request.json_schema is not None:
-        # Sent in the prompt, or in a field that the provider adds to the prompt.
-        texts.append(json.dumps(request.json_schema))
-    input_bytes = sum(len(text.encode(errors="replace")) for text in texts)
-    overhead = _CALL_TOKENS + _MESSAGE_TOKENS * len(texts)
-    return input_bytes + overhead + (request.max_tokens or ANSWER_TOKENS)
+    """The most tokens that a call can use."""
+    return questions.most_tokens(request.sent()) + _answer_tokens(request)
+
+
+def _answer_tokens(request: CallModel) -> int:
+    return request.max_tokens or ANSWER_TOKENS
 
 
 async def ask(call: Call, following: Following) -> Any:
@@ -43,8 +39,14 @@ async def ask(call: Call, following: Following) -> Any:
 
 
 def _ask(call: Call, request: CallModel) -> None:
-    costs_credits = call.model is not None and call.model.is_paid_by_server
-    call.record.reservation.ask(bound(request) if costs_credits else 0)
+    if call.model is None or not call.model.is_paid_by_server:
+        call.record.reservation.ask(0)
+        return
+    tokens = bound(request)
+    call.record.reservation.ask(tokens)
+    sent = Usage(tokens - _answer_tokens(request), 0, 0, estimated=True)
+    call.operation.sent = Meter()
+    call.operation.sent.add(sent, 0, cost_parts(call.model, sent))
 
 
 async def secure(call: Call, following: Following) -> Any:
@@ -144,6 +146,12 @@ def charged(record: StepRecord, tokens: int) -> int:
         "call_exceeded_reservation", step_id=record.step_id, model=record.model, tokens=tokens
     )
     return reservation.held
+
+
+def cost_parts(model: Model, used: Usage) -> dict[str, int] | None:
+    """The cost of tokens in micro-dollars, by part; None if the price of the model is unknown."""
+    cost = model.cost(used)
+    return None if cost is None else cost.parts()
 
 
 def _credits(tokens: int) -> str:

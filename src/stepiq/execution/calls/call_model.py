@@ -1,9 +1,9 @@
 """Calls a model, streams its answer, and counts its tokens."""
 
 import time
+from dataclasses import replace
 
 from stepiq.core import clock, metrics
-from stepiq.core.control_characters import storable
 from stepiq.execution.calls import budget
 from stepiq.execution.calls.call import Call
 from stepiq.execution.calls.requests import CallModel, ModelReply, OperationFailed
@@ -27,13 +27,9 @@ async def call_model(call: Call, request: CallModel) -> ModelReply:
     assert model is not None  # noqa: S101 - `policy` has chosen it
     is_limited = model.is_paid_by_server and not call.record.reservation.is_unlimited
     max_tokens = budget.max_tokens(model, request.max_tokens, is_limited=is_limited)
-    sent = ModelRequest(
-        messages=tuple(each.with_texts(storable) for each in request.messages),
-        system_prompt=None if request.system_prompt is None else storable(request.system_prompt),
-        temperature=request.temperature,
+    sent = replace(
+        request.sent(),
         max_tokens=max_tokens,
-        json_schema=request.json_schema,
-        json_object=request.json_object,
         idempotency_key=call.key,
         redact=call.secrets.masker.excerpt,
     )
@@ -92,7 +88,6 @@ def _count(call: Call, model: Model, progress: CallProgress) -> None:
     credit_tokens = 0
     if model.is_paid_by_server:
         credit_tokens = budget.charged(call.record, usage.input_tokens + usage.output_tokens)
-    cost = model.cost(usage)
-    parts = None if cost is None else cost.parts()
+    parts = budget.cost_parts(model, usage)
     for meter in (call.operation.meter, call.record.meter):
         meter.add(usage, credit_tokens, parts)

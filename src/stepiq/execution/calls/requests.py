@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
 from stepiq.core import clock
+from stepiq.core.control_characters import storable
 from stepiq.core.http.waits import retry_after
 from stepiq.core.json import Json
 from stepiq.execution.outcomes import Failed, ReviewResult
 from stepiq.language.code_source import CodeLanguage
+from stepiq.providers.base import ModelRequest
 from stepiq.providers.parts import Message
 from stepiq.store.states import OperationKind, ReviewDecision
 
@@ -119,6 +121,17 @@ class CallModel(Request[ModelReply]):
     @property
     def size(self) -> int:
         return sum(len(message.text) for message in self.messages[1:])
+
+    def sent(self) -> ModelRequest:
+        """What the model gets, without characters that cannot be sent."""
+        return ModelRequest(
+            messages=tuple(each.with_texts(storable) for each in self.messages),
+            system_prompt=None if self.system_prompt is None else storable(self.system_prompt),
+            temperature=self.temperature,
+            max_tokens=self.max_tokens,
+            json_schema=self.json_schema,
+            json_object=self.json_object,
+        )
 
     def described(self) -> Json:
         # The prompts are in the step's row.
