@@ -254,7 +254,7 @@ class TestSlim:
             assert done.returncode == 2
             assert done.stderr == (
                 f"Error: `{name}` needs the server, but only the package stepiq-slim is installed. "
-                f"Install the server: {slim.folder}/bin/python -m pip install stepiq=={__version__}\n"
+                f"Install the server: {slim.folder}/bin/python -m pip install stepiq=={__version__} "
                 "If pip does not find this version, build it as `stepiq docs installation` describes.\n"
             )
 
