@@ -1,5 +1,6 @@
 """A model call that is cut counts as what was sent, and a workspace never uses more than its limit."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -239,6 +240,31 @@ class TestLostWorkers:
         await settle_left_over(world.database)
 
         assert 40_000 <= await used(world) < 41_000
+
+    async def test_a_worker_that_comes_back_later_does_not_count_the_call_again(
+        self,
+        world: World,
+        fake_provider: RunningFakeProvider,
+        clock: Any,
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        count = Journal.count_cancelled
+        stopped: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
+
+        async def later(*call: Any) -> None:
+            stopped.set_result(call)
+
+        monkeypatch.setattr(Journal, "count_cancelled", later)
+        async with calling(world, fake_provider, CUNEIFORM, pieces=2) as (run_id, _, _):
+            await world.cancel(run_id)
+            call = await stopped
+        clock.advance(timedelta(seconds=31))
+        await settle_left_over(world.database)
+        settled = await used(world)
+
+        await count(*call)
+
+        assert await used(world) == settled
 
 
 class Cuts:

@@ -286,26 +286,30 @@ class Journal:
 
     async def count_cancelled(self, run: ClaimedRun, record: StepRecord) -> None:
         """Add the usage of a cancelled step up to the moment it was stopped. Its status does not change."""
+        # Only for the claim that the cancel ended: other workers count their own usage. The run is locked before its
+        # step, as `settle_left_over` does.
+        ours = sa.select(runs.c.id).where(runs.c.id == run.id, runs.c.claim == run.claim + 1)
         async with self._database.transaction(PATIENT_SECONDS) as session:
+            if (await session.execute(ours.with_for_update())).one_or_none() is None:
+                return
             columns = used(record.meter)
             found = await session.execute(
-                sa.select(*(run_steps.c[name] for name in columns))
-                .where(
-                    run_steps.c.id == record.id,
-                    run_steps.c.status == StepStatus.CANCELLED,
-                    # Only for the claim that the cancel ended: other workers count their own usage.
-                    sa.exists().where(runs.c.id == run.id, runs.c.claim == run.claim + 1),
-                )
+                sa.select(run_steps.c.reserved_tokens, *(run_steps.c[name] for name in columns))
+                .where(run_steps.c.id == record.id, run_steps.c.status == StepStatus.CANCELLED)
                 .with_for_update()
             )
             if (row := found.one_or_none()) is None:
                 return
-            # If the response to the last write was lost, the row has the usage already.
-            is_counted = tuple(row) == tuple(columns.values())
+            reserved, *stored = row
+            # `settle_left_over` has counted the call if its reservation is gone. If the response to the last write was
+            # lost, the row has the usage already.
+            is_settled = reserved < record.reservation.held
+            is_counted = is_settled or stored == list(columns.values())
             used_since = Meter() if is_counted else record.meter.since(record.stored_meter)
-            await session.execute(
-                run_steps.update().where(run_steps.c.id == record.id).values(columns)
-            )
+            if not is_counted:
+                await session.execute(
+                    run_steps.update().where(run_steps.c.id == record.id).values(columns)
+                )
             record.cancel_operations(clock.now())
             await operations.find_stored(session, record)
             await operations.write_many(session, [(run.id, record)])

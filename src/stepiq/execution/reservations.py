@@ -186,7 +186,7 @@ async def settle_left_over(database: Database) -> int:
         if not (await session.execute(left_over.limit(1))).all():
             return 0
     async with database.transaction() as session:
-        locked = left_over.with_for_update(of=(runs, run_steps), skip_locked=True)
+        locked = left_over.with_for_update(of=runs, skip_locked=True)
         ids = set((await session.execute(locked)).scalars())
         rows = await session.execute(sa.select(*CLAIMED).where(runs.c.id.in_(ids)))
         found = {row.id: claimed(row) for row in rows}
