@@ -1,11 +1,13 @@
 """A reset of the password ends what an account has made before its address was verified."""
 
 from datetime import UTC, datetime
+from unittest.mock import AsyncMock
 
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts import takeover
+from stepiq.accounts import disabling, takeover
+from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import Role, RunStatus
 from stepiq.store.tables import invitations, runs, schedules
 from tests.support.clients import login, login_key, login_service_key, outcome
@@ -96,6 +98,20 @@ class TestUnverifiedAccount:
 
         found = dict(await rows(sa.select(runs.c.id, runs.c.status)))
         assert found == {waiting: RunStatus.CANCELLED, done: RunStatus.COMPLETED}
+        assert answer["ended"]["runs_cancelled"] == 1
+
+    async def test_another_reset_cancels_the_runs_that_one_could_not(
+        self, client, make, squatted, pipeline_id, reset, rows, monkeypatch
+    ):
+        await make.run(squatted, pipeline_id, status=RunStatus.WAITING)
+        body = {"token": await make.reset(squatted), "password": NEW}
+        with monkeypatch.context() as broken:
+            broken.setattr(disabling, "cancel_runs_of", AsyncMock(side_effect=StoreUnavailable("")))
+            assert (await client.post("/api/auth/reset-password", json=body)).status_code == 503
+
+        answer = await reset(squatted)
+
+        assert await rows(sa.select(runs.c.status)) == [(RunStatus.CANCELLED,)]
         assert answer["ended"]["runs_cancelled"] == 1
 
     async def test_its_second_factor_does_not_lock_the_owner_out(

@@ -199,10 +199,13 @@ async def reset_password(
         )
     doors.authenticator.forget(done.user_id)
     doors.logins.clear((done.email, client))
+    ended = await _stop(services, doors, reset.ended)
+    # The token was sent by email, or an administrator of the server has passed it on, so it proves the address. Only
+    # after the runs are cancelled: if the process dies before, another reset cancels them.
+    async with services.database.transaction() as tx:
+        await verification.confirm(tx, done.user_id)
     return schemas.PasswordResetDone(
-        sessions_ended=done.sessions_ended,
-        api_keys_revoked=done.api_keys_revoked,
-        ended=await _stop(services, doors, reset.ended),
+        sessions_ended=done.sessions_ended, api_keys_revoked=done.api_keys_revoked, ended=ended
     )
 
 

@@ -341,8 +341,8 @@ class EmailUnverified(Forbidden):
 
     def __init__(self) -> None:
         super().__init__(
-            "The email address of this account is not verified. Until then, the account cannot send email, invite people, or create "
-            "schedules, service keys and a second factor. Open the link in the verification email, or request another one with "
+            "The email address of this account is not verified. Until then, the account cannot send email, invite people, create service "
+            "keys, add or change schedules, or turn on two-factor sign-in. Open the link in the verification email, or request another one with "
             "POST /api/user/verify-email."
         )
 

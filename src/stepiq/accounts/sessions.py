@@ -240,7 +240,7 @@ async def reset_password(session: Session, token: str, *, new_hash: str) -> Pass
 
     Ends all sessions of the user, cancels the bulk jobs created with one, revokes all personal API keys in all
     workspaces, and suspends identities. Service keys keep working, including those that the user created. If the address was
-    not verified, the caller must also end what the account has made: see `takeover`.
+    not verified, the caller must also end what the account has made, and then verify the address: see `takeover`.
 
     A password may be reset because someone else had access to the account, and could have created keys or connected
     an identity.
@@ -260,8 +260,6 @@ async def reset_password(session: Session, token: str, *, new_hash: str) -> Pass
     revoked = await key_queries.revoke_all(session, user_id, now)
     await reset_queries.suspend_identities(session, user_id, now)
     was_verified = await account_queries.is_verified(session, user_id)
-    # The token was sent by email, or an administrator of the server has passed it on, so it proves the address.
-    await account_queries.verify(session, user_id, now)
     return PasswordReset(user_id, user.email, len(ended), revoked, was_verified)
 
 

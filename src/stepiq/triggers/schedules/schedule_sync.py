@@ -41,8 +41,11 @@ class ScheduleSync:
             PlanSchedulesExceeded: the plan does not allow another schedule.
             EmailUnverified, CredentialInvalid: the schedule is new or changes, and as for `current_rights.require_verified`.
         """
-        found = await queries.of_definition(session, pipeline_id)
         spec = definition.schedule
+        if spec is not None:
+            # A reset of the password locks the account before schedules.
+            await current_rights.require_session(session, actor)
+        found = await queries.of_definition(session, pipeline_id)
         if spec is not None and (found is None or _set_by(found, spec) != found):
             await current_rights.require_verified(session, self._settings, actor)
         if spec is None:
