@@ -237,9 +237,10 @@ def _second_colon(s: Scanner, start: int, end: int) -> NoReturn:
     name = s.text[line_start:end].strip()[:60]
     column = s.columns[-1][0] if s.columns else 0
     at = line_start + len(s.text[line_start:end]) - len(s.text[line_start:end].lstrip())
+    advice = f"Indent it by {spaces(column)}" if column else "Remove its indentation"
     s.fail(
         f"`{name}` is indented more than the field above, so it is part of that field's value. "
-        f"Indent it by {spaces(column)} to make it a field.",
+        f"{advice} to make it a field.",
         at,
     )
 
