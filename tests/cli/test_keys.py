@@ -135,7 +135,7 @@ class TestServe:
         (warning,) = [line for line in lines if line["event"] == "startup_warning"]
         assert warning["level"] == "warning"
         assert (
-            "3 of 3 cannot be read: this server does not have their master key"
+            "3 of 3 secrets cannot be read: this server does not have their master key"
             in warning["problem"]
         )
         assert f"({KEY_A})" in warning["problem"]
@@ -189,7 +189,7 @@ class TestCheckSecrets:
 
         assert check.status is Status.FAILED
         assert check.detail == (
-            f"3 of 3 cannot be read: this server does not have their master key ({KEY_A})."
+            f"3 of 3 secrets cannot be read: this server does not have their master key ({KEY_A})."
         )
         assert check.advice.startswith("Set STEPIQ_MASTER_KEY to this key. If other secrets use")
 
@@ -202,7 +202,7 @@ class TestCheckSecrets:
 
         assert check.status is Status.FAILED
         assert (
-            f"3 of 3 cannot be read: this server does not have their master key ({KEY_A})."
+            f"3 of 3 secrets cannot be read: this server does not have their master key ({KEY_A})."
             in check.detail
         )
         assert check.advice.startswith("Set STEPIQ_MASTER_KEY to this key, or restore master.key")

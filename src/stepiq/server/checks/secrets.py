@@ -51,7 +51,7 @@ def _check_key(settings: Settings, current: str | None) -> Check:
 def _check(found: Census, keyring: Keyring) -> Check:
     if found.lost:
         detail = (
-            f"{sum(found.lost.values()):,} of {found.total:,} cannot be read: this server does not have their master key"
+            f"{sum(found.lost.values()):,} of {found.total:,} secrets cannot be read: this server does not have their master key"
             f" ({', '.join(sorted(found.lost))})."
         )
         return failed(_SECRETS, detail, f"{keyring.advice} The secrets are still stored.")
