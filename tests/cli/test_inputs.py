@@ -91,6 +91,43 @@ class TestBuildInput:
     def test_a_pair_is_text_unless_declared_or_written_otherwise(self, pair, expected):
         assert build_input(definition(SHORT), [pair], None) == expected
 
+    def test_an_at_sign_reads_a_text_file(self, tmp_path: Path):
+        (tmp_path / "mail.txt").write_bytes(b"\xef\xbb\xbfGr\xc3\xbc\xc3\x9fe\n")
+        (tmp_path / "tags.json").write_text('["a"]')
+
+        assert build_input(
+            definition(SHORT),
+            [f"text=@{tmp_path}/mail.txt", f"tags=@{tmp_path}/tags.json"],
+            None,
+        ) == {"text": "Grüße\n", "tags": ["a"]}
+
+    def test_two_at_signs_are_one(self):
+        assert build_input(definition(SHORT), ["text=@@anna"], None) == {"text": "@anna"}
+
+    @pytest.mark.parametrize("content", [b"%PDF-1.7\n\xe2\xe3", b"PK\0"])
+    def test_a_file_that_is_no_text_is_refused_with_what_is_planned(
+        self, tmp_path: Path, content: bytes
+    ):
+        file = tmp_path / "r.pdf"
+        file.write_bytes(content)
+
+        with pytest.raises(UsageError) as caught:
+            build_input(definition(SHORT), [f"text=@{file}"], None)
+
+        assert caught.value.message == (
+            f"--input text: {file} is not a text file in UTF-8. Other files, such as PDFs and pictures, are not"
+            " supported yet: see `stepiq docs roadmap`."
+        )
+
+    def test_a_missing_file_of_a_pair_is_named_with_the_way_to_write_an_at_sign(self):
+        with pytest.raises(UsageError) as caught:
+            build_input(definition(SHORT), ["text=@anna"], None)
+
+        assert caught.value.message == (
+            "--input text: File anna does not exist. Give the name of a text file, or - to read from standard input."
+            " To start a text with `@`, write `@@`."
+        )
+
     def test_text_is_text_where_a_string_is_one_of_several_types(self):
         assert build_input(definition(LONG), ["either=3", "count=2.5"], None) == {
             "either": "3",

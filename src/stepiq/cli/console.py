@@ -241,7 +241,21 @@ def read_text(file: Path, what: str) -> str:
         UsageError: the file does not exist, or is not UTF-8 text.
     """
     try:
-        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        return read_bytes(file, what).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{file} is not UTF-8: byte {error.start + 1} cannot be read. Save it as UTF-8."
+        ) from None
+
+
+def read_bytes(file: Path, what: str) -> bytes:
+    """Read a file named on the command line, or standard input for `-`.
+
+    Raises:
+        UsageError: the file does not exist, or cannot be read.
+    """
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except FileNotFoundError:
         raise UsageError(
             f"File {file} does not exist. Give the {what}, or - to read from standard input."
@@ -250,9 +264,3 @@ def read_text(file: Path, what: str) -> str:
         raise UsageError(f"{file} is a folder. Give the {what}.") from None
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.") from None
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{file} is not UTF-8: byte {error.start + 1} cannot be read. Save it as UTF-8."
-        ) from None

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stepiq.cli.console import UsageError, explain, read_text, say
+from stepiq.cli.console import UsageError, explain, read_bytes, read_text, say
 from stepiq.core import json
 from stepiq.core.json import Json, MalformedJson
 from stepiq.language.data import is_array, is_object
@@ -35,8 +35,9 @@ def build_input(
     Without a definition, every name is allowed. Without a file, the pairs change a copy of `recorded`, the input of an
     earlier run.
 
-    `name=value` is text, or JSON if the pipeline declares another type for `name`. `name:=value` is always JSON. A pair
-    overrides the file's field of that name.
+    `name=value` is text, or JSON if the pipeline declares another type for `name`. `name:=value` is always JSON. A value
+    `@file` stands for the text of the file, and `@@` for an `@` at the start. A pair overrides the file's field of that
+    name.
 
     Raises:
         UsageError: a pair or the file cannot be read, or a pair names a field that the pipeline does not have.
@@ -97,28 +98,50 @@ def _read_file(file: Path) -> dict[str, Json]:
 
 
 def _read_pair(pair: str, types: Mapping[str, frozenset[str]]) -> tuple[str, Json]:
-    name, equals, value = pair.partition("=")
+    name, equals, written = pair.partition("=")
     is_json = name.endswith(":")
     name = name.removesuffix(":").strip()
     if not equals or not name:
         raise UsageError(f"--input `{pair}` lacks a name or a value. {_FORM}")
+    value = _text_of(name, written)
     declared = types.get(name)
     if not is_json and (declared is None or "string" in declared):
         return name, value
     try:
         return name, json.loads(value.encode())
     except MalformedJson as error:
-        refusal = f"`{value}` is not valid JSON: {error.reason or error.message}"
+        refusal = f"`{written}` is not valid JSON: {error.reason or error.message}"
         if not is_json and declared:
             kinds = " or ".join(_KINDS.get(kind, kind) for kind in sorted(declared))
-            is_word = declared.isdisjoint(("array", "object")) and not re.search("[0-9]", value)
+            is_word = declared.isdisjoint(("array", "object")) and not re.search("[0-9@]", written)
             refusal = (
-                f"`{name}` must be {kinds}, but it is {f'`{value}`' if value else 'empty'}."
+                f"`{name}` must be {kinds}, but it is {f'`{written}`' if written else 'empty'}."
                 if is_word
                 else f"`{name}` must be {kinds}, written as JSON. {refusal}"
             )
         form = f" {_FORM}" if is_json else ""
         raise UsageError(f"--input {name}: {refusal}{form}") from None
+
+
+def _text_of(name: str, written: str) -> str:
+    """A value as it is written, or the text of the file that it names."""
+    if not written.startswith("@") or written.startswith("@@"):
+        return written.removeprefix("@")
+    file = Path(written[1:])
+    try:
+        # A file saved by an editor on Windows can start with a byte order mark.
+        text = read_bytes(file, "name of a text file").decode("utf-8-sig")
+    except UsageError as error:
+        hint = "To start a text with `@`, write `@@`."
+        raise UsageError(f"--input {name}: {error.message} {hint}") from None
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise UsageError(
+            f"--input {name}: {file} is not a text file in UTF-8. Other files, such as PDFs and pictures, are not"
+            " supported yet: see `stepiq docs roadmap`."
+        )
+    return text
 
 
 def explain_invalid(error: "InputInvalid") -> None:

@@ -288,7 +288,7 @@ def run(
             "--input",
             "-i",
             metavar="NAME=VALUE",
-            help="Set a field of the input: NAME=TEXT or NAME:=JSON. Can be repeated.",
+            help="Set a field of the input: NAME=TEXT, NAME=@FILE or NAME:=JSON. Can be repeated.",
         ),
     ] = None,
     input_file: Annotated[

@@ -51,7 +51,7 @@ Inputs = Annotated[
         "--input",
         "-i",
         metavar="NAME=VALUE",
-        help="Set a field of the input: NAME=TEXT or NAME:=JSON. Can be repeated.",
+        help="Set a field of the input: NAME=TEXT, NAME=@FILE or NAME:=JSON. Can be repeated.",
     ),
 ]
 InputFile = Annotated[
@@ -303,7 +303,7 @@ def retry_run(
             "--input",
             "-i",
             metavar="NAME=VALUE",
-            help="Change a field of the run's input: NAME=TEXT or NAME:=JSON. Can be repeated.",
+            help="Change a field of the run's input: NAME=TEXT, NAME=@FILE or NAME:=JSON. Can be repeated.",
         ),
     ] = None,
     input_file: Annotated[
