@@ -288,6 +288,24 @@ class TestDocumentFields:
         assert issue.code == "not_supported_yet"
         assert f"This version of stepIQ does not support `{field}` yet." in issue.message
 
+    @pytest.mark.parametrize(
+        ("fields", "instead"),
+        [
+            ({"budget": {}}, "Limit each answer with `max_tokens`"),
+            ({"agent_defaults": {}}, "Use steps instead"),
+            ({"steps": [{"id": "a", "prompt": "x", "agent": {}}]}, "Use steps instead"),
+            ({"steps": [{"id": "a", "prompt": "x", "files": []}]}, "Extract the text"),
+            ({"steps": [{"id": "a", "type": "pipeline"}]}, "Copy the steps"),
+            ({"steps": [{"id": "p", "type": "parallel", "steps": [
+                {"id": "r", "type": "human_review", "message": "x"}]}]}, "Move the step before"),
+        ],
+    )  # fmt: skip
+    def test_what_later_versions_run_names_what_to_use_and_the_roadmap(self, fields, instead):
+        message = only(small(**fields)).message
+
+        assert instead in message
+        assert "`stepiq docs roadmap`" in message
+
     def test_a_whole_number_may_be_written_with_a_point(self):
         definition = compile_document(small(timeout_seconds=60.0))
 
@@ -339,7 +357,7 @@ class TestStepFields:
 
     @pytest.mark.parametrize(
         "step_type",
-        ["pipeline"],
+        ["agent", "pipeline"],
     )
     def test_a_type_of_later_versions_is_refused_by_name(self, step_type):
         issue = only(small(steps=[{"id": "a", "type": step_type, "anything": 1}]))
@@ -351,6 +369,8 @@ class TestStepFields:
         ("fields", "name"),
         [
             ({"agent": {}}, "agent"),
+            ({"tools": []}, "tools"),
+            ({"files": []}, "files"),
         ],
     )
     def test_a_field_of_later_versions_is_refused_by_name(self, fields, name):

@@ -17,7 +17,7 @@ from stepiq.language.reports import FieldReader, PathProblem, Report
 from stepiq.language.source import Source, SourceFormat, read
 from stepiq.language.specs import Step
 from stepiq.language.step_fields import homes
-from stepiq.language.step_types import step_types
+from stepiq.language.step_types import INSTEAD_OF_AGENT, step_types
 from stepiq.language.words import suggest
 from stepiq.language.yaml.scanner import MAX_DEPTH
 
@@ -26,7 +26,10 @@ QUICK_BYTES = 2_048
 MAX_SECRETS = 100
 """Most secrets that one definition may name: everything that a run records is searched for each of them."""
 _UNREADABLE = frozenset({"syntax", "invalid_character"})
-_LATER = ("agent_defaults", "budget")
+_LATER = {
+    "agent_defaults": INSTEAD_OF_AGENT,
+    "budget": "Limit each answer with `max_tokens`, and the credits of the workspace with a plan.",
+}
 DEFAULT_SECONDS = 86_400
 """Default time limit of a run that does not wait. With a `human_review` or a `wait`, the default is `MAX_SECONDS`."""
 FIELDS = tuple(nodes_of(DocumentFields))

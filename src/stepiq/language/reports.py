@@ -15,6 +15,8 @@ from stepiq.language.schemas import Schema, compile_schema
 from stepiq.language.templates import Template, TemplateSyntaxError
 from stepiq.language.words import Note, nearest, note, same_word, suggest, wrapper
 
+ROADMAP = "See the roadmap: `stepiq docs roadmap`, or /docs/roadmap on a server."
+
 
 @dataclass(frozen=True, slots=True)
 class PathProblem:
@@ -194,7 +196,7 @@ class FieldReader:
         path: Path,
         data: Mapping[str, Json],
         known: Collection[str],
-        later: Collection[str] = (),
+        later: Mapping[str, str] | None = None,
         example: str = "",
     ) -> None:
         pauses.pause_if_due()
@@ -208,10 +210,11 @@ class FieldReader:
         """Shown for a missing field instead of the field's own example."""
         self._announced: set[str] = set()
         """Fields that messages about unknown ones suggest. Their absence is not reported again."""
+        later = later or {}
         unknown = [name for name in data if name not in known and name not in later]
         for name in data:
             if name in later:
-                self.refuse_later(name, f"`{name}`")
+                self.refuse_later(name, f"`{name}`", later[name])
         for name, message in self._explained(unknown, known):
             draft.problems.append(PathProblem((*path, name), "unknown_field", message, at_key=True))
             if draft.is_full:
@@ -265,9 +268,9 @@ class FieldReader:
     def refuse(self, name: str, code: str, message: str) -> None:
         self.draft.refuse((*self.path, name), code, message)
 
-    def refuse_later(self, name: str, what: str) -> None:
+    def refuse_later(self, name: str, what: str, instead: str) -> None:
         """Refuse a part of the language that this version does not support."""
-        message = f"This version of stepIQ does not support {what} yet. Remove it."
+        message = f"This version of stepIQ does not support {what} yet. {instead} {ROADMAP}"
         self.draft.problems.append(
             PathProblem((*self.path, name), "not_supported_yet", message, at_key=True)
         )

@@ -142,7 +142,7 @@ def _read_type(draft: Report, path: Path, data: dict[str, Json]) -> str | None:
         probe.refuse("type", "step_type_unusable", message)
         return None
     if written not in types:
-        probe.refuse_later("type", f"the step type `{written}`")
+        probe.refuse_later("type", f"the step type `{written}`", LATER[written])
         return None
     return written
 

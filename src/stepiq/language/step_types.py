@@ -31,8 +31,15 @@ GROUP = "stepiq.steps"
 _BUILT_IN = "stepiq.steps"
 DEFAULT = "llm"
 """The type of a step without `type`."""
-LATER = frozenset({"pipeline"})
-"""Types that this version does not support yet."""
+INSTEAD_OF_AGENT = (
+    "Use steps instead: an `llm` step with `output_schema` decides, `if` and `condition` choose, and `webhook` or `code`"
+    " steps act."
+)
+LATER = {
+    "agent": INSTEAD_OF_AGENT,
+    "pipeline": "Copy the steps of the other pipeline, or start it with a `webhook` step that calls the API.",
+}
+"""Types that this version does not support yet, and what to use instead."""
 _ORDER = ("llm", "transform", "condition", "parallel", "webhook", "human_review", "wait", "code")
 """The order in messages and editors. Other types follow by name."""
 
@@ -79,8 +86,8 @@ class StepType:
     """Other keywords of the JSON Schema of a step."""
     definitions: Mapping[str, Node] = field(default_factory=dict[str, Node])
     """JSON Schemas that the fields refer to."""
-    later: frozenset[str] = frozenset()
-    """Fields of the language that this version does not support yet."""
+    later: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Fields of the language that this version does not support yet, and what to use instead."""
     timeout: timedelta | None = timedelta(seconds=60)
     """Default limit of one attempt; None for types without one."""
     longest_timeout: timedelta = timedelta(hours=1)

@@ -16,7 +16,7 @@ from stepiq.language.fields import (
     seconds,
     template,
 )
-from stepiq.language.reports import FieldReader
+from stepiq.language.reports import ROADMAP, FieldReader
 from stepiq.language.shapes import OPTIONAL_STRING_FIELD, STRING_FIELD, record
 from stepiq.language.specs import GOTO, Jump, StepSpec
 from stepiq.language.step_types import StepType
@@ -93,7 +93,7 @@ class ReviewSpec(StepSpec):
     @classmethod
     def check(cls, fields: FieldReader) -> None:
         if fields.draft.nesting:
-            message = "`parallel` cannot contain a `human_review` yet. Move the step before or after the `parallel`."
+            message = f"`parallel` cannot contain a `human_review` yet. Move the step before or after the `parallel`. {ROADMAP}"
             fields.draft.refuse((*fields.path, "type"), "not_supported_yet", message)
 
     @property

@@ -13,7 +13,7 @@ from stepiq.language.reports import FieldReader
 from stepiq.language.schemas import Schema
 from stepiq.language.shapes import ANY, TEXT
 from stepiq.language.specs import Step, StepSpec
-from stepiq.language.step_types import StepType
+from stepiq.language.step_types import INSTEAD_OF_AGENT, StepType
 from stepiq.language.templates import Template, secret_names_of
 
 MAX_MODEL = 200
@@ -127,7 +127,11 @@ STEP_TYPE = StepType(
     LlmSpec,
     "Calls a model.",
     snippet={"id": "${1:draft}", "prompt": "${2:Write two sentences about moss.}"},
-    later=frozenset({"agent"}),
+    later={
+        "agent": INSTEAD_OF_AGENT,
+        "tools": INSTEAD_OF_AGENT,
+        "files": "Extract the text of the file first, and pass it as a field of the input.",
+    },
     timeout=timedelta(seconds=120),
     max_attempts=3,
     output=_output,
