@@ -9,7 +9,13 @@ from tests.support.scripted_server import ScriptedServer, scripted_server
 
 @pytest.fixture(autouse=True)
 def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STEPIQ_SERVER", "STEPIQ_API_KEY", "STEPIQ_WORKSPACE"):
+    for name in (
+        "STEPIQ_SERVER",
+        "STEPIQ_HOST",
+        "STEPIQ_PORT",
+        "STEPIQ_API_KEY",
+        "STEPIQ_WORKSPACE",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -180,6 +180,23 @@ class TestConfiguration:
         assert connection.workspace == "w-1"
         assert "sk_live_x" not in repr(connection)
 
+    @pytest.mark.parametrize(
+        ("variables", "server"),
+        [
+            ({"STEPIQ_PORT": "9000"}, "http://127.0.0.1:9000"),
+            ({"STEPIQ_HOST": "0.0.0.0", "STEPIQ_PORT": "9000"}, "http://127.0.0.1:9000"),  # noqa: S104 -- an address to read
+            ({"STEPIQ_HOST": "::"}, "http://[::1]:8080"),
+            ({"STEPIQ_HOST": "192.0.2.1"}, "http://192.0.2.1:8080"),
+        ],
+    )
+    def test_the_default_server_is_where_one_of_this_machine_listens(
+        self, variables, server, monkeypatch
+    ):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+        assert Client(api_key="sk_live_x").url == server
+
     def test_a_token_replaces_the_key_of_the_environment(self, monkeypatch):
         monkeypatch.setenv("STEPIQ_API_KEY", "sk_live_x")
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from stepiq import __version__
 from stepiq.client.errors import ConfigurationError
 
-DEFAULT_SERVER = "http://127.0.0.1:8080"
+_LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- addresses to call, not to listen on
 DEFAULT_TIMEOUT = 60.0
 DEFAULT_RETRIES = 4
 USER_AGENT = f"stepiq-client/{__version__}"
@@ -40,6 +40,8 @@ class ServerConnection:
     ) -> "ServerConnection":
         """Complete the arguments with `STEPIQ_SERVER`, `STEPIQ_API_KEY` and `STEPIQ_WORKSPACE`.
 
+        Without `STEPIQ_SERVER`, the server is where `stepiq serve` listens with the same environment.
+
         Raises:
             ConfigurationError: the URL or a credential cannot be used.
         """
@@ -48,7 +50,7 @@ class ServerConnection:
         if workspace is None:
             workspace = os.environ.get("STEPIQ_WORKSPACE") or None
         return cls(
-            _checked_server(server or os.environ.get("STEPIQ_SERVER") or DEFAULT_SERVER),
+            _checked_server(server or os.environ.get("STEPIQ_SERVER") or default_server()),
             api_key=_checked_header("API key", api_key),
             access_token=_checked_header("access token", access_token),
             workspace=_checked_header("workspace", workspace),
@@ -82,6 +84,14 @@ class ServerConnection:
         elif self.api_key is not None:
             found["x-api-key"] = self.api_key
         return found
+
+
+def default_server() -> str:
+    """The URL at which `stepiq serve` listens with this environment: `STEPIQ_HOST` and `STEPIQ_PORT`."""
+    host = os.environ.get("STEPIQ_HOST") or "127.0.0.1"
+    host = _LOOPBACK_OF.get(host, host)
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{os.environ.get('STEPIQ_PORT') or 8080}"
 
 
 def _checked_server(server: str) -> str:

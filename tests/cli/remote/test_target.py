@@ -20,8 +20,8 @@ HOME = Profile("http://127.0.0.1:8080", "sk_live_home")
 @pytest.fixture(autouse=True)
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    for name in ("STEPIQ_SERVER", "STEPIQ_API_KEY", "STEPIQ_PROFILE", "STEPIQ_WORKSPACE"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("SERVER", "HOST", "PORT", "API_KEY", "PROFILE", "WORKSPACE"):
+        monkeypatch.delenv(f"STEPIQ_{name}", raising=False)
     return tmp_path / "config" / "stepiq" / "profiles.toml"
 
 
@@ -104,6 +104,14 @@ class TestProfiles:
 class TestResolve:
     def test_without_anything_it_is_the_server_of_this_machine(self):
         assert resolve() == ServerTarget("http://127.0.0.1:8080", None, None)
+
+    def test_the_server_of_this_machine_listens_where_the_environment_says(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("STEPIQ_HOST", "::")
+        monkeypatch.setenv("STEPIQ_PORT", "9000")
+
+        assert resolve().server == "http://[::1]:9000"
 
     def test_the_default_profile_is_used(self):
         profiles.save_profile("work", WORK)

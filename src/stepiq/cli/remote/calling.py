@@ -12,10 +12,10 @@ import typer
 
 from stepiq.cli.console import UsageError
 from stepiq.cli.remote.target import (
-    DEFAULT_SERVER,
     KEY_VARIABLE,
     SERVER_VARIABLE,
     ServerTarget,
+    default_server,
     resolve,
 )
 from stepiq.core.control_characters import escape_line
@@ -31,7 +31,7 @@ Server = Annotated[
     typer.Option(
         "--server",
         metavar="URL",
-        help="The server to call. Default: STEPIQ_SERVER, the profile, or http://127.0.0.1:8080.",
+        help="The server to call. Default: STEPIQ_SERVER, the profile, or this machine with STEPIQ_PORT or 8080.",
     ),
 ]
 ProfileName = Annotated[
@@ -118,7 +118,7 @@ def advised(server: str) -> Generator[None]:
     except ServerUnreachableError as error:
         error.message += (
             f" Start it with `stepiq serve`, or name another server in {SERVER_VARIABLE}."
-            if server == DEFAULT_SERVER
+            if server == default_server()
             else " Check its URL, and whether it runs."
         )
         raise

@@ -30,11 +30,11 @@ from stepiq.cli.remote.profiles import (
     save_profile,
 )
 from stepiq.cli.remote.target import (
-    DEFAULT_SERVER,
     KEY_VARIABLE,
     LOOPBACK,
     PROFILE_VARIABLE,
     SERVER_VARIABLE,
+    default_server,
     require_server_of,
     resolve,
     server_url,
@@ -170,7 +170,7 @@ def _destination(server: str | None, profile: str | None) -> _Destination:
     if asked is not None:
         asked = server_url(asked, "--server" if server else SERVER_VARIABLE)
     found = profiles.find(named)
-    url = asked or (found.server if found is not None else DEFAULT_SERVER)
+    url = asked or (found.server if found is not None else default_server())
     name = named or _name_for(url, profiles)
     return _Destination(url, name, profiles.by_name.get(name), becomes_default=named is None)
 

@@ -9,8 +9,6 @@ from stepiq.cli.remote.profiles import DEFAULT_NAME, Profile, read_profiles
 from stepiq.core.control_characters import escape_line
 from stepiq.core.environment import variable
 
-DEFAULT_SERVER = "http://127.0.0.1:8080"
-"""Where `stepiq serve` listens by default."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 SERVER_VARIABLE = "STEPIQ_SERVER"
 KEY_VARIABLE = "STEPIQ_API_KEY"
@@ -58,10 +56,18 @@ def resolve(server: str | None = None, profile: str | None = None) -> ServerTarg
         # The file is not needed, so that a CI job can't fail because of it.
         return ServerTarget(asked, key, None)
     name, stored = _stored(named, asked)
-    chosen = asked or (stored.server if stored else DEFAULT_SERVER)
+    chosen = asked or (stored.server if stored else default_server())
     is_its_server = stored is not None and stored.server == chosen
     stored_key = stored.api_key if stored is not None and is_its_server else None
     return ServerTarget(chosen, key or stored_key, name if is_its_server else None)
+
+
+def default_server() -> str:
+    """Where `stepiq serve` listens with this environment."""
+    # Commands that know their server load the library with their first request.
+    from stepiq.client import connection
+
+    return server_url(connection.default_server(), "STEPIQ_HOST or STEPIQ_PORT")
 
 
 def require_server_of(name: str, profile: Profile, server: str | None) -> None:
