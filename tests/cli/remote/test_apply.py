@@ -138,6 +138,13 @@ class TestApply:
         assert said.code == 2
         assert "Add --yes" in problem(said)["message"]
 
+    async def test_without_changes_it_needs_no_yes(self, flows: Remote):
+        await applied(flows)
+
+        said = await flows("apply", "flows")
+
+        assert (said.code, said.out) == (0, "Plan: 1 unchanged.\n")
+
     async def test_an_archived_pipeline_is_restored(self, flows: Remote):
         await applied(flows)
         await flows.api.delete("/api/pipelines/greeting")

@@ -86,12 +86,6 @@ async def apply(client: "AsyncClient", request: ApplyRequest) -> None:
         ManagedElsewhere: another source manages a pipeline.
         typer.Exit: files are not valid, or changes failed.
     """
-    is_asked = not (request.dry_run or request.is_confirmed)
-    if is_asked and (request.as_json or not can_ask()):
-        raise UsageError(
-            "A confirmation needs a terminal. Add --yes to make the changes,"
-            " or --dry-run to see them."
-        )
     source = request.source or source_of(request.folder)
     compared = await _compare(client, request.folder, source, prune=request.prune)
     planned = compared.plan
@@ -106,6 +100,11 @@ async def apply(client: "AsyncClient", request: ApplyRequest) -> None:
         if request.as_json:
             print_json(showing.plan_data(planned, source) | {"applied": False})
         return
+    if not request.is_confirmed and (request.as_json or not can_ask()):
+        raise UsageError(
+            "A confirmation needs a terminal. Add --yes to make the changes,"
+            " or --dry-run to see them."
+        )
     if not request.is_confirmed and not confirm("Make these changes?"):
         fail(
             ReportedFailure(ExitCode.FAILED, "not_confirmed", "Nothing was changed."), as_json=False
