@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
 
 import httpx2
 import pytest
@@ -242,8 +243,10 @@ class TestRun:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     async def test_a_signal_during_the_start_ends_the_process(self, number: signal.Signals):
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", STARTING, stdout=asyncio.subprocess.PIPE
-        )
+            sys.executable, "-c", STARTING, stdout=asyncio.subprocess.PIPE,
+            # A shell starts background jobs with SIGINT ignored, and programs inherit this.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
         assert process.stdout is not None
         async with asyncio.timeout(60):
             await process.stdout.readline()

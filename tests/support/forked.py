@@ -138,6 +138,8 @@ _started: list[subprocess.Popen[bytes]] = []
 
 def _serve() -> None:
     """Fork a process for each request until the test process closes the socket. The processes end with this one."""
+    # A shell starts background jobs with SIGINT ignored, and programs inherit this.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for library in _LIBRARIES:
         __import__(library)
     gc.freeze()
