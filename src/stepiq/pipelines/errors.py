@@ -150,7 +150,7 @@ class ModelNotFound(NotFound):
 
 def _summary(issues: Sequence[Issue]) -> str:
     if len(issues) > 1:
-        return f"The definition has {len(issues)} errors; `errors` lists them."
+        return f"The definition has {len(issues)} errors."
     issue = issues[0]
     where = f" {issue.path}:" if issue.path else ""
     line = f" (line {issue.line}, column {issue.column})" if issue.line else ""

@@ -1,12 +1,14 @@
 import {
   infiniteQueryOptions,
+  type QueryClient,
   queryOptions,
   useMutation,
   useQueryClient,
 } from "@tanstack/react-query";
 import { api, unwrap } from "./client";
-import { draftsQuery } from "./drafts";
+import { draftsQuery, yamlBody } from "./drafts";
 import { ApiError } from "./errors";
+import { isId } from "./ids";
 import type { components } from "./schema";
 
 export type Pipeline = components["schemas"]["Pipeline"];
@@ -47,6 +49,27 @@ export const savedPipelineQuery = (id: string) =>
       return (await unwrap(call)) as Pipeline;
     },
   });
+
+/** The id of a pipeline that an address names by its id or its slug. */
+export async function pipelineIdOf(client: QueryClient, name: string): Promise<string> {
+  if (isId(name)) return name;
+  const params = { path: { pipeline_id: name } };
+  const queryFn = async () => {
+    const { id } = (await unwrap(api.GET("/api/pipelines/{pipeline_id}", { params }))) as Pipeline;
+    return id;
+  };
+  return client.fetchQuery({ queryKey: ["pipelines", "slug", name], queryFn });
+}
+
+/** Search parameters with the id of their pipeline in place of its slug. Null: they need no change. */
+export async function withPipelineId<Search extends { pipeline?: string }>(
+  client: QueryClient,
+  search: Search,
+): Promise<Search | null> {
+  if (search.pipeline === undefined) return null;
+  const pipeline = await pipelineIdOf(client, search.pipeline);
+  return pipeline === search.pipeline ? null : { ...search, pipeline };
+}
 
 function useChangedPipelines() {
   const queryClient = useQueryClient();
@@ -106,7 +129,7 @@ export async function validateText(text: string, signal: AbortSignal): Promise<V
     return await unwrap(
       api.POST("/api/pipelines/validate", {
         body: text as never,
-        bodySerializer: (body) => body as unknown as string,
+        bodySerializer: yamlBody,
         headers: { "Content-Type": "application/yaml" },
         signal,
       }),

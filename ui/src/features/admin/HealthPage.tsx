@@ -12,6 +12,7 @@ import { EmptyState } from "@/ui/feedback/EmptyState";
 import { formatDuration, formatNumber } from "@/ui/format/numbers";
 import { PageHeader } from "@/ui/PageHeader";
 import { type Column, DataTable } from "@/ui/table/DataTable";
+import { Message } from "@/ui/text/Message";
 import classes from "./Admin.module.css";
 import { strings } from "./strings";
 
@@ -23,7 +24,10 @@ export function HealthPage() {
   const { data: workers } = useSuspenseQuery(workersQuery);
   return (
     <>
-      <PageHeader title={strings.health} description={strings.checksDescription} />
+      <PageHeader
+        title={strings.health}
+        description={<Message text={strings.checksDescription} />}
+      />
       <section className={classes.section}>
         <ul aria-label={strings.checks} className={classes.checks}>
           {health.checks.map((check) => (
@@ -51,7 +55,7 @@ export function HealthPage() {
         </h2>
         {workers.data.length === 0 ? (
           <EmptyState title={strings.noWorkers} icon={Server}>
-            {strings.noWorkersText}
+            <Message text={strings.noWorkersText} />
           </EmptyState>
         ) : (
           <DataTable
@@ -72,8 +76,14 @@ function CheckRow({ check }: { check: Check }) {
     <li className={classes.check} data-status={check.status}>
       <Icon size={16} aria-label={check.status} />
       <span>{check.name}</span>
-      <span className={classes.detail}>{check.detail}</span>
-      {check.advice && <span className={classes.advice}>{check.advice}</span>}
+      <span className={classes.detail}>
+        <Message text={check.detail} />
+      </span>
+      {check.advice && (
+        <span className={classes.advice}>
+          <Message text={check.advice} />
+        </span>
+      )}
     </li>
   );
 }

@@ -11,6 +11,7 @@ import { formatNumber } from "@/ui/format/numbers";
 import { RelativeTime } from "@/ui/format/Values";
 import { PageHeader } from "@/ui/PageHeader";
 import { type Column, DataTable } from "@/ui/table/DataTable";
+import { Message } from "@/ui/text/Message";
 import classes from "./Admin.module.css";
 import { REASONS, strings } from "./strings";
 
@@ -78,7 +79,11 @@ const DELIVERY_COLUMNS: Column<FailingDelivery>[] = [
   {
     id: "error",
     header: strings.error,
-    cell: (delivery) => <span className="truncate">{delivery.error ?? ""}</span>,
+    cell: (delivery) => (
+      <span className="truncate">
+        <Message text={delivery.error ?? ""} />
+      </span>
+    ),
   },
   {
     id: "attempts",

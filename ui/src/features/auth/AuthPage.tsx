@@ -1,6 +1,7 @@
-import { Alert, Anchor } from "@mantine/core";
+import { Alert } from "@mantine/core";
 import type { FormEvent, ReactNode } from "react";
 import { asApiError } from "@/api/errors";
+import { ErrorText } from "@/ui/feedback/ErrorText";
 import { usePageTitle } from "@/ui/shell/pageTitle";
 import icon from "@/ui/theme/icon.svg";
 import classes from "./AuthPage.module.css";
@@ -48,12 +49,7 @@ function Failure({ error, fields }: { error: unknown; fields: readonly string[] 
   if (isAtFields) return null;
   return (
     <Alert color="red" variant="light" role="alert" className={classes.failure}>
-      {problem.message}{" "}
-      {problem.docsUrl !== null && (
-        <Anchor href={problem.docsUrl} target="_blank" size="sm">
-          {problem.code}
-        </Anchor>
-      )}
+      <ErrorText error={problem} />
     </Alert>
   );
 }

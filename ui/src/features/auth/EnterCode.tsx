@@ -1,6 +1,7 @@
 import { Anchor, Button, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { asApiError } from "@/api/errors";
+import { fieldErrors } from "@/ui/feedback/fieldErrors";
 import { AuthPage } from "./AuthPage";
 import classes from "./AuthPage.module.css";
 import { strings } from "./strings";
@@ -47,7 +48,7 @@ export default function EnterCode({ error, isPending, onSubmit, onBack }: Props)
         spellCheck={false}
         autoFocus
         value={code}
-        error={problem?.fieldErrors.code}
+        error={fieldErrors(error).code}
         onChange={(event) => setCode(event.currentTarget.value)}
       />
       <div className={classes.beside}>

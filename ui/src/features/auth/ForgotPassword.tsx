@@ -1,15 +1,15 @@
 import { Alert, Anchor, Button, TextInput } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
-import { asApiError } from "@/api/errors";
 import { useForgotPassword } from "@/api/registration";
+import { fieldErrors } from "@/ui/feedback/fieldErrors";
 import { AuthPage } from "./AuthPage";
 import { strings } from "./strings";
 
 export function ForgotPassword() {
   const [email, setEmail] = useState("");
   const forgot = useForgotPassword();
-  const errors = forgot.error ? asApiError(forgot.error).fieldErrors : {};
+  const errors = fieldErrors(forgot.error);
   return (
     <AuthPage
       title={strings.forgotTitle}

@@ -4,6 +4,8 @@ import { useState } from "react";
 import { asApiError } from "@/api/errors";
 import { useRegister } from "@/api/registration";
 import { useSignIn } from "@/api/session";
+import { fieldErrors } from "@/ui/feedback/fieldErrors";
+import { Message } from "@/ui/text/Message";
 import { AuthPage } from "./AuthPage";
 import type { Invited } from "./invited";
 import { strings } from "./strings";
@@ -26,7 +28,7 @@ export function Register({ next, invited }: Props) {
   const signIn = useSignIn();
   const openNext = useOpenNext(next);
   const problem = register.error ? asApiError(register.error) : null;
-  const errors = problem?.fieldErrors ?? {};
+  const errors = fieldErrors(register.error);
   const needsSetupToken = problem?.code === "setup_required" && linkedSetupToken === null;
 
   const set = (name: keyof typeof values) => (event: { currentTarget: { value: string } }) =>
@@ -97,7 +99,7 @@ export function Register({ next, invited }: Props) {
       {(needsSetupToken || values.setupToken !== "") && (
         <TextInput
           label={strings.setupToken}
-          description={strings.setupHint}
+          description={<Message text={strings.setupHint} />}
           autoComplete="off"
           autoFocus
           value={values.setupToken}

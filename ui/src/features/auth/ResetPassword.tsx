@@ -1,8 +1,8 @@
 import { Alert, Anchor, Button, PasswordInput } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
-import { asApiError } from "@/api/errors";
 import { useResetPassword } from "@/api/registration";
+import { fieldErrors } from "@/ui/feedback/fieldErrors";
 import { AuthPage } from "./AuthPage";
 import { endedTexts } from "./endedTexts";
 import { strings } from "./strings";
@@ -12,7 +12,7 @@ export function ResetPassword() {
   const token = useHashToken("token");
   const [password, setPassword] = useState("");
   const reset = useResetPassword();
-  const errors = reset.error ? asApiError(reset.error).fieldErrors : {};
+  const errors = fieldErrors(reset.error);
   const footer = (
     <Anchor renderRoot={(props) => <Link to="/login" {...props} />}>{strings.backToSignIn}</Anchor>
   );

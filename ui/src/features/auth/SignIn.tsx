@@ -4,6 +4,7 @@ import { lazy, Suspense, useState } from "react";
 import { asApiError } from "@/api/errors";
 import { hasSessionEnded, useSignIn } from "@/api/session";
 import type { FailureSearch } from "@/features/sso/search";
+import { fieldErrors } from "@/ui/feedback/fieldErrors";
 import { AuthPage } from "./AuthPage";
 import classes from "./AuthPage.module.css";
 import type { Invited } from "./invited";
@@ -27,7 +28,7 @@ export function SignIn({ next, invited, failure, provider }: Props) {
   const [needsCode, setNeedsCode] = useState(false);
   const signIn = useSignIn();
   const openNext = useOpenNext(next);
-  const errors = signIn.error ? asApiError(signIn.error).fieldErrors : {};
+  const errors = fieldErrors(signIn.error);
   const submit = (code?: string) =>
     signIn.mutate(
       { email, password, code, invitation: invited?.token },

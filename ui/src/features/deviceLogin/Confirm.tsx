@@ -6,9 +6,9 @@ import { workspacesQuery } from "@/api/workspaces";
 import { AuthPage } from "@/features/auth/AuthPage";
 import { SCOPE_TEXTS } from "@/features/settings/strings";
 import { RelativeTime } from "@/ui/format/Values";
+import { Message } from "@/ui/text/Message";
 import classes from "./DevicePage.module.css";
 import { Decided } from "./EnterCode";
-import { withCode } from "./Marked";
 import { strings } from "./strings";
 
 type Props = {
@@ -40,7 +40,7 @@ export function Confirm({ code, login, isStale, session, workspaceId, onWorkspac
         {code}
       </output>
       <Alert color="yellow" variant="light">
-        {withCode(strings.compare)}
+        <Message text={strings.compare} />
       </Alert>
       <dl className={classes.facts}>
         <dt>{strings.host}</dt>
@@ -69,7 +69,9 @@ export function Confirm({ code, login, isStale, session, workspaceId, onWorkspac
           ))}
         </ul>
       </div>
-      <p className={classes.note}>{withCode(strings.ends(login.key_days))}</p>
+      <p className={classes.note}>
+        <Message text={strings.ends(login.key_days)} />
+      </p>
       <div className={classes.actions}>
         <Button variant="default" disabled={decide.isPending} onClick={() => send(false)}>
           {strings.deny}

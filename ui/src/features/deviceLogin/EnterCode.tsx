@@ -3,8 +3,8 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { asApiError } from "@/api/errors";
 import { AuthPage } from "@/features/auth/AuthPage";
+import { Message } from "@/ui/text/Message";
 import classes from "./DevicePage.module.css";
-import { withCode } from "./Marked";
 import { shownCode } from "./search";
 import { strings } from "./strings";
 
@@ -24,7 +24,7 @@ export function EnterCode({ code = "", error, onSubmit }: Props) {
   return (
     <AuthPage
       title={strings.enterTitle}
-      intro={withCode(strings.enterIntro)}
+      intro={<Message text={strings.enterIntro} />}
       onSubmit={() => text.trim() && !isSame && onSubmit(shownCode(text.trim()))}
     >
       <TextInput
@@ -39,7 +39,7 @@ export function EnterCode({ code = "", error, onSubmit }: Props) {
         maxLength={20}
         classNames={{ input: classes.input }}
         value={text}
-        error={isSame && problem !== undefined ? withCode(problem) : undefined}
+        error={isSame && problem !== undefined ? <Message text={problem} /> : undefined}
         onChange={(event) => setText(event.currentTarget.value)}
       />
       <Button type="submit" fullWidth>
@@ -69,7 +69,7 @@ export function Failed({ error, onRetry, onAnother }: FailedProps) {
   return (
     <AuthPage title={isDecided ? strings.decidedTitle : strings.failedTitle}>
       <Alert color={isDecided ? "yellow" : "red"} role="alert">
-        {withCode(message)}
+        <Message text={message} />
       </Alert>
       {isTransient && (
         <Button fullWidth onClick={onRetry}>

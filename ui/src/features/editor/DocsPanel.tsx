@@ -1,6 +1,7 @@
 import { Anchor } from "@mantine/core";
-import { Fragment, type ReactNode, useMemo } from "react";
+import { Fragment, useMemo } from "react";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
+import { Message } from "@/ui/text/Message";
 import type { Schema } from "./language/jsonSchema";
 import { docsAt } from "./language/stepAt";
 import classes from "./Panels.module.css";
@@ -18,9 +19,7 @@ export function DocsPanel({ schema, place }: { schema: Schema | undefined; place
   return (
     <>
       <h2 className={classes.title}>{docs.title ?? "Pipeline"}</h2>
-      <p className={classes.lead}>
-        {docs.description === null ? strings.noDocs : withCode(docs.description)}
-      </p>
+      <p className={classes.lead}>{<Message text={docs.description ?? strings.noDocs} />}</p>
       {docs.fields.length > 0 && (
         <dl className={classes.fields} aria-label={strings.fields}>
           {docs.fields.map(({ name, description, isRequired }) => (
@@ -29,7 +28,9 @@ export function DocsPanel({ schema, place }: { schema: Schema | undefined; place
                 <code className="mono">{name}</code>
                 {isRequired && <span className={classes.required}>{strings.required}</span>}
               </dt>
-              <dd>{withCode(description)}</dd>
+              <dd>
+                <Message text={description} />
+              </dd>
             </Fragment>
           ))}
         </dl>
@@ -42,18 +43,4 @@ export function DocsPanel({ schema, place }: { schema: Schema | undefined; place
       </Anchor>
     </>
   );
-}
-
-/** Text whose parts between backquotes are code. */
-function withCode(text: string): ReactNode[] {
-  return text.split("`").map((part, index) => {
-    const key = `${index}${part}`;
-    return index % 2 === 1 ? (
-      <code key={key} className="mono">
-        {part}
-      </code>
-    ) : (
-      <Fragment key={key}>{part}</Fragment>
-    );
-  });
 }

@@ -1,9 +1,9 @@
-import { Anchor, Button } from "@mantine/core";
+import { Button } from "@mantine/core";
 import type { ReactNode } from "react";
 import { useDenied } from "@/api/access";
-import type { ApiError } from "@/api/errors";
+import { ErrorText } from "@/ui/feedback/ErrorText";
 import { toast } from "@/ui/feedback/toast";
-import { hasChanges } from "./draftNeeds";
+import { hasChanges, saveErrorOf } from "./draftNeeds";
 import { draftServer } from "./draftServer";
 import type { DraftSession } from "./draftSession";
 import type { DraftState } from "./draftTypes";
@@ -13,7 +13,8 @@ import { strings } from "./strings";
 
 /** What a person should know about the draft. */
 export function EditorNotices({ session, state }: { session: DraftSession; state: DraftState }) {
-  const { others, unreachable, refused, saveError, base, latestVersion } = state;
+  const { others, unreachable, refused, base, latestVersion } = state;
+  const saveError = saveErrorOf(state);
   const isBehind = base.version !== null && latestVersion !== null && latestVersion > base.version;
   const denied = useDenied("pipelines:write", "change the definition");
   const merge = async () => {
@@ -33,12 +34,12 @@ export function EditorNotices({ session, state }: { session: DraftSession; state
       {unreachable !== null && !session.isAtRisk && <Notice>{strings.offline}</Notice>}
       {refused !== null && refused.text === state.text && (
         <Notice tone="bad">
-          {strings.refused} <Reason error={refused.error} />
+          {strings.refused} <ErrorText error={refused.error} />
         </Notice>
       )}
       {saveError !== null && (
         <Notice tone="bad">
-          {strings.saveFailed}. <Reason error={saveError} />
+          {strings.saveFailed}. <ErrorText error={saveError} />
         </Notice>
       )}
       {isBehind && hasChanges(state) && state.conflict === null && (
@@ -61,18 +62,5 @@ function Notice({ tone, children }: { tone?: "bad"; children: ReactNode }) {
     <div className={classes.notice} data-tone={tone} role={tone === "bad" ? "alert" : "status"}>
       {children}
     </div>
-  );
-}
-
-function Reason({ error }: { error: ApiError }) {
-  return (
-    <>
-      {error.message}{" "}
-      {error.docsUrl !== null && (
-        <Anchor href={error.docsUrl} target="_blank" className="mono" underline="always">
-          {error.code}
-        </Anchor>
-      )}
-    </>
   );
 }

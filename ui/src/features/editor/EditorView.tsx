@@ -6,6 +6,7 @@ import { toast } from "@/ui/feedback/toast";
 import { useKeys } from "@/ui/keys/useKeys";
 import CodeEditor, { type EditorHandle } from "./CodeEditor";
 import { ConflictView } from "./ConflictView";
+import { saveErrorOf } from "./draftNeeds";
 import type { DraftSession } from "./draftSession";
 import { useDraftState } from "./draftSessions";
 import { EditorBar } from "./EditorBar";
@@ -29,7 +30,7 @@ export default function EditorView({ session, search }: Props) {
   const handle = useRef<EditorHandle>(null);
   const { data: schema } = useQuery(schemaQuery);
   const moreValues = useModelValues();
-  const problems = useProblems(state.text, state.saveError);
+  const problems = useProblems(state.text, saveErrorOf(state));
   const [cursor, setCursor] = useState({ line: 1, column: 1 });
   const onCursor = useCallback((line: number, column: number) => setCursor({ line, column }), []);
   const place = useCursorPlace(state.text, cursor);
@@ -110,8 +111,10 @@ function useSavedEffects(session: DraftSession): void {
   useEffect(() => {
     if (base.version === opened.current) return;
     opened.current = base.version;
-    void queryClient.invalidateQueries({ queryKey: ["pipelines"] });
-    void queryClient.invalidateQueries({ queryKey: ["drafts"] });
+    // The drafts say whether a pipeline is new, so they come first.
+    void queryClient
+      .invalidateQueries({ queryKey: ["drafts"] })
+      .then(() => queryClient.invalidateQueries({ queryKey: ["pipelines"] }));
   }, [base.version, queryClient]);
   useEffect(() => {
     if (savedVersion === announced.current) return;

@@ -1,5 +1,6 @@
 import { UnstyledButton } from "@mantine/core";
 import { CircleAlert, TriangleAlert } from "lucide-react";
+import { Message } from "@/ui/text/Message";
 import classes from "./Panels.module.css";
 import { strings } from "./strings";
 import type { Problem, Problems } from "./useProblems";
@@ -11,7 +12,7 @@ export function ProblemsPanel({ problems: { all, isCurrent, error }, onGoTo }: P
     <>
       {error !== null && (
         <p className={classes.lead} role="alert">
-          {strings.notChecked} {error.message}
+          {strings.notChecked} <Message text={error.message} />
         </p>
       )}
       {all.length === 0 && error === null && (
@@ -40,7 +41,9 @@ function ProblemRow({
       onClick={() => onGoTo(line ?? 1, issue.column ?? null)}
     >
       <Icon size={16} role="img" aria-label={strings[severity]} className={classes[severity]} />
-      <span className={classes.message}>{issue.message}</span>
+      <span className={classes.message}>
+        <Message text={issue.message} />
+      </span>
       <span className={classes.where}>
         {line !== null && strings.line(line)}
         {line !== null && issue.path !== "" && " · "}

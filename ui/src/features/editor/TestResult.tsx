@@ -6,6 +6,7 @@ import { toast } from "@/ui/feedback/toast";
 import { formatDuration } from "@/ui/format/numbers";
 import { StatusBadge, StatusIcon } from "@/ui/StatusBadge";
 import { JsonTree } from "@/ui/text/JsonTree";
+import { Message } from "@/ui/text/Message";
 import { TextViewer } from "@/ui/text/TextViewer";
 import { visible } from "@/ui/text/visible";
 import classes from "./Panels.module.css";
@@ -41,7 +42,11 @@ export function TestResult({ runId }: { runId: string }) {
           <Step key={step.key} step={step} run={run} />
         ))}
       </ol>
-      {state.error && <p className={classes.failure}>{visible(state.error.message)}</p>}
+      {state.error && (
+        <p className={classes.failure}>
+          <Message text={state.error.message} />
+        </p>
+      )}
       {state.status === "completed" && run?.status === "completed" && (
         <Value value={run.output} label={strings.output} />
       )}
@@ -65,7 +70,11 @@ function Step({ step, run }: { step: TestStep; run: TestRun | undefined }) {
       {step.status === "running" && step.text !== "" && (
         <div className={classes.live}>{visible(step.text)}</div>
       )}
-      {step.error && <p className={classes.failure}>{visible(step.error.message)}</p>}
+      {step.error && (
+        <p className={classes.failure}>
+          <Message text={step.error.message} />
+        </p>
+      )}
       {step.status === "completed" && recorded && recorded.output !== null && (
         <Value value={recorded.output} label={`Output of ${step.stepId}`} />
       )}

@@ -20,6 +20,7 @@ import { look } from "./codemirrorLook";
 import type { MoreValues } from "./language/complete";
 import { help } from "./language/help";
 import type { Schema } from "./language/jsonSchema";
+import { messageNode } from "./messageNode";
 
 export type EditorEvents = {
   onChange: (text: string) => void;
@@ -83,6 +84,7 @@ export class PipelineEditor {
         to,
         severity,
         message: issue.message,
+        renderMessage: () => messageNode(issue.message),
       };
     });
     this.#view.dispatch(setDiagnostics(state, diagnostics));

@@ -1,3 +1,4 @@
+import type { ApiError } from "@/api/errors";
 import type { Base, DraftState, LocalRecord, ServerDraft } from "./draftTypes";
 
 /** Whether the server holds the text, as a draft or as the version that is edited. */
@@ -15,6 +16,11 @@ export function needsRequest(state: DraftState): boolean {
   if (state.request !== null || state.conflict?.source === "draft") return false;
   if (state.wantsSave && state.conflict === null) return true;
   return !isKept(state) && state.text !== state.refused?.text;
+}
+
+/** Why the text of the editor was not saved. Null: it was never refused. */
+export function saveErrorOf({ text, notSaved }: DraftState): ApiError | null {
+  return notSaved?.text === text ? notSaved.error : null;
 }
 
 /** The version whose text the state needs. */

@@ -33,7 +33,7 @@ export function openDraft({ draft, base, latestVersion, others, orphans }: Opene
     latestVersion,
     savedVersion: null,
     refused: null,
-    saveError: null,
+    notSaved: null,
     unreachable: null,
   });
 }
@@ -46,7 +46,7 @@ export function reduceDraft(state: DraftState, event: DraftEvent): DraftState {
     case "flush":
       return startRequest(state);
     case "save":
-      return startRequest({ ...state, wantsSave: true, saveError: null });
+      return startRequest({ ...state, wantsSave: true, notSaved: null });
     case "kept":
       return afterAnswer({
         ...state,
@@ -140,7 +140,7 @@ function saved(state: DraftState, version: number, text: string): DraftState {
     draft: null,
     latestVersion: newer(state.latestVersion, version),
     wantsSave: false,
-    saveError: null,
+    notSaved: null,
     conflict: state.conflict?.source === "version" ? null : state.conflict,
   };
 }
@@ -165,9 +165,10 @@ function refused(state: DraftState, { error }: DraftEvent & { type: "refused" })
   const { request } = state;
   if (request === null) return state;
   const next = { ...state, request: null, unreachable: null };
+  const reason = { text: request.text, error };
   return request.kind === "save"
-    ? { ...next, wantsSave: false, saveError: error }
-    : { ...next, refused: { text: request.text, error } };
+    ? { ...next, wantsSave: false, notSaved: reason }
+    : { ...next, refused: reason };
 }
 
 function resolved(state: DraftState, text: string): DraftState {
@@ -206,7 +207,7 @@ function versionLoaded(state: DraftState, version: number, text: string): DraftS
 
 /** After the draft of the server was deleted on request. */
 function discarded(state: DraftState): DraftState {
-  return { ...state, text: state.base.text ?? "", draft: null, conflict: null, saveError: null };
+  return { ...state, text: state.base.text ?? "", draft: null, conflict: null };
 }
 
 function otherTabSaved(

@@ -68,8 +68,8 @@ export type DraftState = {
   savedVersion: number | null;
   /** A text that the server refused as a draft. It is not sent again. */
   refused: { text: string; error: ApiError } | null;
-  /** Why the last attempt to save was refused. */
-  saveError: ApiError | null;
+  /** A text that the server refused as a version. */
+  notSaved: { text: string; error: ApiError } | null;
   /** Why the last request had no result. It is repeated. */
   unreachable: ApiError | null;
 };

@@ -5,9 +5,11 @@ import { useEffect } from "react";
 import { type BulkItem, type BulkItemStatus, type BulkJob, bulkItemsQuery } from "@/api/bulkJobs";
 import { EmptyState } from "@/ui/feedback/EmptyState";
 import { ErrorState } from "@/ui/feedback/ErrorState";
+import { ErrorCode } from "@/ui/feedback/ErrorText";
 import { TableSkeleton } from "@/ui/feedback/Skeletons";
 import { StatusBadge } from "@/ui/StatusBadge";
 import { type Column, DataTable } from "@/ui/table/DataTable";
+import { Message } from "@/ui/text/Message";
 import classes from "./Jobs.module.css";
 import { ITEM_STATUSES } from "./search";
 import { strings } from "./strings";
@@ -34,7 +36,8 @@ const COLUMNS: readonly Column<BulkItem>[] = [
     cell: ({ new_run_id, code, message }) => (
       <>
         {new_run_id && <RunLink id={new_run_id} />}
-        {code && <code className={`mono ${classes.failed}`}>{code}</code>} {message}
+        {message && <Message text={message} />}{" "}
+        {code && <ErrorCode code={code} href={`/docs/errors#${code}`} />}
       </>
     ),
   },

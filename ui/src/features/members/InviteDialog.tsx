@@ -1,11 +1,11 @@
 import { Button, Group, Modal, NativeSelect, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { type Role, rolesToGive } from "@/api/access";
-import { asApiError } from "@/api/errors";
 import { type CreatedInvitation, useInvite } from "@/api/members";
 import { useUser } from "@/api/session";
 import { ROLE_TEXTS } from "@/features/workspaces/strings";
 import { FormError } from "@/ui/feedback/FormError";
+import { fieldErrors } from "@/ui/feedback/fieldErrors";
 import classes from "./Members.module.css";
 import { strings } from "./strings";
 
@@ -16,7 +16,7 @@ export default function InviteDialog({ onClose, onCreated }: Props) {
   const [email, setEmail] = useState("");
   const [role, setRole] = useState<Role>("editor");
   const invite = useInvite();
-  const errors = invite.error ? asApiError(invite.error).fieldErrors : {};
+  const errors = fieldErrors(invite.error);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     invite.mutate({ email, role }, { onSuccess: onCreated });

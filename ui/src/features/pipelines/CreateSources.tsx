@@ -4,6 +4,7 @@ import { type DragEvent, useState } from "react";
 import type { Example } from "@/api/pipelines";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
 import { CodeBlock } from "@/ui/text/CodeBlock";
+import { Message } from "@/ui/text/Message";
 import classes from "./CreateDialog.module.css";
 import { BLANK, strings } from "./strings";
 
@@ -90,7 +91,9 @@ export function FileSource({ text, onText }: TextProps) {
   };
   return (
     <>
-      <p className={classes.text}>{strings.fileText}</p>
+      <p className={classes.text}>
+        <Message text={strings.fileText} />
+      </p>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: the button inside does the same */}
       <div
         className={classes.drop}

@@ -1,3 +1,4 @@
+import { isId } from "@/api/ids";
 import type { RunFilter, RunStatus, TriggerType } from "@/api/runs";
 import { type FilterValues, readChoice, readList, readText } from "@/ui/table/filters";
 
@@ -22,6 +23,7 @@ export type RunsSearch = {
   q?: string;
   /** Statuses, separated by commas. */
   status?: string;
+  /** The id of a pipeline. Addresses can name its slug. */
   pipeline?: string;
   /** Only together with a pipeline. */
   version?: number;
@@ -44,12 +46,12 @@ function readTime(value: unknown): string | undefined {
 
 function readId(value: unknown): string | undefined {
   const text = readText(value);
-  return text !== undefined && /^[0-9a-f-]{32,36}$/i.test(text) ? text : undefined;
+  return text !== undefined && isId(text) ? text : undefined;
 }
 
 export function readRunsSearch(search: Record<string, unknown>): RunsSearch {
   const given = Array.isArray(search.status) ? search.status.join(",") : readText(search.status);
-  const pipeline = readId(search.pipeline);
+  const pipeline = readText(search.pipeline);
   const version = Number(search.version);
   return {
     q: readText(search.q),

@@ -12,6 +12,7 @@ import {
   useCreateSchedule,
 } from "@/api/schedules";
 import { FormError } from "@/ui/feedback/FormError";
+import { fieldErrors } from "@/ui/feedback/fieldErrors";
 import { toast } from "@/ui/feedback/toast";
 import { changedFields, type Fields, fieldsOf, trimmed } from "./fields";
 import { NextTimes } from "./NextTimes";
@@ -51,7 +52,7 @@ export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }:
   const create = useCreateSchedule();
   const change = useChangeSchedule();
   const failure = create.error ?? change.error;
-  const errors = failure ? asApiError(failure).fieldErrors : {};
+  const errors = fieldErrors(failure);
   const preview = useTriedExpression(expression, timezone);
   const isOfDefinition = schedule?.from_definition === true;
   const inputData = readObject(input);

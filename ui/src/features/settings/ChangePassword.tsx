@@ -1,8 +1,8 @@
 import { Button, PasswordInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { useChangePassword } from "@/api/account";
-import { asApiError } from "@/api/errors";
 import { FormError } from "@/ui/feedback/FormError";
+import { fieldErrors } from "@/ui/feedback/fieldErrors";
 import { toast } from "@/ui/feedback/toast";
 import classes from "./Settings.module.css";
 import { strings } from "./strings";
@@ -12,7 +12,7 @@ const EMPTY = { current_password: "", new_password: "" };
 export function ChangePassword({ email }: { email: string }) {
   const [values, setValues] = useState(EMPTY);
   const change = useChangePassword();
-  const errors = change.error ? asApiError(change.error).fieldErrors : {};
+  const errors = fieldErrors(change.error);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     change.mutate(values, {

@@ -1,9 +1,9 @@
 import { Button, Checkbox, Group, Modal, Select, Text, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
-import { asApiError } from "@/api/errors";
 import { type CreatedApiKey, type Scope, useCreateKey } from "@/api/keys";
 import { useCreateServiceKey } from "@/api/serviceKeys";
 import { FormError } from "@/ui/feedback/FormError";
+import { fieldErrors } from "@/ui/feedback/fieldErrors";
 import { expiryOf } from "./expiry";
 import classes from "./Settings.module.css";
 import { SCOPE_TEXTS, strings } from "./strings";
@@ -41,7 +41,7 @@ function Form({ isService = false, onClose, onCreated }: Props) {
   const personal = useCreateKey();
   const service = useCreateServiceKey();
   const create = isService ? service : personal;
-  const errors = create.error ? asApiError(create.error).fieldErrors : {};
+  const errors = fieldErrors(create.error);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     const expiresAt = expiryOf(days, Date.now());

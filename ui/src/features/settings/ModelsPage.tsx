@@ -10,6 +10,7 @@ import { LOCALE } from "@/ui/format/locale";
 import { formatCompact } from "@/ui/format/numbers";
 import { PageHeader } from "@/ui/PageHeader";
 import { type Column, DataTable } from "@/ui/table/DataTable";
+import { Message } from "@/ui/text/Message";
 import classes from "./Settings.module.css";
 import { SOURCE_TEXTS, strings } from "./strings";
 
@@ -73,7 +74,9 @@ function ProviderCard({ provider }: { provider: Provider }) {
         <Icon size={16} aria-label={provider.usable ? strings.usable : strings.notUsable} />
         {provider.name}
       </div>
-      <p className={classes.reason}>{provider.reason ?? SOURCE_TEXTS[provider.source]}</p>
+      <p className={classes.reason}>
+        <Message text={provider.reason ?? SOURCE_TEXTS[provider.source] ?? ""} />
+      </p>
     </li>
   );
 }

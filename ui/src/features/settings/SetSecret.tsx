@@ -1,8 +1,8 @@
 import { Button, Group, Modal, PasswordInput, Textarea, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
-import { asApiError } from "@/api/errors";
 import { useSetSecret } from "@/api/secrets";
 import { FormError } from "@/ui/feedback/FormError";
+import { fieldErrors } from "@/ui/feedback/fieldErrors";
 import { toast } from "@/ui/feedback/toast";
 import classes from "./Settings.module.css";
 import { strings } from "./strings";
@@ -24,7 +24,7 @@ export default function SetSecret(props: Props) {
   const [value, setValue] = useState("");
   const [changedHosts, setHosts] = useState<string | null>(null);
   const set = useSetSecret(pipelineId);
-  const errors = set.error ? asApiError(set.error).fieldErrors : {};
+  const errors = fieldErrors(set.error);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     const hosts = changedHosts?.split(/[\s,]+/).filter(Boolean);

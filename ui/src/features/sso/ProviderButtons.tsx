@@ -2,6 +2,7 @@ import { Alert, Button, Divider } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { asApiError } from "@/api/errors";
 import { providersQuery, startAddress } from "@/api/identities";
+import { ErrorText } from "@/ui/feedback/ErrorText";
 import classes from "./Identities.module.css";
 import { strings } from "./strings";
 
@@ -13,7 +14,9 @@ export default function ProviderButtons({ next }: { next?: string }) {
       <>
         <Divider label={strings.or} />
         <Alert color="red" variant="light" role="alert" title={strings.providersFailed}>
-          <p className={classes.reason}>{asApiError(error).message}</p>
+          <p className={classes.reason}>
+            <ErrorText error={asApiError(error)} />
+          </p>
           <Button variant="default" loading={isFetching} onClick={() => void refetch()}>
             {strings.retry}
           </Button>

@@ -1,9 +1,9 @@
 import { Button, Group, Modal, Text, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
-import { asApiError } from "@/api/errors";
 import { useUser } from "@/api/session";
 import { useCreateWorkspace } from "@/api/workspaces";
 import { FormError } from "@/ui/feedback/FormError";
+import { fieldErrors } from "@/ui/feedback/fieldErrors";
 import { mayLeave } from "@/ui/shell/signOutChecks";
 import { strings } from "./strings";
 import { openWorkspace } from "./switchWorkspace";
@@ -15,7 +15,7 @@ export default function CreateWorkspace({ onClose }: { onClose: () => void }) {
   const [isAsking, setAsking] = useState(false);
   const user = useUser();
   const create = useCreateWorkspace();
-  const errors = create.error ? asApiError(create.error).fieldErrors : {};
+  const errors = fieldErrors(create.error);
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     if (isAsking) return;

@@ -2,9 +2,9 @@ import { Button, TextInput } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { type FormEvent, lazy, Suspense, useState } from "react";
 import { useCan } from "@/api/access";
-import { asApiError } from "@/api/errors";
 import { useRenameWorkspace, type Workspace, workspaceQuery } from "@/api/workspaces";
 import { FormError } from "@/ui/feedback/FormError";
+import { fieldErrors } from "@/ui/feedback/fieldErrors";
 import { toast } from "@/ui/feedback/toast";
 import { RelativeTime } from "@/ui/format/Values";
 import { PageHeader } from "@/ui/PageHeader";
@@ -57,7 +57,7 @@ export function WorkspacePage() {
 function Rename({ workspace }: { workspace: Workspace }) {
   const [name, setName] = useState(workspace.name);
   const rename = useRenameWorkspace();
-  const errors = rename.error ? asApiError(rename.error).fieldErrors : {};
+  const errors = fieldErrors(rename.error);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     rename.mutate(name, { onSuccess: () => toast.success(strings.renamed) });

@@ -1,7 +1,9 @@
-import { Anchor, Button } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { CircleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import { asApiError } from "@/api/errors";
+import { Message } from "../text/Message";
+import { ErrorCode } from "./ErrorText";
 import classes from "./States.module.css";
 
 type Props = {
@@ -25,25 +27,20 @@ export function ErrorState({
     <div role="alert" className={classes.state}>
       <CircleAlert size={24} className={classes.failed} aria-hidden />
       <h2 className={classes.title}>{title}</h2>
-      <p className={classes.text}>{problem.message}</p>
+      <p className={classes.text}>
+        <Message text={problem.message} />
+      </p>
       {problem.issues.length > 0 && (
         <ul className={classes.issues}>
           {problem.issues.map((issue) => (
             <li key={`${issue.path}:${issue.code}:${issue.line}`}>
-              <code className="mono">{issue.path}</code> {issue.message}
+              <code className="mono">{issue.path}</code> <Message text={issue.message} />
             </li>
           ))}
         </ul>
       )}
       <p className={classes.facts}>
-        Code{" "}
-        {problem.docsUrl === null ? (
-          <code className="mono">{problem.code}</code>
-        ) : (
-          <Anchor href={problem.docsUrl} target="_blank" className="mono">
-            {problem.code}
-          </Anchor>
-        )}
+        <ErrorCode code={problem.code} href={problem.docsUrl} />
         {problem.requestId !== null && (
           <>
             {" · Request "}

@@ -1,5 +1,6 @@
-import { Alert, Anchor } from "@mantine/core";
+import { Alert } from "@mantine/core";
 import { asApiError } from "@/api/errors";
+import { ErrorText } from "./ErrorText";
 
 /** The failure of a form, unless each of its messages belongs to a field that shows it. `fields` are these fields. */
 export function FormError({ error, fields }: { error: unknown; fields: readonly string[] }) {
@@ -10,15 +11,10 @@ export function FormError({ error, fields }: { error: unknown; fields: readonly 
   if (problem.issues.length > 0 && others.length === 0) return null;
   return (
     <Alert color="red" role="alert">
-      {others.length > 0 ? others.map(({ message }) => message).join(" ") : problem.message}
-      {problem.docsUrl !== null && (
-        <>
-          {" "}
-          <Anchor href={problem.docsUrl} target="_blank" size="sm">
-            {problem.code}
-          </Anchor>
-        </>
-      )}
+      <ErrorText
+        error={problem}
+        text={others.map(({ message }) => message).join(" ") || undefined}
+      />
     </Alert>
   );
 }

@@ -1,7 +1,7 @@
-import { Anchor } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import type { ReactNode } from "react";
 import { asApiError } from "@/api/errors";
+import { ErrorText } from "./ErrorText";
 
 const SHOWN_MS = 5000;
 
@@ -13,22 +13,9 @@ export const toast = {
 
   /** @param title what could not be done: "The run was not cancelled". */
   failure(title: string, error: unknown): void {
-    const problem = asApiError(error);
     notifications.show({
       title,
-      message: (
-        <>
-          {problem.message}
-          {problem.docsUrl !== null && (
-            <>
-              {" "}
-              <Anchor href={problem.docsUrl} target="_blank" size="sm">
-                {problem.code}
-              </Anchor>
-            </>
-          )}
-        </>
-      ),
+      message: <ErrorText error={asApiError(error)} />,
       color: "red",
       autoClose: false,
       role: "alert",

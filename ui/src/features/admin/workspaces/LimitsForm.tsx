@@ -2,9 +2,9 @@ import { Button, Select, TextInput } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { type AdminWorkspaceDetail, plansQuery, useChangeWorkspace } from "@/api/adminWorkspaces";
-import { asApiError } from "@/api/errors";
 import { LIMIT_NAMES } from "@/features/usage/limitNames";
 import { FormError } from "@/ui/feedback/FormError";
+import { fieldErrors } from "@/ui/feedback/fieldErrors";
 import { toast } from "@/ui/feedback/toast";
 import { formatNumber } from "@/ui/format/numbers";
 import classes from "../Admin.module.css";
@@ -24,7 +24,7 @@ export default function LimitsForm({ workspace }: { workspace: AdminWorkspaceDet
   const typed = { ...stored, ...edited };
   const limits = changedLimits(stored, typed);
   const change = useChangeWorkspace(workspace.id);
-  const errors = change.error ? asApiError(change.error).fieldErrors : {};
+  const errors = fieldErrors(change.error);
   const isChanged = plan !== workspace.plan || Object.keys(limits).length > 0;
   const submit = (event: FormEvent) => {
     event.preventDefault();

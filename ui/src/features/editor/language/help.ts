@@ -1,5 +1,6 @@
 import { autocompletion } from "@codemirror/autocomplete";
 import { hoverTooltip } from "@codemirror/view";
+import { messageNode } from "../messageNode";
 import { completionSource, type MoreValues, readDocument } from "./complete";
 import { descriptionOf, type Schema, schemasAt } from "./jsonSchema";
 import { placeAt } from "./yamlPath";
@@ -22,9 +23,8 @@ export function help(schema: Schema, more: MoreValues) {
         pos: from,
         end: from + place.key.length,
         create: () => {
-          const dom = document.createElement("div");
+          const dom = messageNode(description);
           dom.className = "cm-docs";
-          dom.textContent = description.replaceAll("`", "");
           return { dom };
         },
       };

@@ -1,8 +1,8 @@
 import { Button, Group, Modal, PasswordInput, Text, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
-import { asApiError } from "@/api/errors";
 import { useReplaceRecoveryCodes, useTurnOffTwoFactor } from "@/api/twoFactor";
 import { FormError } from "@/ui/feedback/FormError";
+import { fieldErrors } from "@/ui/feedback/fieldErrors";
 import { toast } from "@/ui/feedback/toast";
 import settings from "../Settings.module.css";
 import { strings } from "./strings";
@@ -36,7 +36,7 @@ export default function Prove({ action, email, onClose, onCodes }: Props) {
   const replace = useReplaceRecoveryCodes();
   const texts = TEXTS[action];
   const { error, isPending } = action === "turn off" ? turnOff : replace;
-  const errors = error ? asApiError(error).fieldErrors : {};
+  const errors = fieldErrors(error);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (action === "new codes") {

@@ -1,8 +1,8 @@
 import { Button, Group, Modal, PasswordInput, Text, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
-import { asApiError } from "@/api/errors";
 import { type TwoFactorSecret, useBeginTwoFactor, useConfirmTwoFactor } from "@/api/twoFactor";
 import { FormError } from "@/ui/feedback/FormError";
+import { fieldErrors } from "@/ui/feedback/fieldErrors";
 import { CopyButton } from "@/ui/text/CopyButton";
 import settings from "../Settings.module.css";
 import { QrCode } from "./QrCode";
@@ -57,7 +57,7 @@ function AskPassword({
         autoComplete="current-password"
         data-autofocus
         value={password}
-        error={begin.error ? asApiError(begin.error).fieldErrors.password : undefined}
+        error={fieldErrors(begin.error).password}
         onChange={(event) => setPassword(event.currentTarget.value)}
       />
       <Buttons action={strings.continue} isPending={begin.isPending} onClose={onClose} />
@@ -102,7 +102,7 @@ function Confirm({
         autoComplete="one-time-code"
         data-autofocus
         value={code}
-        error={confirm.error ? asApiError(confirm.error).fieldErrors.code : undefined}
+        error={fieldErrors(confirm.error).code}
         onChange={(event) => setCode(event.currentTarget.value)}
       />
       <Buttons action={strings.turnOn} isPending={confirm.isPending} onClose={onClose} />
