@@ -24,12 +24,13 @@ export default function PaletteDialog({ isOpen, onClose }: Props) {
 function PaletteContent({ onClose }: { onClose: () => void }) {
   const [text, setText] = useState("");
   const [chosen, setChosen] = useState(0);
-  const { items, isLoading } = usePaletteItems(text);
+  const { items, isLoading, remember } = usePaletteItems(text);
   const listId = useId();
   const active = Math.min(chosen, items.length - 1);
   const choose = (item: PaletteItem | undefined) => {
     if (item === undefined) return;
     onClose();
+    remember(item);
     item.run();
   };
   const onKeyDown = (event: KeyboardEvent) => {
@@ -119,7 +120,9 @@ function Option({ id, item, isActive, onPoint, onChoose }: OptionProps) {
       onMouseMove={onPoint}
       onClick={onChoose}
     >
-      <span className={classes.label}>{item.label}</span>
+      <span className={classes.label} dir="auto">
+        {item.label}
+      </span>
       {item.detail && <span className={classes.detail}>{item.detail}</span>}
     </div>
   );

@@ -37,3 +37,17 @@ test("items contain all words, and those that begin with the first come first", 
   expect(matching(items, "theme use").map(({ label }) => label)).toEqual(["Use the dark theme"]);
   expect(matching(items, " ")).toHaveLength(4);
 });
+
+test("letters in their order are enough, after whole words", () => {
+  const items = [item("Admin: Problems"), item("API keys"), item("Members")];
+
+  expect(matching(items, "apk").map(({ label }) => label)).toEqual(["API keys"]);
+});
+
+test("items that were used last come first", () => {
+  const items = [item("Runs"), item("Usage"), item("Members")];
+
+  const found = matching(items, "", ["Members", "Usage"]);
+
+  expect(found.map(({ label }) => label)).toEqual(["Members", "Usage", "Runs"]);
+});

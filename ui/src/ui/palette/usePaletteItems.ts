@@ -1,31 +1,33 @@
 import { useMantineColorScheme } from "@mantine/core";
-import { useDebouncedValue } from "@mantine/hooks";
+import { useDebouncedValue, useLocalStorage } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { useRouter } from "@tanstack/react-router";
+import { can } from "@/api/access";
 import { pipelineSearchQuery } from "@/api/pipelineSearch";
 import { useUser } from "@/api/session";
 import { sectionsFor } from "../shell/navigation";
 import { useSignOutWithToast } from "../shell/useSignOutWithToast";
 import { useCurrentActions } from "./actions";
 import { matching, type PaletteItem, runIdIn } from "./matching";
+import { creationsFor, GUIDES, pagesFor } from "./pages";
 
 const DEBOUNCE_MS = 120;
+const RECENT = 8;
 const SCHEMES = [
   { scheme: "auto", label: "Use the theme of the system" },
   { scheme: "light", label: "Use the light theme" },
   { scheme: "dark", label: "Use the dark theme" },
 ] as const;
-const REFERENCE = [
-  { label: "API reference", path: "/docs" },
-  { label: "Errors and what to do about them", path: "/docs/errors" },
-  { label: "Step types", path: "/docs/steps" },
-];
-
 /** What the palette offers for a text: the run with this id, pages, actions, and pipelines from the server. */
-export function usePaletteItems(text: string): { items: PaletteItem[]; isLoading: boolean } {
+export function usePaletteItems(text: string) {
   const router = useRouter();
   const user = useUser();
   const signOut = useSignOutWithToast();
+  const [recent, setRecent] = useLocalStorage<string[]>({
+    key: "stepiq-palette-recent",
+    defaultValue: [],
+    getInitialValueInEffect: false,
+  });
   const { setColorScheme } = useMantineColorScheme();
   const pageActions = useCurrentActions();
   const paths = Object.keys(router.routesByPath);
@@ -48,15 +50,25 @@ export function usePaletteItems(text: string): { items: PaletteItem[]; isLoading
             run: open(`/runs/${runId}`),
           },
         ];
-  const pages = [...sectionsFor(user, router.routesByPath), ...REFERENCE].map(
+  const pages = [...sectionsFor(user, router.routesByPath), ...pagesFor(user)].map(
     ({ label, path }): PaletteItem => ({ id: path, group: "Pages", label, run: open(path) }),
+  );
+  const guides = GUIDES.map(
+    ({ label, path }): PaletteItem => ({
+      id: path,
+      group: "Pages",
+      label,
+      run: () => window.location.assign(path),
+    }),
   );
   const actions: PaletteItem[] = [
     ...pageActions,
+    ...creationsFor(user).map(({ label, path }) => ({ label, run: open(path) })),
     ...SCHEMES.map(({ scheme, label }) => ({ label, run: () => setColorScheme(scheme) })),
     { label: "Sign out", run: signOut },
   ].map((action) => ({ ...action, id: `action ${action.label}`, group: "Actions" }));
-  const found = (pipelines.data?.data ?? []).map(
+  const known = pipelines.data?.data ?? [];
+  const found = known.map(
     ({ id, name, slug }): PaletteItem => ({
       id,
       group: "Pipelines",
@@ -65,8 +77,21 @@ export function usePaletteItems(text: string): { items: PaletteItem[]; isLoading
       run: open(`/pipelines/${id}/edit`),
     }),
   );
-  const local = matching([...pages, ...actions], text);
+  const starts = known.map(
+    ({ id, name }): PaletteItem => ({
+      id: `run ${id}`,
+      group: "Pipelines",
+      label: `Run ${name}`,
+      run: open(`/pipelines/${id}/edit?run=true`),
+    }),
+  );
+  if (can(user.role, "pipelines:execute")) found.push(...starts);
+  const local = matching([...pages, ...guides, ...actions], text, recent);
   const items = [...runs, ...local.filter(({ group }) => group === "Pages"), ...found];
   items.push(...local.filter(({ group }) => group === "Actions"));
-  return { items, isLoading: pipelines.isFetching || searched !== text.trim() };
+  const isLoading = pipelines.isFetching || searched !== text.trim();
+  /** Put an item first the next time that the palette opens. */
+  const remember = ({ id }: PaletteItem) =>
+    setRecent([id, ...recent.filter((each) => each !== id)].slice(0, RECENT));
+  return { items, isLoading, remember };
 }
