@@ -98,3 +98,18 @@ async def _follow(command: str) -> None:
     async with httpx2.AsyncClient(timeout=MAX_SECONDS) as client:
         response = await client.post(url, headers=headers, content=body)
     assert response.status_code in (200, 202), response.text
+
+
+async def test_the_sign_in_page_of_a_new_server_says_how_to_begin(
+    browser: Browser, new_server: ServerProcess
+):
+    context = await browser.new_context(base_url=new_server.url, locale="en-US")
+    page = await context.new_page()
+    await page.goto("/login")
+
+    hint = page.get_by_role("status", name="This server has no account yet")
+    await expect(hint).to_contain_text("run stepiq setup-token on the server")
+    await assert_accessible(page)
+    await hint.get_by_role("link", name="Create the first account").click()
+    await expect(page.get_by_label("Setup token")).to_be_visible()
+    await context.close()

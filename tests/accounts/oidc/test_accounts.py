@@ -402,7 +402,7 @@ class TestIdentities:
 class TestProviders:
     @pytest.mark.one_store
     async def test_without_one_the_list_is_empty(self, client):
-        assert (await client.get("/api/auth/providers")).json() == {"data": []}
+        assert (await client.get("/api/auth/providers")).json()["data"] == []
 
     @pytest.mark.one_store
     async def test_the_list_has_what_the_sign_in_page_shows(
@@ -419,7 +419,8 @@ class TestProviders:
                     "name": "The company",
                     "start_path": f"/api/auth/oidc/{NAME}/start",
                 }
-            ]
+            ],
+            "needs_setup": False,
         }
 
     @pytest.mark.one_store

@@ -44,13 +44,14 @@ _REDIRECT = {302: {"description": "To the provider, or to the page that shows wh
 
 
 @public.get("/auth/providers")
-async def list_providers(oidc: OidcDep) -> schemas.IdentityProvidersView:
+async def list_providers(read: Read, oidc: OidcDep) -> schemas.IdentityProvidersView:
     """The identity providers that people can sign in with."""
     return schemas.IdentityProvidersView(
         data=[
             schemas.IdentityProviderView(id=name, name=each.label, start_path=start_path(name))
             for name, each in oidc.providers.items()
-        ]
+        ],
+        needs_setup=await accounts.needs_setup(read),
     )
 
 

@@ -19,6 +19,8 @@ class IdentityProvidersView(View):
     """The providers of this server."""
 
     data: list[IdentityProviderView]
+    needs_setup: bool
+    """Whether the server has no account yet, so that nobody can sign in."""
 
 
 class IdentityView(View):

@@ -1,7 +1,9 @@
 import { Anchor, Button, PasswordInput, TextInput } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { asApiError } from "@/api/errors";
+import { providersQuery } from "@/api/identities";
 import { useRegister } from "@/api/registration";
 import { useSignIn } from "@/api/session";
 import { fieldErrors } from "@/ui/feedback/fieldErrors";
@@ -30,6 +32,10 @@ export function Register({ next, invited }: Props) {
   const problem = register.error ? asApiError(register.error) : null;
   const errors = fieldErrors(register.error);
   const needsSetupToken = problem?.code === "setup_required" && linkedSetupToken === null;
+  const { data: server } = useQuery(providersQuery);
+  const asksForSetupToken =
+    linkedSetupToken === null &&
+    (needsSetupToken || values.setupToken !== "" || server?.needs_setup === true);
 
   const set = (name: keyof typeof values) => (event: { currentTarget: { value: string } }) =>
     setValues({ ...values, [name]: event.currentTarget.value });
@@ -96,12 +102,12 @@ export function Register({ next, invited }: Props) {
         error={errors.name}
         onChange={set("name")}
       />
-      {(needsSetupToken || values.setupToken !== "") && (
+      {asksForSetupToken && (
         <TextInput
           label={strings.setupToken}
           description={<Message text={strings.setupHint} />}
           autoComplete="off"
-          autoFocus
+          autoFocus={needsSetupToken}
           value={values.setupToken}
           error={
             needsSetupToken && values.setupToken !== "" ? problem?.message : errors.setup_token

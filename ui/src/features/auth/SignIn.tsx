@@ -14,6 +14,7 @@ import { useOpenNext } from "./useOpenNext";
 const EnterCode = lazy(() => import("./EnterCode"));
 const ProviderButtons = lazy(() => import("@/features/sso/ProviderButtons"));
 const SignInFailure = lazy(() => import("@/features/sso/SignInFailure"));
+const SetupHint = lazy(() => import("./SetupHint"));
 const NoWorkspace = lazy(() => import("./NoWorkspace"));
 
 type Props = FailureSearch & {
@@ -83,6 +84,11 @@ export function SignIn({ next, invited, failure, provider }: Props) {
         )
       }
     >
+      {!invited && (
+        <Suspense fallback={null}>
+          <SetupHint />
+        </Suspense>
+      )}
       {failure !== undefined && signIn.error === null && (
         <Suspense fallback={null}>
           <SignInFailure failure={failure} provider={provider} />

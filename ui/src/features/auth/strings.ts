@@ -11,6 +11,10 @@ export const strings = {
   passwordHint: "At least 8 characters.",
   setupToken: "Setup token",
   setupHint: "This server has no account yet. `stepiq setup-token` on the server shows the token.",
+  setupTitle: "This server has no account yet",
+  setupFirst:
+    "Open the link that the server shows when it starts, or run `stepiq setup-token` on the server for the token.",
+  setupCreate: "Create the first account",
   setupIntro: "You create the administrator of this server.",
   forgot: "Forgot password?",
   noAccount: "No account yet?",
