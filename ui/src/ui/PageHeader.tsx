@@ -21,7 +21,9 @@ export function PageHeader({ title, beside, description, actions, parents }: Pro
     <header className={classes.header}>
       <div className={classes.heading}>
         <div className={classes.line}>
-          <h1 className={classes.title}>{title}</h1>
+          <h1 className={classes.title} dir="auto">
+            {title}
+          </h1>
           {beside}
         </div>
         {description && <div className={classes.description}>{description}</div>}

@@ -36,6 +36,7 @@ export function DetailsForm({ pipeline }: { pipeline: Pipeline }) {
       <FormError error={change.error} fields={["name", "description", ...tagPaths(errors)]} />
       <TextInput
         label={strings.name}
+        dir="auto"
         value={shown.name}
         error={errors.name}
         disabled={isFixed}
@@ -43,6 +44,7 @@ export function DetailsForm({ pipeline }: { pipeline: Pipeline }) {
       />
       <Textarea
         label={strings.description}
+        dir="auto"
         rows={3}
         value={shown.description}
         error={errors.description}
@@ -51,6 +53,7 @@ export function DetailsForm({ pipeline }: { pipeline: Pipeline }) {
       />
       <Textarea
         label={strings.tags}
+        dir="auto"
         description={strings.tagsHint}
         rows={3}
         value={shown.tags}

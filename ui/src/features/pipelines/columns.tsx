@@ -23,20 +23,23 @@ function saved(cell: (pipeline: ListedPipeline) => React.ReactNode): Column<Row>
 const STATS = ["success", "cost", "next"];
 
 const all: readonly Column<Row>[] = [
-  { id: "name", header: strings.name, cell: (row) => <Name row={row} /> },
+  { id: "name", header: strings.name, grows: true, cell: (row) => <Name row={row} /> },
   {
     id: "tags",
     header: strings.tags,
     from: 960,
-    cell: saved(({ tags }) => (
-      <span className={classes.tags}>
-        {tags.map((tag) => (
-          <Link key={tag} to="/pipelines" search={{ tag }} className={classes.tag}>
-            {tag}
-          </Link>
-        ))}
-      </span>
-    )),
+    cell: saved(
+      ({ tags }) =>
+        tags.length > 0 && (
+          <span className={classes.tags}>
+            {tags.map((tag) => (
+              <Link key={tag} to="/pipelines" search={{ tag }} className={classes.tag}>
+                {tag}
+              </Link>
+            ))}
+          </span>
+        ),
+    ),
   },
   {
     id: "version",
@@ -59,12 +62,11 @@ const all: readonly Column<Row>[] = [
     ),
     align: "end",
     from: 720,
-    cell: saved(({ stats }) =>
-      typeof stats?.success_rate === "number" ? (
-        <span className="numeric">{percent.format(stats.success_rate)}</span>
-      ) : (
-        <span className="dimmed">{strings.noSchedule}</span>
-      ),
+    cell: saved(
+      ({ stats }) =>
+        typeof stats?.success_rate === "number" && (
+          <span className="numeric">{percent.format(stats.success_rate)}</span>
+        ),
     ),
   },
   {
@@ -82,7 +84,7 @@ const all: readonly Column<Row>[] = [
       status === "paused" ? (
         <span className="dimmed">{strings.paused}</span>
       ) : (
-        <RelativeTime time={stats?.next_run_at} />
+        stats?.next_run_at && <RelativeTime time={stats.next_run_at} />
       ),
     ),
   },
@@ -133,11 +135,13 @@ function Name({ row }: { row: Row }) {
     row.kind === "pipeline" ? row.pipeline.name : (row.draft.name ?? strings.newPipeline);
   return (
     <span className={classes.name}>
-      <Link to="/pipelines/$id/edit" params={{ id: row.id }} className={classes.link}>
+      <Link to="/pipelines/$id/edit" params={{ id: row.id }} className={classes.link} dir="auto">
         {name}
       </Link>
       {row.kind === "pipeline" && (
-        <span className={classes.description}>{row.pipeline.description}</span>
+        <span className={classes.description} dir="auto">
+          {row.pipeline.description}
+        </span>
       )}
     </span>
   );
@@ -168,13 +172,13 @@ function Cost({ pipeline: { stats } }: { pipeline: ListedPipeline }) {
 function State({ row }: { row: Row }) {
   if (row.kind === "draft")
     return (
-      <Badge variant="outline" tt="none">
+      <Badge variant="outline" tt="none" miw="max-content">
         {strings.unsaved}
       </Badge>
     );
   if (row.pipeline.status !== "active") return <PipelineBadge status={row.pipeline.status} />;
   return row.hasDraft ? (
-    <Badge variant="outline" tt="none">
+    <Badge variant="outline" tt="none" miw="max-content">
       {strings.unsavedChanges}
     </Badge>
   ) : (

@@ -4,6 +4,7 @@ import type { Run } from "@/api/runs";
 import { Money, RelativeTime, Tokens } from "@/ui/format/Values";
 import { StatusBadge, StatusIcon } from "@/ui/StatusBadge";
 import type { Column } from "@/ui/table/DataTable";
+import { Message } from "@/ui/text/Message";
 import { RunDuration } from "./RunDuration";
 import classes from "./Runs.module.css";
 import { strings } from "./strings";
@@ -27,7 +28,12 @@ export const RUN_COLUMNS: readonly (Column<Run> & { id: ColumnId })[] = [
       </>
     ),
   },
-  { id: "pipeline", header: headers.pipeline, cell: (run) => <PipelineCell run={run} /> },
+  {
+    id: "pipeline",
+    header: headers.pipeline,
+    grows: true,
+    cell: (run) => <PipelineCell run={run} />,
+  },
   {
     id: "trigger",
     header: headers.trigger,
@@ -73,6 +79,7 @@ export const RUN_COLUMNS: readonly (Column<Run> & { id: ColumnId })[] = [
     header: headers.tags,
     from: 1120,
     cell: ({ pipeline_tags }) =>
+      pipeline_tags.length > 0 &&
       pipeline_tags.map((tag) => (
         <span key={tag} className={classes.tag}>
           {tag}
@@ -82,14 +89,15 @@ export const RUN_COLUMNS: readonly (Column<Run> & { id: ColumnId })[] = [
   {
     id: "error",
     header: headers.error,
+    grows: true,
     from: 1120,
     cell: (run) => {
-      const code = errorCode(run);
+      const text = errorText(run);
       return (
-        code && (
-          <Tooltip label={code}>
-            <code className={`mono ${classes.error}`}>{code}</code>
-          </Tooltip>
+        text !== null && (
+          <span className={classes.error} title={text}>
+            <Message text={text} />
+          </span>
         )
       );
     },
@@ -99,7 +107,13 @@ export const RUN_COLUMNS: readonly (Column<Run> & { id: ColumnId })[] = [
 function PipelineCell({ run }: { run: Run }) {
   return (
     <span className={classes.pipeline}>
-      <Link to="/runs/$runId" params={{ runId: run.id }} className={classes.name} tabIndex={-1}>
+      <Link
+        to="/runs/$runId"
+        params={{ runId: run.id }}
+        className={classes.name}
+        dir="auto"
+        tabIndex={-1}
+      >
         {run.pipeline_name}
       </Link>
       <span className={`numeric ${classes.version}`}>
@@ -109,7 +123,7 @@ function PipelineCell({ run }: { run: Run }) {
   );
 }
 
-function errorCode({ error }: Run): string | null {
-  const code = error !== null && typeof error === "object" && "code" in error ? error.code : null;
-  return typeof code === "string" ? code : null;
+function errorText({ error }: Run): string | null {
+  const has = error !== null && typeof error === "object" && "message" in error;
+  return has && typeof error.message === "string" ? error.message : null;
 }

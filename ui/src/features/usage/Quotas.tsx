@@ -7,7 +7,10 @@ import { LIMIT_NAMES } from "./limitNames";
 import { strings } from "./strings";
 import classes from "./Usage.module.css";
 
-export function Quotas({ quotas }: { quotas: readonly QuotaUsage[] }) {
+/** The limits of the plan. Shows nothing for a plan without limits. */
+export function Quotas({ quotas: all }: { quotas: readonly QuotaUsage[] }) {
+  const quotas = all.filter(({ limit }) => limit !== null);
+  if (quotas.length === 0) return null;
   return (
     <section className={classes.section} aria-labelledby="limits">
       <h2 id="limits" className={classes.heading}>
@@ -51,7 +54,7 @@ const COLUMNS: Column<QuotaUsage>[] = [
     align: "end",
     cell: ({ used, limit }) => (
       <span className="numeric">
-        {formatNumber(used)} / {limit === null ? strings.unlimited : formatNumber(limit)}
+        {formatNumber(used)} / {limit !== null && formatNumber(limit)}
       </span>
     ),
   },

@@ -37,12 +37,12 @@ export function Totals({ usage }: { usage: Usage }) {
         <dt>{strings.credits}</dt>
         <dd>
           {formatNumber(credits.used)}
-          <span className={classes.note}>
-            {" · "}
-            {credits.remaining === null
-              ? strings.unlimited
-              : `${formatNumber(credits.remaining)} ${strings.left}`}
-          </span>
+          {credits.remaining !== null && (
+            <span className={classes.note}>
+              {" · "}
+              {`${formatNumber(credits.remaining)} ${strings.left}`}
+            </span>
+          )}
         </dd>
       </div>
     </dl>

@@ -12,8 +12,19 @@ type Props = {
   format: (value: number) => string;
 };
 
-/** A bar for each day. A bar is a link to the runs of its day. */
+/** A bar for each day, which is a link to the runs of the day. A single day with a value is a sentence. */
 export function UsageChart({ stacks, layers, format }: Props) {
+  const [only, ...others] = stacks.filter(({ total }) => total > 0);
+  if (only === undefined) return null;
+  if (others.length === 0) {
+    return (
+      <p className={classes.explanation}>
+        <Link to="/runs" search={boundsOf(only.day)}>
+          {strings.onlyDay(format(only.total), only.day)}
+        </Link>
+      </p>
+    );
+  }
   const end = scaleEnd(Math.max(...stacks.map(({ total }) => total)));
   return (
     <figure className={classes.chart} aria-label={strings.chart}>

@@ -95,12 +95,14 @@ export function UsagePage() {
             layers={layers}
             format={FORMATS[show]}
           />
-          <DataTable
-            label={strings.groups[by]}
-            columns={seriesColumns(by)}
-            rows={usage.series}
-            rowId={(entry) => entry.key}
-          />
+          {usage.series.length > 0 && (
+            <DataTable
+              label={strings.groups[by]}
+              columns={seriesColumns(by)}
+              rows={usage.series}
+              rowId={(entry) => entry.key}
+            />
+          )}
         </>
       )}
       <Quotas quotas={usage.quotas} />

@@ -50,8 +50,12 @@ function Content({ onClose, onCreate }: Pick<Props, "onClose" | "onCreate">) {
                   aria-current={isCurrent || undefined}
                   onClick={() => open(workspace)}
                 >
-                  <span className={classes.name}>{workspace.name}</span>
-                  <span className={classes.role}>{workspace.role}</span>
+                  <span className={classes.name} dir="auto">
+                    {workspace.name}
+                  </span>
+                  {workspace.role !== workspace.name && (
+                    <span className={classes.role}>{workspace.role}</span>
+                  )}
                   <Check size={16} aria-hidden className={classes.check} data-shown={isCurrent} />
                 </UnstyledButton>
               </li>

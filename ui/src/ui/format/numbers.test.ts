@@ -34,6 +34,6 @@ test("large numbers are short, small ones exact", () => {
 });
 
 test("bytes have a unit", () => {
-  expect(formatBytes(999)).toBe("999B");
-  expect(formatBytes(1_234_567)).toBe("1.2MB");
+  expect(formatBytes(999)).toBe("999 B");
+  expect(formatBytes(1_234_567)).toBe("1.2 MB");
 });

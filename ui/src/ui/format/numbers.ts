@@ -63,9 +63,9 @@ export function formatDuration(ms: number | null | undefined): string {
   return shown.map(({ value, unit }) => inUnit(value, unit)).join(" ");
 }
 
-/** Bytes as "1.2MB". */
+/** Bytes as "1.2 MB". */
 export function formatBytes(bytes: number): string {
-  if (bytes < 1000) return inUnit(bytes, "byte");
-  if (bytes < 1_000_000) return inUnit(bytes / 1000, "kilobyte", 1);
-  return inUnit(bytes / 1_000_000, "megabyte", 1);
+  if (bytes < 1000) return `${whole.format(bytes)} B`;
+  const [size, unit] = bytes < 1_000_000 ? [bytes / 1000, "kB"] : [bytes / 1_000_000, "MB"];
+  return `${compact.format(size)} ${unit}`;
 }

@@ -21,7 +21,11 @@ export default function UserMenuContent(props: MenuProps) {
   return (
     <MenuPopover {...props} label="Account" position="bottom-end">
       <div className={classes.account}>
-        <span className={classes.name}>{user.name}</span>
+        {user.name !== user.email && (
+          <span className={classes.name} dir="auto">
+            {user.name}
+          </span>
+        )}
         <span className={classes.email}>{user.email}</span>
       </div>
       <div className={classes.theme}>

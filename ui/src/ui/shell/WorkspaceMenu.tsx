@@ -33,7 +33,7 @@ export function WorkspaceMenu({ isCollapsed }: { isCollapsed: boolean }) {
             <span className="visually-hidden">Workspace </span>
             {workspace.name}
           </span>
-          <span className={classes.role}>{role}</span>
+          {role !== workspace.name && <span className={classes.role}>{role}</span>}
         </span>
         <ChevronsUpDown size={14} className={classes.icon} aria-hidden />
       </UnstyledButton>

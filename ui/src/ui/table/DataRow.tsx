@@ -44,7 +44,12 @@ export function DataRow<Row>(props: Props<Row>) {
       onFocus={() => onFocus(id)}
     >
       {columns.map((column) => (
-        <td key={column.id} data-align={column.align} className={visibilityClass(column)}>
+        <td
+          key={column.id}
+          data-align={column.align}
+          data-grows={column.grows}
+          className={visibilityClass(column)}
+        >
           {column.cell(row)}
         </td>
       ))}

@@ -1,5 +1,6 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, type ReactNode, useRef } from "react";
+import { filledColumns } from "./columns";
 import { DataRow } from "./DataRow";
 import classes from "./DataTable.module.css";
 import type { TableSelection } from "./selection";
@@ -10,9 +11,12 @@ import { type Visibility, visibilityClass } from "./visibility";
 export type Column<Row> = Visibility & {
   id: string;
   header: ReactNode;
+  /** Nothing (null, false or "") where a row has no value. A column without any value is not shown. */
   cell: (row: Row) => ReactNode;
   /** CSS width, such as "120px" or "20%". Without widths, columns share the space by their content. */
   width?: string;
+  /** Takes the room that the others leave. Its cells cut what does not fit. */
+  grows?: boolean;
   /** Numbers are aligned to the end. */
   align?: "start" | "end";
 };
@@ -62,7 +66,8 @@ export function DataTable<Row>(props: Props<Row>) {
     scroller,
   });
   const boxes = useSelection({ rows, rowId, selection: props.selection, activeId: active.id });
-  const columns = boxes === null ? props.columns : [boxes, ...props.columns];
+  const filled = filledColumns(props.columns, rows);
+  const columns = boxes === null ? filled : [boxes, ...filled];
   const items = virtualizer.getVirtualItems();
   const first = isVirtual ? (items[0]?.index ?? 0) : 0;
   const last = isVirtual ? (items.at(-1)?.index ?? -1) : rows.length - 1;
@@ -85,7 +90,7 @@ export function DataTable<Row>(props: Props<Row>) {
           {columns.map((column) => (
             <col
               key={column.id}
-              style={{ width: column.width }}
+              style={{ width: column.grows ? "100%" : column.width }}
               className={visibilityClass(column)}
             />
           ))}
