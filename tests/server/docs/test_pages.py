@@ -71,8 +71,13 @@ class TestPages:
         reader = Reader(page.text)
 
         assert not reader.tags & {"script", "img", "link", "iframe", "form"}
-        assert not [link for link in reader.links if not link.startswith(("#", "/docs", "/openapi.json"))]  # fmt: skip
+        assert not [link for link in reader.links if link != "/" and not link.startswith(("#", "/docs", "/openapi.json"))]  # fmt: skip
         assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")  # fmt: skip
+
+    async def test_they_look_like_the_app_and_lead_to_it(self, page):
+        assert "/" in Reader(page.text).links
+        assert '"Inter Variable"' in page.text
+        assert "font-src 'self'" in page.headers["Content-Security-Policy"]
 
     async def test_every_anchor_is_there_once(self, page):
         reader = Reader(page.text)

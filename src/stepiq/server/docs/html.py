@@ -5,10 +5,28 @@ import hashlib
 import re
 from html import escape
 
-STYLE = """
-:root { color-scheme: light dark; --line: light-dark(#d8dce2, #353b45); --soft: light-dark(#f5f6f8, #1b1f26);
-  --text: light-dark(#1c2026, #e3e6ea); --dim: light-dark(#596273, #a2abb8); --link: light-dark(#1a5fb4, #84b6f4);
-  --ground: light-dark(#fff, #13161b); font: 16px/1.55 system-ui, sans-serif; }
+from stepiq.server.ui.bundle import DIST
+
+
+def _font(family: str, pattern: str) -> str:
+    """The rule for a font of the web interface. Empty if the interface is not built."""
+    return "".join(
+        f'@font-face {{ font-family: "{family}"; font-weight: 100 900; font-display: swap; '
+        f'src: url(/assets/{file.name}) format("woff2"); }}\n'
+        for file in (DIST / "assets").glob(pattern)
+    )
+
+
+# The colours and fonts of the web interface: ui/src/ui/theme/tokens.css.
+STYLE = (
+    f"""
+{_font("Inter Variable", "inter-latin-wght-normal-*.woff2")}\
+{_font("JetBrains Mono Variable", "jetbrains-mono-latin-wght-normal-*.woff2")}\
+"""
+    """
+:root { color-scheme: light dark; --line: light-dark(#dedee2, #34343a); --soft: light-dark(#fafafa, #1d1d21);
+  --text: light-dark(#27272a, #e6e6e9); --dim: light-dark(#5f5f69, #a3a3ad); --link: light-dark(#3f51d9, #97a1f6);
+  --ground: light-dark(#fff, #17171a); font: 15px/1.55 "Inter Variable", system-ui, sans-serif; }
 * { box-sizing: border-box; }
 html { scroll-padding-top: 1rem; }
 body { margin: 0; background: var(--ground); color: var(--text); display: grid; grid-template-columns: 20rem minmax(0, 1fr); }
@@ -24,7 +42,9 @@ h1 { margin: 0 0 .5rem; } h2 { margin: 3rem 0 0; } h3 { margin: 0; overflow-wrap
 h3 .method { font-size: .875em; } .anchor { text-decoration: none; color: var(--dim); opacity: .6; } .anchor:hover { opacity: 1; }
 article { border-top: 1px solid var(--line); padding: 1.5rem 0; }
 article:target { border-left: 3px solid var(--link); padding-left: 1rem; }
-code, pre { font: .875em/1.5 ui-monospace, monospace; }
+code, pre { font: .875em/1.5 "JetBrains Mono Variable", ui-monospace, monospace; }
+header { grid-column: 1 / -1; display: flex; align-items: center; gap: 1rem; height: 3rem; padding: 0 1rem; border-bottom: 1px solid var(--line); }
+header a { color: var(--text); text-decoration: none; } header strong { margin-right: auto; }
 pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; padding: .75rem 1rem; overflow: auto; margin: .5rem 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
@@ -40,12 +60,13 @@ td:first-child { white-space: nowrap; }
   nav { position: static; height: auto; border: 0; border-bottom: 1px solid var(--line); padding: 1rem; display: flex; flex-wrap: wrap; gap: .25rem .75rem; }
   nav ul { display: contents; } nav ul.entries { display: none; } nav a { padding: .35rem .25rem; } nav strong { font-size: inherit; font-weight: 400; } }
 """
+)
 
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
 HEADERS = {
     "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; font-src 'self'; img-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",
@@ -91,6 +112,7 @@ def page(title: str, navigation: str, content: str) -> str:
 <title>{escape(title)} · stepIQ</title>
 <style>{STYLE}</style>
 <a class="skip" href="#content">Skip to content</a>
+<header><strong><a href="/">stepIQ</a></strong><a href="/docs">API</a> <a href="/docs/README">Documentation</a></header>
 <nav aria-label="Contents">{navigation}</nav>
 <main id="content">{content}</main>
 </html>
