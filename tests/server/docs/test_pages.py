@@ -6,7 +6,7 @@ import pytest
 from stepiq.execution.outcomes import FailureCode
 from stepiq.language.step_types import step_types
 from stepiq.server.docs.errors import advice_by_section
-from stepiq.server.docs.html import inline, paragraphs
+from stepiq.server.docs.html import inline, paragraphs, yaml
 from stepiq.server.docs.samples import sample
 from stepiq.server.ui import pages as ui
 from stepiq.server.ui.bundle import Bundle
@@ -223,3 +223,10 @@ class TestSample:
         shapes = {"Tree": {"type": "object", "properties": {"trees": {"type": "array", "items": {"$ref": "#/x/Tree"}}}}}  # fmt: skip
 
         assert re.search("trees", str(sample({"$ref": "#/x/Tree"}, shapes)))
+
+
+def test_yaml_has_the_colours_of_the_editor():
+    assert yaml("# a\nsteps:\n  - id: <b>\n") == (
+        '<span class="comment"># a</span>\n<span class="key">steps</span>:\n'
+        '  - <span class="key">id</span>: &lt;b&gt;'
+    )

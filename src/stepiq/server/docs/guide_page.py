@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from stepiq.server.docs.guides import INDEX, Guide, HeadingAnchors, anchor, guides, read
-from stepiq.server.docs.html import page
+from stepiq.server.docs.html import page, yaml
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -42,6 +42,11 @@ def _finished(tokens: "Iterable[Token]") -> "Iterator[Token]":
     for token in tokens:
         if token.type == "inline" and before is not None and before.type == "heading_open":
             before.attrSet("id", anchors.next(token.content))
+        if token.type == "fence" and token.info == "yaml":
+            yield Token(
+                "html_block", "", 0, content=f"<pre><code>{yaml(token.content)}</code></pre>"
+            )
+            continue
         if token.type == "table_open":
             yield Token("html_block", "", 0, content='<div class="scroll">')
         yield token

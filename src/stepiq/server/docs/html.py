@@ -43,6 +43,7 @@ h3 .method { font-size: .875em; } .anchor { text-decoration: none; color: var(--
 article { border-top: 1px solid var(--line); padding: 1.5rem 0; }
 article:target { border-left: 3px solid var(--link); padding-left: 1rem; }
 code, pre { font: .875em/1.5 "JetBrains Mono Variable", ui-monospace, monospace; }
+pre code { font-size: inherit; } pre .key { color: var(--link); } pre .comment { color: var(--dim); font-style: italic; }
 header { grid-column: 1 / -1; display: flex; align-items: center; gap: 1rem; height: 3rem; padding: 0 1rem; border-bottom: 1px solid var(--line); }
 header a { color: var(--text); text-decoration: none; } header strong { margin-right: auto; }
 pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; padding: .75rem 1rem; overflow: auto; margin: .5rem 0; }
@@ -74,6 +75,22 @@ HEADERS = {
 
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 _CODE = re.compile(r"`([^`]+)`")
+
+
+_KEY = re.compile(r"^([ ]*(?:- )?)([\w.-]+)(:(?:\s|$))")
+
+
+def yaml(text: str) -> str:
+    """YAML as HTML, with the colours of the editor for keys and for comments on lines of their own."""
+    return "\n".join(map(_yaml_line, text.rstrip("\n").split("\n")))
+
+
+def _yaml_line(line: str) -> str:
+    if line.lstrip().startswith("#"):
+        return f'<span class="comment">{escape(line)}</span>'
+    if (key := _KEY.match(line)) is None:
+        return escape(line)
+    return f'{key[1]}<span class="key">{escape(key[2])}</span>{escape(line[key.end(2) :])}'
 
 
 def inline(text: str) -> str:
