@@ -51,6 +51,8 @@ class IdentityProviders(ApiModel):
     """The providers of this server."""
 
     data: list[IdentityProvider]
+    needs_setup: bool
+    """Whether the server has no account yet, so that nobody can sign in."""
 
 
 class PasswordResetDone(ApiModel):
