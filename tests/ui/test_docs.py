@@ -90,7 +90,8 @@ async def test_without_a_session_the_link_of_an_error_shows_its_explanation(
     await page.goto(f"{ui_server.url}/docs/errors#run_not_found")
 
     await expect(page.locator("#run_not_found")).to_be_in_viewport()
-    await expect(page.get_by_role("link", name="API", exact=True)).to_have_attribute(
+    contents = page.get_by_role("navigation", name="Contents")
+    await expect(contents.get_by_role("link", name="API", exact=True)).to_have_attribute(
         "href", "/docs"
     )
     await context.close()
