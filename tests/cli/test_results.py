@@ -11,6 +11,7 @@ RUN: dict[str, Any] = {
     "total_tokens": 243,
     "cost_usd_micros": 50,
     "cost_complete": True,
+    "failed_steps": 0,
     "started_at": "2026-01-01T00:00:00.000Z",
     "completed_at": "2026-01-01T00:00:01.300Z",
     "steps": [{"model": None}, {"model": "openai/gpt-4o"}, {"model": "openai/gpt-4o"}],
@@ -24,6 +25,11 @@ class TestShowResult:
         out, err = capsys.readouterr()
         assert out == "done\n"
         assert err == "completed · 243 tokens (212 in, 31 out) · $0.000050 · 1.3 s\n"
+
+    def test_failures_that_the_run_passed_over_are_counted(self, capsys):
+        assert show_result({**RUN, "failed_steps": 4})
+
+        assert capsys.readouterr().err.startswith("completed · 4 failed · 243 tokens")
 
     def test_data_is_shown_as_json(self, capsys):
         show_result({**RUN, "output": {"a": "ü"}})

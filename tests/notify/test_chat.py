@@ -51,6 +51,7 @@ COMPLETED = Occasion(
     output="secret output",
     error=None,
     cost_usd_micros=1_250,
+    failed_steps=0,
     cost_complete=True,
 )
 FAILED = replace(

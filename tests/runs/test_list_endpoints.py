@@ -109,6 +109,15 @@ class TestList:
         assert await self.found(owner, f"caller_id={caller['caller_id']}") == [b]
 
     @pytest.mark.both_stores
+    async def test_it_filters_runs_that_passed_over_failures(self, owner, account, make):
+        pipeline_id = await make.pipeline(account)
+        await make.run(account, pipeline_id, status=RunStatus.COMPLETED)
+        a = str(await make.run(account, pipeline_id, status=RunStatus.COMPLETED, failed_steps=3))
+
+        assert await self.found(owner, "with_failures=true") == [a]
+        assert (await owner.get(f"/api/runs/{a}")).json()["failed_steps"] == 3
+
+    @pytest.mark.both_stores
     async def test_a_tag_is_found_whole_also_with_blanks(self, owner, account, make):
         both = await make.pipeline(account, tags=["very important", "b"])
         part = await make.pipeline(account, tags=["very"])

@@ -107,6 +107,7 @@ class TestPageStatement:
 DRIVEN = [
     (Filter(error_code="timeout"), "ix_runs_workspace_id_error_code_id"),
     (Filter(caller_id=PIPELINE), "ix_runs_workspace_id_caller_id_id"),
+    (Filter(with_failures=True), "ix_runs_with_failures"),
     (Filter(pipeline_id=PIPELINE, version=3), "ix_runs_pipeline_id_pipeline_version_id"),
 ]
 REST = [
@@ -197,11 +198,14 @@ async def varied(make, account, database):
         await make.run(
             account,
             turn.choice(pipeline_ids),
-            status=turn.choice([RunStatus.FAILED, RunStatus.COMPLETED, RunStatus.PENDING]),
+            status=(
+                status := turn.choice([RunStatus.FAILED, RunStatus.COMPLETED, RunStatus.PENDING])
+            ),
             trigger_type=turn.choice([CRON, TriggerType.API]),
             caller_id=(caller := turn.choice([None, *CALLERS])),
             caller_type=None if caller is None else CallerType.API_KEY,
             pipeline_version=turn.choice([1, 2]),
+            failed_steps=turn.choice([0, 2]) if status is RunStatus.COMPLETED else 0,
         )
     return pipeline_ids
 
@@ -226,6 +230,7 @@ class TestPage:
                     "q": turn.choice(["EEKLY", str(everything[3].id)]),
                     "error_code": turn.choice(["step_failed", "timeout"]),
                     "caller_id": CALLERS[0],
+                    "with_failures": True,
                     "created_after": middle,
                     "created_before": middle,
                 }
@@ -249,6 +254,7 @@ class TestPage:
             for wanted in (
                 Filter(error_code="step_failed"),
                 Filter(caller_id=CALLERS[0]),
+                Filter(with_failures=True),
                 Filter(pipeline_id=varied[0], version=1),
                 Filter(tag="b"),
             ):

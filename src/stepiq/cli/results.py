@@ -6,7 +6,7 @@ from typing import Any
 
 from stepiq.cli.console import complain, json_text, print_output, say
 from stepiq.cli.progress import tokens
-from stepiq.core.amounts import duration, money
+from stepiq.core.amounts import duration, ending, money
 
 
 def show_result(run: Mapping[str, Any]) -> bool:
@@ -34,8 +34,8 @@ def failure(run: Mapping[str, Any]) -> str:
 
 
 def summary(run: Mapping[str, Any]) -> str:
-    """Such as `completed · 243 tokens (212 in, 31 out) · $0.000050 · 1.3 s`."""
-    facts = [str(run["status"])]
+    """Such as `completed · 1 failed · 243 tokens (212 in, 31 out) · $0.000050 · 1.3 s`."""
+    facts = [ending(str(run["status"]), run["failed_steps"])]
     if run["total_tokens"]:
         parts = f"{run['input_tokens']:,} in, {run['output_tokens']:,} out"
         facts.append(f"{tokens(run['total_tokens'])} ({parts})")

@@ -19,3 +19,8 @@ def duration(milliseconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def ending(status: str, failed_steps: int) -> str:
+    """The status of a run with the failures that it passed over, such as `completed · 4 failed`."""
+    return f"{status} · {failed_steps} failed" if failed_steps else status

@@ -66,6 +66,8 @@ class RunStatusFacts(TypedDict, total=False):
     """When the run ended; for a final status."""
     error: _RunError
     """For `failed`."""
+    failed_steps: int
+    """For `completed`, if steps or branches failed although the run went on: how many."""
 
 
 class RunStatusData(RunStatusFacts):

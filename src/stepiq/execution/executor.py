@@ -282,7 +282,12 @@ def _ending(sequence: SequenceState, stopped: Stopped | None) -> Ending:
         for record in sequence.run_context.run.steps.values()
         if record.output is output
     )
-    return Ending(RunStatus.COMPLETED, output=output, written=next(written, None))
+    return Ending(
+        RunStatus.COMPLETED,
+        output=output,
+        written=next(written, None),
+        failed_steps=sequence.run_context.run.failed_steps(),
+    )
 
 
 def _parking(run_context: RunContext, parked: Parked) -> Parking:

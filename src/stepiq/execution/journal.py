@@ -394,6 +394,7 @@ async def _advance(session: Session, ours: Sequence[_Writing]) -> None:
             "to_output": inline,
             "to_output_is_large": output is not None,
             "to_error": entry.ending.error,
+            "to_failed_steps": entry.ending.failed_steps,
             "to_error_code": entry.ending.error and str(entry.ending.error["code"]),
         }
         ended.append(values)
@@ -463,4 +464,6 @@ def _ended(ending: Ending) -> Event:
     facts: events.RunStatusFacts = {"completed_at": clock.iso(ending.at)}
     if ending.error is not None:
         facts["error"] = ending.error
+    if ending.failed_steps:
+        facts["failed_steps"] = ending.failed_steps
     return events.run_status(ending.status, **facts)

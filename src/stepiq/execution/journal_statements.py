@@ -88,6 +88,7 @@ END = MOVE.values(
     output_is_large=sa.bindparam("to_output_is_large", type_=sa.Boolean),
     error=sa.bindparam("to_error", type_=runs.c.error.type),
     error_code=sa.bindparam("to_error_code", type_=runs.c.error_code.type),
+    failed_steps=sa.bindparam("to_failed_steps", type_=sa.Integer),
 )
 PARK = MOVE.values(
     is_claimed=False,

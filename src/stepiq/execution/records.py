@@ -131,6 +131,15 @@ class ClaimedRun:
             branch = branch.rpartition("/")[0]
             self._within[branch].append(record)
 
+    def failed_steps(self) -> int:
+        """The number of steps whose last execution failed, in each branch; not those that only a branch made fail."""
+        last = {(record.step_id, record.branch): record for record in self.steps.values()}
+        failed = [record for record in last.values() if record.status is StepStatus.FAILED]
+        return sum(
+            not any(inner.status is StepStatus.FAILED for inner in self.inside(record))
+            for record in failed
+        )
+
     def inside(self, record: "StepRecord") -> Iterator["StepRecord"]:
         """The executions in the branches of an execution, nested ones included, in order.
 
@@ -154,6 +163,8 @@ class Ending:
     written: SerializedJson | None = field(default=None, repr=False)
     """`output` as JSON, if it is already serialised."""
     error: dict[str, Json] | None = None
+    failed_steps: int = 0
+    """Of a completed run: the failures that it passed over."""
     at: datetime = field(default_factory=clock.now)
     """The same value in the row, the event and the deliveries."""
 

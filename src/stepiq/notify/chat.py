@@ -6,7 +6,7 @@ Names and errors are text of users or of models. It cannot mention people, or hi
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from stepiq.core.amounts import duration, money
+from stepiq.core.amounts import duration, ending, money
 from stepiq.core.json import Json
 from stepiq.language.targets import ChatService
 from stepiq.notify.records import Delivery, EventName, Occasion
@@ -61,8 +61,8 @@ def _content(delivery: Delivery, occasion: Occasion, link: str) -> ChatContent:
     note = f"{error.get('code')}: {error.get('message')}" if error else ""
     return ChatContent(
         pipeline,
-        str(occasion.status),
-        _COLOURS.get(occasion.status, "Default"),
+        ending(str(occasion.status), occasion.failed_steps),
+        "Warning" if occasion.failed_steps else _COLOURS.get(occasion.status, "Default"),
         [(label, value) for label, value in facts if value],
         _one_line(note, _LONGEST_ERROR),
         link,

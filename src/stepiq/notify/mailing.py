@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stepiq.core import clock, logging
+from stepiq.core.amounts import ending
 from stepiq.core.json import Json
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
 from stepiq.language import readable_json
@@ -53,7 +54,11 @@ async def text(delivery: Delivery, occasion: Occasion, places: Places) -> str:
     else:
         content = await _shown(occasion.output, places)
     ended = occasion.completed_at
-    at = f", {occasion.status} on {clock.readable(ended)}" if ended is not None else ""
+    at = (
+        f", {ending(str(occasion.status), occasion.failed_steps)} on {clock.readable(ended)}"
+        if ended is not None
+        else ""
+    )
     return f"{content}\n\n-- \n{_where(delivery, occasion)}\nRun: {occasion.run_id}{at}\n"
 
 

@@ -347,6 +347,7 @@ async def _sample(session: Session, delivery: Delivery) -> Occasion | None:
         error=None,
         cost_usd_micros=0,
         cost_complete=True,
+        failed_steps=0,
     )
 
 
@@ -366,6 +367,7 @@ async def _run(session: Session, delivery: Delivery) -> Occasion | None:
                 runs.c.error,
                 runs.c.cost_usd_micros,
                 runs.c.cost_complete,
+                runs.c.failed_steps,
                 large_values.c.value,
             )
             .join(pipelines, pipelines.c.id == runs.c.pipeline_id)
@@ -389,6 +391,7 @@ async def _run(session: Session, delivery: Delivery) -> Occasion | None:
         error=row.error,
         cost_usd_micros=row.cost_usd_micros,
         cost_complete=row.cost_complete,
+        failed_steps=row.failed_steps,
     )
 
 

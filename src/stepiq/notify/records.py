@@ -149,6 +149,8 @@ class Occasion:
     cost_usd_micros: int
     cost_complete: bool
     """Whether the cost has the price of every call."""
+    failed_steps: int
+    """Of a completed run: the failures that it passed over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,6 +219,9 @@ async def _filter(
     error_code: Annotated[
         str | None, Query(max_length=100, description="Failed runs with this code of the error.")
     ] = None,
+    with_failures: Annotated[
+        bool, Query(description="If true, completed runs in which steps or branches failed.")
+    ] = False,
     caller_id: Annotated[
         UUID | None,
         Query(description="Runs that one user, API key or schedule started."),
@@ -236,6 +239,7 @@ async def _filter(
         version=version,
         tag=tag,
         error_code=error_code,
+        with_failures=with_failures,
         caller_id=caller_id,
     )
 

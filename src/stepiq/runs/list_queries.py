@@ -105,6 +105,8 @@ def _driver(wanted: Filter) -> tuple[sa.Column[Any], Any] | None:
         return runs.c.pipeline_version, wanted.version
     if wanted.caller_id is not None:
         return runs.c.caller_id, wanted.caller_id
+    if wanted.with_failures:
+        return runs.c.status, RunStatus.COMPLETED
     return None
 
 
@@ -137,6 +139,8 @@ def _walk(
     assert driver is not None  # noqa: S101 - only called with one
     column, value = driver
     conditions = [*_bounds(wanted, before), belongs_to(column, value)]
+    if column is runs.c.status:
+        conditions.append(_has_failures(runs.c))
     owner, owner_id = runs.c.workspace_id, workspace_id
     if column is runs.c.pipeline_version and wanted.pipeline_id is not None:
         owner, owner_id = runs.c.pipeline_id, wanted.pipeline_id
@@ -144,6 +148,11 @@ def _walk(
     conditions.append(belongs_to(owner, owner_id))
     walk = sa.select(*columns).where(*conditions).order_by(*newest_first(owner, column))
     return walk if limit is None else walk.limit(limit)
+
+
+def _has_failures(of: Any) -> sa.ColumnElement[bool]:
+    # Not a parameter: databases use the partial index only for its very condition.
+    return of.failed_steps > sa.literal_column("0")
 
 
 def _remaining(
@@ -155,6 +164,8 @@ def _remaining(
     found: list[tuple[sa.ColumnElement[Any], sa.ColumnElement[bool]]] = []
     if wanted.statuses and len(wanted.statuses) < len(RunStatus):
         found.append((of.status, of.status.in_(sorted(wanted.statuses))))
+    if wanted.with_failures and column is not runs.c.status:
+        found.append((of.failed_steps, _has_failures(of)))
     if wanted.trigger_type is not None:
         found.append((of.trigger_type, of.trigger_type == wanted.trigger_type))
     if wanted.version is not None and column is not runs.c.pipeline_version:

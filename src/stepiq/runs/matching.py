@@ -6,7 +6,7 @@ from stepiq.store.search import fold
 
 
 def may_match(run: Run, wanted: Filter) -> bool:
-    """Whether a run matches all of a filter except its status and its error code, which change during a run."""
+    """Whether a run matches all of a filter except its status, its error code and its failures, which change during a run."""
     facts = (
         (wanted.pipeline_id, run.pipeline_id),
         (wanted.version, run.pipeline_version),
@@ -25,6 +25,8 @@ def may_match(run: Run, wanted: Filter) -> bool:
 def matches(run: Run, wanted: Filter) -> bool:
     """Whether a run matches a filter, if `may_match` is true."""
     if wanted.statuses and run.status not in wanted.statuses:
+        return False
+    if wanted.with_failures and not run.failed_steps:
         return False
     return wanted.error_code is None or (run.error or {}).get("code") == wanted.error_code
 

@@ -47,6 +47,8 @@ class Run:
     credit_tokens: int
     cost_usd_micros: int
     cost_complete: bool
+    failed_steps: int
+    """Of a completed run: the failures that it passed over."""
     retry_of: UUID | None
     reused: dict[str, int] | None
     only_step: str | None
@@ -154,4 +156,6 @@ class Filter:
     tag: str | None = None
     """A tag of the pipeline."""
     error_code: str | None = None
+    with_failures: bool = False
+    """Only completed runs that passed over failures."""
     caller_id: UUID | None = None

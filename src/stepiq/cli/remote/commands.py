@@ -232,6 +232,12 @@ def list_runs(
     error_code: Annotated[
         str | None, typer.Option(help="Only runs that failed with this code.")
     ] = None,
+    with_failures: Annotated[
+        bool,
+        typer.Option(
+            "--with-failures", help="Only completed runs in which steps or branches failed."
+        ),
+    ] = False,
     limit: Limit = 20,
     server: Server = None,
     profile: ProfileName = None,
@@ -240,7 +246,7 @@ def list_runs(
     """List runs, newest first."""
     from stepiq.cli.remote import runs as command
 
-    wanted = command.WantedRuns(pipeline, status or (), tag, error_code, limit)
+    wanted = command.WantedRuns(pipeline, status or (), tag, error_code, with_failures, limit)
     call(server, profile, lambda client: command.show_list(client, wanted, as_json=as_json))
 
 

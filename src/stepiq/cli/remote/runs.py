@@ -19,7 +19,7 @@ from stepiq.cli.remote.calling import everything, new_key, pipeline_path, run_pa
 from stepiq.cli.remote.tables import local_time, print_rows
 from stepiq.cli.remote.triggering import are_json, definition_for, started
 from stepiq.cli.results import as_text, failure, summary
-from stepiq.core.amounts import duration, money
+from stepiq.core.amounts import duration, ending, money
 from stepiq.core.json import Json
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class WantedRuns:
     statuses: Sequence[str] = ()
     tag: str | None = None
     error_code: str | None = None
+    with_failures: bool = False
     limit: int = 20
 
 
@@ -69,6 +70,7 @@ async def show_list(client: "AsyncClient", wanted: WantedRuns, *, as_json: bool)
         status=wanted.statuses or None,
         tag=wanted.tag,
         error_code=wanted.error_code,
+        with_failures=wanted.with_failures or None,
         include_data=False,
     )
     if as_json:
@@ -190,7 +192,9 @@ def _cells(run: Mapping[str, Any]) -> list[str]:
 def _status(run: Mapping[str, Any]) -> str:
     """The status of a run or a step, with the code of its error."""
     error = run["error"]
-    return f"{run['status']} ({error['code']})" if error else str(run["status"])
+    if error:
+        return f"{run['status']} ({error['code']})"
+    return ending(str(run["status"]), run.get("failed_steps", 0))
 
 
 def _took(run: Mapping[str, Any]) -> str:

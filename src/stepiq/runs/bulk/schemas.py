@@ -25,6 +25,7 @@ class RunFilter(StrictModel):
     trigger_type: Annotated[TriggerType, FROM_TEXT] | None = None
     tag: WantedTag | None = None
     error_code: Annotated[str, Field(max_length=100)] | None = None
+    with_failures: bool = False
     caller_id: _Id | None = None
     created_after: Instant | None = None
     created_before: Instant | None = None
@@ -48,6 +49,7 @@ class RunFilter(StrictModel):
             version=self.version,
             tag=self.tag,
             error_code=self.error_code,
+            with_failures=self.with_failures,
             caller_id=self.caller_id,
         )
 

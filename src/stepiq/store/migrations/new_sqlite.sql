@@ -496,7 +496,7 @@ CREATE TABLE runs (
 	deadline_at BIGINT NOT NULL,
 	created_at BIGINT NOT NULL,
 	started_at BIGINT,
-	completed_at BIGINT, schedule_id CHAR(32), reused TEXT, wake_at BIGINT, own_keys TEXT, crashes INTEGER DEFAULT '0' NOT NULL, is_claimed BOOLEAN DEFAULT 0 NOT NULL, only_step TEXT, caller_type TEXT, caller_id CHAR(32), error_code TEXT, traceparent TEXT, crashes_in_total INTEGER DEFAULT '0' NOT NULL,
+	completed_at BIGINT, schedule_id CHAR(32), reused TEXT, wake_at BIGINT, own_keys TEXT, crashes INTEGER DEFAULT '0' NOT NULL, is_claimed BOOLEAN DEFAULT 0 NOT NULL, only_step TEXT, caller_type TEXT, caller_id CHAR(32), error_code TEXT, traceparent TEXT, crashes_in_total INTEGER DEFAULT '0' NOT NULL, failed_steps INTEGER DEFAULT '0' NOT NULL,
 	CONSTRAINT ck_runs_ends_when_final CHECK ((status IN ('cancelled', 'completed', 'failed')) = (completed_at IS NOT NULL)),
 	CONSTRAINT ck_runs_error_when_failed CHECK ((status = 'failed') = (error IS NOT NULL)),
 	CONSTRAINT ck_runs_running_has_started CHECK (status <> 'running' OR started_at IS NOT NULL),
@@ -769,6 +769,8 @@ CREATE INDEX ix_runs_pipeline_id_trigger_type_status_id ON runs (pipeline_id, tr
 
 CREATE INDEX ix_runs_wake ON runs (wake_at) WHERE wake_at IS NOT NULL;
 
+CREATE INDEX ix_runs_with_failures ON runs (workspace_id, status, id) WHERE failed_steps > 0;
+
 CREATE INDEX ix_runs_workspace_id_caller_id_id ON runs (workspace_id, caller_id, id) WHERE caller_id IS NOT NULL;
 
 CREATE INDEX ix_runs_workspace_id_error_code_id ON runs (workspace_id, error_code, id) WHERE error_code IS NOT NULL;
@@ -809,4 +811,4 @@ CREATE UNIQUE INDEX uq_audit_entries_secret_read ON audit_entries (actor_id, tar
 
 CREATE UNIQUE INDEX uq_schedules_of_definition ON schedules (pipeline_id) WHERE from_definition;
 
-INSERT INTO "alembic_version" VALUES('202611301345');
+INSERT INTO "alembic_version" VALUES('202612021832');

@@ -35,6 +35,8 @@ runs = sa.Table(
     count("credit_tokens"),  # tokens that the server pays for; 1,000 are one credit
     count("cost_usd_micros"),
     sa.Column("cost_complete", sa.Boolean(), nullable=False, server_default=sa.true()),
+    # Of a completed run: the failures that it passed over.
+    sa.Column("failed_steps", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("retry_of", sa.Uuid()),
     sa.Column("reused", JsonText()),  # of a retry: steps it reuses, see execution.retries
     sa.Column("schedule_id", sa.Uuid()),  # of runs that a schedule started
@@ -91,6 +93,14 @@ runs = sa.Table(
         "id",
         sqlite_where=sa.text("caller_id IS NOT NULL"),
         postgresql_where=sa.text("caller_id IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_runs_with_failures",
+        "workspace_id",
+        "status",
+        "id",
+        sqlite_where=sa.text("failed_steps > 0"),
+        postgresql_where=sa.text("failed_steps > 0"),
     ),
     sa.Index(None, "pipeline_id", "trigger_type", "status", "id"),
     # For deleting ended runs, the oldest first.
