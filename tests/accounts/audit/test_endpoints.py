@@ -60,6 +60,13 @@ class TestList:
         assert page == ["c", "b", "a"]
         assert await names(f"action=api_key.created&limit=3&cursor={cursor}") == (["CI"], None)
 
+    @pytest.mark.parametrize("moment", ["0", "-1", "0.5", "2030-01-01"])
+    async def test_times_are_iso_8601_texts(self, owner, moment):
+        for name in ("from", "to"):
+            response = await owner.get("/api/audit", params={name: moment})
+
+            assert (response.status_code, response.json()["code"]) == (422, "invalid_query")
+
 
 class TestExport:
     async def test_anyone_can_compute_the_hashes_of_a_file(self, owner, key, database):

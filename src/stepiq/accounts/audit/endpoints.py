@@ -8,7 +8,6 @@ from uuid import UUID
 
 from fastapi import Depends, Query
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
 
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit import exporting, schemas, service
@@ -21,6 +20,7 @@ from stepiq.accounts.http import Administrator, DoorsDep, WorkspaceAdmin
 from stepiq.accounts.watched_response import WatchedResponse
 from stepiq.core import clock
 from stepiq.store.database import Database
+from stepiq.web.bodies import Instant
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
@@ -52,8 +52,8 @@ async def _filter(
     target: Annotated[
         str | None, Query(max_length=200, description="Id of what was acted on.")
     ] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="Exclusive.")] = None,
+    since: Annotated[Instant | None, Query(alias="from")] = None,
+    until: Annotated[Instant | None, Query(alias="to", description="Exclusive.")] = None,
 ) -> AuditFilter:
     return AuditFilter(tuple(action or ()), actor, target, since, until)
 
