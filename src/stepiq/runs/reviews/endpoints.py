@@ -19,6 +19,7 @@ from stepiq.runs.reviews.errors import (
     ReviewLinkInvalid,
     ReviewNotEditable,
     ReviewNotFound,
+    ReviewOutputInvalid,
 )
 from stepiq.runs.reviews.records import LinkHolder
 from stepiq.runs.schemas import RunBrief, RunDetail, brief
@@ -80,6 +81,7 @@ async def get_review(
         ReviewNotFound,
         ReviewClosed,
         ReviewNotEditable,
+        ReviewOutputInvalid,
         CredentialInvalid,
         ScopeMissing,
     ),
@@ -130,7 +132,9 @@ async def open_link(
 
 @public.post(
     "/reviews/decide",
-    responses=problems(ReviewLinkInvalid, ReviewClosed, ReviewNotEditable, TooManyAttempts),
+    responses=problems(
+        ReviewLinkInvalid, ReviewClosed, ReviewNotEditable, ReviewOutputInvalid, TooManyAttempts
+    ),
 )
 async def decide_by_link(
     request: Request, services: ServicesDep, door: ReviewLinkDoor, body: schemas.ReviewLinkAnswer

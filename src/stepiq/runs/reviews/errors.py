@@ -1,9 +1,10 @@
 """Errors of reviews."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from stepiq.core import clock
-from stepiq.core.errors import Conflict, Invalid, NotFound
+from stepiq.core.errors import Conflict, Invalid, Issue, NotFound
 from stepiq.runs.reviews.records import Review
 from stepiq.store.states import ReviewDecision
 
@@ -41,6 +42,16 @@ class ReviewNotEditable(Invalid):
         super().__init__(
             "The content of this review cannot be edited. Omit `output`. For later runs, you can set `editable: true` in the step."
         )
+
+
+class ReviewOutputInvalid(Invalid):
+    """The step that made the data under review could not have returned the `output`. `errors` lists every problem."""
+
+    code = "review_output_invalid"
+
+    def __init__(self, issues: Sequence[Issue]) -> None:
+        more = f" `errors` lists {len(issues) - 1} more." if len(issues) > 1 else ""
+        super().__init__(f"{issues[0].message}{more}", issues)
 
 
 class ReviewLinkInvalid(NotFound):

@@ -10,8 +10,8 @@ from stepiq.core import clock
 from stepiq.runs.reviews.records import Answer, Review
 from stepiq.store.database import Session
 from stepiq.store.row_sizes import row_sizes
-from stepiq.store.states import ReviewDecision
-from stepiq.store.tables import LARGE_VALUE_BYTES, pipelines, reviews
+from stepiq.store.states import ReviewDecision, StepStatus
+from stepiq.store.tables import LARGE_VALUE_BYTES, pipelines, reviews, run_steps, runs
 from stepiq.store.types import JsonText
 from stepiq.store.workspace_order import belongs_to, newest_first
 
@@ -92,6 +92,32 @@ async def by_id(session: Session, review_id: UUID) -> Review | None:
     """A review of any workspace, for link holders and review emails."""
     row = (await session.execute(_whole().where(reviews.c.id == review_id))).one_or_none()
     return None if row is None else _review(row)
+
+
+async def version_of(session: Session, run_id: UUID) -> int:
+    """The version of the pipeline that a run executes."""
+    return (
+        await session.execute(sa.select(runs.c.pipeline_version).where(runs.c.id == run_id))
+    ).scalar_one()
+
+
+async def step_before(session: Session, review: Review) -> str | None:
+    """Id of the step whose output a review shows by default: the last one before it that was not skipped."""
+    of_run = run_steps.c.run_id == review.run_id
+    asking = sa.select(run_steps.c.ordinal).where(
+        of_run, run_steps.c.step_id == review.step_id, run_steps.c.iteration == review.iteration
+    )
+    return await session.scalar(
+        sa.select(run_steps.c.step_id)
+        .where(
+            of_run,
+            run_steps.c.branch == "",
+            run_steps.c.status != StepStatus.SKIPPED,
+            run_steps.c.ordinal < asking.scalar_subquery(),
+        )
+        .order_by(run_steps.c.ordinal.desc())
+        .limit(1)
+    )
 
 
 async def decide(

@@ -8,6 +8,8 @@ from stepiq.accounts.errors import RoleMissing, ScopeMissing
 from stepiq.core import clock, logging
 from stepiq.execution.admission_rows import lock_run
 from stepiq.execution.runtime import Engine
+from stepiq.language.expressions.expression import Expression
+from stepiq.language.outputs import output_issues
 from stepiq.runs import queries as runs
 from stepiq.runs.errors import RunNotFound
 from stepiq.runs.reviews import queries, recorded
@@ -16,8 +18,10 @@ from stepiq.runs.reviews.errors import (
     ReviewLinkInvalid,
     ReviewNotEditable,
     ReviewNotFound,
+    ReviewOutputInvalid,
 )
 from stepiq.runs.reviews.records import Answer, Decided, LinkHolder, Review
+from stepiq.steps.human_review.spec import ReviewSpec
 from stepiq.store.database import Session
 from stepiq.store.states import RunStatus
 
@@ -58,6 +62,7 @@ async def decide(
         ReviewNotFound: the run has not requested a review at this step.
         ReviewClosed: it is decided or has expired, or its run has continued or ended.
         ReviewNotEditable: the answer edits content that is not editable.
+        ReviewOutputInvalid: the step whose output is under review could not have returned the edited content.
         RoleMissing: the actor's role does not allow decisions, and the review does not name the actor as an assignee.
         ScopeMissing: the API key does not allow decisions.
     """
@@ -110,6 +115,7 @@ async def decide_by_link(
             of all members are disabled.
         ReviewClosed: it is decided or has expired, or its run has continued or ended.
         ReviewNotEditable: the answer edits content that is not editable.
+        ReviewOutputInvalid: the step whose output is under review could not have returned the edited content.
     """
     seen, _ = await _held(session, holder)
     status = await lock_run(session, seen.workspace_id, seen.run_id)
@@ -146,8 +152,37 @@ async def _decide(
         raise ReviewClosed(review)
     if answer.is_edited and not review.editable:
         raise ReviewNotEditable
+    if answer.is_edited:
+        await _check_edit(session, review, answer, engine)
     now = clock.now()
     await queries.decide(session, review.id, answer, reviewer=reviewer, at=now)
     await engine.wake(session, review.workspace_id, review.run_id)
     log.info("review_decided", run_id=str(review.run_id), decision=str(answer.decision))
     return Decided(answer.decision, reviewer, now)
+
+
+async def _check_edit(session: Session, review: Review, answer: Answer, engine: Engine) -> None:
+    """Refuse an edit that the step whose output is under review could not have returned."""
+    version = await queries.version_of(session, review.run_id)
+    definition = await engine.definitions.get(session, review.pipeline_id, version)
+    steps = {step.id: step for step in definition.every_step}
+    spec = steps[review.step_id].spec if review.step_id in steps else None
+    if not isinstance(spec, ReviewSpec) or answer.output == review.input:
+        return
+    if spec.input is None:
+        made_by = await queries.step_before(session, review)
+    else:
+        made_by = _source(spec.input)
+    if made_by not in steps:
+        return
+    if issues := output_issues(steps[made_by], answer.output, ("output",)):
+        raise ReviewOutputInvalid(issues)
+
+
+def _source(value: Expression) -> str | None:
+    """Id of the step whose whole output an expression names, such as `steps.draft.output`."""
+    match value.source.strip().split("."):
+        case ["steps", step_id, "output"]:
+            return step_id
+        case _:
+            return None
