@@ -10,8 +10,8 @@ from stepiq.runs import answers
 from stepiq.runs import service as runs_service
 from stepiq.runs.errors import RunNotFound
 from stepiq.store.database import StoreUnavailable
-from stepiq.store.states import ReviewDecision, Role, RunStatus
-from stepiq.store.tables import LARGE_VALUE_BYTES, pipelines, runs, workspaces
+from stepiq.store.states import FIRST_DRAFT_VERSION, ReviewDecision, Role, RunStatus
+from stepiq.store.tables import LARGE_VALUE_BYTES, pipeline_versions, pipelines, runs, workspaces
 
 APPROVE = {"decision": "approve"}
 REJECT = {"decision": "reject"}
@@ -35,6 +35,7 @@ class TestList:
             "message": "*Fine?*",
             "input": {"text": "Draft"},
             "input_is_large": False,
+            "is_test": False,
             "editable": True,
             "assignees": ["ada@example.com", "bob@example.com"],
         }
@@ -50,6 +51,29 @@ class TestList:
             cursor = page["next_cursor"]
 
         assert seen == made[::-1]
+
+    @pytest.mark.both_stores
+    async def test_those_of_test_runs_are_shown_only_to_who_started_them(
+        self, owner, account, ask, database, pipeline_id
+    ):
+        draft = {"pipeline_version": FIRST_DRAFT_VERSION}
+        async with database.transaction() as session:
+            version = (await session.execute(sa.select(pipeline_versions))).one()
+            await session.execute(
+                pipeline_versions.insert().values(
+                    {**version._mapping, "version": FIRST_DRAFT_VERSION}
+                )
+            )
+        own = await ask(**draft, caller_id=account.id)
+        await ask(**draft, caller_id=ids.uuid7())
+        common = await ask()
+
+        listed = (await owner.get("/api/reviews")).json()["data"]
+
+        assert [(each["run_id"], each["is_test"]) for each in listed] == [
+            (str(common.run_id), False),
+            (str(own.run_id), True),
+        ]
 
     async def test_what_is_closed_is_not_in_it(self, owner, ask):
         decided = await ask()

@@ -10,7 +10,7 @@ from stepiq.core import clock
 from stepiq.runs.reviews.records import Answer, Review
 from stepiq.store.database import Session
 from stepiq.store.row_sizes import row_sizes
-from stepiq.store.states import ReviewDecision, StepStatus
+from stepiq.store.states import FIRST_DRAFT_VERSION, ReviewDecision, StepStatus, is_draft_version
 from stepiq.store.tables import LARGE_VALUE_BYTES, pipelines, reviews, run_steps, runs
 from stepiq.store.types import JsonText
 from stepiq.store.workspace_order import belongs_to, newest_first
@@ -31,6 +31,7 @@ _PLAIN: tuple[sa.ColumnElement[Any], ...] = (
     reviews.c.closed_at,
     reviews.c.decision,
     reviews.c.reviewer,
+    runs.c.pipeline_version,
 )
 _SIZE = sa.func.coalesce(sa.func.length(reviews.c.input, type_=sa.Integer), 0)
 _IS_LARGE = (_SIZE > LARGE_VALUE_BYTES).label("input_is_large")
@@ -46,12 +47,17 @@ def _whole() -> sa.Select[Any]:
 
 def _selected(shown: sa.ColumnElement[Any]) -> sa.Select[Any]:
     of_pipeline = reviews.join(pipelines, pipelines.c.id == reviews.c.pipeline_id)
-    return sa.select(*_PLAIN, _IS_LARGE, shown).select_from(of_pipeline)
+    of_run = of_pipeline.join(runs, runs.c.id == reviews.c.run_id)
+    return sa.select(*_PLAIN, _IS_LARGE, shown).select_from(of_run)
 
 
-def page_statement(workspace_id: UUID, *, before: UUID | None, limit: int) -> sa.Select[Any]:
-    """Open reviews of the workspace, newest first."""
+def page_statement(
+    workspace_id: UUID, viewer_id: UUID | None, *, before: UUID | None, limit: int
+) -> sa.Select[Any]:
+    """Open reviews of the workspace, newest first. Of test runs, only those that the viewer started."""
+    is_shown = sa.or_(runs.c.pipeline_version < FIRST_DRAFT_VERSION, runs.c.caller_id == viewer_id)
     statement = _selected(_SMALL_INPUT).where(
+        is_shown,
         belongs_to(reviews.c.workspace_id, workspace_id),
         reviews.c.closed_at.is_(None),
         # An expired review is closed by its run, up to a second later.
@@ -157,4 +163,5 @@ def _review(row: sa.Row[Any]) -> Review:
         closed_at=row.closed_at,
         decision=None if row.decision is None else ReviewDecision(row.decision),
         reviewer=row.reviewer,
+        is_test=is_draft_version(row.pipeline_version),
     )

@@ -38,6 +38,8 @@ class Review:
     decision: ReviewDecision | None
     """None if not decided."""
     reviewer: str | None
+    is_test: bool
+    """Whether its run executes a draft."""
 
     @property
     def is_open(self) -> bool:

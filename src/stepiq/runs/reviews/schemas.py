@@ -38,6 +38,8 @@ class ReviewView(View):
     requested_at: Timestamp
     expires_at: Timestamp
     """Deadline for a decision."""
+    is_test: bool
+    """Whether its run is a test run: one of a draft. Lists show it only to who started the run."""
 
 
 class ReviewDetail(ReviewView):
