@@ -136,6 +136,14 @@ class TestList:
 
         assert await self.found(owner, "tag=%20urgent%20") == [run]
 
+    async def test_it_filters_by_the_slug_of_a_pipeline(self, owner, account, make):
+        named = await make.pipeline(account, slug="letters")
+        run = str(await make.run(account, named))
+        await make.run(account, await make.pipeline(account))
+
+        assert await self.found(owner, "pipeline_id=letters") == [run]
+        assert (await owner.get("/api/runs?pipeline_id=unknown")).status_code == 422
+
     async def test_a_version_needs_its_pipeline(self, owner):
         response = await owner.get("/api/runs?version=1")
 

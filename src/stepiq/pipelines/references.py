@@ -1,15 +1,20 @@
-"""Finds the pipeline of a path by its slug. Endpoints always get the id.
+"""Finds the pipeline of a path or a filter by its slug. Endpoints always get the id.
 
 `server.app` adds `resolve_slug` to every router that requires a credential, so new routes take slugs, too.
 """
 
-from fastapi import Request
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Query, Request
 
 from stepiq.accounts.http import Caller
 from stepiq.core import slugs
+from stepiq.core.errors import Issue
 from stepiq.pipelines import slug_queries as queries
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.web import requests
+from stepiq.web.errors import InvalidQuery
 from stepiq.web.paths import PIPELINE
 from stepiq.web.services import ServicesDep
 
@@ -35,3 +40,28 @@ async def resolve_slug(request: Request, caller: Caller, services: ServicesDep) 
         async with services.database.reading() as read:
             found = await queries.find(read, caller.workspace_id, reference)
     request.path_params[PIPELINE] = reference if found is None else str(found)
+
+
+async def _filtered(
+    caller: Caller,
+    services: ServicesDep,
+    pipeline_id: Annotated[
+        str | None, Query(max_length=200, description="Id or slug of a pipeline.")
+    ] = None,
+) -> UUID | None:
+    if pipeline_id is None:
+        return None
+    if slugs.looks_like_id(pipeline_id):
+        return UUID(pipeline_id)
+    found = None
+    if slugs.is_slug(pipeline_id):
+        async with services.database.reading() as read:
+            found = await queries.find(read, caller.workspace_id, pipeline_id)
+    if found is None:
+        message = "The workspace has no pipeline with this slug. Write its id or its slug."
+        raise InvalidQuery([Issue(PIPELINE, "pipeline_missing", message)])
+    return found
+
+
+PipelineFilter = Annotated[UUID | None, Depends(_filtered)]
+"""The id of the pipeline whose id or slug a request filters by."""

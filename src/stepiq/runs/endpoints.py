@@ -23,6 +23,7 @@ from stepiq.execution.pinning import StepRunInvalid
 from stepiq.execution.retries import RetryInvalid
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound, PipelinePaused
+from stepiq.pipelines.references import PipelineFilter
 from stepiq.pipelines.schemas import WantedTag
 from stepiq.runs import (
     answers,
@@ -197,7 +198,7 @@ async def _after_wait(
 
 
 async def _filter(
-    pipeline_id: Annotated[UUID | None, Query(description="Runs of one pipeline.")] = None,
+    pipeline_id: PipelineFilter,
     status: Annotated[list[RunStatus] | None, Query(description="Can be repeated.")] = None,
     trigger_type: Annotated[
         TriggerType | None, Query(description="How the runs were started.")

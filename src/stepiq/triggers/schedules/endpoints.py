@@ -22,6 +22,7 @@ from stepiq.language.cron import CronInvalid, TimezoneUnknown
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.errors import PipelineArchived, PipelineNotFound, PipelinePaused
+from stepiq.pipelines.references import PipelineFilter
 from stepiq.runs import service as runs
 from stepiq.runs.examining import Examined, examine
 from stepiq.runs.schemas import RunBrief, RunView, view_for
@@ -57,9 +58,7 @@ async def list_all_schedules(
     caller: Reader,
     read: Read,
     page: PageQuery,
-    pipeline_id: Annotated[
-        UUID | None, Query(description="Only schedules of this pipeline.")
-    ] = None,
+    pipeline_id: PipelineFilter,
     enabled: Annotated[
         bool | None, Query(description="Only schedules that are enabled, or only disabled ones.")
     ] = None,
@@ -113,13 +112,11 @@ async def list_upcoming(
 async def get_density(
     caller: Reader,
     services: BillingServicesDep,
+    pipeline_id: PipelineFilter,
     start: Annotated[
         Instant | None, Query(alias="from", description="Start of the first hour. Default: now.")
     ] = None,
     hours: Annotated[int, Query(ge=1, le=200, description="Number of hours.")] = 168,
-    pipeline_id: Annotated[
-        UUID | None, Query(description="Only schedules of this pipeline.")
-    ] = None,
 ) -> schemas.DensityView:
     """How many runs the schedules of the workspace will start in each hour. Past times do not count."""
     found = await service.density(
