@@ -4,7 +4,12 @@ import re
 
 import pytest
 
+from stepiq.accounts.audit import recording
+from stepiq.accounts.audit.actions import Action, ActorKind, AuditTargetType
+from stepiq.accounts.audit.batching import EntryBatcher
+from stepiq.accounts.audit.records import AuditTarget, By
 from stepiq.accounts.audit.sealing import seal
+from stepiq.core import ids
 from tests.docs.pages import read
 from tests.support.clients import login, login_key, outcome
 
@@ -59,6 +64,25 @@ class TestList:
         page, cursor = await names("action=api_key.created&limit=3")
         assert page == ["c", "b", "a"]
         assert await names(f"action=api_key.created&limit=3&cursor={cursor}") == (["CI"], None)
+
+    async def test_reads_of_a_secret_by_runs_of_a_pipeline_are_one_line(
+        self, owner, account, database, make
+    ):
+        secret = AuditTarget(AuditTargetType.SECRET, ids.uuid7(), "TOKEN")
+        pipeline_id = await make.pipeline(account)
+        batcher = EntryBatcher(database)
+        for _ in range(3):
+            by = By(ActorKind.RUN, account.workspace_id, await make.run(account, pipeline_id))
+            entry = recording.new_entry(by, Action.SECRET_READ, secret)
+            await batcher.record([entry], account.workspace_id)
+            await owner.post("/api/user/api-keys", json={"name": "between"})
+
+        (line,) = (await owner.get("/api/audit?action=secret.read")).json()["data"]
+        everything = (await owner.get("/api/audit")).json()["data"]
+
+        assert line["count"] == 3
+        assert line["first_at"] <= line["at"]
+        assert [each["count"] for each in everything] == [1, 3, 1, 1]
 
     @pytest.mark.parametrize("moment", ["0", "-1", "0.5", "2030-01-01"])
     async def test_times_are_iso_8601_texts(self, owner, moment):

@@ -1,6 +1,6 @@
 """Routes of the audit log."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit import exporting, schemas, service
-from stepiq.accounts.audit.actions import Action
+from stepiq.accounts.audit.actions import Action, ActorKind
 from stepiq.accounts.audit.errors import AuditHeadInvalid
 from stepiq.accounts.audit.records import SERVER_CHAIN, AuditFilter, ChainCheck, Entry, Head
 from stepiq.accounts.errors import AdminRequired, RoleMissing, SessionRequired
@@ -81,8 +81,20 @@ async def _checked(
 CheckQuery = Annotated[_Checked, Depends(_checked)]
 
 
-def _view(entry: Entry) -> schemas.AuditEntryView:
-    return schemas.AuditEntryView.model_validate(exporting.shown(entry))
+def _listed(page: PageQuery, rows: Sequence[Entry]) -> Page[schemas.AuditEntryView]:
+    """A page, with one entry for all runs of a pipeline that have read the same secret."""
+    folded: dict[object, list[Entry]] = {}
+    for row in rows[: page.limit]:
+        is_read = row.action == Action.SECRET_READ and row.actor_kind == ActorKind.RUN
+        key = (row.workspace_id, row.target_id, row.actor_name) if is_read else row.id
+        folded.setdefault(key, []).append(row)
+    listed = [
+        schemas.AuditEntryView.model_validate(
+            {**exporting.shown(same[0]), "count": len(same), "first_at": same[-1].at}
+        )
+        for same in folded.values()
+    ]
+    return Page(data=listed, next_cursor=page.cursor([row.id for row in rows]))
 
 
 @router.get("/audit", responses=problems(SessionRequired, RoleMissing))
@@ -93,7 +105,7 @@ async def list_audit(
     rows = await service.page(
         read, caller.workspace_id, wanted, before=page.before, limit=page.fetch
     )
-    return page.page(rows, _view, lambda entry: entry.id)
+    return _listed(page, rows)
 
 
 @router.get(
@@ -151,7 +163,7 @@ async def list_server_audit(
 ) -> Page[schemas.AuditEntryView]:
     """The audit logs of the server and of all workspaces, newest first. Only administrators can list them."""
     rows = await service.page(read, workspace_id, wanted, before=page.before, limit=page.fetch)
-    return page.page(rows, _view, lambda entry: entry.id)
+    return _listed(page, rows)
 
 
 @router.get(

@@ -55,6 +55,10 @@ class AuditEntryView(View):
     after: dict[str, Json] | None
     """Changed fields after."""
     hash: str | None
+    count: int
+    """Lists combine the runs of a pipeline that read the same secret, within a page: how many entries this one stands for."""
+    first_at: Timestamp
+    """Time of the oldest of them."""
 
 
 class AuditCheckView(View):

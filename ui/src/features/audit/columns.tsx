@@ -7,7 +7,8 @@ import type { AuditSearch } from "./search";
 import { strings } from "./strings";
 
 export function actionText(entry: AuditEntry): string {
-  return (strings.actions as Record<string, string>)[entry.action] ?? entry.action;
+  const text = (strings.actions as Record<string, string>)[entry.action] ?? entry.action;
+  return entry.count > 1 ? strings.repeated(text, entry.count) : text;
 }
 
 export function actorText({ actor }: AuditEntry): string {

@@ -93,6 +93,7 @@ export const strings = {
   actions,
   kinds,
   faults,
+  repeated: (text: string, count: number) => `${text} · ${formatNumber(count)} times`,
   time: "Time",
   action: "Action",
   actor: "Who",
