@@ -71,6 +71,11 @@ class TestUpdate:
         assert response.json()["slug"] == made["slug"]
         assert first.json()["definition"] == DEFINITION
 
+    async def test_tags_lose_the_white_space_around_them(self, owner, create):
+        made = await create(tags=["\u00a0a\u2029", "b\u00a0c"])
+
+        assert made["tags"] == ["a", "b\u00a0c"]
+
     @pytest.mark.both_stores
     async def test_tags_and_slug_stay_unless_given(self, owner, create):
         made = await create(tags=["a"], slug="mine")
