@@ -67,14 +67,14 @@ class TestStart:
 
         assert response.json()["trigger_type"] == "api"
 
-    async def test_defaults_are_filled_in_and_declared_fields_are_there(self, owner, account, make):
+    async def test_defaults_are_filled_in_and_absent_fields_stay_absent(self, owner, account, make):
         pipeline_id = await make.pipeline(account, source=TYPED)
 
         response = await owner.post(
             f"/api/pipelines/{pipeline_id}/run", json={"input_data": {"topic": "ok", "x": 1}}
         )
 
-        assert response.json()["input_data"] == {"topic": "ok", "count": 3, "note": None, "x": 1}
+        assert response.json()["input_data"] == {"topic": "ok", "count": 3, "x": 1}
 
     async def test_input_that_does_not_fit_is_told_field_by_field(self, owner, account, make):
         pipeline_id = await make.pipeline(account, source=TYPED)

@@ -7,6 +7,7 @@ from stepiq.core.json import Json
 from stepiq.execution.outcomes import STOP
 from stepiq.execution.records import ClaimedRun, StepRecord
 from stepiq.execution.run_secrets import RunSecrets
+from stepiq.language.data import is_object
 from stepiq.language.definition import Definition
 from stepiq.language.specs import Step
 from stepiq.store.states import StepStatus
@@ -15,10 +16,13 @@ from stepiq.store.states import StepStatus
 def new_scope(run: ClaimedRun, definition: Definition, secrets: RunSecrets) -> dict[str, Any]:
     """The scope at the start of a run. It contains every step, as pending and without output.
 
+    Absent fields of the input are null, so that templates and expressions can read them. An input that nobody has
+    parsed, because nothing reads it, stays as it is.
     `env` has labels in place of the secrets; `RunSecrets.sending` adds the values for text that leaves the server.
     """
+    given = run.input_data
     return {
-        "input": run.input_data,
+        "input": definition.input.with_absent(given) if is_object(given) else given,
         "vars": definition.variables,
         "variables": definition.variables,
         "steps": pending(definition.steps),

@@ -40,9 +40,9 @@ class InputSchema:
     def validate(
         self, payload: Mapping[str, Json], meter: ValidationMeter | None = None
     ) -> dict[str, Json]:
-        """Validate and normalize a payload: defaults and declared fields are filled in, `3.0` becomes `3` for integers.
+        """Validate and normalize a payload: defaults are filled in, `3.0` becomes `3` for integers.
 
-        `null` for an optional field counts as absent. An absent field without a default is None. Fields that the
+        `null` for an optional field counts as absent. Absent fields stay absent: see `with_absent`. Fields that the
         schema does not name are kept. In a coroutine, use `offload.validate` or `offload.validate_apart`.
 
         Args:
@@ -68,8 +68,12 @@ class InputSchema:
             raise InputInvalid(
                 f"The input does not match the pipeline's input schema. {sentences}", issues
             )
-        absent: dict[str, Json] = dict.fromkeys(properties)
-        return absent | as_object(self.schema.integers(values))
+        return as_object(self.schema.integers(values))
+
+    def with_absent(self, values: Mapping[str, Json]) -> dict[str, Json]:
+        """The input as templates and expressions read it: fields of the schema that are absent are None."""
+        fields = {} if self.schema is None else _mapping(self.schema.document.get("properties"))
+        return {**dict.fromkeys(fields), **values}
 
 
 def _hinted(issue: Issue, values: Mapping[str, Json], properties: Mapping[str, Json]) -> Issue:

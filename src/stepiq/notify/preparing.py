@@ -159,7 +159,7 @@ class Preparer:
             run = None
             if delivery.run_id is not None:
                 run = await recorded_values.recorded(session, delivery.run_id)
-            run = run or _sample_run(delivery, definition)
+            run = run or _sample_run(delivery)
             await _read_used(run, definition, target)
             scope = last_scope(run, definition, secrets)
         return _Material(definition, occasion, scope, secrets)
@@ -327,15 +327,15 @@ def _excerpt(value: str, masker: Masker) -> str:
     return f"{masker.excerpt(value)}…"
 
 
-def _sample_run(delivery: Delivery, definition: Definition) -> ClaimedRun:
-    """The run that a test event's templates read: declared inputs are null, and no step has run."""
+def _sample_run(delivery: Delivery) -> ClaimedRun:
+    """The run that a test event's templates read: it has no input, and no step has run."""
     return ClaimedRun(
         id=delivery.id,
         workspace_id=delivery.workspace_id,
         pipeline_id=delivery.pipeline_id,
         pipeline_version=delivery.pipeline_version,
         trigger_type=TriggerType.MANUAL,
-        input_data=dict.fromkeys(definition.input.declared or ()),
+        input_data={},
         claim=0,
         started_at=delivery.created_at,
         created_at=delivery.created_at,

@@ -40,7 +40,7 @@ def problems(case: PipelineCase, run: Mapping[str, Any]) -> list[str]:
         if actual != status:
             found.append(f"steps.{step_id}: expected {status}, got {actual}")
     scope: dict[str, Json] = {
-        "input": run["input_data"],
+        "input": case.schema.with_absent(run["input_data"]),
         "run": {name: run[name] for name in RUN_FIELDS},
         "steps": {step_id: _shown(step) for step_id, step in last.items()},
     }

@@ -13,6 +13,7 @@ from stepiq.execution.outcomes import Completed, Failed, FailureCode
 from stepiq.execution.stubs import Ends, Given, GivenDecision
 from stepiq.language import places
 from stepiq.language.definition import Definition
+from stepiq.language.inputs import InputSchema
 from stepiq.language.expressions import Expression, ExpressionSyntaxError
 from stepiq.language.outputs import output_issues
 from stepiq.language.placing import Placer
@@ -43,6 +44,8 @@ class PipelineCase:
     expects_output: bool
     given: Mapping[str, Ends]
     checks: tuple[Expression, ...]
+    schema: InputSchema
+    """Checks read its absent fields as null."""
 
 
 def read_cases(
@@ -67,6 +70,7 @@ class _CaseReader:
 
     def __init__(self, definition: Definition) -> None:
         self.problems: list[PathProblem] = []
+        self._schema = definition.input
         self._steps = {step.id: step for step in definition.every_step}
         self._items = dict(_items(definition.steps, 0, None))
         self._at: places.Path = ()
@@ -103,7 +107,9 @@ class _CaseReader:
                 "conflict",
                 "A failed run has no output. Expect either `output` or `error`.",
             )
-        return PipelineCase(test, says_output, given, tuple(self._checks(expect.check)))
+        return PipelineCase(
+            test, says_output, given, tuple(self._checks(expect.check)), self._schema
+        )
 
     def _ends(self, step: Step, end: GivenEnd, path: places.Path) -> Iterator[Given]:
         if isinstance(step.spec, ReviewSpec):
