@@ -64,6 +64,27 @@ class TestRecord:
         assert found.request == {"model": "openai/gpt-4o-mini"}
         assert (found.response, found.request_hash) == (None, None)
 
+    async def test_the_reply_to_the_last_call_of_a_failed_attempt_is_recorded(
+        self, world: World, receiver: Receiver
+    ):
+        receiver.reply_with(Reply(500, body=b"not now"), Reply(404, body=b"no such order"))
+
+        ended = await world.run(
+            f"""
+            name: Call
+            steps:
+              - id: call
+                type: webhook
+                url: {receiver.url}
+                retry: {{max_attempts: 2, backoff_ms: 1}}
+            """
+        )
+
+        first, last = await operations_of(world, ended)
+        assert ended.run.status == "failed"
+        assert (first.response["status"], first.response["body"]) == (500, "not now")
+        assert (last.response["status"], last.response["body"]) == (404, "no such order")
+
     async def test_a_correction_prompt_is_a_second_call(
         self, world: World, fake_provider: RunningFakeProvider
     ):

@@ -43,9 +43,9 @@ async def record(call: Call, following: Following) -> Any:
 
 
 async def record_replies(calls: list[Call]) -> None:
-    """Record what `replay` needs of earlier calls of an attempt, and empty the list.
+    """Record the replies to earlier calls of an attempt, and empty the list.
 
-    Done when the attempt goes on after them, because the reply to the last call is in the step's output or its error.
+    Done when the attempt goes on after them, waits or fails: else, the output of the step has the reply to the last one.
     """
     for call in calls:
         await _record_reply(call)

@@ -77,11 +77,11 @@ class _Attempts:
             self._number, self._earlier = 0, []
             result = await self._attempt()
             await self._text.flush()
+            if self._earlier and not isinstance(result, Completed):
+                # After a wait, the handler needs the replies. After a failure, people do.
+                await record_replies(self._earlier)
+                self._run_context.buffer.update(record)
             if not isinstance(result, Failed):
-                if self._earlier and not isinstance(result, Completed):
-                    # The handler can be called again, and then needs the replies.
-                    await record_replies(self._earlier)
-                    self._run_context.buffer.update(record)
                 return result
             if not self._has_begun and not step.spec.is_pure:
                 # The attempt failed before its first call.
