@@ -34,8 +34,8 @@ CASES = [
         '"error":{"code":"http_error","message":"The server answered 500."},"goto":"end"}',
     ),
     (
-        events.step_delta(INSIDE, 2, "é"),
-        '{"step_id":"ask","branch":"2/0","iteration":3,"attempt":2,"text":"é"}',
+        events.step_delta(INSIDE, 2, "é", offset=7),
+        '{"step_id":"ask","branch":"2/0","iteration":3,"attempt":2,"offset":7,"text":"é"}',
     ),
     (
         events.step_log(STEP, "info", "hello"),
@@ -80,5 +80,5 @@ class TestPayload:
         assert frame == (
             b"event: step.delta\n"
             b'data: {"run_id":"0192f0c1-7c1f-7a52-9a5b-0c5f6f0f8f5e","step_id":"ask","iteration":1,"attempt":1,'
-            b'"text":"hi","created_at":"2026-02-27T10:00:04.500Z"}\n\n'
+            b'"offset":0,"text":"hi","created_at":"2026-02-27T10:00:04.500Z"}\n\n'
         )

@@ -42,6 +42,22 @@ class TestTinyPieces:
         assert ended.heard.text == ended.steps["ask"].output == text
 
 
+class TestOffsets:
+    async def test_each_piece_tells_how_much_text_of_its_call_was_sent_before(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(text="é🎉 " * 20_000)
+
+        ended = await world.run(ASK)
+
+        deltas = ended.heard.of("step.delta")
+        sent = [len(delta["text"]) for delta in deltas]
+        assert len(deltas) > 1
+        assert [delta["offset"] for delta in deltas] == [
+            sum(sent[:index]) for index in range(len(sent))
+        ]
+
+
 class TestManySecrets:
     async def test_long_batches_are_masked_beside_the_event_loop(
         self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch

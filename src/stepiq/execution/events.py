@@ -125,6 +125,8 @@ class StepDeltaData(ExecutionKey):
 
     attempt: int
     """From 1."""
+    offset: int
+    """How many characters of the call's text were sent before: more than you have received if text is missing."""
     call: NotRequired[int]
     """The number of the call within the attempt. It is absent for the first call."""
     text: str
@@ -223,11 +225,14 @@ def step_status(
     return StepStatusEvent({**which, "status": str(status), **facts})
 
 
-def step_delta(which: ExecutionKey, attempt: int, text: str, *, call: int = 1) -> StepDeltaEvent:
+def step_delta(
+    which: ExecutionKey, attempt: int, text: str, *, offset: int = 0, call: int = 1
+) -> StepDeltaEvent:
     """A model has generated more text."""
+    data: StepDeltaData = {**which, "attempt": attempt, "offset": offset, "text": text}
     if call > 1:
-        return StepDeltaEvent({**which, "attempt": attempt, "call": call, "text": text})
-    return StepDeltaEvent({**which, "attempt": attempt, "text": text})
+        data["call"] = call
+    return StepDeltaEvent(data)
 
 
 def step_log(which: ExecutionKey, level: str, message: str) -> StepLogEvent:

@@ -23,6 +23,8 @@ class TextStream:
         self._run_id = run_id
         self._record = record
         self._call = 1
+        self._sent = 0
+        """Characters of the current call that were sent."""
         self._waiting: list[str] = []
         self._masked = masker.stream()
         self._timer: asyncio.TimerHandle | None = None
@@ -32,7 +34,7 @@ class TextStream:
     async def begin(self, call: int) -> None:
         """Send the text of the previous call of the attempt. The next text is that of the call with this number."""
         await self.flush()
-        self._call = call
+        self._call, self._sent = call, 0
 
     def add(self, text: str) -> None:
         """Add text to the next batch."""
@@ -82,7 +84,8 @@ class TextStream:
             return
         record = self._record
         which = events.execution(record.step_id, record.branch, record.iteration)
-        event = events.step_delta(which, record.attempts, text, call=self._call)
+        offset, self._sent = self._sent, self._sent + len(text)
+        event = events.step_delta(which, record.attempts, text, offset=offset, call=self._call)
         self._changes.publish(
             run_topic(self._run_id), events.payload(self._run_id, event, None, clock.now())
         )

@@ -93,7 +93,6 @@ function useEvents(
     }
     if (state === "live" && wasLost.current) {
       wasLost.current = false;
-      store.missedText();
       void queryClient.invalidateQueries({ queryKey: ["run", runId] });
     }
   }, [state, settle, store, queryClient, runId]);

@@ -13,8 +13,9 @@ function manualStore(): RunStore {
   );
 }
 
-function delta(text: string, attempt = 1, call?: number): StreamedEvent {
-  const data = { run_id: "r", created_at: at(0), step_id: "a", iteration: 1, attempt, call, text };
+function delta(text: string, offset = 0, attempt = 1, call?: number): StreamedEvent {
+  const which = { run_id: "r", created_at: at(0), step_id: "a", iteration: 1 };
+  const data = { ...which, attempt, offset, call, text };
   return { type: "step.delta", data } as StreamedEvent;
 }
 
@@ -82,12 +83,12 @@ describe("answers", () => {
     store.apply(stepStatus(1, "a", "running", { attempt: 1 }));
 
     store.apply(delta("Good "));
-    store.apply(delta("morning"));
+    store.apply(delta("morning", 5));
     expect(store.answer("a||1")).toMatchObject({ text: "Good morning", isPartial: false });
 
     store.apply(stepStatus(2, "a", "running", { attempt: 2 }));
-    store.apply(delta("Hello", 2));
-    store.apply(delta("late piece of the first", 1));
+    store.apply(delta("Hello", 0, 2));
+    store.apply(delta("late piece of the first", 12, 1));
     expect(store.answer("a||1")).toMatchObject({ text: "Hello", attempt: 2 });
   });
 
@@ -96,43 +97,42 @@ describe("answers", () => {
     store.apply(stepStatus(1, "a", "running", { attempt: 1 }));
 
     store.apply(delta("Good "));
-    store.apply(delta("Hel", 1, 2));
-    store.apply(delta("lo", 1, 2));
+    store.apply(delta("Hel", 0, 1, 2));
+    store.apply(delta("lo", 3, 1, 2));
 
     expect(store.answer("a||1")).toMatchObject({ text: "Hello", isPartial: false });
   });
 
-  test("a page that joins during a call gets the whole text of the next one", () => {
+  test("a page that opens before the first piece gets the whole text", () => {
     const store = manualStore();
     store.addPage(page([step("a", { status: "running" })], 1));
 
-    store.apply(delta("morning"));
+    store.apply(delta("🎉 Good "));
+    store.apply(delta("morning", 7));
+
+    expect(store.answer("a||1")).toMatchObject({ text: "🎉 Good morning", isPartial: false });
+  });
+
+  test("a page that opens during a call lacks its beginning, and gets the whole text of the next one", () => {
+    const store = manualStore();
+    store.addPage(page([step("a", { status: "running" })], 1));
+
+    store.apply(delta("morning", 5));
     expect(store.answer("a||1")).toMatchObject({ text: "morning", isPartial: true });
 
-    store.apply(delta("Hello", 1, 2));
+    store.apply(delta("Hello", 0, 1, 2));
     expect(store.answer("a||1")).toMatchObject({ text: "Hello", isPartial: false });
   });
 
-  test("after an interruption, the text of another call may lack its beginning", () => {
-    const store = manualStore();
-    store.apply(stepStatus(1, "a", "running", { attempt: 1 }));
-    store.apply(delta("Good "));
-
-    store.missedText();
-    store.apply(delta("lo", 1, 2));
-
-    expect(store.answer("a||1")).toMatchObject({ text: "lo", isPartial: true });
-  });
-
-  test("after an interruption, the text is marked as incomplete and continues", () => {
+  test("a piece that was not received marks the text as incomplete, and the text continues", () => {
     const store = manualStore();
     store.apply(stepStatus(1, "a", "running", { attempt: 1 }));
     store.apply(delta("one "));
 
-    store.missedText();
-    store.apply(delta("three"));
+    store.apply(delta("three", 8));
+    store.apply(delta("!", 13));
 
-    expect(store.answer("a||1")).toEqual({ text: "one three", attempt: 1, isPartial: true });
+    expect(store.answer("a||1")).toMatchObject({ text: "one three!", isPartial: true });
   });
 
   test("the end of the step removes the text, and later pieces have no effect", () => {

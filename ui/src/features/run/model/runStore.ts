@@ -15,7 +15,9 @@ export type Answer = {
   attempt: number;
   call?: number | undefined;
   text: string;
-  /** Whether its beginning, or a piece of it, was sent while this page did not listen. */
+  /** Characters of the call's text up to here, as the server counts them. */
+  end: number;
+  /** Whether its beginning, or a piece of it, is missing. */
   isPartial: boolean;
 };
 
@@ -38,8 +40,6 @@ const NO_LINES: readonly LogLine[] = [];
 export class RunStore {
   readonly #rows = new Map<string, Row>();
   readonly #answers = new Map<string, Answer>();
-  /** Rows whose next piece of text may not follow the one before: they ran while the page did not listen. */
-  readonly #gaps = new Set<string>();
   readonly #logs = new Map<string, readonly LogLine[]>();
   readonly #inside = new Map<string, number>();
   readonly #notifier: Notifier;
@@ -129,9 +129,7 @@ export class RunStore {
     this.setLoading({ hasSteps: true, isComplete: page.next_cursor === null });
     for (const step of page.data) {
       const known = this.#rows.get(rowKey(step));
-      const next = listedRow(known, step, page.last_seq);
-      if (known === undefined && next.status === "running") this.#gaps.add(next.key);
-      this.#set(known, next);
+      this.#set(known, listedRow(known, step, page.last_seq));
     }
   }
 
@@ -159,17 +157,6 @@ export class RunStore {
     }
   }
 
-  /** Text that was sent while the page did not listen is missing from all answers in progress. */
-  missedText(): void {
-    for (const row of this.#rows.values()) {
-      if (hasEnded(row)) continue;
-      const answer = this.#answers.get(row.key) ?? { attempt: row.attempt, text: "" };
-      this.#answers.set(row.key, { ...answer, isPartial: true });
-      this.#gaps.add(row.key);
-      this.#notifier.changed(`answer:${row.key}`);
-    }
-  }
-
   stop(): void {
     this.#notifier.stop();
   }
@@ -180,7 +167,6 @@ export class RunStore {
     const next = act(known);
     if (next === known) return;
     if (known !== undefined && next.attempt > known.attempt) this.#answers.delete(key);
-    this.#gaps.delete(key);
     this.#set(known, next);
   }
 
@@ -233,13 +219,14 @@ export class RunStore {
     const known = this.#answers.get(key);
     if (known !== undefined && known.attempt > data.attempt) return;
     const same = known?.attempt === data.attempt && known.call === data.call ? known : undefined;
-    const hasGap = this.#gaps.delete(key);
     const text = `${same?.text ?? ""}${data.text}`;
     this.#answers.set(key, {
       attempt: data.attempt,
       call: data.call,
       text: text.slice(-MAX_ANSWER),
-      isPartial: hasGap || same?.isPartial === true || text.length > MAX_ANSWER,
+      end: data.offset + [...data.text].length,
+      isPartial:
+        same?.isPartial === true || data.offset > (same?.end ?? 0) || text.length > MAX_ANSWER,
     });
     this.#notifier.changed(`answer:${key}`);
   }
