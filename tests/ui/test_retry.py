@@ -46,7 +46,7 @@ async def test_a_retry_changes_no_number_that_nobody_has_edited(
     await expect(status(page)).to_have_text("Completed")
 
     dialog = await open_retry(page)
-    await dialog.get_by_role("button", name="Start the retry").click()
+    await dialog.get_by_role("button", name="Retry", exact=True).click()
     await expect(page).not_to_have_url(re.compile(run_id))
     same = await run_of(api, page)
     await page.goto(f"/runs/{run_id}")
@@ -55,7 +55,7 @@ async def test_a_retry_changes_no_number_that_nobody_has_edited(
     field = dialog.get_by_label("Input")
     await expect(field).to_have_value(re.compile(f"{2**60 + 1}"))
     await field.fill((await field.input_value()).replace("old", "new"))
-    await dialog.get_by_role("button", name="Start the retry").click()
+    await dialog.get_by_role("button", name="Retry", exact=True).click()
     await expect(page).not_to_have_url(re.compile(run_id))
 
     changed = await run_of(api, page)
@@ -98,7 +98,7 @@ async def test_a_retry_sends_the_numbers_that_were_typed(
     await page.get_by_role("option", name="first").click()
     await dialog.get_by_label("Output of first").fill(f'{{"id": {2**60 + 3}}}')
     await dialog.get_by_label("Input").fill(f'{{"id": {2**60 + 5}}}')
-    await dialog.get_by_role("button", name="Start the retry").click()
+    await dialog.get_by_role("button", name="Retry", exact=True).click()
 
     await expect(page).not_to_have_url(re.compile(run_id))
     retried = await run_of(api, page)

@@ -13,8 +13,8 @@ from stepiq.execution.outcomes import Completed, Failed, FailureCode
 from stepiq.execution.stubs import Ends, Given, GivenDecision
 from stepiq.language import places
 from stepiq.language.definition import Definition
-from stepiq.language.inputs import InputSchema
 from stepiq.language.expressions import Expression, ExpressionSyntaxError
+from stepiq.language.inputs import InputSchema
 from stepiq.language.outputs import output_issues
 from stepiq.language.placing import Placer
 from stepiq.language.reports import PathProblem

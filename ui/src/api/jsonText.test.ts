@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { jsonText, memberText } from "./jsonText";
+import { jsonText, keepsNumbers, memberText } from "./jsonText";
 
 test("texts are added as they were typed", () => {
   const text = jsonText(
@@ -29,6 +29,12 @@ test("brackets in texts are part of the texts", () => {
   const value = ["}", "{", { "[": ["]", []], ":": 'a\\",b' }, {}];
 
   expect(memberText(JSON.stringify({ value }), "value")).toBe(JSON.stringify(value, null, 2));
+});
+
+test("numbers that change when they are parsed are found, and texts are no numbers", () => {
+  expect(keepsNumbers('{"a": [8, -1.5, 0], "b": "8.0"}')).toBe(true);
+  expect(keepsNumbers('{"a": 8.0}')).toBe(false);
+  expect(keepsNumbers("1180591620717411303424")).toBe(false);
 });
 
 test("any value is indented as JavaScript does it", () => {

@@ -18,6 +18,14 @@ const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 const opens = (token: string | undefined) => token === "{" || token === "[";
 const closes = (token: string | undefined) => token === "}" || token === "]";
 
+/** Whether all numbers of a JSON text stay as they are when it is parsed and written again. */
+export function keepsNumbers(json: string): boolean {
+  for (const [token] of json.matchAll(TOKEN)) {
+    if (/^[-\d]/.test(token) && String(Number(token)) !== token) return false;
+  }
+  return true;
+}
+
 /** The value of a member of a valid JSON object, indented as `JSON.stringify(value, null, 2)` does. */
 export function memberText(json: string, name: string): string {
   const value: string[] = [];

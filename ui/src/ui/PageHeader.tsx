@@ -5,6 +5,8 @@ import { type Parent, usePageTitle } from "./shell/pageTitle";
 type Props = {
   /** Title of the page, the browser's tab and the end of the breadcrumb. */
   title: string;
+  /** Title of the browser's tab and the end of the breadcrumb, if it is another one. */
+  tab?: string;
   /** Beside the title: a status, a version. */
   beside?: ReactNode;
   /** One line below the title. */
@@ -15,8 +17,8 @@ type Props = {
   parents?: readonly Parent[];
 };
 
-export function PageHeader({ title, beside, description, actions, parents }: Props) {
-  usePageTitle(title, parents);
+export function PageHeader({ title, tab, beside, description, actions, parents }: Props) {
+  usePageTitle(tab ?? title, parents);
   return (
     <header className={classes.header}>
       <div className={classes.heading}>

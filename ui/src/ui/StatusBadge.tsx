@@ -7,7 +7,9 @@ import {
   Hourglass,
   LoaderCircle,
   type LucideIcon,
+  TriangleAlert,
 } from "lucide-react";
+import { formatNumber } from "./format/numbers";
 import classes from "./StatusBadge.module.css";
 
 const LOOKS = {
@@ -17,6 +19,7 @@ const LOOKS = {
   completed: { label: "Completed", icon: CircleCheck, tone: "completed" },
   delivered: { label: "Delivered", icon: CircleCheck, tone: "completed" },
   approved: { label: "Approved", icon: CircleCheck, tone: "completed" },
+  with_failures: { label: "Completed with failures", icon: TriangleAlert, tone: "waiting" },
   failed: { label: "Failed", icon: CircleX, tone: "failed" },
   rejected: { label: "Rejected", icon: CircleX, tone: "failed" },
   cancelled: { label: "Cancelled", icon: Ban, tone: "cancelled" },
@@ -45,4 +48,23 @@ export function StatusBadge({ status, label }: { status: Status; label?: string 
       {label ?? LOOKS[status].label}
     </span>
   );
+}
+
+type RunStatusProps = { status: Status; failedSteps: number };
+
+/** The status of a run as the badge shows it: amber if it completed although steps failed. */
+export function runStatus({ status, failedSteps }: RunStatusProps) {
+  const hasFailures = status === "completed" && failedSteps > 0;
+  return hasFailures
+    ? { status: "with_failures" as const, label: `Completed · ${formatNumber(failedSteps)} failed` }
+    : { status, label: LOOKS[status].label };
+}
+
+export function RunStatusBadge(props: RunStatusProps) {
+  return <StatusBadge {...runStatus(props)} />;
+}
+
+/** Marks what a test of the editor started. */
+export function TestTag() {
+  return <span className={classes.tag}>Test</span>;
 }

@@ -76,9 +76,6 @@ export const strings = {
   noRun: "Choose a run",
   noRuns: "This step needs outputs of other steps. Test all steps first.",
   input: "Input",
-  inputJson: "Input as JSON",
-  asForm: "As a form",
-  asJson: "As JSON",
   noInput: "This pipeline has no input.",
   runDraft: "Run the draft",
   testAgain: "Run again",
@@ -94,8 +91,4 @@ export const strings = {
   runUnsaved: "Your unsaved changes are not part of it.",
   runFailed: "The run was not started",
   start: "Start",
-  notJson: "This is not valid JSON.",
-  notObject: "This must be a JSON object, such as {}.",
-  notNumber: "This is not a number.",
-  needed: "This field is required.",
 } as const;

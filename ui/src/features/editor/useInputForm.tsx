@@ -1,7 +1,7 @@
-import { JsonInput } from "@mantine/core";
-import { useState } from "react";
-import { InputForm } from "./InputForm";
-import { type InputErrors, inputFields, readInput, valuesOf } from "./inputFields";
+import { useMemo, useState } from "react";
+import { checkedText } from "@/features/forms/issues";
+import { SchemaForm } from "@/features/forms/SchemaForm";
+import { inputSchema, openedInput } from "@/features/forms/schema";
 import classes from "./Panels.module.css";
 import { strings } from "./strings";
 
@@ -9,51 +9,30 @@ type Input = Record<string, unknown>;
 
 /** The form for the input of a document, and what it means. `given` is shown at first. */
 export function useInputForm(document: unknown, given: Input | null | undefined) {
-  const [typed, setTyped] = useState<Record<string, string>>({});
-  const [json, setJson] = useState<string | null>(null);
-  const [errors, setErrors] = useState<InputErrors>({});
-  const [jsonError, setJsonError] = useState<string | null>(null);
-  const fields = inputFields(document);
-  const initial = given ?? {};
+  const [typed, setTyped] = useState<string | null>(null);
+  const [isChecked, setChecked] = useState(false);
+  const schema = useMemo(() => inputSchema(document), [document]);
+  const hasInput = schema !== null && Object.keys(schema.properties ?? { any: true }).length > 0;
+  const text = typed ?? JSON.stringify(openedInput(schema, given ?? {}), null, 2);
 
   /** The input, or null after errors, which the form then shows. */
   const read = (): Input | null => {
-    if (fields !== null) {
-      const result = readInput(fields, { ...valuesOf(fields, initial), ...typed });
-      setErrors(result.errors);
-      return Object.keys(result.errors).length > 0 ? null : result.input;
-    }
-    try {
-      const value: unknown = JSON.parse(json ?? JSON.stringify(initial));
-      const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-      setJsonError(isObject ? null : strings.notObject);
-      return isObject ? (value as Input) : null;
-    } catch {
-      setJsonError(strings.notJson);
-      return null;
-    }
+    if (!hasInput) return {};
+    setChecked(true);
+    const { value, issues } = checkedText(text, schema);
+    return issues.length > 0 ? null : (value as Input);
   };
-  const form =
-    fields === null ? (
-      <JsonInput
-        label={strings.inputJson}
-        classNames={{ input: "mono" }}
-        autosize
-        minRows={4}
-        value={json ?? JSON.stringify(initial, null, 2)}
-        error={jsonError}
-        onChange={setJson}
-      />
-    ) : fields.length === 0 ? (
-      <p className={classes.hint}>{strings.noInput}</p>
-    ) : (
-      <InputForm
-        fields={fields}
-        values={{ ...valuesOf(fields, initial), ...typed }}
-        errors={errors}
-        onChange={(name, value) => setTyped((current) => ({ ...current, [name]: value }))}
-      />
-    );
+  const form = hasInput ? (
+    <SchemaForm
+      label={strings.input}
+      text={text}
+      schema={schema}
+      isChecked={isChecked}
+      onChange={setTyped}
+    />
+  ) : (
+    <p className={classes.hint}>{strings.noInput}</p>
+  );
   return { form, read };
 }
 

@@ -1,10 +1,12 @@
 import { Button, SegmentedControl, Textarea } from "@mantine/core";
 import { useState } from "react";
+import { keepsNumbers } from "@/api/jsonText";
 import type { ReviewForLink } from "@/api/reviews";
+import { SchemaForm } from "@/features/forms/SchemaForm";
 import { changedLines } from "@/features/run/inspector/changedLines";
 import { ValueView } from "@/features/run/inspector/ValueView";
 import { TextViewer } from "@/ui/text/TextViewer";
-import { type Draft, draftProblem, fieldText, isEdited, isExact } from "./draft";
+import { type Draft, fieldText, isEdited } from "./draft";
 import classes from "./Reviews.module.css";
 import { strings } from "./strings";
 
@@ -53,7 +55,7 @@ export function UnderReview({ review, draft, onDraft }: Props) {
 }
 
 function ReadOnly({ review }: { review: Data }) {
-  if (typeof review.input === "string" || isExact(review)) {
+  if (typeof review.input === "string" || keepsNumbers(review.input_text)) {
     return <ValueView value={review.input} label={strings.data} />;
   }
   return <TextViewer text={review.input_text} label={strings.data} />;
@@ -61,17 +63,29 @@ function ReadOnly({ review }: { review: Data }) {
 
 function Editor({ review, draft, onDraft }: Props) {
   const isText = typeof review.input === "string";
+  if (!isText) {
+    return (
+      <SchemaForm
+        label={strings.data}
+        description={strings.editJson}
+        text={draft.text ?? fieldText(review)}
+        schema={null}
+        isChecked
+        onChange={(text) => onDraft({ ...draft, text })}
+      />
+    );
+  }
   return (
     <Textarea
       aria-label={strings.data}
-      description={isText ? strings.editText : strings.editJson}
+      description={strings.editText}
       inputWrapperOrder={["input", "description", "error"]}
-      classNames={{ input: isText ? classes.text : classes.json }}
+      classNames={{ input: classes.text }}
       rows={rowsOf(draft.text ?? fieldText(review))}
       resize="vertical"
-      spellCheck={isText}
+      spellCheck
+      dir="auto"
       value={draft.text ?? fieldText(review)}
-      error={draftProblem(review, draft)}
       onChange={(event) => onDraft({ ...draft, text: event.currentTarget.value })}
     />
   );

@@ -35,8 +35,3 @@ export function answerOf(review: Data, draft: Draft, decision: Decision): Answer
   const outputText = typeof review.input === "string" ? JSON.stringify(text) : text;
   return { decision, comment, outputText };
 }
-
-/** Whether the parsed data shows the same as its text. Large integers and "8.0" change when they are parsed. */
-export function isExact({ input, input_text }: Data): boolean {
-  return JSON.stringify(input, null, 2) === input_text;
-}

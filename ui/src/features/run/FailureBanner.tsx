@@ -1,6 +1,5 @@
 import { Button } from "@mantine/core";
 import { CircleX } from "lucide-react";
-import { useCan } from "@/api/access";
 import { visible } from "@/ui/text/visible";
 import { CodeLink, failureOf } from "./failure";
 import { firstFailure } from "./model/tree";
@@ -11,16 +10,14 @@ import { useHead, useStore, useTree } from "./useRun";
 type Props = {
   selectedKey: string | null;
   onSelect: (key: string) => void;
-  onRetry: (from: string) => void;
 };
 
-/** Why the run failed, with the way to the step and to a retry. The details of that step show the same. */
-export default function FailureBanner({ selectedKey, onSelect, onRetry }: Props) {
+/** Why the run failed, with the way to the step. The details of that step show the same. */
+export default function FailureBanner({ selectedKey, onSelect }: Props) {
   const store = useStore();
   const head = useHead();
   const tree = useTree();
   const failure = failureOf(head?.error);
-  const canRetry = useCan("pipelines:execute");
   if (failure === null) return null;
   const key = firstFailure(tree, (each) => store.row(each));
   if (key !== null && key === selectedKey) return null;
@@ -36,11 +33,6 @@ export default function FailureBanner({ selectedKey, onSelect, onRetry }: Props)
         {key !== null && (
           <Button variant="default" onClick={() => onSelect(key)}>
             {texts.show}
-          </Button>
-        )}
-        {canRetry && (
-          <Button variant="default" onClick={() => onRetry("failed")}>
-            {texts.retry}
           </Button>
         )}
       </div>

@@ -1,11 +1,13 @@
 import { Button } from "@mantine/core";
+import { Copy } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useState } from "react";
 import { useCan } from "@/api/access";
-import { isFinal, type Run, type StepKey } from "@/api/run";
+import { isFinal, type Run } from "@/api/run";
 import { Duration, Money, RelativeTime, Tokens } from "@/ui/format/Values";
 import { PageHeader } from "@/ui/PageHeader";
-import { StatusBadge } from "@/ui/StatusBadge";
+import { RunStatusBadge, TestTag } from "@/ui/StatusBadge";
 import { CancelDialog } from "./CancelDialog";
+import { copyText } from "./copyText";
 import { PipelineLink, RunLink } from "./links";
 import classes from "./RunPage.module.css";
 import { strings } from "./strings";
@@ -13,21 +15,35 @@ import { useHead } from "./useRun";
 
 const RunMenu = lazy(() => import("./RunMenu"));
 
-type Props = { run: Run; selection: StepKey | null; onRetry: (from: string) => void };
+type Props = { run: Run; onRetry: (from: string) => void };
 
 /** Status, origin, time and cost of the run, and what a person can do with it. */
-export function RunHeader({ run, selection, onRetry }: Props) {
+export function RunHeader({ run, onRetry }: Props) {
   const head = useHead() ?? { ...run, until: null };
   const hasEnded = isFinal(head.status);
   const canExecute = useCan("pipelines:execute");
   const [isCancelling, setCancelling] = useState(false);
   return (
     <PageHeader
-      title={`${run.pipeline_name || strings.unnamed} · ${run.id.slice(0, 8)}`}
+      title={run.pipeline_name || strings.unnamed}
+      tab={`\u2068${run.pipeline_name || strings.unnamed}\u2069 · ${run.id.slice(0, 8)}`}
       beside={
-        <span role="status" aria-label={strings.status}>
-          <StatusBadge status={head.status} />
-        </span>
+        <>
+          <button
+            type="button"
+            className={classes.id}
+            title={strings.copyId}
+            onClick={() => void copyText(run.id)}
+          >
+            <bdi className="mono">{run.id.slice(0, 8)}</bdi>
+            <Copy size={12} aria-hidden />
+            <span className="visually-hidden">{strings.copyId}</span>
+          </button>
+          {run.is_draft && <TestTag />}
+          <span role="status" aria-label={strings.status}>
+            <RunStatusBadge status={head.status} failedSteps={run.failed_steps} />
+          </span>
+        </>
       }
       description={<Facts run={run} head={head} />}
       actions={
@@ -38,11 +54,6 @@ export function RunHeader({ run, selection, onRetry }: Props) {
             </Button>
           )}
           {isCancelling && <CancelDialog runId={run.id} onClose={() => setCancelling(false)} />}
-          {hasEnded && canExecute && selection !== null && (
-            <Button variant="default" onClick={() => onRetry(selection.step_id)}>
-              {strings.fork}
-            </Button>
-          )}
           {hasEnded && canExecute && (
             <Button
               variant="default"

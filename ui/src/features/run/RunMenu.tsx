@@ -3,20 +3,12 @@ import { Braces, Copy, Download, Ellipsis, Terminal } from "lucide-react";
 import { exportRun, type Run } from "@/api/run";
 import { toast } from "@/ui/feedback/toast";
 import { openBlob, saveBlob } from "@/ui/files";
+import { copyText } from "./copyText";
 import { strings } from "./strings";
 
 /** The command that reads a run. */
 function curlFor(run: Pick<Run, "id">, origin: string): string {
   return `curl ${origin}/api/runs/${run.id} -H "X-API-Key: $STEPIQ_API_KEY"`;
-}
-
-async function copy(text: string): Promise<void> {
-  try {
-    await navigator.clipboard.writeText(text);
-    toast.success(strings.copied);
-  } catch (error) {
-    toast.failure(strings.copyFailed, error);
-  }
 }
 
 function fileFailed(error: unknown): void {
@@ -33,12 +25,12 @@ export default function RunMenu({ run }: { run: Run }) {
         </ActionIcon>
       </Menu.Target>
       <Menu.Dropdown>
-        <Menu.Item leftSection={<Copy size={14} />} onClick={() => void copy(run.id)}>
+        <Menu.Item leftSection={<Copy size={14} />} onClick={() => void copyText(run.id)}>
           {strings.copyId}
         </Menu.Item>
         <Menu.Item
           leftSection={<Terminal size={14} />}
-          onClick={() => void copy(curlFor(run, window.location.origin))}
+          onClick={() => void copyText(curlFor(run, window.location.origin))}
         >
           {strings.copyCurl}
         </Menu.Item>

@@ -41,10 +41,10 @@ export function RunPage({ runId }: { runId: string }) {
   });
   return (
     <StoreContext value={store}>
-      <RunHeader run={run} selection={selection} onRetry={setRetryFrom} />
+      <RunHeader run={run} onRetry={setRetryFrom} />
       {run.error !== null && (
         <Suspense fallback={null}>
-          <FailureBanner selectedKey={selectedKey} onSelect={select} onRetry={setRetryFrom} />
+          <FailureBanner selectedKey={selectedKey} onSelect={select} />
         </Suspense>
       )}
       <div className={classes.split} data-open={isOpen}>
@@ -58,7 +58,7 @@ export function RunPage({ runId }: { runId: string }) {
               run={run}
               selection={selection}
               onClose={() => select(null)}
-              onRetry={setRetryFrom}
+              onFork={setRetryFrom}
             />
           </Suspense>
         )}

@@ -26,7 +26,7 @@ export const strings = {
   cancelFailed: "The run was not cancelled",
   cancelled: "The run is cancelled.",
   retry: "Retry…",
-  fork: "Fork from here…",
+  fork: "Fork…",
   more: "More actions",
   copyId: "Copy run id",
   copyCurl: "Copy as curl",
@@ -39,7 +39,6 @@ export const strings = {
     title: "The run failed",
     atStep: "at step",
     show: "Show the step",
-    retry: "Retry from here",
   },
   tree: {
     label: "Steps",

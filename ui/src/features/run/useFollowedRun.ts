@@ -95,7 +95,7 @@ function useEvents(
       wasLost.current = false;
       void queryClient.invalidateQueries({ queryKey: ["run", runId] });
     }
-  }, [state, settle, store, queryClient, runId]);
+  }, [state, settle, queryClient, runId]);
 }
 
 /** Read the tokens and the cost of the run again while its steps end, and its output when it ends. */

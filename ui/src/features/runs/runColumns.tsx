@@ -2,7 +2,7 @@ import { Tooltip } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import type { Run } from "@/api/runs";
 import { Money, RelativeTime, Tokens } from "@/ui/format/Values";
-import { StatusBadge, StatusIcon } from "@/ui/StatusBadge";
+import { RunStatusBadge, runStatus, StatusIcon, TestTag } from "@/ui/StatusBadge";
 import type { Column } from "@/ui/table/DataTable";
 import { Message } from "@/ui/text/Message";
 import { RunDuration } from "./RunDuration";
@@ -17,13 +17,13 @@ export const RUN_COLUMNS: readonly (Column<Run> & { id: ColumnId })[] = [
   {
     id: "status",
     header: headers.status,
-    cell: ({ status }) => (
+    cell: ({ status, failed_steps: failedSteps }) => (
       <>
         <span className={classes.statusBadge}>
-          <StatusBadge status={status} label={strings.statuses[status]} />
+          <RunStatusBadge status={status} failedSteps={failedSteps} />
         </span>
         <span className={classes.statusIcon}>
-          <StatusIcon status={status} label={strings.statuses[status]} />
+          <StatusIcon {...runStatus({ status, failedSteps })} />
         </span>
       </>
     ),
@@ -117,7 +117,7 @@ function PipelineCell({ run }: { run: Run }) {
         {run.pipeline_name}
       </Link>
       <span className={`numeric ${classes.version}`}>
-        {run.is_draft ? strings.draft : strings.version(run.pipeline_version)}
+        {run.is_draft ? <TestTag /> : strings.version(run.pipeline_version)}
       </span>
     </span>
   );

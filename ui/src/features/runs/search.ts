@@ -33,6 +33,8 @@ export type RunsSearch = {
   tag?: string;
   error?: string;
   caller?: string;
+  /** Only runs that completed although steps failed. */
+  failures?: true;
 };
 
 function statusesOf(status: string | undefined): RunStatus[] | undefined {
@@ -64,6 +66,7 @@ export function readRunsSearch(search: Record<string, unknown>): RunsSearch {
     tag: readText(search.tag),
     error: readText(search.error),
     caller: readId(search.caller),
+    failures: search.failures === true || search.failures === "true" ? true : undefined,
   };
 }
 
@@ -80,6 +83,7 @@ export function filterOf(search: RunsSearch): RunFilter {
     tag: search.tag,
     error_code: search.error,
     caller_id: search.caller,
+    with_failures: search.failures,
   };
 }
 
@@ -89,8 +93,13 @@ export function hasFilter(search: RunsSearch): boolean {
 
 /** The values of the chips. */
 export function chipValues(search: RunsSearch): FilterValues {
-  const { version, status, ...others } = search;
-  return { ...others, status: statusesOf(status), version: version?.toString() };
+  const { version, status, failures, ...others } = search;
+  return {
+    ...others,
+    status: statusesOf(status),
+    version: version?.toString(),
+    failures: failures?.toString(),
+  };
 }
 
 /** The search parameters after chips have changed. */

@@ -30,6 +30,8 @@ const columns = {
 
 /** Texts of the list of runs. */
 export const strings = {
+  failures: "Failures",
+  withFailures: "Completed with failures",
   title: "Runs",
   statuses,
   triggers,

@@ -42,6 +42,13 @@ export function useRunFilters(search: RunsSearch, rows: readonly Run[]): FilterD
   return [
     { id: "status", label: strings.columns.status, kind: "choice", options: statuses },
     {
+      id: "failures",
+      label: strings.failures,
+      kind: "choice",
+      isSingle: true,
+      options: [{ value: "true", label: strings.withFailures }],
+    },
+    {
       id: "pipeline",
       label: strings.pipeline,
       kind: "choice",

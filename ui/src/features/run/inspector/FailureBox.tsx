@@ -1,6 +1,4 @@
-import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useCan } from "@/api/access";
 import { type Run, type StepDetail, versionTextQuery } from "@/api/run";
 import { visible } from "@/ui/text/visible";
 import { CodeLink, failureOf } from "../failure";
@@ -11,12 +9,11 @@ import { strings } from "./strings";
 const LINES_BEFORE = 2;
 const LINES_AFTER = 5;
 
-type Props = { run: Run; detail: StepDetail; onRetry: (from: string) => void };
+type Props = { run: Run; detail: StepDetail };
 
-/** Why a step failed, the part of the definition that it concerns, and the way to a retry. */
-export function FailureBox({ run, detail, onRetry }: Props) {
+/** Why a step failed, and the part of the definition that it concerns. */
+export function FailureBox({ run, detail }: Props) {
   const failure = failureOf(detail.error);
-  const canRetry = useCan("pipelines:execute");
   if (failure === null) return null;
   return (
     <div className={classes.error}>
@@ -25,13 +22,6 @@ export function FailureBox({ run, detail, onRetry }: Props) {
       </div>
       <p>{visible(failure.message)}</p>
       <Excerpt run={run} stepId={detail.step_id} />
-      {run.completed_at !== null && canRetry && (
-        <div>
-          <Button variant="default" onClick={() => onRetry(detail.step_id)}>
-            {strings.failure.retry}
-          </Button>
-        </div>
-      )}
     </div>
   );
 }

@@ -1,14 +1,16 @@
-import { ActionIcon, SegmentedControl, Tabs } from "@mantine/core";
+import { ActionIcon, Button, SegmentedControl, Tabs } from "@mantine/core";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { X } from "lucide-react";
 import { useEffect, useRef } from "react";
-import { type Run, type StepDetail, type StepKey, stepQuery } from "@/api/run";
+import { useCan } from "@/api/access";
+import { isFinal, type Run, type StepDetail, type StepKey, stepQuery } from "@/api/run";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
 import { StatusBadge } from "@/ui/StatusBadge";
 import { RunLink } from "../links";
 import { hasEnded, rowKey } from "../model/rows";
 import { useRunSearch } from "../search";
+import { strings as runStrings } from "../strings";
 import { useLoading, useRow } from "../useRun";
 import { FailureBox } from "./FailureBox";
 import classes from "./Inspector.module.css";
@@ -24,13 +26,14 @@ type Props = {
   run: Run;
   selection: StepKey;
   onClose: () => void;
-  onRetry: (from: string) => void;
+  onFork: (from: string) => void;
 };
 
 /** The details of one execution of a step. */
-export default function Inspector({ run, selection, onClose, onRetry }: Props) {
+export default function Inspector({ run, selection, onClose, onFork }: Props) {
   const row = useRow(rowKey(selection));
   const { isComplete } = useLoading();
+  const canFork = useCan("pipelines:execute") && isFinal(run.status);
   const version = row === undefined ? "" : `${row.status} ${row.attempt} ${row.attempts}`;
   const isRunning = row !== undefined && !hasEnded(row);
   const { data, error, refetch } = useQuery({
@@ -53,14 +56,18 @@ export default function Inspector({ run, selection, onClose, onRetry }: Props) {
     >
       <div className={classes.top}>
         {row && <StatusBadge status={row.status} />}
-        <h2 className={classes.title}>{row?.name ?? selection.step_id}</h2>
+        <h2 className={classes.title} dir="auto">
+          {row?.name ?? selection.step_id}
+        </h2>
         <code className="mono dimmed">{row?.type}</code>
-        <ActionIcon
-          size={24}
-          className={classes.close}
-          aria-label={strings.close}
-          onClick={onClose}
-        >
+        <span className={classes.actions}>
+          {canFork && row !== undefined && (
+            <Button variant="default" size="compact-sm" onClick={() => onFork(selection.step_id)}>
+              {runStrings.fork}
+            </Button>
+          )}
+        </span>
+        <ActionIcon size={24} aria-label={strings.close} onClick={onClose}>
           <X size={14} aria-hidden />
         </ActionIcon>
       </div>
@@ -78,9 +85,7 @@ export default function Inspector({ run, selection, onClose, onRetry }: Props) {
         {data === undefined && error !== null && (
           <ErrorState error={error} title={strings.notLoaded} onRetry={() => void refetch()} />
         )}
-        {data !== undefined && (
-          <Details run={run} detail={data} isRunning={isRunning} onRetry={onRetry} />
-        )}
+        {data !== undefined && <Details run={run} detail={data} isRunning={isRunning} />}
       </div>
     </section>
   );
@@ -90,10 +95,9 @@ type DetailsProps = {
   run: Run;
   detail: StepDetail;
   isRunning: boolean;
-  onRetry: (from: string) => void;
 };
 
-function Details({ run, detail, isRunning, onRetry }: DetailsProps) {
+function Details({ run, detail, isRunning }: DetailsProps) {
   const [search, setSearch] = useRunSearch();
   const tabs = tabsFor(detail.type);
   const tab = tabs.find((each) => each === search.tab) ?? (tabs[0] as Tab);
@@ -103,7 +107,7 @@ function Details({ run, detail, isRunning, onRetry }: DetailsProps) {
     <>
       {detail.error !== null && (
         <div className={classes.body}>
-          <FailureBox run={run} detail={detail} onRetry={onRetry} />
+          <FailureBox run={run} detail={detail} />
         </div>
       )}
       {detail.is_reused && (

@@ -110,6 +110,5 @@ export const strings = {
   failure: {
     title: "Why it failed",
     line: (line: number) => `Line ${line} of the definition`,
-    retry: "Retry from here",
   },
 } as const;

@@ -2,10 +2,9 @@ import { Button, Select } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { outputTextQuery } from "@/api/recordedTexts";
 import type { Run } from "@/api/run";
+import { SchemaForm } from "@/features/forms/SchemaForm";
 import { toast } from "@/ui/feedback/toast";
 import type { Row } from "../model/rows";
-import { parseJson } from "./inputIssues";
-import { JsonField } from "./JsonField";
 import type { Outputs } from "./outputs";
 import { strings } from "./strings";
 
@@ -30,7 +29,7 @@ export function OutputFields({ run, reused, outputs, onChange }: Props) {
       const recorded = await queryClient.fetchQuery(outputTextQuery(run.id, row));
       onChange({ ...outputs, [step]: { recorded, text: recorded } });
     } catch (error) {
-      toast.failure(strings.failedToStart, error);
+      toast.failure(strings.outputFailed, error);
     }
   };
   const remove = (step: string) =>
@@ -40,10 +39,11 @@ export function OutputFields({ run, reused, outputs, onChange }: Props) {
     <>
       {chosen.map(([step, { recorded, text }]) => (
         <div key={step}>
-          <JsonField
+          <SchemaForm
             label={strings.outputOf(step)}
             text={text}
-            issues={parseJson(text).issues}
+            schema={null}
+            isChecked
             onChange={(next) => onChange({ ...outputs, [step]: { recorded, text: next } })}
           />
           <Button variant="subtle" size="compact-sm" onClick={() => remove(step)}>

@@ -4,14 +4,15 @@ import { useNavigate } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { inputTextQuery } from "@/api/recordedTexts";
 import { type Run, useRetryRun, versionQuery } from "@/api/run";
+import { checkedText } from "@/features/forms/issues";
+import { SchemaForm } from "@/features/forms/SchemaForm";
+import { inputSchema } from "@/features/forms/schema";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { toast } from "@/ui/feedback/toast";
 import { formatMoney, formatNumber } from "@/ui/format/numbers";
 import { failureOf } from "../failure";
 import { strings as runStrings } from "../strings";
 import { useLoading, useStore } from "../useRun";
-import { parseInput, parseJson } from "./inputIssues";
-import { JsonField } from "./JsonField";
 import { OutputFields } from "./OutputFields";
 import { editedTexts, type Outputs } from "./outputs";
 import { outermost, type Plan, planRetry, startSteps, stoppedAt } from "./plan";
@@ -20,7 +21,7 @@ import { strings } from "./strings";
 
 type Props = {
   run: Run;
-  /** "start", "failed", or the id of a step. */
+  /** "start" or "failed" to retry the run, or the id of the step from which to fork it. */
   from: string;
   onClose: () => void;
 };
@@ -29,6 +30,7 @@ type Props = {
 export default function RetryDialog({ run, from, onClose }: Props) {
   const store = useStore();
   const [rows] = useState(() => store.rows);
+  const texts = from === "start" || from === "failed" ? strings.retry : strings.fork;
   const stopped = stoppedAt(rows, failureOf(run.error)?.step_id ?? null);
   const [start, setStart] = useState(() => {
     if (from === "start") return from;
@@ -43,13 +45,12 @@ export default function RetryDialog({ run, from, onClose }: Props) {
   const [outputs, setOutputs] = useState<Outputs>({});
   const { data: definition } = useQuery(versionQuery(run.pipeline_id, run.pipeline_version));
   const plan = useMemo(() => planRetry(rows, start), [rows, start]);
-  const schema = (definition?.definition.input as { schema?: unknown } | undefined)?.schema;
   // The schema of the latest version can differ. The server checks the input with it.
-  const checked = parseInput(input, version === "same" ? schema : undefined);
+  const schema = version === "same" ? inputSchema(definition?.definition) : null;
   const outputTexts = editedTexts(outputs, plan.reused);
   const isValid =
-    checked.issues.length === 0 &&
-    Object.values(outputTexts).every((text) => parseJson(text).issues.length === 0);
+    checkedText(input, schema).issues.length === 0 &&
+    Object.values(outputTexts).every((text) => checkedText(text, null).issues.length === 0);
   const navigate = useNavigate();
   const retry = useRetryRun(run.id);
   const submit = () =>
@@ -62,14 +63,14 @@ export default function RetryDialog({ run, from, onClose }: Props) {
       },
       {
         onSuccess: (started) => {
-          toast.success(strings.started);
+          toast.success(texts.started);
           onClose();
           void navigate({ to: "/runs/$runId", params: { runId: started.id } });
         },
       },
     );
   return (
-    <Modal opened onClose={onClose} title={strings.title} size="lg">
+    <Modal opened onClose={onClose} title={texts.title} size="lg">
       <Stack gap="md">
         <Select
           label={strings.from}
@@ -88,10 +89,12 @@ export default function RetryDialog({ run, from, onClose }: Props) {
           onChange={(next) => setVersion(next === "latest" ? "latest" : "same")}
           allowDeselect={false}
         />
-        <JsonField
+        <SchemaForm
+          key={version}
           label={strings.input}
           text={input}
-          issues={checked.issues}
+          schema={schema}
+          isChecked
           isReadOnly={recorded.data === undefined}
           onChange={setInput}
         />
@@ -104,13 +107,13 @@ export default function RetryDialog({ run, from, onClose }: Props) {
         )}
         <OutputFields run={run} reused={plan.reused} outputs={outputs} onChange={setOutputs} />
         <Summary plan={plan} />
-        {retry.error !== null && <ErrorState error={retry.error} title={strings.failedToStart} />}
+        {retry.error !== null && <ErrorState error={retry.error} title={texts.failed} />}
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>
-            {strings.close}
+            {strings.cancel}
           </Button>
           <Button disabled={!isValid} loading={retry.isPending} onClick={submit}>
-            {strings.start}
+            {texts.start}
           </Button>
         </Group>
       </Stack>

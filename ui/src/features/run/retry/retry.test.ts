@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { listedRow } from "../model/applyEvent";
 import { step } from "../model/testRows";
-import { parseInput, parseJson } from "./inputIssues";
 import { editedTexts } from "./outputs";
 import { outermost, planRetry, startSteps, stoppedAt } from "./plan";
 
@@ -39,29 +38,6 @@ test("a step in a branch is executed again with all that contains it", () => {
 test("a cancelled run stopped at its first step that was cancelled", () => {
   expect(stoppedAt(ROWS, null)).toBe("draft");
   expect(stoppedAt(ROWS, "check")).toBe("check");
-});
-
-describe("the checks of an input", () => {
-  const schema = {
-    topic: { type: "string", required: true },
-    count: { type: "integer" },
-    tone: { type: "string", enum: ["kind", "short"], default: "kind" },
-  };
-
-  test.each([
-    ['{"topic": "tea"}', []],
-    ['{"count": 2}', ["`topic` is required."]],
-    ['{"topic": 1}', ["`topic` must be of type string."]],
-    ['{"topic": "a", "count": 1.5}', ["`count` must be of type integer."]],
-    ['{"topic": "a", "tone": "loud"}', ["`tone` must be one of: kind, short."]],
-    ["[]", ["The input must be an object."]],
-  ])("%s", (text, issues) => {
-    expect(parseInput(text, schema).issues).toEqual(issues);
-  });
-
-  test("a text that is not JSON says why", () => {
-    expect(parseJson("{").issues[0]).toContain("not valid JSON");
-  });
 });
 
 test("only outputs that were edited are sent, as they were typed", () => {

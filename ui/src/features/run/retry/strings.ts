@@ -1,8 +1,19 @@
 import { formatNumber } from "@/ui/format/numbers";
 
-/** Texts of the dialog that retries a run. */
+/** Texts of the dialog that retries or forks a run. */
 export const strings = {
-  title: "Retry the run",
+  retry: {
+    title: "Retry the run",
+    start: "Retry",
+    started: "The retry has started.",
+    failed: "The retry was not started",
+  },
+  fork: {
+    title: "Fork the run",
+    start: "Fork",
+    started: "The fork has started.",
+    failed: "The fork was not started",
+  },
   from: "Start from",
   beginning: "The beginning",
   failed: (step: string) => `The step at which it stopped: ${step}`,
@@ -21,9 +32,7 @@ export const strings = {
     `${formatNumber(count)} ${count === 1 ? "execution is" : "executions are"} reused and cost nothing. They cost ${tokens} tokens, ${cost}, in this run.`,
   again: (steps: string) => `Executed again: ${steps}. Steps that follow are executed as well.`,
   partial: "The steps of this run are still loading, so these numbers can grow.",
-  start: "Start the retry",
-  close: "Do not retry",
-  started: "The retry has started.",
-  failedToStart: "The retry was not started",
+  cancel: "Cancel",
+  outputFailed: "The output could not be loaded",
   inputFailed: "The input could not be loaded",
 } as const;
