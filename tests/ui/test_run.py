@@ -121,7 +121,7 @@ async def test_a_page_that_opens_during_an_answer_says_that_text_may_be_missing(
 
         await page.reload()
         await expect(page.get_by_role("status", name="Connection")).to_have_text("Live")
-        allow(10)
+        allow(20)
 
         await expect(note).to_be_visible()
     await expect(status(page)).to_have_text("Completed")

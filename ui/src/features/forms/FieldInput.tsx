@@ -14,7 +14,6 @@ export type FieldProps = {
   path: string;
   value: unknown;
   issues: readonly Issue[];
-  isReadOnly: boolean;
   /** `undefined`: the value is absent. */
   onChange: (value: unknown) => void;
 };
@@ -57,21 +56,20 @@ function empty({ isRequired, isNullable }: Field): null | undefined {
 }
 
 function Switch(props: FieldProps) {
-  const { field, value, isReadOnly, onChange } = props;
+  const { field, value, onChange } = props;
   return (
     <Checkbox
       label={field.label}
       description={field.description}
       error={shared(props).error}
       checked={value === true}
-      disabled={isReadOnly}
       onChange={(event) => onChange(event.currentTarget.checked)}
     />
   );
 }
 
 function Choice(props: FieldProps) {
-  const { field, value, isReadOnly, onChange } = props;
+  const { field, value, onChange } = props;
   const options = (field.schema.enum as unknown[]).map((each) => ({
     value: JSON.stringify(each),
     label: String(each),
@@ -86,7 +84,6 @@ function Choice(props: FieldProps) {
         ...(isKnown ? [] : [{ value: current, label: shownText(value) }]),
         ...options,
       ]}
-      disabled={isReadOnly}
       value={current}
       onChange={({ currentTarget: { value: next } }) =>
         onChange(next === "" ? empty(field) : JSON.parse(next))
@@ -96,7 +93,7 @@ function Choice(props: FieldProps) {
 }
 
 function Text(props: FieldProps) {
-  const { field, value, isReadOnly, onChange } = props;
+  const { field, value, onChange } = props;
   return (
     <Textarea
       {...shared(props)}
@@ -104,7 +101,6 @@ function Text(props: FieldProps) {
       autosize
       minRows={1}
       maxRows={12}
-      readOnly={isReadOnly}
       value={shownText(value)}
       onChange={({ currentTarget: { value: next } }) =>
         onChange(next === "" && (!field.isRequired || field.isNullable) ? empty(field) : next)
@@ -121,14 +117,13 @@ type TypedProps = FieldProps & {
 
 /** A value that is read from its text. The text stays as it was typed, such as "1." on the way to "1.5". */
 function Typed(props: TypedProps) {
-  const { field, value, isReadOnly, onChange, read, inputMode, className } = props;
+  const { field, value, onChange, read, inputMode, className } = props;
   const [typed, setTyped] = useState<{ text: string; value: unknown } | null>(null);
   const text = typed !== null && typed.value === value ? typed.text : shownText(value);
   const input = {
     ...shared(props),
     inputMode,
     classNames: { input: className },
-    readOnly: isReadOnly,
     value: text,
     onChange: ({ currentTarget }: { currentTarget: { value: string } }) => {
       const next = currentTarget.value;
@@ -142,7 +137,7 @@ function Typed(props: TypedProps) {
 }
 
 function Time(props: FieldProps) {
-  const { field, value, isReadOnly, onChange } = props;
+  const { field, value, onChange } = props;
   const isDay = field.kind === "date";
   const shown = isDay ? shownText(value) : localTime(value);
   // What the browser's field cannot show stays a text, so that nothing is lost.
@@ -152,7 +147,6 @@ function Time(props: FieldProps) {
       {...shared(props)}
       type={isDay ? "date" : "datetime-local"}
       step={isDay ? undefined : 1}
-      readOnly={isReadOnly}
       value={shown}
       onChange={({ currentTarget: { value: next } }) => {
         if (next === "") onChange(empty(field));

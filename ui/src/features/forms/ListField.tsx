@@ -9,7 +9,7 @@ import { strings } from "./strings";
 
 /** The items of a list. An optional list without items is absent. */
 export function ListField(props: FieldProps) {
-  const { field, root, path, value, issues, isReadOnly, onChange } = props;
+  const { field, root, path, value, issues, onChange } = props;
   const items = Array.isArray(value) ? value : [];
   const change = (next: unknown[]) =>
     onChange(next.length === 0 && !field.isRequired ? undefined : next);
@@ -31,35 +31,28 @@ export function ListField(props: FieldProps) {
               path={pathIn(path, index)}
               value={each}
               issues={issues}
-              isReadOnly={isReadOnly}
               onChange={(next) => change(items.with(index, next === undefined ? null : next))}
             />
-            {!isReadOnly && (
-              <ActionIcon
-                size={24}
-                aria-label={strings.remove(name)}
-                onClick={() => change(items.toSpliced(index, 1))}
-              >
-                <X size={14} aria-hidden />
-              </ActionIcon>
-            )}
+            <ActionIcon
+              size={24}
+              aria-label={strings.remove(name)}
+              onClick={() => change(items.toSpliced(index, 1))}
+            >
+              <X size={14} aria-hidden />
+            </ActionIcon>
           </div>
         );
       })}
       <Problem path={path} issues={issues} />
-      {!isReadOnly && (
-        <Button
-          className={classes.add}
-          variant="subtle"
-          size="compact-sm"
-          leftSection={<Plus size={14} aria-hidden />}
-          onClick={() =>
-            change([...items, initial(fieldOf("", itemsOf(field.schema), root, true))])
-          }
-        >
-          {strings.add}
-        </Button>
-      )}
+      <Button
+        className={classes.add}
+        variant="subtle"
+        size="compact-sm"
+        leftSection={<Plus size={14} aria-hidden />}
+        onClick={() => change([...items, initial(fieldOf("", itemsOf(field.schema), root, true))])}
+      >
+        {strings.add}
+      </Button>
     </fieldset>
   );
 }

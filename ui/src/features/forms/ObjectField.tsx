@@ -5,7 +5,7 @@ import { fieldsOf, isObject } from "./schema";
 
 /** The fields of an object. An optional object whose fields are all empty is absent. */
 export function ObjectField(props: FieldProps) {
-  const { field, root, path, value, issues, isReadOnly, onChange } = props;
+  const { field, root, path, value, issues, onChange } = props;
   const members = isObject(value) ? value : {};
   const fields = fieldsOf(field.schema, root) ?? [];
   const change = (name: string, next: unknown) => {
@@ -27,7 +27,6 @@ export function ObjectField(props: FieldProps) {
       path={pathIn(path, each.name)}
       value={members[each.name]}
       issues={issues}
-      isReadOnly={isReadOnly}
       onChange={(next) => change(each.name, next)}
     />
   ));

@@ -19,13 +19,12 @@ type Props = {
   schema: Schema | null;
   /** Whether required fields that are missing are marked, too. */
   isChecked: boolean;
-  isReadOnly?: boolean;
   description?: ReactNode;
 };
 
 /** JSON as a form, or as a text in the second tab. */
 export function SchemaForm(props: Props) {
-  const { label, text, onChange, schema, isChecked, isReadOnly = false, description } = props;
+  const { label, text, onChange, schema, isChecked, description } = props;
   const [wantsText, setWantsText] = useState(false);
   const [typed, setTyped] = useState<{ text: string; value: unknown } | null>(null);
   const parsed = useMemo(() => checkedText(text, null), [text]);
@@ -74,7 +73,6 @@ export function SchemaForm(props: Props) {
           rows={rowsOf(text)}
           resize="vertical"
           spellCheck={false}
-          readOnly={isReadOnly}
           value={text}
           error={shown.length > 0 ? shown.map(sentence).join(" ") : undefined}
           onChange={(event) => onChange(event.currentTarget.value)}
@@ -86,7 +84,6 @@ export function SchemaForm(props: Props) {
           path=""
           value={value}
           issues={shown}
-          isReadOnly={isReadOnly}
           onChange={change}
         />
       )}

@@ -39,9 +39,8 @@ export default function RetryDialog({ run, from, onClose }: Props) {
   });
   const [version, setVersion] = useState<"same" | "latest">("same");
   const recorded = useQuery(inputTextQuery(run.id));
-  const recordedInput = recorded.data ?? JSON.stringify(run.input_data, null, 2);
   const [editedInput, setInput] = useState<string | null>(null);
-  const input = editedInput ?? recordedInput;
+  const input = editedInput ?? recorded.data;
   const [outputs, setOutputs] = useState<Outputs>({});
   const { data: definition } = useQuery(versionQuery(run.pipeline_id, run.pipeline_version));
   const plan = useMemo(() => planRetry(rows, start), [rows, start]);
@@ -49,7 +48,7 @@ export default function RetryDialog({ run, from, onClose }: Props) {
   const schema = version === "same" ? inputSchema(definition?.definition) : null;
   const outputTexts = editedTexts(outputs, plan.reused);
   const isValid =
-    checkedText(input, schema).issues.length === 0 &&
+    (input === undefined || checkedText(input, schema).issues.length === 0) &&
     Object.values(outputTexts).every((text) => checkedText(text, null).issues.length === 0);
   const navigate = useNavigate();
   const retry = useRetryRun(run.id);
@@ -58,7 +57,7 @@ export default function RetryDialog({ run, from, onClose }: Props) {
       {
         from: start,
         version,
-        inputText: input === recordedInput ? null : input,
+        inputText: input === undefined || input === recorded.data ? null : input,
         outputTexts,
       },
       {
@@ -89,15 +88,16 @@ export default function RetryDialog({ run, from, onClose }: Props) {
           onChange={(next) => setVersion(next === "latest" ? "latest" : "same")}
           allowDeselect={false}
         />
-        <SchemaForm
-          key={version}
-          label={strings.input}
-          text={input}
-          schema={schema}
-          isChecked
-          isReadOnly={recorded.data === undefined}
-          onChange={setInput}
-        />
+        {input !== undefined && (
+          <SchemaForm
+            key={version}
+            label={strings.input}
+            text={input}
+            schema={schema}
+            isChecked
+            onChange={setInput}
+          />
+        )}
         {recorded.error !== null && (
           <ErrorState
             error={recorded.error}
