@@ -35,8 +35,8 @@ class TestCheckPython:
             "(main := print)",
             "for main in [print]: pass",
             "from math import sqrt as main",
-            "import main",
-            "from somewhere import *",
+            "from json import main",
+            "from math import *",
             "class main: pass",
             "if True:\n  def main(input): pass",
             "try:\n  async def main(input): pass\nexcept ValueError: pass",
@@ -154,6 +154,37 @@ class TestCheckPython:
         with cpu_limit(1):
             check_python(source)
 
+    @pytest.mark.parametrize(
+        ("source", "line", "column", "name"),
+        [
+            ("import pandas as pd\n{}", 1, 1, "pandas"),
+            ("import json, numpy\n{}", 1, 1, "numpy"),
+            ("from requests.auth import Auth\n{}", 1, 1, "requests.auth"),
+            ("{}\n  if input:\n    import socket", 4, 5, "socket"),
+            ("try:\n  import json\nexcept ImportError:\n  import simplejson\n{}", 4, 3, "simplejson"),
+            ("from . import other\n{}", 1, 1, "."),
+        ],
+    )  # fmt: skip
+    def test_a_module_that_the_sandbox_lacks_is_told(self, source, line, column, name):
+        found = check_python(source.format("def main(input):\n  pass"))
+
+        assert found is not None
+        assert found[:2] == (line, column)
+        assert f"does not have the module `{name}`. Use one of `asyncio`, " in found[2]
+
+    @pytest.mark.parametrize(
+        "start",
+        [
+            "from __future__ import annotations",
+            "import os.path, json",
+            "try:\n  import numpy\nexcept ImportError:\n  numpy = None",
+            "if TYPE_CHECKING:\n  import pandas",
+            "'import pandas'",
+        ],
+    )
+    def test_other_imports_are_fine(self, start: str):
+        assert check_python(f"{start}\ndef main(input): pass") is None
+
     def test_a_main_after_a_carriage_return_is_told_where_it_is(self):
         assert check_python("x = 1\r\ry = 2\ndef main(): pass") == (2, 1, ONE_ARGUMENT)
 
@@ -206,3 +237,38 @@ class TestCheckJavascript:
     )
     def test_what_surely_does_not_is_told(self, source: str):
         assert check_javascript(source) == (1, 1, NO_JAVASCRIPT_MAIN)
+
+    @pytest.mark.parametrize(
+        ("source", "line", "word"),
+        [
+            ("import _ from 'lodash'", 1, "import"),
+            ("// text\nimport {get} from 'lodash'", 2, "import"),
+            ("export const a = 1", 1, "export"),
+            ("const a = 1\nconst {get} = require('lodash')", 2, "require"),
+        ],
+    )
+    def test_a_line_that_loads_a_module_is_told(self, source: str, line: int, word: str):
+        found = check_javascript(f"{source}\nfunction main(input) {{}}")
+
+        assert found is not None
+        assert found[0] == line
+        assert f"cannot use `{word}`" in found[2]
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "const text = `\nimport a from 'b'\n`",
+            "/*\nimport a from 'b'\n*/",
+            "const require = (name) => name\nconst a = require('b')",
+            "if (typeof require === 'function') {\nconst a = require('b')\n}",
+        ],
+    )
+    def test_other_uses_of_the_words_are_fine(self, source: str):
+        assert check_javascript(f"{source}\nfunction main(input) {{}}") is None
+
+    @pytest.mark.parametrize(
+        "part", ["'\\", "/*/", "`\\", "\nconst ", "\nimport ", "\nvar a = require( ", "const "]
+    )
+    def test_no_source_takes_long(self, part: str):
+        with cpu_limit(1):
+            check_javascript("main" + part * (65_000 // len(part)))

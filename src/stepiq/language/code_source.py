@@ -3,6 +3,7 @@
 import ast
 import re
 import warnings
+from collections.abc import Sequence
 from enum import StrEnum
 
 from stepiq.language.templates.lexer import position
@@ -25,11 +26,27 @@ NO_JAVASCRIPT_MAIN = (
     "The code has no `main`. Define `function main(input) { … }` at the top level. Its return "
     "value is the step's output."
 )
+MODULES = (
+    "asyncio", "base64", "binascii", "bisect", "collections", "copy", "csv", "dataclasses", "datetime", "decimal",
+    "functools", "hashlib", "itertools", "json", "math", "os", "os.path", "pathlib", "posixpath", "random", "re", "sys",
+    "time", "tomllib", "typing", "unicodedata",
+)  # fmt: skip
+"""Modules that Python code can import."""
+_IMPORTABLE = frozenset((*MODULES, "__future__"))
 _ONE_ARGUMENT = "`main` must have one parameter, the step's input. Write `def main(input):`."
 
 # Besides its plain name, `main` may be defined by an escape sequence, by generated code, or on the global object.
 _MAY_DEFINE_MAIN = re.compile(r"main|\\|eval|Function|constructor|globalThis|this")
 _MAY_BIND_MAIN = re.compile(r"main|exec|eval|import")
+
+# A string or a comment, which is skipped, or else a line that loads a module. It starts in the first column, because
+# an indented one may be in a function that defines `require`, or in `try`.
+_LOADS_MODULE = re.compile(
+    r"""//[^\n]*|/\*.*?(?:\*/|\Z)|'(?:\\.|[^'\\\n])*+'?|"(?:\\.|[^"\\\n])*+"?|`(?:\\.|[^`\\])*+`?"""
+    r"""|^(import|export)\b(?=\s*[\w$"'*{])|^(?:const|let|var)\b[^=\n;'"`]*=\s*(require)\((?=\s*['"])""",
+    re.DOTALL | re.MULTILINE,
+)
+_DEFINES_REQUIRE = re.compile(r"\brequire\b(?!\s*\()|function\s+require\b")
 
 _LINE_END = re.compile(r"\r\n?|\n")
 
@@ -44,7 +61,7 @@ class CodeLanguage(StrEnum):
 
 
 def check_python(source: str) -> Found | None:
-    """Find the first problem that prevents Python source from running as a step: its syntax, or its `main`.
+    """Find the first problem that prevents Python source from running as a step: its syntax, `main`, or an import.
 
     The syntax is that of the server's Python; what the sandbox does not support is found only when the code runs. So is
     the syntax of a source that is longer than `MAX_PARSED_BYTES`.
@@ -63,16 +80,24 @@ def check_python(source: str) -> Found | None:
         return 1, 1, _TOO_DEEP
     except ValueError as error:
         return 1, 1, _not_valid(str(error))
-    found = _check_main(module)
+    found = _check_main(module) or _check_imports(module)
     return found and (*_place(source, *found[:2]), found[2])
 
 
 def check_javascript(source: str) -> Found | None:
-    """Check that JavaScript source may define `main`; its syntax is checked only when it runs."""
+    """Check that JavaScript source may define `main` and loads no module; its syntax is checked only when it runs."""
     if len(source.encode(errors="replace")) > MAX_SOURCE_BYTES:
         return 1, 1, _TOO_LONG
     if _MAY_DEFINE_MAIN.search(source) is None:
         return 1, 1, NO_JAVASCRIPT_MAIN
+    for found in _LOADS_MODULE.finditer(source):
+        word = found[1] or found[2]
+        if word and not (word == "require" and _DEFINES_REQUIRE.search(source)):
+            message = (
+                f"The code is a script and cannot use `{word}`. Remove it. Only the language's"
+                " built-in objects are available."
+            )
+            return *position(source, found.start(found.lastindex or 0)), message
     return None
 
 
@@ -109,6 +134,40 @@ def _check_main(module: ast.Module) -> Found | None:
     if not _takes_one(main.args):
         return main.lineno, main.col_offset + 1, _ONE_ARGUMENT
     return None
+
+
+def _check_imports(module: ast.Module) -> Found | None:
+    """Find the first import of a module that the sandbox does not have, unless the code seems prepared for that."""
+    waiting: list[ast.AST] = [module]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.expr):
+            continue
+        if isinstance(node, ast.stmt) and (name := _missing_module(node)) is not None:
+            known = ", ".join(f"`{each}`" for each in MODULES)
+            message = f"The sandbox does not have the module `{name}`. Use one of {known}."
+            return node.lineno, node.col_offset + 1, message
+        children: Sequence[ast.AST]
+        match node:
+            case ast.Try(handlers=[_, *_]):
+                children = [*node.handlers, *node.orelse, *node.finalbody]
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                children = node.orelse
+            case _:
+                children = list(ast.iter_child_nodes(node))
+        waiting += reversed(children)
+    return None
+
+
+def _missing_module(node: ast.stmt) -> str | None:
+    match node:
+        case ast.Import(names=aliases):
+            names = [alias.name for alias in aliases]
+        case ast.ImportFrom(module=module, level=level):
+            names = ["." * level + (module or "")]
+        case _:
+            return None
+    return next((name for name in names if name not in _IMPORTABLE), None)
 
 
 def _may_bind_main(statement: ast.stmt) -> bool:
