@@ -35,6 +35,9 @@ class TestResponses:
             (CHUNKED.replace(b"0\r\n\r\n", b"0\r\nX-Sum: 1\r\n\r\n"), 200, b"hello"),
             (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b""),
             (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", 304, b""),
+            (b"HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\n" + answer(), 200, b"hello"),
+            (CHUNKED.replace(b"chunked", b"chunked  "), 200, b"hello"),
+            (CHUNKED.replace(b"5\r\n", b"5 \r\n").replace(b"0\r\n", b"0\t\r\n"), 200, b"hello"),
             (b"HTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello", 200, b"hello"),
             (b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", 200, b"hello"),
         ],
@@ -56,6 +59,10 @@ class TestResponses:
             answer() + b"more",
             answer() + answer(),
             CHUNKED.replace(b"0\r\n\r\n", b"0\r\n\r\nmore"),
+            CHUNKED.replace(b"chunked", b"chunked\t"),
+            CHUNKED.replace(b" chunked", b"\r\n chunked\r\n\t"),
+            answer(X="a\r\n b", Y="\n\tc"),
+            answer().replace(b"\r\n", b"\r\n Content-Length: 1\r\n", 1),
         ],
     )
     async def test_a_connection_is_not_used_again_if_it_may_not_be(
@@ -66,6 +73,26 @@ class TestResponses:
 
         assert bodies == [b"hello"] * 2
         assert server.connections == 2
+
+    async def test_folded_headers_are_joined(self, client: Client):
+        async with listening(answer(X="a \r\n \r\n\tb", Y="\r\n c\t")) as server:
+            reply = await client.get(server.url)
+
+        assert (reply.headers["X"], reply.headers["Y"], reply.content) == ("a b", "c", b"hello")
+
+    async def test_a_folded_head_may_arrive_in_parts(self, client: Client):
+        whole = answer(X="a\r\n b\r\n c")
+
+        async def send(_request: bytes, writer: asyncio.StreamWriter) -> None:
+            for at in range(len(whole)):
+                writer.write(whole[at : at + 1])
+                await writer.drain()
+                await asyncio.sleep(0)
+
+        async with listening(send) as server:
+            reply = await client.get(server.url)
+
+        assert (reply.headers["X"], reply.content) == ("a b c", b"hello")
 
     async def test_a_response_to_head_has_no_body(self, client: Client):
         async with listening(answer(body=b"")[:-2] + b"X: y\r\n\r\n") as server:
@@ -101,13 +128,24 @@ class TestResponses:
             b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
             CHUNKED.replace(b"\r\n", b"\r\nContent-Length: 5\r\n", 1),
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: a\r\nConnection: upgrade\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX: a\r\n b\x00\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length : 0\r\n\r\n",
+            CHUNKED.replace(b"chunked", b"gzip, chunked"),
+            CHUNKED.replace(b"chunked", b"chunked, gzip"),
+            b"HTTP/1.1 099 Odd\r\nContent-Length: 4\r\n\r\nabcd" + answer(),
+            b"HTTP/1.1 150 Odd\r\nContent-Length: 4\r\n\r\nabcd" + answer(),
+            b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + answer(),
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: a\r\nConnection: upgrade\r\n\r\nabc",
         ],
     )
-    async def test_what_is_not_http_is_an_error(self, client: Client, reply: bytes):
+    async def test_what_is_not_http_is_an_error(
+        self, client: Client, caplog: pytest.LogCaptureFixture, reply: bytes
+    ):
         async with listening(reply) as server:
             with pytest.raises(httpx2.RemoteProtocolError):
                 await client.get(server.url, timeout=PATIENT)
+
+        assert caplog.messages == []
 
     async def test_a_server_that_sends_before_the_request_is_an_error(self, client: Client):
         async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -129,6 +167,12 @@ class TestResponses:
     )
     async def test_what_is_not_a_body_has_a_limit(self, client: Client, endless: bytes):
         async with listening(endless + 4 * MAX_HEAD_BYTES * b"a") as server:
+            with pytest.raises(httpx2.RemoteProtocolError, match="too large"):
+                await client.get(server.url, timeout=PATIENT)
+
+    async def test_trailers_have_a_limit(self, client: Client):
+        trailers = 3 * MAX_HEAD_BYTES // 1000 * (b"X: " + 1000 * b"a" + b"\r\n")
+        async with listening(CHUNKED[:-2] + trailers + b"\r\n") as server:
             with pytest.raises(httpx2.RemoteProtocolError, match="too large"):
                 await client.get(server.url, timeout=PATIENT)
 

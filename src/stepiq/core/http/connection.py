@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import re
 import select
 from collections.abc import AsyncIterator, Callable
 from typing import cast
@@ -11,13 +12,14 @@ from typing import cast
 import httptools
 import httpx2
 
-from stepiq.core.http.messages import RequestHead
+from stepiq.core.http.messages import RequestHead, is_untidy, tidied
 
 MAX_HEAD_BYTES = 100 * 1024
 """Limit of a response's headers, and of everything else that is not its body, such as trailers."""
 BUFFER_BYTES = 64 * 1024
 """Size of the part of a body that waits for the caller above which no more is read from the server."""
 
+_CHUNKED = re.compile(rb"chunked *", re.IGNORECASE)
 _TOO_LARGE = "The headers of the response are too large."
 
 SENDING = "stepiq.sending"
@@ -123,14 +125,21 @@ class HttpConnection(asyncio.Protocol):
         self._released = released
         self._lost = lost
         self._transport = cast("asyncio.Transport", None)
-        self._parser = httptools.HttpResponseParser(self)
-        # Some servers end lines with a line feed only.
-        self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+        self._parser = self._new_parser()
         self._response: IncomingResponse | None = None
         """The response that has not completely arrived."""
         self._is_sent = False
         self._has_length = False
+        self._head = bytearray()
+        """What has arrived of the head of the response, and of interim responses."""
+        self._is_waiting_for_head = False
+        """Whether the parser has refused the head, which is parsed again when it is complete."""
+        self._is_tidied = False
+        """Whether a head was parsed in another form than it was sent."""
         self._head_bytes = 0
+        """Size of what has arrived since the last part of a body."""
+        self._header_bytes = 0
+        """Size of the headers and trailers of the response, and of interim responses."""
         self._is_paused = False
         self._drained: asyncio.Future[None] | None = None
 
@@ -151,7 +160,8 @@ class HttpConnection(asyncio.Protocol):
         timeouts = request.extensions.get("timeout", {})
         response = self._response = IncomingResponse(self, head, timeouts.get("read"))
         self._is_sent = self._has_length = False
-        self._head_bytes = 0
+        self._head.clear()
+        self._head_bytes = self._header_bytes = 0
         if sending := request.extensions.get(SENDING):
             sending()
         try:
@@ -211,10 +221,41 @@ class HttpConnection(asyncio.Protocol):
         except TimeoutError:
             raise httpx2.WriteTimeout("The server did not read the request in time.") from None
 
+    def _new_parser(self) -> httptools.HttpResponseParser:
+        parser = httptools.HttpResponseParser(self)
+        # Some servers end lines with a line feed only, or write a space after the size of a chunk.
+        parser.set_dangerous_leniencies(
+            lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
+        return parser
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            response = self._response
+            if response and not (response.status_code or self._is_tidied) and is_untidy(self._head):
+                self._is_waiting_for_head = self._is_tidied = True
+                self._parse_tidied()
+            else:
+                self._fail(httpx2.RemoteProtocolError(str(error)))
+
+    def _parse_tidied(self) -> None:
+        """Parse the head again, without folded lines, when it has arrived.
+
+        The connection is not used again: a proxy that reads folded lines in another way could see another response.
+        """
+        if self._response is not None and (data := tidied(bytes(self._head))):
+            self._is_waiting_for_head = False
+            self._response.headers.clear()
+            self._header_bytes = 0
+            self._parser = self._new_parser()
+            self._parse(data)
+
     def _finish(self, response: IncomingResponse, *, can_reuse: bool) -> None:
         self._response = None
         response.end()
-        if not (can_reuse and self._is_sent and response.head.can_reuse):
+        if not (can_reuse and self._is_sent and response.head.can_reuse and not self._is_tidied):
             self._abort()
             return
         if self._is_paused:
@@ -245,11 +286,12 @@ class HttpConnection(asyncio.Protocol):
             self._abort()
             return
         self._head_bytes += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self._fail(httpx2.RemoteProtocolError(str(error)))
-            return
+        if not self._response.status_code:
+            self._head += data
+        if self._is_waiting_for_head:
+            self._parse_tidied()
+        else:
+            self._parse(data)
         if self._head_bytes > MAX_HEAD_BYTES:
             self._fail(httpx2.RemoteProtocolError(_TOO_LARGE))
 
@@ -281,9 +323,15 @@ class HttpConnection(asyncio.Protocol):
             self._abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # Trailers are not used.
-        if self._response is not None and not self._response.status_code:
-            self._response.headers.append((name, value))
+        response = self._response
+        if response is None:
+            return
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > MAX_HEAD_BYTES:
+            self._fail(httpx2.RemoteProtocolError(_TOO_LARGE))
+        elif not response.status_code:
+            # Trailers are not used.
+            response.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         response = self._response
@@ -293,16 +341,17 @@ class HttpConnection(asyncio.Protocol):
         if status_code == 101:
             self._fail(httpx2.RemoteProtocolError("The server switched to another protocol."))
             return
+        if status_code < 100:
+            self._fail(httpx2.RemoteProtocolError("The status of the response is less than 100."))
+            return
         if status_code < 200:
             # An interim response. The real one follows.
             response.headers.clear()
             return
-        if sum(len(name) + len(value) for name, value in response.headers) > MAX_HEAD_BYTES:
-            # The head and the beginning of the body can arrive together.
-            self._fail(httpx2.RemoteProtocolError(_TOO_LARGE))
-            return
+        # The parser stops if this fails.
         self._has_length = _has_length(response.headers)
         response.status_code = status_code
+        self._head.clear()
         response.wake()
         if response.head.is_head:
             self._finish(response, can_reuse=False)
@@ -311,6 +360,9 @@ class HttpConnection(asyncio.Protocol):
         self._head_bytes = 0
         response = self._response
         if response is None:
+            return
+        if not response.status_code:
+            self._fail(httpx2.RemoteProtocolError("An interim response has a body."))
             return
         response.add(body)
         if response.size_bytes > BUFFER_BYTES and not self._is_paused:
@@ -324,13 +376,20 @@ class HttpConnection(asyncio.Protocol):
 
 
 def _has_length(headers: list[tuple[bytes, bytes]]) -> bool:
-    """Whether a response says where its body ends. Otherwise, it ends with the connection."""
+    """Whether a response says where its body ends. Otherwise, it ends with the connection.
+
+    Raises:
+        RemoteProtocolError: the parser does not know the transfer coding.
+    """
+    has_length = False
     for name, value in headers:
         match name.lower():
             case b"content-length":
-                return True
-            case b"transfer-encoding" if b"chunked" in value.lower():
-                return True
+                has_length = True
+            case b"transfer-encoding" if _CHUNKED.fullmatch(value):
+                has_length = True
+            case b"transfer-encoding" if value.strip().lower() != b"identity":
+                raise httpx2.RemoteProtocolError("The `Transfer-Encoding` is not supported.")
             case _:
                 pass
-    return False
+    return has_length

@@ -1,6 +1,6 @@
-"""Writes the heads of requests in HTTP/1.1.
+"""Writes the heads of requests in HTTP/1.1, and tidies those of responses.
 
-Each part is checked directly before it is sent, because a line break in a header would begin another request.
+Each part of a request is checked directly before it is sent, because a line break in a header would begin another request.
 """
 
 import re
@@ -12,6 +12,9 @@ _TOKEN = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _TARGET = re.compile(rb"[\x21-\x7e]+")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _LENGTH = re.compile(rb"\d{1,18}")
+_END_OF_HEAD = re.compile(rb"\n\r?\n")
+_UNTIDY = re.compile(rb"(?<![ \t])(?:((?:[ \t]*+\r?\n[ \t]++)++)|[ \t]++(?=\r?\n))")
+"""Line breaks before lines that continue the one above, or white space at the end of a line."""
 _NOT_REUSED = frozenset({b"CONNECT", b"HEAD"})
 """The parser cannot know that the response to HEAD has no body. After CONNECT, a connection can be a tunnel."""
 
@@ -60,3 +63,20 @@ class RequestHead:
             raise httpx2.LocalProtocolError("The length of the body is ambiguous.")
         data = b"\r\n".join([*lines, b"", b""])
         return cls(data, lengths[0] if lengths else 0, method == b"HEAD", can_reuse)
+
+
+def is_untidy(head: bytes | bytearray) -> bool:
+    """Whether a head has folded lines, or lines that end with white space."""
+    return _UNTIDY.search(head) is not None
+
+
+def tidied(data: bytes) -> bytes:
+    """A response with its folded lines joined, as RFC 9112 requires, and without white space at the ends of lines.
+
+    It is empty if the head is not complete.
+    """
+    end = _END_OF_HEAD.search(data)
+    if end is None:
+        return b""
+    head = _UNTIDY.sub(lambda found: b" " if found[1] else b"", data[: end.start() + 1])
+    return head + data[end.start() + 1 :]
