@@ -210,14 +210,6 @@ class TestSize:
 
         assert (len(reply.body), reply.is_cut) == (1024, True)
 
-    async def test_a_compressed_body_is_read_though_none_was_asked_for(self, opened: GuardedClient):
-        async with listening(
-            answer(body=gzip.compress(b"hello"), Content_Encoding="gzip")
-        ) as server:
-            reply = await reply_of(opened, "GET", server.url)
-
-        assert reply.body == b"hello"
-
     async def test_a_bomb_is_cut_before_it_grows(self, opened: GuardedClient):
         bomb = gzip.compress(bytes(64 * 1024 * 1024))
 
@@ -232,12 +224,6 @@ class TestSize:
             failure = await failure_of(opened, server.url)
 
         assert (failure.kind, failure.status_code) == (FailureKind.PROTOCOL, 200)
-
-    async def test_what_is_not_packed_as_it_says_is_a_failure(self, opened: GuardedClient):
-        async with listening(answer(body=b"hello", Content_Encoding="gzip")) as server:
-            failure = await failure_of(opened, server.url)
-
-        assert failure.kind is FailureKind.PROTOCOL
 
 
 class TestFailures:

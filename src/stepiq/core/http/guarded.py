@@ -12,7 +12,7 @@ from typing import Self
 
 import httpx2
 
-from stepiq.core.http import urls
+from stepiq.core.http import bodies, urls
 from stepiq.core.http.errors import HeaderInvalid, RequestInvalid, UrlInvalid
 from stepiq.core.http.operator import USER_AGENT, Client, NoCookies, trusted
 from stepiq.core.http.resolver import Resolver, SystemResolver
@@ -34,7 +34,6 @@ _KEPT_ACROSS = frozenset({b"accept", b"accept-language", b"user-agent"})
 _OF_BODIES = frozenset({b"content-type", b"content-encoding", b"content-language"})
 _ANSWERS_WITHOUT_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})
 """OpenSSL's reasons if the response to the handshake is not TLS; the reason depends on its version."""
-_DECODED = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,12 +240,11 @@ class GuardedClient:
         response = await self.http.send(request, stream=True)
         try:
             hop.status_code = response.status_code
-            if response.headers.get("content-encoding", "").strip().lower() not in _DECODED:
-                # The size of nested encodings can grow a thousandfold at each level.
+            if bodies.encoding_of(response) not in bodies.DECODED:
                 return hop.failure(
                     FailureKind.PROTOCOL, "answered with an unsupported `Content-Encoding`"
                 )
-            body, is_cut = await _read(response, max_bytes)
+            body, is_cut = await bodies.read(response, max_bytes)
         finally:
             await response.aclose()
         return Reply(response.status_code, response.headers, body, is_cut, str(hop.url))
@@ -323,19 +321,6 @@ def _checked(headers: Mapping[str, str] | None) -> list[tuple[bytes, bytes]]:
     return checked
 
 
-async def _read(response: httpx2.Response, max_bytes: int) -> tuple[bytes, bool]:
-    body = bytearray()
-    chunks = response.aiter_bytes()
-    try:
-        async for chunk in chunks:
-            body += chunk
-            if len(body) > max_bytes:
-                return bytes(body[:max_bytes]), True
-    finally:
-        await chunks.aclose()
-    return bytes(body), False
-
-
 def _failure(hop: _Hop, error: Exception) -> NetworkFailure:
     if isinstance(error, NameUnanswered):
         return hop.failure(FailureKind.NO_DNS, "was not found: DNS gave no answer")
@@ -343,6 +328,9 @@ def _failure(hop: _Hop, error: Exception) -> NetworkFailure:
         return hop.failure(FailureKind.NAME, "could not be found in DNS")
     if isinstance(error, httpx2.TimeoutException):
         return hop.failure(FailureKind.TIMEOUT, "did not answer in time")
+    if isinstance(error, httpx2.DecodingError):
+        what = "sent a body that is incomplete, or not in its `Content-Encoding`"
+        return hop.failure(FailureKind.PROTOCOL, what)
     if isinstance(error, httpx2.ConnectError):
         return _connect_failure(hop, error)
     return hop.failure(
