@@ -179,6 +179,12 @@ class AuditEntry(ApiModel):
     after: dict[str, Any] | None
     """Changed fields after."""
     hash: str | None
+    count: int
+    """Lists combine the runs of a pipeline that read the same secret, within a page: how many
+    entries this one stands for.
+    """
+    first_at: datetime
+    """Time of the oldest of them."""
 
 
 AuditFormat = Annotated[Literal["ndjson", "csv"], OPEN]

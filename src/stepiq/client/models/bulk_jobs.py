@@ -75,6 +75,7 @@ class RunFilter(TypedDict, total=False):
     trigger_type: TriggerType | None
     tag: str | None
     error_code: str | None
+    with_failures: bool
     caller_id: Id | None
     created_after: datetime | None
     created_before: datetime | None

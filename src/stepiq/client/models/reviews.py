@@ -43,6 +43,8 @@ class ReviewDetail(ApiModel):
     requested_at: datetime
     expires_at: datetime
     """Deadline for a decision."""
+    is_test: bool
+    """Whether its run is a test run: one of a draft. Lists show it only to who started the run."""
     decision: ReviewDecision | None
     """Null if nobody has decided. The output of the step has the complete decision."""
     reviewer: str | None
@@ -99,3 +101,5 @@ class Review(ApiModel):
     requested_at: datetime
     expires_at: datetime
     """Deadline for a decision."""
+    is_test: bool
+    """Whether its run is a test run: one of a draft. Lists show it only to who started the run."""

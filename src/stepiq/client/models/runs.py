@@ -42,6 +42,8 @@ class RunStatusData(ApiModel):
     """When the run ended; for a final status."""
     error: RunError | None = None
     """For `failed`."""
+    failed_steps: int | None = None
+    """For `completed`, if steps or branches failed although the run went on: how many."""
 
 
 class RunStatusEvent(ApiModel):
@@ -384,6 +386,10 @@ class StepDeltaData(ApiModel):
     """The number of the execution, from 1."""
     attempt: int
     """From 1."""
+    offset: int
+    """How many characters of the call's text were sent before: more than you have received if
+    text is missing.
+    """
     text: str
     branch: str | None = None
     """Only inside a `parallel`: `2/0` is the first branch inside the third."""

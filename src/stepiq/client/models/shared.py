@@ -154,6 +154,8 @@ class Run(ApiModel):
     """Steps whose model has no known price count as 0."""
     cost_complete: bool
     """False if the price of a model is unknown."""
+    failed_steps: int
+    """Of a completed run: the steps and branches that failed, although the run went on."""
     credits_used: float
     """One credit is 1,000 tokens of models that the server pays for."""
     retry_of: str | None

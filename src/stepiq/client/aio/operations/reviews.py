@@ -72,7 +72,8 @@ class AsyncReviewsOperations(AsyncResource):
         return await self._transport.fetch(ReviewDecided, request)
 
     def list(self, *, limit: int | None = None) -> AsyncPages[Review]:
-        """Open reviews of the workspace, newest first.
+        """Open reviews of the workspace, newest first. Those of a test run are only shown to who
+        started it.
 
         Args:
             limit: Maximum number of items per page.

@@ -92,7 +92,6 @@ class AsyncRunsOperations(AsyncResource):
         *,
         include_data: bool | None = None,
         limit: int | None = None,
-        pipeline_id: Id | None = None,
         status: Sequence[RunStatus] | None = None,
         trigger_type: TriggerType | None = None,
         created_after: datetime | None = None,
@@ -101,7 +100,9 @@ class AsyncRunsOperations(AsyncResource):
         version: int | None = None,
         tag: str | None = None,
         error_code: str | None = None,
+        with_failures: bool | None = None,
         caller_id: Id | None = None,
+        pipeline_id: str | None = None,
     ) -> AsyncPages[Run]:
         """Runs of the workspace, newest first.
 
@@ -112,7 +113,6 @@ class AsyncRunsOperations(AsyncResource):
         Args:
             include_data: If false, `input_data` and `output` are null.
             limit: Maximum number of items per page.
-            pipeline_id: Runs of one pipeline.
             status: Can be repeated.
             trigger_type: How the runs were started.
             created_after: Exclusive.
@@ -122,7 +122,9 @@ class AsyncRunsOperations(AsyncResource):
             version: Runs of one version of `pipeline_id`.
             tag: Runs of pipelines with this tag.
             error_code: Failed runs with this code of the error.
+            with_failures: If true, completed runs in which steps or branches failed.
             caller_id: Runs that one user, API key or schedule started.
+            pipeline_id: Id or slug of a pipeline.
         """
         request = ApiRequest(
             "GET",
@@ -130,7 +132,6 @@ class AsyncRunsOperations(AsyncResource):
             query={
                 "include_data": include_data,
                 "limit": limit,
-                "pipeline_id": pipeline_id,
                 "status": status,
                 "trigger_type": trigger_type,
                 "created_after": created_after,
@@ -139,7 +140,9 @@ class AsyncRunsOperations(AsyncResource):
                 "version": version,
                 "tag": tag,
                 "error_code": error_code,
+                "with_failures": with_failures,
                 "caller_id": caller_id,
+                "pipeline_id": pipeline_id,
             },
         )
         return AsyncPages(self._transport, Run, request)
@@ -147,7 +150,6 @@ class AsyncRunsOperations(AsyncResource):
     def stream_list(
         self,
         *,
-        pipeline_id: Id | None = None,
         status: Sequence[RunStatus] | None = None,
         trigger_type: TriggerType | None = None,
         created_after: datetime | None = None,
@@ -156,13 +158,14 @@ class AsyncRunsOperations(AsyncResource):
         version: int | None = None,
         tag: str | None = None,
         error_code: str | None = None,
+        with_failures: bool | None = None,
         caller_id: Id | None = None,
+        pipeline_id: str | None = None,
     ) -> AsyncGenerator[RunListEvent]:
         """Changes of the runs that match a filter. Read the list after each event `list.stale`,
         which comes first.
 
         Args:
-            pipeline_id: Runs of one pipeline.
             status: Can be repeated.
             trigger_type: How the runs were started.
             created_after: Exclusive.
@@ -172,13 +175,14 @@ class AsyncRunsOperations(AsyncResource):
             version: Runs of one version of `pipeline_id`.
             tag: Runs of pipelines with this tag.
             error_code: Failed runs with this code of the error.
+            with_failures: If true, completed runs in which steps or branches failed.
             caller_id: Runs that one user, API key or schedule started.
+            pipeline_id: Id or slug of a pipeline.
         """
         request = ApiRequest(
             "GET",
             "/api/runs/stream",
             query={
-                "pipeline_id": pipeline_id,
                 "status": status,
                 "trigger_type": trigger_type,
                 "created_after": created_after,
@@ -187,7 +191,9 @@ class AsyncRunsOperations(AsyncResource):
                 "version": version,
                 "tag": tag,
                 "error_code": error_code,
+                "with_failures": with_failures,
                 "caller_id": caller_id,
+                "pipeline_id": pipeline_id,
             },
         )
         return streams.follow_list(self._transport, request)

@@ -72,7 +72,8 @@ class ReviewsOperations(Resource):
         return self._transport.fetch(ReviewDecided, request)
 
     def list(self, *, limit: int | None = None) -> Pages[Review]:
-        """Open reviews of the workspace, newest first.
+        """Open reviews of the workspace, newest first. Those of a test run are only shown to who
+        started it.
 
         Args:
             limit: Maximum number of items per page.

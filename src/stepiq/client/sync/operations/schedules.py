@@ -39,21 +39,21 @@ class SchedulesOperations(Resource):
     def list_all(
         self,
         *,
-        pipeline_id: Id | None = None,
         enabled: bool | None = None,
         limit: int | None = None,
+        pipeline_id: str | None = None,
     ) -> Pages[ListedSchedule]:
         """Schedules of all pipelines, newest first.
 
         Args:
-            pipeline_id: Only schedules of this pipeline.
             enabled: Only schedules that are enabled, or only disabled ones.
             limit: Maximum number of items per page.
+            pipeline_id: Id or slug of a pipeline.
         """
         request = ApiRequest(
             "GET",
             "/api/schedules",
-            query={"pipeline_id": pipeline_id, "enabled": enabled, "limit": limit},
+            query={"enabled": enabled, "limit": limit, "pipeline_id": pipeline_id},
         )
         return Pages(self._transport, ListedSchedule, request)
 
@@ -79,7 +79,7 @@ class SchedulesOperations(Resource):
         *,
         from_: datetime | None = None,
         hours: int | None = None,
-        pipeline_id: Id | None = None,
+        pipeline_id: str | None = None,
     ) -> Density:
         """How many runs the schedules of the workspace will start in each hour. Past times do
         not count.
@@ -87,7 +87,7 @@ class SchedulesOperations(Resource):
         Args:
             from_: Start of the first hour. Default: now.
             hours: Number of hours.
-            pipeline_id: Only schedules of this pipeline.
+            pipeline_id: Id or slug of a pipeline.
         """
         request = ApiRequest(
             "GET",
