@@ -29,13 +29,17 @@ export function bulkRequest(
   options: { name: string; from: string; version: BulkRequest["version"] },
 ): BulkRequest {
   const { name, from, version } = options;
-  const { status, ...filter } = target.kind === "filter" ? target.filter : {};
+  const {
+    status = [],
+    with_failures = false,
+    ...filter
+  } = target.kind === "filter" ? target.filter : {};
   return {
     action,
     name: name.trim() || null,
     ...(target.kind === "rows"
       ? { run_ids: target.runs.map(({ id }) => id) }
-      : { filter: { ...filter, status: status ?? [] } }),
+      : { filter: { ...filter, status: status ?? [], with_failures: with_failures ?? false } }),
     from: action === "retry" ? from : "start",
     version: action === "retry" ? version : "same",
   };
