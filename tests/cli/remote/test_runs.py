@@ -76,6 +76,23 @@ class TestTrigger:
         assert out.strip() == b"echo: Say hello to Ada"
         assert out.strip() in shown
 
+    async def test_at_a_review_it_says_where_to_decide_and_a_timeout_ends_it(self, remote: Remote):
+        await remote.save("reviewed", REVIEWED)
+
+        process = await remote.command.start("trigger", "reviewed", "--follow")
+        assert process.stderr is not None
+        said = await asyncio.wait_for(process.stderr.readuntil(b" check\n"), 60)
+        process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(process.communicate(), 60)
+        (run,) = (await remote.api.get("/api/runs?status=waiting")).json()["data"]
+        ended = await remote("runs", "logs", run["id"], "--timeout", "0.1")
+
+        place = f"Decide it on {remote.url}/runs/{run['id']} or with: ".encode()
+        assert b"check waits for a review by a person. " + place in said
+        assert said.endswith(f"stepiq reviews approve {run['id']} check\n".encode())
+        assert ended.code == 3
+        assert problem(ended)["code"] == "follow_timeout"
+
     async def test_a_failed_run_ends_with_code_1_and_its_error(self, remote: Remote):
         await remote.save("failing", FAILING)
 

@@ -64,6 +64,14 @@ Follow = Annotated[
         "--follow", "-f", help="Show the run live until it ends. Exit code 1 if it fails."
     ),
 ]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        min=0,
+        help="Follow the run for at most this time, then end with exit code 3. The run continues.",
+    ),
+]
 StepArgument = Annotated[
     str | None,
     typer.Argument(
@@ -179,6 +187,7 @@ def trigger(
         typer.Option(metavar="TEXT", help="With the same text again, no second run starts."),
     ] = None,
     follow: Follow = False,
+    timeout: Timeout = None,
     server: Server = None,
     profile: ProfileName = None,
     as_json: Json = False,
@@ -187,7 +196,7 @@ def trigger(
     from stepiq.cli.remote import triggering
 
     request = triggering.TriggerRequest(
-        pipeline, inputs or (), input_file, version, idempotency_key, follow, as_json
+        pipeline, inputs or (), input_file, version, idempotency_key, follow, timeout, as_json
     )
     run = call(server, profile, lambda client: triggering.trigger(client, request))
     _show_end(run, as_json=as_json)
@@ -264,6 +273,7 @@ def show_run(
 def show_log(
     run: RunId,
     follow: Follow = False,
+    timeout: Timeout = None,
     server: Server = None,
     profile: ProfileName = None,
     as_json: Json = False,
@@ -274,7 +284,9 @@ def show_log(
     ended = call(
         server,
         profile,
-        lambda client: command.show_log(client, run, is_followed=follow, as_json=as_json),
+        lambda client: command.show_log(
+            client, run, is_followed=follow, seconds=timeout, as_json=as_json
+        ),
     )
     _show_end(ended, as_json=as_json)
 
@@ -320,6 +332,7 @@ def retry_run(
         ),
     ] = None,
     follow: Follow = False,
+    timeout: Timeout = None,
     server: Server = None,
     profile: ProfileName = None,
     as_json: Json = False,
@@ -327,7 +340,7 @@ def retry_run(
     """Repeat a run that has ended, as a new run."""
     from stepiq.cli.remote import runs as command
 
-    options = command.RetryChoice(start, latest, inputs or (), input_file, follow)
+    options = command.RetryChoice(start, latest, inputs or (), input_file, follow, timeout)
     ended = call(
         server, profile, lambda client: command.retry(client, run, options, as_json=as_json)
     )

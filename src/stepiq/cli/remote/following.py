@@ -9,6 +9,7 @@ from stepiq.cli.progress import ProgressLine
 from stepiq.cli.remote.calling import run_path
 from stepiq.cli.remote.failures import ReportedFailure, fail
 from stepiq.cli.results import as_text, failure, summary
+from stepiq.core.errors import Unavailable
 
 if TYPE_CHECKING:
     from stepiq.client import AsyncClient
@@ -16,19 +17,38 @@ if TYPE_CHECKING:
 _COMPLETED = "completed"
 
 
+class FollowTimeout(Unavailable):
+    """A followed run has not ended within `--timeout`. It continues on the server."""
+
+    code = "follow_timeout"
+
+
 async def follow(
-    client: "AsyncClient", run_id: str, progress: ProgressLine | None
+    client: "AsyncClient", run_id: str, progress: ProgressLine | None, seconds: float | None
 ) -> dict[str, Any]:
     """Show the events of a run until it ends, and return the run with its steps.
 
     The stream connects again after an interruption. If this is cancelled, for example with Ctrl-C, the run continues.
+
+    Raises:
+        FollowTimeout: the run has not ended after `seconds`.
     """
+    continues = (
+        f"The run continues on the server. To see it: {this_command()} runs logs -f {run_id}"
+    )
+    limit = asyncio.timeout(seconds)
     try:
-        await show_events(client, run_id, progress)
+        async with limit:
+            await show_events(client, run_id, progress)
         return await run_of(client, run_id)
     except asyncio.CancelledError:
-        say(f"The run continues on the server. To see it: {this_command()} runs logs -f {run_id}")
+        say(continues)
         raise
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        message = f"The run has not ended within {seconds:g} seconds. {continues}"
+        raise FollowTimeout(message) from None
 
 
 async def show_events(client: "AsyncClient", run_id: str, progress: ProgressLine | None) -> None:
@@ -40,7 +60,7 @@ async def show_events(client: "AsyncClient", run_id: str, progress: ProgressLine
                 progress.event(event.type, data)
                 if event.type == "review.requested":
                     progress.close()
-                    _say_review(run_id, data)
+                    _say_review(client.url, run_id, data)
     finally:
         if progress is not None:
             progress.close()
@@ -71,6 +91,9 @@ def show_end(run: Mapping[str, Any], *, as_json: bool) -> None:
         fail(ReportedFailure(ExitCode.FAILED, code, failure(run)), as_json=as_json)
 
 
-def _say_review(run_id: str, data: Mapping[str, Any]) -> None:
+def _say_review(server: str, run_id: str, data: Mapping[str, Any]) -> None:
     step = data["step_id"]
-    say(f"  {step} waits for a review: {this_command()} reviews approve {run_id} {step}")
+    say(
+        f"  {step} waits for a review by a person. Decide it on {server}/runs/{run_id}"
+        f" or with: {this_command()} reviews approve {run_id} {step}"
+    )

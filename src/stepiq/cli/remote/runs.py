@@ -53,6 +53,8 @@ class RetryChoice:
     inputs: Sequence[str] = ()
     input_file: Path | None = None
     is_followed: bool = False
+    seconds: float | None = None
+    """Seconds to follow the new run. None is until it ends."""
 
 
 async def show_list(client: "AsyncClient", wanted: WantedRuns, *, as_json: bool) -> None:
@@ -100,15 +102,16 @@ async def show(client: "AsyncClient", run_id: str, *, as_json: bool) -> None:
 
 
 async def show_log(
-    client: "AsyncClient", run_id: str, *, is_followed: bool, as_json: bool
+    client: "AsyncClient", run_id: str, *, is_followed: bool, seconds: float | None, as_json: bool
 ) -> dict[str, Any] | None:
     """Print the events of a run. Returns the run when it has ended, if it is followed."""
+    is_followed = is_followed or seconds is not None
     path = run_path(run_id)
     if as_json and not is_followed:
         print_json({"data": await everything(client, f"{path}/events")})
         return None
     if is_followed:
-        return await following.follow(client, run_id, None if as_json else _follower())
+        return await following.follow(client, run_id, None if as_json else _follower(), seconds)
     printed = PlainProgress(write=_to_stdout)
     for event in await everything(client, f"{path}/events"):
         printed.event(event["type"], event["data"])
@@ -144,7 +147,13 @@ async def retry(
         json=body,
         idempotency_key=new_key(),
     )
-    return await started(client, answer.json(), is_followed=options.is_followed, as_json=as_json)
+    return await started(
+        client,
+        answer.json(),
+        is_followed=options.is_followed,
+        seconds=options.seconds,
+        as_json=as_json,
+    )
 
 
 async def _input_of_retry(

@@ -29,6 +29,8 @@ class TriggerRequest:
     idempotency_key: str | None = None
     """None is a new one."""
     is_followed: bool = False
+    seconds: float | None = None
+    """Seconds to follow the run. None is until it ends."""
     as_json: bool = False
 
 
@@ -59,16 +61,25 @@ async def trigger(client: "AsyncClient", request: TriggerRequest) -> dict[str, A
         idempotency_key=new_key() if key is None else key,
     )
     return await started(
-        client, answer.json(), is_followed=request.is_followed, as_json=request.as_json
+        client,
+        answer.json(),
+        is_followed=request.is_followed,
+        seconds=request.seconds,
+        as_json=request.as_json,
     )
 
 
 async def started(
-    client: "AsyncClient", run: dict[str, Any], *, is_followed: bool, as_json: bool
+    client: "AsyncClient",
+    run: dict[str, Any],
+    *,
+    is_followed: bool,
+    seconds: float | None,
+    as_json: bool,
 ) -> dict[str, Any] | None:
-    """Follow a run that has been started, or print it."""
+    """Follow a run that has been started, if it is followed or for some seconds. Otherwise, print it."""
     run_id = str(run["id"])
-    if not is_followed:
+    if not is_followed and seconds is None:
         if as_json:
             print_json(run)
         else:
@@ -77,7 +88,7 @@ async def started(
         return None
     if not as_json:
         say(f"Run {run_id}")
-    return await following.follow(client, run_id, None if as_json else make_progress())
+    return await following.follow(client, run_id, None if as_json else make_progress(), seconds)
 
 
 async def _input(client: "AsyncClient", request: TriggerRequest, path: str) -> dict[str, Json]:
