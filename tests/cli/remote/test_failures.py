@@ -139,6 +139,24 @@ class TestReports:
         assert said.code == 3
         assert problem(said)["message"].endswith(" Check its URL, and whether it runs.")
 
+    @pytest.mark.parametrize(
+        ("code", "arguments"),
+        [
+            ("pipeline_not_found", ("trigger", "missing")),
+            ("pipeline_not_found", ("runs", "list", "--pipeline", "missing")),
+            ("no_such_pipeline", ("pull", "copy", "missing")),
+        ],
+    )
+    async def test_an_unknown_slug_with_json_is_one_line(
+        self, remote: Remote, code: str, arguments: tuple[str, ...]
+    ):
+        said = await remote(*arguments, "--json")
+
+        (line,) = said.err.splitlines()
+        assert said.out == ""
+        assert line.startswith("{")
+        assert problem(said)["code"] == code
+
     async def test_an_unknown_command_is_reported_as_json(self, remote: Remote):
         said = await remote("runs", "lst")
 
