@@ -32,7 +32,7 @@ test("all that match are sent as the filter of the list, and a cancellation has 
   expect(request).toEqual({
     action: "cancel",
     name: null,
-    filter: { q: "x", status: ["running"] },
+    filter: { q: "x", status: ["running"], with_failures: false },
     from: "start",
     version: "same",
   });
