@@ -14,7 +14,7 @@ from stepiq.language.yaml import document as yaml_document
 MAX_SOURCE_BYTES = 256 * 1024
 """Longest document text, in bytes of UTF-8."""
 _LINE_BREAK = re.compile("\r\n|\r|\n")
-_NOT_IN_YAML = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
+_NOT_IN_YAML = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
 
 class SourceFormat(StrEnum):
@@ -78,9 +78,7 @@ def _refuse(text: str, source_format: SourceFormat) -> Issue | None:
             "invalid_character",
             "The text contains half of a surrogate pair, which is not a character. Remove it.",
         )
-    if source_format is SourceFormat.YAML and (
-        found := _NOT_IN_YAML.search(text, text.startswith("\ufeff"))
-    ):
+    if source_format is SourceFormat.YAML and (found := _NOT_IN_YAML.search(text)):
         code = ord(found.group())
         return _at(
             text,

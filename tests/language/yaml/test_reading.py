@@ -54,6 +54,18 @@ class TestData:
         assert data(text) == {"a": expected}
 
     @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ('a: "x\ufeffy"', {"a": "x\ufeffy"}),
+            ("a: '\ufeff'", {"a": "\ufeff"}),
+            ('\ufeff"\ufeff": "x\n  \ufeffy"', {"\ufeff": "x \ufeffy"}),
+            ('["\ufeff"]', ["\ufeff"]),
+        ],
+    )
+    def test_a_byte_order_mark_may_be_in_quotes(self, text, expected):
+        assert data(text) == expected
+
+    @pytest.mark.parametrize(
         "text", ['{"a": "\\ud83d\\ude00"}', 'a: "\\ud83d\\ude00"', 'a: "\\U0001f600"']
     )
     def test_an_emoji_may_be_written_in_escapes(self, text):
@@ -125,11 +137,31 @@ class TestPlaces:
 
         assert [(issue.line, issue.column) for issue in source.issues] == [(2, 4)]
 
+    @pytest.mark.parametrize(
+        ("text", "line", "column"),
+        [
+            ("a: 'x'\r\nb: y\ufeff", 2, 5),
+            ('a: "\ufeff" # \ufeff', 1, 10),
+            ("a: |\n  \ufeff", 2, 3),
+            ("a: 1\n\ufeffb", 2, 1),
+        ],
+    )
+    def test_a_byte_order_mark_outside_of_quotes_is_refused(self, text, line, column):
+        [issue] = read(text, SourceFormat.YAML).issues
+
+        assert (issue.code, issue.line, issue.column) == ("invalid_character", line, column)
+
 
 class TestSyntax:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
+            ("{k:[d]}", "A space is missing after the colon. Write `: [`."),
+            ("[a:{b: c}]", "A space is missing after the colon. Write `: {`."),
+            (
+                "%YAML 1.2\n---name: x",
+                "A line with only `---` is missing below the lines that start with `%`.",
+            ),
             ("a: 1\nb:2\n", "A space is missing after the colon. Write `b: 2`."),
             ('["a"#b]', "A comment needs a space before its `#`."),
             ('["a\nb": c]', "A key must be on one line."),

@@ -7,12 +7,13 @@ from stepiq.core.errors import Issue
 from stepiq.core.json import Json
 from stepiq.language.places import Place
 from stepiq.language.yaml.blocks import block, value
-from stepiq.language.yaml.scanner import END, Scanner, Stop
+from stepiq.language.yaml.scanner import END, MARK, Scanner, Stop
 
 _PAIR = re.compile(r"\w:(?:\s|$)")
 _IN_BRACKETS = re.compile(r"\{[^{}]*+\}|\[[^\[\]]*+\]")
 _DIRECTIVE = re.compile(r"%([^ \t\n]*+)([^\n]*+)")
 _VERSION = re.compile(r"[ \t]++1\.[12](?:[ \t]++#.*|[ \t]*+)")
+_MISPLACED = "The text contains the character U+FEFF, which YAML allows only in quotes. Remove it, or quote the value."
 _FLATTENED = (
     "The document arrived as one line, because `curl -d @file` strips line breaks. "
     "Use `curl --data-binary @file`."
@@ -31,22 +32,32 @@ def read(text: str) -> tuple[Json, list[Issue], bool, Place]:
     """Parse YAML. Returns the data, the issues, whether the data is usable, and the places."""
     s = Scanner(text)
     data, place = None, Place(1, 1)
+    end = len(s.text)
     try:
         with gc_pause.paused():
             data, place = _read(s)
     except Stop:
-        pass
+        # A syntax error can hide the quotes around a later one.
+        end = s.at + 1
     issues = s.issues
+    if (at := _misplaced_mark(s, end)) is not None:
+        issues = [Issue("", "invalid_character", _MISPLACED, *s.position(at))]
+        data, s.is_readable = None, False
     if is_flattened(text) and (issues or data is None):
         # All other issues follow from this one.
         issues = [Issue("", "syntax", _FLATTENED, 1, 1)]
     return data, issues, s.is_readable, place
 
 
+def _misplaced_mark(s: Scanner, end: int) -> int | None:
+    marks = (found.start() for found in re.finditer(MARK, s.text[:end]))
+    return next((at for at in marks if at not in s.quoted_marks), None)
+
+
 def _read(s: Scanner) -> tuple[Json, Place]:
     s.next_line()
     _read_directives(s)
-    if s.text.startswith("---", s.at) and s.indent < 0:
+    if _is_start(s):
         s.at += 3
         node = value(s, -1)
     elif s.indent >= 0:
@@ -59,6 +70,11 @@ def _read(s: Scanner) -> tuple[Json, Place]:
         )
     _read_end(s)
     return node
+
+
+def _is_start(s: Scanner) -> bool:
+    """Whether the `---` before a document is here."""
+    return s.indent < 0 and s.text.startswith("---", s.at)
 
 
 def _read_directives(s: Scanner) -> None:
@@ -76,8 +92,8 @@ def _read_directives(s: Scanner) -> None:
             )
         s.at = s.text.index("\n", s.at) + 1
         s.next_line()
-    if s.at > first and s.text[first] == "%" and not s.text.startswith("---", s.at):
-        s.fail("`---` is missing below the lines that start with `%`.")
+    if s.at > first and s.text[first] == "%" and not _is_start(s):
+        s.fail("A line with only `---` is missing below the lines that start with `%`.")
 
 
 def _read_end(s: Scanner) -> None:

@@ -184,11 +184,14 @@ def _skip_mark(s: Scanner, parent: int) -> bool:
 
 
 def _is_colon(s: Scanner, *, is_quoted: bool) -> bool:
-    """Whether the colon of a pair follows on the line. After quotes, the colon needs no space after it."""
+    """Whether the colon of a pair follows on the line. Only after quotes, the colon needs no space after it."""
     found = BLANKS.match(s.text, s.at)
     behind = found.end() if found else s.at
-    if s.text[behind] != ":" or not (is_quoted or s.text[behind + 1] in " \t\n,[]{}"):
+    after = s.text[behind + 1 : behind + 2]
+    if s.text[behind] != ":" or not (is_quoted or after in " \t\n,[]{}"):
         return False
+    if after in "[{" and not is_quoted:
+        s.fail(f"A space is missing after the colon. Write `: {after}`.", behind)
     s.at = behind
     return True
 

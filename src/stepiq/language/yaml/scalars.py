@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from stepiq.core.json import MAX_NUMBER_DIGITS, Json
-from stepiq.language.yaml.scanner import BLANKS, END, TAB, Scanner, spaces
+from stepiq.language.yaml.scanner import BLANKS, END, MARK, TAB, Scanner, spaces
 
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOLEAN = {
@@ -167,6 +167,7 @@ def _check_lines(s: Scanner, start: int, end: int, parent: int, quote: str) -> N
 
 
 def _unquote(s: Scanner, quote: str, written: str, start: int) -> str:
+    s.quoted_marks.update(start + 1 + found.start() for found in re.finditer(MARK, written))
     if quote == "'":
         return _fold(written.split("\n"), "").replace("''", "'")
     if "\\" not in written:

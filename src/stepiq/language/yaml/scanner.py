@@ -15,6 +15,8 @@ _MAX_SHOWN = 80
 
 END = "\x00"
 """Marks the end of the text. `source` refuses texts that contain it."""
+MARK = "\ufeff"
+"""The byte order mark. After the start of the text, it is allowed only in quotes."""
 BLANKS = re.compile(r"[ \t]*+")
 LINE_END = re.compile(r"[ \t]*+(?:(?<=[ \t\n])#[^\n]*+)?\n")
 _EMPTY_LINES = re.compile(r"(?:[ \t]*+(?:#[^\n]*+)?\n)*+")
@@ -47,6 +49,8 @@ class Scanner:
         """Offsets of the open brackets, outermost first."""
         self.path: list[str | int | None] = []
         """Keys and indexes of the position; None while a key is read."""
+        self.quoted_marks: set[int] = set()
+        """Offsets of the byte order marks in quotes."""
         self.issues: list[Issue] = []
         self.is_readable = True
         """False after an issue that makes the data unusable."""
