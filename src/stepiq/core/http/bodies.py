@@ -22,7 +22,7 @@ async def read(response: httpx2.Response, max_bytes: int) -> tuple[bytes, bool]:
         httpx2.DecodingError: the body is incomplete, or not in its encoding.
     """
     encoding = encoding_of(response)
-    decoder = None if encoding in _AS_IT_IS else _Decoder(is_gzip=encoding in _GZIP)
+    decoder = None if encoding in _AS_IT_IS else _BodyDecoder(is_gzip=encoding in _GZIP)
     body, received = bytearray(), 0
     chunks = response.aiter_raw()
     try:
@@ -39,7 +39,7 @@ async def read(response: httpx2.Response, max_bytes: int) -> tuple[bytes, bool]:
     return bytes(body), False
 
 
-class _Decoder:
+class _BodyDecoder:
     """Decodes gzip, which can have several members, and deflate, which some servers send without its header."""
 
     def __init__(self, *, is_gzip: bool) -> None:
