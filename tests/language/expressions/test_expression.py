@@ -247,7 +247,6 @@ class TestEvaluate:
         assert evaluate("has(input.nothing.a)") is False
         assert evaluate("input.nothing.?a.orValue(1)") == 1
         assert evaluate("input.?nothing.?a.orValue(1)") == 1
-        assert evaluate("input.?nothing.a.orValue(1)") == 1
         assert evaluate("input.nothing[?'a'].orValue(1)") == 1
 
     def test_an_item_past_the_end_of_an_optional_list_is_nothing(self):
@@ -338,6 +337,7 @@ class TestFailures:
             ("[{'a': 1}].map(x, x.b)", "`x` has no `b`"),
             ("{'a': 1}.b", "a value has no `b`"),
             ("has(input.topic.a)", "`input.topic` is a string"),
+            ("input.?nothing.a.orValue(1)", "is null, which has no `a`. If it may be absent, write `has(….a)` or `….?a.orValue(…)`."),
             ("input.?topic.a", "is a string, which has no fields."),
             ("input.topic.?a", "is a string, which has no fields."),
             ("input.list[?'a']", "is a list, which has no fields."),

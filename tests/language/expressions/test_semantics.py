@@ -342,6 +342,11 @@ input.m['z']
 input.m[input.n]
 input.a[0]
 {true: 2}[dyn(1)]
+{'k': dyn(null)}.?k.x.hasValue()
+{'k': dyn(null)}.?k['x'].orValue(1)
+{'k': dyn(null)}.?k[0].orValue(1)
+optional.of(dyn(null)).x.hasValue()
+{'k': {'l': dyn(null)}}.?k.l.x.hasValue()
 input.a.?x
 input.s.?x
 input.l.?x

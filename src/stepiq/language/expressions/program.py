@@ -326,7 +326,7 @@ def _applying(function: Function, one: Run, two: Run, second: Node) -> Run:
 def _step(value: Value, key: Value) -> Value:
     if type(value) is not Optional:
         return lookup(value, key)
-    if value.value is None or value.value is MISSING:
+    if value.value is MISSING:
         return NONE
     found = lookup(value.value, key)
     if found is not MISSING:
