@@ -40,7 +40,7 @@ def body(
             "trigger_type": str(occasion.trigger_type),
             "started_at": _iso(occasion.started_at),
             "completed_at": _iso(occasion.completed_at),
-            "failed_steps": occasion.failed_steps,
+            **({"failed_steps": occasion.failed_steps} if occasion.failed_steps else {}),
         },
         "input": occasion.input_data,
         "output": occasion.output,
