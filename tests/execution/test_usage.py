@@ -14,7 +14,8 @@ from stepiq.execution import events, usage
 from stepiq.execution.admission import RunNotCancellable
 from stepiq.execution.journal import ClaimLost, Ending, JournalEntry
 from stepiq.execution.limits import next_month, tomorrow
-from stepiq.execution.records import ClaimedRun, Meter, NewRun, RunCaller, StepRecord
+from stepiq.execution.meters import Meter
+from stepiq.execution.records import ClaimedRun, NewRun, RunCaller, StepRecord
 from stepiq.execution.usage import Tally
 from stepiq.providers.base import Usage
 from stepiq.store.states import CallerType, RunStatus, StepStatus, TriggerType

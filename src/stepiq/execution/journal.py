@@ -27,8 +27,9 @@ from stepiq.execution.admission import HELD, Admission, Release, RunLog, count_e
 from stepiq.execution.events import Event
 from stepiq.execution.journal_rows import claimed, split_large, step_row, used
 from stepiq.execution.limits import PlanBook, RunLimits
+from stepiq.execution.meters import Meter
 from stepiq.execution.protocols import Outbox
-from stepiq.execution.records import ClaimedRun, Ending, Meter, NewDelivery, Parking, StepRecord
+from stepiq.execution.records import ClaimedRun, Ending, NewDelivery, Parking, StepRecord
 from stepiq.execution.reservations import ReservationChange
 from stepiq.execution.usage import Tally
 from stepiq.queue import tickets

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from stepiq.core import trace_context
 from stepiq.core.json import Json, SerializedJson
-from stepiq.execution.records import ClaimedRun, Meter, Reservation, StepRecord
+from stepiq.execution.meters import Meter
+from stepiq.execution.records import ClaimedRun, Reservation, StepRecord
 from stepiq.store.states import StepStatus, TriggerType
 from stepiq.store.tables import LARGE_VALUE_BYTES, large_values, run_steps, runs
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from stepiq.execution.admission import PARKED
 from stepiq.execution.journal_rows import CLAIMED, STEP_COLUMNS
-from stepiq.execution.records import Meter
+from stepiq.execution.meters import Meter
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import large_values, run_steps, runs, workspaces
 from stepiq.store.workspace_plan import PLAN

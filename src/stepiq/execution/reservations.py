@@ -20,7 +20,8 @@ from stepiq.execution import journal_statements as statements
 from stepiq.execution import recorded_values, usage
 from stepiq.execution.journal_rows import CLAIMED, claimed, used
 from stepiq.execution.limits import RunLimits
-from stepiq.execution.records import ClaimedRun, Meter, Reservation, Shortage, StepRecord
+from stepiq.execution.meters import Meter
+from stepiq.execution.records import ClaimedRun, Reservation, Shortage, StepRecord
 from stepiq.execution.usage import Tally
 from stepiq.providers.base import Usage
 from stepiq.store.database import Database, Session

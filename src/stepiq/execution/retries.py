@@ -15,7 +15,8 @@ from stepiq.core.json import Json, SerializedJson
 from stepiq.execution import given_outputs
 from stepiq.execution.given_outputs import UNCHECKED, OutputIssues
 from stepiq.execution.journal_rows import step_row
-from stepiq.execution.records import NOTHING, ClaimedRun, Meter, Reservation, Reuse, StepRecord
+from stepiq.execution.meters import Meter
+from stepiq.execution.records import NOTHING, ClaimedRun, Reservation, Reuse, StepRecord
 from stepiq.language.data import is_object
 from stepiq.language.definition import Definition
 from stepiq.language.places import write_path

@@ -13,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from stepiq.execution.records import Meter
+from stepiq.execution.meters import Meter
 from stepiq.language.definition import Definition
 from stepiq.store.database import Session
 from stepiq.store.states import RunStatus

@@ -4,7 +4,7 @@ Each command imports its code when it runs, so that all commands start quickly.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -193,13 +193,13 @@ def trigger(
     as_json: Json = False,
 ) -> None:
     """Start a run of a pipeline on a server. Prints the id of the run, or with --follow its output."""
-    from stepiq.cli.remote import triggering
+    from stepiq.cli.remote import following, triggering
 
     request = triggering.TriggerRequest(
         pipeline, inputs or (), input_file, version, idempotency_key, follow, timeout, as_json
     )
     run = call(server, profile, lambda client: triggering.trigger(client, request))
-    _show_end(run, as_json=as_json)
+    following.show_end(run, as_json=as_json)
 
 
 @pipelines.command("list")
@@ -279,6 +279,7 @@ def show_log(
     as_json: Json = False,
 ) -> None:
     """Print the events of a run. With -f, also those that follow, and the output at the end."""
+    from stepiq.cli.remote import following
     from stepiq.cli.remote import runs as command
 
     ended = call(
@@ -288,7 +289,7 @@ def show_log(
             client, run, is_followed=follow, seconds=timeout, as_json=as_json
         ),
     )
-    _show_end(ended, as_json=as_json)
+    following.show_end(ended, as_json=as_json)
 
 
 @runs.command("cancel")
@@ -338,13 +339,14 @@ def retry_run(
     as_json: Json = False,
 ) -> None:
     """Repeat a run that has ended, as a new run."""
+    from stepiq.cli.remote import following
     from stepiq.cli.remote import runs as command
 
     options = command.RetryChoice(start, latest, inputs or (), input_file, follow, timeout)
     ended = call(
         server, profile, lambda client: command.retry(client, run, options, as_json=as_json)
     )
-    _show_end(ended, as_json=as_json)
+    following.show_end(ended, as_json=as_json)
 
 
 @reviews.command("list")
@@ -493,10 +495,3 @@ def _decide(
             as_json=as_json,
         ),
     )
-
-
-def _show_end(run: dict[str, Any] | None, *, as_json: bool) -> None:
-    if run is not None:
-        from stepiq.cli.remote import following
-
-        following.show_end(run, as_json=as_json)

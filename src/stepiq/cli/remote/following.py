@@ -71,12 +71,14 @@ async def run_of(client: "AsyncClient", run_id: str) -> dict[str, Any]:
     return (await client.request("GET", run_path(run_id))).json()
 
 
-def show_end(run: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print a run that has ended: its output to standard output, the rest to standard error.
+def show_end(run: Mapping[str, Any] | None, *, as_json: bool) -> None:
+    """Print a run that has ended: its output to standard output, the rest to standard error. Without a run, nothing.
 
     Raises:
         typer.Exit: the run did not complete.
     """
+    if run is None:
+        return
     if as_json:
         print_json(run)
     elif run["status"] == _COMPLETED:

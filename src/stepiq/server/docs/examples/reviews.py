@@ -20,6 +20,7 @@ _REVIEW: Final[dict[str, Any]] = {
     "input": _DRAFT,
     "input_is_large": False,
     "editable": True,
+    "is_test": False,
     "assignees": ["ada@example.com", "bob@example.com"],
     "requested_at": STARTED,
     "expires_at": _EXPIRES,

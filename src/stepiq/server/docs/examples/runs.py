@@ -43,6 +43,7 @@ _RUN_SHOWN: Final[dict[str, Any]] = {
     "total_tokens": 61,
     "cost_usd_micros": 21,
     "cost_complete": True,
+    "failed_steps": 0,
     "credits_used": 0.061,
     "retry_of": None,
     "reused": None,
