@@ -106,7 +106,9 @@ class TestRunStream:
         assert sent == [None, "2", "2", "2", "2"]
 
     async def test_pieces_of_text_have_no_number(self, twin, script):
-        piece = frame(None, "step.delta", step_id="a", branch="", iteration=1, attempt=1, text="hé")
+        piece = frame(
+            None, "step.delta", step_id="a", branch="", iteration=1, attempt=1, offset=0, text="hé"
+        )
         script.script = [stream(status(1, "running"), piece, status(2, "completed"))]
 
         found = await twin.all(follow)

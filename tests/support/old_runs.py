@@ -260,6 +260,7 @@ class OldRuns:
             and {"type": "schedule", "id": str(run["schedule_id"]), "name": None},
             "is_draft": False,
             "only_step": None,
+            "failed_steps": 0,
             "output": output,
             "total_tokens": run["input_tokens"] + run["output_tokens"],
             "credits_used": run["credit_tokens"] / 1000,

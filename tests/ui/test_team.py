@@ -163,7 +163,7 @@ class TestRoles:
         await page.goto("/settings/audit")
 
         alert = page.get_by_role("alert")
-        await expect(alert).to_contain_text("requires the role `admin`")
+        await expect(alert).to_contain_text("requires the role admin")
         await expect(alert).to_contain_text("Your role is `editor`")
 
 

@@ -35,7 +35,7 @@ def failure(run: Mapping[str, Any]) -> str:
 
 def summary(run: Mapping[str, Any]) -> str:
     """Such as `completed · 1 failed · 243 tokens (212 in, 31 out) · $0.000050 · 1.3 s`."""
-    facts = [ending(str(run["status"]), run["failed_steps"])]
+    facts = [ending(str(run["status"]), run.get("failed_steps") or 0)]
     if run["total_tokens"]:
         parts = f"{run['input_tokens']:,} in, {run['output_tokens']:,} out"
         facts.append(f"{tokens(run['total_tokens'])} ({parts})")

@@ -203,7 +203,7 @@ def _status(run: Mapping[str, Any]) -> str:
     error = run["error"]
     if error:
         return f"{run['status']} ({error['code']})"
-    return ending(str(run["status"]), run.get("failed_steps", 0))
+    return ending(str(run["status"]), run.get("failed_steps") or 0)
 
 
 def _took(run: Mapping[str, Any]) -> str:
