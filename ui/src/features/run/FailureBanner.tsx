@@ -1,6 +1,6 @@
 import { Button } from "@mantine/core";
 import { CircleX } from "lucide-react";
-import { visible } from "@/ui/text/visible";
+import { Message } from "@/ui/text/Message";
 import { CodeLink, failureOf } from "./failure";
 import { firstFailure } from "./model/tree";
 import classes from "./RunPage.module.css";
@@ -27,7 +27,9 @@ export default function FailureBanner({ selectedKey, onSelect }: Props) {
       <CircleX size={16} className={classes.bannerIcon} aria-hidden />
       <div className={classes.bannerText}>
         <strong>{texts.title}</strong> <CodeLink code={failure.code} />
-        <p>{visible(failure.message)}</p>
+        <p>
+          <Message text={failure.message} />
+        </p>
       </div>
       <div className={classes.bannerActions}>
         {key !== null && (

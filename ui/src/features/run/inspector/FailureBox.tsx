@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { type Run, type StepDetail, versionTextQuery } from "@/api/run";
-import { visible } from "@/ui/text/visible";
+import { Message } from "@/ui/text/Message";
 import { CodeLink, failureOf } from "../failure";
 import classes from "./Inspector.module.css";
 import { lineOf } from "./kinds";
@@ -20,7 +20,9 @@ export function FailureBox({ run, detail }: Props) {
       <div>
         <strong>{strings.failure.title}</strong> <CodeLink code={failure.code} />
       </div>
-      <p>{visible(failure.message)}</p>
+      <p>
+          <Message text={failure.message} />
+        </p>
       <Excerpt run={run} stepId={detail.step_id} />
     </div>
   );
