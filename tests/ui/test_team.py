@@ -164,7 +164,7 @@ class TestRoles:
 
         alert = page.get_by_role("alert")
         await expect(alert).to_contain_text("requires the role admin")
-        await expect(alert).to_contain_text("Your role is `editor`")
+        await expect(alert).to_contain_text("Your role is editor")
 
 
 class TestInvitation:

@@ -36,8 +36,8 @@ def build_input(
     earlier run.
 
     `name=value` is text, or JSON if the pipeline declares another type for `name`. `name:=value` is always JSON. A value
-    `@file` stands for the text of the file, and `@@` for an `@` at the start. A pair overrides the file's field of that
-    name.
+    `@file` is replaced by the text of the file. Write `@@` for an `@` at the start. A pair overrides the same field of
+    the input file.
 
     Raises:
         UsageError: a pair or the file cannot be read, or a pair names a field that the pipeline does not have.

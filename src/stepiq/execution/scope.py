@@ -16,8 +16,8 @@ from stepiq.store.states import StepStatus
 def new_scope(run: ClaimedRun, definition: Definition, secrets: RunSecrets) -> dict[str, Any]:
     """The scope at the start of a run. It contains every step, as pending and without output.
 
-    Absent fields of the input are null, so that templates and expressions can read them. An input that nobody has
-    parsed, because nothing reads it, stays as it is.
+    Absent fields of the input are null, so that templates and expressions can read them. An input that is not parsed,
+    because nothing reads it, is unchanged.
     `env` has labels in place of the secrets; `RunSecrets.sending` adds the values for text that leaves the server.
     """
     given = run.input_data

@@ -20,7 +20,7 @@ class IdentityProvidersView(View):
 
     data: list[IdentityProviderView]
     needs_setup: bool
-    """Whether the server has no account yet, so that nobody can sign in."""
+    """Whether the server has no account yet. The first one must be created before anyone can sign in."""
 
 
 class IdentityView(View):

@@ -180,8 +180,8 @@ class AuditEntry(ApiModel):
     """Changed fields after."""
     hash: str | None
     count: int
-    """Lists combine the runs of a pipeline that read the same secret, within a page: how many
-    entries this one stands for.
+    """How many entries this one shows. Lists combine the reads of a secret by the runs of a
+    pipeline, within a page.
     """
     first_at: datetime
     """Time of the oldest of them."""

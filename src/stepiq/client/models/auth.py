@@ -52,7 +52,9 @@ class IdentityProviders(ApiModel):
 
     data: list[IdentityProvider]
     needs_setup: bool
-    """Whether the server has no account yet, so that nobody can sign in."""
+    """Whether the server has no account yet. The first one must be created before anyone can
+    sign in.
+    """
 
 
 class PasswordResetDone(ApiModel):

@@ -59,7 +59,7 @@ class _BodyDecoder:
         try:
             while data and not self._has_ended and len(decoded) < room:
                 if self._inflate.eof:
-                    # What follows and is no other member of gzip is ignored, as other clients do.
+                    # Other clients also ignore data after the last member.
                     self._has_ended = not (self._is_gzip and data[0] == 0x1F)
                     self._inflate = self._inflate if self._has_ended else zlib.decompressobj(31)
                 else:

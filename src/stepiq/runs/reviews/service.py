@@ -1,5 +1,6 @@
 """Operations on reviews: read them, and decide one with an account or through a link."""
 
+from functools import partial
 from uuid import UUID
 
 from stepiq.accounts import service as accounts
@@ -8,8 +9,10 @@ from stepiq.accounts.errors import RoleMissing, ScopeMissing
 from stepiq.core import clock, logging
 from stepiq.execution.admission_rows import lock_run
 from stepiq.execution.runtime import Engine
+from stepiq.language import offload
 from stepiq.language.expressions.expression import Expression
 from stepiq.language.outputs import output_issues
+from stepiq.language.schema_work import ValidationMeter
 from stepiq.runs import queries as runs
 from stepiq.runs.errors import RunNotFound
 from stepiq.runs.reviews import queries, recorded
@@ -175,7 +178,8 @@ async def _check_edit(session: Session, review: Review, answer: Answer, engine: 
         made_by = _source(spec.input)
     if made_by not in steps:
         return
-    if issues := output_issues(steps[made_by], answer.output, ("output",)):
+    work = partial(output_issues, steps[made_by], answer.output, ("output",))
+    if issues := await offload.metered_apart(lambda meter: work(meter=meter), ValidationMeter):
         raise ReviewOutputInvalid(issues)
 
 

@@ -89,7 +89,7 @@ export function schemaOf(value: unknown): Schema {
   return value === null ? {} : { type: typeof value };
 }
 
-/** Follow a reference inside the schema, and tell whether null is valid too. */
+/** The schema behind a reference, and whether null is valid, too. */
 export function resolved(schema: unknown, root: Schema): { schema: Schema; isNullable: boolean } {
   let found: Schema = isObject(schema) ? schema : {};
   for (let depth = 0; typeof found.$ref === "string" && depth < 16; depth += 1) {
