@@ -1,7 +1,9 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from stepiq.core import ids
 from stepiq.runs import list_queries
@@ -143,6 +145,23 @@ class TestList:
 
         assert await self.found(owner, "pipeline_id=letters") == [run]
         assert (await owner.get("/api/runs?pipeline_id=unknown")).status_code == 422
+
+    async def test_to_find_a_slug_takes_no_second_connection(self, owner, account, make, database):
+        await make.pipeline(account, slug="letters")
+        # From here on, the credential is cached.
+        await owner.get("/api/runs")
+        held: list[int] = []
+
+        def count(*_: Any) -> None:
+            held.append(sum(database.connections().values()))
+
+        event.listen(sa.Pool, "checkout", count)
+        try:
+            assert (await owner.get("/api/runs?pipeline_id=letters")).status_code == 200
+        finally:
+            event.remove(sa.Pool, "checkout", count)
+
+        assert set(held) == {1}
 
     async def test_a_version_needs_its_pipeline(self, owner):
         response = await owner.get("/api/runs?version=1")
