@@ -21,8 +21,8 @@ export function FailureBox({ run, detail }: Props) {
         <strong>{strings.failure.title}</strong> <CodeLink code={failure.code} />
       </div>
       <p>
-          <Message text={failure.message} />
-        </p>
+        <Message text={failure.message} />
+      </p>
       <Excerpt run={run} stepId={detail.step_id} />
     </div>
   );
