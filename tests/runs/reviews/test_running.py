@@ -135,6 +135,7 @@ steps:
 
 
 class TestEdits:
+    @pytest.mark.both_stores
     @pytest.mark.parametrize("more", ["on_timeout: fail", "input: steps.order.output"])
     async def test_an_edit_must_fit_the_schema_of_what_is_under_review(
         self, asked, decide, sender, more
