@@ -84,6 +84,7 @@ class TestOpen:
             "message": "*Fine?*",
             "input": {"n": 1.0, "id": 2**70, "t": "ü"},
             "input_text": f'{{\n  "n": 1.0,\n  "id": {2**70},\n  "t": "ü"\n}}',
+            "input_schema": None,
             "editable": True,
             "reviewer": "bob@example.com",
         }

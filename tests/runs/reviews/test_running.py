@@ -119,42 +119,6 @@ class TestWaiting:
         assert (review["run_id"], review["input"]) == (run_id, "Dear Ada")
 
 
-EDITED = """
-name: Orders
-timeout_seconds: 2592000
-steps:
-  - id: order
-    type: transform
-    set: {status: "'open'"}
-  - id: other
-    type: transform
-    template: other
-    if: "false"
-  - {id: check, type: human_review, message: "Fine?", editable: true, timeout_seconds: 600, MORE}
-"""
-
-
-class TestEdits:
-    @pytest.mark.both_stores
-    @pytest.mark.parametrize("more", ["on_timeout: fail", "input: steps.order.output"])
-    async def test_an_edit_must_fit_the_schema_of_what_is_under_review(
-        self, asked, decide, sender, more
-    ):
-        run_id = await asked(EDITED.replace("MORE", more))
-
-        refused = await decide(run_id, output={"state": "closed"})
-
-        assert (refused.status_code, refused.json()["code"]) == (422, "review_output_invalid")
-        assert [issue["path"] for issue in refused.json()["errors"]] == ["output.status"]
-        assert (await decide(run_id, output={"status": "closed"})).status_code == 200
-        assert (await sender.ended(run_id))["status"] == "completed"
-
-    async def test_the_schema_of_another_value_is_unknown(self, asked, decide):
-        run_id = await asked(EDITED.replace("MORE", "input: steps.order.output.status"))
-
-        assert (await decide(run_id, output="lost")).status_code == 200
-
-
 class TestDecided:
     async def test_an_approval_with_an_edit_goes_on_with_the_edit(
         self, asked, decide, sender, account

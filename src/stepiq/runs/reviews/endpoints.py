@@ -1,6 +1,7 @@
 """Routes of reviews."""
 
 from contextlib import suppress
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from stepiq.runs import answers
 from stepiq.runs import service as runs
 from stepiq.runs.errors import RunNotFound
 from stepiq.runs.reviews import queries, schemas, service
+from stepiq.runs.reviews.editing import examine, input_schema
 from stepiq.runs.reviews.errors import (
     ReviewClosed,
     ReviewLinkInvalid,
@@ -21,10 +23,10 @@ from stepiq.runs.reviews.errors import (
     ReviewNotFound,
     ReviewOutputInvalid,
 )
-from stepiq.runs.reviews.records import LinkHolder
+from stepiq.runs.reviews.records import LinkHolder, Review
 from stepiq.runs.schemas import RunBrief, RunDetail, brief
 from stepiq.runs.service import caller_of
-from stepiq.store.database import StoreUnavailable
+from stepiq.store.database import Session, StoreUnavailable
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
@@ -73,7 +75,8 @@ async def get_review(
     """An open or closed review, with all of its data."""
     async with services.database.reading() as read:
         found = await service.get(read, caller, run_id, step_id, iteration)
-    return await schemas.detail(found)
+        schema = await input_schema(read, found, services.engine.definitions)
+    return await schemas.detail(found, schema)
 
 
 @router.post(
@@ -103,6 +106,11 @@ async def decide_review(
     The reviewer is the email address of the caller's account, also with a personal API key, or the name of the service key. A viewer can decide reviews that
     name their address as an assignee.
     """
+    find = partial(
+        service.get, actor=caller, run_id=run_id, step_id=step_id, iteration=body.iteration
+    )
+    definitions = services.engine.definitions
+    examined = await examine(services.database, find, body.answer, definitions)
     async with own_tx() as tx:
         await service.decide(
             tx,
@@ -112,6 +120,7 @@ async def decide_review(
             body.answer,
             engine=services.engine,
             iteration=body.iteration,
+            examined=examined,
         )
         # What a repetition of the request gets: the steps of a run can be large.
         decided = await own_tx.answer(brief(await runs.get(tx, caller, run_id)), 200)
@@ -130,7 +139,8 @@ async def open_link(
     holder = door.let_in(request, body.token)
     async with services.database.reading() as read:
         review, reviewer = await service.opened(read, holder)
-    return await schemas.for_link(review, reviewer)
+        schema = await input_schema(read, review, services.engine.definitions)
+    return await schemas.for_link(review, reviewer, schema)
 
 
 @public.post(
@@ -147,6 +157,16 @@ async def decide_by_link(
     The reviewer is the address that the link was sent to.
     """
     holder = door.let_in(request, body.token)
+    engine = services.engine
+    find = partial(_opened, holder=holder)
+    examined = await examine(services.database, find, body.answer, engine.definitions)
     async with services.database.transaction() as tx:
-        decided = await service.decide_by_link(tx, holder, body.answer, engine=services.engine)
+        decided = await service.decide_by_link(
+            tx, holder, body.answer, engine=engine, examined=examined
+        )
     return schemas.ReviewDecided.model_validate(decided)
+
+
+async def _opened(session: Session, holder: LinkHolder) -> Review:
+    review, _ = await service.opened(session, holder)
+    return review

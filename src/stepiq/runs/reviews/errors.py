@@ -45,7 +45,7 @@ class ReviewNotEditable(Invalid):
 
 
 class ReviewOutputInvalid(Invalid):
-    """The step that made the data under review could not have returned the `output`. `errors` lists every problem."""
+    """The `output` does not match the schema of the data under review. `errors` lists every problem."""
 
     code = "review_output_invalid"
 

@@ -100,20 +100,18 @@ async def by_id(session: Session, review_id: UUID) -> Review | None:
     return None if row is None else _review(row)
 
 
-async def version_of(session: Session, run_id: UUID) -> int:
-    """The version of the pipeline that a run executes."""
-    return (
-        await session.execute(sa.select(runs.c.pipeline_version).where(runs.c.id == run_id))
-    ).scalar_one()
+async def version_and_step_before(
+    session: Session, review: Review
+) -> tuple[int, str | None] | None:
+    """The version that a run executes, and the step whose output a review shows by default.
 
-
-async def step_before(session: Session, review: Review) -> str | None:
-    """Id of the step whose output a review shows by default: the last one before it that was not skipped."""
+    That is the last step before it that was not skipped. None if the run was deleted.
+    """
     of_run = run_steps.c.run_id == review.run_id
     asking = sa.select(run_steps.c.ordinal).where(
         of_run, run_steps.c.step_id == review.step_id, run_steps.c.iteration == review.iteration
     )
-    return await session.scalar(
+    before = (
         sa.select(run_steps.c.step_id)
         .where(
             of_run,
@@ -124,6 +122,13 @@ async def step_before(session: Session, review: Review) -> str | None:
         .order_by(run_steps.c.ordinal.desc())
         .limit(1)
     )
+    found = await session.execute(
+        sa.select(runs.c.pipeline_version, before.scalar_subquery().label("before")).where(
+            runs.c.id == review.run_id
+        )
+    )
+    row = found.one_or_none()
+    return None if row is None else (row.pipeline_version, row.before)
 
 
 async def decide(

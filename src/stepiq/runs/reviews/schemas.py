@@ -52,6 +52,8 @@ class ReviewDetail(ReviewView):
     """When it was decided, or when its run continued or ended without a decision. Null while it is open."""
     input_text: str
     """The data as text to read and edit: text unchanged, other JSON with line breaks and exact numbers."""
+    input_schema: dict[str, Any] | None
+    """JSON Schema of `input`, which an `output` must match. Null if it is not known."""
 
 
 class _Decision(StrictModel):
@@ -100,6 +102,8 @@ class ReviewForLink(View):
     """The data under review."""
     input_text: str
     """The data as text to read and edit: text unchanged, other JSON with line breaks and exact numbers."""
+    input_schema: dict[str, Any] | None
+    """JSON Schema of `input`, which an `output` must match. Null if it is not known."""
     editable: bool
     """Whether the decision can have an `output` that replaces `input`."""
     reviewer: str
@@ -118,16 +122,19 @@ class ReviewDecided(View):
     decided_at: Timestamp
 
 
-async def detail(review: Review) -> ReviewDetail:
+async def detail(review: Review, input_schema: dict[str, Json] | None) -> ReviewDetail:
     """A review with all of its data, for a member of its workspace."""
-    shown = _shown(review, ReviewDetail, {"input_text"})
-    return ReviewDetail(**shown, input_text=await _text(review))
+    shown = _shown(review, ReviewDetail, {"input_text", "input_schema"})
+    return ReviewDetail(**shown, input_text=await _text(review), input_schema=input_schema)
 
 
-async def for_link(review: Review, reviewer: str) -> ReviewForLink:
+async def for_link(
+    review: Review, reviewer: str, input_schema: dict[str, Json] | None
+) -> ReviewForLink:
     """An open review as the holder of a link sees it."""
-    shown = _shown(review, ReviewForLink, {"input_text", "reviewer"})
-    return ReviewForLink(**shown, input_text=await _text(review), reviewer=reviewer)
+    shown = _shown(review, ReviewForLink, {"input_text", "input_schema", "reviewer"})
+    text = await _text(review)
+    return ReviewForLink(**shown, input_text=text, input_schema=input_schema, reviewer=reviewer)
 
 
 def _shown(review: Review, view: type[View], others: set[str]) -> dict[str, Any]:

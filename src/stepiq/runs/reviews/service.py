@@ -1,6 +1,5 @@
 """Operations on reviews: read them, and decide one with an account or through a link."""
 
-from functools import partial
 from uuid import UUID
 
 from stepiq.accounts import service as accounts
@@ -9,13 +8,10 @@ from stepiq.accounts.errors import RoleMissing, ScopeMissing
 from stepiq.core import clock, logging
 from stepiq.execution.admission_rows import lock_run
 from stepiq.execution.runtime import Engine
-from stepiq.language import offload
-from stepiq.language.expressions.expression import Expression
-from stepiq.language.outputs import output_issues
-from stepiq.language.schema_work import ValidationMeter
 from stepiq.runs import queries as runs
 from stepiq.runs.errors import RunNotFound
-from stepiq.runs.reviews import queries, recorded
+from stepiq.runs.reviews import editing, queries, recorded
+from stepiq.runs.reviews.editing import Examined
 from stepiq.runs.reviews.errors import (
     ReviewClosed,
     ReviewLinkInvalid,
@@ -24,7 +20,6 @@ from stepiq.runs.reviews.errors import (
     ReviewOutputInvalid,
 )
 from stepiq.runs.reviews.records import Answer, Decided, LinkHolder, Review
-from stepiq.steps.human_review.spec import ReviewSpec
 from stepiq.store.database import Session
 from stepiq.store.states import RunStatus
 
@@ -57,15 +52,16 @@ async def decide(
     *,
     engine: Engine,
     iteration: int | None = None,
+    examined: Examined | None = None,
 ) -> None:
-    """Decide a review. Its run continues within milliseconds of the commit, or when the plan has a free slot.
+    """Decide a review; `examined` is of the same answer. Its run continues within milliseconds of the commit, or when the plan has a free slot.
 
     Raises:
         RunNotFound: the actor's workspace has no such run.
         ReviewNotFound: the run has not requested a review at this step.
         ReviewClosed: it is decided or has expired, or its run has continued or ended.
         ReviewNotEditable: the answer edits content that is not editable.
-        ReviewOutputInvalid: the step whose output is under review could not have returned the edited content.
+        ReviewOutputInvalid: the edited content does not match the schema of what is under review.
         RoleMissing: the actor's role does not allow decisions, and the review does not name the actor as an assignee.
         ScopeMissing: the API key does not allow decisions.
     """
@@ -76,7 +72,7 @@ async def decide(
     review = await get(session, actor, run_id, step_id, iteration)
     reviewer = await accounts.name_of(session, actor)
     _require_decider(actor, reviewer, review)
-    await _decide(session, review, status, answer, reviewer=reviewer, engine=engine)
+    await _decide(session, review, status, answer, examined, reviewer=reviewer, engine=engine)
     await recorded.decided(session, review, answer, by=actor)
 
 
@@ -109,22 +105,29 @@ async def opened(session: Session, holder: LinkHolder) -> tuple[Review, str]:
 
 
 async def decide_by_link(
-    session: Session, holder: LinkHolder, answer: Answer, *, engine: Engine
+    session: Session,
+    holder: LinkHolder,
+    answer: Answer,
+    *,
+    engine: Engine,
+    examined: Examined | None = None,
 ) -> Decided:
-    """Decide a review as the assignee that the link was mailed to.
+    """Decide a review as the assignee that the link was mailed to. `examined` is of the same answer.
 
     Raises:
         ReviewLinkInvalid: the review was deleted with its run, its assignee was removed from the workspace, or the accounts
             of all members are disabled.
         ReviewClosed: it is decided or has expired, or its run has continued or ended.
         ReviewNotEditable: the answer edits content that is not editable.
-        ReviewOutputInvalid: the step whose output is under review could not have returned the edited content.
+        ReviewOutputInvalid: the edited content does not match the schema of what is under review.
     """
     seen, _ = await _held(session, holder)
     status = await lock_run(session, seen.workspace_id, seen.run_id)
     # Read again: the review may have changed before the run was locked.
     review, reviewer = await _held(session, holder)
-    decided = await _decide(session, review, status, answer, reviewer=reviewer, engine=engine)
+    decided = await _decide(
+        session, review, status, answer, examined, reviewer=reviewer, engine=engine
+    )
     await recorded.decided(session, review, answer, by=decided)
     return decided
 
@@ -146,6 +149,7 @@ async def _decide(
     review: Review,
     status: RunStatus | None,
     answer: Answer,
+    examined: Examined | None,
     *,
     reviewer: str,
     engine: Engine,
@@ -156,37 +160,11 @@ async def _decide(
     if answer.is_edited and not review.editable:
         raise ReviewNotEditable
     if answer.is_edited:
-        await _check_edit(session, review, answer, engine)
+        issues = await editing.edit_issues(session, review, answer, engine.definitions, examined)
+        if issues:
+            raise ReviewOutputInvalid(issues)
     now = clock.now()
     await queries.decide(session, review.id, answer, reviewer=reviewer, at=now)
     await engine.wake(session, review.workspace_id, review.run_id)
     log.info("review_decided", run_id=str(review.run_id), decision=str(answer.decision))
     return Decided(answer.decision, reviewer, now)
-
-
-async def _check_edit(session: Session, review: Review, answer: Answer, engine: Engine) -> None:
-    """Refuse an edit that the step whose output is under review could not have returned."""
-    version = await queries.version_of(session, review.run_id)
-    definition = await engine.definitions.get(session, review.pipeline_id, version)
-    steps = {step.id: step for step in definition.every_step}
-    spec = steps[review.step_id].spec if review.step_id in steps else None
-    if not isinstance(spec, ReviewSpec) or answer.output == review.input:
-        return
-    if spec.input is None:
-        made_by = await queries.step_before(session, review)
-    else:
-        made_by = _source(spec.input)
-    if made_by not in steps:
-        return
-    work = partial(output_issues, steps[made_by], answer.output, ("output",))
-    if issues := await offload.metered_apart(lambda meter: work(meter=meter), ValidationMeter):
-        raise ReviewOutputInvalid(issues)
-
-
-def _source(value: Expression) -> str | None:
-    """Id of the step whose whole output an expression names, such as `steps.draft.output`."""
-    match value.source.strip().split("."):
-        case ["steps", step_id, "output"]:
-            return step_id
-        case _:
-            return None

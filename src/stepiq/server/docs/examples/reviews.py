@@ -29,7 +29,13 @@ _REVIEW: Final[dict[str, Any]] = {
 SHAPES: Final[dict[str, Any]] = {
     "Review": _REVIEW,
     "ReviewDetail": _REVIEW
-    | {"input_text": _DRAFT, "decision": None, "reviewer": None, "closed_at": None},
+    | {
+        "input_text": _DRAFT,
+        "input_schema": {"type": "string"},
+        "decision": None,
+        "reviewer": None,
+        "closed_at": None,
+    },
     "ReviewAnswer": {"decision": "approve", "comment": "Shorter now.", "output": _EDITED},
     "ReviewLink": {"token": _LINK},
     "ReviewLinkAnswer": {"token": _LINK, "decision": "reject", "comment": "Too early."},
@@ -39,6 +45,7 @@ SHAPES: Final[dict[str, Any]] = {
         "message": _MESSAGE,
         "input": _DRAFT,
         "input_text": _DRAFT,
+        "input_schema": {"type": "string"},
         "editable": True,
         "reviewer": "ada@example.com",
         "requested_at": STARTED,
