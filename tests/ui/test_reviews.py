@@ -39,6 +39,21 @@ steps:
     input: input.facts
     editable: true
 """
+SCHEMA_PIPELINE = """
+name: Letters
+input:
+  schema:
+    type: object
+    properties:
+      letter:
+        type: object
+        properties:
+          kind: {type: string, enum: [praise, complaint]}
+          stars: {type: integer}
+          urgent: {type: boolean}
+steps:
+  - {id: check, type: human_review, message: Please check., input: input.letter, editable: true}
+"""
 
 
 class Reviews:
@@ -204,6 +219,45 @@ class TestInbox:
         output = (await reviews.output(run_id))["output"]
         assert output == {"id": 2**60 + 1, "score": 9.0}
         assert isinstance(output["score"], float)
+
+    async def test_data_with_a_schema_has_a_field_of_its_type_for_each_value(
+        self, page: Page, person: Person, reviews: Reviews
+    ):
+        letter = {"kind": "praise", "stars": 2, "urgent": False}
+        run_id = await reviews.ask(await reviews.pipeline(SCHEMA_PIPELINE), {"letter": letter})
+        await open_session(page, person)
+        await page.goto("/reviews")
+
+        await page.get_by_label("kind").select_option("complaint")
+        await page.get_by_label("urgent").check()
+        await expect(page.get_by_label("stars")).to_have_value("2")
+        await assert_accessible(page)
+        await page.get_by_role("button", name="Approve").click()
+
+        await expect(page.get_by_text("Approved: Letters.")).to_be_visible()
+        output = (await reviews.output(run_id))["output"]
+        assert output == {"kind": "complaint", "stars": 2, "urgent": True}
+
+    async def test_a_part_with_an_enum_is_a_choice_and_json_the_second_tab(
+        self, page: Page, person: Person, reviews: Reviews, problems: PageProblems
+    ):
+        problems.expect("status of 422")
+        source = SCHEMA_PIPELINE.replace("input.letter", "input.letter.kind")
+        run_id = await reviews.ask(await reviews.pipeline(source), {"letter": {"kind": "praise"}})
+        await open_session(page, person)
+        await page.goto("/reviews")
+        await expect(page.get_by_role("combobox", name="Under review")).to_have_value('"praise"')
+
+        await page.get_by_text("JSON", exact=True).click()
+        await page.get_by_role("textbox", name="Under review").fill('"spam"')
+        await page.get_by_role("button", name="Approve").click()
+        await expect(page.get_by_role("alert")).to_contain_text('must be one of "praise"')
+        await page.get_by_text("Form", exact=True).click()
+        await page.get_by_role("combobox", name="Under review").select_option("complaint")
+        await page.get_by_role("button", name="Approve").click()
+
+        await expect(page.get_by_text("Approved: Letters.")).to_be_visible()
+        assert (await reviews.output(run_id))["output"] == "complaint"
 
     async def test_what_was_typed_is_there_after_a_look_at_the_run_until_it_is_decided(
         self, page: Page, person: Person, reviews: Reviews

@@ -4,7 +4,7 @@ import { keepsNumbers } from "@/api/jsonText";
 import { FieldInput } from "./FieldInput";
 import classes from "./Forms.module.css";
 import { checkedText, type Issue, issuesOf, textOf } from "./issues";
-import { fieldOf, type Schema, schemaOf } from "./schema";
+import { fieldOf, hasField, isObject, type Schema, schemaOf } from "./schema";
 import { strings } from "./strings";
 
 const [MIN_ROWS, MAX_ROWS] = [4, 20];
@@ -33,9 +33,12 @@ export function SchemaForm(props: Props) {
   const [shape] = useState(() => schemaOf(parsed.value));
   const root = schema ?? shape;
   const field = fieldOf(label, root, root, true);
-  const isForm = field.kind === "object" || field.kind === "list";
+  const isGroup = field.kind === "object" || field.kind === "list";
+  const isForm = isGroup || hasField(schema);
+  const fits =
+    field.kind === "object" ? isObject(value) : field.kind !== "list" || Array.isArray(value);
   const noForm =
-    (!isTyped && parsed.issues.length > 0) || !isForm
+    (!isTyped && parsed.issues.length > 0) || !isForm || !fits
       ? strings.notAForm
       : keepsNumbers(text)
         ? null
@@ -51,7 +54,8 @@ export function SchemaForm(props: Props) {
   return (
     <div className={classes.form}>
       <div className={classes.head}>
-        <span className={classes.title}>{label}</span>
+        {/* A single field has the label itself. */}
+        <span className={classes.title}>{(isGroup || isText) && label}</span>
         {isForm && (
           <SegmentedControl
             size="xs"

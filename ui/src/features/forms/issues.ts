@@ -119,11 +119,10 @@ export class Unread {
 export function textOf(value: unknown): string {
   const unread: string[] = [];
   const mark = "\u0000unread";
-  const text = JSON.stringify(
-    value,
-    (_, each: unknown) => (each instanceof Unread ? `${mark}${unread.push(each.text) - 1}` : each),
-    2,
-  );
+  const write = (_: string, each: unknown) =>
+    each instanceof Unread ? `${mark}${unread.push(each.text) - 1}` : each;
+  // Nothing is no JSON.
+  const text = value === undefined ? "" : JSON.stringify(value, write, 2);
   if (unread.length === 0) return text;
   return text.replace(/"\\u0000unread(\d+)"/g, (_, index) => unread[Number(index)] ?? "");
 }

@@ -152,6 +152,11 @@ function kindOf(schema: Schema, root: Schema): Kind {
   return SCALARS[String(type)] ?? "json";
 }
 
+/** Whether a form is better than a text for a value with this schema. */
+export function hasField(schema: Schema | null): schema is Schema {
+  return schema !== null && !["text", "json"].includes(fieldOf("", schema, schema, true).kind);
+}
+
 /** The schema of the items of a list. A list whose default contains texts is a list of texts. */
 export function itemsOf({ items, default: fallback }: Schema): unknown {
   if (isObject(items)) return items;

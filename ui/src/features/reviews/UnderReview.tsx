@@ -1,16 +1,14 @@
 import { Button, SegmentedControl, Textarea } from "@mantine/core";
 import { useState } from "react";
 import { keepsNumbers } from "@/api/jsonText";
-import type { ReviewForLink } from "@/api/reviews";
 import { SchemaForm } from "@/features/forms/SchemaForm";
 import { changedLines } from "@/features/run/inspector/changedLines";
 import { ValueView } from "@/features/run/inspector/ValueView";
 import { TextViewer } from "@/ui/text/TextViewer";
-import { type Draft, fieldText, isEdited } from "./draft";
+import { type Data, type Draft, fieldText, isEdited, isPlainText } from "./draft";
 import classes from "./Reviews.module.css";
 import { strings } from "./strings";
 
-type Data = Pick<ReviewForLink, "input" | "input_text" | "editable">;
 type Props = { review: Data; draft: Draft; onDraft: (draft: Draft) => void };
 const [MIN_ROWS, MAX_ROWS, CHARACTERS_PER_ROW] = [4, 20, 80];
 
@@ -62,14 +60,13 @@ function ReadOnly({ review }: { review: Data }) {
 }
 
 function Editor({ review, draft, onDraft }: Props) {
-  const isText = typeof review.input === "string";
-  if (!isText) {
+  if (!isPlainText(review)) {
     return (
       <SchemaForm
         label={strings.data}
         description={strings.editJson}
         text={draft.text ?? fieldText(review)}
-        schema={null}
+        schema={review.input_schema}
         isChecked
         onChange={(text) => onDraft({ ...draft, text })}
       />
