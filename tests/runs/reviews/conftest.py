@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.runs.reviews.records import LinkHolder
 from stepiq.store.tables import reviews
-from tests.support.clients import login, login_key
+from tests.support.clients import login, login_key, login_service_key
 
-__all__ = ["login", "login_key"]
+__all__ = ["login", "login_key", "login_service_key"]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -10,8 +11,8 @@ from stepiq.runs import answers
 from stepiq.runs import service as runs_service
 from stepiq.runs.errors import RunNotFound
 from stepiq.store.database import StoreUnavailable
-from stepiq.store.states import FIRST_DRAFT_VERSION, ReviewDecision, Role, RunStatus
-from stepiq.store.tables import LARGE_VALUE_BYTES, pipeline_versions, pipelines, runs, workspaces
+from stepiq.store.states import ReviewDecision, Role, RunStatus
+from stepiq.store.tables import LARGE_VALUE_BYTES, pipelines, runs, workspaces
 
 APPROVE = {"decision": "approve"}
 REJECT = {"decision": "reject"}
@@ -53,27 +54,30 @@ class TestList:
         assert seen == made[::-1]
 
     @pytest.mark.both_stores
-    async def test_those_of_test_runs_are_shown_only_to_who_started_them(
-        self, owner, account, ask, database, pipeline_id
+    async def test_those_of_test_runs_are_shown_only_to_who_started_them_also_with_a_key(
+        self, account, make, ask, owner, login, login_key, login_service_key
     ):
-        draft = {"pipeline_version": FIRST_DRAFT_VERSION}
-        async with database.transaction() as session:
-            version = (await session.execute(sa.select(pipeline_versions))).one()
-            await session.execute(
-                pipeline_versions.insert().values(
-                    {**version._mapping, "version": FIRST_DRAFT_VERSION}
-                )
-            )
-        own = await ask(**draft, caller_id=account.id)
-        await ask(**draft, caller_id=ids.uuid7())
-        common = await ask()
+        colleague = await make.member(account, Role.EDITOR)
+        session, key = await login(colleague), await login_key(colleague)
+        service_key = await login_service_key(await make.service_key(account))
+        text = "{name: Try, steps: [{id: check, type: human_review, message: Fine?}]}"
 
-        listed = (await owner.get("/api/reviews")).json()["data"]
+        async def seen(starter):
+            started = await starter.post("/api/runs/draft", json={"text": text})
+            review = await ask(run_id=UUID(started.json()["id"]))
+            pages = [
+                (await caller.get("/api/reviews")).json()["data"]
+                for caller in (owner, session, key, service_key)
+            ]
+            return [
+                [each["is_test"] for each in page if each["run_id"] == str(review.run_id)]
+                for page in pages
+            ]
 
-        assert [(each["run_id"], each["is_test"]) for each in listed] == [
-            (str(common.run_id), False),
-            (str(own.run_id), True),
-        ]
+        assert await seen(owner) == [[True], [], [], []]
+        assert await seen(session) == [[], [True], [True], []]
+        assert await seen(key) == [[], [True], [True], []]
+        assert await seen(service_key) == [[], [], [], [True]]
 
     async def test_what_is_closed_is_not_in_it(self, owner, ask):
         decided = await ask()

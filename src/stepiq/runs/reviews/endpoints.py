@@ -25,7 +25,6 @@ from stepiq.runs.reviews.errors import (
 )
 from stepiq.runs.reviews.records import LinkHolder, Review
 from stepiq.runs.schemas import RunBrief, RunDetail, brief
-from stepiq.runs.service import caller_of
 from stepiq.store.database import Session, StoreUnavailable
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
@@ -49,10 +48,8 @@ StepPath = Annotated[str, Path(max_length=64, description="Id of the `human_revi
 
 @router.get("/reviews", responses=problems(ScopeMissing))
 async def list_reviews(caller: Reader, read: Read, page: PageQuery) -> Page[schemas.ReviewView]:
-    """Open reviews of the workspace, newest first. Those of a test run are only shown to who started it."""
-    statement = queries.page_statement(
-        caller.workspace_id, caller_of(caller).id, before=page.before, limit=page.limit
-    )
+    """Open reviews of the workspace, newest first. Those of a test run are only shown to who started it, also with a personal API key."""
+    statement = queries.page_statement(caller, before=page.before, limit=page.limit)
     page = page.fitting(await queries.sizes(read, statement))
     found = await queries.page(read, statement.limit(page.fetch))
     return page.page(found, schemas.ReviewView.model_validate, lambda review: review.id)

@@ -6,12 +6,19 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from stepiq.accounts.actor import Actor
 from stepiq.core import clock
 from stepiq.runs.reviews.records import Answer, Review
 from stepiq.store.database import Session
 from stepiq.store.row_sizes import row_sizes
-from stepiq.store.states import FIRST_DRAFT_VERSION, ReviewDecision, StepStatus, is_draft_version
-from stepiq.store.tables import LARGE_VALUE_BYTES, pipelines, reviews, run_steps, runs
+from stepiq.store.states import (
+    FIRST_DRAFT_VERSION,
+    KeyKind,
+    ReviewDecision,
+    StepStatus,
+    is_draft_version,
+)
+from stepiq.store.tables import LARGE_VALUE_BYTES, api_keys, pipelines, reviews, run_steps, runs
 from stepiq.store.types import JsonText
 from stepiq.store.workspace_order import belongs_to, newest_first
 
@@ -51,14 +58,11 @@ def _selected(shown: sa.ColumnElement[Any]) -> sa.Select[Any]:
     return sa.select(*_PLAIN, _IS_LARGE, shown).select_from(of_run)
 
 
-def page_statement(
-    workspace_id: UUID, viewer_id: UUID | None, *, before: UUID | None, limit: int
-) -> sa.Select[Any]:
-    """Open reviews of the workspace, newest first. Of test runs, only those that the viewer started."""
-    is_shown = sa.or_(runs.c.pipeline_version < FIRST_DRAFT_VERSION, runs.c.caller_id == viewer_id)
+def page_statement(actor: Actor, *, before: UUID | None, limit: int) -> sa.Select[Any]:
+    """Open reviews of the actor's workspace, newest first. Of test runs, only those that the actor started."""
     statement = _selected(_SMALL_INPUT).where(
-        is_shown,
-        belongs_to(reviews.c.workspace_id, workspace_id),
+        sa.or_(runs.c.pipeline_version < FIRST_DRAFT_VERSION, _started_by(actor)),
+        belongs_to(reviews.c.workspace_id, actor.workspace_id),
         reviews.c.closed_at.is_(None),
         # An expired review is closed by its run, up to a second later.
         reviews.c.expires_at > clock.now(),
@@ -66,6 +70,16 @@ def page_statement(
     if before is not None:
         statement = statement.where(reviews.c.id < before)
     return statement.order_by(*newest_first(reviews.c.workspace_id)).limit(limit)
+
+
+def _started_by(actor: Actor) -> sa.ColumnElement[bool]:
+    """Whether a run was started by a member, also with a personal key, or with the same service key."""
+    if actor.role is None:
+        return runs.c.caller_id == actor.key_id
+    keys = sa.select(api_keys.c.id).where(
+        api_keys.c.user_id == actor.user_id, api_keys.c.kind == KeyKind.PERSONAL
+    )
+    return sa.or_(runs.c.caller_id == actor.user_id, runs.c.caller_id.in_(keys))
 
 
 async def sizes(session: Session, statement: sa.Select[Any]) -> list[int]:
