@@ -160,6 +160,17 @@ class TestPaths:
         assert started.status_code == 202
         assert response.status_code == 404
 
+    async def test_a_draft_of_a_pipeline_is_run_by_its_slug(self, owner, saved):
+        pipeline_id = await saved("first")
+        text = "{name: T, steps: [{id: a, type: transform, template: x}]}"
+
+        body = {"pipeline_id": "first", "text": text}
+        started = await owner.post("/api/runs/draft", json=body)
+        unknown = await owner.post("/api/runs/draft", json={**body, "pipeline_id": "Other"})
+
+        assert (started.status_code, started.json()["pipeline_id"]) == (202, pipeline_id)
+        assert (unknown.status_code, unknown.json()["code"]) == (404, "pipeline_not_found")
+
 
 @pytest.mark.one_store
 class TestArchivedAndRenamed:

@@ -6,22 +6,21 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query, Request
+from fastapi import Request
+from pydantic import Field
 
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.http import Caller
 from stepiq.core import slugs
-from stepiq.core.errors import Issue
 from stepiq.pipelines import slug_queries as queries
 from stepiq.pipelines.errors import PipelineNotFound
+from stepiq.store.database import Session
 from stepiq.web import requests
-from stepiq.web.errors import InvalidQuery
 from stepiq.web.paths import PIPELINE
+from stepiq.web.pipeline_filter import FILTERED, MAX_REFERENCE
 from stepiq.web.services import Services, ServicesDep
 
 _REFERENCE = "stepiq.pipeline_reference"
-_FILTERED = "stepiq.filtered_pipeline"
-"""The pipeline whose slug a request filters by; None if there is none."""
 
 
 async def resolve_slug(request: Request, caller: Caller, services: ServicesDep) -> None:
@@ -35,7 +34,7 @@ async def resolve_slug(request: Request, caller: Caller, services: ServicesDep) 
     """
     filtered = request.query_params.get(PIPELINE, "")
     if slugs.is_slug(filtered):
-        request.scope[_FILTERED] = await _find(services, caller, filtered)
+        request.scope[FILTERED] = await _find(services, caller, filtered)
     given = request.path_params.get(PIPELINE)
     reference: str | None = request.scope.setdefault(_REFERENCE, given)
     if reference is None or slugs.looks_like_id(reference):
@@ -50,22 +49,22 @@ async def _find(services: Services, caller: Actor, slug: str) -> UUID | None:
         return await queries.find(read, caller.workspace_id, slug)
 
 
-async def _filtered(
-    request: Request,
-    pipeline_id: Annotated[
-        str | None, Query(max_length=200, description="Id or slug of a pipeline.")
-    ] = None,
-) -> UUID | None:
-    if pipeline_id is None:
+async def id_of(session: Session, caller: Actor, reference: str | None) -> UUID | None:
+    """The id for the id or slug that a body names; None if it names none.
+
+    Raises:
+        PipelineNotFound: the workspace has no pipeline with this slug. Ids are not looked up.
+    """
+    if reference is None:
         return None
-    if slugs.looks_like_id(pipeline_id):
-        return UUID(pipeline_id)
-    found: UUID | None = request.scope.get(_FILTERED)
+    if slugs.looks_like_id(reference):
+        return UUID(reference)
+    is_slug = slugs.is_slug(reference)
+    found = await queries.find(session, caller.workspace_id, reference) if is_slug else None
     if found is None:
-        message = "The workspace has no pipeline with this slug. Write its id or its slug."
-        raise InvalidQuery([Issue(PIPELINE, "pipeline_missing", message)])
+        raise PipelineNotFound(reference)
     return found
 
 
-PipelineFilter = Annotated[UUID | None, Depends(_filtered)]
-"""The id of the pipeline whose id or slug a request filters by. Declare it after the caller, whose scopes are checked first."""
+Reference = Annotated[str, Field(max_length=MAX_REFERENCE)]
+"""The id or slug of a pipeline in a body."""

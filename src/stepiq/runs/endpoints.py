@@ -23,7 +23,6 @@ from stepiq.execution.pinning import StepRunInvalid
 from stepiq.execution.retries import RetryInvalid
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound, PipelinePaused
-from stepiq.pipelines.references import PipelineFilter
 from stepiq.pipelines.schemas import WantedTag
 from stepiq.runs import (
     answers,
@@ -55,6 +54,7 @@ from stepiq.web.bodies import router as new_router
 from stepiq.web.errors import InvalidQuery
 from stepiq.web.idempotency import Replayed
 from stepiq.web.pages import Page, PageQuery
+from stepiq.web.pipeline_filter import PipelineFilter
 from stepiq.web.problems import problems
 from stepiq.web.services import AppKey, Services, ServicesDep
 from stepiq.web.transactions import OwnTx, Read

@@ -75,6 +75,9 @@ class TestUses:
 
         assert missing["name"] == "ABSENT"
         assert none == []
+        slug = (await owner.get(f"/api/pipelines/{first}")).json()["slug"]
+        assert (await owner.get(path + slug)).json()["data"] == [missing]
+        assert (await owner.get(path + "unknown")).json()["code"] == "invalid_query"
 
     async def test_a_new_version_changes_the_use(self, owner, make, account):
         await make.secret(account, "TOKEN")

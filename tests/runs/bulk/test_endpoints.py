@@ -85,6 +85,22 @@ class TestCreate:
         assert await runs_of(job) == made[:0:-1]
         assert (job["total"], job["has_more"]) == (3, True)
 
+    @pytest.mark.both_stores
+    async def test_the_pipeline_of_a_filter_can_be_a_slug(
+        self, owner, created, runs_of, account, make, pipeline_id
+    ):
+        named = await make.pipeline(account, slug="letters")
+        run_id = await make.run(account, named)
+        await make.run(account, pipeline_id)
+
+        by_slug = await created(action="cancel", filter={"pipeline_id": "letters"})
+        by_id = await created(action="cancel", filter={"pipeline_id": str(named)})
+        body = {"action": "cancel", "filter": {"pipeline_id": "unknown"}}
+        unknown = await owner.post("/api/bulk-jobs", json=body)
+
+        assert await runs_of(by_slug) == await runs_of(by_id) == [str(run_id)]
+        assert (unknown.status_code, unknown.json()["code"]) == (404, "pipeline_not_found")
+
     async def test_spaces_around_the_tag_of_a_filter_are_removed(
         self, created, runs_of, account, make, pipeline_id
     ):

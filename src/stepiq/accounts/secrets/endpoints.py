@@ -1,9 +1,8 @@
 """Routes of the workspace's secrets. `pipelines.secrets` has those of one pipeline."""
 
 from typing import Annotated, Any
-from uuid import UUID
 
-from fastapi import Path, Query, Response
+from fastapi import Path, Response
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
@@ -12,6 +11,7 @@ from stepiq.accounts.secrets import schemas, service, uses
 from stepiq.accounts.secrets.errors import SecretNotFound, TooManySecrets
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
+from stepiq.web.pipeline_filter import PipelineFilter
 from stepiq.web.problems import problems
 from stepiq.web.services import ServicesDep
 from stepiq.web.transactions import Read, Tx
@@ -42,11 +42,12 @@ async def list_missing_secrets(
     caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)],
     services: ServicesDep,
     read: Read,
-    pipeline_id: Annotated[
-        UUID | None, Query(description="Only secrets that this pipeline uses.")
-    ] = None,
+    pipeline_id: PipelineFilter,
 ) -> Page[schemas.MissingSecretView]:
-    """Secrets that the newest versions of active pipelines use and that are not stored, by name, in one page."""
+    """Secrets that the newest versions of active pipelines use and that are not stored, by name, in one page.
+
+    `pipeline_id` returns only those that this pipeline uses.
+    """
     found = await uses.uses(read, caller, services.engine.definitions)
     missing = [
         schemas.MissingSecretView(name=name, **_used_by(pipelines))

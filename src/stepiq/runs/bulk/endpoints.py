@@ -9,6 +9,8 @@ from stepiq.accounts import current_rights
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import needs, require_scope
+from stepiq.pipelines.errors import PipelineNotFound
+from stepiq.pipelines.references import id_of
 from stepiq.runs.bulk import queries, schemas, service
 from stepiq.runs.bulk.errors import BulkJobAlreadyFinished, BulkJobNotFound, TooManyBulkJobs
 from stepiq.runs.bulk.records import BulkJob, RetryOptions
@@ -24,21 +26,27 @@ Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
 Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
 
 
-@router.post("/bulk-jobs", status_code=202, responses=problems(TooManyBulkJobs, ScopeMissing))
+@router.post(
+    "/bulk-jobs",
+    status_code=202,
+    responses=problems(PipelineNotFound, TooManyBulkJobs, ScopeMissing),
+)
 async def create_bulk_job(
     caller: Executor, tx: Tx, body: schemas.BulkRequest
 ) -> schemas.BulkJobView:
     """Cancel or retry many runs, by id or by filter. A worker changes one run after the other."""
-    # The answer counts the runs that match.
+    runs = body.run_ids or ()
     if body.filter is not None:
+        # The answer counts the runs that match.
         require_scope(caller, Scope.PIPELINES_READ)
+        runs = body.filter.filter(await id_of(tx, caller, body.filter.pipeline_id))
     # A reset of the password cancels the jobs of sessions that it ends.
     await current_rights.require_session(tx, caller)
     job = await service.create(
         tx,
         caller,
         body.action,
-        (body.run_ids or ()) if body.filter is None else body.filter.filter(),
+        runs,
         name=body.name,
         retry=RetryOptions(body.from_, body.version == "latest"),
     )

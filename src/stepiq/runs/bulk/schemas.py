@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from stepiq.pipelines.references import Reference
 from stepiq.pipelines.schemas import WantedTag
 from stepiq.runs.records import Filter
 from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus, RunStatus, TriggerType
@@ -18,7 +19,8 @@ MAX_LISTED = 5_000
 class RunFilter(StrictModel):
     """Runs by the filters of `GET /api/runs`. Without any, all runs."""
 
-    pipeline_id: _Id | None = None
+    pipeline_id: Reference | None = None
+    """Id or slug of a pipeline."""
     version: Annotated[JsonInteger, Field(ge=1, le=2**31 - 1)] | None = None
     """A version of `pipeline_id`."""
     status: list[Annotated[RunStatus, FROM_TEXT]] = Field(default_factory=list[RunStatus])
@@ -37,10 +39,10 @@ class RunFilter(StrictModel):
             raise ValueError("`version` needs `pipeline_id`")
         return self
 
-    def filter(self) -> Filter:
-        """The filter as queries use it."""
+    def filter(self, pipeline_id: UUID | None) -> Filter:
+        """The filter as queries use it, with the id of its pipeline."""
         return Filter(
-            pipeline_id=self.pipeline_id,
+            pipeline_id=pipeline_id,
             statuses=frozenset(self.status),
             trigger_type=self.trigger_type,
             created_after=self.created_after,

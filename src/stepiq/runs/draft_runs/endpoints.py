@@ -8,18 +8,20 @@ from fastapi import Response
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import MemberRequired, ScopeMissing
 from stepiq.accounts.http import needs, require_scope
-from stepiq.billing.http import BillingServices, BillingServicesDep
+from stepiq.billing.http import BillingServicesDep
 from stepiq.core.errors import StepIQError
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.execution.pinning import StepRunInvalid
 from stepiq.execution.quotas import PlanBytesExceeded, PlanVersionsExceeded
 from stepiq.language import offload
 from stepiq.language.inputs import InputInvalid
-from stepiq.language.loading import QUICK_BYTES, load
+from stepiq.language.loading import QUICK_BYTES, Loaded, load
+from stepiq.language.source import SourceFormat
 from stepiq.pipelines.editor_drafts.errors import DraftNotFound
 from stepiq.pipelines.endpoints import RulesDep
 from stepiq.pipelines.errors import DefinitionInvalid, DefinitionMalformed, PipelineNotFound
 from stepiq.pipelines.records import Draft
+from stepiq.pipelines.references import id_of
 from stepiq.runs import recorded
 from stepiq.runs import schemas as run_schemas
 from stepiq.runs import service as runs
@@ -74,9 +76,14 @@ async def run_draft(
         require_scope(caller, Scope.PIPELINES_READ)
     step = _step(body)
     try:
-        draft = await _draft(caller, services, body)
+        async with services.database.reading() as read:
+            pipeline_id = await id_of(read, caller, body.pipeline_id)
+            text, source_format = body.text, body.format
+            if text is None:
+                text, source_format = await service.stored_text(read, caller, pipeline_id)
     except StepIQError as error:
         await own_tx.refuse(error)
+    draft = Draft(await _loaded(text, source_format), text, source_format)
     examined = await examine(
         services.database,
         partial(
@@ -87,7 +94,7 @@ async def run_draft(
         prepared = await service.prepare(
             tx,
             caller,
-            body.pipeline_id,
+            pipeline_id,
             draft,
             engine=services.engine,
             plan=services.plans.get(caller.plan),
@@ -111,13 +118,7 @@ def _step(body: schemas.DraftRunRequest) -> service.StepWanted | None:
     return None
 
 
-async def _draft(caller: Actor, services: BillingServices, body: schemas.DraftRunRequest) -> Draft:
-    text, source_format = body.text, body.format
-    if text is None:
-        async with services.database.reading() as read:
-            text, source_format = await service.stored_text(read, caller, body.pipeline_id)
+async def _loaded(text: str, source_format: SourceFormat) -> Loaded:
     if len(text) <= QUICK_BYTES:
-        loaded = load(text, source_format)
-    else:
-        loaded = await offload.compute(load, text, source_format)
-    return Draft(loaded, text, source_format)
+        return load(text, source_format)
+    return await offload.compute(load, text, source_format)

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines.editor_drafts.schemas import Format, Text
+from stepiq.pipelines.references import Reference
 from stepiq.runs.schemas import INPUT_NAMES
 from stepiq.web.bodies import FROM_TEXT, StrictModel
 
@@ -16,8 +17,8 @@ class DraftRunRequest(StrictModel):
 
     other_names = INPUT_NAMES
 
-    pipeline_id: Annotated[UUID | None, FROM_TEXT] = None
-    """The pipeline that is edited. Null: the text belongs to no pipeline."""
+    pipeline_id: Reference | None = None
+    """Id or slug of the pipeline that is edited. Null: the text belongs to no pipeline."""
     text: Text | None = None
     """The definition. Default: your draft of the pipeline."""
     format: Format = SourceFormat.YAML

@@ -22,7 +22,6 @@ from stepiq.language.cron import CronInvalid, TimezoneUnknown
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.errors import PipelineArchived, PipelineNotFound, PipelinePaused
-from stepiq.pipelines.references import PipelineFilter
 from stepiq.runs import service as runs
 from stepiq.runs.examining import Examined, examine
 from stepiq.runs.schemas import RunBrief, RunView, view_for
@@ -37,6 +36,7 @@ from stepiq.triggers.schedules.records import ListedSchedule
 from stepiq.web.bodies import Instant
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import MAX_LIMIT, Page, PageQuery, PageRequest
+from stepiq.web.pipeline_filter import PipelineFilter
 from stepiq.web.problems import problems
 from stepiq.web.transactions import OwnTx, Read, RepeatableTx, Tx
 
