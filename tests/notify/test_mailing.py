@@ -65,6 +65,17 @@ class TestText:
         assert "http" not in text
         assert mails[0]["Subject"] == "Report: completed"
 
+    async def test_the_subject_says_how_many_steps_of_a_completed_run_failed(
+        self, sender: Sender, settings: Settings
+    ):
+        failing = "steps:\n  - {id: failing, type: transform, set: {x: 1 / 0}, on_error: continue}"
+        source = REPORT.format(template="x", format="text").replace("steps:", failing, 1)
+
+        await sender.deliveries(await sender.run(await sender.pipeline(source)), final=2)
+
+        subjects = {mail["To"]: mail["Subject"] for mail in kept(settings.data_dir)}
+        assert subjects["one@example.com"] == "Report: completed · 1 failed"
+
     async def test_json_is_sent_in_a_form_to_be_read(self, sender: Sender, settings: Settings):
         source = REPORT.format(template=json.dumps('{"a": [1]}'), format="json")
 

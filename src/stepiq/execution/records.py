@@ -132,12 +132,21 @@ class ClaimedRun:
             self._within[branch].append(record)
 
     def failed_steps(self) -> int:
-        """The number of steps whose last execution failed, in each branch; not those that only a branch made fail."""
+        """The number of steps whose last execution failed, in each branch; not those that only a branch made fail.
+
+        Branches that a limit stopped count, too. A run of one step counts only its own executions.
+        """
         last = {(record.step_id, record.branch): record for record in self.steps.values()}
-        failed = [record for record in last.values() if record.status is StepStatus.FAILED]
         return sum(
-            not any(inner.status is StepStatus.FAILED for inner in self.inside(record))
-            for record in failed
+            record.stopped_branches or self._failed_itself(record)
+            for record in last.values()
+            if self.only_step is None or not record.is_reused
+        )
+
+    def _failed_itself(self, record: "StepRecord") -> bool:
+        is_failed = record.status is StepStatus.FAILED
+        return is_failed and not any(
+            inner.status is StepStatus.FAILED for inner in self.inside(record)
         )
 
     def inside(self, record: "StepRecord") -> Iterator["StepRecord"]:
@@ -364,6 +373,8 @@ class StepRecord:
     attempts: int = 0
     failures: int = 0
     """Failed attempts, without attempts that a crash interrupted."""
+    stopped_branches: int = 0
+    """Branches that failed at a step without a record, because of a limit of the run, and did not fail this step."""
     model: str | None = None
     paid_by: str | None = None
     """The key that calls of `model` use: `account_key`, `server_key` or `local`."""

@@ -34,7 +34,8 @@ class Places:
 def subject(delivery: Delivery, occasion: Occasion, rendered: str | None) -> str:
     """The subject of a mail. `rendered` is the subject set by the target, or None."""
     if delivery.event is not EventName.TEST:
-        return rendered or f"{occasion.pipeline_name}: {occasion.status}"
+        ended = ending(str(occasion.status), occasion.failed_steps)
+        return rendered or f"{occasion.pipeline_name}: {ended}"
     # Without a run, references in a template can render as empty text.
     return f"[Test] {rendered}" if rendered else f"{occasion.pipeline_name}: test"
 

@@ -281,6 +281,22 @@ class TestOneStep:
         assert (same["output"], same["only_step"]) == ("x, y", "last")
         assert other["output"] == "x, z"
 
+    @pytest.mark.both_stores
+    async def test_failures_of_the_run_that_has_the_outputs_do_not_count(
+        self, browser, account, make
+    ):
+        pipeline_id = str(await make.pipeline(account, source=SAVED))
+        failing = "  - {id: failing, type: transform, set: {x: 1 / 0}, on_error: continue}\n"
+        text = DRAFT.replace("  - id: fork", f"{failing}  - id: fork")
+        whole = await draft_run(browser, text, pipeline_id=pipeline_id)
+        given = {"pipeline_id": pipeline_id, "from_run": whole["id"]}
+
+        one = await draft_run(browser, text, step_id="last", **given)
+        again = await draft_run(browser, text, step_id="failing", **given)
+
+        assert [each["status"] for each in (whole, one, again)] == ["completed"] * 3
+        assert [each["failed_steps"] for each in (whole, one, again)] == [1, 0, 1]
+
     async def test_problems_are_listed(self, browser, account, make):
         other = await make.pipeline(account)
         foreign = str(await make.run(account, other))

@@ -26,6 +26,7 @@ async def run(sequence: SequenceState, record: StepRecord, fork: Fork, walk: Wal
     paths = [f"{root}{index}" for index in range(len(fork.branches))]
     group = _Group(sequence, fork, paths, walk)
     await group.run()
+    record.stopped_branches = group.stopped_branches
     # Applies even if the step tolerates failed branches: the time limit is the run's.
     if group.failed is None and (late := sequence.run_context.too_late()) is not None:
         return late
@@ -46,6 +47,7 @@ class _Group:
     ) -> None:
         self.states: list[dict[str, Json]] = [state(StepStatus.PENDING)] * len(paths)
         self.failed: Stopped | None = None
+        self.stopped_branches = 0
         self._sequence = sequence
         self._fork = fork
         self._paths = paths
@@ -105,6 +107,7 @@ class _Group:
         error: Json = {"code": str(stopped.failed.code), "message": stopped.failed.message}
         self.states[index] = state(StepStatus.FAILED, error=error)
         if not self._fork.stops_at_failure:
+            self.stopped_branches += not stopped.is_recorded
             # Otherwise, items that fail without a call would be written only at the end.
             await around.run_context.buffer.write_in_time()
         elif self.failed is None:

@@ -38,7 +38,7 @@ async def walk(sequence: SequenceState) -> Stopped | Parked | None:
 async def _execute(sequence: SequenceState, step: Step) -> StepRecord | Stopped | Parked:
     run_context = sequence.run_context
     if (exhausted := sequence.allowance.spend()) is not None:
-        return Stopped(step.id, exhausted)
+        return Stopped(step.id, exhausted, is_recorded=False)
     run_context.executions[step.id, sequence.branch] += 1
     iteration = run_context.executions[step.id, sequence.branch]
     record = run_context.run.steps.get((step.id, sequence.branch, iteration))
@@ -49,7 +49,7 @@ async def _execute(sequence: SequenceState, step: Step) -> StepRecord | Stopped 
         return await _pass_over(sequence, step, record)
     if record is None:
         if len(run_context.run.steps) >= MAX_ROWS:
-            return Stopped(step.id, _too_many())
+            return Stopped(step.id, _too_many(), is_recorded=False)
         record = recording.new_record(sequence, step, iteration)
     ended = (
         run_context.too_late()

@@ -33,6 +33,8 @@ class Stopped:
 
     step_id: str
     failed: Failed
+    is_recorded: bool = True
+    """Whether the step has a record. A step beyond a limit of the run has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -462,7 +462,7 @@ CREATE TABLE run_steps (
 	tokens_estimated BOOLEAN DEFAULT 0 NOT NULL,
 	cost TEXT,
 	started_at BIGINT,
-	completed_at BIGINT, jump TEXT, is_reused BOOLEAN DEFAULT 0 NOT NULL, reserved_tokens BIGINT DEFAULT '0' NOT NULL, paid_by TEXT,
+	completed_at BIGINT, jump TEXT, is_reused BOOLEAN DEFAULT 0 NOT NULL, reserved_tokens BIGINT DEFAULT '0' NOT NULL, paid_by TEXT, stopped_branches INTEGER DEFAULT '0' NOT NULL,
 	CONSTRAINT ck_run_steps_ends_when_final CHECK ((status IN ('cancelled', 'completed', 'failed', 'skipped')) = (completed_at IS NOT NULL)),
 	CONSTRAINT ck_run_steps_error_when_failed CHECK ((status = 'failed') = (error IS NOT NULL)),
 	CONSTRAINT ck_run_steps_iteration_counted CHECK (iteration >= 1),
@@ -811,4 +811,4 @@ CREATE UNIQUE INDEX uq_audit_entries_secret_read ON audit_entries (actor_id, tar
 
 CREATE UNIQUE INDEX uq_schedules_of_definition ON schedules (pipeline_id) WHERE from_definition;
 
-INSERT INTO "alembic_version" VALUES('202612021832');
+INSERT INTO "alembic_version" VALUES('202612022307');

@@ -147,6 +147,8 @@ run_steps = sa.Table(
     sa.Column("status", sa.Text(), nullable=False),
     sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("failures", sa.Integer(), nullable=False, server_default="0"),
+    # Branches that a limit of the run stopped before a step, which then has no row.
+    sa.Column("stopped_branches", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("model", sa.Text()),
     sa.Column("prompt", sa.Text()),
     sa.Column("system_prompt", sa.Text()),
