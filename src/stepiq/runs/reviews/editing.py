@@ -31,7 +31,7 @@ _PLACE = re.compile(r"""[A-Za-z_]\w*(\.[A-Za-z_]\w*|\[(\d+|"[^"\\]*"|'[^'\\]*')\
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class ExaminedEdit:
     """The problems of an edit, found before the transaction that decides the review."""
 
     review_id: UUID
@@ -84,7 +84,7 @@ async def examine(
     find: Callable[[Session], Awaitable[Review]],
     answer: Answer,
     definitions: Definitions,
-) -> Examined | None:
+) -> ExaminedEdit | None:
     """Check an edit before the transaction that decides, as `runs.examining` does for other requests.
 
     Returns None if the answer has no edit, or if the transaction will refuse it.
@@ -98,7 +98,7 @@ async def examine(
     except StepIQError:
         return None
     work = _check(origin, review, answer)
-    return Examined(review.id, await offload.metered(work, ValidationMeter))
+    return ExaminedEdit(review.id, await offload.metered(work, ValidationMeter))
 
 
 async def edit_issues(
@@ -106,7 +106,7 @@ async def edit_issues(
     review: Review,
     answer: Answer,
     definitions: Definitions,
-    examined: Examined | None,
+    examined: ExaminedEdit | None,
 ) -> tuple[Issue, ...]:
     """The problems of an edit, inside the transaction. `examined` is used if it is of this review."""
     if examined is not None and examined.review_id == review.id:

@@ -11,7 +11,7 @@ from stepiq.execution.runtime import Engine
 from stepiq.runs import queries as runs
 from stepiq.runs.errors import RunNotFound
 from stepiq.runs.reviews import editing, queries, recorded
-from stepiq.runs.reviews.editing import Examined
+from stepiq.runs.reviews.editing import ExaminedEdit
 from stepiq.runs.reviews.errors import (
     ReviewClosed,
     ReviewLinkInvalid,
@@ -52,7 +52,7 @@ async def decide(
     *,
     engine: Engine,
     iteration: int | None = None,
-    examined: Examined | None = None,
+    examined: ExaminedEdit | None = None,
 ) -> None:
     """Decide a review; `examined` is of the same answer. Its run continues within milliseconds of the commit, or when the plan has a free slot.
 
@@ -110,7 +110,7 @@ async def decide_by_link(
     answer: Answer,
     *,
     engine: Engine,
-    examined: Examined | None = None,
+    examined: ExaminedEdit | None = None,
 ) -> Decided:
     """Decide a review as the assignee that the link was mailed to. `examined` is of the same answer.
 
@@ -149,7 +149,7 @@ async def _decide(
     review: Review,
     status: RunStatus | None,
     answer: Answer,
-    examined: Examined | None,
+    examined: ExaminedEdit | None,
     *,
     reviewer: str,
     engine: Engine,
