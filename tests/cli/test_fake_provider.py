@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
+import jsonschema_rs
 import pytest
 
-from stepiq.cli.fake_json import instance_of
+from stepiq.cli.fake_json import matching_instance
 from tests.cli.conftest import Cli
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
 from tests.support.ports import free_port
@@ -78,6 +79,28 @@ class TestChat:
         reply = await chat(client, response_format={"type": "json_object"})
 
         assert reply.json()["choices"][0]["message"]["content"] == content
+
+    @pytest.mark.parametrize(
+        ("field", "problem"),
+        [
+            (
+                {"type": "string", "pattern": "^a$", "minLength": 2},
+                'b: "text" does not match "^a$".',
+            ),
+            ({"type": "integer", "multipleOf": 7}, "b: 1 is not a multiple of 7."),
+        ],
+    )
+    async def test_a_schema_that_it_cannot_match_is_refused(
+        self, client: httpx2.AsyncClient, server: RunningFakeProvider, field: Any, problem: str
+    ):
+        schema = {"type": "object", "properties": {"b": field}}
+
+        reply = await chat(
+            client, response_format={"type": "json_schema", "json_schema": {"schema": schema}}
+        )
+
+        assert reply.status_code == server.requests[0].status == 400
+        assert problem in reply.json()["error"]["message"]
 
     @pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"messages": []}'])
     async def test_a_body_that_is_no_request_gets_400(
@@ -168,6 +191,7 @@ class TestInstanceOf:
             ({"type": "number", "minimum": 4}, 4),
             ({"type": "integer", "maximum": 0}, 0),
             ({"type": ["null", "string"]}, None),
+            ({"type": "string", "pattern": "a", "minLength": 3}, "axx"),
             ({"type": "boolean"}, True),
             ({"type": "array", "items": {"type": "integer"}, "minItems": 2}, [1, 1]),
             ({"anyOf": [{"type": "integer"}, {"type": "string"}]}, 1),
@@ -177,7 +201,17 @@ class TestInstanceOf:
         ],
     )
     def test_it_fits_the_schema(self, schema: Any, value: Any):
-        assert instance_of(schema) == value
+        assert matching_instance(schema) == value
+
+    @pytest.mark.parametrize(
+        "schema",
+        [
+            {"type": ["string", "null"], "pattern": "^A-[0-9]{5}$"},
+            {"type": "string", "pattern": "^[A-Z]+$", "minLength": 3, "maxLength": 5},
+        ],
+    )
+    def test_a_text_matches_its_pattern(self, schema: dict[str, Any]):
+        assert jsonschema_rs.is_valid({**schema, "type": "string"}, matching_instance(schema))
 
 
 class TestServe:

@@ -21,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stepiq.cli.console import say
-from stepiq.cli.fake_json import instance_of
+from stepiq.cli.fake_json import UnmatchedSchemaError, matching_instance
 from stepiq.server.listening import bind
 from stepiq.web.validation import issues
 
@@ -219,12 +219,24 @@ class FakeProvider:
         record = self._record(request, body)
         refused = self._refusal(request) or self._failure()
         if refused is not None:
-            record.status = refused.status_code
-            record.finished = True
-            record.ended.set()
-            return refused
+            return self._refused_call(record, refused)
+        try:
+            answer = _Answer(self, record)
+        except UnmatchedSchemaError as error:
+            message = (
+                f"The fake provider cannot generate JSON that matches the schema. {error}."
+                ' Give the answer: POST {"replies": ["…"]} to /_control/config.'
+            )
+            say(f"Refused call {record.number}: {message}")
+            return self._refused_call(record, _error(400, message))
         record.status = 200
-        return _Answer(self, record)
+        return answer
+
+    def _refused_call(self, record: RequestRecord, response: Response) -> Response:
+        record.status = response.status_code
+        record.finished = True
+        record.ended.set()
+        return response
 
     def _record(self, request: Request, body: dict[str, Any]) -> RequestRecord:
         self.stats.calls += 1
@@ -428,7 +440,7 @@ def _answer(body: dict[str, Any], behaviour: Behaviour) -> str:
     if wanted.get("type") in ("json_schema", "json_object") and behaviour.json_answers != "prose":
         described: dict[str, Any] = wanted.get("json_schema") or {}
         schema: Any = described.get("schema") or {"type": "object"}
-        value = instance_of(schema) if behaviour.json_answers == "valid" else ["not", "it"]
+        value = matching_instance(schema) if behaviour.json_answers == "valid" else ["not", "it"]
         return json.dumps(value)
     return f"echo: {asked[-1] if asked else ''}"
 
