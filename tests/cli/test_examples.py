@@ -99,6 +99,20 @@ async def test_a_larger_model_is_called_in_its_place(
     assert MESSAGE in provider.requests[0].body["messages"][-1]["content"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("text", [None, '{"customer_name": null, "order_number": null}'])
+async def test_values_that_are_not_in_the_message_are_not_used(
+    command: Command, provider: RunningFakeProvider, text: str | None
+):
+    command.use(provider)
+    # Without a text, the provider invents values that match the patterns.
+    provider.configure(text=text)
+
+    run = await run_example(command, "customer_message")
+
+    assert run["output"].startswith("# No order number: unknown customer\n")
+
+
 async def run_example(command: Command, name: str) -> dict[str, Any]:
     path = EXAMPLES[name].path
     file = path.parent / "inputs" / f"{name}.json"

@@ -31,12 +31,12 @@ class TestInit:
         named = first.removeprefix("# yaml-language-server: $schema=")
         assert json.loads((folder / named).read_text()) == schema_of_tests()
 
-    def test_its_prompt_and_schema_are_the_readmes(self, cli: Cli, folder: Path):
+    def test_its_first_steps_are_the_readmes(self, cli: Cli, folder: Path):
         cli("init")
         (shown, *_) = blocks(read("README.md"), "yaml")
 
-        (readme, *_), (ours, *_) = (
-            yaml.safe_load(text)["steps"]
+        readme, ours = (
+            yaml.safe_load(text)["steps"][:2]
             for text in (shown, (folder / "pipeline.yaml").read_text())
         )
 
@@ -47,7 +47,7 @@ class TestInit:
 
         said = cli("validate", "pipeline.yaml")
 
-        assert (said.code, said.err) == (0, "pipeline.yaml: valid, 2 steps\n")
+        assert (said.code, said.err) == (0, "pipeline.yaml: valid, 3 steps\n")
 
     def test_every_field_has_a_default_so_that_it_runs_without_input(self, cli: Cli, folder: Path):
         cli("init")
@@ -136,7 +136,7 @@ class TestInitAndRun:
 
         said = await command("test", "first.yml")
 
-        assert (said.code, said.out.splitlines()[-1]) == (0, "2 tests, all passed")
+        assert (said.code, said.out.splitlines()[-1]) == (0, "3 tests, all passed")
 
     async def test_it_runs_without_input(self, command: Command, provider: RunningFakeProvider):
         command.use(provider)
@@ -156,7 +156,7 @@ class TestInitAndRun:
         ran = await command.shell("\n".join([validate, test, run]))
 
         assert ran.code == 0, ran.err
-        assert "2 tests, all passed\n# Order A-60212\n" in ran.out
+        assert "3 tests, all passed\n# Order A-60212\n" in ran.out
 
 
 class TestSchema:

@@ -32,6 +32,7 @@ MESSAGES = 200
 SAMPLE = min(MESSAGES, int(os.environ.get("STEPIQ_TEST_CYCLES", "10")))
 """How many of the messages the local model reads: all before a release. Each takes a second of CPU."""
 OUTPUT = "Order A-48213: My order A-48213 arrived with a broken lid."
+WITHOUT_NUMBER = "My lamp arrived with a broken lid."
 
 pytestmark = needs_local_model
 
@@ -41,7 +42,7 @@ class TestPipeline:
         loaded = load(PIPELINE, SourceFormat.YAML)
 
         assert loaded.errors == ()
-        assert len(PIPELINE.splitlines()) <= 17
+        assert len(PIPELINE.splitlines()) <= 19
         assert yaml.safe_load(PIPELINE) == loaded.document
 
     async def test_the_local_model_reads_ten_messages(
@@ -49,6 +50,17 @@ class TestPipeline:
     ):
         monkeypatch.chdir(tmp_path)
         await self.reads(dict(islice(messages(10).items(), 10)))
+
+    async def test_a_number_that_the_local_model_invents_is_not_in_the_output(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.chdir(tmp_path)
+
+        outputs = await run_all(PIPELINE, [WITHOUT_NUMBER])
+
+        output = f"No order number: {WITHOUT_NUMBER}"
+        assert outputs == {WITHOUT_NUMBER: output}
+        assert f"For `{WITHOUT_NUMBER}`, it is `{output}`" in README
 
     @pytest.mark.slow
     @pytest.mark.timeout(300 + 10 * SAMPLE)

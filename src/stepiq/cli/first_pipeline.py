@@ -47,22 +47,28 @@ steps:
   # The answer must match output_schema. With temperature 0, a model gives its most likely answer.
   - id: read
     prompt: |
-      Read this message and fill in the form.
+      Read this message and fill in the form. Without an order number, write null.
       {{{{input.message}}}}
     temperature: 0
     max_tokens: 60
     output_schema:
       type: object
       properties:
-        order_number: {{type: string, pattern: "^A-[0-9]{{5}}$"}}
+        order_number: {{type: [string, "null"], pattern: "^A-[0-9]{{5}}$"}}
       required: [order_number]
 
   # A transform step does not call a model. Other types of steps call systems, branch, run code or wait for people.
+  # A small model may invent a number. If the number is not in the message, this step is skipped, and its output is null.
+  - id: order
+    type: transform
+    if: steps.read.output.order_number != null && input.message.contains(steps.read.output.order_number)
+    template: "Order {{{{steps.read.output.order_number}}}}"
+
   - id: ticket
     type: transform
     output_format: markdown
     template: |
-      # Order {{{{steps.read.output.order_number}}}}
+      # {{{{default steps.order.output "No order number"}}}}
 
       Priority: {{{{input.priority}}}}. Answer within {{{{vars.answer_within}}}}.
 
@@ -89,6 +95,14 @@ tests:
         - run.output.startsWith('# Order A-60212')
         - run.output.contains('normal')
         - steps.read.prompt.contains('{message}')
+
+  - name: a number that is not in the message is not used
+    input: {{message: Where is my order?}}
+    given:
+      read: {{output: {{order_number: A-12345}}}}
+    expect:
+      steps: {{order: skipped}}
+      check: [run.output.startsWith('# No order number')]
 
   - name: an unknown priority is refused
     input: {{priority: urgent}}
