@@ -100,6 +100,7 @@ async def test_a_live_run_is_seen_to_its_end(
     await expect(item(page, "^completed Ask the model ask")).to_have_attribute("aria-level", "1")
     await expect(item(page, "^completed shown")).to_be_visible()
     await expect(page.get_by_role("tabpanel", name="Answer")).to_contain_text("word word")
+    await page.keyboard.press("Escape")
     await expect(page.get_by_role("tabpanel", name="Output")).to_contain_text("word!")
 
 
@@ -191,13 +192,14 @@ async def test_a_reload_restores_what_was_open(
     await open_session(page, person)
     await page.goto(f"/runs/{await started(api, ASK)}")
     await expect(status(page)).to_have_text("Completed")
+    await page.get_by_role("tab", name="Events").click()
+    await expect(page.get_by_role("table", name="Events")).to_contain_text("step.log")
     await tree(page).focus()
     await page.keyboard.press("Home")
     details = page.get_by_role("region", name="Step ask")
     await details.get_by_role("tab", name="Usage").click()
     await details.get_by_text("Attempt 1", exact=True).click()
-    await page.get_by_role("tab", name="Events").click()
-    await expect(page.get_by_role("table", name="Events")).to_be_visible()
+    await expect(page).to_have_url(re.compile("attempt=1"))
 
     await page.reload()
 
@@ -206,9 +208,10 @@ async def test_a_reload_restores_what_was_open(
         "aria-selected", "true"
     )
     await expect(details.get_by_role("radio", name="Attempt 1")).to_be_checked()
-    await expect(page.get_by_role("table", name="Events")).to_contain_text("step.log")
     await details.get_by_role("tab", name="Logs").click()
     await expect(details.get_by_role("list", name="Log lines")).to_contain_text("Attempt 1 failed")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("table", name="Events")).to_contain_text("step.log")
 
 
 async def test_the_keys_of_the_tree_move_and_fold_it(
@@ -335,6 +338,7 @@ async def test_a_restart_of_the_server_leaves_no_gap_and_no_error(
     await expect(item(page, "^completed Ask the model ask")).to_be_visible()
     await expect(page.get_by_role("tabpanel", name="Answer")).to_contain_text("again again")
     await expect(page.get_by_role("alert")).to_have_count(0)
+    await page.keyboard.press("Escape")
     recorded = (await own.api.get(f"/api/runs/{run_id}/events")).json()["data"]
     rows = page.get_by_role("table", name="Events").locator("tr[data-row]")
     await expect(rows).to_have_count(len(recorded))

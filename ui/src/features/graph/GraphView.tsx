@@ -23,12 +23,10 @@ type Props = {
   current: string | null;
   stateOf?: (step: Step) => StepState;
   onOpen: (key: string) => void;
-  /** Whether the wheel scrolls the page, not the graph. */
-  isInPage?: boolean;
 };
 
 /** The steps of a pipeline as boxes with lines between them. Only those on the screen are mounted. */
-export function GraphView({ graph, current, stateOf, onOpen, isInPage = false }: Props) {
+export function GraphView({ graph, current, stateOf, onOpen }: Props) {
   const frame = useRef<HTMLDivElement>(null);
   const [flow, setFlow] = useState<ReactFlowInstance<BoxNode, LineEdgeData> | null>(null);
   const hintId = useId();
@@ -100,9 +98,8 @@ export function GraphView({ graph, current, stateOf, onOpen, isInPage = false }:
           deleteKeyCode={null}
           selectionKeyCode={null}
           panActivationKeyCode={null}
-          panOnScroll={!isInPage}
+          panOnScroll
           zoomOnScroll={false}
-          preventScrolling={!isInPage}
           zoomOnDoubleClick={false}
           onlyRenderVisibleElements
         >

@@ -1,77 +1,125 @@
+import { useMediaQuery } from "@mantine/hooks";
 import { useSuspenseQuery } from "@tanstack/react-query";
-import { lazy, type ReactNode, Suspense, useCallback, useMemo, useState } from "react";
-import { runQuery } from "@/api/run";
+import {
+  lazy,
+  type ReactNode,
+  Suspense,
+  useCallback,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
+import { type Run, runQuery } from "@/api/run";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TableSkeleton, TextSkeleton } from "@/ui/feedback/Skeletons";
 import { rowKey } from "./model/rows";
 import { RunHeader } from "./RunHeader";
 import classes from "./RunPage.module.css";
+import { Split } from "./Split";
 import { searchFor, selectionOf, useRunSearch } from "./search";
 import { strings } from "./strings";
 import { StepTree } from "./tree/StepTree";
+import { useFirstFailure } from "./useFirstFailure";
 import { useFollowedRun } from "./useFollowedRun";
-import { StoreContext, useLoading } from "./useRun";
+import { StoreContext, useLoading, useStore } from "./useRun";
 import { useRunKeys } from "./useRunKeys";
 
-const FailureBanner = lazy(() => import("./FailureBanner"));
-const Inspector = lazy(() => import("./inspector/Inspector"));
-const RunPanels = lazy(() => import("./panels/RunPanels"));
+const StepDetails = lazy(() => import("./details/StepDetails"));
+const RunDetails = lazy(() => import("./details/RunDetails"));
 const RetryDialog = lazy(() => import("./retry/RetryDialog"));
 
-/** One run: its facts, its steps with their times, the details of one of them, and its data. */
+/** From this width on, the details are beside the steps. The styles have the same number. */
+const NARROW = "(max-width: 56.25em)";
+
+/** One run: its facts, its steps with their times, and the details of one of them, or of the run itself. */
 export function RunPage({ runId }: { runId: string }) {
   const { data: run } = useSuspenseQuery(runQuery(runId));
-  const store = useFollowedRun(run);
+  return (
+    <StoreContext value={useFollowedRun(run)}>
+      <OpenRun run={run} />
+    </StoreContext>
+  );
+}
+
+function OpenRun({ run }: { run: Run }) {
+  const store = useStore();
   const [search, setSearch] = useRunSearch();
+  const isNarrow = useMediaQuery(NARROW, false, { getInitialValueInEffect: false });
   /** The step from which the dialog proposes to retry. Null: the dialog is closed. */
   const [retryFrom, setRetryFrom] = useState<string | null>(null);
   const selection = useMemo(() => selectionOf(search), [search]);
   const selectedKey = selection === null ? null : rowKey(selection);
-  const isOpen = selection !== null;
+  const isStep = selection !== null;
   const select = useCallback(
-    (key: string | null) => {
-      const row = key === null ? undefined : store.row(key);
-      if (key === null || row !== undefined) setSearch(searchFor(row ?? null), !isOpen);
+    (key: string) => {
+      const row = store.row(key);
+      if (row !== undefined) setSearch(searchFor(row), !isStep);
     },
-    [store, setSearch, isOpen],
+    [store, setSearch, isStep],
   );
+  const selectRun = useCallback(
+    () => setSearch({ ...searchFor(null), panel: search.panel ?? "output" }, isNarrow),
+    [setSearch, search.panel, isNarrow],
+  );
+  const showSteps = () => setSearch({ ...searchFor(null), panel: undefined });
+  const isOver = isNarrow && (isStep || search.panel !== undefined);
+  const close = isNarrow ? showSteps : selectRun;
+  const isLooking = useFirstFailure((row) => setSearch(searchFor(row)));
   useRunKeys(run, {
     onRetry: () => setRetryFrom("start"),
-    onClose: isOpen ? () => select(null) : null,
+    onClose: isStep || isOver ? close : null,
   });
+  const tree = useRef<HTMLDivElement>(null);
+  const wasOpen = useRef(false);
+  useEffect(() => {
+    // The focus was on what has been closed.
+    const isClosed = wasOpen.current && !isStep && !isOver;
+    if (isClosed && document.activeElement === document.body) tree.current?.focus();
+    wasOpen.current = isStep || isOver;
+  }, [isStep, isOver]);
+  const details = () => {
+    if (isLooking) return <TextSkeleton lines={8} />;
+    if (selection === null)
+      return <RunDetails run={run} onClose={isNarrow ? close : null} onSelect={select} />;
+    return (
+      <StepDetails
+        key={selectedKey}
+        run={run}
+        selection={selection}
+        onClose={close}
+        onFork={setRetryFrom}
+      />
+    );
+  };
   return (
-    <StoreContext value={store}>
+    <div className={classes.page}>
       <RunHeader run={run} onRetry={setRetryFrom} />
-      {run.error !== null && (
-        <Suspense fallback={null}>
-          <FailureBanner selectedKey={selectedKey} onSelect={select} />
-        </Suspense>
-      )}
-      <div className={classes.split} data-open={isOpen}>
-        <Steps>
-          <StepTree run={run} selectedKey={selectedKey} onSelect={select} />
-        </Steps>
-        {selection !== null && (
-          <Suspense fallback={<TextSkeleton lines={8} />}>
-            <Inspector
-              key={selectedKey}
+      <Split
+        left={
+          <Steps>
+            <StepTree
               run={run}
-              selection={selection}
-              onClose={() => select(null)}
-              onFork={setRetryFrom}
+              scroller={tree}
+              selectedKey={selectedKey}
+              isRunSelected={!isStep && (isOver || !isNarrow)}
+              onSelect={select}
+              onSelectRun={selectRun}
             />
-          </Suspense>
-        )}
-      </div>
-      <Suspense fallback={<TableSkeleton columns={4} rows={3} />}>
-        <RunPanels run={run} />
-      </Suspense>
+          </Steps>
+        }
+        right={
+          isNarrow && !isOver ? null : (
+            <Suspense fallback={<TextSkeleton lines={8} />}>{details()}</Suspense>
+          )
+        }
+      />
       {retryFrom !== null && (
         <Suspense fallback={null}>
           <RetryDialog run={run} from={retryFrom} onClose={() => setRetryFrom(null)} />
         </Suspense>
       )}
-    </StoreContext>
+    </div>
   );
 }
 

@@ -35,14 +35,13 @@ export const strings = {
   fileFailed: "The run could not be loaded",
   copied: "Copied.",
   copyFailed: "The text was not copied",
+  divider: "Width of the steps",
   failure: {
     title: "The run failed",
-    atStep: "at step",
     show: "Show the step",
   },
   tree: {
     label: "Steps",
-    waterfall: "Waterfall",
     noSteps: "No step has started yet.",
     noStepsEnded: "The run ended before a step started.",
     loadingMore: "Loading more steps",
@@ -73,10 +72,9 @@ export const strings = {
     collapse: "Collapse all",
     failure: "First failure",
     retry: "Retry the run",
-    close: "Close the details of the step",
+    close: "Close the details",
   },
   panels: {
-    label: "Run",
     output: "Output",
     input: "Input",
     deliveries: "Deliveries",

@@ -13,12 +13,12 @@ type Props = {
   value: unknown;
   /** Accessible name: "Output". */
   label: string;
-  /** Height from which the tree scrolls. */
+  /** Height from which the tree scrolls. Without it, the styles around the tree decide. */
   maxHeight?: number;
 };
 
 /** A JSON value as a tree. It visits only opened values, and mounts only the rows on the screen. */
-export function JsonTree({ value, label, maxHeight = MAX_HEIGHT }: Props) {
+export function JsonTree({ value, label, maxHeight }: Props) {
   const [expanded, setExpanded] = useState<ReadonlySet<string>>(() => initiallyExpanded(value));
   const [activePath, setActivePath] = useState("");
   const rows = useMemo(() => jsonRows(value, expanded), [value, expanded]);
@@ -29,7 +29,7 @@ export function JsonTree({ value, label, maxHeight = MAX_HEIGHT }: Props) {
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT,
     overscan: 10,
-    initialRect: { width: 0, height: Math.min(maxHeight, rows.length * ROW_HEIGHT) },
+    initialRect: { width: 0, height: Math.min(maxHeight ?? MAX_HEIGHT, rows.length * ROW_HEIGHT) },
   });
   const found = rows.findIndex(({ path }) => path === activePath);
   const active = found === -1 ? 0 : found;

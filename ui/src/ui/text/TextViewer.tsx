@@ -8,6 +8,7 @@ import { visible } from "./visible";
 import { WrappedText } from "./wrappedText";
 
 const ROW_HEIGHT = 20;
+const MAX_HEIGHT = 480;
 const MIN_COLUMNS = 20;
 const PROBE = "0".repeat(100);
 
@@ -19,7 +20,7 @@ type Props = {
 };
 
 /** A long text, also one long line, of which only the rows on the screen are mounted. */
-export function TextViewer({ text, label, maxHeight = 480 }: Props) {
+export function TextViewer({ text, label, maxHeight }: Props) {
   const { ref: sizeRef, width } = useElementSize<HTMLDivElement>();
   const scroller = useRef<HTMLDivElement>(null);
   const probe = useRef<HTMLSpanElement>(null);
@@ -40,7 +41,7 @@ export function TextViewer({ text, label, maxHeight = 480 }: Props) {
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT,
     overscan: 20,
-    initialRect: { width: 0, height: maxHeight },
+    initialRect: { width: 0, height: maxHeight ?? MAX_HEIGHT },
   });
   return (
     <div className={classes.frame}>

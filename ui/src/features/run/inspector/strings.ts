@@ -19,8 +19,6 @@ const tabs: Record<Tab, string> = {
 /** Texts of the details of a step. */
 export const strings = {
   tabs,
-  label: (step: string) => `Step ${step}`,
-  close: "Close the details",
   notLoaded: "The step could not be loaded",
   notStarted: "This step has not started. Its details appear here when it does.",
   attempt: (number: number) => `Attempt ${number}`,

@@ -9,7 +9,7 @@ import { useGraph } from "@/features/graph/useGraph";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
 import type { Executions } from "../model/stepStates";
-import { searchFor, selectionOf, useRunSearch } from "../search";
+import { searchFor, useRunSearch } from "../search";
 import classes from "./RunPanels.module.css";
 import { strings } from "./strings";
 import { useExecutions } from "./useExecutions";
@@ -36,26 +36,23 @@ export default function RunGraph({ run }: { run: Run }) {
 function Drawn({ text }: { text: string }) {
   const { graph, isLoading, hasFailed } = useGraph(text, true);
   const executions = useExecutions();
-  const [search, setSearch] = useRunSearch();
+  const [, setSearch] = useRunSearch();
   if (hasFailed) return <GraphProblem kind="failed" />;
   if (graph === null) {
     return isLoading ? <TextSkeleton lines={8} /> : <GraphProblem kind="unreadable" />;
   }
   const steps = [...everyStep(graph.steps)];
-  const selected = selectionOf(search)?.step_id;
-  const current = steps.find(({ id }) => id !== null && id === selected);
   const open = (key: string) => {
     const id = steps.find((step) => step.key === key)?.id;
     const found = executions.get(id ?? "");
-    if (found !== undefined) setSearch(searchFor(found.shown), selected === undefined);
+    if (found !== undefined) setSearch(searchFor(found.shown), true);
   };
   return (
     <GraphView
       graph={graph}
-      current={current?.key ?? null}
+      current={null}
       stateOf={({ id }: Step) => stateOf(executions.get(id ?? ""))}
       onOpen={open}
-      isInPage
     />
   );
 }

@@ -66,7 +66,9 @@ export const StepRow = memo(function StepRow(props: Props) {
           <span className={classes.twist} />
         )}
         <StatusIcon status={row.status} label={row.status} />
-        <span className={classes.name}>{row.name}</span>
+        <span className={classes.name} dir="auto">
+          {row.name}
+        </span>
         {row.name !== row.step_id && <span className={classes.id}>{row.step_id}</span>}
         <Place row={row} />
         {isParent && !isOpen && <Inside node={node} branch={row.branch} />}

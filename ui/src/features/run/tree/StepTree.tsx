@@ -1,5 +1,5 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useCallback, useEffect, useId, useMemo, useRef, useState } from "react";
+import { type RefObject, useCallback, useEffect, useId, useMemo, useRef, useState } from "react";
 import type { Run } from "@/api/run";
 import {
   isExpanded,
@@ -12,6 +12,7 @@ import {
 import { useRunSearch } from "../search";
 import { strings } from "../strings";
 import { useHead, useLoading, useStore, useTree } from "../useRun";
+import { RunRow } from "./RunRow";
 import { StepRow } from "./StepRow";
 import classes from "./StepTree.module.css";
 import { TreeHead } from "./TreeHead";
@@ -20,17 +21,21 @@ import { useTreeKeys } from "./useTreeKeys";
 import { useWheelZoom } from "./useWheelZoom";
 
 const ROW_HEIGHT = 32;
-/** With this, the largest height of the list mounts fewer than 60 rows. */
+/** With this, a list of 1,500 px mounts fewer than 60 rows. */
 const OVERSCAN = 6;
 
 type Props = {
   run: Run;
+  scroller: RefObject<HTMLDivElement | null>;
   selectedKey: string | null;
-  onSelect: (key: string | null) => void;
+  isRunSelected: boolean;
+  onSelect: (key: string) => void;
+  onSelectRun: () => void;
 };
 
 /** The steps as a tree, each with its time beside it. Only the rows on the screen are mounted. */
-export function StepTree({ run, selectedKey, onSelect }: Props) {
+export function StepTree(props: Props) {
+  const { run, scroller, selectedKey, isRunSelected, onSelect, onSelectRun } = props;
   const store = useStore();
   const tree = useTree();
   const [search, setSearch] = useRunSearch();
@@ -39,7 +44,6 @@ export function StepTree({ run, selectedKey, onSelect }: Props) {
   const [expansion, setExpansion] = useState(UNCHANGED);
   const nodes = useMemo(() => visibleNodes(tree, expansion), [tree, expansion]);
   const treeId = useId();
-  const scroller = useRef<HTMLDivElement>(null);
   const virtualizer = useVirtualizer({
     count: nodes.length,
     getScrollElement: () => scroller.current,
@@ -67,11 +71,18 @@ export function StepTree({ run, selectedKey, onSelect }: Props) {
       }),
     [store],
   );
-  const onKeyDown = useTreeKeys({ nodes, selected, expansion, setExpansion, onSelect });
+  const onKeyDown = useTreeKeys({
+    nodes,
+    selected,
+    expansion,
+    setExpansion,
+    onSelect,
+    onSelectRun,
+  });
   const items = virtualizer.getVirtualItems();
   const isMounted = items.some(({ index }) => index === selected);
   return (
-    <div className={classes.frame} data-narrow={selectedKey !== null}>
+    <div className={classes.frame}>
       <TreeHead
         axis={axis}
         idle={idle}
@@ -79,6 +90,7 @@ export function StepTree({ run, selectedKey, onSelect }: Props) {
         onCompact={(compact) => setSearch({ compact: compact || undefined })}
         onView={setView}
       />
+      <RunRow run={run} axis={axis} isSelected={isRunSelected} onSelect={onSelectRun} />
       <div
         ref={scroller}
         role="tree"

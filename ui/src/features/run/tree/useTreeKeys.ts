@@ -9,15 +9,19 @@ type Options = {
   selected: number;
   expansion: Expansion;
   setExpansion: Dispatch<SetStateAction<Expansion>>;
-  onSelect: (key: string | null) => void;
+  onSelect: (key: string) => void;
+  onSelectRun: () => void;
 };
 
 /** Keys of the whole page, and those of the focused tree, which the function handles. */
-export function useTreeKeys({ nodes, selected, expansion, setExpansion, onSelect }: Options) {
+export function useTreeKeys(options: Options) {
+  const { nodes, selected, expansion, setExpansion, onSelect, onSelectRun } = options;
   const store = useStore();
+  /** The run is above its first step. */
   const to = (index: number) => {
-    const node = nodes[Math.min(Math.max(index, 0), nodes.length - 1)];
-    if (node !== undefined) onSelect(node.key);
+    const node = nodes[Math.min(index, nodes.length - 1)];
+    if (index < 0) onSelectRun();
+    else if (node !== undefined) onSelect(node.key);
   };
   const texts = strings.keys;
   useKeys(texts.title, [

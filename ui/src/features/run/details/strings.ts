@@ -1,0 +1,6 @@
+/** Texts of the right side of the page of a run. */
+export const strings = {
+  close: "Close the details",
+  run: "Whole run",
+  step: (step: string) => `Step ${step}`,
+} as const;
