@@ -51,7 +51,7 @@ export const strings = {
     done: (ended: number, total: number) => `${formatNumber(ended)} of ${formatNumber(total)} done`,
     zoomIn: "Zoom in",
     zoomOut: "Zoom out",
-    fit: "Show the whole run",
+    fit: "Zoom to fit",
     compress: "Shorten idle times",
     uncompress: "Show idle times in full",
     idle: (duration: string) => `Idle for ${duration}`,
