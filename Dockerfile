@@ -22,6 +22,8 @@ RUN /opt/stepiq/bin/pip install --require-hashes --only-binary :all: --requireme
 COPY pyproject.toml LICENSE SECURITY.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md /src/
 COPY distributions /src/distributions
 COPY scripts/build_ui.py /src/scripts/
+COPY scripts/client_library /src/scripts/client_library
+COPY openapi.json /src/
 COPY src /src/src
 COPY --from=ui /src/src/stepiq/server/ui/dist /src/src/stepiq/server/ui/dist
 COPY examples /src/examples

@@ -7,7 +7,7 @@
 #
 # Needs Python 3.11 to 3.14. $PYTHON selects one; the default is 3.13, or else the first one found. Uses uv; if it is not
 # installed, pip installs the version of requirements-uv.lock into .venv, and checks its hash. Changes nothing outside this
-# folder. A second call does nothing.
+# folder. A second call only generates the client library again, if its sources have changed.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -99,7 +99,7 @@ esac
 # An environment contains its own path, so it does not work after it was moved.
 state="$wanted $(cat $locks pyproject.toml | cksum) $(pwd)"
 if [ "$installed" = "$state" ]; then
-    exit 0
+    exec .venv/bin/python scripts/generate_client.py
 fi
 if [ -n "$installed" ] && [ "${installed#* * * }" != "$(pwd)" ]; then
     rm -rf .venv
@@ -116,5 +116,6 @@ fi
 say "Installing the packages of $locks ..."
 rm -f "$stamp"
 "$uv" pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes $locks
+# The build hook generates the client library.
 "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 printf '%s\n' "$state" >"$stamp"

@@ -1,12 +1,12 @@
 """Write the files that are generated from the code.
 
-These are pages of the documentation, openapi.json, the client library, and the tables of a new SQLite database.
+These are pages of the documentation, openapi.json, and the tables of a new SQLite database. Without `--check`, the
+client library is generated from the new openapi.json.
 
 Usage: python scripts/generate_docs.py [--check]    --check writes nothing and names the pages that are stale
 """
 
 import gc
-import json
 import sys
 from pathlib import Path
 
@@ -42,9 +42,8 @@ def pages() -> dict[Path, str]:
     }
     found = {ROOT / name: _NOTICE + text.rstrip() + "\n" for name, text in made.items()}
     found[migrate.NEW_SQLITE] = new_store.script()
-    document = openapi.document()
-    found[ROOT / "openapi.json"] = document
-    return found | writing.files(json.loads(document))
+    found[ROOT / "openapi.json"] = openapi.document()
+    return found
 
 
 def main() -> int:
@@ -58,18 +57,15 @@ def main() -> int:
         for path, text in made.items()
         if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
-    superfluous = writing.superfluous(made)
     if only_check:
-        for path in stale + superfluous:
+        for path in stale:
             print(f"{path.relative_to(ROOT)} is stale. Run: make docs")
-        return 1 if stale + superfluous else 0
-    for path in superfluous:
-        path.unlink()
-        print(f"removed {path.relative_to(ROOT)}")
+        return 1 if stale else 0
     for path in stale:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(made[path], encoding="utf-8")
         print(f"wrote {path.relative_to(ROOT)}")
+    writing.write()
     return 0
 
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, cast
 
-from client_library.schemas import Names, Schema, argument, docstring, is_page, references, union
+from client_library import layout
+from client_library.layout import docstring
+from client_library.schemas import PLACES, Names, Schema, argument, is_page, references, union
 
 _PREFIX = "#/components/schemas/"
 _JSON = "application/json"
@@ -20,21 +22,22 @@ _BRIEF = 2
 """The number of fields of a model that is no base class, because its object can stand for any other."""
 _NOT_ASKED = {"cursor", "Last-Event-ID", "Accept"}
 """Parameters that the library sets itself: for pages, for streams, and for each kind of response."""
-_HEAD = """\
-from __future__ import annotations
-
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from datetime import date, datetime
-from typing import Any, Literal
-
-from stepiq.client.aio.pages import AsyncPages
-from stepiq.client.aio.resource import AsyncResource
-from stepiq.client.aio import streams
-from stepiq.client.list_events import RunListEvent
-from stepiq.client.requests import (
-    OMITTED, ApiRequest, ApiResponse, Id, Omitted, definition_body, etag, free_body, json_body, key_of, optional_body, path,
-)
-"""
+_INSIDE = " " * 8
+_PLACES = {
+    **PLACES,
+    "AsyncPages": "stepiq.client.aio.pages",
+    "AsyncResource": "stepiq.client.aio.resource",
+    "AsyncTransport": "stepiq.client.aio.transport",
+    "RunListEvent": "stepiq.client.list_events",
+    "streams": "stepiq.client.aio",
+    **dict.fromkeys(
+        (
+            *("OMITTED", "ApiRequest", "ApiResponse", "Omitted", "definition_body", "etag"),
+            *("free_body", "json_body", "key_of", "optional_body", "path"),
+        ),
+        "stepiq.client.requests",
+    ),
+}
 
 
 @dataclass
@@ -204,6 +207,11 @@ def _words(kind: str) -> list[str]:
     return "".join(each if each.isalnum() or each == "_" else " " for each in kind).split()
 
 
+def _inner(head: str, parts: list[str], tail: str) -> str:
+    """A list in brackets that is an argument of a request."""
+    return layout.bracketed(head, parts, tail, _INSIDE + "    ").strip()
+
+
 @dataclass
 class _Method:
     """The text of one method."""
@@ -244,16 +252,20 @@ class _Method:
         operation = self.operation
         kind, result = self._result()
         is_lazy = self.page_item() is not None or _STREAM in operation.contents
-        head = "    def " if is_lazy else "    async def "
-        lines = [f"{head}{operation.verb}{self.suffix}({self._signature()}) -> {kind}:"]
+        head = "def " if is_lazy else "async def "
+        start = f"{head}{operation.verb}{self.suffix}("
+        lines = [layout.bracketed(start, self._signature(), f") -> {kind}:", "    ")]
         lines.append(self._docstring())
         if operation.body == "definition":
-            lines.append(f"        sent, content_type = {self._definition()}")
-        lines.append(f"        request = {self._request()}")
+            fields = ["definition", *self._fields("definition")]
+            lines.append(
+                layout.bracketed("sent, content_type = definition_body(", fields, ")", _INSIDE)
+            )
+        lines.append(layout.bracketed("request = ApiRequest(", self._request(), ")", _INSIDE))
         lines.append(f"        {result}")
         return "\n".join(lines)
 
-    def _signature(self) -> str:
+    def _signature(self) -> list[str]:
         found = self.arguments()
         first = [each for each in found if each.place == "path" or each.name == "definition"]
         rest = [each for each in found if each not in first]
@@ -262,7 +274,7 @@ class _Method:
         named = [each.declared() for each in rest]
         if self.operation.takes_key:
             named.append("idempotency_key: str | None = None")
-        return ", ".join([*parts, *(["*", *named] if named else [])])
+        return [*parts, *(["*", *named] if named else [])]
 
     def _has_wait(self) -> bool:
         return any(each.name == "wait" and each.place == "query" for each in self.arguments())
@@ -286,7 +298,7 @@ class _Method:
             lines.append(f"            {name}: {wrapped.removesuffix(chr(34) * 3).rstrip()}")
         return "\n".join([*lines, '        """'])
 
-    def _request(self) -> str:
+    def _request(self) -> list[str]:
         operation, found = self.operation, self.arguments()
         quoted = ", ".join(f"{each.name}={each.name}" for each in found if each.place == "path")
         parts = [f'"{operation.method}"']
@@ -297,7 +309,7 @@ class _Method:
         parts.append(f'path("{template}", {quoted})' if quoted else f'"{template}"')
         query = [f'"{each.sent_as}": {each.name}' for each in found if each.place == "query"]
         if query:
-            parts.append(f"query={{{', '.join(query)}}}")
+            parts.append(_inner("query={", query, "}"))
         if headers := self._headers():
             parts.append(f"headers={headers}")
         if operation.body:
@@ -306,7 +318,7 @@ class _Method:
             parts.append("idempotency_key=key_of(idempotency_key)")
         if self._has_wait():
             parts.append("wait=wait")
-        return f"ApiRequest({', '.join(parts)})"
+        return parts
 
     def _headers(self) -> str:
         found = {
@@ -336,14 +348,11 @@ class _Method:
                 return "free_body(body)"
             case kind:
                 function = "optional_body" if kind == "optional" else "json_body"
-                return f"{function}({self._fields()})"
+                return _inner(f"{function}(", self._fields(), ")")
 
-    def _fields(self, but: str = "") -> str:
+    def _fields(self, but: str = "") -> list[str]:
         found = [each for each in self.arguments() if each.place == "body" and each.sent_as != but]
-        return ", ".join(f"{each.name}={each.name}" for each in found)
-
-    def _definition(self) -> str:
-        return f"definition_body(definition, {self._fields('definition')})"
+        return [f"{each.name}={each.name}" for each in found]
 
     def _result(self) -> tuple[str, str]:
         """The type of the result, and the statement that returns it."""
@@ -391,64 +400,39 @@ def methods(operation: Operation, names: Names) -> Iterator[str]:
             yield _Method(operation, names, suffix, kind).text()
 
 
-def modules(operations: list[Operation], names: Names) -> dict[str, str]:
-    """The text of each module, by its topic."""
-    topics = dict.fromkeys(each.topic for each in operations)
-    made = {
-        topic: _module(topic, [each for each in operations if each.topic == topic], names)
-        for topic in topics
-    }
-    made["__init__"] = '"""The operations of the API, by topic."""\n'
-    return made
-
-
-def _module(topic: str, operations: list[Operation], names: Names) -> str:
-    texts = [text for operation in operations for text in methods(operation, names)]
-    title = topic.replace("_", " ")
-    body = "\n\n".join(texts)
-    words = set(_words(body))
-    found: dict[str, list[str]] = {}
-    for name, module in sorted(names.modules.items()):
-        if name in words:
-            found.setdefault(module, []).append(name)
-    imports = [
-        f"from stepiq.client.models.{module} import {', '.join(members)}"
-        for module, members in sorted(found.items())
+def module(operations: list[Operation], names: Names, models: list[str]) -> str:
+    """The text of `stepiq.client.aio.operations`: a class for each topic."""
+    topics: dict[str, list[str]] = {}
+    for operation in operations:
+        topics.setdefault(operation.topic, []).extend(methods(operation, names))
+    classes = [
+        f"class {class_of(topic)}(AsyncResource):\n"
+        f'    """The operations of the topic "{topic.replace("_", " ")}"."""\n\n'
+        + "\n\n".join(texts)
+        for topic, texts in topics.items()
     ]
-    return "\n".join(
-        [
-            f'"""Operations: {title}."""\n',
-            _HEAD,
-            *imports,
-            "\n",
-            f"class {class_of(topic)}(AsyncResource):",
-            f'    """The operations of the topic "{title}"."""\n',
-            body,
-            "",
-        ]
-    )
+    places = _PLACES | dict.fromkeys(models, "stepiq.client.models")
+    return layout.module("The operations of the API, by topic.", "\n\n\n".join(classes), places)
 
 
 def topics(operations: list[Operation], written: dict[str, tuple[str, str]]) -> str:
-    """The module with an attribute for each topic.
+    """The text of `stepiq.client.aio.topics`: an attribute for each topic.
 
     Args:
         operations: all operations.
         written: topics with further methods: the module and the class that has them.
     """
-    names = list(dict.fromkeys(each.topic for each in operations))
-    places = {
-        name: written.get(name) or (f"stepiq.client.aio.operations.{name}", class_of(name))
-        for name in names
+    classes = {
+        each.topic: written.get(each.topic)
+        or ("stepiq.client.aio.operations", class_of(each.topic))
+        for each in operations
     }
-    imports = [f"from {module} import {made}" for module, made in places.values()]
-    lines = ['"""The topics of a client."""\n', *imports]
-    lines.append("from stepiq.client.aio.transport import AsyncTransport\n\n")
-    lines += ["class AsyncTopics:", '    """The operations, by topic."""\n']
+    lines = ["class AsyncTopics:", '    """The operations, by topic."""\n']
     lines.append("    def _use(self, transport: AsyncTransport) -> None:")
     lines.append("        self._transport = transport")
-    lines += [f"        self.{name} = {made}(transport)" for name, (_, made) in places.items()]
-    return "\n".join([*lines, ""])
+    lines += [f"        self.{topic} = {name}(transport)" for topic, (_, name) in classes.items()]
+    places = _PLACES | {name: place for place, name in classes.values()}
+    return layout.module("The topics of a client.", "\n".join(lines), places)
 
 
 def derived(operations: list[Operation], schemas: Schema) -> dict[str, str]:

@@ -1,31 +1,28 @@
-"""stepiq.client.models: the models of responses, from the schemas of the OpenAPI document."""
+"""stepiq.client.models: the models of responses, made from the schemas of the OpenAPI document."""
 
-import textwrap
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
+from graphlib import TopologicalSorter
 from keyword import iskeyword
 from typing import Any, cast
+
+from client_library import layout
+from client_library.layout import docstring
 
 Schema = dict[str, Any]
 
 _PREFIX = "#/components/schemas/"
 _SIMPLE = {"integer": "int", "number": "float", "boolean": "bool", "null": "None"}
-_WIDTH = 100
-SHARED = "shared"
-_HEAD = """\
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime
-from typing import Annotated, Any, Literal, Required, TypedDict
-
-from pydantic import Field
-
-from stepiq.client.base import OPEN, ApiModel, Json
-from stepiq.client.requests import Id
-"""
+_BASES = ("ApiModel", "Json", "ListPage", "UnknownEvent")
+PLACES = {
+    **dict.fromkeys(("AsyncGenerator", "Mapping", "Sequence"), "collections.abc"),
+    **dict.fromkeys(("date", "datetime"), "datetime"),
+    **dict.fromkeys(("Annotated", "Any", "Literal", "Required", "TypedDict"), "typing"),
+    "Field": "pydantic",
+    **dict.fromkeys((*_BASES, "OPEN"), "stepiq.client.base"),
+    "Id": "stepiq.client.requests",
+}
+"""The modules of names that generated code uses."""
 
 
 def references(part: Any) -> Iterator[str]:
@@ -46,25 +43,6 @@ def is_page(schema: Schema) -> bool:
     return {"data", "next_cursor"} <= schema.get("properties", {}).keys()
 
 
-def docstring(text: str | None, indent: str = "") -> str:
-    """A text as a docstring, with lines that are short enough."""
-    paragraphs = [" ".join(each.split()) for each in (text or "").strip().split("\n\n")]
-    if "\n- " in (text or ""):
-        paragraphs = (text or "").strip().split("\n")
-    lines = [
-        line
-        for paragraph in paragraphs
-        for line in [*(textwrap.wrap(paragraph, _WIDTH - len(indent) - 6) or [""]), ""]
-    ][:-1]
-    if "\n- " in (text or ""):
-        lines = [line for line in lines if line]
-    shown = "\n".join(f"{indent}{line}".rstrip() for line in lines).strip()
-    shown = shown.replace("\\", "\\\\").replace('"""', "'''")
-    if shown.endswith('"'):
-        shown += " "
-    return f'{indent}"""{shown}"""' if len(lines) == 1 else f'{indent}"""{shown}\n{indent}"""'
-
-
 @dataclass
 class Names:
     """How the schemas of a document are written in Python."""
@@ -72,8 +50,6 @@ class Names:
     schemas: Schema
     bases: dict[str, str] = field(default_factory=dict[str, str])
     """Models that have all fields of another one, which then is their base class."""
-    modules: dict[str, str] = field(default_factory=dict[str, str])
-    """The module of each model."""
     inputs: set[str] = field(default_factory=set[str])
     """Objects that only requests contain."""
 
@@ -119,15 +95,12 @@ class Names:
         schema = self.schemas[name]
         if "enum" in schema:
             values = ", ".join(repr(each) for each in schema["enum"])
-            return f"{name} = Annotated[Literal[{values}], OPEN]\n" + docstring(
-                schema.get("description")
-            )
+            kind = f"Literal[{values}]"
+            return _alias(name, [kind, "OPEN"], schema)
         if "oneOf" in schema or "anyOf" in schema:
             kinds = self.annotation(schema, is_input=False)
-            text = (
-                f'{name} = Annotated[{kinds} | UnknownEvent, Field(union_mode="left_to_right")]\n'
-            )
-            return text + docstring(schema.get("description"))
+            parts = [f"{kinds} | UnknownEvent", 'Field(union_mode="left_to_right")']
+            return _alias(name, parts, schema)
         return self._input(name) if name in self.inputs else self._model(name)
 
     def _model(self, name: str) -> str:
@@ -163,6 +136,13 @@ class Names:
             if "description" in value:
                 lines.append(docstring(value["description"], "    "))
         return "\n".join(lines)
+
+
+def _alias(name: str, parts: list[str], schema: Schema) -> str:
+    text = layout.bracketed(f"{name} = Annotated[", parts, "]")
+    return "\n".join(
+        [text, docstring(schema["description"])] if "description" in schema else [text]
+    )
 
 
 def argument(name: str) -> str:
@@ -201,83 +181,31 @@ def _text(schema: Schema, *, is_input: bool) -> str:
             return "str"
 
 
-def _closure(names: Names, first: str) -> set[str]:
-    found: set[str] = set()
-    open_names = [first]
+def used(names: Names, firsts: Iterable[str]) -> list[str]:
+    """Schemas, and all that they refer to. A schema follows those that Python evaluates with it."""
+    before: dict[str, list[str]] = {}
+    open_names = list(firsts)
     while open_names:
         name = open_names.pop()
-        if name not in found and name != "Json":
-            found.add(name)
-            open_names += references(names.schemas[name])
-            if name in names.bases:
-                open_names.append(names.bases[name])
-    return found
-
-
-def place(names: Names, used: dict[str, set[str]]) -> None:
-    """Decide the module of each model: that of the only topic that uses it, else the shared one.
-
-    Args:
-        names: the schemas. Their modules are set.
-        used: by topic, the schemas that its operations use directly.
-    """
-    topics: dict[str, set[str]] = defaultdict(set)
-    for topic, firsts in used.items():
-        for first in firsts:
-            for name in _closure(names, first):
-                topics[name].add(topic)
-    for name, found in topics.items():
-        names.modules[name] = found.pop() if len(found) == 1 else SHARED
-
-
-def modules(names: Names) -> dict[str, str]:
-    """The text of each module, by its name."""
-    members: dict[str, list[str]] = defaultdict(list)
-    for name in names.schemas:
-        if name in names.modules:
-            members[names.modules[name]].append(name)
-    made = {name: _module(names, name, found) for name, found in members.items()}
-    made["__init__"] = _facade(members)
-    return made
-
-
-def _module(names: Names, module: str, members: list[str]) -> str:
-    ordered = _ordered(names, members)
-    outside = {
-        each
-        for name in members
-        for each in [*references(names.schemas[name]), names.bases.get(name, "Json")]
-        if each not in members and each != "Json"
-    }
-    lines = [f'"""Models of responses: {module.replace("_", " ")}."""\n', _HEAD]
-    if outside:
-        lines.append(f"from stepiq.client.models.{SHARED} import {', '.join(sorted(outside))}")
-    lines.append("from stepiq.client.base import UnknownEvent\n\n")
-    return "\n".join(lines) + "\n\n\n".join(names.write(each) for each in ordered) + "\n"
-
-
-def _ordered(names: Names, members: list[str]) -> list[str]:
-    """Members after those that they refer to, because unions and base classes are evaluated at once."""
-    done: dict[str, None] = {}
-
-    def add(name: str, path: tuple[str, ...]) -> None:
-        if name in done or name not in members or name in path:
-            return
+        if name in before or name == "Json":
+            continue
+        schema = names.schemas[name]
+        referred = [each for each in references(schema) if each != "Json"]
         base = [names.bases[name]] if name in names.bases else []
-        for each in [*base, *references(names.schemas[name])]:
-            add(each, (*path, name))
-        done[name] = None
+        # The annotations of a class are evaluated later.
+        before[name] = base if "properties" in schema else referred
+        open_names += [*referred, *base]
+    return list(
+        TopologicalSorter(
+            {name: before[name] for name in names.schemas if name in before}
+        ).static_order()
+    )
 
-    for name in members:
-        add(name, ())
-    return list(done)
 
-
-def _facade(members: dict[str, list[str]]) -> str:
-    lines = ['"""The models of responses, by their names in the OpenAPI document."""\n']
-    lines.append("from stepiq.client.base import ApiModel, Json, ListPage, UnknownEvent")
-    for module, found in sorted(members.items()):
-        lines.append(f"from stepiq.client.models.{module} import {', '.join(sorted(found))}")
-    every = sorted(["ApiModel", "Json", "ListPage", "UnknownEvent", *chain(*members.values())])
-    listed = ", ".join(f'"{each}"' for each in every)
-    return "\n".join([*lines, "", f"__all__ = [{listed}]", ""])
+def module(names: Names, members: list[str]) -> str:
+    """The text of `stepiq.client.models`."""
+    body = "\n\n\n".join(names.write(each) for each in members)
+    listed = sorted([*_BASES, *members])
+    every = layout.bracketed("__all__ = [", [f'"{each}"' for each in listed], "]")
+    title = "The models of responses, by their names in the OpenAPI document."
+    return layout.module(title, f"{body}\n\n\n{every}", PLACES, listed)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
-from stepiq.client.aio.operations.runs import AsyncRunsOperations
+from stepiq.client.aio.operations import AsyncRunsOperations
 from stepiq.client.aio.streams import ENDED, follow_run
 from stepiq.client.models import RunDetail
 from stepiq.client.requests import OMITTED, ApiRequest, Id, Omitted, path

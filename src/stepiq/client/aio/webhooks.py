@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from stepiq.client import webhooks
-from stepiq.client.aio.operations.webhooks import AsyncWebhooksOperations
+from stepiq.client.aio.operations import AsyncWebhooksOperations
 from stepiq.client.webhooks import TOLERANCE, ReceivedHeaders, WebhookEvent
 
 
