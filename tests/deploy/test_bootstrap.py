@@ -1,4 +1,4 @@
-"""Which Python `scripts/bootstrap.sh` chooses. The interpreters and uv are shell scripts, and nothing is installed."""
+"""Which Python `scripts/bootstrap.sh` chooses, and what a second call does. The interpreters and uv are shell scripts, and nothing is installed."""
 
 import re
 import shutil
@@ -122,3 +122,14 @@ class TestPython:
 
         assert refused.returncode == 1
         assert "apt-get install python3 python3-venv" in refused.stderr
+
+
+def test_a_second_call_only_generates_the_client_library(machine: Machine):
+    environment = machine.python("python3")
+    (machine.checkout / ".venv/bin").mkdir(parents=True)
+    (machine.checkout / ".venv/bin/python").symlink_to(environment)
+    assert machine.bootstrap().returncode == 0
+    environment.write_text('#!/bin/sh\necho "python $*"\n')
+    (machine.bin / "uv").write_text('#!/bin/sh\necho "uv $*"\n')
+
+    assert machine.bootstrap().stdout == "python scripts/generate_client.py\n"

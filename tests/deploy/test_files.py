@@ -92,7 +92,8 @@ class TestDockerfile:
         for name in image().copied:
             path = ROOT / name
             if path.is_dir():
-                skip = shutil.ignore_patterns("__pycache__", "node_modules")
+                # The build generates the modules of `sync`.
+                skip = shutil.ignore_patterns("__pycache__", "node_modules", "sync")
                 shutil.copytree(path, source / name, ignore=skip)
             else:
                 (source / name).parent.mkdir(exist_ok=True)
