@@ -36,12 +36,12 @@ def pages() -> dict[Path, str]:
         "docs/reference/routes.md": routes.page(),
         "docs/reference/settings.md": settings.page(),
         "docs/reference/events.md": events.page(),
-        "docs/reference/messages.md": messages.page(),
         "docs/reference/metrics.md": metrics.page(),
         "docs/reference/commands.md": commands.page(),
     }
     found = {ROOT / name: _NOTICE + text.rstrip() + "\n" for name, text in made.items()}
     found[migrate.NEW_SQLITE] = new_store.script()
+    found[ROOT / "tests/docs/messages.txt"] = messages.golden()
     found[ROOT / "openapi.json"] = openapi.document()
     return found
 

@@ -41,7 +41,7 @@ _INTRODUCTION = """\
 # Errors
 
 This page lists all error codes: what each means, and what to do. Codes are stable: programs can compare them. Messages
-are for people and can change; [Messages](reference/messages.md) lists their texts.
+are for people and can change.
 
 The API returns errors as `application/problem+json`:
 
@@ -91,7 +91,7 @@ def page() -> str:
             "## Commands and start\n",
             _wrapped(
                 "Commands write these errors to standard error. Most exit with 1; commands that call a server also use [other exit "
-                "codes](terminal.md#exit-codes). [Messages](reference/messages.md) has the code of each message."
+                "codes](terminal.md#exit-codes)."
             )
             + "\n",
             *_entries(codes, advice["operator"], with_status=False),

@@ -54,18 +54,6 @@ def _is_text(node: ast.expr) -> bool:
             return False
 
 
-def choices(node: ast.expr) -> Iterator[str]:
-    """The constants that an expression can be."""
-    match node:
-        case ast.Constant(value=str(text)):
-            yield text
-        case ast.IfExp(body=one, orelse=other):
-            yield from choices(one)
-            yield from choices(other)
-        case _:
-            pass
-
-
 def rendered(node: ast.expr) -> str:
     """A text with its placeholders."""
     match node:

@@ -63,15 +63,13 @@ MAX_LINE = 120
 def texts() -> dict[str, list[str]]:
     """What users read, by the page or the module it comes from."""
     found: dict[str, list[str]] = defaultdict(list)
-    for text, module in re.findall(
-        r"^\| (.+?) \|[^|]*\| `([\w.]+)` \|$", read("docs/reference/messages.md"), re.MULTILINE
-    ):
+    for line in read("tests/docs/messages.txt").splitlines():
+        module, _, text = line.partition(": ")
         found[module].append(text)
     for page in PAGES:
-        if page.name != "messages.md":
-            found[name(page)] += re.split(
-                r"\n\s*\n|\n(?=[|#>-])", prose(page.read_text(encoding="utf-8"))
-            )
+        found[name(page)] += re.split(
+            r"\n\s*\n|\n(?=[|#>-])", prose(page.read_text(encoding="utf-8"))
+        )
     found["openapi.json"] += _descriptions(json.loads(read("openapi.json")))
     found["language schema"] += _descriptions(document())
     return found
