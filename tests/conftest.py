@@ -1,8 +1,8 @@
 """Fixtures of all tests: new stores of both kinds, a movable clock, rows, the app, and a blocked network.
 
-Tests that use `settings`, `database` or fixtures that depend on them run on SQLite. In the folders of `_BOTH_STORES`, and
-with the mark `both_stores`, they also run on PostgreSQL. With STEPIQ_TEST_STORES=both, all of them do, except tests with
-the mark `one_store`.
+Tests that use `settings`, `database` or fixtures that depend on them run on SQLite. With the mark `both_stores`, they
+also run on PostgreSQL. In the folders of `_BOTH_STORES`, the others run on PostgreSQL as slow tests. With
+STEPIQ_TEST_STORES=both, all of them do, except tests with the mark `one_store`.
 """
 
 import logging
@@ -242,57 +242,16 @@ def postgres_stores() -> Iterator[PostgresStores]:
 
 
 _TESTS = Path(__file__).parent
-_MEASURED = (_TESTS / "language", _TESTS / "steps")
-"""The folders whose tests CI runs with coverage: they test all of the language."""
-
-
 _BOTH_STORES = tuple(_TESTS / name for name in ("durability", "execution", "queue", "store"))
 """The folders whose tests run on both stores: what they test depends on transactions, locks and SQL."""
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark the tests that CI measures."""
-    is_unmeasured = item.get_closest_marker("unmeasured") is not None
-    if not is_unmeasured and any(item.path.is_relative_to(folder) for folder in _MEASURED):
-        item.add_marker("measured")
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--only-measured",
-        action="store_true",
-        help="collect only the tests that CI measures; collecting the others takes 14 s of CPU",
-    )
-    parser.addoption(
-        "--without-measured",
-        action="store_true",
-        help="do not collect files of the language that have only tests that CI measures, which takes 3 s of CPU",
-    )
     parser.addoption(
         "--compare-stores",
         action="store_true",
         help="fail if a line of stepIQ executes SQL on SQLite only; for all tests together",
     )
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    if config.getoption("without_measured"):
-        return True if _is_all_measured(collection_path) else None
-    if not config.getoption("only_measured"):
-        return None
-    is_near = any(
-        collection_path.is_relative_to(folder) or folder.is_relative_to(collection_path)
-        for folder in _MEASURED
-    )
-    return None if is_near else True
-
-
-def _is_all_measured(path: Path) -> bool:
-    if not path.is_file() or not path.is_relative_to(_TESTS / "language"):
-        return False
-    # Marks are known only after an import, but a file that does not mention them has none.
-    text = path.read_text("utf-8")
-    return not any(mark in text for mark in ("mark.slow", "mark.unmeasured"))
 
 
 @pytest.hookimpl(trylast=True)
@@ -315,20 +274,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marks = metafunc.definition.iter_markers("parametrize")
     if "database_url" in metafunc.fixturenames and all(m.args[0] != "database_url" for m in marks):
-        stores: list[object] = ["sqlite"]
-        if _needs_both_stores(metafunc.definition):
-            stores.append(pytest.param("postgresql", marks=pytest.mark.postgresql))
+        stores = ["sqlite", *_second_store(metafunc.definition)]
         metafunc.parametrize("database_url", stores, indirect=True)
 
 
-def _needs_both_stores(test: pytest.Item) -> bool:
+def _second_store(test: pytest.Item) -> list[Any]:
+    both = pytest.param("postgresql", marks=pytest.mark.postgresql)
     for mark in test.iter_markers():
         # The mark of a test comes before that of its class, and that before the one of its file.
         if mark.name in ("both_stores", "one_store"):
-            return mark.name == "both_stores"
-    return os.environ.get(_STORES) == "both" or any(
-        test.path.is_relative_to(folder) for folder in _BOTH_STORES
-    )
+            return [both] if mark.name == "both_stores" else []
+    if os.environ.get(_STORES) == "both":
+        return [both]
+    if any(test.path.is_relative_to(folder) for folder in _BOTH_STORES):
+        return [pytest.param("postgresql", marks=[pytest.mark.postgresql, pytest.mark.slow])]
+    return []
 
 
 def _is_left_out(item: pytest.Item) -> bool:

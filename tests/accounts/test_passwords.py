@@ -30,6 +30,7 @@ class TestVerify:
     async def test_nobody_has_no_password(self, passwords):
         assert not await passwords.verify("", None)
 
+    @pytest.mark.slow
     async def test_nobodys_takes_as_long_as_somebodys(self, passwords):
         stored = await passwords.hash("correct horse")
 

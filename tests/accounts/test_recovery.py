@@ -355,6 +355,7 @@ class TestReset:
 
         assert (await reset(token)).json()["code"] == "reset_invalid"
 
+    @pytest.mark.slow
     @pytest.mark.both_stores
     async def test_of_many_at_once_one_wins(self, forget, reset, account, clock):
         outcomes = Counter()

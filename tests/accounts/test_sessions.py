@@ -118,6 +118,7 @@ class TestRefresh:
 
         assert (response.status_code, response.json()["code"]) == (401, "session_ended")
 
+    @pytest.mark.slow
     @pytest.mark.both_stores
     async def test_of_many_at_once_one_wins_and_the_family_ends(self, client, make, account):
         outcomes = Counter()
@@ -239,6 +240,7 @@ class TestChangePassword:
 
         assert (response.status_code, response.json()["code"]) == (403, "session_required")
 
+    @pytest.mark.slow
     @pytest.mark.both_stores
     async def test_no_session_of_the_old_password_outlives_it(self, database, make, account):
         """Whatever a login, a refresh and a change do to each other."""

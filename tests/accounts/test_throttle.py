@@ -280,6 +280,7 @@ class TestChangePassword:
 
 
 class TestRegister:
+    @pytest.mark.slow
     async def test_one_client_makes_so_many_accounts_an_hour(self, app, make, clock):
         await make.user()
 

@@ -96,6 +96,7 @@ def hostile(folder: Path) -> Path:
 
 @pytest.mark.usefixtures("hostile")
 class TestCommands:
+    @pytest.mark.slow
     @pytest.mark.parametrize("arguments", _COMMANDS, ids=lambda each: ascii(" ".join(each))[:60])
     def test_no_control_character_is_printed(self, cli: Cli, arguments: list[str]):
         said = cli(*arguments)

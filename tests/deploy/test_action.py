@@ -85,6 +85,7 @@ class TestForm:
             if DEFAULTS[name] and not DEFAULTS[name].startswith("${{"):
                 assert shown == f"`{DEFAULTS[name]}`"
 
+    @pytest.mark.slow
     def test_the_workflow_of_the_guide_is_what_github_documents(self, tmp_path: Path):
         check = Path(sys.executable).with_name("check-jsonschema")
         github, deploy, gitlab = blocks(read("docs/ci.md"), "yaml")

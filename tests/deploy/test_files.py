@@ -86,6 +86,7 @@ class TestDockerfile:
         assert "nodejs" not in (ROOT / "requirements.lock").read_text()
 
     @pytest.mark.slow
+    @pytest.mark.smoke
     def test_what_it_copies_is_enough_to_build_all_of_stepiq(self, tmp_path: Path):
         source = tmp_path / "src"
         source.mkdir()

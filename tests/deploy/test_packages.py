@@ -162,6 +162,7 @@ class TestContents:
         assert any(name.startswith("stepiq/server/ui/dist/assets/") for name in names)
         assert not any("node_modules" in name for name in names)
 
+    @pytest.mark.smoke
     def test_every_file_is_in_one_of_the_wheels(self, built: Path):
         slim, server = contents(built, "stepiq_slim"), contents(built, "stepiq")
         sources = {

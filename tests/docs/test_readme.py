@@ -45,6 +45,7 @@ class TestPipeline:
         assert len(PIPELINE.splitlines()) <= 19
         assert yaml.safe_load(PIPELINE) == loaded.document
 
+    @pytest.mark.slow
     async def test_the_local_model_reads_ten_messages(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):

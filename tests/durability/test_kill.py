@@ -45,6 +45,7 @@ async def server(
 
 
 @pytest.mark.slow
+@pytest.mark.smoke
 @pytest.mark.timeout(400 + 10 * KILLS)
 class TestKill:
     async def test_runs_go_on_by_themselves_without_repeating_what_is_recorded(

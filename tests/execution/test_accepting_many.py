@@ -186,6 +186,7 @@ def place(changes: LocalChanges, queue: TicketQueue, make: Make):
 
 
 class TestAcceptMany:
+    @pytest.mark.slow
     @settings(max_examples=25, deadline=None)
     @given(before=befores, spending=st.lists(st.booleans(), min_size=1, max_size=9))
     async def test_it_leaves_what_one_by_one_would_leave(

@@ -270,6 +270,7 @@ class History:
         self.books.left_over = 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, *on_sqlite(2, 3)])
 async def test_the_limit_holds_and_nothing_stays_reserved(world: World, clock: Any, seed: int):
     """Calls of several runs at the same time, failures, cancels, takeovers, lost workers, new plans and new months."""

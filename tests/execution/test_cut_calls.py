@@ -331,6 +331,7 @@ class Cuts:
 
 
 class TestAnyCut:
+    @pytest.mark.slow
     @settings(max_examples=25)
     @given(
         text=TEXTS,

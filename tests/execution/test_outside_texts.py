@@ -24,6 +24,7 @@ def test_the_docs_list_every_reader():
     assert listed == {name: (reader.longest, reader.place) for name, reader in READERS.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_each_text_is_read_or_refused(name: str):
     reader: Reader = READERS[name]

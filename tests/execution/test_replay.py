@@ -172,6 +172,7 @@ steps:
 
 
 class TestInterruptions:
+    @pytest.mark.slow
     @pytest.mark.parametrize("after", [2, 4, 7, *on_sqlite(1, 3, 5, 6, 8)])
     async def test_wherever_a_run_stops_no_recorded_call_is_repeated(
         self,

@@ -129,6 +129,7 @@ class TestRollups:
         }
         await _assert_exact(world)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("seed", [0, 1, *on_sqlite(2, 3)])
     async def test_sums_agree_with_runs_and_steps_after_any_history(
         self, world: World, clock, seed: int

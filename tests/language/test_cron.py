@@ -240,7 +240,7 @@ class TestClockChanges:
         ("Asia/Kathmandu", "2026-03-29"),
     )
 
-    @pytest.mark.unmeasured
+    @pytest.mark.slow
     @settings(max_examples=60, deadline=None)
     @given(
         day=st.sampled_from(DAYS),
@@ -314,7 +314,7 @@ _expression = (
 _moments = st.integers(0, 5_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 
 
-@pytest.mark.unmeasured
+@pytest.mark.slow
 class TestAnyText:
     @settings(max_examples=150, deadline=None)
     @given(

@@ -247,7 +247,7 @@ WIDE: Json = [{"a": n, "b": "x" * 20, "c": [1, 2, 3]} for n in range(15_000)]
 
 
 class TestLimits:
-    @pytest.mark.unmeasured
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("text", "value"),
         [

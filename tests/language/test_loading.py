@@ -416,7 +416,7 @@ class TestCompileDocument:
             compile_document([])  # pyright: ignore[reportArgumentType] -- what is stored may be anything
 
 
-@pytest.mark.unmeasured
+@pytest.mark.slow
 class TestHostileDocuments:
     @pytest.mark.parametrize(
         "text",

@@ -73,7 +73,7 @@ class TestRender:
         with pytest.raises(TemplateUnresolved, match="`this` has no field `a`"):
             await offload.render(LARGE, {"input": {"rows": rows}})
 
-    @pytest.mark.unmeasured
+    @pytest.mark.slow
     @pytest.mark.parametrize("template", HOSTILE)
     async def test_the_bounds_hold_in_the_thread(self, template):
         with pytest.raises(TemplateLimit):
@@ -291,7 +291,7 @@ async def test_a_validation_with_much_work_needs_a_thread(validate, operations: 
 
 
 class TestTheLoop:
-    @pytest.mark.unmeasured
+    @pytest.mark.slow
     async def test_hostile_templates_leave_it_alone(self):
         """Measured in the process's own time, which a busy machine takes from nobody."""
 

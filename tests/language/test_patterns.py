@@ -99,6 +99,7 @@ class TestAll:
     def test_it_gives_every_match_or_its_groups(self, pattern, text, found):
         assert Pattern.compile(pattern).all(text) == found
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("pattern", [".", "(.)(?:.)?"])
     def test_too_many_or_too_long_matches_are_refused(self, pattern):
         with pytest.raises(PatternLimit):

@@ -131,6 +131,7 @@ class TestWeight:
     def test_a_nested_keyword_is_not_evaluated_more_often(self, keyword, together, move):
         assert_weighed([keyword] * LEVELS, TOGETHER[together], move)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("together", TOGETHER)
     @pytest.mark.parametrize("keyword", KEYWORDS)
     def test_nor_are_two_keywords_in_turn(self, keyword, together):

@@ -230,7 +230,7 @@ class TestSize:
     def test_a_long_text_is_not_repeated_in_the_message(self, text, message):
         assert [each.message for each in read(text, YAML).issues] == [message]
 
-    @pytest.mark.unmeasured
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "unit",
         [
@@ -248,7 +248,7 @@ class TestSize:
 
 
 class TestReading:
-    @pytest.mark.unmeasured
+    @pytest.mark.slow
     @given(st.text() | st.text(alphabet="[]{}:,-&*!|>'\"#%@ \nab1.~?"))
     def test_any_text_gives_data_or_issues(self, text):
         for source_format in SourceFormat:

@@ -219,6 +219,7 @@ class TestRetry:
         assert (delivery["status"], delivery["error"]) == ("delivered", None)
         assert [a["status_code"] for a in delivery["attempts"]] == [503, 204]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 404, 408, 410, 429])
     async def test_any_other_status_is_final_and_no_redirect_is_followed(
         self, sender: Sender, receiver: Receiver, status: int

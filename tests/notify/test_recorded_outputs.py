@@ -29,6 +29,7 @@ output:
 
 
 class TestOutputs:
+    @pytest.mark.slow
     @pytest.mark.both_stores
     @pytest.mark.parametrize(
         ("template", "seen"),

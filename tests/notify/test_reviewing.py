@@ -125,6 +125,7 @@ class TestText:
 
 
 class TestSubject:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("pipeline", "step", "subject"),
         [

@@ -43,6 +43,7 @@ LOOKALIKES += ["a: b", "- x", "#x", "&a", "*a", "!x", "%x", "@x", "`x", "'", '"'
 
 
 class TestToYaml:
+    @pytest.mark.slow
     @settings(max_examples=300, deadline=None)
     @given(DOCUMENTS)
     @example({"": 1})

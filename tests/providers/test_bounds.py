@@ -202,6 +202,7 @@ class TestNumbersOfTokens:
         assert progress.usage().estimated
         assert progress.usage().output_tokens < 100
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("field", NUMBERS)
     @pytest.mark.parametrize("count", [20.5, 1e308, "many", [], {}])
     async def test_what_is_no_whole_number_is_never_counted(

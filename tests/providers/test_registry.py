@@ -391,6 +391,7 @@ class TestProbe:
 
 
 class TestLifetime:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "configured_by",
         [

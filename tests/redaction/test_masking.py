@@ -282,6 +282,7 @@ class TestMaskedStream:
 
 
 class TestTime:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "text",
         [

@@ -273,6 +273,7 @@ class TestDeletion:
 
         assert await counted(account) == (1, SIZE)
 
+    @pytest.mark.slow
     async def test_the_count_stays_exact_while_texts_are_run_and_deleted(
         self, login, account, counted, sweep, make, database
     ):

@@ -51,6 +51,7 @@ class TestSomeEvents:
         await teller.end(run_id)
         return f"/api/runs/{run_id}/events"
 
+    @pytest.mark.slow
     @pytest.mark.both_stores
     @pytest.mark.parametrize(
         ("query", "numbers"),

@@ -238,6 +238,7 @@ class TestBeforeTheTransaction:
     async def writer(self, database, monkeypatch):
         return OtherWriter(database, monkeypatch)
 
+    @pytest.mark.slow
     @WAYS
     async def test_a_large_one_is_validated_once(self, client_of, account, make, writer, way):
         pipeline_id = await make.pipeline(account, source=SOURCE)
@@ -270,6 +271,7 @@ class TestBeforeTheTransaction:
         assert answer.is_success
         assert held == [0]
 
+    @pytest.mark.slow
     @WAYS
     async def test_a_large_one_that_is_invalid_is_validated_once(
         self, client_of, account, make, writer, way

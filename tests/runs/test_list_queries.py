@@ -61,6 +61,7 @@ def index_of(wanted: Filter) -> str:
 
 @pytest.mark.new_store
 class TestPageStatement:
+    @pytest.mark.slow
     @pytest.mark.parametrize("before", [None, ids.uuid7()])
     async def test_whatever_is_asked_for_has_an_index_in_its_order(self, database, before):
         for wanted in FILTERS:
@@ -211,6 +212,7 @@ async def varied(make, account, database):
 
 
 class TestPage:
+    @pytest.mark.slow
     async def test_pages_hold_what_the_filter_of_streams_matches(
         self, database, account, varied, monkeypatch
     ):

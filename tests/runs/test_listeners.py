@@ -159,6 +159,7 @@ class TestListening:
 
             assert listener.has_missed
 
+    @pytest.mark.slow
     async def test_listeners_who_have_left_leave_nothing(self, streams, changes, publish):
         run_ids = [ids.uuid7() for _ in range(200)]
         async with AsyncExitStack() as stack:

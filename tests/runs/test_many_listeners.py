@@ -51,6 +51,7 @@ def numbers(reader):
 
 
 class TestManyListeners:
+    @pytest.mark.slow
     @pytest.mark.parametrize("many_runs", [False, True])
     async def test_each_hears_the_whole_log_once(
         self, server, streams, changes, headers, crowded, teller, account, make, many_runs
@@ -115,6 +116,7 @@ class TestSlowListeners:
 
 @pytest.mark.both_stores
 class TestReconnects:
+    @pytest.mark.slow
     async def test_five_hundred_leave_no_gap_no_repeat_and_nothing_injected(
         self, server, headers, database, teller, run_id
     ):

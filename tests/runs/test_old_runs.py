@@ -130,6 +130,7 @@ class TestUpgrade:
 class TestReleaseBefore:
     """A worker that does not know the new tables, on the migrated database."""
 
+    @pytest.mark.slow
     def test_it_can_write_all_that_it_did(self, url, old_store, account, pipeline_id):
         migrate.upgrade(url)
         old = OldRuns(200, account.workspace_id, pipeline_id)
@@ -146,6 +147,7 @@ class TestReleaseBefore:
         found = contents(old_store)
         assert not any(found[name] for name in ("runs", "run_steps", "run_events", "large_values"))
 
+    @pytest.mark.slow
     def test_its_tables_have_not_changed(self, url, old_store):
         engine, tables = old_store
         before = columns(engine, tables)

@@ -10,6 +10,8 @@ from stepiq.sandbox import limits
 from stepiq.sandbox.outcomes import CodeFailed, Outcome, Ran
 from tests.sandbox.conftest import Code
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 0.2
 ALLOWED = SECONDS + 1
 ATTEMPTS = 3
@@ -302,6 +304,7 @@ class TestLog:
 
 
 class TestInput:
+    @pytest.mark.slow
     async def test_one_of_more_than_four_megabytes_is_refused(self, code: Code):
         outcome = await code.python(python("return 1"), [*["x" * 1_000_000] * 5])
 

@@ -150,6 +150,7 @@ JAVASCRIPT_HARMLESS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("expression", PYTHON_FAILS)
 async def test_python_gets_nothing_out_of(code: Code, expression: str):
     outcome = await code.python(f"def main(input):\n  return {expression}")

@@ -17,6 +17,7 @@ values = st.recursive(
 
 
 class TestEncode:
+    @pytest.mark.slow
     @given(values)
     def test_it_writes_what_plain_json_is(self, value: Json):
         written = asyncio.run(encode(value))

@@ -47,6 +47,7 @@ def shape(value: Any) -> Any:
             return value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", list(CodeLanguage))
 @given(value=values)
 @example(value=[-0.0, 0, 0.0, 1.0, 2.0**53, 2.0**69, 1e21, 1e300, 5e-324])

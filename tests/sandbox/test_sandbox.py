@@ -125,6 +125,7 @@ class TestManyAtOnce:
         assert await identity(sandbox, CodeLanguage.PYTHON, 1) == Ran(1)
         await sandbox.close()
 
+    @pytest.mark.slow
     async def test_a_run_that_waits_for_its_turn_loses_no_time_by_it(self, code: Code):
         most = max(2, len(os.sched_getaffinity(0)))
         slow = [code.python("while True: pass", seconds=3) for _ in range(most)]

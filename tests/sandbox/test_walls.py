@@ -264,6 +264,7 @@ asyncio.run(run())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(walls.missing()), reason="this system lacks some of the walls")
 @pytest.mark.parametrize("wall", list(refusals.REFUSED))
 def test_code_in_both_languages_does_not_run_if_the_system_refuses(wall: str):

@@ -91,6 +91,7 @@ def pages(owner, pipeline_id, run_id):
 
 
 class TestLists:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "path",
         [

@@ -67,6 +67,7 @@ async def pipeline_id(database, sender, receiver: Receiver, account):
 
 @pytest.mark.new_store
 class TestStatements:
+    @pytest.mark.slow
     async def test_a_working_server_reads_no_table_as_a_whole(
         self, database, engine, owner, login_key, account, sender, make, pipeline_id, settings
     ):

@@ -84,6 +84,7 @@ class TestImport:
         assert "stepiq.cli.worker" in worker
         assert not worker & set(LATER)
 
+    @pytest.mark.slow
     def test_a_worker_does_not_import_the_api(self, worker: set[str]):
         assert "stepiq.server.worker" in worker
         assert not worker & {"stepiq.server.app", "stepiq.server.serving", "stepiq.accounts.http"}
@@ -95,6 +96,7 @@ class TestServe:
         assert "stepiq.server.app" in server[1]
         assert not server[1] & set(LATER)
 
+    @pytest.mark.slow
     def test_a_ready_server_collects_garbage_but_not_among_its_modules(
         self, server: list[set[str]]
     ):

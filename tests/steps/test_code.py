@@ -68,6 +68,7 @@ class TestCode:
         assert ended.run.error["code"] == "code_error"
         assert "Line 3 of the code: " in ended.run.error["message"]
 
+    @pytest.mark.slow
     async def test_it_ends_at_its_time_limit(self, world: World):
         ended = await world.run(
             "name: C\nsteps:\n  - id: c\n    type: code\n    language: python\n    timeout_seconds: 1\n    source: |\n"

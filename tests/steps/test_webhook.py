@@ -160,6 +160,7 @@ class TestReply:
             "3",
         )
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("body", "headers", "seen"),
         [

@@ -22,6 +22,7 @@ class TestCheck:
         scene.follow(message)
         scene.start()
 
+    @pytest.mark.slow
     def test_the_owner_of_the_database_needs_nothing(self, scene: Scene):
         scene.run("ALTER DATABASE {} OWNER TO {}", str(scene.url.database), scene.role)
 

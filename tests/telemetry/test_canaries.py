@@ -64,6 +64,7 @@ def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
     return settings.model_copy(update={"otlp_content": request.param, "otlp_headers": headers})
 
 
+@pytest.mark.slow
 async def test_no_secret_is_in_what_is_sent(
     settings: Settings,
     world: World,

@@ -48,6 +48,7 @@ async def _clicks(page: Page) -> list[None]:
     return clicks
 
 
+@pytest.mark.smoke
 async def test_a_new_server_shows_a_completed_run_within_a_minute(
     browser: Browser, new_server: ServerProcess
 ):

@@ -47,6 +47,7 @@ def without_length(response):
 
 
 class TestHead:
+    @pytest.mark.slow
     async def test_every_route_with_get_has_it_with_the_same_headers(
         self, app, browser, make, account
     ):

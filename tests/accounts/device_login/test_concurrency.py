@@ -58,6 +58,7 @@ ACTS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(acts=ACTS, at_once=st.integers(1, 4))
 @settings(max_examples=25)
 async def test_a_code_never_gives_two_keys(

@@ -30,6 +30,7 @@ async def answers(client):
     return found
 
 
+@pytest.mark.slow
 async def test_accounts_keys_and_runs_work_as_before(
     url, app, make, account, stranger, owner, login_key, client
 ):
@@ -55,6 +56,7 @@ async def test_accounts_keys_and_runs_work_as_before(
     assert started.status_code == 202
 
 
+@pytest.mark.slow
 async def test_a_process_of_the_release_before_can_still_work(url, database, account, client):
     """During an upgrade, it adds accounts and sessions to the new schema, with the columns that it knows."""
     engine = migrate.sync_engine(url)

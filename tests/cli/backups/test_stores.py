@@ -91,6 +91,7 @@ class TestRestore:
         assert old.read_bytes().startswith(b"nothing that SQLite knows")
         assert run_ids() == [kept.run_id]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("where", "call"),
         [("_checked", 1), ("_set_aside", 1), ("sync_folder", 1), ("sync_folder", 2)],

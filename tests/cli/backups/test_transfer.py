@@ -167,6 +167,7 @@ def sorted_rows(rows: list[dict[str, Any]]) -> list[str]:
 
 
 class TestTransfer:
+    @pytest.mark.slow
     def test_every_row_of_every_table_is_the_same(
         self, cli: Cli, kept: Kept, tmp_path: Path, target: str, use_target: Callable[[], None]
     ):

@@ -85,6 +85,7 @@ _DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 
 
 class TestDatabase:
+    @pytest.mark.slow
     @pytest.mark.parametrize("damage", _DAMAGE)
     def test_a_damaged_one_is_refused_and_nothing_changes(
         self, cli: Cli, kept: Kept, made: bytes, tmp_path: Path, damage: str

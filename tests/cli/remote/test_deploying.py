@@ -63,6 +63,7 @@ async def caller(server: Live, make: Make, account: Account):
 
 
 class TestAtTheSameTime:
+    @pytest.mark.slow
     @pytest.mark.both_stores
     async def test_two_deployments_of_the_same_files_make_each_version_once(
         self, caller: AsyncClient
@@ -77,6 +78,7 @@ class TestAtTheSameTime:
         assert [each.error for found in outcomes for each in found if each.error] == []
         assert await state(caller) == wanted
 
+    @pytest.mark.slow
     @pytest.mark.both_stores
     async def test_two_changes_to_the_same_text_make_one_version(self, caller: AsyncClient):
         await deploy(caller, files(6))

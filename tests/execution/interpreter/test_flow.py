@@ -140,6 +140,7 @@ class TestOnCondition:
         assert ended.run.error["code"] == "expression_error"
         assert ran(ended) == ["a:1:failed"]
 
+    @pytest.mark.slow
     async def test_a_thousand_steps_are_enough(self, world: World):
         ended = await world.run(
             """

@@ -107,6 +107,7 @@ class TestTakingUp:
         assert [keys.count(key) for key in recorded] == [1] * len(recorded)
         assert len(keys) <= 6 + 2  # what was in flight, and no more, is called again
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("after", [1, 4, 9, *on_sqlite(2, 7)])
     async def test_loops_and_branches_go_on_where_they_were(
         self, world: World, receiver: Receiver, after: int
@@ -219,6 +220,7 @@ ON_BOTH = ("for_each", "human_review", "llm", "wait")
 
 
 class TestCancel:
+    @pytest.mark.slow
     @pytest.mark.parametrize("kind", [*ON_BOTH, *on_sqlite(*sorted(CANCELLED.keys() - ON_BOTH))])
     async def test_it_stops_each_type_of_step_within_a_second(
         self, world: World, fake_provider: RunningFakeProvider, receiver: Receiver, kind: str

@@ -35,7 +35,7 @@ def stopped(text: str, context: dict[str, Any] = CONTEXT) -> str:
 
 
 class TestWork:
-    @pytest.mark.unmeasured
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "text",
         [

@@ -258,7 +258,7 @@ def with_ids(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "steps": number(document.get("steps"))}
 
 
-@pytest.mark.unmeasured
+@pytest.mark.slow
 class TestAcceptance:
     @given(documents)
     @settings(max_examples=150, deadline=None)

@@ -17,6 +17,7 @@ BATCH = 500
 
 
 class TestHandlebars:
+    @pytest.mark.slow
     @pytest.mark.parametrize("text", CHOSEN["templates"])
     def test_a_chosen_template_becomes_what_handlebars_makes_of_it(self, handlebars, text):
         (theirs,) = handlebars.answers([(text, CHOSEN["context"])])
@@ -25,7 +26,7 @@ class TestHandlebars:
 
         assert agree(ours, theirs), (ours, theirs)
 
-    @pytest.mark.unmeasured
+    @pytest.mark.slow
     @pytest.mark.parametrize("start", range(0, BATCHES * BATCH, BATCH))
     def test_random_templates_become_what_handlebars_makes_of_them(self, handlebars, start):
         comparison = compare(handlebars, range(start, start + BATCH))

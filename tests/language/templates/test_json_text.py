@@ -29,7 +29,7 @@ AROUND = {
 
 
 class TestToJson:
-    @pytest.mark.unmeasured
+    @pytest.mark.slow
     @settings(max_examples=30)
     @given(SMALL, st.permutations(sorted(AROUND)), st.sampled_from([0, 100_000]))
     def test_it_is_what_the_encoder_gives_in_one_go(self, value, around, length):
@@ -55,7 +55,7 @@ class TestToJson:
     def test_a_large_value_is_put_together_without_a_seam(self, value):
         assert to_json(value, RenderMeter()) == dumps(value)
 
-    @pytest.mark.unmeasured
+    @pytest.mark.slow
     def test_the_work_is_charged_before_it_is_done(self):
         # Encoding all of it takes some hundred milliseconds.
         value: Json = [[*[0] * 1_000_000]]

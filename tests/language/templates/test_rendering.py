@@ -266,7 +266,7 @@ LARGE = {"input": {"many": list(range(1_000)), "long": "x" * 400_000, "accents":
 
 
 class TestLimits:
-    @pytest.mark.unmeasured
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "text",
         [

@@ -392,6 +392,7 @@ class TestAuditLog:
 
 
 class TestSeveralWorkers:
+    @pytest.mark.slow
     async def test_no_run_is_retried_twice(
         self, settings, database, services, job, result, account, make, pipeline_id, retries
     ):

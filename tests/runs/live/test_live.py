@@ -101,6 +101,7 @@ class TestStream:
         assert f"run:{run_id}" not in changes._listeners
         await browser.post(f"/api/runs/{run_id}/cancel")
 
+    @pytest.mark.slow
     @pytest.mark.both_stores
     async def test_open_streams_hold_no_connection_to_the_store(
         self, browser, account, make, fake_provider

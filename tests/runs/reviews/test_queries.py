@@ -44,6 +44,7 @@ async def grown(database, account, stranger, make, ask, pipeline_id):
 
 @pytest.mark.new_store
 class TestStatements:
+    @pytest.mark.slow
     async def test_none_reads_a_table_as_a_whole(self, database, owner, client, grown, token):
         link = {"token": token(grown)}
         with statements(database) as seen:

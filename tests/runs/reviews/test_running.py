@@ -241,6 +241,7 @@ class TestNobody:
 
 @pytest.mark.both_stores
 class TestRace:
+    @pytest.mark.slow
     async def test_of_several_who_decide_one_does(self, asked, sender, app, client, database):
         for _ in range(RACES):
             run_id = await asked(
@@ -275,6 +276,7 @@ class TestRace:
             assert sorted(answer.status_code for answer in answers) == [200, *[409] * 5]
             assert won == ["approve" if run["status"] == "completed" else "reject"]
 
+    @pytest.mark.slow
     async def test_against_a_cancel_one_of_the_two_counts(self, asked, decide, sender):
         for _ in range(RACES):
             run_id = await asked()

@@ -106,6 +106,7 @@ class TestGuides:
 
 
 class TestMarkdown:
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", sorted(guides()))
     async def test_each_page_is_served_and_its_links_lead_to_pages(self, client, name):
         response = await client.get(f"/docs/{name}.md")
@@ -186,6 +187,7 @@ class TestMarkdown:
 
 class TestHtml:
     # The pages of errors and steps are generated from the code.
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", sorted(set(guides()) - {"errors", "steps"}))
     async def test_each_page_is_html_that_runs_and_loads_nothing(self, client, name):
         response = await client.get(f"/docs/{name}", headers=BROWSER)
@@ -196,6 +198,7 @@ class TestHtml:
         assert not reader.tags & {"script", "img", "link", "iframe", "form"}
         assert len(set(reader.ids)) == len(reader.ids)
 
+    @pytest.mark.slow
     async def test_each_link_leads_to_a_place_of_its_page(self, client):
         pages = {}
 
@@ -239,6 +242,7 @@ class TestIndex:
         entries = [line for line in lines if line.startswith("- ")]
         assert all(re.fullmatch(r"- \[[^\]]+\]\(http[^)\s]+\)(: .+)?", line) for line in entries)
 
+    @pytest.mark.slow
     async def test_it_lists_every_page_and_each_link_answers(self, client):
         listed = links((await client.get("/llms.txt")).text)
 

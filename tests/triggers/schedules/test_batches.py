@@ -108,6 +108,7 @@ def broken(monkeypatch):
 
 
 class TestOneBatch:
+    @pytest.mark.slow
     @settings(max_examples=25)
     @given(kinds=st.lists(st.sampled_from(sorted(OUTCOMES)), min_size=1, max_size=12))
     async def test_each_schedule_has_the_outcome_that_it_has_alone(
@@ -136,6 +137,7 @@ class TestOneBatch:
             assert next_at[0] == (None if stays else NINE + timedelta(hours=23))
         assert await ticker.tick(NINE + SECOND) == 0
 
+    @pytest.mark.slow
     async def test_a_limit_is_used_up_exactly(self, ticker, make, rows, monkeypatch):
         monkeypatch.setattr(module, "BATCH", 60)
         accounts = [await make.user(plan="starter") for _ in range(3)]

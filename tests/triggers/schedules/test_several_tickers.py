@@ -100,6 +100,7 @@ class TestBurst:
 
         return each_started_once
 
+    @pytest.mark.slow
     async def test_a_thousand_at_once_are_started_within_seconds_though_a_ticker_dies(
         self, settings, database, engine, thousand, each_started_once, monkeypatch
     ):
@@ -159,6 +160,7 @@ class TestBurst:
 
         return at_least
 
+    @pytest.mark.slow
     async def test_a_process_that_is_killed_in_its_middle_leaves_and_doubles_nothing(
         self, database, engine, thousand, each_started_once, process, at_least
     ):
@@ -177,6 +179,7 @@ class TestBurst:
         assert 50 <= by_it < by_both < 1_000
         await each_started_once()
 
+    @pytest.mark.slow
     async def test_three_processes_that_are_killed_one_after_the_other_double_nothing(
         self, database, engine, thousand, each_started_once, process, at_least
     ):
