@@ -14,8 +14,8 @@ from reference import source_texts, syntax
 _OTHERS = (
     # Code for the sandbox, SQL, and imitations of other systems.
     "sandbox.python_prelude", "store.tables.*", "store.migrations.*", "queue.ticket_statements", "cli.fake_*",
-    # Descriptions, which openapi.json and the JSON Schema of the language show.
-    "server.docs.*", "language.json_schema.*", "client.models.*",
+    # Descriptions, which openapi.json and the JSON Schema of the language show, and copies of `client.aio`.
+    "server.docs.*", "language.json_schema.*", "client.models", "client.aio.operations", "client.sync.*",
 )  # fmt: skip
 
 
