@@ -219,6 +219,9 @@ class TestGetUsage:
         [
             ("from=yesterday", "invalid_query"),
             ("from=2026-02-30", "invalid_query"),
+            ("from=2026-W01-1", "invalid_query"),
+            ("from=20260101", "invalid_query"),
+            ("from=2026-W01-1T00:00:00Z", "invalid_query"),
             ("to=2026-02-01T00:00:00", "invalid_query"),
             ("to=0001-01-01T00:00:00%2B14:00", "invalid_query"),
             ("group_by=hour", "invalid_query"),

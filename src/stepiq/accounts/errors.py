@@ -29,11 +29,11 @@ class CredentialMissing(Unauthenticated):
     def __init__(self, only: Credential | None = None) -> None:
         match only:
             case Credential.API_KEY:
-                message = "This route requires an API key. Send `X-API-Key: sk_live_…`."
+                message = "This requires an API key. Send `X-API-Key: sk_live_…`."
             case Credential.SESSION:
-                message = "This route requires a login. Send its access token as `Authorization: Bearer TOKEN`."
+                message = "This requires a login. Send its access token as `Authorization: Bearer TOKEN`."
             case None:
-                message = "This route requires a credential. Send `Authorization: Bearer TOKEN` or `X-API-Key: sk_live_…`."
+                message = "This requires a login or an API key. Send `Authorization: Bearer TOKEN` or `X-API-Key: sk_live_…`."
         super().__init__(message)
 
 
@@ -225,7 +225,7 @@ class SessionRequired(Forbidden):
 
     def __init__(self) -> None:
         super().__init__(
-            "This route does not accept API keys. Log in, and send the access token as `Authorization: Bearer TOKEN`."
+            "API keys cannot do this. Log in, and send the access token as `Authorization: Bearer TOKEN`."
         )
 
 
@@ -235,7 +235,7 @@ class KeyRequired(Unauthenticated):
     code = "api_key_required"
 
     def __init__(self) -> None:
-        super().__init__("This route requires an API key. Send it as `X-API-Key: sk_live_…`.")
+        super().__init__("This requires an API key. Send it as `X-API-Key: sk_live_…`.")
 
 
 class CsrfTokenInvalid(Forbidden):
@@ -365,7 +365,7 @@ class AdminRequired(Forbidden):
 
     def __init__(self) -> None:
         super().__init__(
-            "This route is for administrators of the server. Ask one of them, or use `stepiq users` on the server."
+            "Only administrators of the server can do this. Ask one of them, or use `stepiq users` on the server."
         )
 
 

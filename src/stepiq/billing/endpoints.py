@@ -1,5 +1,6 @@
 """Route of usage."""
 
+import re
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -24,10 +25,16 @@ router = new_router("Usage")
 CSV_TYPE = "text/csv"
 
 
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?!\d)")
+"""`fromisoformat` also reads other forms, such as `2026-W01-1`."""
+
+
 def _day(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
+        if not _DATE.match(value):
+            raise ValueError
         if "T" not in value.upper():
             return date.fromisoformat(value)
         moment = datetime.fromisoformat(value)

@@ -35,6 +35,18 @@ class Issue:
     """Column of the source text in characters, counted from 1."""
 
 
+def first_of(issues: Sequence[Issue]) -> str:
+    """The message of the first issue, and how many others there are."""
+    first, *others = issues
+    match len(others):
+        case 0:
+            return first.message
+        case 1:
+            return f"{first.message} There is 1 more error."
+        case more:
+            return f"{first.message} There are {more} more errors."
+
+
 class StepIQError(Exception):
     """An expected error on which its reader can act."""
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from stepiq.core import clock
-from stepiq.core.errors import Invalid, Issue
+from stepiq.core.errors import Invalid, Issue, first_of
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
 from stepiq.execution import given_outputs, retries
@@ -23,9 +23,7 @@ class StepRunInvalid(Invalid):
     code = "step_run_invalid"
 
     def __init__(self, *issues: Issue) -> None:
-        first, *others = issues
-        more = f" `errors` lists {len(others)} more." if others else ""
-        super().__init__(f"{first.message}{more}", issues)
+        super().__init__(first_of(issues), issues)
 
 
 def pin(

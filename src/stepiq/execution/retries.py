@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from stepiq.core import json
-from stepiq.core.errors import Invalid, Issue
+from stepiq.core.errors import Invalid, Issue, first_of
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json, SerializedJson
 from stepiq.execution import given_outputs
@@ -39,9 +39,7 @@ class RetryInvalid(Invalid):
     code = "retry_invalid"
 
     def __init__(self, *issues: Issue) -> None:
-        first, *others = issues
-        more = f" `errors` lists {len(others)} more." if others else ""
-        super().__init__(f"{first.message}{more}", issues)
+        super().__init__(first_of(issues), issues)
 
 
 def plan(

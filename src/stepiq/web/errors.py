@@ -12,6 +12,7 @@ from stepiq.core.errors import (
     NotFound,
     StepIQError,
     Unavailable,
+    first_of,
 )
 from stepiq.core.json import Json
 
@@ -66,7 +67,7 @@ class UnsupportedMediaType(StepIQError):
     def __init__(self, found: str, accepted: Sequence[str]) -> None:
         listed = " or ".join(accepted)
         super().__init__(
-            f"This route does not accept the content type `{found}`. Send {listed} in UTF-8."
+            f"The content type `{found}` is not accepted here. Send {listed} in UTF-8."
             if found
             else f"The body has no content type. Send it with Content-Type: {listed}.",
             found=found,
@@ -126,7 +127,7 @@ class BodyMissing(Malformed):
     code = "body_missing"
 
     def __init__(self, accepted: Sequence[str] = ("application/json",)) -> None:
-        super().__init__(f"This route requires a body. Send {' or '.join(accepted)}.")
+        super().__init__(f"The request has no body. Send {' or '.join(accepted)}.")
 
 
 class MalformedQuery(Malformed):
@@ -212,7 +213,5 @@ class IdempotentAnswerLost(Conflict):
 
 
 def _summary(opening: str, issues: Sequence[Issue]) -> str:
-    if len(issues) == 1:
-        where = f"`{issues[0].path}`: " if issues[0].path else ""
-        return f"{opening} {where}{issues[0].message}"
-    return f"{opening} `errors` lists {len(issues)} errors."
+    where = f"`{issues[0].path}`: " if issues[0].path else ""
+    return f"{opening} {where}{first_of(issues)}"

@@ -65,6 +65,20 @@ class TestList:
         assert page == ["c", "b", "a"]
         assert await names(f"action=api_key.created&limit=3&cursor={cursor}") == (["CI"], None)
 
+    @pytest.mark.both_stores
+    async def test_the_target_can_be_the_slug_of_a_pipeline(self, owner, account, database, make):
+        pipeline_id = await make.pipeline(account, slug="brief")
+        target = AuditTarget(AuditTargetType.PIPELINE, pipeline_id, "Brief")
+        by = By(ActorKind.OPERATOR, account.workspace_id)
+        async with database.transaction() as session:
+            await recording.record(session, by, Action.PIPELINE_PAUSED, target)
+
+        listed = (await owner.get("/api/audit?target=brief")).json()["data"]
+        other = (await owner.get("/api/audit?target=other")).json()["data"]
+
+        assert [entry["target"]["name"] for entry in listed] == ["Brief"]
+        assert other == []
+
     async def test_reads_of_a_secret_by_runs_of_a_pipeline_are_one_line(
         self, owner, account, database, make
     ):

@@ -286,7 +286,7 @@ class TestRetry:
         assert again["output"] == '{"score":9}'
         assert (refused.status_code, refused.json()["code"]) == (422, "retry_invalid")
         assert refused.json()["detail"] == (
-            "`outputs.facts` must be an object; it is a string. `errors` lists 2 more."
+            "`outputs.facts` must be an object; it is a string. There are 2 more errors."
         )
         assert [(each["path"], each["message"]) for each in refused.json()["errors"]] == [
             ("outputs.facts", "`outputs.facts` must be an object; it is a string."),

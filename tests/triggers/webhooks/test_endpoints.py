@@ -103,7 +103,7 @@ class TestCredentials:
 
         assert response.status_code == 401
         assert response.json()["detail"] == (
-            "This route requires an API key. Send `X-API-Key: sk_live_…`."
+            "This requires an API key. Send `X-API-Key: sk_live_…`."
         )
 
     async def test_a_session_is_not_enough(self, owner, url):

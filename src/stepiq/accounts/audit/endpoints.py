@@ -50,7 +50,11 @@ async def _filter(
     action: Annotated[list[Action] | None, Query(description="Repeatable.")] = None,
     actor: Annotated[UUID | None, Query(description="Id of a person, key or run.")] = None,
     target: Annotated[
-        str | None, Query(max_length=200, description="Id of what was acted on.")
+        str | None,
+        Query(
+            max_length=200,
+            description="Id of what was acted on, or the slug of a pipeline of the workspace.",
+        ),
     ] = None,
     since: Annotated[Instant | None, Query(alias="from")] = None,
     until: Annotated[Instant | None, Query(alias="to", description="Exclusive.")] = None,

@@ -111,6 +111,14 @@ async def page(
     return _entries(await session.execute(statement))
 
 
+async def pipeline_id(session: Session, workspace_id: UUID, slug: str) -> UUID | None:
+    """The id of the pipeline of the workspace with a slug, archived or not."""
+    statement = sa.select(pipelines.c.id).where(
+        pipelines.c.workspace_id == workspace_id, pipelines.c.slug == slug
+    )
+    return await session.scalar(statement)
+
+
 async def exported(
     session: Session, workspace_id: UUID | None, wanted: AuditFilter, *, after: int, limit: int
 ) -> list[Entry]:

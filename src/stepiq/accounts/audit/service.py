@@ -1,6 +1,7 @@
 """Lists, exports and checks the audit log."""
 
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from stepiq.accounts.audit import queries
@@ -15,6 +16,7 @@ from stepiq.accounts.audit.records import (
     Fault,
     Head,
 )
+from stepiq.core import slugs
 from stepiq.store.database import Database, Session
 
 _BATCH = 200
@@ -33,13 +35,24 @@ async def page(
     limit: int,
 ) -> list[Entry]:
     """Entries of one workspace, or without one of the whole server, newest first."""
+    wanted = await _by_id(session, workspace_id, wanted)
     return await queries.page(session, workspace_id, wanted, before=before, limit=limit)
+
+
+async def _by_id(session: Session, workspace_id: UUID | None, wanted: AuditFilter) -> AuditFilter:
+    """The filter with the id of a pipeline of the workspace in place of its slug."""
+    if workspace_id is None or wanted.target is None or not slugs.is_slug(wanted.target):
+        return wanted
+    found = await queries.pipeline_id(session, workspace_id, wanted.target)
+    return wanted if found is None else replace(wanted, target=str(found))
 
 
 async def export(
     database: Database, workspace_id: UUID | None, wanted: AuditFilter
 ) -> AsyncGenerator[list[Entry]]:
     """Batches of the sealed entries of one chain, in its order. Each batch is read in its own transaction."""
+    async with database.reading() as session:
+        wanted = await _by_id(session, workspace_id, wanted)
     after = 0
     while True:
         async with database.reading() as session:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class PipelineMissing(NotFound):
     """The server has no pipeline with a slug of the command line."""
 
-    code = "no_such_pipeline"
+    code = "pipeline_not_found"
 
 
 class ScheduleNameRepeated(Conflict):

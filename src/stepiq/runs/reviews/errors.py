@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from stepiq.core import clock
-from stepiq.core.errors import Conflict, Invalid, Issue, NotFound
+from stepiq.core.errors import Conflict, Invalid, Issue, NotFound, first_of
 from stepiq.runs.reviews.records import Review
 from stepiq.store.states import ReviewDecision
 
@@ -50,8 +50,7 @@ class ReviewOutputInvalid(Invalid):
     code = "review_output_invalid"
 
     def __init__(self, issues: Sequence[Issue]) -> None:
-        more = f" `errors` lists {len(issues) - 1} more." if len(issues) > 1 else ""
-        super().__init__(f"{issues[0].message}{more}", issues)
+        super().__init__(first_of(issues), issues)
 
 
 class ReviewLinkInvalid(NotFound):

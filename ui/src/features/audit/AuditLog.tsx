@@ -99,7 +99,7 @@ function filtersOf(entries: readonly AuditEntry[]): FilterDefinition[] {
       isSingle: true,
       options: [...actors].map(([value, label]) => ({ value, label })),
     },
-    { id: "target", label: strings.target, kind: "text" },
+    { id: "target", label: strings.target, kind: "text", placeholder: strings.targetHint },
     { id: "from", label: strings.from, kind: "time" },
     { id: "to", label: strings.to, kind: "time" },
   ];

@@ -98,6 +98,7 @@ export const strings = {
   action: "Action",
   actor: "Who",
   target: "What",
+  targetHint: "Id, or slug of a pipeline",
   client: "Address",
   from: "From",
   to: "Before",
