@@ -1,9 +1,10 @@
-import { Button, Group, Modal, Select, Textarea, TextInput } from "@mantine/core";
+import { Button, Group, Modal, Select, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useMemo, useState } from "react";
 import { asApiError } from "@/api/errors";
 import { pipelineOptionsQuery } from "@/api/filterOptions";
+import { savedPipelineQuery } from "@/api/pipelines";
 import {
   previewQuery,
   type Schedule,
@@ -11,15 +12,17 @@ import {
   useChangeSchedule,
   useCreateSchedule,
 } from "@/api/schedules";
+import { checkedText } from "@/features/forms/issues";
+import { SchemaForm } from "@/features/forms/SchemaForm";
 import { FormError } from "@/ui/feedback/FormError";
 import { fieldErrors } from "@/ui/feedback/fieldErrors";
 import { toast } from "@/ui/feedback/toast";
-import { changedFields, type Fields, fieldsOf, trimmed } from "./fields";
+import { changedFields, type Fields, fieldsOf, newInput, scheduledSchema, trimmed } from "./fields";
 import { NextTimes } from "./NextTimes";
 import { OfDefinition } from "./OfDefinition";
 import classes from "./Schedules.module.css";
 import { strings } from "./strings";
-import { readObject, viewerZone, zoneNames } from "./times";
+import { viewerZone, zoneNames } from "./times";
 
 type Props = {
   /** The schedule to change. Without one, the form creates one. */
@@ -29,7 +32,7 @@ type Props = {
   onSaved: (id: string) => void;
 };
 
-const FIELDS = ["name", "cron_expression", "timezone", "input_data"];
+const FIELDS = ["name", "cron_expression", "timezone"];
 const PAUSE_MS = 250;
 
 const choices = <T extends string>(labels: Readonly<Record<T, string>>) =>
@@ -42,7 +45,10 @@ export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }:
     ...scheduleInputQuery(schedule?.id ?? ""),
     enabled: schedule !== undefined,
   });
-  const opened = { ...first, input: exact.data ?? first.input };
+  const saved = useQuery({ ...savedPipelineQuery(pipeline ?? ""), enabled: pipeline !== null });
+  const schema = useMemo(() => scheduledSchema(saved.data?.definition), [saved.data]);
+  const openedInput = schedule === undefined ? newInput(schema) : (exact.data ?? first.input);
+  const opened = { ...first, input: openedInput };
   const [typed, setTyped] = useState<Partial<Fields>>({});
   const set = (changes: Partial<Fields>) => setTyped((known) => ({ ...known, ...changes }));
   const shown = { ...opened, ...typed };
@@ -55,12 +61,14 @@ export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }:
   const errors = fieldErrors(failure);
   const preview = useTriedExpression(expression, timezone);
   const isOfDefinition = schedule?.from_definition === true;
-  const inputData = readObject(input);
+  const isInputValid =
+    (schedule !== undefined && input === openedInput) ||
+    checkedText(input, schema).issues.length === 0;
 
   const submit = (event: FormEvent) => {
     event.preventDefault();
     setChecked(true);
-    if (inputData === null || pipeline === null) return;
+    if (!isInputValid || pipeline === null) return;
     const onSuccess = ({ id }: Schedule) => {
       toast.success(`The schedule “${name.trim()}” is saved.`);
       onSaved(id);
@@ -126,17 +134,17 @@ export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }:
             )}
           </>
         )}
-        <Textarea
-          label={strings.input}
-          description={strings.inputHint}
-          classNames={{ input: "mono" }}
-          rows={4}
-          spellCheck={false}
-          readOnly={schedule !== undefined && exact.data === undefined}
-          value={input}
-          error={isChecked && inputData === null ? strings.notJson : errors.input_data}
-          onChange={(event) => set({ input: event.currentTarget.value })}
-        />
+        {!saved.isLoading && (schedule === undefined || exact.data !== undefined) && (
+          <SchemaForm
+            key={pipeline}
+            label={strings.input}
+            description={strings.inputHint}
+            text={input}
+            schema={schema}
+            isChecked={isChecked}
+            onChange={(text) => set({ input: text })}
+          />
+        )}
         <Select
           label={strings.overlap}
           data={choices(strings.overlaps)}

@@ -28,7 +28,9 @@ export default function SchedulePanel({ id, isPaused, onClose, onEdit, onDelete 
   return (
     <section className={classes.panel} aria-label={schedule.data?.name ?? strings.schedules}>
       <div className={classes.head}>
-        <h2 className={classes.title}>{schedule.data?.name}</h2>
+        <h2 className={classes.title} dir="auto">
+          {schedule.data?.name}
+        </h2>
         <ActionIcon variant="subtle" color="gray" aria-label={strings.close} onClick={onClose}>
           <X size={16} aria-hidden />
         </ActionIcon>

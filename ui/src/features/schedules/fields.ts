@@ -1,4 +1,5 @@
 import type { NewSchedule, Schedule, ScheduleChanges } from "@/api/schedules";
+import { inputSchema, openedInput, type Schema } from "@/features/forms/schema";
 import { viewerZone } from "./times";
 
 /** The fields of the form. The input is a JSON text. */
@@ -16,6 +17,18 @@ export function fieldsOf(schedule: Schedule | undefined): Fields {
     overlap: schedule?.overlap ?? "allow",
     catch_up: schedule?.catch_up ?? "none",
   };
+}
+
+/** The schema of the input. Without named fields, the input is written as JSON. */
+export function scheduledSchema(definition: unknown): Schema {
+  const schema = inputSchema(definition);
+  const isEmpty = Object.keys(schema?.properties ?? {}).length === 0;
+  return schema === null || isEmpty ? { type: "object" } : schema;
+}
+
+/** The input with which a new schedule begins. */
+export function newInput(schema: Schema): string {
+  return JSON.stringify(openedInput(schema, {}), null, 2);
 }
 
 /** The fields as they are sent. */

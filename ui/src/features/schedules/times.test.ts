@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readObject, zoneNames, zoneTime } from "./times";
+import { zoneNames, zoneTime } from "./times";
 
 const FIRING = { run_at: "2026-03-29T01:00:00.000Z", local: "2026-03-29T03:00:00+02:00" };
 
@@ -20,13 +20,5 @@ describe("zones", () => {
     expect(names.filter((name) => name === "Europe/Berlin")).toHaveLength(1);
     expect(names).toContain("UTC");
     expect(names).toContain("Old/Name");
-  });
-});
-
-describe("the input", () => {
-  it("is an object", () => {
-    expect(readObject('{"topic": "moss"}')).toEqual({ topic: "moss" });
-    expect(readObject(" ")).toEqual({});
-    for (const text of ["[]", "null", "3", "{"]) expect(readObject(text)).toBeNull();
   });
 });

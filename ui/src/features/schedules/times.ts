@@ -30,14 +30,3 @@ export function zoneTime(firing: Pick<Firing, "run_at" | "local">, timeZone: str
 export function zoneNames(...more: readonly string[]): string[] {
   return [...new Set(["UTC", ...more, ...Intl.supportedValuesOf("timeZone")])];
 }
-
-/** The object that a text means as JSON; null if it means none. */
-export function readObject(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text.trim() === "" ? "{}" : text);
-    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-    return isObject ? (value as Record<string, unknown>) : null;
-  } catch {
-    return null;
-  }
-}

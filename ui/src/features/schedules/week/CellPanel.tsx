@@ -49,10 +49,13 @@ export function CellPanel({ at, cell, search, onClose }: Props) {
               to="/schedules"
               search={{ ...search, schedule: schedule.schedule_id }}
               className={panel.link}
+              dir="auto"
             >
               {schedule.name}
             </Link>
-            <span className={classes.pipeline}>{schedule.pipeline_name}</span>
+            <span className={classes.pipeline} dir="auto">
+              {schedule.pipeline_name}
+            </span>
             <span className="numeric">{texts.runs(formatNumber(runs), runs)}</span>
           </li>
         ))}
