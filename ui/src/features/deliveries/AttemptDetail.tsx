@@ -1,6 +1,7 @@
 import { Tabs } from "@mantine/core";
 import { useNavigate } from "@tanstack/react-router";
 import type { Attempt, Delivery } from "@/api/deliveries";
+import { Message } from "@/ui/text/Message";
 import { AttemptRequest } from "./AttemptRequest";
 import { AttemptResponse } from "./AttemptResponse";
 import classes from "./Deliveries.module.css";
@@ -58,7 +59,11 @@ function MailResult({ attempt }: { attempt: Attempt }) {
   return (
     <section aria-label={strings.attempt(attempt.number)} className={classes.panel}>
       {isAccepted && <p className={classes.note}>{strings.accepted}</p>}
-      {attempt.error !== null && <p className={classes.error}>{attempt.error}</p>}
+      {attempt.error !== null && (
+        <p className={classes.error}>
+          <Message text={attempt.error} />
+        </p>
+      )}
       <p className={classes.note}>{strings.mail}</p>
     </section>
   );

@@ -9,6 +9,7 @@ import { RelativeTime } from "@/ui/format/Values";
 import { useKeys } from "@/ui/keys/useKeys";
 import { PageHeader } from "@/ui/PageHeader";
 import { StatusBadge } from "@/ui/StatusBadge";
+import { Message } from "@/ui/text/Message";
 import { AttemptList } from "./AttemptList";
 import classes from "./Deliveries.module.css";
 import { RedeliverButton, targetText } from "./parts";
@@ -45,7 +46,7 @@ export function DeliveryPage({ deliveryId, search }: Props) {
       <Header delivery={delivery} />
       {delivery.status === "failed" && delivery.error !== null && (
         <Alert color="red" title={strings.failed} className={classes.problem}>
-          {delivery.error}
+          <Message text={delivery.error} />
         </Alert>
       )}
       {shown === undefined ? (

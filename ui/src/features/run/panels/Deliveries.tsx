@@ -10,6 +10,7 @@ import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TableSkeleton } from "@/ui/feedback/Skeletons";
 import { Duration, RelativeTime } from "@/ui/format/Values";
 import { StatusBadge } from "@/ui/StatusBadge";
+import { Message } from "@/ui/text/Message";
 import classes from "./RunPanels.module.css";
 import { strings } from "./strings";
 
@@ -62,7 +63,11 @@ function OneDelivery({ delivery }: { delivery: Delivery }) {
         <RelativeTime time={delivery.created_at} />
         <RedeliverButton delivery={delivery} isSmall />
       </div>
-      {delivery.error !== null && <p className={classes.deliveryError}>{delivery.error}</p>}
+      {delivery.error !== null && (
+        <p className={classes.deliveryError}>
+          <Message text={delivery.error} />
+        </p>
+      )}
       <ol className={classes.attempts}>
         {delivery.attempts.map((attempt) => (
           <OneAttempt key={attempt.number} deliveryId={delivery.id} attempt={attempt} />
@@ -87,7 +92,11 @@ function OneAttempt({ deliveryId, attempt }: { deliveryId: string; attempt: Atte
           {attempt.status_code === null ? "–" : texts.status(attempt.status_code)}
         </span>
         <Duration ms={attempt.duration_ms} />
-        {attempt.error !== null && <span className="dimmed">{attempt.error}</span>}
+        {attempt.error !== null && (
+          <span className="dimmed">
+            <Message text={attempt.error} />
+          </span>
+        )}
       </Link>
     </li>
   );
