@@ -29,7 +29,9 @@ class TestRefuseUnknown:
     async def test_a_route_without_parameters_says_so(self, owner):
         response = await owner.get("/api/user/me?verbose=1")
 
-        assert response.json()["errors"][0]["message"].endswith("No parameters are accepted here. Remove it.")
+        assert response.json()["errors"][0]["message"].endswith(
+            "No parameters are accepted here. Remove it."
+        )
 
     async def test_nothing_is_done(self, owner):
         refused = await owner.post("/api/user/api-keys?wait=5", json={"name": "x"})

@@ -31,7 +31,9 @@ class CredentialMissing(Unauthenticated):
             case Credential.API_KEY:
                 message = "This requires an API key. Send `X-API-Key: sk_live_…`."
             case Credential.SESSION:
-                message = "This requires a login. Send its access token as `Authorization: Bearer TOKEN`."
+                message = (
+                    "This requires a login. Send its access token as `Authorization: Bearer TOKEN`."
+                )
             case None:
                 message = "This requires a login or an API key. Send `Authorization: Bearer TOKEN` or `X-API-Key: sk_live_…`."
         super().__init__(message)
@@ -190,8 +192,8 @@ class WorkspaceNotFound(NotFound):
 
     def __init__(self, workspace_id: UUID | str) -> None:
         super().__init__(
-            f"You are not a member of workspace {workspace_id}. GET /api/workspaces lists your workspaces. An API key works "
-            "only in its own workspace.",
+            f"You are not a member of workspace {workspace_id}. Choose one of your workspaces. An API key works only in its "
+            "own workspace.",
             workspace_id=workspace_id,
         )
 
@@ -342,8 +344,8 @@ class EmailUnverified(Forbidden):
     def __init__(self) -> None:
         super().__init__(
             "The email address of this account is not verified. Until then, the account cannot send email, invite people, create service "
-            "keys, add or change schedules, or turn on two-factor sign-in. Open the link in the verification email, or request another one with "
-            "POST /api/user/verify-email."
+            "keys, add or change schedules, or turn on two-factor sign-in. Open the link in the verification email, or request another "
+            "one in your profile."
         )
 
 
@@ -354,7 +356,7 @@ class VerificationInvalid(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "This link is invalid or has expired. Log in, and request another email with POST /api/user/verify-email."
+            "This link is invalid or has expired. Log in, and request another email in your profile."
         )
 
 
@@ -387,7 +389,7 @@ class UserNotFound(NotFound):
 
     def __init__(self, user_id: UUID) -> None:
         super().__init__(
-            f"Account {user_id} does not exist, or was deleted. `GET /api/admin/users` lists all accounts."
+            f"Account {user_id} does not exist, or was deleted. Choose one of the list of accounts."
         )
 
 

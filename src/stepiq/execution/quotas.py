@@ -57,7 +57,7 @@ DAILY = frozenset({Quota.EMAILS_PER_DAY, Quota.REDELIVERIES_PER_DAY})
 _ROWS = frozenset({Quota.API_KEYS, Quota.DRAFTS, Quota.SCHEDULES})
 """Quotas whose rows are counted; the others have a counter."""
 _DELETE_VERSIONS = (
-    "Delete versions that you do not need: DELETE /api/pipelines/ID/versions/N. The text of a draft that was run counts only "
+    "Delete versions that you do not need. The text of a draft that was run counts only "
     "for other drafts, until its runs are deleted. "
 )
 _COUNTED_BYTES = pipeline_versions.c.counted_bytes

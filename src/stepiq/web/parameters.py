@@ -48,5 +48,9 @@ def _names(dependant: Dependant) -> Iterator[str]:
 
 
 def _issue(name: str, known: list[str]) -> Issue:
-    message = unknown("parameter", name, known) if known else "No parameters are accepted here. Remove it."
+    message = (
+        unknown("parameter", name, known)
+        if known
+        else "No parameters are accepted here. Remove it."
+    )
     return Issue(name[:100], "unknown_parameter", message)

@@ -36,8 +36,8 @@ class ExpiredToken(GrantRefused):
 
     def __init__(self) -> None:
         super().__init__(
-            "The code of this login is unknown, has expired or was used. Start another login with POST /api/auth/device, or run "
-            "`stepiq login` again."
+            "The code of this login is unknown, has expired or was used. To start another login, run `stepiq login` "
+            "again."
         )
 
 

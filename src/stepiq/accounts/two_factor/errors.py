@@ -71,5 +71,5 @@ class TotpNotBegun(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "No two-factor setup is in progress. Request a secret with POST /api/user/totp, and confirm it within an hour."
+            "No two-factor setup is in progress. Start the setup again, and confirm it within an hour."
         )

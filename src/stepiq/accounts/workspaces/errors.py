@@ -23,7 +23,7 @@ class AlreadyMember(Conflict):
 
     def __init__(self, email: str) -> None:
         super().__init__(
-            f"{email} is already a member of this workspace. To change the role, use PATCH /api/workspace/members/ID or "
+            f"{email} is already a member of this workspace. To change the role, use the list of members, or "
             "`stepiq members set-role`."
         )
 
@@ -81,7 +81,7 @@ class WorkspaceNameWrong(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "The name does not match this workspace. GET /api/workspace returns the name of the workspace that the request is for."
+            "The name does not match this workspace. Write the name exactly as it is shown."
         )
 
 

@@ -32,6 +32,6 @@ class TooManyBulkJobs(LimitReached):
     def __init__(self, limit: int) -> None:
         super().__init__(
             f"Your workspace has {limit} unfinished bulk jobs, which is the maximum. Wait until one of them ends, or "
-            "cancel one: POST /api/bulk-jobs/ID/cancel.",
+            "cancel one.",
             limit=limit,
         )

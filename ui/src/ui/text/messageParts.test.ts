@@ -22,3 +22,22 @@ test.each(["A single ` is a character.", "Two `` are characters.", ""])(
     expect(messageParts(text).some(({ isCode }) => isCode)).toBe(false);
   },
 );
+
+test.each([
+  [
+    "Pipeline a is archived. Restore it first: POST /api/pipelines/a/restore.",
+    "Pipeline a is archived. Restore it first.",
+  ],
+  [
+    "There is no slug `a`. To list pipelines with their slugs, use GET /api/pipelines.",
+    "There is no slug a.",
+  ],
+  [
+    "Not stored. Store it with POST /api/user/secrets, then redeliver.",
+    "Not stored. Store it, then redeliver.",
+  ],
+])("%j names no route of the API", (text, shown) => {
+  const parts = messageParts(text).map((part) => part.text);
+
+  expect(parts.join("")).toBe(shown);
+});
