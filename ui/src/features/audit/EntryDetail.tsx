@@ -47,7 +47,7 @@ export default function EntryDetail({ entry, onClose, onFilter }: Props) {
         )}
         <dt>{strings.target}</dt>
         <dd>
-          {targetText(entry)} <span className="dimmed">({target.type})</span>
+          <bdi>{targetText(entry)}</bdi> <span className="dimmed">({target.type})</span>
         </dd>
         <dt>{strings.place}</dt>
         <dd className="numeric">{entry.sequence ?? strings.waiting}</dd>

@@ -77,7 +77,7 @@ function StepHead({ step }: { step: Step }) {
     <>
       <span className={classes.title}>
         <Icon size={16} className={classes.icon} aria-hidden />
-        <span className={classes.name} title={step.name}>
+        <span className={classes.name} title={step.name} dir="auto">
           {step.name}
         </span>
       </span>

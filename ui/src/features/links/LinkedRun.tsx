@@ -52,7 +52,9 @@ function Shown({ run }: { run: LinkedRun }) {
       {error !== null && (
         <section aria-label={strings.whatFailed}>
           <h2 className={classes.heading}>{strings.whatFailed}</h2>
-          <pre className={classes.error}>{visible(error.message)}</pre>
+          <pre className={classes.error} dir="auto">
+            {visible(error.message)}
+          </pre>
           <p className={classes.dimmed}>
             {strings.code}{" "}
             <Anchor href={`/docs/errors#${error.code}`} className="mono">

@@ -37,11 +37,15 @@ export function ReviewList({ rows, search, selected, onMore, isLoadingMore }: Pr
                 ref={isCurrent ? current : undefined}
                 aria-current={isCurrent ? "true" : undefined}
               >
-                <span className={classes.name}>{row.pipeline_name}</span>
+                <span className={classes.name} dir="auto">
+                  {row.pipeline_name}
+                </span>
                 <span className={classes.since}>
                   <RelativeTime time={row.requested_at} />
                 </span>
-                <span className={classes.message}>{visible(firstLine(row.message))}</span>
+                <span className={classes.message} dir="auto">
+                  {visible(firstLine(row.message))}
+                </span>
                 <span className={classes.meta}>
                   {row.step_id}
                   {row.iteration > 1 && `, ${strings.iteration(row.iteration)}`} ·{" "}

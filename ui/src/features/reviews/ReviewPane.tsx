@@ -38,7 +38,7 @@ export default function ReviewPane(props: Props) {
   if (data === undefined) return <TextSkeleton lines={8} />;
   return (
     <div className={classes.card}>
-      <h2 className={classes.title}>
+      <h2 className={classes.title} dir="auto">
         <PipelineLink pipelineId={data.pipeline_id}>{data.pipeline_name}</PipelineLink>
       </h2>
       {data.closed_at === null ? <Open {...props} review={data} /> : <Closed review={data} />}

@@ -89,7 +89,11 @@ function Facts({ run, head }: { run: Run; head: HeadFacts }) {
       </Fact>
       <Fact label={strings.trigger}>
         {run.trigger_type}
-        {run.caller?.name && `, ${run.caller.name}`}
+        {run.caller?.name && (
+          <>
+            , <bdi>{run.caller.name}</bdi>
+          </>
+        )}
       </Fact>
       <Fact label={strings.started}>
         <RelativeTime time={started ?? run.created_at} />

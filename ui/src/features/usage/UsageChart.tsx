@@ -45,7 +45,9 @@ export function UsageChart({ stacks, layers, format }: Props) {
         {layers.map(({ key, name }, index) => (
           <li key={key} className={classes.entry} data-layer={index}>
             <span className={classes.swatch} aria-hidden />
-            <span className="truncate">{name}</span>
+            <span className="truncate" dir="auto">
+              {name}
+            </span>
           </li>
         ))}
       </ul>

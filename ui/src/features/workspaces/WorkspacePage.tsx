@@ -28,7 +28,7 @@ export function WorkspacePage() {
         {!isAdmin && (
           <>
             <dt>{strings.name}</dt>
-            <dd>{workspace.name}</dd>
+            <dd dir="auto">{workspace.name}</dd>
           </>
         )}
         <dt>{strings.role}</dt>

@@ -21,7 +21,7 @@ export function Breadcrumb() {
         {parents.map(({ label, href }) => (
           <Fragment key={href}>
             <li className={classes.parent}>
-              <Link to={href as LinkProps["to"]} className={classes.link}>
+              <Link to={href as LinkProps["to"]} className={classes.link} dir="auto">
                 {label}
               </Link>
             </li>
@@ -30,7 +30,7 @@ export function Breadcrumb() {
             </li>
           </Fragment>
         ))}
-        <li aria-current="page" className={classes.current}>
+        <li aria-current="page" className={classes.current} dir="auto">
           {current?.title}
         </li>
       </ol>

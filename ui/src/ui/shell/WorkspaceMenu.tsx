@@ -31,7 +31,7 @@ export function WorkspaceMenu({ isCollapsed }: { isCollapsed: boolean }) {
         <span className={classes.texts}>
           <span className={classes.name}>
             <span className="visually-hidden">Workspace </span>
-            {workspace.name}
+            <bdi>{workspace.name}</bdi>
           </span>
           {role !== workspace.name && <span className={classes.role}>{role}</span>}
         </span>

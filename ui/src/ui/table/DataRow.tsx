@@ -48,6 +48,7 @@ export function DataRow<Row>(props: Props<Row>) {
           key={column.id}
           data-align={column.align}
           data-grows={column.grows}
+          dir="auto"
           className={visibilityClass(column)}
         >
           {column.cell(row)}

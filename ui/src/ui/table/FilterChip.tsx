@@ -31,7 +31,11 @@ export function FilterChip({ filter, values, isOpen, onOpenChange, onChange }: P
             onClick={() => onOpenChange(!isOpen)}
           >
             <span className={classes.name}>{filter.label}</span>
-            {values.length > 0 && <span className={classes.value}>{chipText(filter, values)}</span>}
+            {values.length > 0 && (
+              <span className={classes.value} dir="auto">
+                {chipText(filter, values)}
+              </span>
+            )}
           </UnstyledButton>
           <CloseButton
             size={24}

@@ -17,7 +17,7 @@ const MAX_CHARACTERS = 200_000;
 export function SafeMarkdown({ text, label }: { text: string; label: string }) {
   if (text.length > MAX_CHARACTERS) return <TextViewer text={text} label={label} />;
   return (
-    <div className={classes.markdown}>
+    <div className={classes.markdown} dir="auto">
       <Suspense fallback={<div className={classes.plain}>{visible(text)}</div>}>
         <MarkdownRenderer text={visible(text)} />
       </Suspense>

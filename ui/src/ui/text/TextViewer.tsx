@@ -75,7 +75,7 @@ export function TextViewer({ text, label, maxHeight }: Props) {
                 <span className={classes.number} style={{ width: `${digits + 1}ch` }} aria-hidden>
                   {row.line}
                 </span>
-                <span>{visible(row.text)}</span>
+                <span dir="auto">{visible(row.text)}</span>
               </div>
             );
           })}
