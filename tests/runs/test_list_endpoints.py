@@ -14,6 +14,33 @@ from stepiq.store.tables import runs
 from tests.support.make_pipelines import GREETING
 
 
+@pytest.mark.both_stores
+class TestCount:
+    async def test_it_counts_what_the_list_has(self, owner, account, make):
+        one, two = await make.pipeline(account), await make.pipeline(account)
+        await make.run(account, one)
+        await make.run(account, one, status=RunStatus.COMPLETED)
+        await make.run(account, two)
+
+        async def counted(query: str) -> dict[str, Any]:
+            return (await owner.get(f"/api/runs/count?{query}")).json()
+
+        assert await counted("") == {"count": 3, "has_more": False}
+        assert await counted(f"pipeline_id={one}") == {"count": 2, "has_more": False}
+        assert await counted("error_code=x&status=failed") == {"count": 0, "has_more": False}
+        assert await counted("status=completed") == {"count": None, "has_more": True}
+
+    async def test_it_stops(self, owner, account, make, monkeypatch):
+        monkeypatch.setattr(list_queries, "COUNTED", 2)
+        pipeline_id = await make.pipeline(account)
+        for _ in range(3):
+            await make.run(account, pipeline_id)
+
+        response = await owner.get("/api/runs/count")
+
+        assert response.json() == {"count": 2, "has_more": True}
+
+
 class TestList:
     async def found(self, client, query=""):
         response = await client.get(f"/api/runs?{query}")

@@ -278,6 +278,19 @@ async def list_runs(
     )
 
 
+@router.get("/runs/count", responses=problems(ScopeMissing))
+async def count_runs(caller: Reader, read: Read, wanted: FilterQuery) -> schemas.RunCountView:
+    """The number of runs that match a filter. The server counts at most 10,000 runs.
+
+    It does not count them if the filter has `status`, `trigger_type`, `tag` or a part of a pipeline's name, and none of
+    `version`, `error_code`, `with_failures` and `caller_id`.
+    """
+    found = await list_queries.count(read, caller.workspace_id, wanted)
+    if found is None:
+        return schemas.RunCountView(count=None, has_more=True)
+    return schemas.RunCountView(count=found.count, has_more=found.has_more)
+
+
 _STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 _LIST_STREAM: dict[int | str, dict[str, Any]] = {
     200: {

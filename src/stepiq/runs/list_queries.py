@@ -25,6 +25,9 @@ from stepiq.store.workspace_order import belongs_to, newest_first
 SCANNED = 2_000
 """Maximum number of runs to look at for a page, if no index has only the wanted runs."""
 
+COUNTED = 10_000
+"""Maximum number of runs to count."""
+
 _ID_PREFIX = re.compile(r"0[0-9a-f]{7,31}")
 """Ids begin with their creation time, so the first digit is 0 until the year 2527."""
 _CLOCK_SLACK = 60_000 << 80  # a minute, in ids
@@ -38,6 +41,15 @@ class Found:
     ids: Sequence[UUID]
     scanned_to: UUID | None
     """If the scan stopped before the page was full, the last run it looked at; older runs may match."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunCount:
+    """How many runs match a filter."""
+
+    count: int
+    has_more: bool
+    """Whether there may be more, because counting stopped."""
 
 
 async def page_ids(
@@ -78,6 +90,30 @@ async def page(
         )
     )
     return sorted((run_of(row, row.output) for row in rows), key=lambda run: run.id, reverse=True)
+
+
+async def count(session: Session, workspace_id: UUID, wanted: Filter) -> RunCount | None:
+    """The number of runs of the workspace that match a filter, without counting more than `COUNTED` of them.
+
+    None if no index has the runs in one place: those of several statuses, triggers or pipelines.
+    """
+    if _driver(wanted) is None and (_chosen(wanted) or wanted.tag is not None or _is_name(wanted)):
+        return None
+    is_sqlite = session.connection.dialect.name == "sqlite"
+    found = await session.scalar(count_statement(workspace_id, wanted, is_sqlite=is_sqlite)) or 0
+    has_more = found > COUNTED
+    if not has_more and _is_scanned(wanted):
+        end = await session.scalar(scan_end_statement(workspace_id, wanted, before=None))
+        has_more = end is not None
+    return RunCount(min(found, COUNTED), has_more)
+
+
+def count_statement(workspace_id: UUID, wanted: Filter, *, is_sqlite: bool) -> sa.Select[Any]:
+    """The number of runs of the workspace, up to one more than `COUNTED`."""
+    statement = page_statement(
+        workspace_id, wanted, before=None, limit=COUNTED + 1, is_sqlite=is_sqlite
+    )
+    return sa.select(sa.func.count()).select_from(statement.subquery("counted"))
 
 
 def page_statement(

@@ -123,6 +123,15 @@ class CallerView(View):
     """Name of the user, the API key or the schedule. Null if it has been deleted."""
 
 
+class RunCountView(View):
+    """How many runs match a filter."""
+
+    count: int | None
+    """At most 10,000. Null if they were not counted."""
+    has_more: bool
+    """Whether there may be more: the server counts a limited number of runs."""
+
+
 class RunView(View):
     """A run without its steps."""
 

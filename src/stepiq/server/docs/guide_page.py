@@ -17,7 +17,7 @@ def render(guide: Guide) -> str:
     """The whole page. Links lead to other pages of this server, or outside."""
     reader = _reader()
     tokens = list(_finished(reader.parse(read(guide, path_of))))
-    return page(guide.title, _navigation(guide), reader.renderer.render(tokens, reader.options, {}))
+    return page(guide.title, navigation(guide), reader.renderer.render(tokens, reader.options, {}))
 
 
 def path_of(name: str, place: str = "") -> str:
@@ -55,12 +55,13 @@ def _finished(tokens: "Iterable[Token]") -> "Iterator[Token]":
         before = token
 
 
-def _navigation(guide: Guide) -> str:
-    """Links to the pages of the sections of `docs/README.md`, and to the pages of this page's folder."""
+def navigation(guide: Guide | None) -> str:
+    """Links to the pages of the sections of `docs/README.md`, and to the pages of the folder of a page."""
+    folder = None if guide is None else guide.name.partition("/")[0]
     content = f'<ul><li><a href="/docs">API</a></li><li><a href="{path_of(INDEX)}">Documentation</a></li></ul>'
     section = None
     for each in guides().values():
-        is_near = each.name.partition("/")[0] == guide.name.partition("/")[0]
+        is_near = each.name.partition("/")[0] == folder
         if not each.section or ("/" in each.name and not is_near and not each.name.startswith("reference/")):  # fmt: skip
             continue
         if each.section != section:

@@ -100,6 +100,15 @@ def section_of(text: str, wanted: str) -> str | None:
     return None if start is None else text[start:].rstrip() + "\n"
 
 
+def parts_of(text: str) -> Iterator[tuple[str, str, str]]:
+    """The anchor and the heading of each part of a page, and the text between it and the next one."""
+    headings = list(_headings(text))
+    ends = [at for at, _, _ in headings[1:]] + [len(text)]
+    for (start, level, name), end in zip(headings, ends, strict=True):
+        heading, _, rest = text[start:end].partition("\n")
+        yield name, heading[level:].strip(), rest
+
+
 def anchors_of(text: str) -> list[str]:
     """The anchors of the headings of a page."""
     return [name for _, _, name in _headings(text)]

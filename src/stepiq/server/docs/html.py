@@ -46,6 +46,8 @@ code, pre { font: .875em/1.5 "JetBrains Mono Variable", ui-monospace, monospace;
 pre code { font-size: inherit; } pre .key { color: var(--link); } pre .comment { color: var(--dim); font-style: italic; }
 header { grid-column: 1 / -1; display: flex; align-items: center; gap: 1rem; height: 3rem; padding: 0 1rem; border-bottom: 1px solid var(--line); }
 header a { color: var(--text); text-decoration: none; } header strong { margin-right: auto; }
+header input { font: inherit; font-size: .875rem; width: 14rem; max-width: 30vw; padding: .25rem .5rem; color: inherit; background: var(--ground);
+  border: 1px solid var(--line); border-radius: 6px; } header input:focus-visible { outline: 2px solid var(--link); }
 pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; padding: .75rem 1rem; overflow: auto; margin: .5rem 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
@@ -63,12 +65,25 @@ td:first-child { white-space: nowrap; }
 """
 )
 
-_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+SEARCH_PATH = "/docs/search"
+SCRIPT = """
+addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input")) return;
+  event.preventDefault();
+  document.querySelector("input[type=search]").focus();
+});
+"""
+"""The key `/` moves to the search. The pages work without it."""
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
 
 HEADERS = {
     "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; font-src 'self'; img-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; style-src 'sha256-{_hash(STYLE)}'; script-src 'sha256-{_hash(SCRIPT)}'; font-src 'self'; img-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",
 }
@@ -120,8 +135,8 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return f'<div class="scroll"><table><thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table></div>'
 
 
-def page(title: str, navigation: str, content: str) -> str:
-    """A whole page."""
+def page(title: str, navigation: str, content: str, *, wanted: str = "") -> str:
+    """A whole page. `wanted` is the text of the search."""
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -129,7 +144,10 @@ def page(title: str, navigation: str, content: str) -> str:
 <title>{escape(title)} · stepIQ</title>
 <style>{STYLE}</style>
 <a class="skip" href="#content">Skip to content</a>
-<header><strong><a href="/">stepIQ</a></strong><a href="/docs">API</a> <a href="/docs/README">Documentation</a></header>
+<header><strong><a href="/">stepIQ</a></strong><a href="/docs">API</a> <a href="/docs/README">Documentation</a>
+<form action="{SEARCH_PATH}" role="search"><input type="search" name="q" value="{escape(wanted)}" required maxlength="200"
+aria-label="Search the documentation" placeholder="Search"></form></header>
+<script>{SCRIPT}</script>
 <nav aria-label="Contents">{navigation}</nav>
 <main id="content">{content}</main>
 </html>

@@ -7,13 +7,14 @@ get the content itself, which needs no session and no JavaScript. Programs can g
 import asyncio
 from collections.abc import Callable
 from functools import cache
+from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 
 from stepiq.accounts.http import AuthServices, DoorsDep
 from stepiq.core.errors import StepIQError
-from stepiq.server.docs import api, errors, guide_page, guides, markdown, steps
-from stepiq.server.docs.html import HEADERS
+from stepiq.server.docs import api, errors, guide_page, guides, markdown, searching, steps
+from stepiq.server.docs.html import HEADERS, SEARCH_PATH
 from stepiq.server.ui import pages as ui
 from stepiq.server.ui.bundle import Asset
 from stepiq.web.errors import UnknownPath
@@ -27,7 +28,16 @@ GUIDE_PATH = "/docs/{name}"
 INDEX_PATH = "/llms.txt"
 EVERYTHING_PATH = "/llms-full.txt"
 PATHS = frozenset(
-    {API_PATH, f"{API_PATH}.md", ERRORS_PATH, STEPS_PATH, GUIDE_PATH, INDEX_PATH, EVERYTHING_PATH}
+    {
+        API_PATH,
+        f"{API_PATH}.md",
+        ERRORS_PATH,
+        STEPS_PATH,
+        SEARCH_PATH,
+        GUIDE_PATH,
+        INDEX_PATH,
+        EVERYTHING_PATH,
+    }
 )
 """The paths of all routes here. None requires a credential."""
 
@@ -73,6 +83,7 @@ def router(app: FastAPI) -> APIRouter:
     made.add_api_route(INDEX_PATH, read_index)
     made.add_api_route(EVERYTHING_PATH, read_everything)
     made.add_api_route(f"{API_PATH}.md", read_api_guide)
+    made.add_api_route(SEARCH_PATH, search)
     made.add_api_route("/docs/{name:path}", read_guide)
     return made
 
@@ -91,6 +102,12 @@ async def read_everything(request: Request) -> Response:
 async def read_api_guide(request: Request) -> Response:
     """The guide of the API as Markdown."""
     return await _file(request, lambda: _markdown("api"))
+
+
+async def search(q: Annotated[str, Query(max_length=200)] = "") -> Response:
+    """The parts of the documentation that contain the words of `q`."""
+    found = await asyncio.to_thread(searching.render, q)
+    return Response(found, media_type="text/html", headers=HEADERS)
 
 
 async def read_guide(request: Request, bundle: ui.BundleDep, name: str) -> Response:
