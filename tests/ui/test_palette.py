@@ -26,6 +26,8 @@ async def _choose(page: Page, text: str) -> Locator:
         ("api keys", "/settings/keys"),
         ("create pipe", "/pipelines\\?create=blank"),
         ("docs: roadmap", "/docs/roadmap"),
+        ("docs: scaling", "/docs/scaling"),
+        ("two-factor", "/settings/profile#two-factor"),
     ],
 )
 async def test_a_page_opens_by_its_name(page: Page, person: Person, text: str, address: str):
@@ -62,3 +64,14 @@ async def test_what_was_used_last_comes_first(page: Page, person: Person):
     await page.keyboard.press("Control+k")
 
     await expect(page.get_by_role("option").first).to_have_text("Secrets")
+
+
+async def test_the_buttons_of_the_page_are_actions(page: Page, person: Person):
+    await open_session(page, person)
+    await page.goto("/settings/secrets")
+    await expect(page.get_by_role("button", name="Set secret").first).to_be_visible()
+
+    await page.keyboard.press("Control+k")
+    await page.get_by_role("option", name="Set secret").click()
+
+    await expect(page.get_by_role("dialog", name="Set secret")).to_be_visible()

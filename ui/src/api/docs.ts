@@ -17,3 +17,17 @@ export const docsQuery = (path: DocsPath) =>
     },
     staleTime: Number.POSITIVE_INFINITY,
   });
+
+const LISTED = /^- \[(.+)\]\([^)]*(\/docs\/[^)]+)\.md\)/gm;
+
+/** Every page of the documentation that the server shows outside the app. */
+export const guidesQuery = queryOptions({
+  queryKey: ["docs", "guides"],
+  queryFn: async ({ signal }) => {
+    const response = await fetch("/llms.txt", { signal });
+    if (!response.ok) throw await ApiError.from(response);
+    const text = await response.text();
+    return [...text.matchAll(LISTED)].map(([, title = "", path = ""]) => ({ title, path }));
+  },
+  staleTime: Number.POSITIVE_INFINITY,
+});

@@ -30,7 +30,11 @@ export function PageHeader({ title, tab, beside, description, actions, parents }
         </div>
         {description && <div className={classes.description}>{description}</div>}
       </div>
-      {actions && <div className={classes.actions}>{actions}</div>}
+      {actions && (
+        <div className={classes.actions} data-page-actions>
+          {actions}
+        </div>
+      )}
     </header>
   );
 }

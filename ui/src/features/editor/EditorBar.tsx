@@ -32,7 +32,7 @@ export function EditorBar({ session, state, onSave, onTest, onRun }: Props) {
       <div className={classes.state} role="status" aria-label="Draft">
         {canWrite ? <Saved state={state} isChanged={isChanged} /> : strings.readOnly}
       </div>
-      <div className={classes.buttons}>
+      <div className={classes.buttons} data-page-actions>
         {canWrite && (
           <Menu>
             <Menu.Target>

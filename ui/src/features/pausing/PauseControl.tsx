@@ -3,7 +3,6 @@ import { Pause, Play } from "lucide-react";
 import { useState } from "react";
 import { useCan } from "@/api/access";
 import type { Pausable } from "@/api/pipelines";
-import { usePageActions } from "@/ui/palette/actions";
 import PauseDialog from "./PauseDialog";
 import { strings } from "./strings";
 
@@ -13,9 +12,6 @@ export default function PauseControl({ pipeline }: { pipeline: Pausable }) {
   const isPaused = pipeline.status === "paused";
   const ask = () => setAsking(true);
   const canPause = useCan("pipelines:write");
-  usePageActions(
-    canPause ? [{ label: isPaused ? strings.resumeAction : strings.pauseAction, run: ask }] : [],
-  );
   if (!canPause) return null;
   const Icon = isPaused ? Play : Pause;
   return (

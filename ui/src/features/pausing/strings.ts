@@ -2,8 +2,6 @@
 export const strings = {
   pause: "Pause",
   resume: "Resume",
-  pauseAction: "Pause this pipeline",
-  resumeAction: "Resume this pipeline",
   pauseQuestion: (name: string) => `Pause the pipeline “${name}”?`,
   resumeQuestion: (name: string) => `Resume the pipeline “${name}”?`,
   pauseText:

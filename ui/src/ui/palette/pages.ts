@@ -5,10 +5,15 @@ type Page = { label: string; path: string };
 
 const SETTINGS: readonly Page[] = [
   { label: "Jobs", path: "/jobs" },
-  { label: "Profile, password and two-factor sign-in", path: "/settings/profile" },
+  { label: "Profile", path: "/settings/profile" },
+  { label: "Change the password", path: "/settings/profile#password" },
+  { label: "Two-factor sign-in", path: "/settings/profile#two-factor" },
+  { label: "Sessions", path: "/settings/profile#sessions" },
   { label: "Workspace", path: "/settings/workspace" },
+  { label: "Leave the workspace", path: "/settings/workspace#leave" },
   { label: "Members", path: "/settings/members" },
   { label: "API keys", path: "/settings/keys" },
+  { label: "Service keys", path: "/settings/keys#service-keys" },
   { label: "Secrets", path: "/settings/secrets" },
   { label: "Models and providers", path: "/settings/models" },
   { label: "Notifications", path: "/settings/notifications" },
@@ -24,20 +29,6 @@ const DOCS: readonly Page[] = [
   { label: "API reference", path: "/docs" },
   { label: "Errors and what to do about them", path: "/docs/errors" },
   { label: "Step types", path: "/docs/steps" },
-];
-/** Pages of the documentation that the server shows outside the app. */
-export const GUIDES: readonly Page[] = [
-  { label: "Docs: All pages of the documentation", path: "/docs/README" },
-  { label: "Docs: The language of pipelines", path: "/docs/language" },
-  { label: "Docs: API", path: "/docs/api" },
-  { label: "Docs: Models", path: "/docs/models" },
-  { label: "Docs: Reviews", path: "/docs/reviews" },
-  { label: "Docs: Schedules", path: "/docs/schedules" },
-  { label: "Docs: Deliveries", path: "/docs/deliveries" },
-  { label: "Docs: Secrets", path: "/docs/secrets" },
-  { label: "Docs: Accounts", path: "/docs/accounts" },
-  { label: "Docs: Operations", path: "/docs/operations" },
-  { label: "Docs: Roadmap", path: "/docs/roadmap" },
 ];
 
 /** The pages below the sections of the navigation that a person can open. */

@@ -2,14 +2,16 @@ import { useMantineColorScheme } from "@mantine/core";
 import { useDebouncedValue, useLocalStorage } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { useRouter } from "@tanstack/react-router";
+import { useState } from "react";
 import { can } from "@/api/access";
+import { guidesQuery } from "@/api/docs";
 import { pipelineSearchQuery } from "@/api/pipelineSearch";
 import { useUser } from "@/api/session";
 import { sectionsFor } from "../shell/navigation";
 import { useSignOutWithToast } from "../shell/useSignOutWithToast";
-import { useCurrentActions } from "./actions";
+import { shownActions } from "./actions";
 import { matching, type PaletteItem, runIdIn } from "./matching";
-import { creationsFor, GUIDES, pagesFor } from "./pages";
+import { creationsFor, pagesFor } from "./pages";
 
 const DEBOUNCE_MS = 120;
 const RECENT = 8;
@@ -29,7 +31,7 @@ export function usePaletteItems(text: string) {
     getInitialValueInEffect: false,
   });
   const { setColorScheme } = useMantineColorScheme();
-  const pageActions = useCurrentActions();
+  const [shown] = useState(shownActions);
   const paths = Object.keys(router.routesByPath);
   const opensPipelines = paths.some((path) => /^\/pipelines\/\$\w+\/edit$/.test(path));
   const opensRuns = paths.some((path) => /^\/runs\/\$\w+$/.test(path));
@@ -53,16 +55,17 @@ export function usePaletteItems(text: string) {
   const pages = [...sectionsFor(user, router.routesByPath), ...pagesFor(user)].map(
     ({ label, path }): PaletteItem => ({ id: path, group: "Pages", label, run: open(path) }),
   );
-  const guides = GUIDES.map(
-    ({ label, path }): PaletteItem => ({
+  const { data: listedGuides = [] } = useQuery(guidesQuery);
+  const guides = listedGuides.map(
+    ({ title, path }): PaletteItem => ({
       id: path,
       group: "Pages",
-      label,
+      label: `Docs: ${title}`,
       run: () => window.location.assign(path),
     }),
   );
   const actions: PaletteItem[] = [
-    ...pageActions,
+    ...shown,
     ...creationsFor(user).map(({ label, path }) => ({ label, run: open(path) })),
     ...SCHEMES.map(({ scheme, label }) => ({ label, run: () => setColorScheme(scheme) })),
     { label: "Sign out", run: signOut },

@@ -7,7 +7,6 @@ import { useUser } from "@/api/session";
 import { EmptyState } from "@/ui/feedback/EmptyState";
 import { RelativeTime } from "@/ui/format/Values";
 import { PageHeader } from "@/ui/PageHeader";
-import { usePageActions } from "@/ui/palette/actions";
 import { type Column, DataTable } from "@/ui/table/DataTable";
 import classes from "../Admin.module.css";
 import { strings } from "./strings";
@@ -22,7 +21,6 @@ export function UserPage({ id }: { id: string }) {
   const [asked, setAsked] = useState<Asked | null>(null);
   const isSelf = useUser().id === id;
   const actions = actionsFor(user, isSelf);
-  usePageActions(actions.map(({ label, ask }) => ({ label, run: () => setAsked(ask) })));
   return (
     <>
       <PageHeader
@@ -50,7 +48,7 @@ export function UserPage({ id }: { id: string }) {
         <dd className="numeric">{user.api_keys}</dd>
       </dl>
       {isSelf && <p className={classes.text}>{strings.ownAccount}</p>}
-      <div className={classes.actions}>
+      <div className={classes.actions} data-page-actions>
         {actions.map(({ label, ask, isDangerous }) => (
           <Button
             key={label}
