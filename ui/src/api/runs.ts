@@ -20,6 +20,11 @@ export function getRuns(
   return unwrap(api.GET("/api/runs", { params: { query }, signal }));
 }
 
+/** How many runs match a filter. */
+export function countRuns(filter: RunFilter, signal: AbortSignal) {
+  return unwrap(api.GET("/api/runs/count", { params: { query: filter }, signal }));
+}
+
 /** The stream of changes of the runs that match a filter. */
 export function runsStreamUrl(filter: RunFilter): string {
   const query = new URLSearchParams();

@@ -92,6 +92,7 @@ export function RunsPage({ search }: { search: RunsSearch }) {
         <div className={classes.list} aria-busy={query.isPlaceholderData}>
           <RunsToolbar
             list={list}
+            filter={filter}
             onShowWaiting={showWaiting}
             target={target}
             onSelectAll={selectAll}

@@ -1,11 +1,12 @@
 import { queryOptions } from "@tanstack/react-query";
-import { getRuns, type Run, type RunFilter } from "@/api/runs";
+import { countRuns, getRuns, type Run, type RunFilter } from "@/api/runs";
 import { type FreshRuns, type RunList, startList } from "./model/runList";
 
 const PER_PAGE = 50;
 const LARGEST_PAGE = 100;
 /** Pages can be short: a rare match may need several of them. After these, the person decides. */
 const MAX_PAGES = 5;
+const COUNT_STALE_MS = 60_000;
 
 /** Read runs from a cursor, or the newest ones, until there are enough of them. */
 export async function readRuns(
@@ -24,6 +25,15 @@ export async function readRuns(
     cursor = page.next_cursor;
   }
   return { runs, next: cursor ?? null };
+}
+
+/** How many runs match a filter, for a list that has further pages. */
+export function runCountQuery(filter: RunFilter) {
+  return queryOptions({
+    queryKey: ["runs", "count", filter],
+    queryFn: ({ signal }) => countRuns(filter, signal),
+    staleTime: COUNT_STALE_MS,
+  });
 }
 
 /** A list of runs. It is never read again as a whole: the stream of the list changes its rows in their places. */

@@ -53,6 +53,8 @@ export const strings = {
   schedule: (name: string) => `Schedule ${name}`,
   deletedCaller: (id: string) => `Deleted, ${id.slice(0, 8)}`,
   newRuns: (count: number) => `${formatNumber(count)} new ${count === 1 ? "run" : "runs"}`,
+  newestOf: (count: number, total: number, hasMore: boolean) =>
+    `The newest ${formatNumber(count)} of ${hasMore ? "more than" : "about"} ${formatNumber(total)} runs`,
   shown: (count: number, isAll: boolean) =>
     isAll
       ? `${formatNumber(count)} ${count === 1 ? "run" : "runs"}`
