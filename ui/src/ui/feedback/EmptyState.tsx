@@ -24,7 +24,11 @@ export function EmptyState(props: Props) {
       <Icon size={24} className={classes.icon} aria-hidden />
       <h2 className={classes.title}>{title}</h2>
       {children && <div className={classes.text}>{children}</div>}
-      {actions && <div className={classes.actions}>{actions}</div>}
+      {actions && (
+        <div className={classes.actions} data-page-actions>
+          {actions}
+        </div>
+      )}
       {example && (
         <div className={classes.example}>
           <CodeBlock label={props.exampleLabel ?? "With the API"} code={example} />
