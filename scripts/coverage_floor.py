@@ -2,9 +2,7 @@
 
 The floors are 100 % of `language`, 99 % of each package that executes runs, and 90 % in total.
 
-Usage: python scripts/coverage_floor.py [all]    after `pytest --cov`, which writes `.coverage` into this folder
-
-Without `all`, it checks only `language`, as CI does.
+Usage: python scripts/coverage_floor.py    after `pytest --cov`, which writes `.coverage` into this folder
 """
 
 import json
@@ -22,15 +20,13 @@ FLOORS = {
     "": 90.0,
 }
 """Per package of `src/stepiq`, the empty name being all of it. They are only ever raised."""
-FLOORS_OF_CI = {"language": 100.0}
-"""CI measures this package only, with the tests of `language` and `steps`."""
 
 
 def main() -> int:
     """Print what each package reaches, and return 1 if one is below its floor."""
     packages = _measure()
     below: list[str] = []
-    for package, floor in (FLOORS if "all" in sys.argv[1:] else FLOORS_OF_CI).items():
+    for package, floor in FLOORS.items():
         covered, total = packages[package]
         percent = 100 * covered / total if total else 100.0
         name = f"stepiq.{package}" if package else "stepiq"
