@@ -1,7 +1,4 @@
-"""All code that reads external text: how to call it, the maximum length of a text, and where it runs.
-
-The table "Texts from outside" in docs/reliability.md lists the same readers.
-"""
+"""All code that reads external text: how to call it, the maximum length of a text, and where it runs."""
 
 import asyncio
 import base64
