@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import Locator, Page, ViewportSize, expect
 
 from tests.ui.support import Person, assert_accessible_in_both_themes, open_session
+from tests.ui.test_reviews import Reviews
 from tests.ui.test_run import FAILS, created, item, status, tree
 
 pytestmark = pytest.mark.one_store
@@ -164,3 +165,48 @@ async def test_on_narrow_screens_the_details_slide_over_the_steps(
     await page.go_back()
     await expect(item(page, "^failed broken")).to_be_visible()
     await assert_accessible_in_both_themes(page)
+
+
+async def test_a_long_title_leaves_the_buttons_their_place(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    long = FAILS.replace("Failing", "Summarise all support tickets " * 6)
+    await open_session(page, person)
+    await page.goto(f"/runs/{await ended(api, long, {'amount': '1'})}")
+
+    title = await page.get_by_role("heading", level=1).bounding_box()
+    button = await page.get_by_role("button", name="Retry…").bounding_box()
+
+    assert title is not None
+    assert button is not None
+    assert button["y"] < title["y"] + title["height"]
+
+
+async def test_the_header_of_the_events_is_above_them(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    await open_session(page, person)
+    await page.goto(f"/runs/{await ended(api, FAILS, {'amount': '1'})}?panel=events")
+    table = page.get_by_role("table", name="Events")
+    await expect(table.locator("tr[data-row='1']")).to_be_visible()
+
+    header = await table.locator("th").first.bounding_box()
+    first = await table.locator("tr[data-row='1']").bounding_box()
+
+    assert header is not None
+    assert first is not None
+    assert first["y"] >= header["y"] + header["height"]
+
+
+async def test_a_step_that_waits_for_a_person_leads_to_its_review(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    text = "name: Asks\nsteps: [{id: check, type: human_review, message: Right?}]\n"
+    run_id = await Reviews(api).ask(await created(api, text), {})
+    await open_session(page, person)
+    await page.goto(f"/runs/{run_id}?step=check")
+
+    await page.get_by_role("link", name="Open the review").click()
+
+    await expect(page.get_by_role("region", name="Question")).to_have_text("Right?")
+    await expect(page).to_have_url(re.compile(f"/reviews.*{run_id}"))

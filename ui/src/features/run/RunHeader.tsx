@@ -83,9 +83,8 @@ function Facts({ run, head }: { run: Run; head: HeadFacts }) {
     <dl className={classes.facts}>
       <Fact label={strings.pipeline}>
         <PipelineLink pipelineId={run.pipeline_id}>
-          {run.pipeline_name || strings.unnamed}
-        </PipelineLink>{" "}
-        {run.is_draft ? strings.draft : strings.version(run.pipeline_version)}
+          {run.is_draft ? strings.draft : strings.version(run.pipeline_version)}
+        </PipelineLink>
       </Fact>
       <Fact label={strings.trigger}>
         {run.trigger_type}

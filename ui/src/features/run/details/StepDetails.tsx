@@ -54,7 +54,7 @@ export default function StepDetails({ run, selection, onClose, onFork }: Props) 
           <h2 className={classes.title} dir="auto">
             {row?.name ?? selection.step_id}
           </h2>
-          <code className="mono dimmed">{row?.type}</code>
+          <code className={`mono ${classes.type}`}>{row?.type}</code>
         </>
       }
       actions={

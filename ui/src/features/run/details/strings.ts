@@ -2,5 +2,6 @@
 export const strings = {
   close: "Close the details",
   run: "Whole run",
+  runHas: "output, input, events",
   step: (step: string) => `Step ${step}`,
 } as const;

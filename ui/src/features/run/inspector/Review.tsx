@@ -1,4 +1,6 @@
+import { Anchor } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useNameOf } from "@/api/members";
 import { type Run, reviewQuery, type StepDetail } from "@/api/run";
 import { ErrorState } from "@/ui/feedback/ErrorState";
@@ -49,6 +51,19 @@ export function Review({ run, detail }: { run: Run; detail: StepDetail }) {
           [texts.comment, typeof comment === "string" && comment !== "" ? comment : null],
         ]}
       />
+      {data.closed_at === null && (
+        <Anchor
+          renderRoot={(props) => (
+            <Link
+              to="/reviews"
+              search={{ run: inRun, step: detail.step_id, iteration: detail.iteration }}
+              {...props}
+            />
+          )}
+        >
+          {texts.open}
+        </Anchor>
+      )}
       {output !== undefined && data.editable && <Changes before={data.input} after={output} />}
       <Section title={texts.data}>
         <ValueView value={data.input} label={texts.data} />

@@ -24,6 +24,7 @@ export function RunRow({ run, axis, isSelected, onSelect }: Props) {
         <span className={classes.twist} />
         <StatusIcon status={status} label={label} />
         <span className={classes.name}>{details.run}</span>
+        <span className={classes.hint}>{details.runHas}</span>
       </span>
       <span className={classes.lane}>{from !== null && <RunBar from={from} axis={axis} />}</span>
       <span className={classes.duration}>
