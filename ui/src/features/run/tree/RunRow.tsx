@@ -5,6 +5,7 @@ import { strings as details } from "../details/strings";
 import { timeOf } from "../model/rows";
 import { percentIn } from "../model/timeScale";
 import { useHead } from "../useRun";
+import bars from "./Bar.module.css";
 import classes from "./StepTree.module.css";
 import type { Axis } from "./useAxis";
 
@@ -40,7 +41,7 @@ function RunBar({ from, axis: { scale, view, now } }: { from: number; axis: Axis
   if (end < start) return null;
   return (
     <span
-      className={classes.bar}
+      className={bars.bar}
       data-waits="run"
       style={{ left: `${start}%`, width: `${end - start}%` }}
     />

@@ -6,6 +6,7 @@ import { branchIndex, type Row, waitsFor } from "../model/rows";
 import { countInside, type TreeNode } from "../model/tree";
 import { strings } from "../strings";
 import { useInside, useRow, useStore } from "../useRun";
+import bars from "./Bar.module.css";
 import { barOf, durationOf } from "./bar";
 import classes from "./StepTree.module.css";
 import type { Axis } from "./useAxis";
@@ -116,13 +117,13 @@ function LaneBar({ row, axis }: { row: Row; axis: Axis }) {
   const queued = row.queued_ms ?? 0;
   return (
     <div
-      className={classes.bar}
+      className={bars.bar}
       data-waits={row.status === "waiting" && row.type === "" ? "person" : waitsFor(row.type)}
       data-status={row.status}
       style={{ left: `${bar.left}%`, width: `${bar.width}%` }}
       title={queued > 0 ? strings.tree.queued(formatDuration(queued)) : undefined}
     >
-      {bar.queued > 0 && <div className={classes.queued} style={{ width: `${bar.queued}%` }} />}
+      {bar.queued > 0 && <div className={bars.queued} style={{ width: `${bar.queued}%` }} />}
     </div>
   );
 }
