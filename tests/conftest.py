@@ -24,12 +24,11 @@ from dbos._event_loop import BackgroundEventLoop
 from fastapi import FastAPI
 
 from stepiq.accounts.service import Account
-from stepiq.billing.http import BillingServices
-from stepiq.billing.plans import Plans
 from stepiq.core import clock as core_clock
 from stepiq.core.http import GuardedClient, guarded_client
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings, load
+from stepiq.execution.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.providers import local
 from stepiq.providers.registry import Providers
@@ -37,6 +36,7 @@ from stepiq.server.app import create_app, equip
 from stepiq.store import answer_time, postgres_driver
 from stepiq.store.database import Database
 from stepiq.store.pubsub import LocalChanges
+from stepiq.web.services import Services
 from tests.support import garbage, run_folders
 from tests.support.live import Live, live
 from tests.support.make import Make
@@ -375,11 +375,9 @@ def services(
     providers: Providers,
     engine: Engine,
     http: GuardedClient,
-) -> BillingServices:
+) -> Services:
     plans = Plans.load(settings.plans)
-    return BillingServices(
-        settings, database, changes, providers, engine, Mailer(settings), plans, http
-    )
+    return Services(settings, database, changes, providers, engine, Mailer(settings), plans, http)
 
 
 @pytest.fixture(scope="session")
@@ -389,7 +387,7 @@ def routes() -> FastAPI:
 
 
 @pytest.fixture
-async def app(routes: FastAPI, services: BillingServices) -> AsyncIterator[FastAPI]:
+async def app(routes: FastAPI, services: Services) -> AsyncIterator[FastAPI]:
     """The app on these services. Routes that a test adds are removed after it."""
     app, before = routes, list(routes.router.routes)
     equip(app, services)

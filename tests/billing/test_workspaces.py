@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.accounts.authentication import CACHE_LIFETIME
-from stepiq.billing.plans import Plans
 from stepiq.core import clock, ids
+from stepiq.execution.plans import Plans
 from stepiq.execution.usage import day_of
 from stepiq.store.tables import idempotent_requests, memberships, workspaces
 from stepiq.store.workspace_plan import PLAN, WorkspacePlan

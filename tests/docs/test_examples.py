@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.billing.plans import Plans
 from stepiq.core.settings import load as load_settings
+from stepiq.execution.plans import Plans
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
 from tests.docs.pages import PAGES, blocks, name

@@ -84,7 +84,7 @@ class Place:
             trigger_type=TriggerType.CRON,
             input_data={"n": 1},
             timeout=timedelta(hours=1),
-            plan=plan,
+            plan=plan.plan,
             spends_credits=spends,
         )
 

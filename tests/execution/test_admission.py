@@ -147,7 +147,7 @@ class TestRunsPerDay:
             trigger_type=TriggerType.API,
             input_data={},
             timeout=timedelta(hours=1),
-            plan=Limits(1, 0, 2),
+            plan=Limits(1, 0, 2).plan,
             spends_credits=False,
         )
 

@@ -277,7 +277,7 @@ class _History:
             trigger_type=TriggerType.API,
             input_data={},
             timeout=timedelta(days=100),
-            plan=Limits(),
+            plan=Limits().plan,
             spends_credits=True,
         )
         async with self.world.database.transaction() as session:

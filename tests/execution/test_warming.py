@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from stepiq.billing.plans import Plans
 from stepiq.core.http import GuardedClient
 from stepiq.execution import runtime
+from stepiq.execution.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.providers.registry import Providers
 from stepiq.store.database import Database

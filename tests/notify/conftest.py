@@ -13,11 +13,11 @@ import httpx2
 import pytest
 
 from stepiq.accounts.service import Account
-from stepiq.billing.plans import Plans
 from stepiq.core.http import GuardedClient
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
 from stepiq.execution.definitions import Definitions
+from stepiq.execution.plans import Plans
 from stepiq.execution.protocols import SecretValue
 from stepiq.execution.records import ClaimedRun
 from stepiq.execution.runtime import Engine

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from stepiq.billing.plans import Plans
 from stepiq.core import clock, ids
+from stepiq.execution.plans import Plans
 from stepiq.store.tables import drafts
 from tests.pipelines.conftest import AS_YAML, YAML
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from stepiq.billing.plans import Plans
 from stepiq.core import clock, ids
+from stepiq.execution.plans import Plans
 from stepiq.runs import queries, schemas
 from stepiq.store.database import Database
 from stepiq.store.states import RunStatus, StepStatus

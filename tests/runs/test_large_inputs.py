@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from stepiq.billing.plans import Plans
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
+from stepiq.execution.plans import Plans
 from stepiq.execution.records import RunCaller
 from stepiq.language import schemas
 from stepiq.language.inputs import InputInvalid

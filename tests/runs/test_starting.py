@@ -6,9 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.accounts.service import Account
-from stepiq.billing.plans import Plan, Plans
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
+from stepiq.execution.plans import Plan, Plans
 from stepiq.execution.records import RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.runs.starting import Refusal, WantedRun, start_many

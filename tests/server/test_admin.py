@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from stepiq.billing.plans import Plans
 from stepiq.core import clock
+from stepiq.execution.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.store.states import DeliveryStatus, RunStatus
 from stepiq.store.tables import deliveries, runs

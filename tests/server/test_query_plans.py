@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from stepiq.billing.plans import Plans
 from stepiq.core import clock
+from stepiq.execution.plans import Plans
 from stepiq.execution.reservations import settle_left_over
 from stepiq.server import housekeeping
 from stepiq.store.states import DeliveryStatus, RunStatus

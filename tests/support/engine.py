@@ -16,6 +16,7 @@ from stepiq.core import clock
 from stepiq.core.encryption import Keyring
 from stepiq.core.ids import uuid7
 from stepiq.core.trace_context import TraceParent
+from stepiq.execution.plans import Plan, Plans
 from stepiq.execution.records import NOTHING, NewRun, Reuse, RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.language.loading import load
@@ -48,14 +49,21 @@ class Limits:
     def name(self) -> str:
         return json.dumps(asdict(self))
 
+    @property
+    def plan(self) -> Plan:
+        return replace(Plans.load({}).require("unlimited"), name=self.name, **asdict(self))
 
-class WorldPlans:
+
+class WorldPlans(Plans):
     """Resolves test plans by name."""
 
-    def get(self, name: str) -> Limits:
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def get(self, name: str) -> Plan:
         # A plan of these tests is a JSON object, which queries take for limits of the workspace.
         text = name + getattr(name, "overrides", "")
-        return Limits() if text == "enterprise" else Limits(**json.loads(text))
+        return (Limits() if text == "enterprise" else Limits(**json.loads(text))).plan
 
 
 @dataclass
@@ -240,7 +248,7 @@ class World:
             trigger_type=TriggerType.API,
             input_data={},
             timeout=timedelta(hours=1),
-            plan=Limits(),
+            plan=Limits().plan,
             spends_credits=False,
         )
 

@@ -16,8 +16,8 @@ from stepiq.accounts import api_keys, keys, service
 from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential, Scope
 from stepiq.accounts.queries import invitations, members, resets
 from stepiq.accounts.service import Account
-from stepiq.billing.plans import Plans
 from stepiq.core import clock, ids
+from stepiq.execution.plans import Plans
 from stepiq.store.database import Database, Session
 from stepiq.store.states import Role
 from stepiq.store.tables import users, workspaces

@@ -9,9 +9,9 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from stepiq.billing.plans import Plans
 from stepiq.core.http import guarded_client
 from stepiq.core.settings import load
+from stepiq.execution.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.providers.registry import Providers
 from stepiq.store.database import Database

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Metric
 
-from stepiq.billing.http import BillingServices
 from stepiq.core import metrics
 from stepiq.core.settings import Settings
 from stepiq.server.metrics import metrics_export
 from stepiq.telemetry import metrics_exporter
 from stepiq.telemetry.metrics_exporter import MetricsExporter
+from stepiq.web.services import Services
 from tests.support.engine import World
 from tests.support.otlp import CollectorServer, plain
 from tests.support.receiver import Reply
@@ -145,7 +145,7 @@ class TestExport:
 class TestMetricsExport:
     async def test_they_are_sent_regularly_and_at_the_end(
         self,
-        services: BillingServices,
+        services: Services,
         collector: CollectorServer,
         monkeypatch: pytest.MonkeyPatch,
     ):
@@ -160,7 +160,7 @@ class TestMetricsExport:
         assert found >= 3
 
     async def test_without_an_endpoint_nothing_is_sent(
-        self, services: BillingServices, collector: CollectorServer
+        self, services: Services, collector: CollectorServer
     ):
         services.settings.otlp_endpoint = None
 

@@ -14,6 +14,7 @@ from stepiq.accounts.queries.keys import Belonging, Row
 from stepiq.accounts.service import require_person
 from stepiq.core import clock, ids
 from stepiq.execution import quotas
+from stepiq.execution.plans import Plan
 from stepiq.execution.quotas import Quota
 from stepiq.store.database import Session
 
@@ -51,7 +52,7 @@ async def create(
     name: str,
     scopes: Sequence[Scope] | None,
     expires_at: datetime | None,
-    plan: quotas.PlanLimits,
+    plan: Plan,
 ) -> CreatedKey:
     """Create an API key.
 
@@ -143,7 +144,7 @@ async def roll(
     *,
     overlap_seconds: int,
     expires_at: datetime | None,
-    plan: quotas.PlanLimits,
+    plan: Plan,
 ) -> CreatedKey:
     """Create a key with the name and scopes of another, which expires after the overlap. 0: it is revoked at once.
 

@@ -35,11 +35,12 @@ from stepiq.accounts.tokens import AccessTokens
 from stepiq.accounts.verification import Verification
 from stepiq.core import clock, ids, keys
 from stepiq.core.fairness import act_for
+from stepiq.execution.plans import Plan
 from stepiq.store.states import Role
 from stepiq.web import requests
 from stepiq.web.errors import RateLimited
 from stepiq.web.limits import Decision, Limiter
-from stepiq.web.services import AppKey, RequestPlan, Services, ServicesDep
+from stepiq.web.services import AppKey, Services, ServicesDep
 
 WORKSPACE_HEADER = "X-Workspace"
 """Names the workspace of a request with a session."""
@@ -169,7 +170,7 @@ def _only_credential(request: Request) -> Credential | None:
     return Credential.API_KEY if is_key_only else None
 
 
-def _count_request(request: Request, limiter: Limiter, actor: Actor, plan: RequestPlan) -> None:
+def _count_request(request: Request, limiter: Limiter, actor: Actor, plan: Plan) -> None:
     """Count a request for its credential and its workspace. The headers show the limit that is reached first."""
     decisions: list[Decision] = []
     for setting, key in (

@@ -13,11 +13,11 @@ from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.billing import schemas, service, usage_csv
 from stepiq.billing.errors import PeriodInvalid
-from stepiq.billing.http import BillingServicesDep
 from stepiq.billing.records import GroupBy, Period
 from stepiq.web.bodies import router as new_router
 from stepiq.web.negotiation import prefers
 from stepiq.web.problems import problems
+from stepiq.web.services import ServicesDep
 from stepiq.web.transactions import Read
 
 router = new_router("Usage")
@@ -82,7 +82,7 @@ _CSV: dict[int | str, dict[str, Any]] = {
 )
 async def get_usage(
     caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)],
-    services: BillingServicesDep,
+    services: ServicesDep,
     read: Read,
     response: Response,
     period: Annotated[Period, Depends(_period)],

@@ -1,38 +1,9 @@
 """Errors of plans and usage. Messages about a limit name it, its value, and how an operator can raise it."""
 
-from collections.abc import Sequence
 from datetime import date
 
-from stepiq.core.errors import Forbidden, Invalid, Issue
+from stepiq.core.errors import Forbidden, Invalid
 from stepiq.execution.limits import how_to_raise
-
-
-class PlansInvalid(Invalid):
-    """A `[plans.NAME]` table of the config file is not valid."""
-
-    code = "plans_invalid"
-
-
-class LimitsInvalid(Invalid):
-    """A limit of a workspace has an unknown name or an invalid value."""
-
-    code = "limits_invalid"
-
-    def __init__(self, issues: Sequence[Issue]) -> None:
-        shown = " ".join(f"{issue.path}: {issue.message}" for issue in issues)
-        super().__init__(f"The limits are not valid. {shown}", issues)
-
-
-class UnknownPlan(Invalid):
-    """No plan has this name."""
-
-    code = "plan_unknown"
-
-    def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(
-            f"Plan `{name}` does not exist. Use one of {', '.join(known)}, or define `[plans.{name}]` in `stepiq.toml`.",
-            plan=name,
-        )
 
 
 class PlanStepsExceeded(Forbidden):

@@ -12,7 +12,6 @@ from stepiq.billing.errors import (
     PlanStepsExceeded,
     PlanWebhooksDisabled,
 )
-from stepiq.billing.plans import Plan, Plans
 from stepiq.billing.records import (
     GroupBy,
     LimitState,
@@ -25,6 +24,7 @@ from stepiq.billing.records import (
 from stepiq.core import clock
 from stepiq.execution import quotas
 from stepiq.execution.limits import next_month, tomorrow
+from stepiq.execution.plans import Plan, Plans
 from stepiq.execution.usage import TOKENS_PER_CREDIT, credits_remaining
 from stepiq.store.database import Session
 

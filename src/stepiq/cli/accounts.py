@@ -19,7 +19,6 @@ from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.schemas import Registration, normalise_email
 from stepiq.accounts.service import Account
 from stepiq.accounts.two_factor import service as two_factor
-from stepiq.billing.plans import Plans
 from stepiq.billing.workspaces import service as workspaces
 from stepiq.cli import database
 from stepiq.cli.console import UsageError, ask_password, print_text, say, say_block, this_command
@@ -30,6 +29,7 @@ from stepiq.core.json import Json
 from stepiq.core.mail import MailMessage, MailUnsent
 from stepiq.core.settings import Settings
 from stepiq.core.validation import sentence
+from stepiq.execution.plans import Plans
 from stepiq.server.assembly import built
 from stepiq.server.welcome import setup_link
 from stepiq.store.database import Database

@@ -12,7 +12,6 @@ from uuid import UUID
 from stepiq.accounts import service as accounts
 from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential
 from stepiq.accounts.secrets import service as secret_store
-from stepiq.billing.http import BillingServices
 from stepiq.core import settings
 from stepiq.core.json import Json
 from stepiq.execution.stubs import Stubs
@@ -36,7 +35,7 @@ Receive = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 class Workbench:
     """An engine and an account with which a command runs pipelines."""
 
-    services: BillingServices
+    services: Services
     actor: Actor
 
     async def save(self, draft: Draft, secrets: Mapping[str, str]) -> UUID:

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from stepiq.accounts.audit.records import OPERATOR
-from stepiq.billing.plans import Plan, Plans
 from stepiq.billing.workspaces import queries, service
 from stepiq.billing.workspaces.records import LimitValue, ListedWorkspace, WorkspaceFilter
 from stepiq.cli import database
@@ -14,6 +13,7 @@ from stepiq.cli.console import UsageError, print_json, print_text, say
 from stepiq.core import clock, ids
 from stepiq.core.control_characters import escape_line
 from stepiq.core.settings import Settings
+from stepiq.execution.plans import Plan, Plans
 from stepiq.server.assembly import built
 from stepiq.store.database import Database
 

@@ -47,7 +47,7 @@ CONFIG_FILE_TABLES: Mapping[str, Collection[str]] = {
     "plans": (),
     "oidc": oidc_settings.OidcSettings.model_fields,
 }
-"""Tables of the config file, each with the fields of its entries. `billing.plans` knows those of plans."""
+"""Tables of the config file, each with the fields of its entries. `execution.plans` knows those of plans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class ConfigFile:
     """What a config file contains."""
 
     tables: Mapping[str, Any]
-    """The known tables by name. `Settings` and `billing.plans` check their fields."""
+    """The known tables by name. `Settings` and `execution.plans` check their fields."""
     problems: Sequence[Issue] = ()
     """Why it cannot be read, or unknown tables, and names that are not valid."""
 

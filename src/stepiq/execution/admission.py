@@ -25,7 +25,8 @@ from stepiq.execution import journal_operations as operations
 from stepiq.execution.admission_rows import COUNT_IN, SEE, lock_run, parameters
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.events import Event
-from stepiq.execution.limits import PlanBook, PlanCreditsExhausted, PlanRunsExhausted, QueueFull
+from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
+from stepiq.execution.plans import Plans
 from stepiq.execution.records import NewRun
 from stepiq.execution.trace_queue import TraceQueue
 from stepiq.execution.usage import Tally
@@ -130,7 +131,7 @@ class Admission:
     """Accepts and cancels runs inside the caller's transaction."""
 
     def __init__(
-        self, changes: Changes, tickets: Tickets, plans: PlanBook, traces: TraceQueue
+        self, changes: Changes, tickets: Tickets, plans: Plans, traces: TraceQueue
     ) -> None:
         self._changes = changes
         self._tickets = tickets

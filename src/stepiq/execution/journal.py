@@ -26,8 +26,8 @@ from stepiq.execution import journal_statements as statements
 from stepiq.execution.admission import HELD, Admission, Release, RunLog, count_end
 from stepiq.execution.events import Event
 from stepiq.execution.journal_rows import claimed, split_large, step_row, used
-from stepiq.execution.limits import PlanBook, RunLimits
 from stepiq.execution.meters import Meter
+from stepiq.execution.plans import Plan, Plans
 from stepiq.execution.protocols import Outbox
 from stepiq.execution.records import ClaimedRun, Ending, NewDelivery, Parking, StepRecord
 from stepiq.execution.reservations import ReservationChange
@@ -86,7 +86,7 @@ class _Writing:
     """The `last_seq` of the run's row before the write."""
     ticket: int = 0
     tally: Tally = field(default_factory=Tally)
-    plan: RunLimits | None = None
+    plan: Plan | None = None
     """The workspace's plan, if credits are to be reserved."""
     changes: dict[UUID, ReservationChange] = field(default_factory=dict[UUID, ReservationChange])
     """Changes to reservations, by the record ids of the steps."""
@@ -325,7 +325,7 @@ class Journal:
             session.after_commit(lambda: self._admission.publish_change(run.workspace_id, run.id))
 
 
-async def _hold(session: Session, batch: Sequence[_Writing], plans: PlanBook) -> list[_Writing]:
+async def _hold(session: Session, batch: Sequence[_Writing], plans: Plans) -> list[_Writing]:
     """Lock the runs of a batch; returns the entries whose workers still hold their runs."""
     asks = any(reservations.wants(record) for each in batch for record in each.entry.steps)
     statement = statements.HOLD_WITH_PLAN if asks else statements.HOLD
@@ -361,9 +361,9 @@ def _releases(ours: Sequence[_Writing]) -> dict[UUID, Release]:
 
 def _asking(
     ours: Sequence[_Writing],
-) -> dict[UUID, tuple[RunLimits, list[ReservationChange]]]:
+) -> dict[UUID, tuple[Plan, list[ReservationChange]]]:
     """The plan and the requested reservations of each workspace in a batch."""
-    found: dict[UUID, tuple[RunLimits, list[ReservationChange]]] = {}
+    found: dict[UUID, tuple[Plan, list[ReservationChange]]] = {}
     for each in ours:
         asking = [change for change in each.changes.values() if change.asked]
         if asking and each.plan is not None:

@@ -1,37 +1,9 @@
 """The limits of a plan on runs, and the errors for reached limits."""
 
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from stepiq.core import clock
 from stepiq.core.errors import Forbidden, LimitReached
-
-
-class RunLimits(Protocol):
-    """The part of a plan that the engine uses. None means unlimited."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def credits_per_month(self) -> int | None: ...
-
-    @property
-    def runs_per_day(self) -> int | None: ...
-
-    @property
-    def runs_at_once(self) -> int | None: ...
-
-    @property
-    def runs_queued(self) -> int | None: ...
-
-
-class PlanBook(Protocol):
-    """The plans of this server."""
-
-    def get(self, name: str) -> RunLimits:
-        """The plan with this name."""
-        ...
 
 
 class QueueFull(LimitReached):

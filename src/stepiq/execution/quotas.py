@@ -6,11 +6,11 @@ except one of a new draft. To prevent deadlocks, lock pipelines, their versions 
 several of these rows in the order that `pipelines.service` uses.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from stepiq.core import clock, metrics
 from stepiq.core.errors import Forbidden
 from stepiq.execution import usage
 from stepiq.execution.limits import how_to_raise, tomorrow
+from stepiq.execution.plans import Plan
 from stepiq.execution.usage import CountedPeriod
 from stepiq.store.database import Session
 from stepiq.store.membership import membership_of
@@ -64,18 +65,6 @@ _COUNTED_BYTES = pipeline_versions.c.counted_bytes
 _ALWAYS = ""
 """In place of a day, for counters that do not restart."""
 _ALL_TIME = CountedPeriod(sa.literal(_ALWAYS), sa.literal(_ALWAYS))
-
-
-class PlanLimits(Protocol):
-    """The part of a plan that quotas use."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def limits(self) -> Mapping[str, int | bool | None]:
-        """Every limit by name; None is unlimited."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +194,7 @@ class QuotaState:
 
 
 async def take(
-    session: Session, workspace_id: UUID, plan: PlanLimits, quota: Quota, amount: int = 1
+    session: Session, workspace_id: UUID, plan: Plan, quota: Quota, amount: int = 1
 ) -> None:
     """Count an amount, if the plan allows it. It is also counted without a limit, because the plan may change.
 
@@ -217,7 +206,7 @@ async def take(
 
 
 async def take_draft_version(
-    session: Session, workspace_id: UUID, plan: PlanLimits, size_bytes: int
+    session: Session, workspace_id: UUID, plan: Plan, size_bytes: int
 ) -> None:
     """Count the text of a draft as a version, if the plan allows it beside all versions and texts.
 
@@ -228,9 +217,7 @@ async def take_draft_version(
     await take(session, workspace_id, plan, Quota.DEFINITION_BYTES, size_bytes)
 
 
-async def take_version(
-    session: Session, workspace_id: UUID, plan: PlanLimits, size_bytes: int
-) -> None:
+async def take_version(session: Session, workspace_id: UUID, plan: Plan, size_bytes: int) -> None:
     """Count a saved version of a pipeline and its bytes, if the plan allows both beside the other saved versions.
 
     Texts of drafts do not prevent it, because a person cannot delete them. So a workspace stores at most twice what the
@@ -264,7 +251,7 @@ def texts_statement(workspace_id: UUID, of_drafts: sa.ColumnElement[Any]) -> sa.
 async def _take(
     session: Session,
     workspace_id: UUID,
-    plan: PlanLimits,
+    plan: Plan,
     quota: Quota,
     amount: int,
     *,
@@ -281,7 +268,7 @@ async def _take(
 
 
 async def require_room(
-    session: Session, workspace_id: UUID, plan: PlanLimits, quota: Quota, *, added: int = 0
+    session: Session, workspace_id: UUID, plan: Plan, quota: Quota, *, added: int = 0
 ) -> None:
     """Check that the plan allows one more row. Other checks of this quota wait until this transaction ends.
 
@@ -335,7 +322,7 @@ async def _give_back(session: Session, workspace_id: UUID, quota: Quota, amount:
     )
 
 
-async def check(session: Session, workspace_id: UUID, plan: PlanLimits, quota: Quota) -> None:
+async def check(session: Session, workspace_id: UUID, plan: Plan, quota: Quota) -> None:
     """Check that some of the quota is left, without counting anything. `take` still has to be called.
 
     Raises:
@@ -349,7 +336,7 @@ async def check(session: Session, workspace_id: UUID, plan: PlanLimits, quota: Q
         raise _refusal(plan, quota, used)
 
 
-async def states(session: Session, workspace_id: UUID, plan: PlanLimits) -> list[QuotaState]:
+async def states(session: Session, workspace_id: UUID, plan: Plan) -> list[QuotaState]:
     """All quotas of a workspace."""
     resets_at = tomorrow(clock.now())
     return [
@@ -421,7 +408,7 @@ async def _counted(session: Session, workspace_id: UUID, quota: Quota) -> int:
     return value or 0
 
 
-def _limit(plan: PlanLimits, quota: Quota) -> int | None:
+def _limit(plan: Plan, quota: Quota) -> int | None:
     limit = plan.limits[quota]
     return None if limit is None else int(limit)
 
@@ -430,6 +417,6 @@ def _period(quota: Quota) -> CountedPeriod:
     return usage.day_period(clock.now()) if quota in DAILY else _ALL_TIME
 
 
-def _refusal(plan: PlanLimits, quota: Quota, used: int) -> Forbidden:
+def _refusal(plan: Plan, quota: Quota, used: int) -> Forbidden:
     metrics.quota_refusals.labels(quota).inc()
     return _REFUSALS[quota](Reached(plan.name, quota, _limit(plan, quota) or 0, used))

@@ -11,8 +11,8 @@ from uuid import UUID
 from stepiq.core import clock
 from stepiq.core.json import Json, SerializedJson
 from stepiq.core.trace_context import TraceParent
-from stepiq.execution.limits import RunLimits
 from stepiq.execution.meters import Meter
+from stepiq.execution.plans import Plan
 from stepiq.store.states import (
     FINAL_STEP_STATUSES,
     CallerType,
@@ -48,7 +48,7 @@ class NewRun:
     input_data: dict[str, Json]
     timeout: timedelta
     """Time limit of the whole run, from `created_at`."""
-    plan: RunLimits
+    plan: Plan
     """The workspace's plan."""
     spends_credits: bool
     """Whether it may call a model that the server pays for."""

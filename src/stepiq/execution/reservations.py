@@ -19,8 +19,8 @@ from stepiq.execution import journal_operations as operations
 from stepiq.execution import journal_statements as statements
 from stepiq.execution import recorded_values, usage
 from stepiq.execution.journal_rows import CLAIMED, claimed, used
-from stepiq.execution.limits import RunLimits
 from stepiq.execution.meters import Meter
+from stepiq.execution.plans import Plan
 from stepiq.execution.records import ClaimedRun, Reservation, Shortage, StepRecord
 from stepiq.execution.usage import Tally
 from stepiq.providers.base import Usage
@@ -85,7 +85,7 @@ async def reserve(
     session: Session,
     workspace_id: UUID,
     asking: Sequence[ReservationChange],
-    plan: RunLimits,
+    plan: Plan,
     now: datetime,
 ) -> None:
     """Reserve tokens for several calls of a workspace: together if they all fit, otherwise for those that fit."""

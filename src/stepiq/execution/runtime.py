@@ -20,7 +20,7 @@ from stepiq.execution.executor import Executor
 from stepiq.execution.given_outputs import UNCHECKED, OutputIssues
 from stepiq.execution.handlers import handlers
 from stepiq.execution.journal import ClaimLost, Journal
-from stepiq.execution.limits import PlanBook
+from stepiq.execution.plans import Plans
 from stepiq.execution.protocols import Outbox, SecretReader
 from stepiq.execution.records import NOTHING, NewDelivery, NewRun, Reuse
 from stepiq.execution.retention import sweep_for_ever
@@ -63,7 +63,7 @@ class Engine:
         database: Database,
         changes: Changes,
         providers: Providers,
-        plans: PlanBook,
+        plans: Plans,
         http: GuardedClient,
         *,
         definitions: Definitions | None = None,

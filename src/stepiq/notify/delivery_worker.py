@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from stepiq.billing.plans import Plans
 from stepiq.core import clock, logging, metrics
 from stepiq.core.control_characters import storable
 from stepiq.core.http import GuardedClient
 from stepiq.core.loop_turns import LoopTurns
 from stepiq.core.mail import Mailer, MailMessage
 from stepiq.execution import quotas
+from stepiq.execution.plans import Plans
 from stepiq.execution.quotas import PlanEmailsExhausted, Quota
 from stepiq.notify import mailing, queries, sending
 from stepiq.notify.calls import MailCall, SignedRequest, Unconfirmed, Unsendable, WebhookCall

@@ -10,7 +10,6 @@ from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.errors import EmailUnverified, ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.billing.errors import PlanWebhooksDisabled
-from stepiq.billing.http import BillingServicesDep
 from stepiq.execution.quotas import PlanEmailsExhausted, PlanRedeliveriesExhausted
 from stepiq.notify import queries, recorded, schemas, service
 from stepiq.notify.errors import (
@@ -28,6 +27,7 @@ from stepiq.store.states import DeliveryStatus
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
+from stepiq.web.services import ServicesDep
 from stepiq.web.transactions import Read, Tx
 
 router = new_router("Deliveries")
@@ -84,7 +84,7 @@ async def list_deliveries_for_pipeline(
     ),
 )
 async def test_deliveries(
-    caller: Executor, services: BillingServicesDep, tx: Tx, pipeline_id: UUID
+    caller: Executor, services: ServicesDep, tx: Tx, pipeline_id: UUID
 ) -> schemas.DeliveriesView:
     """Send a test event to every webhook and email target of the current version, with signature and retries.
 
@@ -132,7 +132,7 @@ async def get_attempt_request(
     ),
 )
 async def redeliver(
-    caller: Executor, services: BillingServicesDep, tx: Tx, delivery_id: UUID
+    caller: Executor, services: ServicesDep, tx: Tx, delivery_id: UUID
 ) -> schemas.DeliveryView:
     """Repeat a delivered or failed delivery, with up to four new attempts. Its id stays the same.
 

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 
-from stepiq.billing.plans import Plans
 from stepiq.core import clock, ids, logging
 from stepiq.core.http import GuardedClient
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
 from stepiq.execution.definitions import Definitions
+from stepiq.execution.plans import Plans
 from stepiq.execution.protocols import SecretReader
 from stepiq.execution.records import ClaimedRun, Ending, NewDelivery, NewReview
 from stepiq.language.definition import Definition

@@ -12,7 +12,6 @@ from typing import ParamSpec, TypeVar
 
 from stepiq.accounts.errors import EmailUnverified
 from stepiq.billing.errors import PlanWebhooksDisabled
-from stepiq.billing.plans import Plans
 from stepiq.billing.service import require_webhooks
 from stepiq.core import clock
 from stepiq.core.control_characters import storable
@@ -23,6 +22,7 @@ from stepiq.core.json import Json
 from stepiq.execution import recorded_values
 from stepiq.execution.definitions import Definitions, VersionNotFound
 from stepiq.execution.maskers import Maskers
+from stepiq.execution.plans import Plans
 from stepiq.execution.protocols import SecretReader
 from stepiq.execution.records import ClaimedRun
 from stepiq.execution.run_secrets import RunSecrets, found_secrets

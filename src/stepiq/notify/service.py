@@ -7,8 +7,8 @@ from uuid import UUID
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.verification import require_verified
 from stepiq.billing import service as billing
-from stepiq.billing.plans import Plan
 from stepiq.execution import quotas
+from stepiq.execution.plans import Plan
 from stepiq.execution.quotas import Quota
 from stepiq.execution.records import NewDelivery
 from stepiq.execution.runtime import Engine

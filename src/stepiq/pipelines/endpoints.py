@@ -15,7 +15,6 @@ from stepiq.billing.errors import (
     PlanStepsExceeded,
     PlanWebhooksDisabled,
 )
-from stepiq.billing.http import BillingServicesDep
 from stepiq.core import clock
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.quotas import PlanBytesExceeded, PlanSchedulesExceeded, PlanVersionsExceeded
@@ -105,7 +104,7 @@ _SAVING = (
 WATCHER = AppKey[Watcher]("watcher")
 
 
-async def _rules(services: BillingServicesDep, request: Request) -> service.Rules:
+async def _rules(services: ServicesDep, request: Request) -> service.Rules:
     return service.Rules(
         services.plans,
         services.providers,

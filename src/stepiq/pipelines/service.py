@@ -9,12 +9,12 @@ from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.secrets import service as secret_store
 from stepiq.accounts.verification import require_verified
 from stepiq.billing import service as billing
-from stepiq.billing.plans import Plan, Plans
 from stepiq.core import clock, ids
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
 from stepiq.execution import quotas
 from stepiq.execution.definitions import VersionNotFound
+from stepiq.execution.plans import Plan, Plans
 from stepiq.language import offload
 from stepiq.language.definition import Definition
 from stepiq.language.loading import Loaded, load

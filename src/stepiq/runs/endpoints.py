@@ -14,7 +14,6 @@ from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing, TooManyAttempts
 from stepiq.accounts.http import DoorsDep, needs
 from stepiq.accounts.link_door import LinkDoor
-from stepiq.billing.http import BillingServicesDep
 from stepiq.core.errors import Issue
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.events import EventType, execution
@@ -107,7 +106,7 @@ RunLinkDoor = Annotated[LinkDoor[tuple[UUID, datetime]], Depends(RUN_LINKS)]
 )
 async def start_run(
     caller: Executor,
-    services: BillingServicesDep,
+    services: ServicesDep,
     streams: StreamsDep,
     doors: DoorsDep,
     own_tx: OwnTx,
@@ -417,7 +416,7 @@ async def cancel_run(caller: Executor, services: ServicesDep, run_id: UUID) -> R
 )
 async def retry_run(
     caller: Executor,
-    services: BillingServicesDep,
+    services: ServicesDep,
     own_tx: OwnTx,
     run_id: UUID,
     body: schemas.RetryRequest | None = None,

@@ -5,12 +5,12 @@ from uuid import UUID
 
 from stepiq.accounts.actor import Actor, Credential
 from stepiq.accounts.secrets import service as secrets
-from stepiq.billing.plans import Plan
 from stepiq.core import ids
 from stepiq.core.json import Json
 from stepiq.core.trace_context import TraceParent
 from stepiq.execution.admission_rows import lock_run
 from stepiq.execution.definitions import VersionNotFound
+from stepiq.execution.plans import Plan
 from stepiq.execution.records import NOTHING, NewRun, Reuse, RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.language.definition import Definition

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from stepiq.billing.plans import Plan
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
+from stepiq.execution.plans import Plan
 from stepiq.execution.records import NewRun, RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.language import offload

@@ -28,7 +28,6 @@ from stepiq.accounts.two_factor import endpoints as two_factor
 from stepiq.accounts.workspaces import endpoints as workspaces
 from stepiq.accounts.workspaces import invitation_endpoints as invitations
 from stepiq.billing import endpoints as billing
-from stepiq.billing.http import BillingServices
 from stepiq.billing.workspaces import endpoints as workspace_plans
 from stepiq.core import json
 from stepiq.notify import endpoints as notify
@@ -61,7 +60,7 @@ from stepiq.web import problems
 from stepiq.web.guard import Guard
 from stepiq.web.idempotency import IDEMPOTENCY, Idempotency
 from stepiq.web.routers import PREFIX
-from stepiq.web.services import SERVICES
+from stepiq.web.services import SERVICES, Services
 
 ROUTERS: tuple[APIRouter, ...] = (
     # Requests are compared with the routes in this order, so the route with the most requests is first.
@@ -173,7 +172,7 @@ def create_app() -> FastAPI:
     return app
 
 
-def equip(app: FastAPI, services: BillingServices, *, has_worker: bool = True) -> None:
+def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
     """Set the services that the endpoints use, and whether this process also executes runs.
 
     Does not start or stop the services.

@@ -8,8 +8,6 @@ from stepiq.accounts.audit.batching import EntryBatcher
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.accounts.secrets.run_reads import RunReads
 from stepiq.accounts.secrets.uses import SecretNotes
-from stepiq.billing.http import BillingServices
-from stepiq.billing.plans import Plans
 from stepiq.core import data_folder, metrics
 from stepiq.core.encryption import Keyring
 from stepiq.core.http import guarded_client
@@ -17,6 +15,7 @@ from stepiq.core.mail import Mailer
 from stepiq.core.otlp_settings import OtlpSignal
 from stepiq.core.settings import Settings
 from stepiq.execution.definitions import Definitions
+from stepiq.execution.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.execution.stubs import Stubs
 from stepiq.notify import outbox
@@ -26,11 +25,10 @@ from stepiq.store import migrate, safety
 from stepiq.store.database import Database
 from stepiq.store.postgres_pubsub import PostgresChanges
 from stepiq.store.pubsub import AUDIT_RECORDED, LocalChanges
+from stepiq.web.services import Services
 
 
-async def build(
-    settings: Settings, *, sends: bool = True, stubs: Stubs | None = None
-) -> BillingServices:
+async def build(settings: Settings, *, sends: bool = True, stubs: Stubs | None = None) -> Services:
     """Migrate the database, and build the services of a process without starting them.
 
     Args:
@@ -80,7 +78,7 @@ async def build(
         crash_limit=settings.run_crash_limit,
         exports_traces=sends and settings.exports(OtlpSignal.TRACES),
     )
-    return BillingServices(
+    return Services(
         settings,
         database,
         changes,
@@ -95,7 +93,7 @@ async def build(
 @asynccontextmanager
 async def built(
     settings: Settings, *, sends: bool = True, stubs: Stubs | None = None
-) -> AsyncGenerator[BillingServices]:
+) -> AsyncGenerator[Services]:
     """Build the services as `build` does, and close them at the end of the block."""
     services = await build(settings, sends=sends, stubs=stubs)
     changes = services.changes

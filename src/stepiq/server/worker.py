@@ -5,18 +5,18 @@ from datetime import timedelta
 
 from stepiq.accounts.audit.sealing import Sealer
 from stepiq.accounts.workspaces.erasing import Eraser
-from stepiq.billing.http import BillingServices
 from stepiq.core import tasks
 from stepiq.core.otlp_settings import OtlpSignal
 from stepiq.runs.bulk.worker import BulkWorker
 from stepiq.server import housekeeping
 from stepiq.triggers.schedules.ticker import Ticker
+from stepiq.web.services import Services
 
 
 class Worker:
     """The engine, the ticker, the worker of bulk jobs, the sealer, the eraser and housekeeping of one process."""
 
-    def __init__(self, services: BillingServices) -> None:
+    def __init__(self, services: Services) -> None:
         self._database = services.database
         self._sweeps = housekeeping.sweeps(services.settings)
         self._engine = services.engine

@@ -1,6 +1,6 @@
 """The plan of a workspace, as every query reads it: its name, with the limits that an administrator has set.
 
-`PLAN` is the one expression for it, and `billing.plans.Plans.get` resolves the result to limits. Wherever a plan is a
+`PLAN` is the one expression for it, and `execution.plans.Plans.get` resolves the result to limits. Wherever a plan is a
 string, it can be a `WorkspacePlan`, so code that only shows or compares the name needs no change.
 """
 

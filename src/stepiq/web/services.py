@@ -1,9 +1,8 @@
 """The services of the process, for endpoints. `server.assembly` creates them, and `server.app.equip` sets them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Generic, Protocol
+from typing import TYPE_CHECKING, Annotated, Generic
 
 from fastapi import Depends, FastAPI, Request
 from typing_extensions import TypeVar
@@ -12,6 +11,7 @@ from stepiq.core.encryption import Keyring
 from stepiq.core.http import GuardedClient
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
+from stepiq.execution.plans import Plans
 from stepiq.store.database import Database
 from stepiq.store.pubsub import Changes
 
@@ -41,32 +41,9 @@ class AppKey(Generic[Value]):
         return self.get(request.app)
 
 
-class RequestPlan(Protocol):
-    """The part of a plan that this layer uses."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def limits(self) -> Mapping[str, int | bool | None]:
-        """All limits by name; None is unlimited."""
-        ...
-
-
-class RequestPlans(Protocol):
-    """The plans of this server. `billing`, a higher layer, implements it and defines the fields of plans."""
-
-    def get(self, name: str) -> RequestPlan:
-        """One plan by name."""
-        ...
-
-
-P_co = TypeVar("P_co", bound=RequestPlans, covariant=True, default=RequestPlans)
-
-
 @dataclass
-class Services(Generic[P_co]):
-    """The services that endpoints use, created once at start. For layers above `billing`: `Services[Plans]`."""
+class Services:
+    """The services that endpoints use, created once at start."""
 
     settings: Settings
     database: Database
@@ -74,7 +51,7 @@ class Services(Generic[P_co]):
     providers: "Providers"
     engine: "Engine"
     mailer: Mailer
-    plans: P_co
+    plans: Plans
     http: GuardedClient
     """The client for all URLs from tenants."""
 

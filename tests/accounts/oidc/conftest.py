@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 
 from stepiq.accounts.oidc.http import OIDC, OidcServices, callback_url
-from stepiq.billing.http import BillingServices
 from stepiq.core.oidc_settings import OidcSettings
 from stepiq.core.settings import Settings
 from stepiq.store.database import Database
 from stepiq.store.tables import memberships, users
+from stepiq.web.services import Services
 from tests.support.false_oidc_provider import FalseOidcProvider, running_false_provider
 from tests.support.make_accounts import PASSWORD
 from tests.support.oidc_process import OidcProcess, oidc_provider
@@ -92,7 +92,7 @@ async def log_in(browser: Browser, email: str) -> dict[str, str]:
 
 
 @pytest.fixture
-async def browser(app: FastAPI, services: BillingServices) -> AsyncIterator[Browser]:
+async def browser(app: FastAPI, services: Services) -> AsyncIterator[Browser]:
     """A browser without cookies."""
     browser = Browser(app, services.settings)
     yield browser
@@ -100,7 +100,7 @@ async def browser(app: FastAPI, services: BillingServices) -> AsyncIterator[Brow
 
 
 @pytest.fixture
-def configure(app: FastAPI, services: BillingServices) -> Callable[..., Awaitable[None]]:
+def configure(app: FastAPI, services: Services) -> Callable[..., Awaitable[None]]:
     """Configures the provider `company` with a table of the config file. Another call is a restart of the server."""
 
     async def configure(table: dict[str, Any]) -> None:

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from stepiq.accounts import api_keys, sessions
 from stepiq.accounts.actor import Credential
 from stepiq.accounts.queries import resets
-from stepiq.billing.plans import Plans
 from stepiq.core import clock as clocks
 from stepiq.core import ids
+from stepiq.execution.plans import Plans
 from stepiq.runs.bulk import service
 from stepiq.runs.bulk.worker import BulkWorker
 from stepiq.store.states import BulkAction, BulkStatus

@@ -13,10 +13,10 @@ from stepiq.accounts import api_keys
 from stepiq.accounts.actor import Credential
 from stepiq.accounts.queries import members
 from stepiq.accounts.workspaces import service as workspaces
-from stepiq.billing.plans import Plans
 from stepiq.core import clock as clocks
 from stepiq.core import ids
 from stepiq.core.fairness import OwnShare, current_owner
+from stepiq.execution.plans import Plans
 from stepiq.runs.bulk import queries, service
 from stepiq.runs.bulk.worker import BulkWorker
 from stepiq.store.database import Database, StoreUnavailable

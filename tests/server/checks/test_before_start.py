@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from stepiq.billing.errors import UnknownPlan
 from stepiq.core.settings import load
+from stepiq.execution.plans import UnknownPlan
 from stepiq.server.checks import before_start
 from stepiq.server.checks.listed import CannotStart
 

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from stepiq.billing.plans import Plans
 from stepiq.core import ids
 from stepiq.core.settings import Settings
 from stepiq.execution import quotas
+from stepiq.execution.plans import Plans
 from stepiq.execution.quotas import Quota
 from stepiq.pipelines import queries as pipeline_queries
 from stepiq.store.database import Database

@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from stepiq.billing.plans import Plans
 from stepiq.core import ids
+from stepiq.execution.plans import Plans
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.tables import runs, schedule_ticks, schedules, workspaces
 from stepiq.triggers.schedules import ticker as module

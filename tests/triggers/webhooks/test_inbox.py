@@ -6,9 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.accounts.secrets.reader import StoredSecrets
-from stepiq.billing.plans import Plans
 from stepiq.core import ids
 from stepiq.execution.limits import QueueFull
+from stepiq.execution.plans import Plans
 from stepiq.execution.records import NewRun
 from stepiq.store import answer_time
 from stepiq.store.database import StoreUnavailable

@@ -31,11 +31,12 @@ from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.service import account_of, require_person
 from stepiq.core import clock
 from stepiq.execution import quotas
+from stepiq.execution.plans import Plan
 from stepiq.execution.quotas import Quota
 from stepiq.store.database import Session
 from stepiq.store.states import DeviceLoginStatus
 
-PlanOf = Callable[[str], quotas.PlanLimits]
+PlanOf = Callable[[str], Plan]
 
 
 async def start(
@@ -93,7 +94,7 @@ def scopes_for(actor: Actor) -> list[Scope]:
 
 
 async def approve(
-    session: Session, user_codes: UserCodes, actor: Actor, code: str, plan: quotas.PlanLimits
+    session: Session, user_codes: UserCodes, actor: Actor, code: str, plan: Plan
 ) -> Any:
     """Let the program of a login have a key that acts as the actor in the workspace; returns the row of the login.
 

@@ -17,6 +17,7 @@ from stepiq.core import clock
 from stepiq.core.mail import MailMessage
 from stepiq.core.settings import Settings
 from stepiq.execution import mailboxes, quotas
+from stepiq.execution.plans import Plan
 from stepiq.execution.quotas import Quota
 from stepiq.store.database import Session
 from stepiq.store.states import Role
@@ -31,7 +32,7 @@ async def create(
     *,
     email: str,
     role: Role,
-    plan: quotas.PlanLimits,
+    plan: Plan,
 ) -> tuple[Any, str]:
     """Invite a person to the actor's workspace for seven days; returns the invitation's row and its token.
 

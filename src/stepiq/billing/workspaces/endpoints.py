@@ -8,16 +8,16 @@ from fastapi import Query
 from stepiq.accounts import current_rights
 from stepiq.accounts.errors import AdminRequired, SessionRequired
 from stepiq.accounts.http import Administrator
-from stepiq.billing.errors import LimitsInvalid, UnknownPlan
-from stepiq.billing.http import BillingServices, BillingServicesDep
 from stepiq.billing.workspaces import queries, schemas, service
 from stepiq.billing.workspaces.errors import NoSuchWorkspace, WorkspaceHasMembers
 from stepiq.billing.workspaces.records import ListedWorkspace, WorkspaceFilter
 from stepiq.core import clock
+from stepiq.execution.plans import LimitsInvalid, UnknownPlan
 from stepiq.store.database import Session
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import MAX_LIMIT, Page, PageQuery
 from stepiq.web.problems import problems
+from stepiq.web.services import Services, ServicesDep
 from stepiq.web.transactions import Read, Tx
 
 router = new_router("Administration")
@@ -26,9 +26,7 @@ _REFUSALS = (SessionRequired, AdminRequired)
 
 
 @router.get("/admin/plans", responses=problems(*_REFUSALS))
-async def list_plans(
-    _caller: Administrator, services: BillingServicesDep
-) -> Page[schemas.PlanView]:
+async def list_plans(_caller: Administrator, services: ServicesDep) -> Page[schemas.PlanView]:
     """All plans of this server, in one page."""
     plans = services.plans
     found = [plans.require(name) for name in plans.names()]
@@ -62,7 +60,7 @@ async def list_workspaces(
 
 @router.get("/admin/workspaces/{workspace_id}", responses=problems(*_REFUSALS, NoSuchWorkspace))
 async def get_workspace(
-    _caller: Administrator, services: BillingServicesDep, read: Read, workspace_id: UUID
+    _caller: Administrator, services: ServicesDep, read: Read, workspace_id: UUID
 ) -> schemas.AdminWorkspaceDetailView:
     """A workspace with the limits that apply, and its members."""
     return await _detail(read, services, await service.get(read, workspace_id))
@@ -74,7 +72,7 @@ async def get_workspace(
 )
 async def update_workspace(
     caller: Administrator,
-    services: BillingServicesDep,
+    services: ServicesDep,
     tx: Tx,
     workspace_id: UUID,
     body: schemas.WorkspaceChange,
@@ -107,7 +105,7 @@ async def erase_workspace(
 
 
 async def _detail(
-    session: Session, services: BillingServices, found: ListedWorkspace
+    session: Session, services: Services, found: ListedWorkspace
 ) -> schemas.AdminWorkspaceDetailView:
     listed = await queries.members(session, found.id, MAX_LIMIT)
     return schemas.AdminWorkspaceDetailView.model_validate(

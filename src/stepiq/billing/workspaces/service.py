@@ -7,11 +7,11 @@ from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit.records import By
 from stepiq.accounts.workspaces import closing
 from stepiq.accounts.workspaces import recorded as erasures
-from stepiq.billing.plans import Plans, check_overrides
 from stepiq.billing.workspaces import queries, recorded
 from stepiq.billing.workspaces.errors import NoSuchWorkspace, WorkspaceHasMembers
 from stepiq.billing.workspaces.records import LimitValue, ListedWorkspace
 from stepiq.core import clock
+from stepiq.execution.plans import Plans, check_overrides
 from stepiq.execution.runtime import Engine
 from stepiq.store.database import Session
 

@@ -15,7 +15,8 @@ from stepiq.core.mail import Mailer, MailMessage, MailUnsent
 from stepiq.core.settings import Settings
 from stepiq.execution import mailboxes, quotas
 from stepiq.execution.mailboxes import ASKED_A_DAY
-from stepiq.execution.quotas import PlanEmailsExhausted, PlanLimits, Quota
+from stepiq.execution.plans import Plan
+from stepiq.execution.quotas import PlanEmailsExhausted, Quota
 from stepiq.execution.records import NewDelivery
 from stepiq.execution.runtime import Engine
 from stepiq.notify import queries as delivery_queries
@@ -99,7 +100,7 @@ class Recipients:
         found = await queries.lock(session, recipient_id)
         return found is not None and found.confirmed_at is not None
 
-    async def ask(self, workspace_id: UUID, address: str, sender: str, plan: PlanLimits) -> Hold:
+    async def ask(self, workspace_id: UUID, address: str, sender: str, plan: Plan) -> Hold:
         """Ask a recipient to confirm, unless they were asked or have refused; returns why the email is held.
 
         Args:
@@ -118,7 +119,7 @@ class Recipients:
         return begun if isinstance(begun, Hold) else await self._send(begun, sender)
 
     async def _begin(
-        self, session: Session, workspace_id: UUID, email: str, plan: PlanLimits
+        self, session: Session, workspace_id: UUID, email: str, plan: Plan
     ) -> Recipient | Hold:
         if await mailboxes.has_refused(session, email):
             raise _NotAsked(_refused(email))
@@ -153,7 +154,7 @@ class Recipients:
         )
 
     async def _count(
-        self, session: Session, workspace_id: UUID, email: str, plan: PlanLimits, now: datetime
+        self, session: Session, workspace_id: UUID, email: str, plan: Plan, now: datetime
     ) -> None:
         # This locks the quota's row, which serializes counting the workspace's recipients.
         await quotas.take(session, workspace_id, plan, Quota.EMAILS_PER_DAY)

@@ -8,8 +8,7 @@ from fastapi import Depends, Query
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import MemberNeeds
-from stepiq.billing.http import BillingServices, BillingServicesDep
-from stepiq.billing.plans import Plan
+from stepiq.execution.plans import Plan
 from stepiq.execution.quotas import PlanDraftsExceeded
 from stepiq.pipelines.editor_drafts import queries, schemas, service
 from stepiq.pipelines.editor_drafts.errors import DraftChanged, DraftNotFound
@@ -17,6 +16,7 @@ from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
+from stepiq.web.services import Services, ServicesDep
 from stepiq.web.transactions import Read, Tx
 
 router = new_router("Drafts")
@@ -27,7 +27,7 @@ _ALSO_READS = Depends(MemberNeeds(Scope.PIPELINES_READ))
 """For routes of writers that return what the caller did not send."""
 
 
-def _plan(services: BillingServices, caller: Actor) -> Plan:
+def _plan(services: Services, caller: Actor) -> Plan:
     return services.plans.get(caller.plan)
 
 
@@ -44,7 +44,7 @@ async def list_drafts(
 
 @router.post("/drafts", status_code=201, responses=problems(ScopeMissing, PlanDraftsExceeded))
 async def create_draft(
-    caller: Writer, services: BillingServicesDep, tx: Tx, body: schemas.NewDraft
+    caller: Writer, services: ServicesDep, tx: Tx, body: schemas.NewDraft
 ) -> schemas.DraftView:
     """Keep the text of a new pipeline. `pipeline_id` is the id that the pipeline gets when it is saved.
 
@@ -79,7 +79,7 @@ async def list_other_drafts(
     responses=problems(PipelineNotFound, DraftChanged, PlanDraftsExceeded, ScopeMissing),
 )
 async def update_draft(
-    caller: Writer, services: BillingServicesDep, tx: Tx, pipeline_id: UUID, body: schemas.DraftText
+    caller: Writer, services: ServicesDep, tx: Tx, pipeline_id: UUID, body: schemas.DraftText
 ) -> schemas.DraftView:
     """Keep the text that you edit, valid or not. It is not a version, and runs do not use it."""
     draft = await service.write(

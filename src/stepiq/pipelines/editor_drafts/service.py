@@ -5,10 +5,10 @@ from dataclasses import replace
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
-from stepiq.billing.plans import Plan
 from stepiq.core import clock, ids
 from stepiq.core.json import Json
 from stepiq.execution import quotas
+from stepiq.execution.plans import Plan
 from stepiq.execution.quotas import Quota
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines import queries as pipeline_queries

@@ -8,7 +8,6 @@ from fastapi import Response
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import MemberRequired, ScopeMissing
 from stepiq.accounts.http import needs, require_scope
-from stepiq.billing.http import BillingServicesDep
 from stepiq.core.errors import StepIQError
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.execution.pinning import StepRunInvalid
@@ -30,6 +29,7 @@ from stepiq.runs.errors import RunNotFound
 from stepiq.runs.examining import examine
 from stepiq.web.bodies import router as new_router
 from stepiq.web.problems import problems
+from stepiq.web.services import ServicesDep
 from stepiq.web.transactions import OwnTx
 
 router = new_router("Drafts")
@@ -61,7 +61,7 @@ Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
 )
 async def run_draft(
     caller: Executor,
-    services: BillingServicesDep,
+    services: ServicesDep,
     rules: RulesDep,
     own_tx: OwnTx,
     body: schemas.DraftRunRequest,

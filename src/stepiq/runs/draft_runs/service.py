@@ -6,11 +6,11 @@ from uuid import UUID
 
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.errors import MemberRequired
-from stepiq.billing.plans import Plan
 from stepiq.core import ids
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
 from stepiq.execution.pinning import StepRunInvalid
+from stepiq.execution.plans import Plan
 from stepiq.execution.records import NOTHING
 from stepiq.execution.runtime import Engine
 from stepiq.language.source import SourceFormat

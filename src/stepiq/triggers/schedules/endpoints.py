@@ -11,11 +11,10 @@ from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import CredentialInvalid, EmailUnverified, ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.billing.errors import PlanCronDisabled
-from stepiq.billing.http import BillingServices, BillingServicesDep
-from stepiq.billing.plans import Plan
 from stepiq.core import clock
 from stepiq.core.json import Json
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
+from stepiq.execution.plans import Plan
 from stepiq.execution.quotas import PlanSchedulesExceeded
 from stepiq.language import cron, cron_words
 from stepiq.language.cron import CronInvalid, TimezoneUnknown
@@ -38,6 +37,7 @@ from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import MAX_LIMIT, Page, PageQuery, PageRequest
 from stepiq.web.pipeline_filter import PipelineFilter
 from stepiq.web.problems import problems
+from stepiq.web.services import Services, ServicesDep
 from stepiq.web.transactions import OwnTx, Read, RepeatableTx, Tx
 
 router = new_router("Schedules")
@@ -49,7 +49,7 @@ _ALSO_READS = needs(Scope.PIPELINES_READ)
 Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
 
 
-def _plan(services: BillingServices, caller: Actor) -> Plan:
+def _plan(services: Services, caller: Actor) -> Plan:
     return services.plans.get(caller.plan)
 
 
@@ -91,7 +91,7 @@ async def _listed(
 @router.get("/schedules/upcoming", responses=problems(ScopeMissing))
 async def list_upcoming(
     caller: Reader,
-    services: BillingServicesDep,
+    services: ServicesDep,
     read: Read,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Maximum number of entries.")] = 20,
     until: Annotated[Instant | None, Query(description="End of the period.")] = None,
@@ -111,7 +111,7 @@ async def list_upcoming(
 @router.get("/schedules/density", responses=problems(ScopeMissing))
 async def get_density(
     caller: Reader,
-    services: BillingServicesDep,
+    services: ServicesDep,
     pipeline_id: PipelineFilter,
     start: Annotated[
         Instant | None, Query(alias="from", description="Start of the first hour. Default: now.")
@@ -177,7 +177,7 @@ async def list_schedules(
 )
 async def create_schedule(
     caller: Writer,
-    services: BillingServicesDep,
+    services: ServicesDep,
     own_tx: OwnTx,
     pipeline_id: UUID,
     body: schemas.ScheduleRequest,
@@ -237,7 +237,7 @@ async def get_schedule(caller: Reader, read: Read, schedule_id: UUID) -> schemas
 )
 async def update_schedule(
     caller: Writer,
-    services: BillingServicesDep,
+    services: ServicesDep,
     own_tx: OwnTx,
     schedule_id: UUID,
     body: schemas.SchedulePatch,
@@ -268,7 +268,7 @@ async def delete_schedule(caller: Writer, tx: Tx, schedule_id: UUID) -> schemas.
     ),
 )
 async def enable_schedule(
-    caller: Writer, services: BillingServicesDep, tx: RepeatableTx, schedule_id: UUID
+    caller: Writer, services: ServicesDep, tx: RepeatableTx, schedule_id: UUID
 ) -> schemas.ScheduleView:
     """Enable a schedule from its next time on. Ticks missed while it was disabled are not made up for."""
     return await _patch(tx, caller, services, schedule_id, schemas.SchedulePatch(enabled=True))
@@ -280,7 +280,7 @@ async def enable_schedule(
     responses=problems(ScheduleNotFound, ScopeMissing),
 )
 async def disable_schedule(
-    caller: Writer, services: BillingServicesDep, tx: RepeatableTx, schedule_id: UUID
+    caller: Writer, services: ServicesDep, tx: RepeatableTx, schedule_id: UUID
 ) -> schemas.ScheduleView:
     """Disable a schedule. Its active runs continue."""
     return await _patch(tx, caller, services, schedule_id, schemas.SchedulePatch(enabled=False))
@@ -302,7 +302,7 @@ async def disable_schedule(
     ),
 )
 async def run_schedule_now(
-    caller: Executor, services: BillingServicesDep, own_tx: OwnTx, schedule_id: UUID
+    caller: Executor, services: ServicesDep, own_tx: OwnTx, schedule_id: UUID
 ) -> Response:
     """Start a run with the schedule's input now, even if it is disabled. The caller counts as its trigger."""
     examined = await _examined(services, caller, schedule_id)
@@ -330,7 +330,7 @@ async def list_ticks(
 
 
 async def _examined(
-    services: BillingServices,
+    services: Services,
     caller: Actor,
     schedule_id: UUID,
     input_data: dict[str, Json] | None = None,
@@ -348,7 +348,7 @@ async def _examined(
 async def _patch(
     tx: Tx,
     caller: Actor,
-    services: BillingServices,
+    services: Services,
     schedule_id: UUID,
     body: schemas.SchedulePatch,
     examined: Examined | None = None,

@@ -13,9 +13,9 @@ from functools import partial
 from uuid import UUID
 
 from stepiq.billing import service as billing
-from stepiq.billing.plans import Plans
 from stepiq.core import logging, metrics
 from stepiq.core.errors import StepIQError
+from stepiq.execution.plans import Plans
 from stepiq.execution.records import RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.pipelines import pausing

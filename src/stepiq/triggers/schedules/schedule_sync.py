@@ -6,10 +6,10 @@ from uuid import UUID
 
 from stepiq.accounts import current_rights
 from stepiq.accounts.actor import Actor
-from stepiq.billing.plans import Plans
 from stepiq.core import clock, ids
 from stepiq.core.settings import Settings
 from stepiq.execution import quotas
+from stepiq.execution.plans import Plans
 from stepiq.execution.quotas import Quota
 from stepiq.language.definition import Definition, ScheduleSpec
 from stepiq.store.database import Session

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from stepiq.accounts.actor import Actor
 from stepiq.billing import service as billing
-from stepiq.billing.plans import Plan
 from stepiq.core import clock, ids, pauses
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
 from stepiq.execution import quotas
+from stepiq.execution.plans import Plan
 from stepiq.execution.quotas import Quota
 from stepiq.execution.runtime import Engine
 from stepiq.language import cron, offload

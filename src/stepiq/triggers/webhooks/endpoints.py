@@ -10,7 +10,6 @@ from stepiq.accounts.actor import Actor, Credential, Scope
 from stepiq.accounts.errors import KeyRequired, ScopeMissing
 from stepiq.accounts.http import Caller, DoorsDep, Scoped, require_scope
 from stepiq.billing.errors import PlanWebhooksDisabled
-from stepiq.billing.http import BillingServicesDep
 from stepiq.core import json
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
@@ -35,7 +34,7 @@ from stepiq.web.bodies import read_body
 from stepiq.web.bodies import router as new_router
 from stepiq.web.parameters import takes_any_query
 from stepiq.web.problems import problems
-from stepiq.web.services import AppKey
+from stepiq.web.services import AppKey, ServicesDep
 from stepiq.web.transactions import OwnTx
 
 router = new_router("Webhooks")
@@ -53,7 +52,7 @@ class _Sender(Scoped):
     """The caller, identified by an API key. A session is not accepted here."""
 
     async def __call__(
-        self, request: Request, caller: Caller, doors: DoorsDep, services: BillingServicesDep
+        self, request: Request, caller: Caller, doors: DoorsDep, services: ServicesDep
     ) -> Actor:
         key = request.headers.get("x-api-key")
         if key is None:
@@ -105,7 +104,7 @@ async def trigger_webhook(
     sender: Annotated[Actor, Depends(_Sender(Scope.WEBHOOKS_TRIGGER, is_key_only=True))],
     arrived: Annotated[service.Arrived, Depends(_arrived)],
     inbox: Annotated[Inbox, Depends(INBOX)],
-    services: BillingServicesDep,
+    services: ServicesDep,
     own_tx: OwnTx,
     pipeline_id: UUID,
 ) -> Response:

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from stepiq.accounts.actor import Actor
 from stepiq.billing import service as billing
-from stepiq.billing.plans import Plan
 from stepiq.core import ids
 from stepiq.core.errors import StepIQError, Unauthenticated
 from stepiq.core.json import Json
 from stepiq.core.trace_context import TraceParent
+from stepiq.execution.plans import Plan
 from stepiq.execution.records import NewRun, RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.language import offload

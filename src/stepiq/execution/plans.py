@@ -3,15 +3,14 @@
 import re
 import tomllib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache
 from importlib import resources
 from typing import Any
 
-from stepiq.billing.errors import LimitsInvalid, PlansInvalid, UnknownPlan
 from stepiq.core import json, logging
-from stepiq.core.errors import Issue
+from stepiq.core.errors import Invalid, Issue
 from stepiq.language.words import suggest
 from stepiq.store.workspace_plan import WorkspacePlan
 
@@ -27,6 +26,34 @@ LARGEST = 1_000_000_000_000
 
 _KEPT = 1_000
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+
+
+class PlansInvalid(Invalid):
+    """A `[plans.NAME]` table of the config file is not valid."""
+
+    code = "plans_invalid"
+
+
+class LimitsInvalid(Invalid):
+    """A limit of a workspace has an unknown name or an invalid value."""
+
+    code = "limits_invalid"
+
+    def __init__(self, issues: Sequence[Issue]) -> None:
+        shown = " ".join(f"{issue.path}: {issue.message}" for issue in issues)
+        super().__init__(f"The limits are not valid. {shown}", issues)
+
+
+class UnknownPlan(Invalid):
+    """No plan has this name."""
+
+    code = "plan_unknown"
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(
+            f"Plan `{name}` does not exist. Use one of {', '.join(known)}, or define `[plans.{name}]` in `stepiq.toml`.",
+            plan=name,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +251,7 @@ def _is_too_large(value: object) -> bool:
 @cache
 def _built_in() -> Mapping[str, Mapping[str, Any]]:
     return tomllib.loads(
-        resources.files("stepiq.billing").joinpath("plans.toml").read_text(encoding="utf-8")
+        resources.files("stepiq.execution").joinpath("plans.toml").read_text(encoding="utf-8")
     )
 
 

@@ -3,13 +3,11 @@ import pytest
 from stepiq.billing.errors import (
     PlanCronDisabled,
     PlanPipelinesExceeded,
-    PlansInvalid,
     PlanStepsExceeded,
     PlanWebhooksDisabled,
-    UnknownPlan,
 )
-from stepiq.billing.plans import Plans
 from stepiq.billing.service import require_cron, require_pipelines, require_steps, require_webhooks
+from stepiq.execution.plans import Plans, PlansInvalid, UnknownPlan
 from stepiq.execution.quotas import Quota
 
 
