@@ -165,5 +165,5 @@ class TestExpressions:
         total = a + b
         if math.isfinite(total):
             found = Expression.compile("double(vars.a) + double(vars.b)").evaluate(context)
-            # The noise of binary fractions is rounded away: decision 0019.
+            # The noise of binary fractions is rounded away: decision 0015.
             assert abs(found - total) <= 3 * math.ulp(max(abs(a), abs(b), abs(total)))

@@ -20,7 +20,7 @@ def write(value: float) -> str:
 def without_noise(value: float, scale: float) -> float:
     """The result of an operation, rounded to 13 digits if rounding changes no more than its error.
 
-    For example, 10 * 1.19 is 11.899999999999999 in doubles. Decision 0019 gives the reasons.
+    For example, 10 * 1.19 is 11.899999999999999 in doubles. Decision 0015 gives the reasons.
 
     Args:
         value: the result.
