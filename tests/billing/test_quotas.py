@@ -228,7 +228,7 @@ class TestVersions:
 
         await client.delete(f"{path}/versions/1")
 
-        assert "DELETE /api/pipelines/ID/versions/N" in refused.json()["detail"]
+        assert "Delete versions" in refused.json()["detail"]
         assert (await client.put(path, json=DEFINITION)).status_code == 200
         assert (await client.put(path, json=DEFINITION)).status_code == 403
         async with database.reading() as session:

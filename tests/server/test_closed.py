@@ -38,6 +38,7 @@ PUBLIC = {
     ("GET", "/docs"),
     ("GET", "/docs/errors"),
     ("GET", "/docs/steps"),
+    ("GET", "/docs/search"),
     ("GET", "/docs.md"),
     ("GET", "/docs/{name:path}"),
     ("GET", "/llms.txt"),

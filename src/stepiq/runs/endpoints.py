@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,9 +11,8 @@ from fastapi import Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from stepiq.accounts.actor import Actor, Scope
-from stepiq.accounts.errors import ScopeMissing, TooManyAttempts
+from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import DoorsDep, needs
-from stepiq.accounts.link_door import LinkDoor
 from stepiq.core.errors import Issue
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.events import EventType, execution
@@ -35,8 +34,6 @@ from stepiq.runs import (
 )
 from stepiq.runs.errors import (
     RunAlreadyFinished,
-    RunLinkExpired,
-    RunLinkInvalid,
     RunNotFinished,
     RunNotFound,
     TooManyStreams,
@@ -60,9 +57,6 @@ from stepiq.web.transactions import OwnTx, Read
 
 router = new_router("Runs")
 
-public = new_router("Runs")
-"""What needs no credential: the token of a link is one."""
-
 Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
 Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
 
@@ -78,9 +72,6 @@ _PIPELINE_MISSING = "Versions are numbered for each pipeline. Add `pipeline_id`.
 
 STREAMS = AppKey[Streams]("streams")
 StreamsDep = Annotated[Streams, Depends(STREAMS)]
-
-RUN_LINKS = AppKey[LinkDoor[tuple[UUID, datetime]]]("run_links")
-RunLinkDoor = Annotated[LinkDoor[tuple[UUID, datetime]], Depends(RUN_LINKS)]
 
 
 @router.post(
@@ -499,13 +490,3 @@ def _sequence(last_event_id: str | None) -> int:
     """The number in `Last-Event-ID`; 0 for an unknown value."""
     text = (last_event_id or "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-
-
-@public.post("/run-links/open", responses=problems(RunLinkInvalid, RunLinkExpired, TooManyAttempts))
-async def open_run_link(
-    request: Request, services: ServicesDep, door: RunLinkDoor, body: schemas.RunLink
-) -> schemas.LinkedRun:
-    """Status, error and steps of a run, without inputs and outputs, for the holder of a link from an email."""
-    run_id, expires_at = door.let_in(request, body.token)
-    async with services.database.reading() as read:
-        return schemas.linked_run(await service.outline(read, run_id), expires_at)

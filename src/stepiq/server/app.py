@@ -39,6 +39,7 @@ from stepiq.pipelines import secrets as pipeline_secrets
 from stepiq.pipelines.editor_drafts import endpoints as drafts
 from stepiq.pipelines.references import resolve_slug
 from stepiq.runs import endpoints as runs
+from stepiq.runs import link_endpoints as run_links
 from stepiq.runs.bulk import endpoints as bulk
 from stepiq.runs.draft_runs import endpoints as draft_runs
 from stepiq.runs.links import RunLinks
@@ -157,7 +158,7 @@ def create_app() -> FastAPI:
     app.include_router(reviews.public, prefix=PREFIX)
     app.include_router(language_schema.public, prefix=PREFIX)
     app.include_router(trials.public, prefix=PREFIX)
-    app.include_router(runs.public, prefix=PREFIX)
+    app.include_router(run_links.public, prefix=PREFIX)
     app.include_router(recipients.public, prefix=PREFIX)
     checks = [Depends(authenticated), Depends(resolve_slug)]
     for router in ROUTERS:
@@ -189,7 +190,7 @@ def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
     DEVICE_LOGINS.set(app, DeviceLoginServices(UserCodes(doors.jwt_secret)))
     IDEMPOTENCY.set(app, Idempotency(doors.jwt_secret))
     runs.STREAMS.set(app, Streams(services.changes))
-    runs.RUN_LINKS.set(app, LinkDoor(RunLinks(settings)))
+    run_links.RUN_LINKS.set(app, LinkDoor(RunLinks(settings)))
     reviews.REVIEW_LINKS.set(app, LinkDoor(ReviewLinks(settings)))
     recipients.RECIPIENT_LINKS.set(app, LinkDoor(RecipientLinks(settings)))
     pipelines.WATCHER.set(app, ScheduleSync(plans, settings))

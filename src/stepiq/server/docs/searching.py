@@ -16,7 +16,7 @@ _SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _Section:
     """A page from one of its headings to the next."""
 
     path: str
@@ -35,7 +35,7 @@ def render(wanted: str) -> str:
     return page("Search", navigation(None), content, wanted=wanted)
 
 
-def _summary(wanted: str, found: Sequence[_Part]) -> str:
+def _summary(wanted: str, found: Sequence[_Section]) -> str:
     if not wanted.strip():
         return "Type some words in the field above."
     if not found:
@@ -44,7 +44,7 @@ def _summary(wanted: str, found: Sequence[_Part]) -> str:
     return f"{listed} of pages that contain “{escape(wanted)}”:"
 
 
-def _result(part: _Part, words: Sequence[str]) -> str:
+def _result(part: _Section, words: Sequence[str]) -> str:
     at = min(
         (place for word in words if (place := part.text.casefold().find(word)) >= 0), default=0
     )
@@ -55,10 +55,10 @@ def _result(part: _Part, words: Sequence[str]) -> str:
     return f'<article><h3>{link}</h3><p class="dim">{escape(shown)} …</p></article>'
 
 
-def _found(words: Sequence[str]) -> list[_Part]:
+def _found(words: Sequence[str]) -> list[_Section]:
     matching = [part for part in _index() if all(word in part.folded for word in words)]
 
-    def missed(part: _Part) -> int:
+    def missed(part: _Section) -> int:
         title = f"{part.page} {part.heading}".casefold()
         return sum(word not in title for word in words)
 
@@ -66,9 +66,9 @@ def _found(words: Sequence[str]) -> list[_Part]:
 
 
 @cache
-def _index() -> tuple[_Part, ...]:
+def _index() -> tuple[_Section, ...]:
     return tuple(
-        _Part(
+        _Section(
             path_of(guide.name, f"#{anchor}"),
             guide.title,
             heading,
