@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve ui test test-slow test-tools coverage check ci fix types docs bench bench-ui pictures \
-	chaos kills fuzz lock release release-data sbom audit platforms pin-images
+	chaos kills fuzz lock release sbom audit platforms pin-images
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -129,10 +129,6 @@ release: ## build the packages of a release into dist, with lists of what they c
 	@$(BIN)/python scripts/build_ui.py
 	@$(BIN)/python scripts/build_release.py
 	@scripts/audit.sh sbom dist
-
-release-data: ## record the data of a server of this version, which later versions must be able to read
-	@scripts/bootstrap.sh dev
-	@$(BIN)/python -m tests.support.release_data
 
 sbom: ## write sbom.json and sbom-ui.json: the packages of a server, as CycloneDX documents
 	@scripts/audit.sh sbom

@@ -17,13 +17,10 @@ from reference import (
     events,
     messages,
     metrics,
-    new_store,
     openapi,
     routes,
     settings,
 )
-
-from stepiq.store import migrate
 
 ROOT = Path(__file__).parents[1]
 _NOTICE = "<!-- Generated from the code by `make docs`. Do not edit. -->\n\n"
@@ -40,7 +37,6 @@ def pages() -> dict[Path, str]:
         "docs/reference/commands.md": commands.page(),
     }
     found = {ROOT / name: _NOTICE + text.rstrip() + "\n" for name, text in made.items()}
-    found[migrate.NEW_SQLITE] = new_store.script()
     found[ROOT / "tests/docs/messages.txt"] = messages.golden()
     found[ROOT / "openapi.json"] = openapi.document()
     return found

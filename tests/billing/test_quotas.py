@@ -14,7 +14,6 @@ from stepiq.core import clock, ids
 from stepiq.core.settings import Settings
 from stepiq.execution import quotas
 from stepiq.execution.quotas import PlanRedeliveriesExhausted, Quota
-from stepiq.store import migrate
 from stepiq.store.database import Database
 from stepiq.store.states import Role
 from stepiq.store.tables import api_keys, pipeline_versions, quota_counts, workspaces
@@ -472,19 +471,3 @@ class TestUsage:
         }
         restarts = {quota["name"] for quota in shown if quota["resets_at"] is not None}
         assert restarts == {"emails_per_day", "redeliveries_per_day"}
-
-
-@pytest.mark.new_store
-async def test_the_migration_counts_the_versions_that_are_stored(database: Database, make: Make):
-    account = await make.user()
-    source = "name: Größe\nsteps: [{id: a, type: transform, template: x}]"
-    for _ in range(2):
-        await make.pipeline(account, source=source)
-
-    migrate.downgrade(database.url, "202611261130")
-    migrate.upgrade(database.url)
-
-    async with database.reading() as session:
-        rows = (await session.execute(sa.select(quota_counts.c.name, quota_counts.c.value))).all()
-    counted = {row.name: row.value for row in rows}
-    assert counted == {"versions": 2, "definition_bytes": 2 * len(source.encode())}

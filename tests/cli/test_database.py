@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy.engine import URL, make_url
 
 from stepiq.store import migrate
-from stepiq.store.migrate import current_revision, downgrade, known_revisions
+from stepiq.store.migrate import current_revision, known_revisions
 from tests.cli.conftest import Cli
+from tests.support.later_version import add_migrations
 
 
 class TestMigrate:
@@ -71,12 +72,17 @@ class TestLoadSettings:
         ids=" ".join,
     )
     def test_a_database_of_an_older_version_is_refused_and_left_alone(
-        self, cli: Cli, folder: Path, command: tuple[str, ...]
+        self,
+        cli: Cli,
+        folder: Path,
+        command: tuple[str, ...],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ):
         cli("migrate")
         url = make_url(f"sqlite:///{folder}/data/stepiq.db")
-        older = known_revisions()[1]
-        downgrade(url, older)
+        older = current_revision(url)
+        add_migrations(monkeypatch, tmp_path, "SELECT 1")
 
         said = cli(*command)
 

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from stepiq.core import clock
 from stepiq.core.settings import Settings
 from stepiq.runs import housekeeping
-from stepiq.store import migrate
 from stepiq.store.database import Database
 from stepiq.store.states import FIRST_DRAFT_VERSION
 from stepiq.store.tables import pipeline_versions, pipelines, quota_counts, runs
@@ -21,8 +20,6 @@ __all__ = ["login"]
 
 pytestmark = pytest.mark.both_stores
 
-BEFORE = "202611271245"
-"""The last revision that does not count drafts."""
 KEPT = timedelta(days=30)
 PLANS = {"versions": {"versions": 3}, "bytes": {"definition_bytes": 250}}
 
@@ -328,22 +325,3 @@ async def _stored(database, pipeline_id):
     async with database.reading() as session:
         sources = (await session.execute(statement)).scalars().all()
     return len(sources), sum(len(source.encode()) for source in sources)
-
-
-@pytest.mark.new_store
-async def test_a_downgrade_leaves_the_counters_as_the_version_before_had_them(
-    login, account, counted, database
-):
-    client = await login(account)
-    saved = await client.post(
-        "/api/pipelines",
-        json={"name": "A", "steps": [{"id": "a", "type": "transform", "template": "x"}]},
-    )
-    assert saved.status_code == 201
-    before = await counted(account)
-    await run(client)
-
-    migrate.downgrade(database.url, BEFORE)
-    migrate.upgrade(database.url)
-
-    assert await counted(account) == before

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import URL, make_url
 
@@ -13,14 +11,13 @@ from stepiq.core import clock, ids
 from stepiq.queue import tickets
 from stepiq.store import migrate, tables
 from stepiq.store.database import StoreUnavailable
-from stepiq.store.migrate import SchemaTooNew
+from stepiq.store.migrate import SchemaTooNew, SchemaTooOld
 from tests.support.forked import ForkedProcess
+from tests.support.later_version import add_migrations
 from tests.support.locks import WAITING
 from tests.support.process import config_file
 
 OURS = frozenset(tables.metadata.tables)
-COUNTED_DRAFTS, COUNTED_TEXTS, FOLDED_NAMES = "202611291015", "202611291330", "202611292100"
-"""Revisions."""
 
 
 @pytest.fixture
@@ -41,6 +38,22 @@ def _execute(url: URL, statement: str) -> None:
     try:
         with engine.begin() as connection:
             connection.execute(sa.text(statement))
+    finally:
+        engine.dispose()
+
+
+def _empty(url: URL) -> None:
+    """Remove all tables."""
+    if url.get_backend_name() == "sqlite":
+        Path(str(url.database)).unlink()
+    else:
+        _execute(url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+
+
+def _columns(url: URL, table: str) -> set[str]:
+    engine = migrate.sync_engine(url)
+    try:
+        return {column["name"] for column in sa.inspect(engine).get_columns(table)}
     finally:
         engine.dispose()
 
@@ -74,7 +87,8 @@ class TestUpgrade:
         engine = migrate.sync_engine(url)
         try:
             migrated = _rules(engine)
-            migrate.downgrade(url, "base")
+            engine.dispose()
+            _empty(url)
             tables.metadata.create_all(engine)
             declared = _rules(engine)
         finally:
@@ -82,124 +96,24 @@ class TestUpgrade:
 
         assert migrated == declared
 
-    def test_down_and_up_again_ends_where_it_began(self, url: URL):
-        migrate.downgrade(url, "base")
-        assert not _tables(url) & OURS
+    def test_a_database_gets_the_migrations_of_a_later_version(
+        self, url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        added = add_migrations(
+            monkeypatch,
+            tmp_path,
+            "ALTER TABLE users ADD COLUMN first TEXT",
+            "ALTER TABLE users RENAME COLUMN first TO second",
+        )
 
         migrate.upgrade(url)
-
-        migrate.check(url)
-        assert _tables(url) >= OURS
-
-    def test_pipelines_of_before_get_their_folded_names(self, url: URL):
-        engine, now, workspace_id = migrate.sync_engine(url), clock.now(), ids.uuid7()
-        workspace = {"id": workspace_id, "name": "w", "plan": "free", "created_at": now}
-        pipeline = {
-            "id": ids.uuid7(), "workspace_id": workspace_id, "slug": "a", "name": "ÖSTERREICH",
-            "tags": [], "status": "active", "version": 1, "created_at": now, "updated_at": now,
-        }  # fmt: skip
-        with engine.begin() as connection:
-            connection.execute(tables.workspaces.insert().values(workspace))
-            connection.execute(tables.pipelines.insert().values(pipeline))
-        migrate.downgrade(url, "202611251019")
-
+        upgraded = (migrate.current_revision(url), _columns(url, "users"))
+        _empty(url)
         migrate.upgrade(url)
 
-        with engine.begin() as connection:
-            assert connection.scalar(sa.select(tables.pipelines.c.name_folded)) == "österreich"
-        engine.dispose()
-
-    @pytest.mark.parametrize("table", [tables.users, tables.workspaces])
-    def test_accounts_of_before_get_their_folded_names(self, url: URL, table: sa.Table):
-        engine = migrate.sync_engine(url)
-        row = {"id": ids.uuid7(), "name": "ÖSTERREICH", "created_at": clock.now()}
-        others = {
-            "users": {"email": "ada@example.com", "password_hash": "x", "is_admin": False},
-            "workspaces": {"plan": "free"},
-        }
-        with engine.begin() as connection:
-            connection.execute(table.insert().values({**row, **others[table.name]}))
-        migrate.downgrade(url, "202611291330")
-
-        migrate.upgrade(url)
-
-        with engine.begin() as connection:
-            assert connection.scalar(sa.select(table.c.name_folded)) == "österreich"
-        engine.dispose()
-
-    def test_keys_of_former_members_are_revoked(self, url: URL):
-        engine, now, workspace_id = migrate.sync_engine(url), clock.now(), ids.uuid7()
-        workspace = {"id": workspace_id, "name": "w", "plan": "free", "created_at": now}
-        people = {name: ids.uuid7() for name in ("member", "removed", "stranger")}
-        keys = [(name, "personal") for name in people] + [("removed", "service")]
-        with engine.begin() as connection:
-            connection.execute(tables.workspaces.insert().values(workspace))
-            for name, user_id in people.items():
-                user = {
-                    "id": user_id, "email": f"{name}@example.com", "name": name, "password_hash": "x",
-                    "is_admin": False, "created_at": now,
-                }  # fmt: skip
-                connection.execute(tables.users.insert().values(user))
-            for name, removed_at in (("member", None), ("removed", now)):
-                membership = {
-                    "workspace_id": workspace_id, "user_id": people[name], "role": "editor",
-                    "removed_at": removed_at,
-                }  # fmt: skip
-                connection.execute(tables.memberships.insert().values(membership))
-            for number, (name, kind) in enumerate(keys):
-                key = {
-                    "id": ids.uuid7(), "workspace_id": workspace_id, "user_id": people[name],
-                    "kind": kind, "name": name, "prefix": "sk", "key_hash": bytes([number]) * 32,
-                    "scopes": [], "created_at": now,
-                }  # fmt: skip
-                connection.execute(tables.api_keys.insert().values(key))
-        migrate.downgrade(url, "202611301340")
-
-        migrate.upgrade(url)
-
-        with engine.begin() as connection:
-            revoked = sa.select(tables.api_keys.c.name, tables.api_keys.c.kind).where(
-                tables.api_keys.c.revoked_at.is_not(None)
-            )
-            found = {tuple(row) for row in connection.execute(revoked)}
-        engine.dispose()
-        assert found == {("removed", "personal"), ("stranger", "personal")}
-
-    def test_recipients_of_before_count_as_asked(self, url: URL):
-        engine, now, workspace_id = migrate.sync_engine(url), clock.now(), ids.uuid7()
-        workspace = {"id": workspace_id, "name": "w", "plan": "free", "created_at": now}
-        recipient = {
-            "id": ids.uuid7(), "workspace_id": workspace_id, "email": "bob@example.com",
-            "asked_at": now,
-        }  # fmt: skip
-        with engine.begin() as connection:
-            connection.execute(tables.workspaces.insert().values(workspace))
-            connection.execute(tables.recipients.insert().values(recipient))
-        migrate.downgrade(url, "202611261251")
-
-        migrate.upgrade(url)
-
-        with engine.begin() as connection:
-            assert connection.scalar(sa.select(tables.recipients.c.sent_at)) == now
-        engine.dispose()
-
-    def test_accounts_of_before_count_as_verified(self, url: URL):
-        engine, now = migrate.sync_engine(url), clock.now()
-        user = {
-            "id": ids.uuid7(), "email": "ada@example.com", "name": "Ada", "password_hash": "x",
-            "is_admin": False, "created_at": now,
-        }  # fmt: skip
-        with engine.begin() as connection:
-            connection.execute(tables.users.insert().values(user))
-            before = connection.scalar(sa.select(tables.users.c.email_verified_at))
-        migrate.downgrade(url, "202611260422")
-
-        migrate.upgrade(url)
-
-        with engine.begin() as connection:
-            after = connection.scalar(sa.select(tables.users.c.email_verified_at))
-        engine.dispose()
-        assert (before, after) == (None, now)
+        assert upgraded[0] == added[-1]
+        assert "second" in upgraded[1]
+        assert (migrate.current_revision(url), _columns(url, "users")) == upgraded
 
     def test_on_a_current_database_it_does_nothing(self, url: URL):
         engine = migrate.sync_engine(url)
@@ -215,23 +129,6 @@ class TestUpgrade:
             ]
         engine.dispose()
 
-    def test_workspaces_of_every_earlier_version_keep_their_plan(self, url: URL):
-        migrate.downgrade(url, migrate.known_revisions()[-1])
-        engine = migrate.sync_engine(url)
-        row = {"id": ids.uuid7(), "name": "w", "plan": "free", "created_at": clock.now()}
-        # Without the columns of this version.
-        columns = [sa.column(name, tables.workspaces.c[name].type) for name in row]
-        with engine.begin() as connection:
-            connection.execute(sa.table("workspaces", *columns).insert().values(row))
-
-        migrate.upgrade(url)
-
-        with engine.begin() as connection:
-            assert connection.execute(sa.select(tables.workspaces.c.plan)).scalars().all() == [
-                "free"
-            ]
-        engine.dispose()
-
     def test_a_database_of_a_newer_version_is_refused_and_left_alone(self, url: URL):
         _execute(url, "UPDATE alembic_version SET version_num = '999912312359'")
 
@@ -240,13 +137,22 @@ class TestUpgrade:
 
         assert _tables(url) >= OURS
 
+    def test_a_database_of_a_development_version_is_refused(self, url: URL):
+        _execute(url, "UPDATE alembic_version SET version_num = '202611241552'")
+
+        with pytest.raises(SchemaTooOld, match="202611241552 of a development version") as caught:
+            migrate.upgrade(url)
+
+        assert str(url.database) in caught.value.message
+        assert _tables(url) >= OURS
+
     def test_the_queues_own_tables_are_nobodys_difference(self, url: URL):
         tickets.prepare(url)
 
         migrate.check(url)
 
     async def test_processes_that_start_at_once_leave_one_schema(self, url: URL, tmp_path: Path):
-        migrate.downgrade(url, "base")
+        _empty(url)
         log = tmp_path / "log"
         environment = {
             **os.environ,
@@ -265,10 +171,15 @@ class TestUpgrade:
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 class TestUpgradeInSteps:
     def test_it_waits_for_a_table_only_for_a_short_time(
-        self, url: URL, monkeypatch: pytest.MonkeyPatch
+        self, url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):
-        migrate.downgrade(url, COUNTED_DRAFTS)
-        monkeypatch.setattr(migrate, "_LOCK_TIMEOUT", "200ms")
+        first, _, last = add_migrations(
+            monkeypatch,
+            tmp_path,
+            "ALTER TABLE pipelines ADD COLUMN later TEXT",
+            "ALTER TABLE users ADD COLUMN later TEXT",
+            "ALTER TABLE runs ADD COLUMN later TEXT",
+        )
         engine, revisions, notices = migrate.sync_engine(url), [], []
 
         with engine.connect() as dump:
@@ -279,31 +190,35 @@ class TestUpgradeInSteps:
                 # No statement waits meanwhile.
                 _execute(url, "SELECT count(*) FROM users")
                 revisions.append(migrate.current_revision(url))
-                assert len(revisions) < 10
-                if revisions[-2:] == [COUNTED_TEXTS] * 2:
+                if len(revisions) == 2:
                     dump.rollback()
 
             monkeypatch.setattr(migrate.time, "sleep", pause)
             migrate.upgrade(url, lambda: notices.append("waits"))
 
         engine.dispose()
-        assert migrate.current_revision(url) == migrate.known_revisions()[0]
-        # The migrations before it were not repeated.
-        assert revisions[-2:] == [COUNTED_TEXTS] * 2
+        assert migrate.current_revision(url) == last
+        # The migration before it was not repeated.
+        assert revisions == [first] * 2
         assert notices == ["waits"]
-        migrate.check(url)
 
-    def test_after_a_deadlock_it_tries_again(self, url: URL, monkeypatch: pytest.MonkeyPatch):
-        migrate.downgrade(url, COUNTED_TEXTS)
-        monkeypatch.setattr(migrate, "_LOCK_TIMEOUT", "30s")
-        monkeypatch.setattr(migrate, "_LOCK_PAUSE_SECONDS", 0.0)
+    def test_after_a_deadlock_it_tries_again(
+        self, url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        (last,) = add_migrations(
+            monkeypatch,
+            tmp_path,
+            "ALTER TABLE users ADD COLUMN a TEXT; ALTER TABLE runs ADD COLUMN a TEXT",
+        )
+        monkeypatch.setattr(migrate.time, "sleep", lambda _seconds: None)
+        # PostgreSQL ends the session that looks for a deadlock first.
+        _execute(url, f"ALTER DATABASE {url.database} SET deadlock_timeout = '10ms'")
         engine, notices = migrate.sync_engine(url), []
 
         with ThreadPoolExecutor() as pool:
             with engine.connect() as other:
-                # PostgreSQL ends the session that looks for a deadlock first.
                 other.execute(sa.text("SET deadlock_timeout = '30s'"))
-                other.execute(sa.text("LOCK TABLE workspaces IN ACCESS SHARE MODE"))
+                other.execute(sa.text("LOCK TABLE runs IN ACCESS SHARE MODE"))
                 upgrading = pool.submit(migrate.upgrade, url, lambda: notices.append("waits"))
                 while not _waits_for_table(engine):
                     assert not upgrading.done()
@@ -312,31 +227,7 @@ class TestUpgradeInSteps:
 
         engine.dispose()
         assert notices == ["waits"]
-        migrate.check(url)
-
-    @pytest.mark.parametrize("table", ["users", "workspaces"])
-    def test_names_are_folded_while_others_read_the_table(
-        self, url: URL, table: str, monkeypatch: pytest.MonkeyPatch
-    ):
-        migrate.downgrade(url, FOLDED_NAMES)
-        monkeypatch.setattr(migrate, "_LOCK_PAUSE_SECONDS", 0.0)
-        engine, notices = migrate.sync_engine(url), []
-
-        with engine.connect() as other:
-            other.execute(sa.text(f"LOCK TABLE {table} IN ACCESS SHARE MODE"))
-            migrate.upgrade(url, lambda: notices.append("waits"))
-
-        engine.dispose()
-        assert not notices
-
-
-class TestKnownRevisions:
-    def test_they_are_those_that_alembic_finds_newest_first(self):
-        config = Config()
-        config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
-        scripts = ScriptDirectory.from_config(config).walk_revisions()
-
-        assert list(migrate.known_revisions()) == [script.revision for script in scripts]
+        assert migrate.current_revision(url) == last
 
 
 class TestCheck:

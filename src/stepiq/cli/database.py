@@ -19,7 +19,7 @@ def migrate() -> None:
         StoreUnavailable: the database cannot be reached.
         StoreRefused, StoreUnsupported: it cannot be used.
         UnsafeStore: it can lose confirmed data.
-        SchemaTooNew: a newer version of stepIQ has changed it.
+        SchemaTooNew, SchemaTooOld: another version of stepIQ has created it.
     """
     configured = settings.load()
     if configured.sqlite_path is not None:
@@ -44,13 +44,14 @@ def load_settings() -> Settings:
     Raises:
         StoreMissing: the configured database does not exist.
         StoreUnavailable, StoreRefused: it cannot be used.
-        SchemaTooNew: a newer version of stepIQ has changed it.
+        SchemaTooNew, SchemaTooOld: another version of stepIQ has created it.
         UsageError: an older version has created it.
     """
     configured = settings.load()
-    revision = migrations.require(Database(configured).url)
+    url = Database(configured).url
+    revision = migrations.require(url)
     if revision not in migrations.known_revisions():
-        raise migrations.SchemaTooNew(revision)
+        raise migrations.unknown(url, revision)
     if revision != migrations.known_revisions()[0]:
         raise UsageError(
             f"The database has schema {revision}, which is not the schema of this version. Run `stepiq migrate` first."

@@ -37,7 +37,7 @@ async def build(settings: Settings, *, sends: bool = True, stubs: Stubs | None =
         stubs: results of steps, used instead of calls to other servers.
 
     Raises:
-        StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, PlansInvalid, DataFolderUnusable: the operator
+        StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, SchemaTooOld, PlansInvalid, DataFolderUnusable: the operator
             must fix a problem first.
     """
     data_folder.prepare(settings)

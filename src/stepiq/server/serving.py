@@ -49,7 +49,7 @@ def serve(
     Raises:
         AddressInUse, AddressUnusable: the server cannot listen there.
         WorkerRunning: another process uses this SQLite file.
-        CannotStart, StoreRefused, StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, KeyUnusable,
+        CannotStart, StoreRefused, StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, SchemaTooOld, KeyUnusable,
             PlansInvalid: the operator must fix a problem first.
     """
     if settings.sqlite_path is not None:

@@ -1,13 +1,12 @@
-"""Upgrades the schema of a database to this version. SQLite and PostgreSQL share one history of migrations.
+"""Creates the schema of a database, and upgrades it to this version.
 
-A new SQLite database gets its tables from a file that is generated from the migrations.
+An empty database gets its tables from `baseline.sql`, on both stores. Migrations of Alembic change them afterwards.
 """
 
 import re
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from sqlalchemy.engine import URL
 
 from stepiq.core import logging
 from stepiq.core.data_folder import create_private
-from stepiq.core.errors import NotFound, Unavailable
+from stepiq.core.errors import NotFound, StepIQError, Unavailable
 from stepiq.store import postgres_driver
 from stepiq.store.database import prepare_sqlite
 from stepiq.store.faults import check_not_emptied
@@ -28,11 +27,21 @@ from stepiq.store.refusals import explaining, shown
 if TYPE_CHECKING:
     from alembic.config import Config
 
-Action = Callable[["Config"], None]
-
-_SCRIPTS = Path(__file__).parent / "migrations"
-NEW_SQLITE = _SCRIPTS / "new_sqlite.sql"
-"""What all migrations together leave in an empty SQLite database: statements, separated by empty lines."""
+SCRIPTS = Path(__file__).parent / "migrations"
+_SQLITE_TYPES = {
+    "UUID": "CHAR(32)",
+    "TIMESTAMPTZ": "BIGINT",
+    "BYTEA": "BLOB",
+    "DEFAULT false": "DEFAULT 0",
+    "DEFAULT true": "DEFAULT 1",
+}
+"""What `baseline.sql` says, and what SQLite gets instead: see `store.types`."""
+_REVISIONS = """
+CREATE TABLE alembic_version (
+    version_num VARCHAR(32) NOT NULL,
+    CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+"""
 _REVISION = re.compile(r'^revision = "(\w+)"$', re.MULTILINE)
 _BEFORE = re.compile(r'^down_revision = "(\w+)"$', re.MULTILINE)
 ADVISORY_LOCK = 0x5354_4550_4952
@@ -57,10 +66,23 @@ class SchemaTooNew(Unavailable):
 
     code = "schema_too_new"
 
-    def __init__(self, revision: str) -> None:
+    def __init__(self, url: URL, revision: str) -> None:
         super().__init__(
-            f"The database has schema {revision} of a newer stepIQ. "
+            f"The database {shown(url)} has schema {revision} of a newer stepIQ. "
             "Install that version again, or restore a backup made before the upgrade."
+        )
+
+
+class SchemaTooOld(Unavailable):
+    """A development version before 0.1.0 created the database."""
+
+    code = "schema_too_old"
+
+    def __init__(self, url: URL, revision: str) -> None:
+        super().__init__(
+            f"The database {shown(url)} has schema {revision} of a development version from before 0.1.0, which cannot be"
+            " upgraded. Start with a new database: set STEPIQ_DATA_DIR to an empty folder, or STEPIQ_DATABASE_URL to an empty"
+            " database. To read the old data, install the version that created it."
         )
 
 
@@ -105,69 +127,23 @@ def upgrade(url: URL, on_wait: Callable[[], None] = _log_wait) -> None:
     Raises:
         StoreUnavailable, StoreRefused: the database cannot be used.
         StoreDamaged: an SQLite file has lost its content.
-        SchemaTooNew: a newer version has changed its schema.
+        SchemaTooNew, SchemaTooOld: another version has created its schema.
     """
     if url.get_backend_name() == "sqlite":
         path = Path(str(url.database))
         check_not_emptied(path)
         # SQLite would create a file that all users can read. Its other files get the permissions of this one.
         create_private(path)
-    revision = current_revision(url)
-    if revision is None and url.get_backend_name() == "sqlite":
-        _create_tables(url)
-        revision = current_revision(url)
-    # Alembic imports all migrations, which takes a tenth of the start and 15 MB.
-    if revision == known_revisions()[0]:
+    if current_revision(url) == known_revisions()[0]:
         return
-    if revision is None or url.get_backend_name() == "sqlite":
-        _run(url, _to_head)
-    else:
-        _upgrade_in_steps(url, on_wait)
-
-
-def _upgrade_in_steps(url: URL, on_wait: Callable[[], None]) -> None:
-    """Apply each missing migration in a transaction of its own, while servers use the database.
-
-    A statement that waits for a table makes all later statements wait for it, too. So it waits only for a short time,
-    and then the migration is applied again: for as long as `pg_dump` reads the table, for example.
-    """
     engine = sync_engine(url)
-    is_current = has_waited = False
     try:
         with explaining(url):
-            while not is_current:
-                try:
-                    is_current = _apply_next(engine)
-                except exc.OperationalError as error:
-                    if not isinstance(error.orig, _IN_USE):
-                        raise
-                    if not has_waited:
-                        on_wait()
-                    has_waited = True
-                    time.sleep(_LOCK_PAUSE_SECONDS)
-    finally:
-        engine.dispose()
-
-
-def _apply_next(engine: sa.Engine) -> bool:
-    """Apply the next migration; returns True if there is none."""
-    with engine.begin() as connection:
-        _wait_for_others(connection)
-        if _revision(connection) == known_revisions()[0]:
-            return True
-        connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
-        _act(connection, _to_next)
-    return False
-
-
-def _create_tables(url: URL) -> None:
-    """Create all tables in an SQLite database that has none. Migrations would take ten times as long, and import Alembic."""
-    engine = sync_engine(url)
-    try:
-        with explaining(url), engine.begin() as connection:
-            if not sa.inspect(connection).get_table_names():
-                for statement in NEW_SQLITE.read_text("utf-8").split("\n\n"):
-                    connection.exec_driver_sql(statement)
+            if url.get_backend_name() == "sqlite":
+                with engine.begin() as connection:
+                    upgrade_within(connection)
+            else:
+                _upgrade_in_steps(engine, on_wait)
     finally:
         engine.dispose()
 
@@ -176,16 +152,43 @@ def upgrade_within(connection: sa.Connection) -> None:
     """Apply all missing migrations in a transaction of the caller, which must end soon: servers wait for it.
 
     Raises:
-        SchemaTooNew: a newer version has changed the schema.
+        SchemaTooNew, SchemaTooOld: another version has created the schema.
     """
-    _act(connection, _to_head)
+    if not _is_current(connection):
+        from alembic import command
+
+        command.upgrade(_config(connection), "head")
 
 
-def downgrade(url: URL, revision: str) -> None:
-    """Revert migrations down to a revision; `base` reverts all. Their tables and rows are deleted."""
-    from alembic import command
+def _upgrade_in_steps(engine: sa.Engine, on_wait: Callable[[], None]) -> None:
+    """Apply each missing migration in a transaction of its own, while servers use the database.
 
-    _run(url, lambda config: command.downgrade(config, revision))
+    A statement that waits for a table makes all later statements wait for it, too. So it waits only for a short time,
+    and then the migration is applied again: for as long as `pg_dump` reads the table, for example.
+    """
+    is_current = has_waited = False
+    while not is_current:
+        try:
+            is_current = _apply_next(engine)
+        except exc.OperationalError as error:
+            if not isinstance(error.orig, _IN_USE):
+                raise
+            if not has_waited:
+                on_wait()
+            has_waited = True
+            time.sleep(_LOCK_PAUSE_SECONDS)
+
+
+def _apply_next(engine: sa.Engine) -> bool:
+    """Apply the next migration; returns True if there is none."""
+    with engine.begin() as connection:
+        if _is_current(connection):
+            return True
+        from alembic import command
+
+        connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
+        command.upgrade(_config(connection), "+1")
+    return False
 
 
 def check(url: URL) -> None:
@@ -196,7 +199,12 @@ def check(url: URL) -> None:
     """
     from alembic import command
 
-    _run(url, command.check)
+    engine = sync_engine(url)
+    try:
+        with engine.begin() as connection:
+            command.check(_config(connection))
+    finally:
+        engine.dispose()
 
 
 def current_revision(url: URL) -> str | None:
@@ -213,10 +221,9 @@ def current_revision(url: URL) -> str | None:
         engine.dispose()
 
 
-@cache
 def known_revisions() -> tuple[str, ...]:
     """All revisions of this version, newest first."""
-    texts = [path.read_text() for path in (_SCRIPTS / "versions").glob("*.py")]
+    texts = [path.read_text() for path in (SCRIPTS / "versions").glob("*.py")]
     before = {
         found[1]: earlier[1] if (earlier := _BEFORE.search(text)) else None
         for text in texts
@@ -227,6 +234,13 @@ def known_revisions() -> tuple[str, ...]:
     while (revision := before[history[-1]]) is not None:
         history.append(revision)
     return tuple(history)
+
+
+def unknown(url: URL, revision: str) -> StepIQError:
+    """The error for a database whose schema is not one of `known_revisions`."""
+    # Revisions are times.
+    is_old = revision < known_revisions()[-1]
+    return SchemaTooOld(url, revision) if is_old else SchemaTooNew(url, revision)
 
 
 def sync_engine(url: URL, *, may_idle: bool = True) -> sa.Engine:
@@ -273,49 +287,38 @@ def alone(url: URL) -> Generator[None]:
         engine.dispose()
 
 
-def _run(url: URL, action: Action) -> None:
-    engine = sync_engine(url)
-    try:
-        with explaining(url), engine.begin() as connection:
-            _act(connection, action)
-    finally:
-        engine.dispose()
-
-
-def _act(connection: sa.Connection, action: Action) -> None:
-    from alembic.config import Config
-
-    _wait_for_others(connection)
-    _refuse_newer(connection)
-    # By default, Alembic writes to what was the standard output when it was imported.
-    config = Config(stdout=StringIO())
-    config.set_main_option("script_location", str(_SCRIPTS))
-    config.attributes["connection"] = connection
-    action(config)
-
-
-def _to_head(config: "Config") -> None:
-    from alembic import command
-
-    command.upgrade(config, "head")
-
-
-def _to_next(config: "Config") -> None:
-    from alembic import command
-
-    command.upgrade(config, "+1")
-
-
-def _wait_for_others(connection: sa.Connection) -> None:
+def _is_current(connection: sa.Connection) -> bool:
+    """Whether no migration is missing. Creates the tables of an empty database, and locks out other upgrades."""
     # Several processes can start on an empty database at the same time. On SQLite, BEGIN IMMEDIATE makes them wait.
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))
+    revision = _revision(connection) or _create_tables(connection)
+    known = known_revisions()
+    if revision not in known:
+        raise unknown(connection.engine.url, revision)
+    return revision == known[0]
 
 
-def _refuse_newer(connection: sa.Connection) -> None:
-    revision = _revision(connection)
-    if revision is not None and revision not in known_revisions():
-        raise SchemaTooNew(revision)
+def _create_tables(connection: sa.Connection) -> str:
+    """Create the tables of the baseline. Returns its revision."""
+    script, revision = (SCRIPTS / "baseline.sql").read_text("utf-8"), known_revisions()[-1]
+    if connection.dialect.name == "sqlite":
+        for ours, theirs in _SQLITE_TYPES.items():
+            script = re.sub(rf"\b{ours}\b", theirs, script)
+    recorded = f"INSERT INTO alembic_version VALUES ('{revision}')"  # noqa: S608 - ours
+    for statement in f"{script}{_REVISIONS}{recorded}".split(";\n"):
+        connection.exec_driver_sql(statement)
+    return revision
+
+
+def _config(connection: sa.Connection) -> "Config":
+    from alembic.config import Config
+
+    # By default, Alembic writes to what was the standard output when it was imported.
+    config = Config(stdout=StringIO())
+    config.set_main_option("script_location", str(SCRIPTS))
+    config.attributes["connection"] = connection
+    return config
 
 
 def _revision(connection: sa.Connection) -> str | None:

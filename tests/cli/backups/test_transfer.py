@@ -20,6 +20,7 @@ from stepiq.core import clock
 from stepiq.core.settings import Settings
 from stepiq.store import migrate
 from stepiq.store.database import Database
+from stepiq.store.states import RunStatus
 from stepiq.store.tables import (
     asked_addresses,
     known_clients,
@@ -38,20 +39,17 @@ from tests.cli.backups.conftest import (
     secret_of,
 )
 from tests.cli.conftest import Cli, within
-from tests.support import old_runs
+from tests.support.later_version import add_migrations
 from tests.support.make import Make
-from tests.support.old_runs import OldRuns
 from tests.support.stores import PostgresStores
 from tests.support.whole_workspace import fill
 
 pytestmark = pytest.mark.one_store
 
 _VERSIONS = frozenset({"alembic_version", "dbos_migrations"})
+_LARGE = {"Grüße": "世界 🌍" * 20_000, "numbers": [9_007_199_254_740_993, 2.5, None]}
+"""Enough for several buffers of the driver."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_OLD_RUNS = 400
-"""Enough for runs of every status with steps of every type and status, and for several buffers of the driver."""
-_EARLIER = "202611261546"
-"""An earlier revision of the schema."""
 
 Contents = dict[str, list[dict[str, Any]]]
 """The rows of each table."""
@@ -80,6 +78,8 @@ def fill_every_table(kept: Kept, path: Path) -> None:
         await make.reset(kept.account)
         member = await make.member(kept.account)
         await make.service_key(kept.account)
+        for status in RunStatus:
+            await make.run(kept.account, kept.pipeline_id, status=status, input_data=_LARGE)
         now = clock.now()
         values: list[tuple[sa.Table, dict[str, Any]]] = [
             (asked_addresses, {"email": "a@example.com", "day": "2026-11-27", "asked": 2}),
@@ -97,12 +97,10 @@ def fill_every_table(kept: Kept, path: Path) -> None:
 
     within(add)
     engine = migrate.sync_engine(make_url(f"sqlite:///{path}"))
-    old = OldRuns(_OLD_RUNS, kept.account.workspace_id, kept.pipeline_id)
-    tables = old_runs.reflected(engine)
-    names = ("runs", "run_steps", "run_events", "large_values")
-    old_runs.write(engine, *((tables[name], getattr(old, name)) for name in names))
+    queue = sa.MetaData()
+    queue.reflect(engine)
     with engine.begin() as connection:
-        for table in tables["runs"].metadata.sorted_tables:
+        for table in queue.sorted_tables:
             if table.name not in {*metadata.tables, *_VERSIONS}:
                 row = {column.name: _example(column) for column in table.columns}
                 connection.execute(table.insert().values(row))
@@ -225,10 +223,16 @@ class TestTransfer:
         assert "2 stored secrets are encrypted with the master key" in said.err
 
     def test_a_backup_of_an_earlier_version_is_upgraded(
-        self, cli: Cli, kept: Kept, tmp_path: Path, target: str, use_target: Callable[[], None]
+        self,
+        cli: Cli,
+        kept: Kept,
+        tmp_path: Path,
+        target: str,
+        use_target: Callable[[], None],
+        monkeypatch: pytest.MonkeyPatch,
     ):
-        migrate.downgrade(make_url(f"sqlite:///{tmp_path / 'stepiq.db'}"), _EARLIER)
         cli("backup", FILE)
+        (newest,) = add_migrations(monkeypatch, tmp_path, "SELECT 1")
         use_target()
 
         said = cli("restore", FILE)
@@ -236,7 +240,7 @@ class TestTransfer:
         assert said.code == 0, said.err
         assert "The schema is from an older version" not in said.err
         url = make_url(target).set(drivername="postgresql+psycopg")
-        assert migrate.current_revision(url) == migrate.known_revisions()[0]
+        assert migrate.current_revision(url) == newest
         assert run_ids() == [kept.run_id]
 
 

@@ -4,6 +4,7 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from stepiq.core.settings import Settings, load
 from stepiq.server.checks import Status
@@ -11,8 +12,8 @@ from stepiq.server.checks.secrets import check_secrets
 from stepiq.server.checks.store import check_store
 from stepiq.store import migrate, safety
 from stepiq.store.database import Database, UnsafeStore
-from stepiq.store.migrate import known_revisions
 from tests.server.checks.conftest import named, ordinary_user
+from tests.support.later_version import add_migrations
 
 UNSAFE = UnsafeStore("It loses things. Turn it on.")
 
@@ -28,10 +29,9 @@ class TestCheckStore:
         assert "schema " in found.detail
 
     async def test_an_older_schema_is_brought_up_by_serve(
-        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+        self, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):
-        newer = ["9999", *known_revisions()]
-        monkeypatch.setattr(migrate, "known_revisions", lambda: newer)
+        add_migrations(monkeypatch, tmp_path, "SELECT 1")
 
         found = named(await check_store(settings), "database")
 
@@ -48,7 +48,8 @@ class TestCheckStore:
 
     async def test_an_empty_database_is_set_up_by_serve(self, settings: Settings):
         database = Database(settings)
-        migrate.downgrade(database.url, "base")
+        async with database.transaction() as session:
+            await session.execute(sa.text("DELETE FROM alembic_version"))
         await database.close()
 
         assert "empty" in named(await check_store(settings), "database").detail

@@ -5,6 +5,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from sqlalchemy.engine import URL
+
 from stepiq.core import data_folder, keys
 from stepiq.core.data_folder import DataFolderUnusable
 from stepiq.core.errors import StepIQError, Unavailable
@@ -14,7 +16,6 @@ from stepiq.server.checks.check import Check, fatal, note, ok, warning
 from stepiq.store import faults, migrate, safety
 from stepiq.store.database import Database, UnsafeStore, sqlite_version
 from stepiq.store.faults import NEARLY_FULL_BYTES, StoreFull
-from stepiq.store.migrate import SchemaTooNew
 from stepiq.store.refusals import shown
 
 STORE = frozenset({"data folder", "database server", "database"})
@@ -114,7 +115,8 @@ def _check_database(settings: Settings) -> list[Check]:
         revision = migrate.current_revision(database.url)
     except StepIQError as error:
         return [fatal("database", error)]
-    return [*server, _check_schema(what if path is not None else shown(database.url), revision)]
+    found = what if path is not None else shown(database.url)
+    return [*server, _check_schema(found, database.url, revision)]
 
 
 def _check_flaw(flaw: Unavailable, settings: Settings) -> Check:
@@ -124,7 +126,7 @@ def _check_flaw(flaw: Unavailable, settings: Settings) -> Check:
     return fatal(name, flaw)
 
 
-def _check_schema(what: str, revision: str | None) -> Check:
+def _check_schema(what: str, url: URL, revision: str | None) -> Check:
     known = migrate.known_revisions()
     if revision is None:
         return ok("database", f"{what}, empty: `stepiq serve` creates its tables")
@@ -133,4 +135,4 @@ def _check_schema(what: str, revision: str | None) -> Check:
     if revision in known:
         advice = "`stepiq serve` and `stepiq migrate` upgrade it. Back it up first."
         return note("database", f"{what}, schema {revision} of an older version", advice)
-    return fatal("database", SchemaTooNew(revision))
+    return fatal("database", migrate.unknown(url, revision))
