@@ -1,7 +1,7 @@
 """Write the files that are generated from the code.
 
-These are pages of the documentation, openapi.json, and the tables of a new SQLite database. Without `--check`, the
-client library is generated from the new openapi.json.
+These are pages of the documentation, and openapi.json. Without `--check`, the client library is generated from the new
+openapi.json.
 
 Usage: python scripts/generate_docs.py [--check]    --check writes nothing and names the pages that are stale
 """

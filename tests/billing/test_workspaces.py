@@ -188,6 +188,7 @@ class TestChange:
             "workspace_id": account.workspace_id,
             "route": "POST /api/user/api-keys",
             "key": "once",
+            "principal_id": account.id,
             "request_hash": b"",
             "created_at": clock.now(),
         }

@@ -1,7 +1,6 @@
 """Runs whose worker dies again and again."""
 
 import asyncio
-import re
 from datetime import timedelta
 from uuid import UUID
 
@@ -121,23 +120,6 @@ class TestPoisoned:
         assert str(run_id) in run.error["message"]
         assert fake_provider.requests == []
         assert await world.counters() == (0, 0)
-
-    async def test_crashes_that_an_earlier_version_counted_are_in_the_total(
-        self, world: World, accepted: Accepted
-    ):
-        run_id, heard = accepted
-        await die_under(world, run_id)
-        async with world.database.transaction() as session:
-            counted = {"crashes": CRASH_LIMIT, "crashes_in_total": 1}
-            await session.execute(sa.update(runs).where(runs.c.id == run_id).values(counted))
-
-        await world.engine.start()
-        await heard.until_ended()
-
-        run = (await world.ended(run_id, heard)).run
-        counts = re.search(r"(\d+) times, (\d+) of them in a row", run.error["message"])
-        assert counts is not None
-        assert counts[1] == counts[2]
 
     async def test_a_run_that_finishes_a_step_before_each_crash_fails_in_the_end(
         self, world: World, accepted: Accepted, fake_provider: RunningFakeProvider

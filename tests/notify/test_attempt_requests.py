@@ -10,7 +10,7 @@ from standardwebhooks import Webhook
 from stepiq.core import ids
 from stepiq.core.settings import Settings
 from stepiq.store.database import Database
-from stepiq.store.tables import delivery_attempts, runs
+from stepiq.store.tables import runs
 from tests.notify.conftest import PIPELINE, SECRET, Sender, Vault
 from tests.support.make import Make
 from tests.support.receiver import Receiver
@@ -102,20 +102,6 @@ class TestGetAttemptRequest:
 
         assert shown["body"] is None
         assert shown["body_bytes"] == len(receiver.received[0].body)
-
-    @pytest.mark.both_stores
-    async def test_an_attempt_of_an_earlier_version_has_none(
-        self, sender: Sender, receiver: Receiver, database: Database
-    ):
-        delivery = await sender.sent(PIPELINE.format(url=receiver.url), topic="x")
-        async with database.transaction() as session:
-            await session.execute(sa.update(delivery_attempts).values(request=None))
-
-        refused = await request_of(sender, delivery["id"])
-
-        assert refused.status_code == 404
-        assert refused.json()["code"] == "delivery_request_not_recorded"
-        assert "earlier version" in refused.json()["detail"]
 
     async def test_a_mail_has_none(self, sender: Sender, settings: Settings):
         source = PIPELINE.replace(

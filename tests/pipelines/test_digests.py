@@ -1,9 +1,5 @@
 import hashlib
 
-import pytest
-import sqlalchemy as sa
-
-from stepiq.store.tables import pipeline_versions
 from tests.pipelines.conftest import AS_YAML, DEFINITION, YAML
 
 
@@ -25,18 +21,6 @@ class TestTextSha256:
         found = [(each["id"], each["text_sha256"]) for each in listed.json()["data"]]
         assert found == [(second["id"], sha256(changed)), (first["id"], sha256(YAML))]
         assert {each["source_format"] for each in listed.json()["data"]} == {"yaml"}
-
-    @pytest.mark.both_stores
-    async def test_versions_of_earlier_servers_have_one_too(self, owner, database):
-        created = (await owner.post("/api/pipelines", content=YAML, headers=AS_YAML)).json()
-        async with database.transaction() as session:
-            await session.execute(sa.update(pipeline_versions).values(source_sha256=None))
-
-        listed = await owner.get("/api/pipelines", params={"include_definition": False})
-        read = await owner.get(f"/api/pipelines/{created['id']}")
-
-        assert read.json()["text_sha256"] == sha256(YAML)
-        assert listed.json()["data"][0]["text_sha256"] == sha256(YAML)
 
     async def test_the_text_of_json_is_the_body_if_it_is_the_definition_alone(self, owner):
         text = '{"name": "T",\n "steps": [{"id": "a", "type": "transform", "template": "x"}]}\n'

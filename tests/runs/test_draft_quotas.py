@@ -80,13 +80,6 @@ def counted(database):
     return counted
 
 
-async def forget(database):
-    """Let all texts look as if an earlier version of stepIQ had stored them."""
-    async with database.transaction() as session:
-        await session.execute(pipeline_versions.update().values(counted_bytes=None))
-        await session.execute(quota_counts.delete())
-
-
 class TestCounting:
     async def test_a_text_counts_as_one_version_with_its_bytes(
         self, login, account, counted, database
@@ -114,19 +107,6 @@ class TestCounting:
         answers = await asyncio.gather(*(run(client, pipeline_id=pipeline_id) for _ in range(4)))
 
         assert [answer.status_code for answer in answers] == [202] * 4
-        assert await counted(account) == (1, SIZE)
-
-    async def test_a_text_that_an_earlier_version_stored_counts_from_its_next_run(
-        self, login, account, counted, make, database
-    ):
-        client = await login(account)
-        pipeline_id = str(await make.pipeline(account))
-        await run(client, pipeline_id=pipeline_id)
-        await forget(database)
-
-        for _ in range(2):
-            await run(client, pipeline_id=pipeline_id)
-
         assert await counted(account) == (1, SIZE)
 
 
@@ -257,18 +237,6 @@ class TestDeletion:
 
         assert await counted(account) == (0, 0)
         assert await counted(stranger) == (1, SIZE)
-
-    async def test_a_text_that_never_counted_gives_nothing_back(
-        self, login, account, counted, sweep, database
-    ):
-        client = await login(account)
-        await end(client, await run(client, 0))
-        await forget(database)
-        await run(client, 1)
-
-        assert await sweep() == 1
-
-        assert await counted(account) == (1, SIZE)
 
     @pytest.mark.slow
     async def test_the_count_stays_exact_while_texts_are_run_and_deleted(

@@ -16,6 +16,7 @@ from stepiq.server.checks.store import check_owner, check_store
 from stepiq.store import faults, migrate
 from stepiq.store.database import Database
 from stepiq.store.faults import StoreDamaged, StoreFull
+from stepiq.store.tables import metadata
 from tests.cli.conftest import Command
 from tests.server.checks.conftest import named
 from tests.support.small_disk import fill, mounted
@@ -142,11 +143,10 @@ class TestDamagedFile:
 
     async def test_a_statement_that_meets_damage_reports_it(self, damaged: Settings):
         database = Database(damaged)
-        tables = ("runs", "run_steps", "run_events", "accounts", "pipelines", "api_keys")
 
         async def read_all() -> None:
             async with database.reading() as session:
-                for table in tables:
+                for table in metadata.tables:
                     await session.execute(sa.text(f"SELECT * FROM {table}"))  # noqa: S608
 
         with pytest.raises(StoreDamaged):

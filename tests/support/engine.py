@@ -21,6 +21,7 @@ from stepiq.execution.records import NOTHING, NewRun, Reuse, RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
+from stepiq.pipelines.records import text_digest
 from stepiq.store.database import Database
 from stepiq.store.pubsub import GAP, LocalChanges, Subscription, run_topic
 from stepiq.store.states import Role, RunStatus, TriggerType
@@ -190,6 +191,7 @@ class World:
                     workspace_id=self.workspace_id,
                     source=source,
                     source_format="yaml",
+                    source_sha256=text_digest(source),
                     definition=loaded.document,
                     created_by=self.user_id,
                     created_at=now,

@@ -114,6 +114,8 @@ def _account(number: int, now: datetime) -> dict[sa.Table, Row]:
             "version": 1,
             "source": "",
             "source_format": "yaml",
+            "source_sha256": bytes(32),
+            "secret_names": [],
             "definition": {},
             "created_by": user,
         },

@@ -9,6 +9,7 @@ from stepiq.accounts.service import Account
 from stepiq.core import clock, ids
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
+from stepiq.pipelines.records import text_digest
 from stepiq.store.database import Database
 from stepiq.store.states import PipelineStatus
 from stepiq.store.tables import pipeline_versions, pipelines
@@ -60,6 +61,8 @@ class MakePipelines:
                     workspace_id=account.workspace_id,
                     source=source,
                     source_format="yaml",
+                    source_sha256=text_digest(source),
+                    secret_names=[],
                     definition=data,
                     created_by=account.id,
                     created_at=now,

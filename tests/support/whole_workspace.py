@@ -134,7 +134,14 @@ async def _fill_rest(
         (recipients, {**owner, "id": ids.uuid7(), "email": "a@example.com", "asked_at": now}),
         (
             idempotent_requests,
-            {**owner, "route": "POST /", "key": "a", "request_hash": bytes(32), "created_at": now},
+            {
+                **owner,
+                "route": "POST /",
+                "key": "a",
+                "principal_id": account.id,
+                "request_hash": bytes(32),
+                "created_at": now,
+            },
         ),
         (run_events, {"run_id": run_id, "seq": 1_000, "type": "a", "data": {}, "created_at": now}),
         (large_values, {"owner_id": run_id, "run_id": run_id, "value": {}}),

@@ -58,8 +58,7 @@ def claimed(row: sa.Row[Any]) -> ClaimedRun:
         is_taken_over=row.claim != row.ticket,
         own_keys=row.own_keys or (),
         crashes=row.crashes,
-        # An earlier version counted only the crashes in a row.
-        crashes_in_total=max(row.crashes, row.crashes_in_total),
+        crashes_in_total=row.crashes_in_total,
         caller_id=row.caller_id,
         only_step=row.only_step,
         parent=trace_context.parse(row.traceparent),

@@ -30,18 +30,14 @@ class AttemptNotFound(NotFound):
 
 
 class RequestNotRecorded(NotFound):
-    """The request of the attempt is not recorded, because it is an email, or older than this feature."""
+    """The request of the attempt is not recorded, because it is an email."""
 
     code = "delivery_request_not_recorded"
 
-    def __init__(self, delivery_id: UUID, number: int, *, is_mail: bool) -> None:
-        reason = (
-            "Emails are not recorded, because they can contain links that need no account."
-            if is_mail
-            else "It was sent by an earlier version of stepIQ, which did not record requests. Redeliver to record one."
-        )
+    def __init__(self, delivery_id: UUID, number: int) -> None:
         super().__init__(
-            f"The request of attempt {number} of delivery {delivery_id} is not recorded. {reason}",
+            f"The request of attempt {number} of delivery {delivery_id} is not recorded. Emails are not recorded, because"
+            " they can contain links that need no account.",
             delivery_id=delivery_id,
             number=number,
         )

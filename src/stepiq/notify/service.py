@@ -52,7 +52,7 @@ async def sent_request(
     Raises:
         DeliveryNotFound: the actor's workspace has no such delivery.
         AttemptNotFound: the delivery has no such attempt.
-        RequestNotRecorded: the attempt is an email, or an earlier version of stepIQ made it.
+        RequestNotRecorded: the attempt is an email.
     """
     delivery = await get(session, actor, delivery_id)
     attempt = next((each for each in delivery.attempts if each.number == number), None)
@@ -60,8 +60,7 @@ async def sent_request(
         raise AttemptNotFound(delivery_id, number)
     sent = await attempt_queries.sent_request(session, delivery_id, number)
     if sent is None:
-        is_mail = delivery.target_type is TargetType.EMAIL
-        raise RequestNotRecorded(delivery_id, number, is_mail=is_mail)
+        raise RequestNotRecorded(delivery_id, number)
     occasion = await queries.occasion(session, delivery)
     if occasion is None:
         return ShownRequest(sent, None)

@@ -62,9 +62,6 @@ _select_brief = (
         users.c.email.label("pauser_email"),
         pipeline_versions.c.source_format,
         pipeline_versions.c.source_sha256,
-        sa.case((pipeline_versions.c.source_sha256.is_(None), pipeline_versions.c.source)).label(
-            "undigested_source"
-        ),
     )
     .join(
         pipeline_versions,
@@ -219,7 +216,7 @@ def page_statement(
     if q is not None:
         statement = statement.where(
             sa.or_(
-                contains(pipelines.c.name, pipelines.c.name_folded, q),
+                contains(pipelines.c.name_folded, q),
                 pipelines.c.slug.contains(fold(q), autoescape=True),
             )
         )
@@ -443,7 +440,7 @@ def _pipeline(row: sa.Row[Any]) -> Pipeline:
     if status is PipelineStatus.PAUSED:
         author = Author(row.paused_by, row.pauser_name, row.pauser_email)
         pause = Pause(row.paused_at, author, row.pause_reason)
-    digest = row.source_sha256 or text_digest(row.undigested_source)
+    digest = row.source_sha256
     return Pipeline(
         id=row.id,
         workspace_id=row.workspace_id,

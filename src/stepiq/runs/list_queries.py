@@ -280,7 +280,7 @@ def _named(workspace_id: UUID, wanted: Filter) -> sa.Select[Any]:
     """Pipelines of the workspace with the wanted tag, and with names that contain the wanted text."""
     named = sa.select(pipelines.c.id.label("value")).where(pipelines.c.workspace_id == workspace_id)
     if wanted.q is not None and _is_name(wanted):
-        named = named.where(contains(pipelines.c.name, pipelines.c.name_folded, wanted.q))
+        named = named.where(contains(pipelines.c.name_folded, wanted.q))
     if wanted.tag is not None:
         named = named.where(has_tag(pipelines.c.tags, wanted.tag))
     if wanted.pipeline_id is not None:

@@ -17,17 +17,9 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
-def contains(
-    column: sa.ColumnElement[str], folded: sa.ColumnElement[str | None], wanted: str
-) -> sa.ColumnElement[bool]:
-    """Whether a column contains a text.
-
-    Args:
-        column: the original text.
-        folded: its folded text; null if a process of an earlier version wrote the row.
-        wanted: the text as typed. No character is a wildcard.
-    """
-    return sa.func.coalesce(folded, sa.func.lower(column)).contains(fold(wanted), autoescape=True)
+def contains(folded: sa.ColumnElement[str], wanted: str) -> sa.ColumnElement[bool]:
+    """Whether a column of folded text contains a text, as typed. No character is a wildcard."""
+    return folded.contains(fold(wanted), autoescape=True)
 
 
 def has_tag(tags: sa.ColumnElement[Any], wanted: str) -> sa.ColumnElement[bool]:

@@ -177,8 +177,8 @@ class KeyClaim:
             if found is None or found.created_at <= now - KEPT:
                 await queries.delete(session, self.name)
                 continue
-            # The response may contain a new API key, or a link for someone else. The release before has stored no principal.
-            if found.principal_id not in (None, self._principal_id):
+            # The response may contain a new API key, or a link for someone else.
+            if found.principal_id != self._principal_id:
                 raise IdempotencyKeyReused
             # Before the hash is compared: with another secret it differs too, and would look like a reused key.
             body = self._idempotency.unseal(self.name, found.body.removeprefix(_NOT_STORED))

@@ -43,8 +43,7 @@ class TestUses:
         await make.secret(account, "TOKEN")
         await make.secret(account, "IDLE")
         first = await save(owner, "First", "TOKEN")
-        # Saved before names were recorded with a version.
-        second = await make.pipeline(account, source=calling("Second", "TOKEN"))
+        second = await save(owner, "Second", "TOKEN")
         absent = await save(owner, "Third", "ABSENT")
         own = await save(owner, "Fourth", "OWN")
         await make.secret(account, "OWN", pipeline_id=UUID(own))
@@ -56,7 +55,7 @@ class TestUses:
         missing = (await owner.get("/api/user/missing-secrets")).json()["data"]
 
         found = {each["name"]: each for each in listed}
-        assert {each["id"] for each in found["TOKEN"]["used_by"]} == {first, str(second)}
+        assert {each["id"] for each in found["TOKEN"]["used_by"]} == {first, second}
         assert found["TOKEN"]["used_by_count"] == 2
         assert (found["IDLE"]["used_by"], found["IDLE"]["used_by_count"]) == ([], 0)
         assert missing == [

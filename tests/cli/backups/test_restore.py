@@ -269,20 +269,6 @@ class TestRefused:
         assert "299901010000" in said.err
         assert "Install stepIQ 9.1.0 or newer" in said.err
 
-    def test_one_of_postgresql(self, cli: Cli, kept: Kept, move: Callable[[], None]):
-        cli("backup", FILE)
-        rewrite(lambda manifest: manifest.update(store="postgresql"), **{"stepiq.dump": b"PGDMP"})
-        move()
-
-        said = cli("restore", FILE)
-
-        assert said.code == 1
-        assert (
-            f"{FILE} is a backup of PostgreSQL, which `pg_restore` restores. Extract it with `unzip {FILE} stepiq.dump`"
-            in said.err
-        )
-        assert not Path("elsewhere").exists()
-
     def test_a_dump_of_pg_dump(self, cli: Cli, kept: Kept):
         Path(FILE).write_bytes(b"PGDMP\x01\x0e")
 

@@ -141,7 +141,6 @@ class TestOperations:
             "duration_ms": 250,
             "request_is_omitted": False,
             "response_is_omitted": False,
-            "is_summary": False,
         }
 
     @pytest.mark.both_stores
@@ -187,135 +186,6 @@ class TestOperations:
         assert (await shown(run_id, cursor=encode_cursor(run_id)))["operations"] == []
 
 
-class TestSummaries:
-    """Steps of versions without operations."""
-
-    @pytest.mark.both_stores
-    async def test_a_model_call_has_the_data_of_its_step(self, make, run_id, shown, operation):
-        step = await make.step(
-            run_id,
-            branch="0",
-            attempts=2,
-            model="openai/gpt-4o",
-            paid_by="server_key",
-            prompt="Greet.",
-            system_prompt="Be brief.",
-            output={"text": "Hi."},
-            input_tokens=9,
-            cached_tokens=4,
-            output_tokens=2,
-            tokens_estimated=True,
-            cost={"input": 5, "cached": 1, "output": 20},
-        )
-
-        found = await shown(run_id)
-
-        assert await operation(found) == {
-            "id": str(step),
-            "run_id": str(run_id),
-            "attempt": 1,
-            "number": 1,
-            "kind": "model_call",
-            "status": "completed",
-            "starts": 2,
-            "idempotency_key": f"{run_id}:greet:0:1",
-            "error": None,
-            "model": "openai/gpt-4o",
-            "paid_by": "server_key",
-            "input_tokens": 9,
-            "cached_tokens": 4,
-            "output_tokens": 2,
-            "tokens_estimated": True,
-            "cost_usd_micros": 26,
-            "cost_usd_micros_by_part": {"input": 5, "cached": 1, "output": 20},
-            "queued_at": found["started_at"],
-            "started_at": found["started_at"],
-            "first_piece_at": None,
-            "completed_at": found["completed_at"],
-            "duration_ms": 0,
-            "request_is_omitted": False,
-            "response_is_omitted": False,
-            "is_summary": True,
-            "request": {
-                "messages": [
-                    {"role": "system", "text": "Be brief."},
-                    {"role": "user", "text": "Greet."},
-                ]
-            },
-            "response": {"text": "Hi."},
-        }
-
-    @pytest.mark.parametrize(
-        ("step_type", "kind"),
-        [("webhook", "http_call"), ("code", "code"), ("human_review", "ask_person")],
-    )
-    async def test_other_calls_have_no_request(
-        self, make, run_id, shown, operation, step_type, kind
-    ):
-        await make.step(run_id, type=step_type, attempts=1, output={"a": 1})
-
-        found = await operation(await shown(run_id))
-
-        assert (found["kind"], found["request"], found["response"]) == (kind, None, {"a": 1})
-
-    @pytest.mark.parametrize(
-        ("step_status", "status"),
-        [
-            (StepStatus.RUNNING, "running"),
-            (StepStatus.WAITING, "running"),
-            (StepStatus.FAILED, "failed"),
-            (StepStatus.CANCELLED, "cancelled"),
-        ],
-    )
-    async def test_the_status_is_that_of_the_step(
-        self, make, run_id, shown, operation, step_status, status
-    ):
-        await make.step(run_id, type="webhook", attempts=1, status=step_status)
-
-        step = await shown(run_id)
-        found = await operation(step)
-
-        assert (found["status"], found["error"]) == (status, step["error"])
-        assert (found["completed_at"], found["response"]) == (step["completed_at"], None)
-
-    @pytest.mark.both_stores
-    async def test_a_call_completed_if_the_step_failed_after_it(
-        self, make, run_id, shown, operation
-    ):
-        error = {"code": "expression_error", "message": "`on_condition[0].if`: …"}
-        failed = StepStatus.FAILED
-        await make.step(run_id, type="code", attempts=1, status=failed, error=error, output=1)
-
-        found = await operation(await shown(run_id))
-
-        assert (found["status"], found["error"], found["response"]) == ("completed", None, 1)
-
-    @pytest.mark.parametrize(
-        "step",
-        [
-            {"type": "transform", "attempts": 1, "output": 1},
-            {"type": "parallel", "attempts": 1},
-            {"type": "webhook", "status": StepStatus.SKIPPED},
-            {"type": "llm", "status": StepStatus.FAILED, "attempts": 1},
-            {
-                "type": "webhook",
-                "status": StepStatus.FAILED,
-                "attempts": 1,
-                "error": {"code": "template_unresolved", "message": "…"},
-            },
-        ],
-        ids=["computes", "contains branches", "skipped", "no model", "failed before its call"],
-    )
-    async def test_a_step_that_made_no_call_has_no_operation(
-        self, owner, make, run_id, shown, step
-    ):
-        row = await make.step(run_id, **step)
-
-        assert (await shown(run_id))["operations"] == []
-        answer = await owner.get(f"/api/runs/{run_id}/operations/{row}")
-        assert (answer.status_code, answer.json()["code"]) == (404, "operation_not_found")
-
-
 @pytest.mark.both_stores
 class TestReusedSteps:
     async def test_they_show_the_operations_of_the_run_that_executed_them(
@@ -332,18 +202,6 @@ class TestReusedSteps:
         assert (step["output"], step["executed_in"]) == ("edited", str(run_id))
         assert [each["id"] for each in step["operations"]] == [str(executed)]
         assert (await operation(step))["response"] == "first"
-
-    async def test_they_show_a_summary_of_a_step_without_operations(
-        self, make, run_id, retry_of, shown, operation
-    ):
-        await make.step(run_id, model="m", prompt="p", output="first", input_tokens=5)
-        second = await retry_of(run_id)
-        await make.step(second, model="m", prompt="p", output="edited", is_reused=True)
-
-        found = await operation(await shown(second))
-
-        assert (found["run_id"], found["input_tokens"]) == (str(run_id), 5)
-        assert found["response"] == "first"
 
     async def test_they_show_none_if_that_run_was_deleted(
         self, make, run_id, retry_of, shown, database

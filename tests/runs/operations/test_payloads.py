@@ -108,12 +108,3 @@ class TestPayloads:
         for run, code in ((other, "operation_not_found"), (ids.uuid7(), "run_not_found")):
             answer = await owner.get(f"/api/runs/{run}/operations/{operation}")
             assert (answer.status_code, answer.json()["code"]) == (404, code)
-
-    @pytest.mark.both_stores
-    async def test_a_step_with_operations_has_no_summary(self, owner, make, run_id):
-        step = await make.step(run_id, model="m")
-        await make.operation(run_id, step)
-
-        answer = await owner.get(f"/api/runs/{run_id}/operations/{step}")
-
-        assert (answer.status_code, answer.json()["code"]) == (404, "operation_not_found")

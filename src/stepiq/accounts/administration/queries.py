@@ -64,7 +64,7 @@ async def page(
         statement = statement.where(users.c.email == wanted.email)
     if wanted.q is not None:
         has_address = users.c.email.contains(wanted.q.lower(), autoescape=True)
-        is_named = contains(users.c.name, users.c.name_folded, wanted.q)
+        is_named = contains(users.c.name_folded, wanted.q)
         statement = statement.where(has_address | is_named)
     if wanted.is_disabled is not None:
         is_disabled = users.c.disabled_at.is_not(None)

@@ -17,7 +17,7 @@ from stepiq.store.workspace_plan import PLAN
 
 Row = sa.Row[Any]
 
-FIRST_JOINED = (sa.nulls_first(memberships.c.joined_at), memberships.c.workspace_id)
+FIRST_JOINED = (memberships.c.joined_at, memberships.c.workspace_id)
 """The order in which a user joined workspaces."""
 
 

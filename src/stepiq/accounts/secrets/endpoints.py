@@ -33,7 +33,7 @@ async def list_secrets(
 ) -> Page[schemas.ListedSecretView]:
     """Names, hosts, dates and uses of the workspace's secrets, newest first. No route returns a value."""
     rows = await service.page(read, caller, pipeline_id=None, before=page.before, limit=page.fetch)
-    found = await uses.uses(read, caller, services.engine.definitions)
+    found = await uses.uses(read, caller)
     return page.page(rows, lambda row: _listed(row, found), lambda row: row.id)
 
 
@@ -48,7 +48,7 @@ async def list_missing_secrets(
 
     `pipeline_id` returns only those that this pipeline uses.
     """
-    found = await uses.uses(read, caller, services.engine.definitions)
+    found = await uses.uses(read, caller)
     missing = [
         schemas.MissingSecretView(name=name, **_used_by(pipelines))
         for name, pipelines in sorted(found.missing.items())

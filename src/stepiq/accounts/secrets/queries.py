@@ -155,9 +155,7 @@ async def names(session: Session, workspace_id: UUID) -> set[tuple[UUID | None, 
 async def using_pipelines(session: Session, workspace_id: UUID, limit: int) -> Sequence[Row]:
     """The newest active pipelines, each with the names of the secrets that its newest version uses."""
     statement = (
-        sa.select(
-            pipelines.c.id, pipelines.c.name, pipelines.c.version, pipeline_versions.c.secret_names
-        )
+        sa.select(pipelines.c.id, pipelines.c.name, pipeline_versions.c.secret_names)
         .join(
             pipeline_versions,
             sa.and_(

@@ -11,8 +11,6 @@ from stepiq.accounts.actor import Actor
 from stepiq.accounts.secrets import queries
 from stepiq.core import clock, logging, tasks
 from stepiq.core.errors import StepIQError
-from stepiq.execution.definitions import Definitions
-from stepiq.language.loading import InvalidDefinition
 from stepiq.store.database import Database, Session
 
 log = logging.get(__name__)
@@ -42,7 +40,7 @@ class SecretUse:
     )
 
 
-async def uses(session: Session, actor: Actor, definitions: Definitions) -> SecretUse:
+async def uses(session: Session, actor: Actor) -> SecretUse:
     """The uses of secrets by the newest 1,000 active pipelines of the workspace.
 
     A pipeline with its own secret of the same name does not use the workspace's.
@@ -51,25 +49,11 @@ async def uses(session: Session, actor: Actor, definitions: Definitions) -> Secr
     names = await queries.names(session, actor.workspace_id)
     for row in await queries.using_pipelines(session, actor.workspace_id, _MOST_PIPELINES):
         pipeline = UsingPipeline(row.id, row.name)
-        wanted = row.secret_names
-        if wanted is None:
-            wanted = await _names_of(session, definitions, row.id, row.version)
-        for name in wanted:
+        for name in row.secret_names:
             if (row.id, name) not in names:
                 uses_account = (None, name) in names
                 (found.stored if uses_account else found.missing)[name].append(pipeline)
     return found
-
-
-async def _names_of(
-    session: Session, definitions: Definitions, pipeline_id: UUID, version: int
-) -> Collection[str]:
-    """Names in a version that was saved before names were recorded."""
-    try:
-        definition = await definitions.get(session, pipeline_id, version)
-    except InvalidDefinition:
-        return ()
-    return definition.secret_names | definition.signing_secret_names
 
 
 class SecretNotes:

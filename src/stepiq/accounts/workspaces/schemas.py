@@ -56,7 +56,7 @@ class MemberView(View):
     role: Role
     disabled: bool
     """Whether an administrator of the server has disabled the account."""
-    joined_at: Timestamp | None
+    joined_at: Timestamp
 
 
 class RoleChange(StrictModel):

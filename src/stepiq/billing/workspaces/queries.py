@@ -47,7 +47,7 @@ async def page(
     """Workspaces that match a filter, newest first."""
     statement = _select.order_by(workspaces.c.id.desc()).limit(limit)
     if wanted.q is not None:
-        matches = contains(workspaces.c.name, workspaces.c.name_folded, wanted.q)
+        matches = contains(workspaces.c.name_folded, wanted.q)
         if (workspace_id := ids.parse(wanted.q)) is not None:
             matches |= workspaces.c.id == workspace_id
         statement = statement.where(matches)

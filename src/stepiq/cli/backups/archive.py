@@ -25,8 +25,6 @@ FORMAT = 1
 """Incremented when older versions cannot restore newer backups."""
 MANIFEST = "manifest.json"
 DATABASE = "stepiq.db"
-DUMP = "stepiq.dump"
-"""The database in a backup of PostgreSQL, which earlier versions made with `pg_dump`."""
 KEYS = ("keys/master.key", "keys/previous-master.keys", "keys/jwt.key")
 
 _MAGIC = b"PGDMP"
@@ -203,11 +201,6 @@ def sync_folder(folder: Path) -> None:
 
 def _manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
     names = archive.namelist()
-    if DUMP in names:
-        raise BackupUnusable(
-            f"{path} is a backup of PostgreSQL, which `pg_restore` restores. Extract it with `unzip {path} {DUMP}`, and see"
-            " `stepiq docs backups#postgresql`."
-        )
     if MANIFEST not in names:
         raise BackupUnusable(f"{path} is not a backup of stepIQ: it has no {MANIFEST}.")
     if archive.getinfo(MANIFEST).file_size > _MANIFEST_BYTES:

@@ -41,8 +41,6 @@ class RecordedOperation:
     """Whether it is not recorded because of the limit for each step."""
     response_is_omitted: bool = False
     """As `request_is_omitted`."""
-    is_summary: bool = False
-    """Whether it is made from a step without recorded operations, and represents all of its calls."""
 
 
 @dataclass(frozen=True, slots=True)

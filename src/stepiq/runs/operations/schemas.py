@@ -54,8 +54,6 @@ class OperationView(View):
     """Whether the request is not recorded, because the calls of the step exceed 8 MiB."""
     response_is_omitted: bool
     """Whether the response is not recorded, because the calls of the step exceed 8 MiB."""
-    is_summary: bool
-    """Whether it represents all calls of a step that a version without operations executed. Its `id` is that of the step."""
 
 
 class OperationDetail(OperationView):

@@ -6,14 +6,12 @@ from uuid import UUID
 
 from stepiq.accounts.actor import Actor
 from stepiq.core.json import Json
-from stepiq.execution.outcomes import FailureCode
 from stepiq.execution.records import StepRecord
 from stepiq.language.data import is_array, is_object
 from stepiq.runs import queries as runs
 from stepiq.runs.errors import OperationNotFound, RunNotFound, StepNotFound
 from stepiq.runs.operations import queries
 from stepiq.runs.operations.records import (
-    START,
     Payloads,
     Position,
     RecordedOperation,
@@ -21,33 +19,10 @@ from stepiq.runs.operations.records import (
     StepSummary,
 )
 from stepiq.store.database import Session
-from stepiq.store.states import OperationKind, OperationStatus, StepStatus
+from stepiq.store.states import OperationKind, OperationStatus
 
-_KINDS = {
-    "llm": OperationKind.MODEL_CALL,
-    "webhook": OperationKind.HTTP_CALL,
-    "code": OperationKind.CODE,
-    "human_review": OperationKind.ASK_PERSON,
-}
-"""The operation of each step type that makes one."""
-_STATUSES = {
-    StepStatus.RUNNING: OperationStatus.RUNNING,
-    StepStatus.WAITING: OperationStatus.RUNNING,
-    StepStatus.COMPLETED: OperationStatus.COMPLETED,
-    StepStatus.FAILED: OperationStatus.FAILED,
-    StepStatus.CANCELLED: OperationStatus.CANCELLED,
-}
 _ROLES = {"system_prompt": "system", "prompt": "user"}
 """The role of each prompt of a model call, in their order."""
-_BEFORE_THE_CALL = frozenset(
-    {
-        FailureCode.TEMPLATE_UNRESOLVED,
-        FailureCode.EXPRESSION_ERROR,
-        FailureCode.SECRET_MISSING,
-        FailureCode.SECRET_UNREADABLE,
-    }
-)
-"""Failures of a step without output that end it before its call."""
 
 
 async def steps(
@@ -96,18 +71,12 @@ async def step(
 async def page(
     session: Session, execution: StepExecution, *, after: Position, limit: int
 ) -> list[RecordedOperation]:
-    """Operations of an execution after a position, in order.
-
-    If a version without operations executed the step, a single one represents its calls.
-    """
-    original, run_id = execution.original, execution.run_id
-    if original is None or run_id is None:
+    """Operations of an execution after a position, in order."""
+    original = execution.original
+    if original is None:
         return []
     found = await queries.page(session, original.id, after=after, limit=limit)
-    if found or after != START:
-        return [_as_it_ended(operation, original) for operation in found]
-    summary = _summary(run_id, original)
-    return [] if summary is None else [summary]
+    return [_as_it_ended(operation, original) for operation in found]
 
 
 async def get(
@@ -130,61 +99,7 @@ async def get(
             return _as_it_ended(operation, original), Payloads(whole, response)
     if await runs.progress(session, actor.workspace_id, run_id) is None:
         raise RunNotFound(run_id)
-    # The id of a summary is that of its step.
-    original = await queries.step(session, run_id, operation_id)
-    if original is not None:
-        execution = StepExecution(original, run_id, original)
-        for summary in await page(session, execution, after=START, limit=1):
-            if summary.is_summary:
-                request: Json = {} if summary.kind == OperationKind.MODEL_CALL else None
-                whole = _whole(summary, original, request)
-                return summary, Payloads(whole, _output(summary, original))
     raise OperationNotFound(run_id)
-
-
-def _summary(run_id: UUID, step: StepRecord) -> RecordedOperation | None:
-    """One operation for all calls of a step without recorded operations; None if it made no call."""
-    kind = next((kind for name, kind in _KINDS.items() if name == step.type), None)
-    if kind is None or step.status not in _STATUSES or not _has_called(step):
-        return None
-    # A jump can fail after the call, which has returned the output by then.
-    is_completed = step.output is not None
-    return RecordedOperation(
-        id=step.id,
-        run_id=run_id,
-        step_row_id=step.id,
-        attempt=1,
-        number=1,
-        kind=kind,
-        status=OperationStatus.COMPLETED if is_completed else _STATUSES[step.status],
-        starts=step.attempts,
-        key=":".join(
-            part for part in (str(run_id), step.step_id, step.branch, str(step.iteration)) if part
-        ),
-        error=None if is_completed else step.error,
-        model=step.model,
-        paid_by=step.paid_by,
-        input_tokens=step.meter.input_tokens,
-        cached_tokens=step.meter.cached_tokens,
-        output_tokens=step.meter.output_tokens,
-        tokens_estimated=step.meter.tokens_estimated,
-        cost=step.meter.cost,
-        queued_at=step.started_at,
-        started_at=step.started_at,
-        first_piece_at=None,
-        ended_at=step.completed_at,
-        is_summary=True,
-    )
-
-
-def _has_called(step: StepRecord) -> bool:
-    if step.type == "llm":
-        # The model is recorded immediately before the first call.
-        return step.model is not None
-    if step.attempts == 0:
-        return False
-    error = step.error if is_object(step.error) else {}
-    return step.output is not None or error.get("code") not in _BEFORE_THE_CALL
 
 
 def _whole(operation: RecordedOperation, step: StepRecord, request: Json) -> Json:

@@ -67,7 +67,7 @@ memberships = sa.Table(
     sa.Column("workspace_id", sa.Uuid(), sa.ForeignKey("workspaces.id"), primary_key=True),
     sa.Column("user_id", sa.Uuid(), sa.ForeignKey("users.id"), primary_key=True),
     sa.Column("role", sa.Text(), nullable=False),
-    sa.Column("joined_at", Instant()),  # null: added by the release before "Teams"
+    sa.Column("joined_at", Instant(), nullable=False),
     sa.Column("invited_by", sa.Uuid()),  # null: created the workspace, or added by the server
     # The row of a removed member stays, so that links that were mailed to this person no longer work.
     sa.Column("removed_at", Instant()),
@@ -137,7 +137,7 @@ api_keys = sa.Table(
     sa.Column("key_hash", sa.LargeBinary(32), nullable=False, unique=True),  # SHA-256
     sa.Column("scopes", JsonText(), nullable=False),
     sa.Column("expires_at", Instant()),
-    # Seconds that the key was valid for before it was rolled. 0: without an end; null: not rolled, or by an earlier version.
+    # Seconds that the key was valid for before it was rolled. 0: without an end; null: not rolled.
     sa.Column("lifetime_before_roll", sa.BigInteger()),
     sa.Column("last_used_at", Instant()),
     sa.Column("revoked_at", Instant()),

@@ -43,11 +43,8 @@ def count(name: str) -> sa.Column[int]:
 
 
 def name_folded() -> sa.Column[str]:
-    """The column with the folded form of `name`, for searches. Null: a process of an earlier version inserted the row.
-
-    An earlier version that changes the name leaves this column as it is.
-    """
-    return sa.Column("name_folded", sa.Text(), default=_folded_name)
+    """The column with the folded form of `name`, for searches."""
+    return sa.Column("name_folded", sa.Text(), nullable=False, default=_folded_name)
 
 
 def _folded_name(context: Any) -> str:

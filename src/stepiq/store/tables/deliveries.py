@@ -102,7 +102,7 @@ delivery_attempts = sa.Table(
     sa.Column("response_headers", JsonText()),
     sa.Column("response_excerpt", sa.Text()),  # the first KiB, secrets masked
     sa.Column("completed_at", Instant()),  # null after the end: a crash interrupted it
-    # Of a webhook: method, URL and headers with secrets masked, and the hash of the body. Null: a mail, or an old attempt.
+    # Of a webhook: method, URL and headers with secrets masked, and the hash of the body. Null: a mail.
     sa.Column("request", JsonText()),
     sa.CheckConstraint("number >= 1", name="number_counted"),
 )

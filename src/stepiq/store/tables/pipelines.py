@@ -15,8 +15,8 @@ pipelines = sa.Table(
     name_folded(),
     sa.Column("description", sa.Text(), nullable=False, server_default=""),
     sa.Column("tags", JsonText(), nullable=False),
-    # Active or archived. An active one with `paused_at` is paused: earlier versions of stepIQ do not know that status,
-    # and lists of all that is not archived scan one part of the index.
+    # Active or archived. An active one with `paused_at` is paused: lists of all that is not archived scan
+    # one part of the index.
     sa.Column("status", sa.Text(), nullable=False),
     sa.Column("paused_at", Instant()),
     sa.Column("paused_by", sa.Uuid()),  # a user
@@ -45,14 +45,14 @@ pipeline_versions = sa.Table(
     sa.Column("source", sa.Text(), nullable=False),  # as sent, byte for byte
     sa.Column("source_format", sa.Text(), nullable=False),
     sa.Column("definition", JsonText(), nullable=False),
-    # Names of the secrets that it uses; null: an earlier version of stepIQ wrote the row
+    # Names of the secrets that it uses; null: the text of a draft
     sa.Column("secret_names", JsonText()),
     # The package and its version of each step type that is not built in; null if there is none.
     sa.Column("step_packages", JsonText()),
-    # The SHA-256 of the UTF-8 bytes of `source`; null: an earlier version of stepIQ wrote the row
-    sa.Column("source_sha256", sa.LargeBinary(32)),
-    # The bytes of a draft that was run which count for the quotas, as one version. Null: they do not count, because an
-    # earlier version of stepIQ wrote the row. Saved versions always count, and have no value here.
+    # The SHA-256 of the UTF-8 bytes of `source`
+    sa.Column("source_sha256", sa.LargeBinary(32), nullable=False),
+    # The bytes of a draft that was run which count for the quotas, as one version. Saved versions always count, and have
+    # no value here.
     sa.Column("counted_bytes", sa.Integer()),
     sa.Column("created_by", sa.Uuid(), sa.ForeignKey("users.id"), nullable=False),
     sa.Column("created_at", Instant(), nullable=False),

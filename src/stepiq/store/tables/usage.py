@@ -44,8 +44,8 @@ idempotent_requests = sa.Table(
     sa.Column("workspace_id", sa.Uuid(), sa.ForeignKey("workspaces.id"), primary_key=True),
     sa.Column("route", sa.Text(), primary_key=True),  # method and path
     sa.Column("key", sa.Text(), primary_key=True),
-    # What the caller acted as: a user, or the workspace. Null: stored by the release before "Teams".
-    sa.Column("principal_id", sa.Uuid()),
+    # What the caller acted as: a user, or the workspace.
+    sa.Column("principal_id", sa.Uuid(), nullable=False),
     sa.Column("request_hash", sa.LargeBinary(32), nullable=False),  # SHA-256 of query and body
     sa.Column("status", sa.Integer()),
     sa.Column("headers", JsonText()),

@@ -47,7 +47,7 @@ export function AttemptRequest({ deliveryId, number }: Props) {
   );
 }
 
-/** Explains a missing request. Earlier versions of stepIQ did not record requests. */
+/** Explains a missing request: those of emails are not recorded. */
 export function NoRequest({ error, onRetry }: { error: unknown; onRetry: () => void }) {
   const { code, message } = asApiError(error);
   if (code === "delivery_request_not_recorded") return <p className={classes.note}>{message}</p>;
