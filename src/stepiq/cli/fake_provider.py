@@ -21,6 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stepiq.cli.console import say
+from stepiq.cli.fake_errors import CODES, MESSAGES, error_response, wrong_key
 from stepiq.cli.fake_json import UnmatchedSchemaError, matching_instance
 from stepiq.server.listening import bind
 from stepiq.web.validation import issues
@@ -199,14 +200,14 @@ class FakeProvider:
             )
         if request.method == "POST" and path.endswith("/chat/completions"):
             return await self._chat(request)
-        return _error(404, f"Invalid URL ({request.method} {path})")
+        return error_response(404, f"Invalid URL ({request.method} {path})")
 
     def _refusal(self, request: Request) -> Response | None:
         expected = self.behaviour.api_key
         sent = request.headers.get("authorization", "").removeprefix("Bearer ")
         if expected is None or sent == expected:
             return None
-        return _error(401, _wrong_key(sent), code="invalid_api_key")
+        return error_response(401, wrong_key(sent), code="invalid_api_key")
 
     async def _chat(self, request: Request) -> ASGIApp:
         try:
@@ -215,7 +216,7 @@ class FakeProvider:
             if not messages:
                 raise ValueError("no messages")
         except (ValueError, KeyError, TypeError):
-            return _error(400, "We could not parse the JSON body of your request.")
+            return error_response(400, "We could not parse the JSON body of your request.")
         record = self._record(request, body)
         refused = self._refusal(request) or self._failure()
         if refused is not None:
@@ -228,7 +229,7 @@ class FakeProvider:
                 ' Give the answer: POST {"replies": ["…"]} to /_control/config.'
             )
             say(f"Refused call {record.number}: {message}")
-            return self._refused_call(record, _error(400, message))
+            return self._refused_call(record, error_response(400, message))
         record.status = 200
         return answer
 
@@ -258,9 +259,9 @@ class FakeProvider:
         if failure.status == 200:
             return None
         headers = {"Retry-After": failure.retry_after} if failure.retry_after else {}
-        message = failure.message or _MESSAGES.get(failure.status, "The request failed.")
-        code = failure.code or _CODES.get(failure.status)
-        return _error(failure.status, message, code=code, headers=headers)
+        message = failure.message or MESSAGES.get(failure.status, "The request failed.")
+        code = failure.code or CODES.get(failure.status)
+        return error_response(failure.status, message, code=code, headers=headers)
 
 
 class _Answer:
@@ -443,35 +444,6 @@ def _answer(body: dict[str, Any], behaviour: Behaviour) -> str:
         value = matching_instance(schema) if behaviour.json_answers == "valid" else ["not", "it"]
         return json.dumps(value)
     return f"echo: {asked[-1] if asked else ''}"
-
-
-_MESSAGES = {
-    400: "Invalid request.",
-    404: "The model does not exist or you do not have access to it.",
-    429: "Rate limit reached for requests. Please try again later.",
-    500: "The server had an error while processing your request. Sorry about that!",
-    503: "The engine is currently overloaded, please try again later.",
-}
-_CODES = {404: "model_not_found", 429: "rate_limit_exceeded"}
-
-
-def _wrong_key(sent: str) -> str:
-    """OpenAI's error message, which contains the first and last characters of the key."""
-    if not sent:
-        return "You didn't provide an API key. You need to provide your API key in an Authorization header."
-    shown = f"{sent[:8]}{'*' * 11}{sent[-4:]}" if len(sent) > 12 else sent
-    return (
-        f"Incorrect API key provided: {shown}. You can find your API key at"
-        " https://platform.openai.com/account/api-keys."
-    )
-
-
-def _error(
-    status: int, message: str, *, code: str | None = None, headers: dict[str, str] | None = None
-) -> Response:
-    kind = "server_error" if status >= 500 else "invalid_request_error"
-    error = {"message": message, "type": kind, "param": None, "code": code}
-    return JSONResponse({"error": error}, status, headers=headers)
 
 
 def _refused(message: str) -> Response:
