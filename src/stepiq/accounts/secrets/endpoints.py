@@ -27,7 +27,6 @@ SecretPath = Annotated[str, Path(max_length=100, description="Id or name of the 
 @router.get("/user/secrets", responses=problems(ScopeMissing))
 async def list_secrets(
     caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)],
-    services: ServicesDep,
     read: Read,
     page: PageQuery,
 ) -> Page[schemas.ListedSecretView]:
@@ -40,7 +39,6 @@ async def list_secrets(
 @router.get("/user/missing-secrets", responses=problems(ScopeMissing))
 async def list_missing_secrets(
     caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)],
-    services: ServicesDep,
     read: Read,
     pipeline_id: PipelineFilter,
 ) -> Page[schemas.MissingSecretView]:
