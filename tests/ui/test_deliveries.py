@@ -213,7 +213,7 @@ async def test_a_mail_and_a_delivery_that_was_not_sent_have_no_request(
     await expect(page.get_by_role("tab")).to_have_count(0)
     await page.go_back()
     await page.get_by_role("link", name=re.compile("hook")).click()
-    await expect(page.get_by_role("alert")).to_contain_text("`MISSING` is not stored")
+    await expect(page.get_by_role("alert")).to_contain_text("MISSING is not stored")
     await expect(page.get_by_text("Nothing was sent")).to_be_visible()
     await assert_accessible(page)
 

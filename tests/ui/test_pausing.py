@@ -79,8 +79,8 @@ async def test_the_command_palette_pauses_and_resumes(
 
     for action in ("Pause", "Resume"):
         await page.keyboard.press("Control+k")
-        await page.get_by_role("combobox").fill(f"{action} this")
-        await page.get_by_role("option", name=f"{action} this pipeline").click()
+        await page.get_by_role("combobox").fill(action)
+        await page.get_by_role("option", name=action, exact=True).click()
         await page.get_by_role("dialog").get_by_role("button", name=action).click()
         await expect(page.get_by_role("dialog")).to_have_count(0)
         status = "Resume" if action == "Pause" else "Pause"

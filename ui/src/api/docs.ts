@@ -27,7 +27,9 @@ export const guidesQuery = queryOptions({
     const response = await fetch("/llms.txt", { signal });
     if (!response.ok) throw await ApiError.from(response);
     const text = await response.text();
-    return [...text.matchAll(LISTED)].map(([, title = "", path = ""]) => ({ title, path }));
+    return [...text.matchAll(LISTED)]
+      .filter(([, , path = ""]) => !path.includes("/decisions/"))
+      .map(([, title = "", path = ""]) => ({ title, path }));
   },
   staleTime: Number.POSITIVE_INFINITY,
 });

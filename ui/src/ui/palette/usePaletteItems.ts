@@ -90,8 +90,15 @@ export function usePaletteItems(text: string) {
   );
   if (can(user.role, "pipelines:execute")) found.push(...starts);
   const local = matching([...pages, ...guides, ...actions], text, recent);
-  const items = [...runs, ...local.filter(({ group }) => group === "Pages"), ...found];
-  items.push(...local.filter(({ group }) => group === "Actions"));
+  const shownPages = local.filter(({ group }) => group === "Pages");
+  const shownDeeds = local.filter(({ group }) => group === "Actions");
+  const wanted = text.trim().toLowerCase();
+  const isNamed = ({ label }: PaletteItem) =>
+    wanted !== "" && label.toLowerCase().startsWith(wanted);
+  const items =
+    shownDeeds.some(isNamed) && !shownPages.some(isNamed)
+      ? [...runs, ...shownDeeds, ...shownPages, ...found]
+      : [...runs, ...shownPages, ...found, ...shownDeeds];
   const isLoading = pipelines.isFetching || searched !== text.trim();
   /** Put an item first the next time that the palette opens. */
   const remember = ({ id }: PaletteItem) =>
