@@ -23,6 +23,8 @@ from tests.support.engine import Ended, Limits, World
 from tests.support.fake_provider import RunningFakeProvider
 from tests.support.query_plans import plan_of, statements
 
+pytestmark = pytest.mark.both_stores
+
 ASK = "name: Ask\nsteps: [{id: ask, model: openai/gpt-4o-mini, prompt: x, max_tokens: 1000}]"
 EACH = """\
 name: Each

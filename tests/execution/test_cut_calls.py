@@ -88,6 +88,7 @@ async def used(world: World, plan: Limits = PLAN) -> int:
     return row.credit_tokens
 
 
+@pytest.mark.both_stores
 class TestCancel:
     async def test_a_call_of_letters_that_take_four_bytes_counts_a_token_for_each_byte(
         self, world: World, fake_provider: RunningFakeProvider
@@ -112,6 +113,7 @@ class TestCancel:
         assert await used(world) < 2_000
 
 
+@pytest.mark.both_stores
 class TestOtherCuts:
     @pytest.mark.parametrize(
         "behaviour",
@@ -171,6 +173,7 @@ class TestOtherCuts:
         assert await used(world) == 0
 
 
+@pytest.mark.both_stores
 class TestLostWorkers:
     async def test_the_call_counts_when_another_worker_continues_the_run(
         self, world: World, fake_provider: RunningFakeProvider

@@ -10,7 +10,7 @@ from stepiq.execution import deadlines
 from stepiq.store.database import Database
 
 
-@pytest.mark.one_store
+@pytest.mark.both_stores
 async def test_a_run_without_a_sign_of_life_gets_no_time_back(database: Database):
     hour, now = timedelta(hours=1), clock.now()
     run = SimpleNamespace(id=uuid7(), created_at=now - 2 * hour, deadline_at=now - hour)

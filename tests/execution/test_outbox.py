@@ -20,6 +20,8 @@ from stepiq.store.pubsub import LocalChanges
 from stepiq.store.tables import deliveries
 from tests.support.engine import World, WorldPlans
 
+pytestmark = pytest.mark.both_stores
+
 TRANSFORM = "name: T\nsteps: [{id: t, type: transform, template: x}]"
 BROKEN = "name: T\nsteps: [{id: t, type: transform, template: '{{input.a.b}}'}]"
 

@@ -33,7 +33,7 @@ async def test_it_looks_again_after_an_error(
     await asyncio.wait_for(looked_again.wait(), 10)
 
 
-@pytest.mark.one_store
+@pytest.mark.both_stores
 async def test_a_wait_of_more_than_a_minute_follows_a_clock_that_is_set(
     world: World, clock: ModuleType
 ):

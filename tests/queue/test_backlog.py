@@ -17,6 +17,8 @@ from stepiq.store.tables import runs
 from tests.support.make import Make
 from tests.support.query_plans import query_plan
 
+pytestmark = pytest.mark.both_stores
+
 
 @pytest.fixture
 async def engine(

@@ -28,6 +28,8 @@ from stepiq.store.tables import runs, workspaces
 from tests.support.breaking_proxy import broken_at
 from tests.support.engine import World
 
+pytestmark = pytest.mark.both_stores
+
 TRANSFORM = "name: T\nsteps: [{id: t, type: transform, template: x}]"
 
 

@@ -305,6 +305,7 @@ class TestClockThatJumps:
 
         assert (await world.ended(run_id, heard)).run.error["code"] == "run_timeout"
 
+    @pytest.mark.both_stores
     async def test_a_run_that_is_taken_over_gets_the_time_back_that_it_had_left_once(
         self, world: World, receiver: Receiver
     ):
