@@ -321,6 +321,7 @@ class TestWrites:
         found = [each for run_id, _ in started for each in await operations(world, run_id)]
         assert [each.status for each in found] == ["completed"] * 20
 
+    @pytest.mark.both_stores
     async def test_a_cancel_before_the_record_of_a_call_leaves_none_running(
         self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
     ):
