@@ -25,7 +25,8 @@ async def test_the_bar_of_a_day_leads_to_its_runs(
         await api.post(f"/api/pipelines/{saved['id']}/run", params={"wait": "30"}, json={})
     ).json()
     assert run["status"] == "completed", run
-    today = datetime.now(UTC).date().isoformat()
+    now = datetime.now(UTC)
+    today = f"{now:%b} {now.day}, {now.year}"
     await open_session(page, person)
     await page.goto("/usage?show=tokens")
 

@@ -5,6 +5,7 @@ import { lazy, Suspense } from "react";
 import { type Delivery, deliveryQuery } from "@/api/deliveries";
 import { savedPipelineQuery } from "@/api/pipelines";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
+import { shortId } from "@/ui/format/ids";
 import { RelativeTime } from "@/ui/format/Values";
 import { useKeys } from "@/ui/keys/useKeys";
 import { PageHeader } from "@/ui/PageHeader";
@@ -114,7 +115,7 @@ function Facts({ delivery, pipeline }: { delivery: Delivery; pipeline: string })
             search={{ panel: "deliveries" }}
             className={`mono ${classes.link}`}
           >
-            {run_id.slice(0, 8)}
+            {shortId(run_id)}
           </Link>
         )}
       </dd>

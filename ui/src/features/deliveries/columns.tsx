@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { Delivery } from "@/api/deliveries";
+import { shortId } from "@/ui/format/ids";
 import { RelativeTime } from "@/ui/format/Values";
 import { StatusBadge } from "@/ui/StatusBadge";
 import type { Column } from "@/ui/table/DataTable";
@@ -45,7 +46,7 @@ export const COLUMNS: readonly Column<Delivery>[] = [
         <span className="dimmed">{strings.test}</span>
       ) : (
         <Link to="/runs/$runId" params={{ runId: run_id }} className={`mono ${classes.link}`}>
-          {run_id.slice(0, 8)}
+          {shortId(run_id)}
         </Link>
       ),
   },

@@ -1,3 +1,5 @@
+import { shortId } from "@/ui/format/ids";
+
 /** Texts of the deliveries of a pipeline, and of one delivery with its attempts. */
 export const strings = {
   deliveries: "Deliveries",
@@ -28,7 +30,7 @@ export const strings = {
   redeliver: "Redeliver",
   redelivered: "The delivery is sent again.",
   notRedelivered: "The delivery was not sent again",
-  delivery: (id: string) => `Delivery ${id.slice(0, 8)}`,
+  delivery: (id: string) => `Delivery ${shortId(id)}`,
   pipelines: "Pipelines",
   pipeline: "Pipeline",
   unnamed: "Unnamed pipeline",

@@ -1,8 +1,9 @@
 import { Button, SegmentedControl } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { Link, useNavigate } from "@tanstack/react-router";
+import { useNavigate } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { type BulkItem, type BulkItemStatus, type BulkJob, bulkItemsQuery } from "@/api/bulkJobs";
+import { RunLink } from "@/features/run/links";
 import { EmptyState } from "@/ui/feedback/EmptyState";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { ErrorCode } from "@/ui/feedback/ErrorText";
@@ -28,28 +29,20 @@ const COLUMNS: readonly Column<BulkItem>[] = [
   {
     id: "run",
     header: strings.columns.run,
-    cell: ({ run_id }) => <RunLink id={run_id} />,
+    cell: ({ run_id }) => <RunLink runId={run_id} />,
   },
   {
     id: "result",
     header: strings.columns.result,
     cell: ({ new_run_id, code, message }) => (
       <>
-        {new_run_id && <RunLink id={new_run_id} />}
+        {new_run_id && <RunLink runId={new_run_id} />}
         {message && <Message text={message} />}{" "}
         {code && <ErrorCode code={code} href={`/docs/errors#${code}`} />}
       </>
     ),
   },
 ];
-
-function RunLink({ id }: { id: string }) {
-  return (
-    <Link to="/runs/$runId" params={{ runId: id }} className={`numeric ${classes.link}`}>
-      {id}
-    </Link>
-  );
-}
 
 /** The runs of a job with what became of each. */
 export function JobItems({ job, status }: { job: BulkJob; status: BulkItemStatus | undefined }) {

@@ -53,8 +53,8 @@ export function memberColumns(context: Context): Column<Member>[] {
 
 function Person({ member, isMe }: { member: Member; isMe: boolean }) {
   return (
-    <span className={classes.person}>
-      <span className="truncate" title={member.email}>
+    <span className={classes.person} dir="ltr">
+      <span className="truncate" title={member.email} dir="auto">
         {member.name}
       </span>
       {isMe && <span className="dimmed">({strings.you})</span>}

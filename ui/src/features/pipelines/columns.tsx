@@ -31,9 +31,9 @@ const all: readonly Column<Row>[] = [
     cell: saved(
       ({ tags }) =>
         tags.length > 0 && (
-          <span className={classes.tags}>
+          <span className={classes.tags} dir="ltr">
             {tags.map((tag) => (
-              <Link key={tag} to="/pipelines" search={{ tag }} className={classes.tag}>
+              <Link key={tag} to="/pipelines" search={{ tag }} className={classes.tag} dir="auto">
                 {tag}
               </Link>
             ))}
@@ -134,7 +134,7 @@ function Name({ row }: { row: Row }) {
   const name =
     row.kind === "pipeline" ? row.pipeline.name : (row.draft.name ?? strings.newPipeline);
   return (
-    <span className={classes.name}>
+    <span className={classes.name} dir="ltr">
       <Link to="/pipelines/$id/edit" params={{ id: row.id }} className={classes.link} dir="auto">
         {name}
       </Link>
@@ -181,7 +181,5 @@ function State({ row }: { row: Row }) {
     <Badge variant="outline" tt="none" miw="max-content">
       {strings.unsavedChanges}
     </Badge>
-  ) : (
-    strings.active
-  );
+  ) : null;
 }

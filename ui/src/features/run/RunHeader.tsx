@@ -3,6 +3,8 @@ import { Copy } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useState } from "react";
 import { useCan } from "@/api/access";
 import { isFinal, type Run } from "@/api/run";
+import { strings as runs } from "@/features/runs/strings";
+import { shortId } from "@/ui/format/ids";
 import { Duration, Money, RelativeTime, Tokens } from "@/ui/format/Values";
 import { PageHeader } from "@/ui/PageHeader";
 import { RunStatusBadge, TestTag } from "@/ui/StatusBadge";
@@ -26,7 +28,7 @@ export function RunHeader({ run, onRetry }: Props) {
   return (
     <PageHeader
       title={run.pipeline_name || strings.unnamed}
-      tab={`\u2068${run.pipeline_name || strings.unnamed}\u2069 · ${run.id.slice(0, 8)}`}
+      tab={`\u2068${run.pipeline_name || strings.unnamed}\u2069 · ${shortId(run.id)}`}
       beside={
         <>
           <button
@@ -35,7 +37,7 @@ export function RunHeader({ run, onRetry }: Props) {
             title={strings.copyId}
             onClick={() => void copyText(run.id)}
           >
-            <bdi className="mono">{run.id.slice(0, 8)}</bdi>
+            <bdi className="mono">{shortId(run.id)}</bdi>
             <Copy size={12} aria-hidden />
             <span className="visually-hidden">{strings.copyId}</span>
           </button>
@@ -87,10 +89,11 @@ function Facts({ run, head }: { run: Run; head: HeadFacts }) {
         </PipelineLink>
       </Fact>
       <Fact label={strings.trigger}>
-        {run.trigger_type}
+        {runs.triggers[run.trigger_type]}
         {run.caller?.name && (
           <>
-            , <bdi>{run.caller.name}</bdi>
+            {" · "}
+            <bdi>{run.caller.name}</bdi>
           </>
         )}
       </Fact>

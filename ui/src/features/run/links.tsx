@@ -1,6 +1,7 @@
 import { Anchor } from "@mantine/core";
 import { Link, type LinkProps } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import { shortId } from "@/ui/format/ids";
 
 /** A link to a run, with the beginning of its id. */
 export function RunLink({ runId }: { runId: string }) {
@@ -9,7 +10,7 @@ export function RunLink({ runId }: { runId: string }) {
       className="mono"
       renderRoot={(props) => <Link to="/runs/$runId" params={{ runId }} {...props} />}
     >
-      {runId.slice(0, 8)}
+      {shortId(runId)}
     </Anchor>
   );
 }

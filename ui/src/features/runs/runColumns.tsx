@@ -41,7 +41,7 @@ export const RUN_COLUMNS: readonly (Column<Run> & { id: ColumnId })[] = [
     cell: ({ trigger_type, caller }) => (
       <span className={classes.trigger} title={caller?.name ?? undefined}>
         {strings.triggers[trigger_type]}
-        {caller?.name && <span className="dimmed"> · {caller.name}</span>}
+        {caller?.name && <span className={classes.caller}> · {caller.name}</span>}
       </span>
     ),
   },
@@ -106,7 +106,7 @@ export const RUN_COLUMNS: readonly (Column<Run> & { id: ColumnId })[] = [
 
 function PipelineCell({ run }: { run: Run }) {
   return (
-    <span className={classes.pipeline}>
+    <span className={classes.pipeline} dir="ltr">
       <Link
         to="/runs/$runId"
         params={{ runId: run.id }}
@@ -123,7 +123,9 @@ function PipelineCell({ run }: { run: Run }) {
   );
 }
 
+/** The message without the name of the step, for which a cell has no room. */
 function errorText({ error }: Run): string | null {
   const has = error !== null && typeof error === "object" && "message" in error;
-  return has && typeof error.message === "string" ? error.message : null;
+  if (!has || typeof error.message !== "string") return null;
+  return error.message.replace(/^Step `[^`]*`: /, "");
 }

@@ -1,4 +1,5 @@
 import type { RunStatus, TriggerType } from "@/api/runs";
+import { shortId } from "@/ui/format/ids";
 import { formatNumber } from "@/ui/format/numbers";
 
 const statuses: Record<RunStatus, string> = {
@@ -51,7 +52,7 @@ export const strings = {
   you: "You",
   apiKey: (name: string) => `API key ${name}`,
   schedule: (name: string) => `Schedule ${name}`,
-  deletedCaller: (id: string) => `Deleted, ${id.slice(0, 8)}`,
+  deletedCaller: (id: string) => `Deleted, ${shortId(id)}`,
   newRuns: (count: number) => `${formatNumber(count)} new ${count === 1 ? "run" : "runs"}`,
   newestOf: (count: number, total: number, hasMore: boolean) =>
     `The newest ${formatNumber(count)} of ${hasMore ? "more than" : "about"} ${formatNumber(total)} runs`,

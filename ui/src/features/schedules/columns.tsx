@@ -14,15 +14,18 @@ export const COLUMNS: readonly Column<ListedSchedule>[] = [
     id: "name",
     header: strings.columns.name,
     cell: ({ id, name, pipeline_name }) => (
-      <span className={classes.name}>
+      <span className={classes.name} dir="ltr">
         <Link
           to="/schedules"
           search={(search) => readSchedulesSearch({ ...search, schedule: id })}
           className={classes.link}
+          dir="auto"
         >
           {name}
         </Link>
-        <span className="dimmed">{pipeline_name}</span>
+        <span className="dimmed" dir="auto">
+          {pipeline_name}
+        </span>
       </span>
     ),
   },

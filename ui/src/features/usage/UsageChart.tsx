@@ -1,4 +1,6 @@
+import { Anchor } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
+import { formatDay } from "@/ui/format/times";
 import { boundsOf } from "./search";
 import { type Layer, type Stack, scaleEnd } from "./stacks";
 import { strings } from "./strings";
@@ -19,9 +21,9 @@ export function UsageChart({ stacks, layers, format }: Props) {
   if (others.length === 0) {
     return (
       <p className={classes.explanation}>
-        <Link to="/runs" search={boundsOf(only.day)}>
-          {strings.onlyDay(format(only.total), only.day)}
-        </Link>
+        <Anchor renderRoot={(props) => <Link to="/runs" search={boundsOf(only.day)} {...props} />}>
+          {strings.onlyDay(format(only.total), formatDay(only.day))}
+        </Anchor>
       </p>
     );
   }

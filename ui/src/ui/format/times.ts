@@ -5,6 +5,7 @@ import { LOCALE } from "./locale";
 const SHORT = { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" } as const;
 const exact = new Intl.DateTimeFormat(LOCALE, { ...SHORT, timeStyle: "long" });
 const short = new Intl.DateTimeFormat(LOCALE, SHORT);
+const day = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeZone: "UTC" });
 const clock = new Intl.DateTimeFormat(LOCALE, { timeStyle: "medium", hourCycle: "h23" });
 const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto", style: "narrow" });
 
@@ -23,6 +24,11 @@ export function formatExact(time: Date): string {
 /** "Mar 1, 2026, 13:00" */
 export function formatTime(time: Date): string {
   return short.format(time);
+}
+
+/** "Mar 1, 2026" of "2026-03-01" */
+export function formatDay(date: string): string {
+  return day.format(new Date(date));
 }
 
 /** "13:00:00" */

@@ -1,7 +1,7 @@
 import { ChevronDown, ChevronRight } from "lucide-react";
 import { memo } from "react";
 import { formatDuration } from "@/ui/format/numbers";
-import { StatusIcon } from "@/ui/StatusBadge";
+import { runStatus, StatusIcon } from "@/ui/StatusBadge";
 import { branchIndex, type Row, waitsFor } from "../model/rows";
 import { countInside, type TreeNode } from "../model/tree";
 import { strings } from "../strings";
@@ -66,7 +66,11 @@ export const StepRow = memo(function StepRow(props: Props) {
         ) : (
           <span className={classes.twist} />
         )}
-        <StatusIcon status={row.status} label={row.status} />
+        {isParent ? (
+          <ParentIcon node={node} row={row} />
+        ) : (
+          <StatusIcon status={row.status} label={row.status} />
+        )}
         <span className={classes.name} dir="auto">
           {row.name}
         </span>
@@ -95,6 +99,15 @@ function Place({ row }: { row: Row }) {
       {attempts > 1 && <span className={classes.chip}>{strings.tree.attempts(attempts)}</span>}
     </>
   );
+}
+
+/** The status of a step with others inside: amber if it completed although some of them failed. */
+function ParentIcon({ node, row }: { node: TreeNode; row: Row }) {
+  const store = useStore();
+  useInside(row.branch);
+  const { failed } = countInside(node, (key) => store.row(key));
+  const { status, label } = runStatus({ status: row.status, failedSteps: failed });
+  return <StatusIcon status={status} label={label.toLowerCase()} />;
 }
 
 /** The counts of a closed row. */
