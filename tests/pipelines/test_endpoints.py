@@ -41,12 +41,12 @@ class TestGet:
     async def test_it_shows_the_newest_run(self, owner, account, make):
         pipeline_id = await make.pipeline(account)
         await make.run(account, pipeline_id, status=RunStatus.COMPLETED)
-        newest = await make.run(account, pipeline_id, status=RunStatus.FAILED)
+        newest = await make.run(account, pipeline_id, status=RunStatus.COMPLETED, failed_steps=2)
 
         response = await owner.get(f"/api/pipelines/{pipeline_id}")
 
         last_run = response.json()["last_run"]
-        assert (last_run["id"], last_run["status"]) == (str(newest), "failed")
+        assert (last_run["id"], last_run["failed_steps"]) == (str(newest), 2)
 
     @pytest.mark.parametrize("pipeline_id", ["0192f0c1-0000-7000-8000-000000000000", "nonsense"])
     async def test_unknown_and_malformed_ids_are_not_found(self, owner, pipeline_id):

@@ -62,6 +62,33 @@ async def test_a_name_has_the_direction_of_its_own_letters(
     assert await name.evaluate("each => getComputedStyle(each).direction") == "rtl"
 
 
+async def test_a_cell_of_a_right_to_left_text_begins_below_its_header(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    pipeline = await saved_pipeline(api, _FAILS)
+    tagged = await api.patch(f"/api/pipelines/{pipeline}", json={"tags": ["عربي"]})
+    tagged.raise_for_status()
+    await open_session(page, person)
+    await page.goto("/pipelines")
+
+    tag = await page.get_by_role("link", name="عربي").bounding_box()
+    header = await page.get_by_role("columnheader", name="Tags").bounding_box()
+    assert tag is not None
+    assert header is not None
+    assert header["x"] <= tag["x"] < header["x"] + 20
+
+
+async def test_a_list_of_active_pipelines_has_no_column_for_their_state(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    await saved_pipeline(api, _FAILS)
+    await open_session(page, person)
+    await page.goto("/pipelines")
+
+    await expect(page.get_by_role("columnheader", name="Last run")).to_be_visible()
+    await expect(page.get_by_role("columnheader", name="State")).to_have_count(0)
+
+
 async def test_a_plan_without_limits_has_no_table_of_limits(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):

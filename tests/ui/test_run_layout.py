@@ -20,6 +20,17 @@ steps:
 """
 
 
+ITEMS_BREAK = """\
+name: Items break
+steps:
+  - id: each
+    type: parallel
+    for_each: input.items
+    on_branch_error: continue
+    step: {id: one, type: transform, set: {x: int(item)}}
+"""
+
+
 async def ended(api: httpx2.AsyncClient, text: str, data: object = None) -> str:
     """Create a pipeline and run it. Returns the id of the run after its end."""
     path = f"/api/pipelines/{await created(api, text)}/run?wait=20"
@@ -210,3 +221,27 @@ async def test_a_step_that_waits_for_a_person_leads_to_its_review(
 
     await expect(page.get_by_role("region", name="Question")).to_have_text("Right?")
     await expect(page).to_have_url(re.compile(f"/reviews.*{run_id}"))
+
+
+async def test_a_step_that_completed_although_items_failed_is_marked(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    run_id = await ended(api, ITEMS_BREAK, {"items": ["1", "a", "2"]})
+    await open_session(page, person)
+
+    await page.goto(f"/runs/{run_id}")
+
+    await expect(item(page, "^completed · 1 failed each")).to_be_visible()
+
+
+async def test_runs_of_the_same_minute_have_different_short_ids(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    await open_session(page, person)
+    shown: set[str] = set()
+    for _ in range(2):
+        await page.goto(f"/runs/{await failed(api)}")
+        await expect(broken_step(page)).to_be_visible()
+        shown.add(await page.get_by_title("Copy run id").inner_text())
+
+    assert len(shown) == 2

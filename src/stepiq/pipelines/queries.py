@@ -58,6 +58,7 @@ _select_brief = (
         runs.c.id.label("run_id"),
         runs.c.status.label("run_status"),
         runs.c.created_at.label("run_created_at"),
+        runs.c.failed_steps.label("run_failed_steps"),
         users.c.name.label("pauser_name"),
         users.c.email.label("pauser_email"),
         pipeline_versions.c.source_format,
@@ -435,7 +436,9 @@ async def delete_version(session: Session, pipeline_id: UUID, number: int) -> bo
 def _pipeline(row: sa.Row[Any]) -> Pipeline:
     last_run = None
     if row.run_id is not None:
-        last_run = LastRun(row.run_id, RunStatus(row.run_status), row.run_created_at)
+        last_run = LastRun(
+            row.run_id, RunStatus(row.run_status), row.run_created_at, row.run_failed_steps
+        )
     pause, status = None, status_of(row)
     if status is PipelineStatus.PAUSED:
         author = Author(row.paused_by, row.pauser_name, row.pauser_email)

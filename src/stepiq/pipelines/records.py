@@ -50,6 +50,7 @@ class LastRun:
     id: UUID
     status: RunStatus
     created_at: datetime
+    failed_steps: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,8 @@ class LastRunView(View):
     id: UUID
     status: RunStatus
     created_at: Timestamp
+    failed_steps: int
+    """Of a completed run: the steps and branches that failed, although the run went on."""
 
 
 class PipelineStatsView(View):

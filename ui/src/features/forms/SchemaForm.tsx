@@ -4,7 +4,7 @@ import { keepsNumbers } from "@/api/jsonText";
 import { FieldInput } from "./FieldInput";
 import classes from "./Forms.module.css";
 import { checkedText, type Issue, issuesOf, textOf } from "./issues";
-import { fieldOf, hasField, isObject, type Schema, schemaOf } from "./schema";
+import { fieldOf, hasField, isObject, type Schema, schemaOf, withShape } from "./schema";
 import { strings } from "./strings";
 
 const [MIN_ROWS, MAX_ROWS] = [4, 20];
@@ -20,18 +20,20 @@ type Props = {
   /** Whether required fields that are missing are marked, too. */
   isChecked: boolean;
   description?: ReactNode;
+  /** The page shows the label above the form. */
+  hasHeading?: boolean;
 };
 
 /** JSON as a form, or as a text in the second tab. */
 export function SchemaForm(props: Props) {
-  const { label, text, onChange, schema, isChecked, description } = props;
+  const { label, text, onChange, schema, isChecked, description, hasHeading = false } = props;
   const [wantsText, setWantsText] = useState(false);
   const [typed, setTyped] = useState<{ text: string; value: unknown } | null>(null);
   const parsed = useMemo(() => checkedText(text, null), [text]);
   const isTyped = typed?.text === text;
   const value = isTyped ? typed.value : parsed.value;
   const [shape] = useState(() => schemaOf(parsed.value));
-  const root = schema ?? shape;
+  const root = schema === null ? shape : withShape(schema, shape);
   const field = fieldOf(label, root, root, true);
   const isGroup = field.kind === "object" || field.kind === "list";
   const isForm = isGroup || hasField(schema);
@@ -55,7 +57,7 @@ export function SchemaForm(props: Props) {
     <div className={classes.form}>
       <div className={classes.head}>
         {/* A single field has the label itself. */}
-        <span className={classes.title}>{(isGroup || isText) && label}</span>
+        <span className={classes.title}>{(isGroup || isText) && !hasHeading && label}</span>
         {isForm && (
           <SegmentedControl
             size="xs"

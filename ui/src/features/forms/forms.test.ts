@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { checkedText, textOf, Unread } from "./issues";
-import { fieldsOf, inputSchema, openedInput, schemaOf } from "./schema";
+import { fieldsOf, inputSchema, openedInput, schemaOf, withShape } from "./schema";
 
 const SHORT = {
   input: {
@@ -94,4 +94,14 @@ test("a value without a schema keeps its types", () => {
     required: ["name", "tags", "paid", "note"],
     properties: { tags: { type: "array", items: { type: "string" } }, note: {} },
   });
+});
+
+test("fields that a schema only requires get their types from the value", () => {
+  const shape = schemaOf({ customer: "Acme", months: 12 });
+  const required = { type: "object", required: ["customer", "months"] };
+
+  expect(fieldsOf(withShape(required, shape), shape)?.map(({ kind }) => kind)).toEqual([
+    "text",
+    "number",
+  ]);
 });

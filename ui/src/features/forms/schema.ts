@@ -89,6 +89,12 @@ export function schemaOf(value: unknown): Schema {
   return value === null ? {} : { type: typeof value };
 }
 
+/** A schema that names required fields without describing them gets their types from the value. */
+export function withShape(schema: Schema, shape: Schema): Schema {
+  const describes = isObject(schema.properties) || !Array.isArray(schema.required);
+  return describes ? schema : { ...shape, ...schema };
+}
+
 /** The schema behind a reference, and whether null is valid, too. */
 export function resolved(schema: unknown, root: Schema): { schema: Schema; isNullable: boolean } {
   let found: Schema = isObject(schema) ? schema : {};

@@ -5,7 +5,7 @@ import type { ListedPipeline, Pausable } from "@/api/pipelines";
 import { LOCALE } from "@/ui/format/locale";
 import { formatMoney } from "@/ui/format/numbers";
 import { Money, RelativeTime } from "@/ui/format/Values";
-import { StatusIcon } from "@/ui/StatusBadge";
+import { runStatus, StatusIcon } from "@/ui/StatusBadge";
 import type { Column } from "@/ui/table/DataTable";
 import { PipelineBadge } from "./PipelineBadge";
 import classes from "./PipelineList.module.css";
@@ -88,7 +88,7 @@ const all: readonly Column<Row>[] = [
       ),
     ),
   },
-  { id: "state", header: strings.state, from: 440, cell: (row) => <State row={row} /> },
+  { id: "state", header: strings.state, from: 440, cell: stateOf },
 ];
 
 /** The columns of the list. `onPause` is null for people who cannot pause pipelines. Those with numbers of the last days need `stats` of the pipelines. */
@@ -151,7 +151,7 @@ function LastRun({ pipeline: { last_run } }: { pipeline: ListedPipeline }) {
   if (last_run === null) return <span className="dimmed">{strings.never}</span>;
   return (
     <span className={classes.run}>
-      <StatusIcon status={last_run.status} label={last_run.status} />
+      <StatusIcon {...runStatus({ status: last_run.status, failedSteps: last_run.failed_steps })} />
       <RelativeTime time={last_run.created_at} />
     </span>
   );
@@ -169,7 +169,8 @@ function Cost({ pipeline: { stats } }: { pipeline: ListedPipeline }) {
   );
 }
 
-function State({ row }: { row: Row }) {
+/** Nothing for a pipeline that is active and has no draft, so that a list of these has no such column. */
+function stateOf(row: Row): React.ReactNode {
   if (row.kind === "draft")
     return (
       <Badge variant="outline" tt="none" miw="max-content">

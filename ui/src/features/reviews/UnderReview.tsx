@@ -68,6 +68,7 @@ function Editor({ review, draft, onDraft }: Props) {
         text={draft.text ?? fieldText(review)}
         schema={review.input_schema}
         isChecked
+        hasHeading
         onChange={(text) => onDraft({ ...draft, text })}
       />
     );

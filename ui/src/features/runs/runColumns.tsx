@@ -79,12 +79,20 @@ export const RUN_COLUMNS: readonly (Column<Run> & { id: ColumnId })[] = [
     header: headers.tags,
     from: 1120,
     cell: ({ pipeline_tags }) =>
-      pipeline_tags.length > 0 &&
-      pipeline_tags.map((tag) => (
-        <span key={tag} className={classes.tag}>
-          {tag}
+      pipeline_tags.length > 0 && (
+        <span className={classes.tags} title={pipeline_tags.join(", ")} dir="ltr">
+          {pipeline_tags.map((tag) => (
+            <bdi key={tag} className={classes.tag}>
+              {tag}
+            </bdi>
+          ))}
+          {pipeline_tags.length > 1 && (
+            <span className={classes.moreTags} aria-hidden>
+              +{pipeline_tags.length - 1}
+            </span>
+          )}
         </span>
-      )),
+      ),
   },
   {
     id: "error",

@@ -22,6 +22,7 @@ export const keyColumns: readonly Column<ApiKey>[] = [
     id: "used",
     header: "Last used",
     width: "120px",
+    from: 440,
     cell: (key) => <RelativeTime time={key.last_used_at} />,
   },
   {
