@@ -93,10 +93,11 @@ export function usePaletteItems(text: string) {
   const shownPages = local.filter(({ group }) => group === "Pages");
   const shownDeeds = local.filter(({ group }) => group === "Actions");
   const wanted = text.trim().toLowerCase();
-  const isNamed = ({ label }: PaletteItem) =>
-    wanted !== "" && label.toLowerCase().startsWith(wanted);
+  const isNamed = ({ label }: PaletteItem) => label.toLowerCase().startsWith(wanted);
+  const isDeedBest =
+    local[0]?.group === "Actions" || (shownDeeds.some(isNamed) && !shownPages.some(isNamed));
   const items =
-    shownDeeds.some(isNamed) && !shownPages.some(isNamed)
+    wanted !== "" && isDeedBest
       ? [...runs, ...shownDeeds, ...shownPages, ...found]
       : [...runs, ...shownPages, ...found, ...shownDeeds];
   const isLoading = pipelines.isFetching || searched !== text.trim();
