@@ -53,6 +53,19 @@ async def test_errors_are_words_and_columns_without_values_are_hidden(
     await expect(page.locator("tr[data-row]")).not_to_contain_text("code_error")
 
 
+async def test_an_error_has_as_much_room_as_the_name(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    await page.set_viewport_size({"width": 1440, "height": 900})
+    await _runs(page, person, api, 1)
+
+    name = await page.get_by_role("columnheader", name="Pipeline").bounding_box()
+    error = await page.get_by_role("columnheader", name="Error").bounding_box()
+    assert name is not None
+    assert error is not None
+    assert error["width"] > 0.9 * name["width"]
+
+
 async def test_a_name_has_the_direction_of_its_own_letters(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):

@@ -135,5 +135,5 @@ function PipelineCell({ run }: { run: Run }) {
 function errorText({ error }: Run): string | null {
   const has = error !== null && typeof error === "object" && "message" in error;
   if (!has || typeof error.message !== "string") return null;
-  return error.message.replace(/^Step `[^`]*`: /, "");
+  return error.message.replace(/^Step `[^`]*`(: |, )/, "");
 }

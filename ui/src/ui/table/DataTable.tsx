@@ -68,6 +68,7 @@ export function DataTable<Row>(props: Props<Row>) {
   const boxes = useSelection({ rows, rowId, selection: props.selection, activeId: active.id });
   const filled = filledColumns(props.columns, rows);
   const columns = boxes === null ? filled : [boxes, ...filled];
+  const share = `${100 / columns.filter((column) => column.grows).length}%`;
   const items = virtualizer.getVirtualItems();
   const first = isVirtual ? (items[0]?.index ?? 0) : 0;
   const last = isVirtual ? (items.at(-1)?.index ?? -1) : rows.length - 1;
@@ -90,7 +91,7 @@ export function DataTable<Row>(props: Props<Row>) {
           {columns.map((column) => (
             <col
               key={column.id}
-              style={{ width: column.grows ? "100%" : column.width }}
+              style={{ width: column.grows ? share : column.width }}
               className={visibilityClass(column)}
             />
           ))}

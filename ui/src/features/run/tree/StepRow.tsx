@@ -133,7 +133,7 @@ function LaneBar({ row, axis }: { row: Row; axis: Axis }) {
       className={bars.bar}
       data-waits={row.status === "waiting" && row.type === "" ? "person" : waitsFor(row.type)}
       data-status={row.status}
-      style={{ left: `${bar.left}%`, width: `${bar.width}%` }}
+      style={{ left: `min(${bar.left}%, 100% - 3px)`, width: `${bar.width}%` }}
       title={queued > 0 ? strings.tree.queued(formatDuration(queued)) : undefined}
     >
       {bar.queued > 0 && <div className={bars.queued} style={{ width: `${bar.queued}%` }} />}
