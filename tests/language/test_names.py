@@ -138,6 +138,16 @@ class TestCheckTemplates:
 
         assert issue.message.endswith("`v26`, ….")
 
+    def test_a_name_in_a_set_is_checked_beside_an_expression_that_does_not_compile(self):
+        steps: list[Json] = [
+            {"id": "a", "type": "transform", "set": {"x": "1 +", "y": "steps.b.output"}},
+            {"id": "b", "prompt": "x"},
+        ]
+
+        errors = load_document({"name": "x", "steps": steps}).errors
+
+        assert [(e.path, e.code) for e in errors][1:] == [("steps[0].set.y", "step_not_before")]
+
     def test_a_step_that_is_refused_for_its_type_can_be_named(self):
         steps: list[Json] = [
             {"id": "gate", "type": "pipeline"},

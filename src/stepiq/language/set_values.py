@@ -32,9 +32,13 @@ class SettingProblem:
 class SettingInvalid(Exception):
     """All problems of a `set`."""
 
-    def __init__(self, problems: tuple[SettingProblem, ...]) -> None:
+    def __init__(
+        self, problems: tuple[SettingProblem, ...], expressions: Mapping[Path, Expression]
+    ) -> None:
         super().__init__(" ".join(problem.error.message for problem in problems))
         self.problems = problems
+        self.expressions = expressions
+        """The other expressions, so that their names can be checked too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class Setting:
         """
         if not is_object(value) and not is_array(value):
             message = "`set` must be an object or a list with expressions, as in `set: {total: size(input.items)}`."
-            raise SettingInvalid((_problem((), "", message),))
+            raise SettingInvalid((_problem((), "", message),), {})
         expressions: dict[Path, Expression] = {}
         problems: list[SettingProblem] = []
         characters = 0
@@ -70,7 +74,7 @@ class Setting:
             except ExpressionSyntaxError as error:
                 problems.append(SettingProblem(path, text, error))
         if problems:
-            raise SettingInvalid(tuple(problems))
+            raise SettingInvalid(tuple(problems), expressions)
         return cls(value, expressions)
 
     def evaluate(

@@ -137,14 +137,16 @@ def _read_set(reader: FieldReader, name: str) -> Setting | None:
     path = (*reader.path, name)
     if not reader.spend_expressions(name):
         return None
+    setting: Setting | None = None
     try:
         setting = Setting.compile(reader.raw(name))
+        expressions = setting.expressions
     except SettingInvalid as invalid:
         for problem in invalid.problems:
             at = (*path, *problem.path)
             reader.draft.refuse_inside(at, problem.source, problem.error)
-        return None
-    for inner, expression in setting.expressions.items():
+        expressions = invalid.expressions
+    for inner, expression in expressions.items():
         reader.draft.add_expression((*path, *inner), expression)
     return setting
 
