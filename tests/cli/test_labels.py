@@ -41,13 +41,13 @@ class TestOf:
         assert Labels(DEFINITION).of(event) == expected
 
     def test_a_branch_of_an_unknown_definition_has_numbers(self):
-        assert Labels().of({"step_id": "one", "branch": "1/1"}) == "one (branch 1/1)"
+        assert Labels().of({"step_id": "one", "branch": "1/1"}) == "one [1/1]"
 
 
 class TestContinues:
     @pytest.mark.parametrize(
         ("step_id", "expected"),
-        [("first", False), ("both", True), ("one", False), ("two", True), ("other", False)],
+        [("first", False), ("both", True), ("one", False), ("two", True), ("other", True)],
     )
     def test_by_on_error_of_the_step_or_on_branch_error_around_it(self, step_id, expected):
         assert Labels(DEFINITION).continues({"step_id": step_id}) is expected

@@ -111,13 +111,13 @@ class TestPlainProgress:
         )
 
         assert capsys.readouterr().err.splitlines() == [
-            "> ask (branch 0) calls openai/gpt-4o",
-            "> ask (branch 1) calls openai/gpt-4o",
-            "ask (branch 1) | eins",
-            "ask (branch 0) | one two",
-            "ask (branch 0) | three",
-            "✓ ask (branch 0)  1,204 tokens in, 3 out · $0.000050 · 1.2 s",
-            "ask (branch 1) | zwei",
+            "> ask [0] calls openai/gpt-4o",
+            "> ask [1] calls openai/gpt-4o",
+            "ask [1] | eins",
+            "ask [0] | one two",
+            "ask [0] | three",
+            "✓ ask [0]  1,204 tokens in, 3 out · $0.000050 · 1.2 s",
+            "ask [1] | zwei",
         ]
 
     def test_a_failure_that_the_run_survives_says_which_item_and_why(self, capsys):
@@ -133,10 +133,10 @@ class TestPlainProgress:
             "✗ inner (item 3)  5 ms · provider_error\n  It is away.\n✗ ask  5 ms · provider_error\n"
         )
 
-    def test_a_failed_step_names_its_code(self, capsys):
-        show(PlainProgress(), ("step.status", FAILED))
+    def test_without_a_definition_a_failure_says_why_because_the_run_may_survive_it(self, capsys):
+        show(PlainProgress(), ("step.status", in_branch(FAILED, "3")))
 
-        assert capsys.readouterr().err == "✗ ask  5 ms · provider_error\n"
+        assert capsys.readouterr().err == "✗ ask [3]  5 ms · provider_error\n  It is away.\n"
 
     def test_other_endings_are_named(self, capsys):
         show(PlainProgress(), ("step.status", {"step_id": "ask", "status": "skipped"}))
@@ -217,8 +217,8 @@ class TestLiveProgress:
         assert "one two" in picture
         assert "eins" in picture
         assert "… and 2 more" in picture
-        assert "✓ ask (branch 0)  1,204 tokens in" in left
-        assert "ask (branch 1) calls openai/gpt-4o" in left
+        assert "✓ ask [0]  1,204 tokens in" in left
+        assert "ask [1] calls openai/gpt-4o" in left
 
     def test_it_may_be_closed_in_the_middle(self):
         console = Terminal(file=io.StringIO(), force_terminal=True, width=80)

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class Labels:
-    """The name of each execution of a step, and whether the run continues after its failure."""
+    """The name of each execution of a step, and whether the run may continue after its failure."""
 
     def __init__(self, definition: "Definition | None" = None) -> None:
-        """Without a definition, branches have only numbers, and every failure counts as final."""
+        """Without a definition, branches have only numbers, and the run may continue after each failure."""
         self._steps: dict[str, tuple[Step, tuple[ParallelSpec, ...]]] = {}
         if definition is not None:
             self._add(definition.steps, ())
@@ -36,7 +36,7 @@ class Labels:
         if not path:
             return step_id
         if step_id not in self._steps:
-            return f"{step_id} (branch {escape_line(path)})"
+            return f"{step_id} [{escape_line(path)}]"
         _, around = self._steps[step_id]
         numbers = map(int, path.split("/"))
         places = [_place(spec, number) for spec, number in zip(around, numbers, strict=True)]
@@ -45,9 +45,9 @@ class Labels:
         return f"{step_id} ({named})" if named else step_id
 
     def continues(self, event: Mapping[str, Any]) -> bool:
-        """Whether the definition lets the run continue after this step's failure."""
+        """Whether the run may continue after this step's failure."""
         if event["step_id"] not in self._steps:
-            return False
+            return True
         from stepiq.steps.parallel.spec import BranchError
 
         step, around = self._steps[event["step_id"]]

@@ -247,6 +247,18 @@ class TestRuns:
         assert "greet\tcompleted" in said.out
         assert said.out.endswith("\nHello Ada x 1\n")
 
+    async def test_it_says_why_the_steps_failed_that_the_run_survived(self, remote: Remote):
+        text = FAILING.replace("type: code", "type: code\n    on_error: continue")
+        await remote.save("failing", text)
+        run = await remote.run("failing")
+
+        shown = await remote("runs", "show", run["id"])
+        logged = await remote("runs", "logs", run["id"])
+
+        why = "Line 2 of the code: ValueError: broken"
+        assert f"second: Step `second`: {why}\n" in shown.out
+        assert why in logged.out
+
     async def test_its_log_goes_to_standard_output(self, remote: Remote):
         await remote.save()
         run = await remote.run()

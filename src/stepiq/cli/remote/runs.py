@@ -97,6 +97,10 @@ async def show(client: "AsyncClient", run_id: str, *, as_json: bool) -> None:
     print_text()
     headings = ("step", "status", "model", "tokens", "cost", "took")
     print_rows(headings, [_step_cells(step) for step in run["steps"]])
+    for step in run["steps"]:
+        # The error of the run is above.
+        if step["error"] and step["error"]["message"] not in failure(run):
+            print_text(f"{_label(step)}: {step['error']['message']}", color="red")
     if run["output"] is not None:
         print_block(f"\n{as_text(run['output'])}")
 
@@ -215,11 +219,20 @@ def _took(run: Mapping[str, Any]) -> str:
     return duration((ended - began).total_seconds() * 1_000)
 
 
-def _step_cells(step: Mapping[str, Any]) -> list[str]:
+def _label(step: Mapping[str, Any]) -> str:
     label = step["step_id"] + (f" [{step['branch']}]" if step["branch"] else "")
-    if step["iteration"] > 1:
-        label += f" #{step['iteration']}"
+    return label if step["iteration"] == 1 else f"{label} #{step['iteration']}"
+
+
+def _step_cells(step: Mapping[str, Any]) -> list[str]:
     count = step["input_tokens"] + step["output_tokens"]
     took = "-" if step["duration_ms"] is None else duration(step["duration_ms"])
     cost = money(step["cost_usd_micros"]) if count else "-"
-    return [label, _status(step), step["model"] or "-", tokens(count) if count else "-", cost, took]
+    return [
+        _label(step),
+        _status(step),
+        step["model"] or "-",
+        tokens(count) if count else "-",
+        cost,
+        took,
+    ]
