@@ -179,6 +179,11 @@ class TestCheck:
 
         assert (issue.severity, issue.code) == ("warning", "model_not_in_catalog")
 
+    def test_a_misspelled_name_is_corrected(self, providers: Providers):
+        [issue] = providers.check("openai/gpt-4o-mnii")
+
+        assert "is not in the catalog. Did you mean `openai/gpt-4o-mini`?" in issue.message
+
     def test_a_name_the_catalogue_lacks_is_also_reported_without_a_key(self, configured: Configure):
         issues = configured().check("openai/gpt-4p")
 

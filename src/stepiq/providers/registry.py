@@ -264,7 +264,10 @@ class Providers:
             message = f"Model `{full}` cannot be used here yet. {reason}"
             issues.append(ModelIssue("warning", "model_not_usable", message))
         if not source.knows(name):
-            message = f"Model `{full}` is not in the catalog. Calls use the name as written. Their cost is null unless the price is known."
+            known = [f"{source.id}/{each}" for each in source.names()]
+            near = catalogue.nearest(full[:200], known, 1)
+            did_you_mean = f" Did you mean {_listed(near)}?" if near else ""
+            message = f"Model `{full}` is not in the catalog.{did_you_mean} Calls use the name as written. Their cost is null unless the price is known."
             issues.append(ModelIssue("warning", "model_not_in_catalog", message))
         return issues
 
