@@ -258,6 +258,7 @@ class TestFailures:
         failure = await failure_of(opened, "http://127.0.0.1:1/")
 
         assert failure.kind is FailureKind.CONNECT
+        assert "`127.0.0.1` refused the connection on port 1" in failure.message
 
     async def test_a_reply_that_does_not_come(self, opened: GuardedClient):
         async with listening(_never) as server:

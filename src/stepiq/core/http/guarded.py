@@ -265,6 +265,10 @@ class _Hop:
     content: bytes | None
     status_code: int | None = field(default=None, init=False)
 
+    @property
+    def port(self) -> int:
+        return self.url.port or (443 if self.url.scheme == "https" else 80)
+
     def failure(self, kind: FailureKind, what: str) -> NetworkFailure:
         return NetworkFailure(kind, f"`{urls.host_of(self.url)}` {what}.", self.status_code)
 
@@ -343,9 +347,9 @@ def _connect_failure(hop: _Hop, error: httpx2.ConnectError) -> NetworkFailure:
         case ssl.SSLCertVerificationError():
             return hop.failure(FailureKind.TLS, "does not have a trusted TLS certificate")
         case ssl.SSLError(reason=reason) if reason in _ANSWERS_WITHOUT_TLS:
-            port = hop.url.port or 443
-            return hop.failure(FailureKind.NO_TLS, f"does not use TLS on port {port}")
+            return hop.failure(FailureKind.NO_TLS, f"does not use TLS on port {hop.port}")
         case ssl.SSLError():
             return hop.failure(FailureKind.HANDSHAKE, "failed the TLS handshake")
         case _:
-            return hop.failure(FailureKind.CONNECT, "refused the connection or cannot be reached")
+            what = f"refused the connection on port {hop.port}, or cannot be reached"
+            return hop.failure(FailureKind.CONNECT, what)
