@@ -8,6 +8,8 @@ test.each([
   [-5, "5s ago"],
   [-61, "1m ago"],
   [7200, "in 2h"],
+  [3 * 86_400 - 7, "in 3d"],
+  [3599.8, "in 1h"],
   [-86_400, "yesterday"],
 ])("%s seconds from now is %s", (seconds, text) => {
   expect(formatRelative(new Date(now + seconds * 1000), now).replaceAll(/[. ]/g, "")).toBe(

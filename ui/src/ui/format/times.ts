@@ -51,8 +51,11 @@ export function formatDeadline(time: Date, now: number): string {
 
 function distance(time: Date, now: number): string | null {
   const seconds = (time.getTime() - now) / 1000;
+  // A time ahead is rounded, so that a moment after its start a period of three days still ends in three days.
+  const whole = seconds < 0 ? Math.trunc : Math.round;
   for (const [limit, size, unit] of STEPS) {
-    if (Math.abs(seconds) < limit) return relative.format(Math.trunc(seconds / size), unit);
+    const count = whole(seconds / size);
+    if (Math.abs(count) * size < limit) return relative.format(count, unit);
   }
   return null;
 }
