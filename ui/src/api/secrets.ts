@@ -59,7 +59,7 @@ export function useSetSecret(pipelineId?: string) {
   });
 }
 
-/** Deletes a secret of the account, or of one pipeline. */
+/** Deletes a secret of the workspace, or of one pipeline. */
 export function useDeleteSecret(pipelineId?: string) {
   return useMutation({
     mutationFn: (secret: string) =>

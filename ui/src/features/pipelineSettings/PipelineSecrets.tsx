@@ -43,7 +43,7 @@ export default function PipelineSecrets({ id }: { id: string }) {
       <p className={classes.text}>
         {strings.secretsText}{" "}
         <Anchor renderRoot={(props) => <Link to="/settings/secrets" {...props} />}>
-          {strings.accountSecrets}
+          {strings.workspaceSecrets}
         </Anchor>
       </p>
       <MissingSecrets missing={missing.data} text={strings.missingText} onSet={setNamed} />

@@ -15,13 +15,13 @@ export const strings = {
   archivedText: "The pipeline is archived. Restore it to change it.",
   secrets: "Secrets of this pipeline",
   secretsText:
-    "Only this pipeline can read them. They take precedence over secrets of the account with the same name. Values are never shown.",
-  accountSecrets: "Secrets of the account",
+    "Only this pipeline can read them. They take precedence over secrets of the workspace with the same name. Values are never shown.",
+  workspaceSecrets: "Secrets of the workspace",
   missingText: "The newest version uses these names, but no secret has them. Its runs fail.",
   noSecrets: "This pipeline has no secrets of its own.",
   setSecret: "Set secret",
   deleteText:
-    "If the account has a secret of this name, the pipeline uses that one. Otherwise, runs that need it fail. The value cannot be restored.",
+    "If the workspace has a secret of this name, the pipeline uses that one. Otherwise, runs that need it fail. The value cannot be restored.",
   archive: "Archive",
   restore: "Restore",
   archiveTitle: "Archive this pipeline",

@@ -6,7 +6,7 @@ import { strings } from "./strings";
 
 type Props = {
   name: string;
-  /** The pipeline of the secret. Without it, the secret belongs to the account. */
+  /** The pipeline of the secret. Without it, the secret belongs to the workspace. */
   pipelineId?: string;
   /** What the deletion means. */
   children: ReactNode;

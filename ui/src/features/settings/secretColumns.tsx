@@ -22,7 +22,7 @@ function UsedBy({ used_by: pipelines, used_by_count: count }: Use) {
   );
 }
 
-/** The columns of the account's secrets. */
+/** The columns of the workspace's secrets. */
 export function secretColumns(actions: Changes<Secret>): Column<Secret>[] {
   const [name, ...others] = ownSecretColumns(actions);
   const used: Column<Secret> = {
