@@ -155,6 +155,20 @@ async def test_an_unknown_page_says_so(page: Page, person: Person, problems: Pag
     ).to_be_visible()
 
 
+async def test_an_unknown_run_cannot_be_tried_again(
+    page: Page, person: Person, problems: PageProblems
+):
+    problems.expect("status of 404")
+    problems.expect("does not exist")
+    await open_session(page, person)
+
+    await page.goto("/runs/0192f0c1-7c1f-7a52-9a5b-0c5f6f0f8f5e")
+
+    await expect(page.get_by_role("heading", name="Not found")).to_be_visible()
+    await expect(page.get_by_role("link", name="Open the first page")).to_be_visible()
+    await expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+
+
 async def test_the_first_page_is_accessible(page: Page, person: Person):
     await open_session(page, person)
     await page.goto("/")

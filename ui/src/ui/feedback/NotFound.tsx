@@ -17,10 +17,16 @@ export function NotFound() {
         again from the first page.
       </p>
       <div className={classes.actions}>
-        <Button variant="default" renderRoot={(props) => <Link to="/" {...props} />}>
-          Open the first page
-        </Button>
+        <FirstPageLink />
       </div>
     </div>
+  );
+}
+
+export function FirstPageLink() {
+  return (
+    <Button variant="default" renderRoot={(props) => <Link to="/" {...props} />}>
+      Open the first page
+    </Button>
   );
 }

@@ -2,6 +2,7 @@ import { type ErrorComponentProps, useRouter } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
 import { asApiError } from "@/api/errors";
 import { ErrorState } from "./ErrorState";
+import { FirstPageLink } from "./NotFound";
 
 const Elsewhere = lazy(() => import("@/features/workspaces/Elsewhere"));
 const NoWorkspace = lazy(() => import("@/features/auth/NoWorkspace"));
@@ -13,7 +14,6 @@ export function RouteError({ error, reset }: ErrorComponentProps) {
     reset();
     void router.invalidate();
   };
-  const state = <ErrorState error={error} title="This page could not be loaded" onRetry={retry} />;
   const { status, code } = asApiError(error);
   if (code === "no_workspace") {
     return (
@@ -23,7 +23,15 @@ export function RouteError({ error, reset }: ErrorComponentProps) {
     );
   }
   // A pasted link can be about another workspace of the person.
-  if (status !== 404) return state;
+  if (status !== 404) {
+    return <ErrorState error={error} title="This page could not be loaded" onRetry={retry} />;
+  }
+  // Another attempt would find nothing either.
+  const state = (
+    <ErrorState error={error} title="Not found">
+      <FirstPageLink />
+    </ErrorState>
+  );
   return (
     <Suspense fallback={state}>
       <Elsewhere>{state}</Elsewhere>
