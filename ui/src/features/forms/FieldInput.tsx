@@ -32,13 +32,17 @@ export function FieldInput(props: FieldProps) {
     case "number":
       return <Typed {...props} read={readNumber} inputMode="decimal" />;
     case "json":
-      return <Typed {...props} read={readJson} className="mono" />;
+      return <Typed {...props} read={readAsJson(props)} className="mono" />;
     case "date":
     case "date-time":
       return <Time {...props} />;
     case "text":
       return <Text {...props} />;
   }
+}
+
+function readAsJson({ field }: FieldProps) {
+  return (text: string) => readJson(text, field.schema.type);
 }
 
 function shared({ field, path, issues }: FieldProps) {

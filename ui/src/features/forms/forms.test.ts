@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { checkedText, textOf, Unread } from "./issues";
+import { readJson } from "./reading";
 import { fieldsOf, inputSchema, openedInput, schemaOf, withShape } from "./schema";
 
 const SHORT = {
@@ -24,6 +25,12 @@ function issues(value: unknown, definition: unknown = SHORT) {
   const found = checkedText(JSON.stringify(value), inputSchema(definition)).issues;
   return found.map(({ path, text }) => `${path}: ${text}`);
 }
+
+test("a list that is not JSON is answered with an example", () => {
+  const problem = { reason: 'This is not valid JSON. Write it like ["one", "two"].' };
+
+  expect(readJson("a, b", "array")).toMatchObject(problem);
+});
 
 test("the short form of a schema becomes fields", () => {
   expect(kindsOf(SHORT)).toEqual([

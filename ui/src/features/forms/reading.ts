@@ -2,6 +2,10 @@ import { Unread } from "./issues";
 import { strings } from "./strings";
 
 const texts = strings.issues;
+const EXAMPLES: Readonly<Record<string, string>> = {
+  array: '["one", "two"]',
+  object: '{"name": "value"}',
+};
 
 /** A value as the text of a field. */
 export function shownText(value: unknown): string {
@@ -15,11 +19,11 @@ export function readNumber(text: string): number | Unread {
   return Number.isFinite(number) ? number : new Unread(text, texts.notNumber);
 }
 
-export function readJson(text: string): unknown {
+export function readJson(text: string, type: unknown): unknown {
   try {
     return JSON.parse(text);
-  } catch (error) {
-    return new Unread(text, texts.notJson(error instanceof Error ? error.message : String(error)));
+  } catch {
+    return new Unread(text, texts.notJsonLike(EXAMPLES[String(type)] ?? '"text" or 3'));
   }
 }
 

@@ -20,6 +20,7 @@ export const strings = {
   item: (index: number) => `Item ${index}`,
   issues: {
     notJson: (reason: string) => `This is not valid JSON: ${reason}`,
+    notJsonLike: (example: string) => `This is not valid JSON. Write it like ${example}.`,
     notNumber: "This is not a number.",
     needed: "This field is required.",
     type: (type: string) => `This must be ${kinds[type] ?? type}.`,
