@@ -35,6 +35,21 @@ async def scheduled(api: httpx2.AsyncClient, pipeline_id: str, **changes: object
     return str(response.json()["id"])
 
 
+async def test_a_mistake_above_the_visible_part_of_the_form_is_shown(
+    page: Page, person: Person
+) -> None:
+    await page.set_viewport_size({"width": 1440, "height": 500})
+    await open_session(page, person)
+    await page.goto("/schedules?create=true")
+    form = page.get_by_role("dialog", name="Create schedule")
+
+    await form.get_by_role("button", name="Create schedule").click()
+
+    pipeline = form.get_by_role("combobox", name="Pipeline")
+    await expect(pipeline).to_be_focused()
+    await expect(pipeline).to_be_in_viewport()
+
+
 async def test_a_schedule_is_created_with_a_preview(
     page: Page, person: Person, api: httpx2.AsyncClient, problems: PageProblems
 ) -> None:

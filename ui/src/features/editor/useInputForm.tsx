@@ -1,7 +1,8 @@
-import { useMemo, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { checkedText } from "@/features/forms/issues";
 import { SchemaForm } from "@/features/forms/SchemaForm";
 import { inputSchema, openedInput } from "@/features/forms/schema";
+import { useRefusalInView } from "@/ui/feedback/useRefusalInView";
 import classes from "./Panels.module.css";
 import { strings } from "./strings";
 
@@ -10,7 +11,9 @@ type Input = Record<string, unknown>;
 /** The form for the input of a document, and what it means. `given` is shown at first. */
 export function useInputForm(document: unknown, given: Input | null | undefined) {
   const [typed, setTyped] = useState<string | null>(null);
-  const [isChecked, setChecked] = useState(false);
+  const [refusals, setRefusals] = useState(0);
+  const root = useRef<HTMLDivElement>(null);
+  useRefusalInView(root, null, refusals);
   const schema = useMemo(() => inputSchema(document), [document]);
   const hasInput = schema !== null && Object.keys(schema.properties ?? { any: true }).length > 0;
   const text = typed ?? JSON.stringify(openedInput(schema, given ?? {}), null, 2);
@@ -18,18 +21,21 @@ export function useInputForm(document: unknown, given: Input | null | undefined)
   /** The input, or null after errors, which the form then shows. */
   const read = (): Input | null => {
     if (!hasInput) return {};
-    setChecked(true);
     const { value, issues } = checkedText(text, schema);
-    return issues.length > 0 ? null : (value as Input);
+    if (issues.length === 0) return value as Input;
+    setRefusals(refusals + 1);
+    return null;
   };
   const form = hasInput ? (
-    <SchemaForm
-      label={strings.input}
-      text={text}
-      schema={schema}
-      isChecked={isChecked}
-      onChange={setTyped}
-    />
+    <div ref={root}>
+      <SchemaForm
+        label={strings.input}
+        text={text}
+        schema={schema}
+        isChecked={refusals > 0}
+        onChange={setTyped}
+      />
+    </div>
   ) : (
     <p className={classes.hint}>{strings.noInput}</p>
   );

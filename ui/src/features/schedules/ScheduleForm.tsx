@@ -1,7 +1,7 @@
 import { Button, Group, Modal, Select, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
-import { type FormEvent, useMemo, useState } from "react";
+import { type FormEvent, useMemo, useRef, useState } from "react";
 import { asApiError } from "@/api/errors";
 import { pipelineOptionsQuery } from "@/api/filterOptions";
 import { savedPipelineQuery } from "@/api/pipelines";
@@ -17,6 +17,7 @@ import { SchemaForm } from "@/features/forms/SchemaForm";
 import { FormError } from "@/ui/feedback/FormError";
 import { fieldErrors } from "@/ui/feedback/fieldErrors";
 import { toast } from "@/ui/feedback/toast";
+import { useRefusalInView } from "@/ui/feedback/useRefusalInView";
 import { changedFields, type Fields, fieldsOf, newInput, scheduledSchema, trimmed } from "./fields";
 import { NextTimes } from "./NextTimes";
 import { OfDefinition } from "./OfDefinition";
@@ -53,12 +54,14 @@ export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }:
   const set = (changes: Partial<Fields>) => setTyped((known) => ({ ...known, ...changes }));
   const shown = { ...opened, ...typed };
   const { name, cron_expression: expression, timezone, input } = shown;
-  const [isChecked, setChecked] = useState(false);
+  const [refusals, setRefusals] = useState(0);
+  const form = useRef<HTMLFormElement>(null);
   const { data: pipelines = [] } = useQuery(pipelineOptionsQuery);
   const create = useCreateSchedule();
   const change = useChangeSchedule();
   const failure = create.error ?? change.error;
   const errors = fieldErrors(failure);
+  useRefusalInView(form, failure, refusals);
   const preview = useTriedExpression(expression, timezone);
   const isOfDefinition = schedule?.from_definition === true;
   const isInputValid =
@@ -67,8 +70,7 @@ export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }:
 
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    setChecked(true);
-    if (!isInputValid || pipeline === null) return;
+    if (!isInputValid || pipeline === null) return setRefusals(refusals + 1);
     const onSuccess = ({ id }: Schedule) => {
       toast.success(`The schedule “${name.trim()}” is saved.`);
       onSaved(id);
@@ -84,7 +86,7 @@ export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }:
   const title = schedule === undefined ? strings.create : `Edit “${schedule.name}”`;
   return (
     <Modal opened onClose={onClose} title={title} centered size="lg">
-      <form onSubmit={submit} className={classes.form} noValidate>
+      <form ref={form} onSubmit={submit} className={classes.form} noValidate>
         <FormError error={failure ?? exact.error} fields={FIELDS} />
         {schedule === undefined && (
           <Select
@@ -92,7 +94,7 @@ export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }:
             data={pipelines}
             value={pipeline}
             searchable
-            error={isChecked && pipeline === null ? strings.choosePipeline : undefined}
+            error={refusals > 0 && pipeline === null ? strings.choosePipeline : undefined}
             onChange={setPipeline}
           />
         )}
@@ -141,7 +143,7 @@ export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }:
             description={strings.inputHint}
             text={input}
             schema={schema}
-            isChecked={isChecked}
+            isChecked={refusals > 0}
             onChange={(text) => set({ input: text })}
           />
         )}
