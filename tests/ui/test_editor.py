@@ -103,6 +103,36 @@ async def test_a_problem_leads_to_its_line(page: Page, person: Person, api: http
     await expect(page.locator(".cm-activeLine")).to_contain_text("outputs: x")
 
 
+async def test_a_refused_save_lists_the_problems(
+    page: Page, person: Person, api: httpx2.AsyncClient, problems: PageProblems
+):
+    problems.expect("status of 422")
+    await open_session(page, person)
+    await open_editor(page, await saved_pipeline(api))
+    await type_on_top(page, "outputs: x")
+
+    await save(page)
+
+    await expect(page.get_by_role("list", name="Problems")).to_contain_text("outputs")
+
+
+async def test_on_narrow_screens_the_state_of_the_draft_has_a_line_of_its_own(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    await page.set_viewport_size({"width": 390, "height": 740})
+    await open_session(page, person)
+    await open_editor(page, await saved_pipeline(api))
+    await type_on_top(page, "description: x")
+    await expect_kept(page)
+
+    state = await page.get_by_role("status", name="Draft").bounding_box()
+    button = await page.get_by_role("button", name="Save").bounding_box()
+
+    assert state is not None
+    assert button is not None
+    assert state["y"] + state["height"] <= button["y"]
+
+
 async def test_fields_are_completed_and_described(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):

@@ -30,7 +30,8 @@ export default function EditorView({ session, search }: Props) {
   const handle = useRef<EditorHandle>(null);
   const { data: schema } = useQuery(schemaQuery);
   const moreValues = useModelValues();
-  const problems = useProblems(state.text, saveErrorOf(state));
+  const saveError = saveErrorOf(state);
+  const problems = useProblems(state.text, saveError);
   const [cursor, setCursor] = useState({ line: 1, column: 1 });
   const onCursor = useCallback((line: number, column: number) => setCursor({ line, column }), []);
   const place = useCursorPlace(state.text, cursor);
@@ -44,6 +45,12 @@ export default function EditorView({ session, search }: Props) {
       search: { ...search, ...changes },
       replace: true,
     });
+  const shownError = useRef(saveError);
+  useEffect(() => {
+    if (saveError === shownError.current) return;
+    shownError.current = saveError;
+    if (saveError !== null && saveError.issues.length > 0) show({ panel: "problems" });
+  });
   const save = () => session.dispatch({ type: "save" });
   const test = () => show({ panel: "test" });
   useKeys("Editor", [
