@@ -34,12 +34,16 @@ export function EditorNotices({ session, state }: { session: DraftSession; state
       {unreachable !== null && !session.isAtRisk && <Notice>{strings.offline}</Notice>}
       {refused !== null && refused.text === state.text && (
         <Notice tone="bad">
-          {strings.refused} <ErrorText error={refused.error} />
+          <span>
+            {strings.refused} <ErrorText error={refused.error} />
+          </span>
         </Notice>
       )}
       {saveError !== null && (
         <Notice tone="bad">
-          {strings.saveFailed}. <ErrorText error={saveError} />
+          <span>
+            {strings.saveFailed}. <ErrorText error={saveError} />
+          </span>
         </Notice>
       )}
       {isBehind && hasChanges(state) && state.conflict === null && (
