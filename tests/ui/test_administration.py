@@ -125,6 +125,7 @@ async def test_plan_and_limits_of_a_workspace_are_changed(
     await runs.fill("many")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_text('Write 0 or more, or "unlimited".')).to_be_visible()
+    await expect(runs).to_be_focused()
     await runs.fill("7")
     await page.get_by_role("combobox", name="Plan").click()
     await page.get_by_role("option", name="pro", exact=True).click()

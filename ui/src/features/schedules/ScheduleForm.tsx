@@ -94,6 +94,7 @@ export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }:
             data={pipelines}
             value={pipeline}
             searchable
+            openOnFocus={false}
             error={refusals > 0 && pipeline === null ? strings.choosePipeline : undefined}
             onChange={setPipeline}
           />
@@ -121,6 +122,7 @@ export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }:
               data={zoneNames(viewerZone(), timezone)}
               value={timezone}
               searchable
+              openOnFocus={false}
               limit={50}
               allowDeselect={false}
               error={errors.timezone}

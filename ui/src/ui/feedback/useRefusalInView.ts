@@ -7,7 +7,7 @@ import { type RefObject, useEffect } from "react";
 export function useRefusalInView(
   form: RefObject<HTMLElement | null>,
   failure: unknown,
-  refusals: number,
+  refusals = 0,
 ): void {
   useEffect(() => {
     if (failure === null && refusals === 0) return;

@@ -1,11 +1,12 @@
 import { Button, Select, TextInput } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useRef, useState } from "react";
 import { type AdminWorkspaceDetail, plansQuery, useChangeWorkspace } from "@/api/adminWorkspaces";
 import { LIMIT_NAMES } from "@/features/usage/limitNames";
 import { FormError } from "@/ui/feedback/FormError";
 import { fieldErrors } from "@/ui/feedback/fieldErrors";
 import { toast } from "@/ui/feedback/toast";
+import { useRefusalInView } from "@/ui/feedback/useRefusalInView";
 import { formatNumber } from "@/ui/format/numbers";
 import classes from "../Admin.module.css";
 import { changedLimits, limitText, typedOverrides } from "./limits";
@@ -25,6 +26,8 @@ export default function LimitsForm({ workspace }: { workspace: AdminWorkspaceDet
   const limits = changedLimits(stored, typed);
   const change = useChangeWorkspace(workspace.id);
   const errors = fieldErrors(change.error);
+  const form = useRef<HTMLFormElement>(null);
+  useRefusalInView(form, change.error);
   const isChanged = plan !== workspace.plan || Object.keys(limits).length > 0;
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -38,7 +41,7 @@ export default function LimitsForm({ workspace }: { workspace: AdminWorkspaceDet
         {strings.planAndLimits}
       </h2>
       <p className={classes.text}>{strings.limitsText}</p>
-      <form onSubmit={submit} className={classes.form} noValidate>
+      <form ref={form} onSubmit={submit} className={classes.form} noValidate>
         <FormError error={change.error} fields={["plan", ...fields]} />
         <Select
           label={strings.plan}
