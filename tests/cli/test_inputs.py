@@ -149,6 +149,10 @@ class TestBuildInput:
         with pytest.raises(UsageError, match=r"no input field `zzz`.*`count`, `tags`, `text`\.$"):
             build_input(definition(SHORT), ["zzz=x"], None)
 
+    def test_a_field_that_is_given_twice_is_refused(self):
+        with pytest.raises(UsageError, match="--input a is given twice"):
+            build_input(None, ["a=1", "a:=2"], None)
+
     def test_a_pair_goes_before_the_file(self, tmp_path: Path):
         file = tmp_path / "input.json"
         file.write_text('{"text": "file", "count": 1}')

@@ -47,8 +47,12 @@ def build_input(
     fields: Collection[str] | None = None
     if definition is not None:
         types, fields = declared_types(definition), _only_fields(definition)
+    given: set[str] = set()
     for pair in pairs:
         name, value = _read_pair(pair, types)
+        if name in given:
+            raise UsageError(f"--input {name} is given twice. Give each field once.")
+        given.add(name)
         if fields is not None and name not in fields:
             from stepiq.language.reports import suggest
 
