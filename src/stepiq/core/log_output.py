@@ -8,15 +8,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Literal, TextIO
 
+import structlog
+from structlog.typing import EventDict, ExcInfo, Processor
+
 from stepiq.core.control_characters import escape, escape_line
 from stepiq.core.errors import Unavailable
-from stepiq.core.lean_imports import hidden
 from stepiq.core.logging import get
-
-# It would use rich for tracebacks that show values of variables.
-with hidden("rich"):
-    import structlog
-    from structlog.typing import EventDict, ExcInfo, Processor
 
 LogFormat = Literal["auto", "console", "json"]
 

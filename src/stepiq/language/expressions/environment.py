@@ -10,7 +10,6 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 from stepiq.core.json import Json, dumps
-from stepiq.core.lean_imports import hidden
 from stepiq.language.expressions.references import ROOTS
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ _NUMBERS = ("int", "uint", "double")
 MIXED = tuple(permutations(_NUMBERS, 2))
 """The pairs of different number types."""
 _TIMES = ("timestamp", "duration")
-_PROTOBUF = "google.protobuf.descriptor_pool"
 _Overload = tuple[str, str]
 """Argument types and result type, in the library's notation: `list<~A>` is a list of any one type."""
 
@@ -107,15 +105,13 @@ def new_engine(implementations: Mapping[str, Callable[..., object]] | None = Non
     from cel_expr_python import cel  # pyright: ignore[reportMissingTypeStubs]
     from cel_expr_python.ext import ext_optional  # pyright: ignore[reportMissingTypeStubs]
 
-    # Importing protobuf is slow, and only needed for messages, which JSON does not have.
-    with hidden(_PROTOBUF):
-        return cel.NewEnv(
-            # JSON is YAML.
-            config=cel.NewEnvConfigFromYaml(dumps(_configuration())),
-            variables=dict.fromkeys(ROOTS, cel.Type.DYN),
-            extensions=[ext_optional.ExtOptional()],
-            function_impls=implementations,
-        )
+    return cel.NewEnv(
+        # JSON is YAML.
+        config=cel.NewEnvConfigFromYaml(dumps(_configuration())),
+        variables=dict.fromkeys(ROOTS, cel.Type.DYN),
+        extensions=[ext_optional.ExtOptional()],
+        function_impls=implementations,
+    )
 
 
 @cache
