@@ -1,17 +1,14 @@
 """What people are told when connecting fails."""
 
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
 from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg import errors, sql
-from psycopg.pq import PGconn
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, ProgrammingError
 
@@ -24,10 +21,9 @@ only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indire
 
 
 @contextmanager
-def refusing(message: str, code: str, function: str = "", severity: str = "FATAL") -> Iterator[URL]:
+def refusing(message: str, severity: str = "FATAL") -> Iterator[URL]:
     """A server that refuses every connection with one error, as PostgreSQL does."""
-    fields = [f"S{severity}", f"C{code}", f"M{message}", *([f"R{function}"] if function else [])]
-    content = "".join(f"{field}\0" for field in fields).encode() + b"\0"
+    content = f"S{severity}\0CXX000\0M{message}\0\0".encode()
     with answering(b"E" + (len(content) + 4).to_bytes(4) + content) as url:
         yield url
 
@@ -37,14 +33,12 @@ def answering(answer: bytes) -> Iterator[URL]:
     """A server that answers the start of every session with some bytes, and closes the connection."""
 
     def serve(listener: socket.socket) -> None:
-        # Once for the driver, and once for the code.
-        for _ in range(2):
-            connection, _ = listener.accept()
-            with connection:
-                # Requests for encryption have eight bytes; the start of a session has more.
-                while len(connection.recv(1024)) == 8:
-                    connection.sendall(b"N")
-                connection.sendall(answer)
+        connection, _ = listener.accept()
+        with connection:
+            # Requests for encryption have eight bytes; the start of a session has more.
+            while len(connection.recv(1024)) == 8:
+                connection.sendall(b"N")
+            connection.sendall(answer)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve, args=[listener])
@@ -62,27 +56,34 @@ def message_of(url: URL, error: type[Unavailable] = StoreRefused) -> str:
 
 class TestConnect:
     @pytest.mark.parametrize(
-        ("code", "function", "words", "advice"),
+        ("words", "advice"),
         [
-            ("28P01", "auth_failed", "Passwort-Authentifizierung fehlgeschlagen", "ALTER ROLE ada LOGIN PASSWORD '…';"),
-            ("28000", "InitializeSessionUserId", "роль «ada» не существует", "CREATE ROLE ada LOGIN PASSWORD '…';"),
-            ("28000", "ClientAuthentication", "no hay entrada para «ada»", "`host flows ada ADDRESS scram-sha-256`"),
-            ("28000", "", "no such user", "Check that the role ada exists and may log in"),
-            ("3D000", "", "la base de données « flows » n'existe pas", "CREATE DATABASE flows OWNER ada"),
-            ("42501", "", "keine Berechtigung für Datenbank »flows«", "GRANT CONNECT ON DATABASE flows TO ada;"),
-            ("53300", "", "sorry, too many clients already", "max_connections"),
-            ("55000", "", "база не принимает подключения", "ALTER DATABASE flows ALLOW_CONNECTIONS true;"),
-            ("08P01", "", "unsupported startup parameter", "Correct STEPIQ_DATABASE_URL, or the configuration"),
+            ('password authentication failed for user "ada"', "ALTER ROLE ada LOGIN PASSWORD '…';"),
+            ('role "ada" does not exist', "CREATE ROLE ada LOGIN PASSWORD '…';"),
+            ('no pg_hba.conf entry for host "127.0.0.1"', "`host flows ada ADDRESS scram-sha-256`"),
+            ('pg_hba.conf rejects connection for host "127.0.0.1"', "`host flows ada ADDRESS scram-sha-256`"),
+            ('database "flows" does not exist', "CREATE DATABASE flows OWNER ada"),
+            ('permission denied for database "flows"', "GRANT CONNECT ON DATABASE flows TO ada;"),
+            ("sorry, too many clients already", "max_connections"),
+            ('too many connections for role "ada"', "CONNECTION LIMIT -1;"),
+            ('database "flows" is not currently accepting connections', "ALTER DATABASE flows ALLOW_CONNECTIONS true;"),
+            ("unsupported startup parameter", "Correct STEPIQ_DATABASE_URL, or the configuration"),
         ],
     )  # fmt: skip
-    def test_a_refusal_in_any_language_has_what_removes_it(
-        self, code: str, function: str, words: str, advice: str
-    ):
-        with refusing(words, code, function, severity="ВАЖНО") as url:
+    def test_a_refusal_has_what_removes_it(self, words: str, advice: str):
+        with refusing(words) as url:
             message = message_of(url)
 
         assert f"refuses the connection: {words}. " in message
         assert advice in message
+
+    def test_a_refusal_in_another_language_is_no_missing_server(self):
+        with refusing("роль «ada» не существует", severity="ВАЖНО") as url:
+            message = message_of(url)
+
+        assert "refuses the connection: роль «ada» не существует. Correct STEPIQ_DATABASE_URL" in (
+            message
+        )
 
     def test_a_server_that_asks_for_a_password_is_explained(self):
         with answering(b"R" + (8).to_bytes(4) + (3).to_bytes(4)) as url:
@@ -93,7 +94,7 @@ class TestConnect:
         assert "fe_sendauth" not in message
 
     def test_a_server_that_starts_is_not_refusing(self):
-        with refusing("la base de datos se está iniciando", "57P03") as url:
+        with refusing("the database system is starting up") as url:
             assert "Try again in a moment." in message_of(url, StoreUnavailable)
 
     @only_postgresql
@@ -132,14 +133,6 @@ class TestConnect:
         assert "127.0.0.1:9/flows cannot be reached: Connection refused. Start PostgreSQL" in (
             message_of(url, StoreUnavailable)
         )
-
-    def test_it_is_named_by_a_driver_whose_library_is_not_found_too(
-        self, monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setitem(sys.modules, PGconn.__module__, ModuleType("pure"))
-        url = make_url("postgresql://ada:geheim@127.0.0.1:9/flows")
-
-        assert "127.0.0.1:9/flows cannot be reached" in message_of(url, StoreUnavailable)
 
     def test_a_password_in_the_query_is_not_repeated(self):
         message_of(make_url("postgresql://ada@127.0.0.1:9/flows?password=geheim"), StoreUnavailable)

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from stepiq.core.errors import Unavailable
-from stepiq.store import faults, sqlstate
+from stepiq.store import faults
 from stepiq.store.faults import StoreUnavailable
 
 READ_ONLY_ADVICE = "Use the primary server, and a role without `default_transaction_read_only`."
@@ -39,6 +39,9 @@ _FILE_ADVICE = {
 _PREAMBLE = re.compile(
     r"^(connection failed: |connection is bad: |connection to server .*? failed: |\S+:  )+"
 )
+
+_SERVER_MESSAGE = re.compile(r"(^|: )\S+:  ", re.MULTILINE)
+"""The severity, after which libpq adds two spaces. Messages of libpq itself have none."""
 
 
 class StoreRefused(Unavailable):
@@ -81,20 +84,27 @@ _NO_PASSWORD = _Cause(
     " ALTER ROLE $role LOGIN PASSWORD '…';",
     reason="PostgreSQL asks for a password, and STEPIQ_DATABASE_URL has none",
 )
-# By SQLSTATE, because the server can report in any language.
+# What a server says in English. The driver has no SQLSTATE of a failed connection.
 _REFUSALS = {
-    "28P01": _WRONG_PASSWORD,
-    "28000": _Cause(
-        "Check that the role $role exists and may log in, and that the server's pg_hba.conf allows this client."
-    ),
-    "3D000": _Cause(
+    "password authentication failed": _WRONG_PASSWORD,
+    "role .* does not exist|is not permitted to log in": _NO_ROLE,
+    "no pg_hba.conf entry|pg_hba.conf rejects connection": _NO_HBA_LINE,
+    "database .* does not exist": _Cause(
         "Run as a superuser: CREATE DATABASE $database OWNER $role ENCODING 'UTF8' TEMPLATE template0;"
     ),
-    "42501": _Cause("Run as a superuser: GRANT CONNECT ON DATABASE $database TO $role;"),
-    "55000": _Cause("Run as a superuser: ALTER DATABASE $database ALLOW_CONNECTIONS true;"),
-    "53300": _Cause(
+    "permission denied for database": _Cause(
+        "Run as a superuser: GRANT CONNECT ON DATABASE $database TO $role;"
+    ),
+    "is not currently accepting connections": _Cause(
+        "Run as a superuser: ALTER DATABASE $database ALLOW_CONNECTIONS true;"
+    ),
+    "too many (clients|connections)|connection slots are reserved": _Cause(
         "Raise `max_connections` of the server, or the limit of the role: ALTER ROLE $role CONNECTION LIMIT -1;"
     ),
+    "the database system is": _NOT_READY,
+}
+# By the SQLSTATE with which a server ends a session.
+_ENDED = {
     "25P03": _SUSPENDED,
     "57P01": _NOT_READY,
     "57P02": _NOT_READY,
@@ -102,8 +112,6 @@ _REFUSALS = {
     "57P05": _SUSPENDED,
 }
 _OTHER_REFUSAL = _Cause("Correct STEPIQ_DATABASE_URL, or the configuration of the server.")
-# The code 28000 has several causes; the server function that reports it distinguishes them.
-_REFUSED_ROLE = {"InitializeSessionUserId": _NO_ROLE, "ClientAuthentication": _NO_HBA_LINE}
 _INVALID_URL = _Cause("Correct STEPIQ_DATABASE_URL.")
 _NO_SERVER = _Cause(
     "Start PostgreSQL, or correct the host, port and options in STEPIQ_DATABASE_URL.",
@@ -159,13 +167,13 @@ def _explained(url: URL, error: BaseException) -> StoreRefused | StoreUnavailabl
         name = str(getattr(error, "sqlite_errorname", "")).removeprefix("SQLITE_")
         advice = next((text for start, text in _FILE_ADVICE.items() if name.startswith(start)), "")
         return StoreUnavailable(f"{where} cannot be used: {reason}. {advice}".rstrip())
-    refusal = _REFUSALS.get(error.sqlstate or "") if isinstance(error, psycopg.Error) else None
-    if refusal is not None and refusal.is_temporary:
-        return StoreUnavailable(f"{where} cannot be reached: {reason}. {refusal.advice}")
+    ended = _ENDED.get(error.sqlstate or "") if isinstance(error, psycopg.Error) else None
+    if ended is not None:
+        return StoreUnavailable(f"{where} cannot be reached: {reason}. {ended.advice}")
     if isinstance(error, psycopg.Error) and error.sqlstate is not None:
         advice = _statement_advice(error, url)
         return StoreRefused(f"{where} refused a statement: {reason}. {advice}")
-    found = _cause(url, error)
+    found = _cause(error)
     advice = Template(found.advice).substitute(role=_role(url), database=_database(url))
     reason = found.reason or reason
     if found.is_temporary:
@@ -173,13 +181,11 @@ def _explained(url: URL, error: BaseException) -> StoreRefused | StoreUnavailabl
     return StoreRefused(f"{where} refuses the connection: {reason}. {advice}")
 
 
-def _cause(url: URL, error: BaseException) -> _Cause:
-    # After a timeout, another attempt would wait as long again.
-    is_late = isinstance(error, errors.ConnectionTimeout)
-    refusal = None if is_late else sqlstate.refusal(_conninfo(url), _CONNECT_SECONDS)
-    if refusal is not None:
-        cause = _REFUSALS.get(refusal.code, _OTHER_REFUSAL)
-        return _REFUSED_ROLE.get(refusal.function, cause) if refusal.code == "28000" else cause
+def _cause(error: BaseException) -> _Cause:
+    message = str(error)
+    if _SERVER_MESSAGE.search(message):
+        known = (cause for words, cause in _REFUSALS.items() if re.search(words, message))
+        return next(known, _OTHER_REFUSAL)
     if isinstance(error, psycopg.ProgrammingError):
         return _INVALID_URL
     needs_password = (
