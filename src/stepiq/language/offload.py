@@ -2,8 +2,8 @@
 
 Python runs one thread at a time, so a thread alone does not help: a computing thread delays the others at every
 switch, and the loop needs several switches per request and per SQL statement. Templates and expressions therefore pause
-after each fraction of a millisecond, and longer while the loop is busy. Work that cannot pause is interrupted after
-1 ms, unless it is inside a library call that holds the GIL.
+after each fraction of a millisecond, and longer while the loop is busy. Work that cannot pause is interrupted by
+Python after 5 ms, unless it is inside a library call that holds the GIL.
 
 Each workspace has one computation running at a time, in round-robin order. A computation that has run for some
 milliseconds waits for its next turn, so that short ones do not wait for long ones. One place is a reserve for workspaces
@@ -11,7 +11,6 @@ that want only one computation and have used little lately, because some computa
 """
 
 import asyncio
-import sys
 import threading
 import time
 from collections import OrderedDict, deque
@@ -44,8 +43,6 @@ _TURN_CPU_SECONDS = 0.005
 _MOST_SUSPENDED = 100
 """Computations that wait for their next turn, each in a thread of its own. When there are so many, others run to their end."""
 _LITTLE_USE_SECONDS = 5.0
-_TURN_SECONDS = 0.001
-"""How long a thread may run while another waits, in the whole process. Python's default of 5 ms adds up."""
 _PAUSE_SECONDS = 0.000_05
 """Long enough for a waiting thread to take over. Releasing the GIL without sleeping is not enough."""
 _BUSY_PAUSE_SECONDS = 0.002
@@ -322,7 +319,6 @@ class _Turns:
             self._changed.notify()
 
     def _start_thread(self) -> None:
-        sys.setswitchinterval(min(sys.getswitchinterval(), _TURN_SECONDS))
         # Daemon threads, so that a computation does not keep the process from exiting.
         threading.Thread(target=self._work, name="offload", daemon=True).start()
         self._free_threads += 1
