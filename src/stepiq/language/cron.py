@@ -84,24 +84,31 @@ class Cron:
     def times(self, after: datetime) -> Iterator[datetime]:
         """The moments after `after` at which it fires, in UTC, to the end of the calendar."""
         try:
-            local = after.astimezone(self.zone)
-            if self._by_wall_clock:
-                sim = CronSim(self.expression, local.replace(tzinfo=None))
-            else:
-                # For other hours than `*`, such as `0-23`, the library would not keep the interval.
-                minute, _, *days = self.expression.split()
-                sim = CronSim(" ".join([minute, "*", *days]), local)
-                # A second minute, which no clock shows: with one, the library jumps over a repeated half hour.
-                sim.minutes.add(60)
-            while True:
-                shown = next(sim)
-                moment = _moment(shown, self.zone) if self._by_wall_clock else shown.astimezone(UTC)
-                # In the repeated hour, times have fired when the clock first showed them.
-                if moment > after:
-                    yield moment
-                    after = moment
-        except (OverflowError, StopIteration, ValueError):
+            yield from self._by_clock(after) if self._by_wall_clock else self._by_minute(after)
+        except (OverflowError, ValueError):
             return
+
+    def _by_clock(self, after: datetime) -> Iterator[datetime]:
+        for shown in CronSim(self.expression, after.astimezone(self.zone).replace(tzinfo=None)):
+            moment = _moment(shown, self.zone)
+            # In the repeated hour, times have fired when the clock first showed them.
+            if moment > after:
+                yield moment
+                after = moment
+
+    def _by_minute(self, after: datetime) -> Iterator[datetime]:
+        """Each minute of the days is looked up: where clocks change, the library skips times or repeats them."""
+        minute, _, *days = self.expression.split()
+        minutes = CronSim(f"{minute} * * * *", ANY_MOMENT).minutes
+        today = datetime.combine(after.astimezone(self.zone), time())
+        for midnight in CronSim(" ".join(["0", "0", *days]), today - _MINUTE):
+            moment = midnight.replace(tzinfo=self.zone).astimezone(UTC)
+            end = (midnight + _DAY).replace(tzinfo=self.zone).astimezone(UTC)
+            moment += max(0, (after - moment) // _MINUTE + 1) * _MINUTE
+            while moment < end:
+                if moment.astimezone(self.zone).minute in minutes:
+                    yield moment
+                moment += _MINUTE
 
     def note(self, local: datetime, before: datetime) -> str | None:
         """What a change of the clocks does to a time, seen from an earlier one."""
