@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from fastapi import Request, Response
-from starlette._utils import get_route_path
 
 from stepiq.core import clock, encryption, json
 from stepiq.core.json import Json
@@ -228,7 +227,7 @@ async def claim_of(request: Request) -> KeyClaim | None:
         return None
     if not _KEY.fullmatch(key):
         raise IdempotencyKeyInvalid
-    path = get_route_path(request.scope)
+    path = requests.path_of(request.scope)
     if len(path) > _LONGEST_PATH:
         # No route has such a path, and it may be too long for an index of PostgreSQL.
         return None

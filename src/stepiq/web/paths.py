@@ -9,7 +9,6 @@ from typing import Any
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
-from starlette._utils import get_route_path
 from starlette.routing import Match
 
 from stepiq.core.slugs import is_slug
@@ -45,7 +44,7 @@ def wrong_method(request: Request) -> MethodNotAllowed | None:
 
 def methods_at(request: Request) -> list[str]:
     """The methods of all routes that match a request's path. The framework only returns those of the first."""
-    path = get_route_path(request.scope)
+    path = requests.path_of(request.scope)
     methods: set[str] = set()
     # The framework would prepare the routes of all routers.
     routers = [

@@ -115,6 +115,11 @@ def method_of(scope: Mapping[str, Any]) -> str:
     return "HEAD" if is_head(scope) else str(scope["method"])
 
 
+def path_of(scope: Mapping[str, Any]) -> str:
+    """The path that routes are compared with: without the version of the API, for example."""
+    return scope["path"].removeprefix(scope.get("root_path", ""))
+
+
 def id_of(scope: Mapping[str, Any]) -> str:
     """The id of a request; `-` outside the guard."""
     return str(scope.get(_ID, "-"))

@@ -4,9 +4,10 @@ from functools import cached_property
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
-from starlette._utils import get_route_path
 from starlette.routing import Match
 from starlette.types import Scope
+
+from stepiq.web import requests
 
 PREFIX = "/api"
 """The path of the API, with which its routers are included."""
@@ -32,7 +33,7 @@ class ApiRouter(APIRouter):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Part of FastAPI's interface to its routers."""
-        path = get_route_path(scope).removeprefix(PREFIX)
+        path = requests.path_of(scope).removeprefix(PREFIX)
         if path[1:].partition("/")[0] not in self._beginnings:
             return Match.NONE, {}
         return super().matches(scope)
