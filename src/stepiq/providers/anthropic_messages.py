@@ -45,9 +45,9 @@ class AnthropicConnection(LibraryConnection):
         )
 
     def make_client(self) -> "AsyncAnthropic":
-        from stepiq.providers.anthropic_client import Client
+        from anthropic import AsyncAnthropic
 
-        return Client(
+        return AsyncAnthropic(
             base_url=self.endpoint.base_url,
             # Without a key, the SDK searches for keys, tokens and profiles. `credentials` sets the sent headers.
             api_key=self.endpoint.api_key or "none",

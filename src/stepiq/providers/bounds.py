@@ -22,9 +22,9 @@ MAX_REPLY_BYTES = 256 * 1024 * 1024
 """Largest answer in its protocol: providers send about 300 bytes for each token."""
 MAX_EVENT_BYTES = 2 * 1024 * 1024
 """Longest event of a reply. An empty line ends an event. The libraries parse a whole event on the event loop."""
-MAX_EVENT_LINES = 1_000
+MAX_EVENT_LINES = 100
 """Most ends of lines in an event. Providers send two or three lines. Anthropic's library copies what it has of an event
-for each line."""
+for each line: with 1,000 lines of 2 MiB, it would block the event loop for half a second."""
 MAX_LISTING_BYTES = 4 * 1024 * 1024
 """Largest list of models, which is one JSON document."""
 MAX_TOKENS = 1_000_000_000
