@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-from pydantic_monty._binary import find_monty_binary
 
 from stepiq.core.json import Json
 from stepiq.language.code_source import CodeLanguage
 from stepiq.sandbox import fork_server_client
 from stepiq.sandbox.outcomes import Outcome
 from stepiq.sandbox.sandbox import Sandbox
-from stepiq.sandbox.walls import Confinement, Started
+from stepiq.sandbox.walls import Confinement, Started, find_interpreter
 
 _COVERAGE = "COVERAGE_PROCESS_CONFIG"
 
@@ -25,7 +24,7 @@ class Unconfined(Confinement):
     workers: list[int | None]
 
     def __init__(self) -> None:
-        super().__init__(find_monty_binary(), parent=0, lifeline=0, seconds=0)
+        super().__init__(find_interpreter(), parent=0, lifeline=0, seconds=0)
         object.__setattr__(self, "workers", [])
 
     def launch(self, start: Callable[[], Started]) -> Started:

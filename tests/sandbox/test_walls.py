@@ -5,18 +5,15 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from stepiq.language.code_source import CodeLanguage
-from stepiq.sandbox import fork_server_client, seccomp, walls
-from stepiq.sandbox.outcomes import Ran
+from stepiq.sandbox import seccomp, walls
 from stepiq.sandbox.sandbox import Sandbox
 from stepiq.sandbox.syscalls import RUNNING, Policy
-from tests.sandbox.conftest import Code
 from tests.sandbox.processes import running
 from tests.support import attempts, refusals
 
@@ -58,7 +55,6 @@ SUCCEEDS_OUTSIDE = (
 _PRELUDE = """
 import json, os, signal, socket, sys, threading
 from pathlib import Path
-from pydantic_monty._binary import find_monty_binary
 from stepiq.sandbox import child, confinement, endings, frames, javascript, seccomp, walls
 from stepiq.sandbox.frames import Job
 from stepiq.sandbox.syscalls import STARTING
@@ -70,7 +66,7 @@ handle = os.pidfd_open(other)
 """
 _OUTSIDE = f"print(json.dumps(attempts.results(folder, other, handle, {SUCCEEDS_OUTSIDE})))"
 _CHILD = """
-walls = walls.Walls.prepare(find_monty_binary())
+walls = walls.Walls.prepare(walls.find_interpreter())
 ours, theirs = socket.socketpair()
 lifeline, held = os.pipe()
 job = Job("javascript", "", 20, 0)
@@ -83,9 +79,23 @@ theirs.close()
 assert frames.read_blocking(ours)[0] == frames.STARTED
 print(frames.read_blocking(ours)[1].decode())
 """
+_UNREACHABLE = """
+sys.modules["opentelemetry"] = None
+walls = walls.Walls.prepare(str(folder / "monty"))
+ours, theirs = socket.socketpair()
+lifeline, held = os.pipe()
+job = Job("python", "def main(input): return {'result': input}", 20, 0)
+ours.sendall(frames.pack(frames.JOB, job.pack()) + frames.pack(frames.INPUT, b"1"))
+if os.fork() == 0:
+    child.live(theirs, lifeline, walls)
+    os._exit(0)
+theirs.close()
+assert frames.read_blocking(ours)[0] == frames.STARTED
+print(frames.read_blocking(ours)[1].decode())
+"""
 _TELL = "os.write(out, json.dumps(attempts.results(folder, other, handle)).encode())"
 _INTERPRETER = """
-walls = walls.Walls.prepare(find_monty_binary())
+walls = walls.Walls.prepare(walls.find_interpreter())
 filtered, limited = threading.Event(), threading.Event()
 out = os.dup(1)
 
@@ -234,16 +244,10 @@ class TestProcesses:
 
 class TestAsRoot:
     @root
-    async def test_an_interpreter_that_others_cannot_reach_still_starts(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ):
-        monty = shutil.copy(Path(sysconfig.get_path("scripts"), "monty"), tmp_path)
-        monkeypatch.setitem(fork_server_client.ENVIRONMENT, "MONTY_BIN", str(monty))
-        code = Code(Sandbox())
-        outcome = await code.python("def main(input): return input", 1)
-        await code.sandbox.close()
+    def test_an_interpreter_that_others_cannot_reach_still_starts(self, tmp_path: Path, other: int):
+        shutil.copy(walls.find_interpreter(), tmp_path / "monty")
 
-        assert outcome == Ran(1)
+        assert tried(_UNREACHABLE, tmp_path, other) == {"result": 1}
 
 
 _REFUSING = """

@@ -14,11 +14,9 @@ import socket
 import sys
 from dataclasses import dataclass, field
 
-from pydantic_monty._binary import find_monty_binary
-
 from stepiq.sandbox import child, confinement
 from stepiq.sandbox.frames import DEMOTE, FORK, KILL, Order
-from stepiq.sandbox.walls import Walls
+from stepiq.sandbox.walls import Walls, find_interpreter
 
 _CONTROL = 0
 """Standard input. A child replaces it, as it does the other standard descriptors."""
@@ -155,7 +153,7 @@ def main(control: socket.socket) -> None:
     gc.disable()
     # The interpreter's library tries to import this package at every call, but a child cannot open files.
     sys.modules.setdefault("opentelemetry", None)  # pyright: ignore[reportArgumentType]
-    parent = _Parent(control, os.pipe(), wake, Walls.prepare(find_monty_binary()))
+    parent = _Parent(control, os.pipe(), wake, Walls.prepare(find_interpreter()))
     try:
         parent.serve()
     finally:

@@ -5,8 +5,10 @@ interpreter.
 """
 
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -32,6 +34,13 @@ _SECCOMP, _LANDLOCK = "a system call filter (seccomp)", "Landlock"
 
 class WallMissing(Exception):
     """A wall that the system supports could not be set up, so no code may run. The text names it and the error."""
+
+
+def find_interpreter() -> str:
+    """Find the interpreter of Python code. Its package installs it with the scripts of this environment."""
+    user = sysconfig.get_preferred_scheme("user")
+    folders = [sysconfig.get_path("scripts"), sysconfig.get_path("scripts", user)]
+    return shutil.which("monty", path=os.pathsep.join(folders)) or "monty"
 
 
 @dataclass(frozen=True, slots=True)
