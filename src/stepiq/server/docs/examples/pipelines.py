@@ -71,7 +71,7 @@ _PIPELINE_SHOWN: Final[dict[str, Any]] = {
     "text_sha256": hashlib.sha256(DEFINITION_YAML.encode()).hexdigest(),
     "status": "active",
     "tags": ["marketing"],
-    "last_run": {"id": RUN, "status": "completed", "created_at": ACCEPTED},
+    "last_run": {"id": RUN, "status": "completed", "created_at": ACCEPTED, "failed_steps": 0},
     "pause": None,
     "managed_by": None,
     "source": None,
