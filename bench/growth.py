@@ -23,7 +23,8 @@ import history
 import run as bench
 from client import Connection
 
-from stepiq.core import clock, settings
+from stepiq.core import clock
+from stepiq.core.settings import model as settings
 from stepiq.store.database import Database
 from stepiq.store.tables import runs, workspaces
 

@@ -22,9 +22,9 @@ from attacks.base import QUICK, Attack
 from client import Connection
 from workspaces import Workspace, log_in, new_database, register, until_started
 
-from stepiq.core import settings
-from stepiq.providers.local import local_unavailable
-from stepiq.providers.local_weights import weights_present
+from stepiq.core.settings import model as settings
+from stepiq.providers.local.model import local_unavailable
+from stepiq.providers.local.weights import weights_present
 from stepiq.store.database import Database
 
 # Names that end with `.hang.test` behave like names whose name server never answers. `receiver.test` is this machine.

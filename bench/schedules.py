@@ -30,9 +30,9 @@ from workspaces import (
     until_started,
 )
 
-from stepiq.core import settings
 from stepiq.core.http import guarded_client
-from stepiq.execution.plans import Plans
+from stepiq.core.settings import model as settings
+from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.providers.registry import Providers
 from stepiq.store.database import Database

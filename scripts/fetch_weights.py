@@ -5,9 +5,9 @@ Usage: python scripts/fetch_weights.py
 
 import sys
 
-from stepiq.core import settings
 from stepiq.core.errors import StepIQError
-from stepiq.providers.local_weights import ensure_local_weights
+from stepiq.core.settings import model as settings
+from stepiq.providers.local.weights import ensure_local_weights
 
 try:
     ensure_local_weights(settings.load().cache_path, print)

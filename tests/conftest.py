@@ -27,13 +27,14 @@ from stepiq.accounts.service import Account
 from stepiq.core import clock as core_clock
 from stepiq.core.http import GuardedClient, guarded_client
 from stepiq.core.mail import Mailer
-from stepiq.core.settings import Settings, load
-from stepiq.execution.plans import Plans
+from stepiq.core.settings.model import Settings, load
+from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine
-from stepiq.providers import local
+from stepiq.providers.local import model as local
 from stepiq.providers.registry import Providers
 from stepiq.server.app import create_app, equip
-from stepiq.store import answer_time, postgres_driver
+from stepiq.store.connections import answer_time
+from stepiq.store.connections import postgresql as postgres_driver
 from stepiq.store.database import Database
 from stepiq.store.pubsub import LocalChanges
 from stepiq.web.services import Services

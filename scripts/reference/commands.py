@@ -7,8 +7,8 @@ from typing import Any, Literal, get_args, get_origin
 
 import typer
 
-from stepiq.cli.console import ExitCode
 from stepiq.cli.main import app
+from stepiq.cli.output.console import ExitCode
 from stepiq.core.enum_docs import described
 
 _PLACEHOLDERS = {int: "N", float: "N", Path: "FILE"}

@@ -17,10 +17,10 @@ from stepiq.core import errors as core
 from stepiq.core.enum_docs import described
 from stepiq.core.errors import StepIQError
 from stepiq.execution.outcomes import FailureCode
-from stepiq.language.cron import CronInvalid, TimezoneUnknown
-from stepiq.language.loading import load
-from stepiq.language.names import NEVER_PRESENT
-from stepiq.language.source import SourceFormat
+from stepiq.language.definitions.loading import load
+from stepiq.language.definitions.names import NEVER_PRESENT
+from stepiq.language.documents.source import SourceFormat
+from stepiq.language.schedules.cron import CronInvalid, TimezoneUnknown
 from stepiq.pipelines.errors import DefinitionInvalid
 from stepiq.providers.registry import ModelUnknown
 from stepiq.server.docs.errors import advice_by_section, errors_by_code, every_error, meaning_of
@@ -189,7 +189,9 @@ def issue_codes() -> set[str]:
     found: set[str] = {CronInvalid.code, TimezoneUnknown.code, ModelUnknown.code, NEVER_PRESENT}
     folders = [syntax.PACKAGE / name for name in ("accounts", "language", "pipelines", "web")]
     for path, tree in syntax.trees().items():
-        is_reader = path.name == "spec.py" or any(path.is_relative_to(each) for each in folders)
+        is_reader = path.parent.parent.name == "steps" or any(
+            path.is_relative_to(each) for each in folders
+        )
         for node in syntax.nodes(tree):
             texts = [*_codes_of_call(node), *(_codes_in(node) if is_reader else ())]
             found.update(text for text in texts if _CODE.fullmatch(text))

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from stepiq.core import json
 from stepiq.core.json import Json
-from stepiq.execution import events
-from stepiq.execution.events import Event, EventType
+from stepiq.execution.records import events
+from stepiq.execution.records.events import Event, EventType
 from stepiq.server.docs import events as schemas
 from stepiq.store.states import RunStatus, StepStatus
 

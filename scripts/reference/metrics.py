@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from stepiq.core.metrics import REGISTRY
+from stepiq.core.observability.metrics import REGISTRY
 
 _INTRODUCTION = """\
 # Metrics

@@ -11,9 +11,9 @@ from uuid import UUID
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from stepiq.core.config_file import CONFIG_FILE_TABLES, EndpointSettings
-from stepiq.core.oidc_settings import OidcSettings
-from stepiq.core.settings import Settings, variable_name
+from stepiq.core.settings.config_file import CONFIG_FILE_TABLES, EndpointSettings
+from stepiq.core.settings.model import Settings, variable_name
+from stepiq.core.settings.oidc import OidcSettings
 
 _INTRODUCTION = """\
 # Settings

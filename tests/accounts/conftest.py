@@ -2,7 +2,7 @@
 
 import pytest
 
-from stepiq.accounts import signing_in
+from stepiq.accounts.signing_in import password as signing_in
 
 _REFUSAL_SECONDS = signing_in._REFUSAL_SECONDS
 

@@ -7,11 +7,12 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from stepiq.accounts import authentication, keys
 from stepiq.accounts.actor import ALL_SCOPES, Credential, Scope
-from stepiq.accounts.authentication import CACHE_LIFETIME, Authenticator
+from stepiq.accounts.authentication import authenticator as authentication
+from stepiq.accounts.authentication.authenticator import CACHE_LIFETIME, Authenticator
+from stepiq.accounts.credentials import api_keys as keys
+from stepiq.accounts.credentials.tokens import ACCESS_LIFETIME, AccessTokens
 from stepiq.accounts.errors import CredentialInvalid, CredentialMissing
-from stepiq.accounts.tokens import ACCESS_LIFETIME, AccessTokens
 from stepiq.store.tables import api_keys, sessions, workspaces
 
 pytestmark = pytest.mark.one_store

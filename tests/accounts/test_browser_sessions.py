@@ -3,10 +3,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from stepiq.accounts.browser_sessions import PATH
-from stepiq.accounts.session_cookie import SessionCookies
-from stepiq.accounts.sessions import EXTENSION_INTERVAL
-from stepiq.accounts.tokens import ACCESS_LIFETIME, REFRESH_LIFETIME
+from stepiq.accounts.credentials.cookie import SessionCookies
+from stepiq.accounts.credentials.tokens import ACCESS_LIFETIME, REFRESH_LIFETIME
+from stepiq.accounts.sessions.service import EXTENSION_INTERVAL
+from stepiq.accounts.signing_in.browser import PATH
 from stepiq.core import clock as clocks
 from tests.support.clients import outcome, session_headers
 from tests.support.make_accounts import PASSWORD

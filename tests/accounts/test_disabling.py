@@ -4,9 +4,9 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts.authentication import CACHE_LIFETIME, Authenticator
+from stepiq.accounts.authentication.authenticator import CACHE_LIFETIME, Authenticator
+from stepiq.accounts.authentication.expiry import ExpiryWatch
 from stepiq.accounts.errors import CredentialInvalid
-from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.accounts.queries import keys
 from stepiq.accounts.workspaces import invitations
 from stepiq.core import clock as clocks

@@ -7,7 +7,7 @@ import pytest
 from stepiq.accounts import service
 from stepiq.accounts.actor import Scope
 from stepiq.accounts.errors import EmailTaken
-from stepiq.core.settings import RegistrationPolicy
+from stepiq.core.settings.model import RegistrationPolicy
 from tests.support.make_accounts import PASSWORD
 
 NEW = {"email": "ada@example.com", "password": PASSWORD}

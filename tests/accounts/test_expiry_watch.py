@@ -1,6 +1,6 @@
 from contextlib import ExitStack
 
-from stepiq.accounts.expiry_watch import ExpiryWatch
+from stepiq.accounts.authentication.expiry import ExpiryWatch
 from stepiq.accounts.queries import keys as key_queries
 from tests.support.make_accounts import actor
 

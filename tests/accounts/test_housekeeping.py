@@ -3,7 +3,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts import housekeeping, service, sessions
+from stepiq.accounts import housekeeping, service
+from stepiq.accounts.sessions import service as sessions
 from stepiq.store.tables import invitations, password_resets, refresh_tokens
 from stepiq.store.tables import sessions as session_rows
 from tests.support.make_accounts import actor

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from stepiq.accounts import service
-from stepiq.core.settings import RegistrationPolicy
+from stepiq.core.settings.model import RegistrationPolicy
 from tests.support.clients import outcome
 from tests.support.make_accounts import PASSWORD
 

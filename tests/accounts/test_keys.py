@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepiq.accounts import keys
+from stepiq.accounts.credentials import api_keys as keys
 
 
 class TestGenerate:

@@ -7,7 +7,8 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts import housekeeping, keys, known_clients
+from stepiq.accounts import housekeeping, known_clients
+from stepiq.accounts.credentials import api_keys as keys
 from stepiq.accounts.known_clients import LIFETIME, KnownClients
 from stepiq.accounts.queries import resets as reset_queries
 from stepiq.core import ids

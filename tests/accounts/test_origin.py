@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from stepiq.accounts.origin import SITE_CLIENTS, client_at, hit_client, site_of
+from stepiq.accounts.credentials.origin import SITE_CLIENTS, client_at, hit_client, site_of
 from stepiq.core import clock
 from stepiq.web.limits import Limiter
 

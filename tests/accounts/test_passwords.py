@@ -5,11 +5,11 @@ import time
 import httpx2
 import pytest
 
-from stepiq.accounts import passwords as module
+from stepiq.accounts.credentials import passwords as module
+from stepiq.accounts.credentials.passwords import Passwords
 from stepiq.accounts.errors import Busy
-from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.queries import accounts as account_queries
-from stepiq.core import processors
+from stepiq.core.concurrency import processors
 
 
 @pytest.fixture

@@ -8,9 +8,11 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from stepiq.accounts import account_mail, api_keys, recovery
-from stepiq.accounts.authentication import Authenticator
+from stepiq.accounts.authentication.authenticator import Authenticator
+from stepiq.accounts.emails import password_reset as recovery
+from stepiq.accounts.emails import sending as account_mail
 from stepiq.accounts.errors import CredentialInvalid
+from stepiq.accounts.keys import service as api_keys
 from stepiq.core.mail import Mailer
 from tests.support.clients import login_key
 from tests.support.mail import kept, mail_server

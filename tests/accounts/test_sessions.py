@@ -5,9 +5,11 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts import keys, service, sessions
+from stepiq.accounts import service
+from stepiq.accounts.credentials import api_keys as keys
+from stepiq.accounts.credentials.tokens import REFRESH_LIFETIME
 from stepiq.accounts.errors import LoginFailed, PasswordWrong, SessionEnded
-from stepiq.accounts.tokens import REFRESH_LIFETIME
+from stepiq.accounts.sessions import service as sessions
 from stepiq.store.tables import sessions as session_rows
 from tests.support.clients import login
 from tests.support.make_accounts import PASSWORD, actor
@@ -182,7 +184,9 @@ class TestEnd:
                 authenticator.forget(row.id)  # as if it were ended between the read and its use
             return row
 
-        monkeypatch.setattr("stepiq.accounts.authentication.session_queries.live", slow)
+        monkeypatch.setattr(
+            "stepiq.accounts.authentication.authenticator.session_queries.live", slow
+        )
         assert await is_let_in(client, mine["token"])
         async with database.transaction() as session:
             await session.execute(sa.delete(sessions.session_queries.refresh_tokens))

@@ -8,9 +8,9 @@ from datetime import timedelta
 import httpx2
 import pytest
 
-from stepiq.accounts import throttle
+from stepiq.accounts.authentication import throttle
+from stepiq.accounts.authentication.throttle import Sprays
 from stepiq.accounts.errors import Busy, TooManyAttempts
-from stepiq.accounts.throttle import Sprays
 from tests.support.make_accounts import PASSWORD
 
 pytestmark = pytest.mark.one_store

@@ -6,7 +6,8 @@ from unittest.mock import AsyncMock
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts import disabling, takeover
+from stepiq.accounts.authentication import disabling
+from stepiq.accounts.signing_in import takeover
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import Role, RunStatus
 from stepiq.store.tables import invitations, runs, schedules

@@ -7,10 +7,10 @@ from datetime import timedelta
 import httpx2
 import pytest
 
-from stepiq.accounts import throttle
+from stepiq.accounts.authentication import throttle
+from stepiq.accounts.authentication.throttle import Throttle
 from stepiq.accounts.errors import TooManyAttempts
-from stepiq.accounts.throttle import Throttle
-from stepiq.core.settings import load
+from stepiq.core.settings.model import load
 from tests.support.live import live
 from tests.support.make_accounts import PASSWORD
 

@@ -9,10 +9,11 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from stepiq.accounts import link_door, service
+from stepiq.accounts import service
+from stepiq.accounts.authentication import links as link_door
+from stepiq.accounts.emails.verification import MAILS_AN_HOUR
 from stepiq.accounts.two_factor import service as two_factor
-from stepiq.accounts.verification import MAILS_AN_HOUR
-from stepiq.core.settings import RegistrationPolicy
+from stepiq.core.settings.model import RegistrationPolicy
 from tests.support.clients import login, login_key, outcome
 from tests.support.mail import mail_server
 from tests.support.make_accounts import PASSWORD, actor

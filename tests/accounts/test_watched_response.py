@@ -1,7 +1,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from stepiq.accounts.expiry_watch import ExpiryWatch
+from stepiq.accounts.authentication.expiry import ExpiryWatch
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.watched_response import WatchedResponse
 from stepiq.core import clock

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from stepiq.accounts.service import Account
 from stepiq.core import clock, ids
-from stepiq.core.settings import Settings
-from stepiq.execution import quotas
-from stepiq.execution.quotas import PlanRedeliveriesExhausted, Quota
+from stepiq.core.settings.model import Settings
+from stepiq.execution.limits import quotas
+from stepiq.execution.limits.quotas import PlanRedeliveriesExhausted, Quota
 from stepiq.store.database import Database
 from stepiq.store.states import Role
 from stepiq.store.tables import api_keys, pipeline_versions, quota_counts, workspaces

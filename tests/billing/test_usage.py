@@ -7,7 +7,7 @@ from stepiq.billing import queries, service
 from stepiq.billing.errors import PeriodInvalid
 from stepiq.billing.records import GroupBy, Period, PlanLimit
 from stepiq.core import clock as core_clock
-from stepiq.execution.quotas import Quota
+from stepiq.execution.limits.quotas import Quota
 from stepiq.store.states import RunStatus
 from tests.support.clients import login, login_key
 from tests.support.make_pipelines import GREETING

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts.authentication import CACHE_LIFETIME
+from stepiq.accounts.authentication.authenticator import CACHE_LIFETIME
 from stepiq.core import clock, ids
-from stepiq.execution.plans import Plans
-from stepiq.execution.usage import day_of
+from stepiq.execution.limits.plans import Plans
+from stepiq.execution.limits.usage import day_of
 from stepiq.store.tables import idempotent_requests, memberships, workspaces
 from stepiq.store.workspace_plan import PLAN, WorkspacePlan
 from stepiq.triggers.schedules import queries

@@ -14,7 +14,7 @@ import pytest
 from typer.main import get_command
 
 from stepiq.cli.main import main
-from stepiq.core.settings import Settings, load
+from stepiq.core.settings.model import Settings, load
 from stepiq.store.database import Database
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
 from tests.support.forked_command import ForkedCommand

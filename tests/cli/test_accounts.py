@@ -15,7 +15,7 @@ from stepiq.accounts.service import setup_token
 from stepiq.accounts.two_factor import queries as two_factor
 from stepiq.cli.command_line import ServerCommand
 from stepiq.cli.main import app
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.store import migrate
 from stepiq.store.database import Database
 from tests.cli.conftest import Cli, within

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.accounts import service
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.store.database import Database
 from stepiq.store.tables import users
 from tests.cli.conftest import Cli, within

@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.cli.console import complain, print_json, print_output, print_text, report_fault, say
-from stepiq.cli.progress import LiveProgress, PlainProgress, ProgressLine
-from stepiq.cli.terminal import Terminal
+from stepiq.cli.output.console import (
+    complain,
+    print_json,
+    print_output,
+    print_text,
+    report_fault,
+    say,
+)
+from stepiq.cli.output.progress import LiveProgress, PlainProgress, ProgressLine
+from stepiq.cli.output.terminal import Terminal
 from tests.cli.conftest import Cli
 from tests.support.hostile import FORGED, HOSTILE, controls_in, forged_lines
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from stepiq.core.settings import load
+from stepiq.core.settings.model import load
 from tests.cli.conftest import Cli
 from tests.server.checks.conftest import locked
 

@@ -9,7 +9,7 @@ import httpx2
 import jsonschema_rs
 import pytest
 
-from stepiq.cli.fake_json import matching_instance
+from stepiq.cli.fake_provider.values import matching_instance
 from tests.cli.conftest import Cli
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
 from tests.support.ports import free_port
@@ -230,7 +230,7 @@ class TestServe:
     @pytest.mark.slow
     async def test_it_serves_in_a_process_of_its_own(self):
         port = free_port()
-        code = f"from stepiq.cli.fake_provider import serve; serve(port={port}, text='hi')"
+        code = f"from stepiq.cli.fake_provider.server import serve; serve(port={port}, text='hi')"
         process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
         url = f"http://127.0.0.1:{port}"
         try:

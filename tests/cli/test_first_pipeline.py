@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stepiq.language.json_schema.document import document
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.language.definitions.json_schema import document
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 from stepiq.trials.json_schema import document as schema_of_tests
 from tests.cli.conftest import Cli, Command
 from tests.docs.pages import blocks, read

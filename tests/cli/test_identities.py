@@ -6,7 +6,7 @@ import pytest
 
 from stepiq.accounts import service
 from stepiq.accounts.oidc import queries
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.store.database import Database
 from tests.cli.conftest import Cli, within
 from tests.support.make import Make

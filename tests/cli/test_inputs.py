@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.cli.console import UsageError
-from stepiq.cli.inputs import build_input, declared_types, explain_invalid
+from stepiq.cli.output.console import UsageError
+from stepiq.cli.pipelines.inputs import build_input, declared_types, explain_invalid
 from stepiq.core.json import Json
-from stepiq.language.definition import Definition
-from stepiq.language.inputs import InputInvalid
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.language.definitions.compiled import Definition
+from stepiq.language.definitions.inputs import InputInvalid
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 
 
 def definition(schema: str = "") -> Definition:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from stepiq.core.encryption import Keyring, fingerprint
-from stepiq.core.settings import load
+from stepiq.core.keys.encryption import Keyring, fingerprint
+from stepiq.core.settings.model import load
 from stepiq.server.checks import Status
 from stepiq.server.checks.secrets import check_secrets
 from tests.cli.conftest import Command, within

@@ -1,8 +1,8 @@
 import pytest
 
 from stepiq.cli.labels import Labels
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 
 DEFINITION = load(
     """\

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from stepiq.cli.weights import uses_local_model
-from stepiq.core.settings import load as load_settings
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.core.settings.model import load as load_settings
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 from stepiq.providers.registry import Providers
 from tests.cli.conftest import Cli, Command, write
 from tests.support.fake_provider import RunningFakeProvider

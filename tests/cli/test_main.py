@@ -11,7 +11,7 @@ import pytest
 
 from stepiq import __version__
 from stepiq.accounts.service import setup_token
-from stepiq.cli import documents
+from stepiq.cli.pipelines import validate as documents
 from stepiq.core.errors import Unavailable
 from tests.cli.conftest import Cli, Command
 from tests.support.stores import PostgresStores

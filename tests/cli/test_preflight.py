@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from stepiq.cli.preflight import certain_steps
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 from tests.cli.conftest import Cli, write
 
 STEP = "name: T\nsteps: [{id: ask, prompt: x%s}]"

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from stepiq.cli.labels import Labels
-from stepiq.cli.progress import (
+from stepiq.cli.output.progress import (
     LiveProgress,
     PlainProgress,
     ProgressLine,
@@ -13,10 +13,10 @@ from stepiq.cli.progress import (
     money,
     tokens,
 )
-from stepiq.cli.terminal import Terminal
-from stepiq.language.definition import Definition
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.cli.output.terminal import Terminal
+from stepiq.language.definitions.compiled import Definition
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 
 STARTED = {"step_id": "ask", "status": "running", "attempt": 1, "model": "openai/gpt-4o"}
 ENDED = {

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.core import data_folder
-from stepiq.core.data_folder import DataFolderUnusable
-from stepiq.core.settings import Settings, load
+from stepiq.core.keys import data_folder
+from stepiq.core.keys.data_folder import DataFolderUnusable
+from stepiq.core.settings.model import Settings, load
 
 
 def mode(path: Path) -> int:

@@ -1,5 +1,5 @@
-from stepiq.core import settings
-from stepiq.core.effective_settings import SettingSource, effective
+from stepiq.core.settings import model as settings
+from stepiq.core.settings.effective import SettingSource, effective
 
 
 def shown(**overrides):

@@ -3,10 +3,11 @@ from dataclasses import replace
 
 import pytest
 
-from stepiq.core import ids, keys
-from stepiq.core.encryption import Keyring, Owner, SecretUnreadable, fingerprint
-from stepiq.core.keys import KeyUnusable
-from stepiq.core.settings import load
+from stepiq.core import ids
+from stepiq.core.keys import files as keys
+from stepiq.core.keys.encryption import Keyring, Owner, SecretUnreadable, fingerprint
+from stepiq.core.keys.files import KeyUnusable
+from stepiq.core.settings.model import load
 from tests.support.make_secrets import keyring
 
 VALUE = "correct horse battery staple 😀"

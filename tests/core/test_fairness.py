@@ -9,12 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stepiq.core.fairness import (
-    FairSemaphore,
-    TooManyWaiting,
-    act_for,
-    current_owner,
-)
+from stepiq.core.concurrency.fairness import FairSemaphore, TooManyWaiting, act_for, current_owner
 
 
 class Time:

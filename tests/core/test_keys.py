@@ -4,10 +4,10 @@ import threading
 import pytest
 from pydantic import SecretStr
 
-from stepiq.core import keys
-from stepiq.core.data_folder import DataFolderUnusable
-from stepiq.core.keys import KeyUnusable
-from stepiq.core.settings import load
+from stepiq.core.keys import files as keys
+from stepiq.core.keys.data_folder import DataFolderUnusable
+from stepiq.core.keys.files import KeyUnusable
+from stepiq.core.settings.model import load
 
 
 @pytest.fixture

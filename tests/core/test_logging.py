@@ -8,8 +8,8 @@ import sys
 import pytest
 import structlog
 
-from stepiq.core import log_output
-from stepiq.core import logging as stepiq_logging
+from stepiq.core.observability import log_output
+from stepiq.core.observability import logging as stepiq_logging
 from stepiq.store.database import StoreUnavailable
 from tests.support.hostile import HOSTILE, controls_in
 

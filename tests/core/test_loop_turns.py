@@ -4,7 +4,7 @@ import asyncio
 import time
 from itertools import pairwise
 
-from stepiq.core.loop_turns import LoopTurns
+from stepiq.core.concurrency.turns import LoopTurns
 
 
 class Work:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from stepiq.core import settings
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
+from stepiq.core.settings import model as settings
 from tests.support.mail import certificate, kept, mail_server
 
 OPERATORS = "The email of this server does not work at the moment. The operator can find the reason in the log."

@@ -1,6 +1,6 @@
 from prometheus_client.parser import text_string_to_metric_families
 
-from stepiq.core import metrics
+from stepiq.core.observability import metrics
 from stepiq.store.states import TargetType
 
 

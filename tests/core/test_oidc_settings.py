@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.core.effective_settings import effective
-from stepiq.core.setting_errors import SettingsInvalid
-from stepiq.core.settings import Settings, load, unknown_variables
+from stepiq.core.settings.effective import effective
+from stepiq.core.settings.errors import SettingsInvalid
+from stepiq.core.settings.model import Settings, load, unknown_variables
 
 SECRET = "a-canary-in-the-secret"
 GOOGLE = {"issuer": "https://accounts.google.com", "client_id": "me", "client_secret": SECRET}

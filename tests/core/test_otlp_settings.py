@@ -3,9 +3,10 @@
 import pytest
 from pydantic import SecretStr
 
-from stepiq.core import otlp_settings, settings
-from stepiq.core.otlp_settings import OtlpSignal
-from stepiq.core.setting_errors import SettingsInvalid
+from stepiq.core.settings import model as settings
+from stepiq.core.settings import otlp as otlp_settings
+from stepiq.core.settings.errors import SettingsInvalid
+from stepiq.core.settings.otlp import OtlpSignal
 
 TOKEN = "canary-of-the-headers"
 

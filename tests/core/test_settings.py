@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from stepiq.core import settings
-from stepiq.core.setting_errors import SettingsInvalid
-from stepiq.core.settings import RegistrationPolicy, Settings
+from stepiq.core.settings import model as settings
+from stepiq.core.settings.errors import SettingsInvalid
+from stepiq.core.settings.model import RegistrationPolicy, Settings
 
 SECRET = "hunter2-hunter2"
 ORIGIN = "Use `https://` or `http://`, a host and optionally a port,"

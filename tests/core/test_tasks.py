@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from stepiq.core import tasks
+from stepiq.core.concurrency import tasks
 
 
 async def fail() -> None:

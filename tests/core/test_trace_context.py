@@ -4,9 +4,9 @@ from uuid import UUID
 
 import pytest
 
-from stepiq.core import trace_context
 from stepiq.core.ids import uuid7
-from stepiq.core.trace_context import SpanOf
+from stepiq.core.observability import trace_context
+from stepiq.core.observability.trace_context import SpanOf
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"

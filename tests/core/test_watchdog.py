@@ -8,8 +8,8 @@ import pytest
 import uvloop
 from structlog.testing import capture_logs
 
-from stepiq.core import log_output, logging, metrics, watchdog
-from stepiq.core.watchdog import Watchdog
+from stepiq.core.observability import log_output, logging, metrics, watchdog
+from stepiq.core.observability.watchdog import Watchdog
 
 
 def hold_the_loop(dog: Watchdog, until: Callable[[], bool] = lambda: True) -> None:
@@ -74,7 +74,7 @@ class TestWatchdog:
     ):
         log_output.configure("console")
         # A logger keeps the configuration of its first use.
-        monkeypatch.setattr(watchdog, "log", logging.get("stepiq.core.watchdog"))
+        monkeypatch.setattr(watchdog, "log", logging.get("stepiq.core.observability.watchdog"))
 
         watchdog._write(0.5, [f"a.py:{line} call" for line in range(1, 6)])
 

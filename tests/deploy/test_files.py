@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.core.settings import Settings, variable_name
+from stepiq.core.settings.model import Settings, variable_name
 from tests.docs.pages import blocks, read, section
 from tests.support.containers import ROOT, compose, image
 

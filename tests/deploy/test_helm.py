@@ -13,7 +13,7 @@ from kubernetes_validate import utils as schemas
 
 from scripts.fetch_helm import fetch
 from stepiq import __version__
-from stepiq.core.settings import Settings, variable_name
+from stepiq.core.settings.model import Settings, variable_name
 from stepiq.server.process import DRAIN
 from tests.deploy.test_files import SETTINGS
 from tests.docs.pages import blocks, read, section

@@ -9,7 +9,7 @@ import promql_parser
 import pytest
 import yaml
 
-from stepiq.core.metrics import REGISTRY
+from stepiq.core.observability.metrics import REGISTRY
 from tests.docs.pages import anchors, read, section
 from tests.support.containers import ROOT
 

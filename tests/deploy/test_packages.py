@@ -33,7 +33,8 @@ PIPELINE = "name: Greeting\nsteps: [{id: greet, type: transform, template: Hello
 SHARED = {
     "accounts/__init__.py", "accounts/audit/__init__.py", "accounts/audit/actions.py",
     "execution/__init__.py", "execution/outcomes.py",
-    "pipelines/__init__.py", "pipelines/checking.py", "pipelines/records.py", "pipelines/rendering.py",
+    "pipelines/__init__.py", "pipelines/records.py", "pipelines/definitions/__init__.py",
+    "pipelines/definitions/checking.py", "pipelines/definitions/rendering.py",
     "server/__init__.py", "server/docs/__init__.py", "server/docs/guides.py",
     "store/__init__.py", "store/states.py",
 }  # fmt: skip

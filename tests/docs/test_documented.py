@@ -14,17 +14,17 @@ from stepiq.accounts.audit.actions import Action, ActorKind
 from stepiq.cli.command_line import ServerCommand
 from stepiq.cli.main import app as command_line
 from stepiq.client import errors as client_errors
-from stepiq.core.config_file import CONFIG_FILE_TABLES, EndpointSettings
 from stepiq.core.enum_docs import described
-from stepiq.core.metrics import REGISTRY
-from stepiq.core.settings import CLIENT_VARIABLES, Settings, variable_name
-from stepiq.execution.events import EventType
+from stepiq.core.observability.metrics import REGISTRY
+from stepiq.core.settings.config_file import CONFIG_FILE_TABLES, EndpointSettings
+from stepiq.core.settings.model import CLIENT_VARIABLES, Settings, variable_name
 from stepiq.execution.outcomes import FailureCode
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
-from stepiq.language.step_types import LATER, step_types
+from stepiq.execution.records.events import EventType
+from stepiq.language.definitions.loading import load
+from stepiq.language.definitions.step_types import LATER, step_types
+from stepiq.language.documents.source import SourceFormat
 from stepiq.language.templates.helpers import HELPERS
-from stepiq.pipelines.checking import check
+from stepiq.pipelines.definitions.checking import check
 from stepiq.pipelines.records import Draft
 from stepiq.providers.registry import Providers
 from tests.docs.pages import PAGES, ROOT, anchors, name, read, section

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from stepiq.language.json_schema.document import document
+from stepiq.language.definitions.json_schema import document
 from tests.docs.pages import PAGES, name, prose, read
 
 NEVER = {

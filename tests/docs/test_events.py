@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from stepiq.execution.events import EventType
+from stepiq.execution.records.events import EventType
 from stepiq.server.docs.events import components, data_schemas
 from tests.docs.pages import blocks, read, section
 from tests.support.engine import Ended, Heard, World

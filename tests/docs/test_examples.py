@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.core.settings import load as load_settings
-from stepiq.execution.plans import Plans
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.core.settings.model import load as load_settings
+from stepiq.execution.limits.plans import Plans
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 from tests.docs.pages import PAGES, blocks, name
 
 

@@ -13,9 +13,9 @@ import httpx2
 import pytest
 import yaml
 
-from stepiq.cli.workbench import workbench
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.cli.pipelines.workbench import workbench
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 from stepiq.pipelines.records import Draft
 from tests.docs.pages import blocks, read, section
 from tests.support.customer_messages import messages

@@ -10,8 +10,8 @@ import httpx2
 import pytest
 import yaml
 
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 from tests.docs.pages import ROOT, blocks
 from tests.docs.test_documented import COMMANDS
 from tests.support.fake_provider import running_fake_provider

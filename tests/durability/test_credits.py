@@ -10,7 +10,7 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.store.database import Database
 from stepiq.store.tables import run_steps, workspaces
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider

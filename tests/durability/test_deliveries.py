@@ -13,7 +13,7 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.store.database import Database
 from tests.support.ports import free_port
 from tests.support.process import ServerProcess, first_account, running_server

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from tests.support.ports import free_port
 from tests.support.process import ServerProcess, first_account, running_server
 

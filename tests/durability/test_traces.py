@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
 from tests.support.otlp import CollectorServer, ReceivedSpan, running_collector, shape
 from tests.support.ports import free_port

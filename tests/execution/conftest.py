@@ -9,8 +9,8 @@ from pydantic import SecretStr
 
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.core.http import GuardedClient, guarded_client
-from stepiq.core.settings import Settings
-from stepiq.execution import waking
+from stepiq.core.settings.model import Settings
+from stepiq.execution.admission import waking
 from stepiq.execution.runtime import Engine
 from stepiq.providers.registry import Providers
 from stepiq.store.database import Database

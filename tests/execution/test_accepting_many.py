@@ -17,11 +17,11 @@ from stepiq.accounts.service import Account
 from stepiq.core import clock as core_clock
 from stepiq.core.errors import StepIQError
 from stepiq.core.ids import uuid7
-from stepiq.execution import usage
-from stepiq.execution.admission import Admission
-from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
-from stepiq.execution.records import NewRun
-from stepiq.execution.trace_queue import TraceQueue
+from stepiq.execution.admission.control import Admission
+from stepiq.execution.limits import usage
+from stepiq.execution.limits.runs import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
+from stepiq.execution.records.run import NewRun
+from stepiq.execution.records.trace_queue import TraceQueue
 from stepiq.queue.tickets import Ticket, TicketQueue
 from stepiq.store.database import Database
 from stepiq.store.pubsub import LocalChanges

@@ -7,12 +7,12 @@ import pytest
 
 from stepiq.core import clock as core_clock
 from stepiq.core.ids import uuid7
-from stepiq.execution import usage
-from stepiq.execution.admission import RunNotCancellable
-from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
-from stepiq.execution.records import NewRun
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.execution.admission.control import RunNotCancellable
+from stepiq.execution.limits import usage
+from stepiq.execution.limits.runs import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
+from stepiq.execution.records.run import NewRun
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 from stepiq.store.states import TriggerType
 from stepiq.store.tables import runs, workspaces
 from tests.support.engine import Heard, Limits, World

@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from stepiq.execution import runtime
-from stepiq.execution.journal import JournalEntry
-from stepiq.execution.records import ClaimedRun
+from stepiq.execution.journal.writing import JournalEntry
+from stepiq.execution.records.run import ClaimedRun
 from stepiq.store.database import StoreUnavailable
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider

@@ -12,12 +12,12 @@ import sqlalchemy as sa
 
 from stepiq.core import clock as core_clock
 from stepiq.core.ids import uuid7
-from stepiq.execution import events
-from stepiq.execution.journal import ClaimLost, Ending, JournalEntry
-from stepiq.execution.limits import next_month
-from stepiq.execution.records import ClaimedRun, StepRecord
-from stepiq.execution.reservations import settle_left_over
-from stepiq.execution.usage import month_of
+from stepiq.execution.journal.reservations import settle_left_over
+from stepiq.execution.journal.writing import ClaimLost, Ending, JournalEntry
+from stepiq.execution.limits.runs import next_month
+from stepiq.execution.limits.usage import month_of
+from stepiq.execution.records import events
+from stepiq.execution.records.run import ClaimedRun, StepRecord
 from stepiq.store.states import RunStatus, StepStatus
 from stepiq.store.tables import run_steps, runs, workspaces
 from tests.support.engine import Limits, World

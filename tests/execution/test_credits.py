@@ -10,12 +10,12 @@ from sqlalchemy import event
 from structlog.testing import capture_logs
 
 from stepiq.core import clock as core_clock
-from stepiq.execution import usage
 from stepiq.execution.calls import budget
 from stepiq.execution.calls.requests import CallModel, Message
-from stepiq.execution.journal import Journal
-from stepiq.execution.limits import next_month
-from stepiq.execution.reservations import settle_left_over
+from stepiq.execution.journal.reservations import settle_left_over
+from stepiq.execution.journal.writing import Journal
+from stepiq.execution.limits import usage
+from stepiq.execution.limits.runs import next_month
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.tables import run_steps
 from tests.support import loop_time

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from stepiq.core import clock as core_clock
 from stepiq.execution.calls.budget import bound
 from stepiq.execution.calls.requests import CallModel, Message
-from stepiq.execution.journal import Journal
-from stepiq.execution.reservations import settle_left_over
+from stepiq.execution.journal.reservations import settle_left_over
+from stepiq.execution.journal.writing import Journal
 from stepiq.store.database import StoreUnavailable
 from tests.support import loop_time
 from tests.support.engine import Heard, Limits, World

@@ -6,12 +6,12 @@ from typing import cast
 
 import pytest
 
-from stepiq.core.fairness import act_for
+from stepiq.core.concurrency.fairness import act_for
 from stepiq.core.ids import uuid7
 from stepiq.execution import definitions
 from stepiq.execution.definitions import Definitions, VersionNotFound
 from stepiq.language import offload
-from stepiq.language.loading import InvalidDefinition, compile_document
+from stepiq.language.definitions.loading import InvalidDefinition, compile_document
 from stepiq.store.database import Session
 from tests.support.engine import World
 

@@ -7,8 +7,8 @@ import pytest
 
 from stepiq.core import json
 from stepiq.core.json import Json
-from stepiq.execution import events
-from stepiq.runs.listeners import StreamEvent
+from stepiq.execution.records import events
+from stepiq.runs.streams.listeners import StreamEvent
 from stepiq.store.states import RunStatus, StepStatus
 
 RUN = UUID("0192f0c1-7c1f-7a52-9a5b-0c5f6f0f8f5e")

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from stepiq.core import clock
 from stepiq.execution.interpreter.attempts import pause_before_retry
-from stepiq.language.specs import Retry
+from stepiq.language.definitions.step import Retry
 from stepiq.store.tables import large_values
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
@@ -168,7 +168,7 @@ class TestFailures:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ):
         pipeline_id = await world.pipeline(TRANSFORMS)
-        monkeypatch.setattr("stepiq.execution.executor.new_scope", None)
+        monkeypatch.setattr("stepiq.execution.interpreter.executor.new_scope", None)
 
         run_id, heard = await world.start(pipeline_id, {"name": "x"})
 

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from tests.support.engine import World
 from tests.support.receiver import Receiver, Reply, running_receiver
 from tests.support.small_disk import fill, mounted

@@ -2,9 +2,9 @@
 
 import pytest
 
-from stepiq.execution import given_outputs
-from stepiq.language.loading import compile_document
-from stepiq.language.schema_work import ValidationMeter
+from stepiq.execution.admission import given_outputs
+from stepiq.language.definitions.loading import compile_document
+from stepiq.language.schemas.work import ValidationMeter
 
 pytestmark = pytest.mark.one_store
 

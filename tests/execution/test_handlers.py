@@ -5,7 +5,7 @@ import pytest
 
 from stepiq import execution
 from stepiq.execution.handlers import handlers
-from stepiq.language.step_types import LATER, step_types
+from stepiq.language.definitions.step_types import LATER, step_types
 
 SOURCES = sorted(Path(str(execution.__file__)).parent.rglob("*.py"))
 # Errors have a field `code`.

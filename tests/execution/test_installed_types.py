@@ -9,8 +9,8 @@ from tests.support.engine import World
 from tests.support.plugins import installed, write_package
 
 SPEC = """
-from stepiq.language.specs import StepSpec
-from stepiq.language.step_types import StepType
+from stepiq.language.definitions.step import StepSpec
+from stepiq.language.definitions.step_types import StepType
 
 STEP_TYPE = StepType(StepSpec, "Sings.")
 """

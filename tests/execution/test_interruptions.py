@@ -14,13 +14,13 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from stepiq.execution import journal as journal_module
-from stepiq.execution.executor import Executor
 from stepiq.execution.interpreter import journal_buffer
+from stepiq.execution.interpreter.executor import Executor
 from stepiq.execution.interpreter.run_context import RunContext
-from stepiq.execution.journal import ClaimLost, Journal, JournalEntry
-from stepiq.execution.journal_operations import Written
-from stepiq.execution.records import ClaimedRun, StepRecord
+from stepiq.execution.journal import writing as journal_module
+from stepiq.execution.journal.writing import ClaimLost, Journal, JournalEntry
+from stepiq.execution.records.operations import Written
+from stepiq.execution.records.run import ClaimedRun, StepRecord
 from stepiq.execution.runtime import Engine
 from stepiq.steps.transform import handler as transform
 from stepiq.store.database import PATIENT_SECONDS, Session, StoreUnavailable

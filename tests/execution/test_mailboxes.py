@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 from stepiq.core import clock
-from stepiq.execution import mailboxes
+from stepiq.execution.limits import mailboxes
 
 DAY = timedelta(days=1)
 

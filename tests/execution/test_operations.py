@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from stepiq.cli.fake_provider import Failure
+from stepiq.cli.fake_provider.server import Failure
 from stepiq.core import clock
-from stepiq.execution import journal_operations
-from stepiq.execution.journal import Journal, JournalEntry
-from stepiq.execution.records import ClaimedRun
+from stepiq.execution.journal.writing import Journal, JournalEntry
+from stepiq.execution.records import operations as journal_operations
+from stepiq.execution.records.run import ClaimedRun
 from stepiq.store.tables import operation_payloads, run_operations, run_steps, runs
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider

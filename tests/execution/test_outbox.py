@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from stepiq.core import clock, ids
 from stepiq.core.http import GuardedClient
-from stepiq.execution.records import ClaimedRun, Ending, NewDelivery, NewReview
-from stepiq.execution.retention import sweep
+from stepiq.execution.journal.retention import sweep
+from stepiq.execution.records.run import ClaimedRun, Ending, NewDelivery, NewReview
 from stepiq.execution.runtime import Engine
 from stepiq.providers.registry import Providers
 from stepiq.queue.tickets import Queue

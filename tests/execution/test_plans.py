@@ -7,8 +7,8 @@ from stepiq.billing.errors import (
     PlanWebhooksDisabled,
 )
 from stepiq.billing.service import require_cron, require_pipelines, require_steps, require_webhooks
-from stepiq.execution.plans import Plans, PlansInvalid, UnknownPlan
-from stepiq.execution.quotas import Quota
+from stepiq.execution.limits.plans import Plans, PlansInvalid, UnknownPlan
+from stepiq.execution.limits.quotas import Quota
 
 
 class TestLoad:

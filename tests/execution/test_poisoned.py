@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from stepiq.core import clock
 from stepiq.core.ids import uuid7
-from stepiq.execution.journal import ClaimLost, JournalEntry
-from stepiq.execution.records import ClaimedRun, StepRecord
+from stepiq.execution.journal.writing import ClaimLost, JournalEntry
+from stepiq.execution.records.run import ClaimedRun, StepRecord
 from stepiq.execution.scope import branch_state
 from stepiq.queue.recovery import Recovery
 from stepiq.queue.worker_lease import presence_of

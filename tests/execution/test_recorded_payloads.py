@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from stepiq.core import json
-from stepiq.execution import records
 from stepiq.execution.calls import mask, payloads
 from stepiq.execution.calls.requests import AskPerson, CallHttp, CallModel, Message
 from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
+from stepiq.execution.records import run as records
 from stepiq.redaction.masking import Masker
 from stepiq.steps.webhook.spec import WebhookSpec
 from tests.support.engine import World

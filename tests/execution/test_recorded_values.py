@@ -12,13 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.core import json
-from stepiq.execution import recorded_values
 from stepiq.execution.interpreter import recording
-from stepiq.execution.journal import Journal
-from stepiq.execution.records import ClaimedRun, Reuse
-from stepiq.language.definition import Definition
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.execution.journal import reading as recorded_values
+from stepiq.execution.journal.writing import Journal
+from stepiq.execution.records.run import ClaimedRun, Reuse
+from stepiq.language.definitions.compiled import Definition
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 from stepiq.store.database import Session
 from stepiq.store.tables import large_values, run_steps
 from tests.support.engine import Ended, World

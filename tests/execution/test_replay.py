@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from stepiq.cli.fake_provider import Failure
-from stepiq.execution.journal import Journal, JournalEntry
-from stepiq.execution.records import ClaimedRun
+from stepiq.cli.fake_provider.server import Failure
+from stepiq.execution.journal.writing import Journal, JournalEntry
+from stepiq.execution.records.run import ClaimedRun
 from stepiq.store.tables import run_operations, runs
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider

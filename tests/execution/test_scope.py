@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from stepiq.core.ids import uuid7
+from stepiq.execution.journal.reading import read_outputs, recorded
 from stepiq.execution.outcomes import STOP
-from stepiq.execution.recorded_values import read_outputs, recorded
-from stepiq.execution.records import StepRecord
+from stepiq.execution.records.run import StepRecord
 from stepiq.execution.run_secrets import RunSecrets
 from stepiq.execution.scope import branch_state, last_records, last_scope, owners, state
-from stepiq.language.definition import Definition
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.language.definitions.compiled import Definition
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 from stepiq.store.states import StepStatus
 from tests.support.engine import World
 

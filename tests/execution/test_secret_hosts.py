@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from stepiq.providers.local import LocalServer
-from stepiq.providers.local_weights import LocalModelUnavailable
+from stepiq.providers.local.model import LocalServer
+from stepiq.providers.local.weights import LocalModelUnavailable
 from tests.support.engine import Ended, World
 from tests.support.fake_provider import RunningFakeProvider
 from tests.support.listeners import answer, answering, serving

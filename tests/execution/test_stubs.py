@@ -9,8 +9,8 @@ from stepiq.core.http import GuardedClient
 from stepiq.execution.outcomes import Completed, Failed
 from stepiq.execution.runtime import Engine
 from stepiq.execution.stubs import Ends, GivenDecision, Stubs
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 from stepiq.providers.registry import Providers
 from stepiq.store.database import Database
 from stepiq.store.pubsub import LocalChanges

@@ -14,11 +14,11 @@ from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from stepiq.core.ids import uuid7
-from stepiq.execution.records import ClaimedRun, StepRecord
+from stepiq.execution.records.run import ClaimedRun, StepRecord
 from stepiq.queue import recovery
 from stepiq.queue import tickets as tickets_module
 from stepiq.queue.backlog import oldest_runs
-from stepiq.queue.library_threads import LANES
+from stepiq.queue.dbos_threads import LANES
 from stepiq.queue.tickets import TicketQueue
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.pubsub import GAP, LocalChanges

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from stepiq.execution.text_stream import DELTA_SECONDS
+from stepiq.execution.interpreter.text_stream import DELTA_SECONDS
 from stepiq.redaction.masking import MaskedStream
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider

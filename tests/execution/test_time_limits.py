@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from stepiq.cli.fake_provider import Failure
-from stepiq.execution.journal import JournalEntry
-from stepiq.execution.records import ClaimedRun
+from stepiq.cli.fake_provider.server import Failure
+from stepiq.execution.journal.writing import JournalEntry
+from stepiq.execution.records.run import ClaimedRun
 from stepiq.language import offload
 from tests.support import loop_time
 from tests.support.engine import World

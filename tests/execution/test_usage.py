@@ -10,13 +10,14 @@ import sqlalchemy as sa
 
 from stepiq.core import clock as core_clock
 from stepiq.core.ids import uuid7
-from stepiq.execution import events, usage
-from stepiq.execution.admission import RunNotCancellable
-from stepiq.execution.journal import ClaimLost, Ending, JournalEntry
-from stepiq.execution.limits import next_month, tomorrow
+from stepiq.execution.admission.control import RunNotCancellable
+from stepiq.execution.journal.writing import ClaimLost, Ending, JournalEntry
+from stepiq.execution.limits import usage
+from stepiq.execution.limits.runs import next_month, tomorrow
+from stepiq.execution.limits.usage import Tally
 from stepiq.execution.meters import Meter
-from stepiq.execution.records import ClaimedRun, NewRun, RunCaller, StepRecord
-from stepiq.execution.usage import Tally
+from stepiq.execution.records import events
+from stepiq.execution.records.run import ClaimedRun, NewRun, RunCaller, StepRecord
 from stepiq.providers.base import Usage
 from stepiq.store.states import CallerType, RunStatus, StepStatus, TriggerType
 from stepiq.store.tables import run_steps, runs, usage_caller_days, usage_days, workspaces

@@ -4,8 +4,8 @@ from types import ModuleType
 
 import pytest
 
-from stepiq.execution import waking
-from stepiq.execution.admission import Admission
+from stepiq.execution.admission import waking
+from stepiq.execution.admission.control import Admission
 from stepiq.execution.runtime import Engine
 from stepiq.store.database import Database, StoreUnavailable
 from tests.support.engine import World

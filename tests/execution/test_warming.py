@@ -6,7 +6,7 @@ import pytest
 
 from stepiq.core.http import GuardedClient
 from stepiq.execution import runtime
-from stepiq.execution.plans import Plans
+from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.providers.registry import Providers
 from stepiq.store.database import Database

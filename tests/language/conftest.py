@@ -6,11 +6,11 @@ from functools import cache
 import jsonschema_rs
 import pytest
 
-from stepiq.language import loading
-from stepiq.language.json_schema.document import document
-from stepiq.language.loading import Loaded
-from stepiq.language.source import Source
-from stepiq.language.step_types import step_types
+from stepiq.language.definitions import loading
+from stepiq.language.definitions.json_schema import document
+from stepiq.language.definitions.loading import Loaded
+from stepiq.language.definitions.step_types import step_types
+from stepiq.language.documents.source import Source
 from tests.support.computations import Held
 
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stepiq.language import cron, cron_words
-from stepiq.language.cron import CronInvalid
+from stepiq.language.schedules import cron
+from stepiq.language.schedules import descriptions as cron_words
+from stepiq.language.schedules.cron import CronInvalid
 from tests.support.pace import cpu_limit
 
 MINUTE = timedelta(minutes=1)

@@ -1,6 +1,6 @@
 import pytest
 
-from stepiq.language import cron_words
+from stepiq.language.schedules import descriptions as cron_words
 
 
 class TestDescribe:

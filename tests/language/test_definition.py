@@ -1,8 +1,8 @@
 from datetime import timedelta
 
-from stepiq.language.definition import Definition
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.language.definitions.compiled import Definition
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 
 PLAIN = "name: A\nsteps: [{id: a, type: transform, template: x}]\n"
 DELIVERING = """

@@ -4,17 +4,17 @@ from hypothesis import strategies as st
 
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
-from stepiq.language.delivery_fields import MAX_TARGETS
-from stepiq.language.http_fields import MAX_HEADERS
-from stepiq.language.loading import compile_document, load, load_document
-from stepiq.language.source import SourceFormat
-from stepiq.language.targets import (
+from stepiq.language.definitions.delivery_fields import MAX_TARGETS
+from stepiq.language.definitions.loading import compile_document, load, load_document
+from stepiq.language.definitions.targets import (
     MAX_RECIPIENTS,
     ApiTarget,
     ChatService,
     EmailTarget,
     WebhookTarget,
 )
+from stepiq.language.documents.source import SourceFormat
+from stepiq.language.fields.http import MAX_HEADERS
 
 SMALL: dict[str, Json] = {
     "name": "Small",

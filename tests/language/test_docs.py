@@ -3,10 +3,10 @@ import re
 from pathlib import Path
 
 import stepiq.language
-from stepiq.language.loading import load
-from stepiq.language.names import NEVER_PRESENT
-from stepiq.language.source import SourceFormat
-from stepiq.language.step_types import LATER, step_types
+from stepiq.language.definitions.loading import load
+from stepiq.language.definitions.names import NEVER_PRESENT
+from stepiq.language.definitions.step_types import LATER, step_types
+from stepiq.language.documents.source import SourceFormat
 from stepiq.language.templates.helpers import HELPERS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
@@ -19,7 +19,7 @@ WORD = re.compile(r"[a-z]+(?:_[a-z]+)*")
 def codes() -> set[str]:
     """Every code that the language gives, found where issues are made."""
     found = {NEVER_PRESENT}
-    for path in [*SOURCES.rglob("*.py"), *TYPES.glob("*/spec.py")]:
+    for path in [*SOURCES.rglob("*.py"), *TYPES.glob("*/*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Return) and path.name == "names.py":
                 found |= _first_text(node.value.elts if isinstance(node.value, ast.Tuple) else [])

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from stepiq.core.json import Json
 from stepiq.language.expressions.values import EvaluationMeter
-from stepiq.language.extracting import ExtractError, Query, QuerySyntaxError
 from stepiq.language.templates import OverBudget
+from stepiq.steps.transform.jsonpath import ExtractError, Query, QuerySyntaxError
 from tests.support.pace import cpu_limit
 
 SHOP: dict[str, Any] = {

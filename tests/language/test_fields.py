@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
 from stepiq.core.json import Json
-from stepiq.language.fields import (
+from stepiq.language.fields.description import (
     FieldObject,
     boolean,
     computed,
@@ -13,7 +13,7 @@ from stepiq.language.fields import (
     read,
     text,
 )
-from stepiq.language.reports import FieldReader, Report
+from stepiq.language.fields.reader import FieldReader, Report
 
 
 def refuse_quotes(fields: FieldReader, name: str, value: str) -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from stepiq.language.foreign import MAX_FOUND, TREATED_AS_TEXT
-from stepiq.language.loading import load
-from stepiq.language.reports import MAX_PROBLEMS
-from stepiq.language.source import SourceFormat
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
+from stepiq.language.fields.reader import MAX_PROBLEMS
+from stepiq.language.templates.foreign import MAX_FOUND, TREATED_AS_TEXT
 
 KINDS = "${input.a} ${input.b} ${input.c} {% if x %} {% for x %} {% set x %}"
 

@@ -1,7 +1,7 @@
 import pytest
 
-from stepiq.language.inputs import InputInvalid, InputSchema, is_long_form
-from stepiq.language.loading import compile_document, load_document
+from stepiq.language.definitions.inputs import InputInvalid, InputSchema, is_long_form
+from stepiq.language.definitions.loading import compile_document, load_document
 
 
 def document(schema) -> dict:

@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 from stepiq.core.errors import Invalid, Issue
 from stepiq.core.json import as_object
 from stepiq.language.data import is_array
-from stepiq.language.loading import (
+from stepiq.language.definitions.loading import (
     InvalidDefinition,
     compile_document,
     load,
     load_document,
 )
-from stepiq.language.placing import MAX_ERRORS
-from stepiq.language.source import SourceFormat
-from stepiq.language.specs import OutputFormat, Retry
+from stepiq.language.definitions.step import OutputFormat, Retry
+from stepiq.language.documents.issues import MAX_ERRORS
+from stepiq.language.documents.source import SourceFormat
 from stepiq.language.templates import Template
 from stepiq.steps.llm.spec import LlmSpec
 from stepiq.steps.transform.spec import TransformSpec

@@ -4,7 +4,7 @@ import pytest
 
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
-from stepiq.language.loading import load_document
+from stepiq.language.definitions.loading import load_document
 
 DOCUMENT: dict[str, Any] = {
     "name": "Names",

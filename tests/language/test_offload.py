@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from stepiq.core.fairness import act_for
+from stepiq.core.concurrency.fairness import act_for
 from stepiq.core.json import Json
 from stepiq.language import offload
 from stepiq.language.expressions import Expression
-from stepiq.language.schema_work import ValidationMeter
+from stepiq.language.schemas.work import ValidationMeter
 from stepiq.language.templates import RenderMeter, Template, TemplateLimit, TemplateUnresolved
 from tests.support.computations import as_owner
 

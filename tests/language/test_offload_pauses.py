@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from stepiq.core import pauses
+from stepiq.core.concurrency import pauses
 from stepiq.language import offload
 
 SHORT = offload._PAUSE_SECONDS

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stepiq.core import pauses
+from stepiq.core.concurrency import pauses
 from stepiq.language import offload
 from tests.support.computations import as_owner
 

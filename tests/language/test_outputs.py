@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from stepiq.core.json import Json
-from stepiq.language.loading import compile_document
-from stepiq.language.outputs import output_issues
-from stepiq.language.specs import Step
+from stepiq.language.definitions.loading import compile_document
+from stepiq.language.definitions.outputs import output_issues
+from stepiq.language.definitions.step import Step
 
 SCORE = {"type": "object", "properties": {"score": {"type": "integer"}}, "required": ["score"]}
 LLM = {"prompt": "x"}

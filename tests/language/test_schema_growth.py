@@ -7,8 +7,8 @@ import jsonschema_rs
 import pytest
 
 from stepiq.core.json import Json
-from stepiq.language import schema_cost
-from stepiq.language.schema_cost import SchemaProblem, measure
+from stepiq.language.schemas import cost as schema_cost
+from stepiq.language.schemas.cost import SchemaProblem, measure
 
 Schema = dict[str, Json]
 COUNTED = "x-counted"

@@ -4,8 +4,8 @@ import jsonschema_rs
 import pytest
 
 from stepiq.core.json import Json
-from stepiq.language.schema_cost import SchemaProblem
-from stepiq.language.schemas import Schema, compile_schema
+from stepiq.language.schemas.cost import SchemaProblem
+from stepiq.language.schemas.validation import Schema, compile_schema
 
 # Of all drafts.
 _KEYWORDS = (

@@ -13,10 +13,13 @@ import pytest
 
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
-from stepiq.language import offload, schema_process, schema_process_client, schemas
-from stepiq.language.inputs import InputInvalid, InputSchema
-from stepiq.language.schema_process_client import SchemaProcess
-from stepiq.language.schemas import Schema, compile_schema
+from stepiq.language import offload
+from stepiq.language.definitions.inputs import InputInvalid, InputSchema
+from stepiq.language.schemas import process as schema_process
+from stepiq.language.schemas import process_client as schema_process_client
+from stepiq.language.schemas import validation as schemas
+from stepiq.language.schemas.process_client import SchemaProcess
+from stepiq.language.schemas.validation import Schema, compile_schema
 
 CHOICES: list[Json] = [{"const": number} for number in range(120)]
 NUMBERS: dict[str, Json] = {

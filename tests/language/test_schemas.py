@@ -1,9 +1,9 @@
 import pytest
 
 from stepiq.core.json import Json
-from stepiq.language.schema_cost import SchemaProblem
-from stepiq.language.schema_work import ValidationMeter
-from stepiq.language.schemas import compile_schema
+from stepiq.language.schemas.cost import SchemaProblem
+from stepiq.language.schemas.validation import compile_schema
+from stepiq.language.schemas.work import ValidationMeter
 from stepiq.language.templates import OverBudget
 from tests.support.pace import cpu_limit
 

@@ -5,8 +5,8 @@ import pytest
 from stepiq.core.json import Json, as_object
 from stepiq.language.expressions import ExpressionError
 from stepiq.language.expressions.values import EvaluationMeter
-from stepiq.language.set_values import Setting, SettingInvalid
 from stepiq.language.templates import OverBudget
+from stepiq.steps.transform.set_values import Setting, SettingInvalid
 
 CONTEXT: dict[str, Any] = {
     "input": {"items": [{"n": 1}, {"n": 2}], "text": "{{env.KEY}}", "big": "x" * 300_000},

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stepiq.core.json import as_object, dumps
 from stepiq.language import json_source
-from stepiq.language.source import MAX_SOURCE_BYTES, SourceFormat, read
+from stepiq.language.documents.source import MAX_SOURCE_BYTES, SourceFormat, read
 from tests.support.pace import cpu_limit
 
 JSON, YAML = SourceFormat.JSON, SourceFormat.YAML

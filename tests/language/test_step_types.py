@@ -6,13 +6,12 @@ import pytest
 import structlog
 
 from stepiq import steps
-from stepiq.language import step_types as types
-from stepiq.language.json_schema.document import document
-from stepiq.language.loading import load_document
-from stepiq.language.outputs import output_issues
-from stepiq.language.reports import FieldReader
-from stepiq.language.specs import StepSpec
-from stepiq.language.step_types import (
+from stepiq.language.definitions import step_types as types
+from stepiq.language.definitions.json_schema import document
+from stepiq.language.definitions.loading import load_document
+from stepiq.language.definitions.outputs import output_issues
+from stepiq.language.definitions.step import StepSpec
+from stepiq.language.definitions.step_types import (
     GROUP,
     InstallationIncomplete,
     StepType,
@@ -22,15 +21,16 @@ from stepiq.language.step_types import (
     step_types,
     unusable_types,
 )
+from stepiq.language.fields.reader import FieldReader
 from stepiq.server.docs.steps import render
 from tests.support.plugins import installed, write_package
 
 SPEC = """
 from dataclasses import dataclass
 
-from stepiq.language.fields import integer
-from stepiq.language.specs import StepSpec
-from stepiq.language.step_types import StepType
+from stepiq.language.fields.description import integer
+from stepiq.language.definitions.step import StepSpec
+from stepiq.language.definitions.step_types import StepType
 
 
 @dataclass(frozen=True)
@@ -164,8 +164,8 @@ class TestExceptions:
     )
     def test_one_while_a_step_is_read_is_a_problem_of_the_step(self, tmp_path: Path, body: str):
         spec = f"""
-from stepiq.language.specs import StepSpec
-from stepiq.language.step_types import StepType
+from stepiq.language.definitions.step import StepSpec
+from stepiq.language.definitions.step_types import StepType
 
 
 class Broken(StepSpec):

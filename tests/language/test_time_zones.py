@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepiq.language import time_zones
-from stepiq.language.time_zones import TimezoneUnknown
+from stepiq.language.schedules import time_zones
+from stepiq.language.schedules.time_zones import TimezoneUnknown
 
 
 def refusal(name: str) -> str:

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.core.errors import Issue
-from stepiq.language.loading import compile_document, load_document
-from stepiq.language.targets import ScheduleSpec, VerifyScheme, VerifySpec
+from stepiq.language.definitions.loading import compile_document, load_document
+from stepiq.language.definitions.targets import ScheduleSpec, VerifyScheme, VerifySpec
 
 SMALL = {"name": "Small", "steps": [{"id": "a", "prompt": "Hello"}]}
 

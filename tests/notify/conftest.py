@@ -15,11 +15,11 @@ import pytest
 from stepiq.accounts.service import Account
 from stepiq.core.http import GuardedClient
 from stepiq.core.mail import Mailer
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.execution.definitions import Definitions
-from stepiq.execution.plans import Plans
+from stepiq.execution.limits.plans import Plans
 from stepiq.execution.protocols import SecretValue
-from stepiq.execution.records import ClaimedRun
+from stepiq.execution.records.run import ClaimedRun
 from stepiq.execution.runtime import Engine
 from stepiq.notify import delivery_worker, records
 from stepiq.notify import outbox as outboxes

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from standardwebhooks import Webhook
 
 from stepiq.core import ids
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.store.database import Database
 from stepiq.store.tables import runs
 from tests.notify.conftest import PIPELINE, SECRET, Sender, Vault

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from stepiq.core import ids
-from stepiq.language.targets import ChatService
+from stepiq.language.definitions.targets import ChatService
 from stepiq.notify import chat
 from stepiq.notify.records import Delivery, EventName, Occasion
 from stepiq.store.states import DeliveryStatus, RunStatus, TargetType, TriggerType

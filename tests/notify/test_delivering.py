@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from standardwebhooks import Webhook
 
-from stepiq.core.config_file import EndpointSettings
 from stepiq.core.http import Timeouts
-from stepiq.core.settings import Settings
+from stepiq.core.settings.config_file import EndpointSettings
+from stepiq.core.settings.model import Settings
 from stepiq.notify import delivery_worker, sending
 from tests.notify.conftest import PIPELINE, SECRET, Sender, Vault, set_pauses
 from tests.support.receiver import Receiver, Reply

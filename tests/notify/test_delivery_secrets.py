@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from stepiq.core.http import GuardedClient
-from stepiq.language.targets import ChatService
+from stepiq.language.definitions.targets import ChatService
 from stepiq.store.database import Database
 from stepiq.store.tables import deliveries, delivery_attempts
 from tests.notify.conftest import PIPELINE, Sender, Vault

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from stepiq.core import clock, ids
 from stepiq.execution.definitions import Definitions
-from stepiq.execution.records import ClaimedRun, Ending
+from stepiq.execution.records.run import ClaimedRun, Ending
 from stepiq.execution.runtime import Engine
 from stepiq.notify import delivery_worker, queries
 from stepiq.notify.calls import SignedRequest

@@ -9,7 +9,7 @@ import pytest
 
 from stepiq.core import clock
 from stepiq.core.mail import Mailer
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from tests.notify.conftest import Sender, Vault
 from tests.support.mail import Mailbox, kept, mail_server
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from stepiq.core import clock
 from stepiq.core.mail import Mailer
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.notify import reviewing
 from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.runs.reviews.records import LinkHolder

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from stepiq.core import clock
-from stepiq.core.settings import RegistrationPolicy, Settings
+from stepiq.core.settings.model import RegistrationPolicy, Settings
 from stepiq.notify import queries
 from stepiq.notify.calls import Unsendable
 from stepiq.notify.outbox import DeliveryOutbox

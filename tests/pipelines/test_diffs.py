@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.core.json import Json
-from stepiq.pipelines.diffs import FieldChange, changes, unified
+from stepiq.pipelines.definitions.diffs import FieldChange, changes, unified
 from tests.support.pace import cpu_limit
 
 NAMES = ("a/x", "b/x")

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from stepiq.core import clock, ids
-from stepiq.execution.plans import Plans
+from stepiq.execution.limits.plans import Plans
 from stepiq.store.tables import drafts
 from tests.pipelines.conftest import AS_YAML, YAML
 

@@ -1,7 +1,7 @@
 import jsonschema_rs
 import pytest
 
-from stepiq.language.json_schema.document import document
+from stepiq.language.definitions.json_schema import document
 
 pytestmark = pytest.mark.one_store
 

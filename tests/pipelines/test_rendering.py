@@ -2,8 +2,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stepiq.language.source import SourceFormat, read
-from stepiq.pipelines.rendering import to_yaml
+from stepiq.language.documents.source import SourceFormat, read
+from stepiq.pipelines.definitions.rendering import to_yaml
 
 # What `core.json` lets in: no U+0000, no lone surrogates, only finite numbers.
 TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))

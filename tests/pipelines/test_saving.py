@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
-from stepiq.language import loading
-from stepiq.pipelines import drafts, slug_queries
+from stepiq.language.definitions import loading
+from stepiq.pipelines import slug_queries
+from stepiq.pipelines.definitions import request as drafts
 from tests.pipelines.conftest import AS_YAML, DEFINITION, YAML
 
 pytestmark = pytest.mark.one_store

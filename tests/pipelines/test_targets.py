@@ -6,9 +6,9 @@ import sqlalchemy as sa
 
 from stepiq.core import ids
 from stepiq.execution.definitions import Definitions
-from stepiq.pipelines import targets as module
+from stepiq.pipelines import triggered as module
 from stepiq.pipelines.errors import PipelineNotFound
-from stepiq.pipelines.targets import LIFETIME, Targets
+from stepiq.pipelines.triggered import LIFETIME, Targets
 from stepiq.store.pubsub import PIPELINE_CHANGED
 from stepiq.store.states import PipelineStatus
 from stepiq.store.tables import pipelines

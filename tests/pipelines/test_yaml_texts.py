@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from stepiq.pipelines import service
-from stepiq.pipelines.rendering import to_yaml
+from stepiq.pipelines.definitions.rendering import to_yaml
 from tests.pipelines.conftest import DEFINITION
 
 pytestmark = pytest.mark.both_stores

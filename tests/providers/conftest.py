@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from stepiq.core import settings as core_settings
-from stepiq.core.settings import Settings
+from stepiq.core.settings import model as core_settings
+from stepiq.core.settings.model import Settings
 from stepiq.providers.base import (
     CallProgress,
     Delta,

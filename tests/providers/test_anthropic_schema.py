@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stepiq.cli.fake_json import instance_of
-from stepiq.providers.anthropic_schema import guaranteed
+from stepiq.cli.fake_provider.values import instance_of
+from stepiq.providers.pydantic_ai.anthropic_schema import guaranteed
 
 TEXT = {"type": "string"}
 

@@ -19,8 +19,8 @@ from stepiq.providers.base import (
     ProviderError,
     ReasoningDelta,
 )
-from stepiq.providers.chat_answer import ENDINGS, ChatAnswer
-from stepiq.providers.chat_calls import MAX_CALLS, CallReader
+from stepiq.providers.openai.answer import ENDINGS, ChatAnswer
+from stepiq.providers.openai.tool_calls import MAX_CALLS, CallReader
 from stepiq.providers.parts import ReasoningPart, TextPart, ToolCall
 from stepiq.providers.places import FailurePlace
 from tests.providers.conftest import ask, failure, request

@@ -1,4 +1,4 @@
-from stepiq.providers.library_connection import LibraryConnection
+from stepiq.providers.pydantic_ai.connection import LibraryConnection
 from tests.providers.conftest import KEY, Configure
 
 

@@ -9,9 +9,9 @@ from pydantic_ai.exceptions import (
     ModelTimeoutError,
 )
 
-from stepiq.providers import library_failures
 from stepiq.providers.base import ProviderError
 from stepiq.providers.places import FailurePlace
+from stepiq.providers.pydantic_ai import failures as library_failures
 
 PLACE = FailurePlace(
     "anthropic", "Anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"

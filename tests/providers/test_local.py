@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.core.fairness import act_for
+from stepiq.core.concurrency.fairness import act_for
 from stepiq.execution.calls import budget
-from stepiq.providers import local_weights
 from stepiq.providers.base import Cost, Model, ProviderError
-from stepiq.providers.local import LocalServer
-from stepiq.providers.local_fetch import WeightsFetch
-from stepiq.providers.local_weights import LocalModelUnavailable, weights_path
+from stepiq.providers.local import weights as local_weights
+from stepiq.providers.local.fetch import WeightsFetch
+from stepiq.providers.local.model import LocalServer
+from stepiq.providers.local.weights import LocalModelUnavailable, weights_path
 from stepiq.providers.registry import Providers
 from stepiq.providers.sources import LocalSource
 from tests.providers.conftest import ask, settings_with
@@ -172,8 +172,8 @@ class TestLocalModel:
         code = f"""
 import asyncio
 from pathlib import Path
-from stepiq.providers.local import LocalServer
-from stepiq.providers.local_fetch import WeightsFetch
+from stepiq.providers.local.model import LocalServer
+from stepiq.providers.local.fetch import WeightsFetch
 async def main():
     server = LocalServer(WeightsFetch(Path({str(CACHE)!r})))
     await server.connection()
@@ -388,7 +388,7 @@ class TestLocalServerProcess:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "stepiq.providers.local_server",
+            "stepiq.providers.local.server",
             stdin=asyncio.subprocess.PIPE,
         )
         assert process.stdin is not None

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.providers import local_weights
 from stepiq.providers.base import ProviderError
-from stepiq.providers.local_fetch import WeightsFetch
-from stepiq.providers.local_weights import (
+from stepiq.providers.local import weights as local_weights
+from stepiq.providers.local.fetch import WeightsFetch
+from stepiq.providers.local.weights import (
     LocalModelUnavailable,
     WeightsFetchStopped,
     ensure_local_weights,
@@ -171,7 +171,7 @@ class TestClose:
         waits = asyncio.Event()
         loop = asyncio.get_running_loop()
         monkeypatch.setattr(
-            "stepiq.providers.local_fetch._report",
+            "stepiq.providers.local.fetch._report",
             lambda _line: loop.call_soon_threadsafe(waits.set),
         )
         call = asyncio.create_task(fetch.path())

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.providers import local_weights
-from stepiq.providers.local import LocalServer
-from stepiq.providers.local_fetch import WeightsFetch
-from stepiq.providers.local_weights import (
+from stepiq.providers.local import weights as local_weights
+from stepiq.providers.local.fetch import WeightsFetch
+from stepiq.providers.local.model import LocalServer
+from stepiq.providers.local.weights import (
     LocalModelUnavailable,
     ensure_local_weights,
     weights_path,

@@ -13,7 +13,7 @@ from stepiq.providers.base import (
     ProviderError,
     Usage,
 )
-from stepiq.providers.openai_chat import ChatConnection
+from stepiq.providers.openai.chat import ChatConnection
 from stepiq.providers.places import Endpoint, FailurePlace
 from stepiq.providers.questions import most_tokens
 from tests.providers.conftest import KEY, STRICT, Configure, ask, request
@@ -45,7 +45,7 @@ class TestStreaming:
         self, openai: Model, monkeypatch: pytest.MonkeyPatch
     ):
         pieces = ["a\ud83d", "\ude00b", "\ud83d"]
-        monkeypatch.setattr("stepiq.cli.fake_provider._pieces", lambda *_: pieces)
+        monkeypatch.setattr("stepiq.cli.fake_provider.server._pieces", lambda *_: pieces)
 
         items = [item async for item in openai.stream(request())]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stepiq.cli.fake_provider import Failure
+from stepiq.cli.fake_provider.server import Failure
 from stepiq.core import clock
 from stepiq.providers.base import Model, ProviderError
 from tests.providers.conftest import KEY, STRICT, Configure, ask

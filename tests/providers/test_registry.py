@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.core.environment import environment
-from stepiq.core.setting_errors import SettingsInvalid
+from stepiq.core.settings.environment import environment
+from stepiq.core.settings.errors import SettingsInvalid
 from stepiq.providers import catalogue
 from stepiq.providers.base import Cost, ProviderError, Usage
 from stepiq.providers.registry import ModelUnknown, ProviderNotConfigured, Providers
@@ -21,7 +21,7 @@ GROQ = {
 
 WARM = """
 import asyncio, sys
-from stepiq.core.settings import load
+from stepiq.core.settings.model import load
 from stepiq.providers import catalogue
 from stepiq.providers.registry import Providers
 

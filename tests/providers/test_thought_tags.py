@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.providers.answers import ReasoningPiece
-from stepiq.providers.thought_tags import ThoughtTags
+from stepiq.providers.openai.thought_tags import ThoughtTags
 
 PARTS = st.sampled_from(
     ["<think>", "</think>", "<thi", "nk>", "</", "a", " ", "\n", "\n" * 1_020, "\n" * 1_024]

@@ -1,6 +1,6 @@
 import pytest
 
-from stepiq.core.settings import Settings, variable_name
+from stepiq.core.settings.model import Settings, variable_name
 from stepiq.providers.vendors import VENDORS, Vendor
 
 BY_ID = {vendor.id: vendor for vendor in VENDORS}

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from stepiq.accounts.service import Account
 from stepiq.core import ids
 from stepiq.core.http import GuardedClient
-from stepiq.execution.plans import Plans
+from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.providers.registry import Providers
 from stepiq.queue import backlog

@@ -12,8 +12,8 @@ import pytest
 from dbos._event_loop import BackgroundEventLoop
 from dbos._utils import INTERNAL_QUEUE_NAME
 
-from stepiq.queue import library_threads
-from stepiq.queue.library_threads import Lanes
+from stepiq.queue import dbos_threads as library_threads
+from stepiq.queue.dbos_threads import Lanes
 
 _PATIENCE = 20
 _REPLACED = """

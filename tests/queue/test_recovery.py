@@ -10,14 +10,14 @@ from structlog.testing import capture_logs
 
 from stepiq.core import clock
 from stepiq.core.ids import uuid7
-from stepiq.execution import retention
-from stepiq.execution.admission import Release
+from stepiq.execution.admission.control import Release
 from stepiq.execution.definitions import Definitions
 from stepiq.execution.interpreter import journal_buffer
-from stepiq.execution.journal import JournalEntry
-from stepiq.execution.records import ClaimedRun
+from stepiq.execution.journal import retention
+from stepiq.execution.journal.writing import JournalEntry
+from stepiq.execution.records.run import ClaimedRun
+from stepiq.store.connections.faults import FULL, StoreDamaged, StoreFull
 from stepiq.store.database import StoreUnavailable
-from stepiq.store.faults import FULL, StoreDamaged, StoreFull
 from stepiq.store.tables import pipeline_versions, runs
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider

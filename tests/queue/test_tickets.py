@@ -14,13 +14,13 @@ from dbos._core import ActiveWorkflowById
 from dbos._sys_db import SystemDatabase
 from sqlalchemy import event
 
-from stepiq.core import log_output
 from stepiq.core.ids import uuid7
-from stepiq.core.settings import Settings
-from stepiq.execution.retention import sweep
-from stepiq.queue import library_threads
+from stepiq.core.observability import log_output
+from stepiq.core.settings.model import Settings
+from stepiq.execution.journal.retention import sweep
+from stepiq.queue import dbos_threads as library_threads
 from stepiq.queue import tickets as tickets_module
-from stepiq.queue.library_threads import LANES, Lanes
+from stepiq.queue.dbos_threads import LANES, Lanes
 from stepiq.queue.tickets import Queue, Ticket, TicketQueue
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.pubsub import TICKETS_WAITING, LocalChanges

@@ -6,7 +6,7 @@ import math
 import psycopg
 import pytest
 
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.queue import worker_lease
 from stepiq.queue.worker_lease import Presence, SessionPresence, WorkerRunning, presence_of
 from stepiq.store.database import Database, StoreUnavailable

@@ -2,8 +2,8 @@ from uuid import UUID
 
 import pytest
 
-from stepiq.runs.listeners import Streams
-from stepiq.runs.stream import Follower
+from stepiq.runs.streams.listeners import Streams
+from stepiq.runs.streams.runs import Follower
 from tests.support.clients import login, login_key
 from tests.support.make_accounts import actor
 from tests.support.teller import Teller

@@ -8,8 +8,8 @@ from ipaddress import ip_network
 import pytest
 import sqlalchemy as sa
 
-from stepiq.cli.accounts import disable_account
-from stepiq.execution.plans import Plans
+from stepiq.cli.administration.accounts import disable_account
+from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import runs

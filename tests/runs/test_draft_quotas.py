@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.core import clock
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.runs import housekeeping
 from stepiq.store.database import Database
 from stepiq.store.states import FIRST_DRAFT_VERSION

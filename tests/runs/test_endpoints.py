@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.core import clock, ids
-from stepiq.execution.plans import Plans
+from stepiq.execution.limits.plans import Plans
 from stepiq.runs import queries, schemas
 from stepiq.store.database import Database
 from stepiq.store.states import RunStatus, StepStatus

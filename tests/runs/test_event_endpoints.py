@@ -1,7 +1,7 @@
 import pytest
 
 from stepiq.core import ids
-from stepiq.execution import events
+from stepiq.execution.records import events
 from stepiq.store.states import StepStatus
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from stepiq.language.inputs import InputInvalid
-from stepiq.language.loading import compile_document
+from stepiq.language.definitions.inputs import InputInvalid
+from stepiq.language.definitions.loading import compile_document
 from stepiq.runs import examining
 from stepiq.runs.examining import Unvalidated
 

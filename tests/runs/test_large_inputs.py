@@ -10,11 +10,11 @@ import pytest
 
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
-from stepiq.execution.plans import Plans
-from stepiq.execution.records import RunCaller
-from stepiq.language import schemas
-from stepiq.language.inputs import InputInvalid
-from stepiq.language.schema_work import work_of
+from stepiq.execution.limits.plans import Plans
+from stepiq.execution.records.run import RunCaller
+from stepiq.language.definitions.inputs import InputInvalid
+from stepiq.language.schemas import validation as schemas
+from stepiq.language.schemas.work import work_of
 from stepiq.runs import examining, service, starting
 from stepiq.runs.bulk.worker import BulkWorker
 from stepiq.runs.starting import NotYet, WantedRun, start_many

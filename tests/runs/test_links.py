@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from stepiq.accounts import link_door
+from stepiq.accounts.authentication import links as link_door
 from stepiq.core import clock, ids
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.runs import service
 from stepiq.runs.errors import RunLinkExpired, RunLinkInvalid
 from stepiq.runs.links import RUN_LINK_LIFETIME, RunLinks

@@ -11,13 +11,15 @@ import pytest
 from fastapi.sse import KEEPALIVE_COMMENT
 
 from stepiq.accounts import watched_response
-from stepiq.accounts.expiry_watch import ExpiryWatch
+from stepiq.accounts.authentication.expiry import ExpiryWatch
 from stepiq.core import clock as clocks
-from stepiq.execution import events
-from stepiq.runs import list_queries, list_stream, listeners
-from stepiq.runs.list_stream import STALE, ListFollower
+from stepiq.execution.records import events
+from stepiq.runs import list_queries
 from stepiq.runs.matching import matches, may_match
 from stepiq.runs.records import Filter
+from stepiq.runs.streams import listeners
+from stepiq.runs.streams import lists as list_stream
+from stepiq.runs.streams.lists import STALE, ListFollower
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.pubsub import runs_topic
 from stepiq.store.states import RunStatus

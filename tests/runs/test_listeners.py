@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack
 import pytest
 
 from stepiq.core import clock, ids
-from stepiq.execution import events
-from stepiq.runs import listeners
+from stepiq.execution.records import events
 from stepiq.runs.errors import TooManyStreams
-from stepiq.runs.listeners import Listener, StreamEvent, Streams
+from stepiq.runs.streams import listeners
+from stepiq.runs.streams.listeners import Listener, StreamEvent, Streams
 from stepiq.store.pubsub import LocalChanges, run_topic
 
 

@@ -6,9 +6,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from stepiq.execution import events
-from stepiq.runs import listeners, queries
-from stepiq.server.protocol import GuardedProtocol
+from stepiq.execution.records import events
+from stepiq.runs import queries
+from stepiq.runs.streams import listeners
+from stepiq.server.connections.protocol import GuardedProtocol
 from tests.support.clients import session_headers
 from tests.support.readers import reading
 from tests.support.streams import ObservedStreams

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.accounts.service import Account
-from stepiq.core.encryption import Keyring
-from stepiq.core.settings import Settings
-from stepiq.execution.plans import Plans
+from stepiq.core.keys.encryption import Keyring
+from stepiq.core.settings.model import Settings
+from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.providers.registry import Providers
 from stepiq.store.pubsub import run_topic

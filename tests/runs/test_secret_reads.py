@@ -12,8 +12,8 @@ import pytest
 from stepiq.accounts.audit.batching import EntryBatcher
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.accounts.secrets.run_reads import RunReads
-from stepiq.core.encryption import Keyring
-from stepiq.execution.plans import Plans
+from stepiq.core.keys.encryption import Keyring
+from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.store.pubsub import run_topic
 

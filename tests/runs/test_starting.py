@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from stepiq.accounts.service import Account
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
-from stepiq.execution.plans import Plan, Plans
-from stepiq.execution.records import RunCaller
+from stepiq.execution.limits.plans import Plan, Plans
+from stepiq.execution.records.run import RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.runs.starting import Refusal, WantedRun, start_many
 from stepiq.store.database import Database

@@ -7,8 +7,10 @@ import sqlalchemy as sa
 from fastapi.sse import KEEPALIVE_COMMENT
 
 from stepiq.core import clock
-from stepiq.execution import events
-from stepiq.runs import listeners, queries, stream
+from stepiq.execution.records import events
+from stepiq.runs import queries
+from stepiq.runs.streams import listeners
+from stepiq.runs.streams import runs as stream
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.pubsub import run_topic
 from stepiq.store.states import RunStatus, StepStatus

@@ -9,14 +9,15 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts import authentication, watched_response
-from stepiq.accounts.authentication import CACHE_LIFETIME
-from stepiq.accounts.expiry_watch import ExpiryWatch
+from stepiq.accounts import watched_response
+from stepiq.accounts.authentication import authenticator as authentication
+from stepiq.accounts.authentication.authenticator import CACHE_LIFETIME
+from stepiq.accounts.authentication.expiry import ExpiryWatch
+from stepiq.accounts.credentials.tokens import ACCESS_LIFETIME
 from stepiq.accounts.queries import sessions as session_queries
-from stepiq.accounts.tokens import ACCESS_LIFETIME
 from stepiq.accounts.workspaces import service as workspaces
 from stepiq.core import clock as clocks
-from stepiq.runs.listeners import Streams
+from stepiq.runs.streams.listeners import Streams
 from stepiq.store.states import Role
 from stepiq.store.tables import memberships, runs
 from tests.support import loop_time

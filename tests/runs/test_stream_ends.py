@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 
 from stepiq.accounts import watched_response
-from stepiq.accounts.expiry_watch import INTERVAL_SECONDS, ExpiryWatch
+from stepiq.accounts.authentication.expiry import INTERVAL_SECONDS, ExpiryWatch
 from stepiq.accounts.watched_response import FINISH_SECONDS
-from stepiq.execution import events
+from stepiq.execution.records import events
 from stepiq.runs import queries
-from stepiq.runs.list_stream import ListFollower
-from stepiq.runs.listeners import StreamEvent
 from stepiq.runs.records import Filter
-from stepiq.runs.stream import Follower
+from stepiq.runs.streams.listeners import StreamEvent
+from stepiq.runs.streams.lists import ListFollower
+from stepiq.runs.streams.runs import Follower
 from tests.support import loop_time
 from tests.support.cuts import lost
 from tests.support.make_accounts import actor, revoke_key

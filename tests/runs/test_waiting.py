@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from stepiq.core import ids
-from stepiq.execution import events
-from stepiq.language.loading import compile_document
-from stepiq.runs import listeners, waiting
+from stepiq.execution.records import events
+from stepiq.language.definitions.loading import compile_document
 from stepiq.runs.errors import TooManyStreams
-from stepiq.runs.waiting import Waited, until_ended
+from stepiq.runs.streams import listeners, waiting
+from stepiq.runs.streams.waiting import Waited, until_ended
 from stepiq.store.pubsub import run_topic
 from stepiq.store.states import RunStatus
 

@@ -11,9 +11,9 @@ import pytest
 from stepiq.core.json import Json
 from stepiq.language.code_source import CodeLanguage
 from stepiq.sandbox import fork_server_client
+from stepiq.sandbox.isolation.walls import Confinement, Started, find_interpreter
 from stepiq.sandbox.outcomes import Outcome
 from stepiq.sandbox.sandbox import Sandbox
-from stepiq.sandbox.walls import Confinement, Started, find_interpreter
 
 _COVERAGE = "COVERAGE_PROCESS_CONFIG"
 

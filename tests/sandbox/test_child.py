@@ -8,8 +8,9 @@ from contextlib import closing, suppress
 import pytest
 
 from stepiq.language.code_source import CodeLanguage
-from stepiq.sandbox import child, frames, javascript, limits
+from stepiq.sandbox import child, frames, limits
 from stepiq.sandbox.frames import Job
+from stepiq.sandbox.interpreters import javascript
 from tests.sandbox.conftest import Unconfined
 from tests.sandbox.processes import PR_GET_DUMPABLE
 
@@ -78,7 +79,7 @@ def alive(script: str) -> subprocess.CompletedProcess[str]:
         "import json, os, resource, socket, sys\n"
         "from stepiq.sandbox import child, frames, limits, seccomp\n"
         "from stepiq.sandbox.frames import Job\n"
-        "from stepiq.sandbox.walls import Walls, find_interpreter\n"
+        "from stepiq.sandbox.isolation.walls import Walls, find_interpreter\n"
         "ours, theirs = socket.socketpair()\n"
         "lifeline, held = os.pipe()\n"
         "out = os.dup(1)\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.sandbox import confinement
+from stepiq.sandbox.isolation import resources as confinement
 from stepiq.sandbox.limits import ADDRESS_SPACE_BYTES
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -1,4 +1,5 @@
-from stepiq.sandbox import endings, frames, limits
+from stepiq.sandbox import frames, limits
+from stepiq.sandbox.interpreters import output as endings
 
 
 class TestResult:

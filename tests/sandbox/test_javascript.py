@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 
 from stepiq.language.code_source import NO_JAVASCRIPT_MAIN
-from stepiq.sandbox import frames, javascript, limits
-from stepiq.sandbox.endings import ProcessEnding
+from stepiq.sandbox import frames, limits
 from stepiq.sandbox.frames import Job
+from stepiq.sandbox.interpreters import javascript
+from stepiq.sandbox.interpreters.output import ProcessEnding
 from stepiq.sandbox.printed import Printed
 
 NOW = 1_764_067_000.123

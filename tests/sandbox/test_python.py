@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from stepiq.language.code_source import MODULES, NO_PYTHON_MAIN
-from stepiq.sandbox import frames, limits, python
-from stepiq.sandbox.endings import ProcessEnding
+from stepiq.sandbox import frames, limits
 from stepiq.sandbox.frames import Job
+from stepiq.sandbox.interpreters import python
+from stepiq.sandbox.interpreters.output import ProcessEnding
 from stepiq.sandbox.printed import Printed
 from tests.sandbox.conftest import Unconfined
 

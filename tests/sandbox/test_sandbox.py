@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from stepiq.core.fairness import act_for
+from stepiq.core.concurrency.fairness import act_for
 from stepiq.core.json import Json
 from stepiq.language.code_source import CodeLanguage
 from stepiq.sandbox import conversation, limits

@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from stepiq.sandbox import landlock, seccomp
+from stepiq.sandbox.isolation import landlock, seccomp
 from stepiq.sandbox.syscalls import NUMBERS, RUNNING, STARTING, Policy
 
 X86_64, AARCH64 = 0, 1

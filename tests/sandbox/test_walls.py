@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stepiq.language.code_source import CodeLanguage
-from stepiq.sandbox import seccomp, walls
+from stepiq.sandbox.isolation import seccomp, walls
 from stepiq.sandbox.sandbox import Sandbox
 from stepiq.sandbox.syscalls import RUNNING, Policy
 from tests.sandbox.processes import running

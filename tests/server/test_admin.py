@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.core import clock
-from stepiq.execution.plans import Plans
+from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.store.states import DeliveryStatus, RunStatus
 from stepiq.store.tables import deliveries, runs

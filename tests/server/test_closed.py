@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from stepiq.accounts import keys
 from stepiq.accounts.actor import Scope, with_included
+from stepiq.accounts.credentials import api_keys as keys
 from stepiq.server.routes import routes_of
 from stepiq.server.ui.pages import PAGES
 

@@ -4,12 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepiq.server.connections import (
-    Connections,
-    Limits,
-    ServerFull,
-    TooManyConnections,
-)
+from stepiq.server.connections.limits import Connections, Limits, ServerFull, TooManyConnections
 
 pytestmark = pytest.mark.one_store
 

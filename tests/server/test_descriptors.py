@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from stepiq.core.settings import Settings
-from stepiq.server import descriptors
+from stepiq.core.settings.model import Settings
+from stepiq.server.connections import descriptors
 
 
 def raised(limits: str) -> list[int]:

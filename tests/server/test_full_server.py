@@ -11,7 +11,7 @@ from ipaddress import ip_network
 import pytest
 from structlog.testing import capture_logs
 
-from stepiq.core import metrics
+from stepiq.core.observability import metrics
 from stepiq.server import accepting
 from tests.support.live import live
 from tests.support.make_accounts import PASSWORD

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from stepiq.accounts.service import setup_token
-from stepiq.server import descriptors
+from stepiq.server.connections import descriptors
 from tests.support.forked_command import ForkedCommand
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from stepiq.accounts.audit import recording
 from stepiq.accounts.audit.actions import Action, AuditTargetType
 from stepiq.accounts.audit.records import OPERATOR, AuditTarget
 from stepiq.accounts.audit.sealing import seal
-from stepiq.core.settings import load
+from stepiq.core.settings.model import load
 from stepiq.server import housekeeping
 from stepiq.store.database import StoreUnavailable
 from tests.support.audit_log import recorded

@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-from stepiq.server.listening import AddressInUse, AddressUnusable, bind
+from stepiq.server.connections.listening import AddressInUse, AddressUnusable, bind
 
 
 class TestBind:

@@ -7,10 +7,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from stepiq.core import metrics
+from stepiq.core.observability import metrics
 from stepiq.server.assembly import built
-from stepiq.server.http_server import metrics_listener
-from stepiq.server.listening import AddressInUse
+from stepiq.server.connections.http import metrics_listener
+from stepiq.server.connections.listening import AddressInUse
 from stepiq.server.metrics import create_metrics
 from stepiq.store.database import StoreUnavailable
 

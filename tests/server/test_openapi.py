@@ -8,10 +8,10 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import best_match
 
-from stepiq.execution.events import EventType
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
-from stepiq.pipelines import diffs
+from stepiq.execution.records.events import EventType
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
+from stepiq.pipelines.definitions import diffs
 from stepiq.server import openapi
 from stepiq.server.docs import components, examples
 from stepiq.server.routes import routes_of

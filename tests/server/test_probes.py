@@ -4,7 +4,7 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from stepiq.server.listening import AddressInUse
+from stepiq.server.connections.listening import AddressInUse
 from stepiq.server.probes import create_probes, watched
 
 TOKEN = "a-token-of-the-operator"

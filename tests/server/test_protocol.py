@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import httpx2
 import pytest
 
-from stepiq.server.protocol import Clients, GuardedProtocol
+from stepiq.server.connections.protocol import Clients, GuardedProtocol
 from stepiq.web import requests
 from stepiq.web.guard import MAX_HEADER_BYTES
 from tests.support.live import live

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from stepiq.core import clock
-from stepiq.execution.plans import Plans
-from stepiq.execution.reservations import settle_left_over
+from stepiq.execution.journal.reservations import settle_left_over
+from stepiq.execution.limits.plans import Plans
 from stepiq.server import housekeeping
 from stepiq.store.states import DeliveryStatus, RunStatus
 from stepiq.triggers.schedules import ticker as schedule_ticker

@@ -7,8 +7,8 @@ import pytest
 from starlette.responses import StreamingResponse
 from structlog.testing import capture_logs
 
-from stepiq.core import metrics
-from stepiq.server.protocol import GuardedProtocol
+from stepiq.core.observability import metrics
+from stepiq.server.connections.protocol import GuardedProtocol
 from tests.support.readers import reading
 
 pytestmark = pytest.mark.one_store

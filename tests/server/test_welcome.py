@@ -4,7 +4,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from stepiq.accounts.service import setup_token
-from stepiq.core import keys
+from stepiq.core.keys import files as keys
 from stepiq.server.welcome import Welcome, welcome
 from tests.support.stores import SqliteStores
 

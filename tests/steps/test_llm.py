@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.execution.calls.requests import ModelReply
-from stepiq.language import schemas
-from stepiq.language.loading import compile_document
-from stepiq.language.schema_work import work_of
+from stepiq.language.definitions.loading import compile_document
+from stepiq.language.schemas import validation as schemas
+from stepiq.language.schemas.work import work_of
 from stepiq.providers.registry import Providers
 from stepiq.providers.sources import OllamaSource
 from stepiq.steps.llm import handler

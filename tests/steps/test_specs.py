@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stepiq.language.loading import compile_document, load_document
+from stepiq.language.definitions.loading import compile_document, load_document
 from stepiq.steps.code.spec import CodeSpec
 from stepiq.steps.condition.spec import ConditionSpec
 from stepiq.steps.human_review.spec import ReviewSpec

@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 import sqlalchemy as sa
 
-from stepiq.core.fairness import act_for
-from stepiq.store import postgres_driver
+from stepiq.core.concurrency.fairness import act_for
+from stepiq.store.connections import postgresql as postgres_driver
 from stepiq.store.database import Database, StoreUnavailable
 
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

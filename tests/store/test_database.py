@@ -10,9 +10,10 @@ from sqlalchemy import exc
 from sqlalchemy.exc import IntegrityError
 
 from stepiq.core import clock, ids
-from stepiq.core.fairness import act_for
+from stepiq.core.concurrency.fairness import act_for
 from stepiq.queue.tickets import TicketQueue
-from stepiq.store import migrate, postgres_driver
+from stepiq.store import migrate
+from stepiq.store.connections import postgresql as postgres_driver
 from stepiq.store.database import (
     Database,
     Session,

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from stepiq.core.settings import Settings, load
+from stepiq.core.settings.model import Settings, load
 from stepiq.queue.worker_lease import presence_of
 from stepiq.server.checks import Status, before_start
 from stepiq.server.checks.store import check_owner, check_store
-from stepiq.store import faults, migrate
+from stepiq.store import migrate
+from stepiq.store.connections import faults
+from stepiq.store.connections.faults import StoreDamaged, StoreFull
 from stepiq.store.database import Database
-from stepiq.store.faults import StoreDamaged, StoreFull
 from stepiq.store.tables import metadata
 from tests.cli.conftest import Command
 from tests.server.checks.conftest import named

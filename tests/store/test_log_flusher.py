@@ -13,11 +13,12 @@ import sqlalchemy as sa
 
 from stepiq.core import clock
 from stepiq.core.ids import uuid7
-from stepiq.core.settings import load
+from stepiq.core.settings.model import load
 from stepiq.store import database as stores
-from stepiq.store import log_flusher, migrate
+from stepiq.store import migrate
+from stepiq.store.connections import log_flusher
+from stepiq.store.connections.faults import StoreFull, StoreUnavailable
 from stepiq.store.database import Database
-from stepiq.store.faults import StoreFull, StoreUnavailable
 from stepiq.store.tables import workspaces
 
 

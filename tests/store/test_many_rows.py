@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
 from stepiq.core.ids import uuid7
-from stepiq.store import faults, many_rows
+from stepiq.store.connections import faults
 from stepiq.store.database import Database, Session
+from stepiq.store.statements import rows as many_rows
 from stepiq.store.types import Instant, JsonText
 
 WHEN = datetime(2030, 1, 7, 9, 0, 0, 123456, tzinfo=UTC)

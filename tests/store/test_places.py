@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from stepiq.core.fairness import act_for
-from stepiq.store import answer_time
+from stepiq.core.concurrency.fairness import act_for
+from stepiq.store.connections import answer_time
+from stepiq.store.connections.waiting import WriterPlace
 from stepiq.store.database import Database, Session
-from stepiq.store.places import WriterPlace
 
 
 class Writing:

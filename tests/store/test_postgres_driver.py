@@ -5,8 +5,9 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from stepiq.store import answer_time, postgres_driver
 from stepiq.store import database as stores
+from stepiq.store.connections import answer_time
+from stepiq.store.connections import postgresql as postgres_driver
 from stepiq.store.database import Database, StoreUnavailable
 from tests.support.locks import until_none_waits
 from tests.support.silent_proxy import proxied
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=Tr
 @pytest.fixture
 async def silent(settings, database_url, monkeypatch):
     """A proxy and a database behind it, whose answers are waited for a tenth of a second."""
-    monkeypatch.setattr("stepiq.store.postgres_driver._LEAST_SECONDS", 0.05)
+    monkeypatch.setattr("stepiq.store.connections.postgresql._LEAST_SECONDS", 0.05)
     async with proxied(database_url) as (proxy, url):
         database = Database(settings.model_copy(update={"database_url": url}))
         yield proxy, database

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 import sqlalchemy as sa
 
+from stepiq.store.connections.faults import StoreFull, StoreUnavailable
 from stepiq.store.database import Database
-from stepiq.store.faults import StoreFull, StoreUnavailable
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 

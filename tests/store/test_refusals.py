@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, Programm
 
 from stepiq.core.errors import Unavailable
 from stepiq.store import migrate
+from stepiq.store.connections.refusals import StoreRefused, connect, explaining, quoted, shown
 from stepiq.store.database import StoreUnavailable
-from stepiq.store.refusals import StoreRefused, connect, explaining, quoted, shown
 
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 

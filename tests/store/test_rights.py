@@ -7,7 +7,7 @@ import pytest
 
 from stepiq.queue import tickets
 from stepiq.store import migrate, safety
-from stepiq.store.refusals import StoreRefused
+from stepiq.store.connections.refusals import StoreRefused
 from tests.support.postgres_roles import Scene, scene
 
 __all__ = ["scene"]

@@ -14,10 +14,11 @@ import sqlalchemy as sa
 
 from stepiq.core import clock
 from stepiq.core.ids import uuid7
-from stepiq.core.settings import load
-from stepiq.store import migrate, sqlite_driver
+from stepiq.core.settings.model import load
+from stepiq.store import migrate
+from stepiq.store.connections import sqlite as sqlite_driver
+from stepiq.store.connections.sqlite import SqliteConnection, SqliteReader, WriteTurns
 from stepiq.store.database import Database, Session
-from stepiq.store.sqlite_driver import SqliteConnection, SqliteReader, WriteTurns
 from stepiq.store.tables import workspaces
 
 

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from stepiq.core import clock as core_clock
 from stepiq.runs.housekeeping import sweep
-from stepiq.store import sweeping
+from stepiq.store.statements import sweeping
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import run_events, run_steps, runs
 from tests.support.history import grow

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Container
 from pathlib import Path
 
-from stepiq.sandbox import seccomp
+from stepiq.sandbox.isolation import seccomp
 from stepiq.sandbox.syscalls import NUMBERS
 
 _libc = ctypes.CDLL(None, use_errno=True)

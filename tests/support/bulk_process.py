@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from stepiq.core.http import guarded_client
-from stepiq.core.settings import load
-from stepiq.execution.plans import Plans
+from stepiq.core.settings.model import load
+from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.providers.registry import Providers
 from stepiq.runs.bulk.worker import BulkWorker

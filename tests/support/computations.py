@@ -4,7 +4,7 @@ import asyncio
 import threading
 from typing import Any
 
-from stepiq.core.fairness import act_for
+from stepiq.core.concurrency.fairness import act_for
 from stepiq.language import offload
 
 

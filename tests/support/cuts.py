@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from stepiq.server.protocol import GuardedProtocol
+from stepiq.server.connections.protocol import GuardedProtocol
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ import sqlalchemy as sa
 from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential
 from stepiq.accounts.secrets import service as secrets
 from stepiq.core import clock
-from stepiq.core.encryption import Keyring
 from stepiq.core.ids import uuid7
-from stepiq.core.trace_context import TraceParent
-from stepiq.execution.plans import Plan, Plans
-from stepiq.execution.records import NOTHING, NewRun, Reuse, RunCaller
+from stepiq.core.keys.encryption import Keyring
+from stepiq.core.observability.trace_context import TraceParent
+from stepiq.execution.limits.plans import Plan, Plans
+from stepiq.execution.records.run import NOTHING, NewRun, Reuse, RunCaller
 from stepiq.execution.runtime import Engine
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 from stepiq.pipelines.records import text_digest
 from stepiq.store.database import Database
 from stepiq.store.pubsub import GAP, LocalChanges, Subscription, run_topic

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from stepiq.accounts.workspaces import erasing_queries as queries
 from stepiq.accounts.workspaces.erasing import Eraser
-from stepiq.core import settings
+from stepiq.core.settings import model as settings
 from stepiq.server.assembly import built
 from stepiq.store.database import Session
 

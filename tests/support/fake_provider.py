@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
-from stepiq.cli.fake_provider import Behaviour, FakeProvider, RequestRecord, Stats
+from stepiq.cli.fake_provider.server import Behaviour, FakeProvider, RequestRecord, Stats
 from tests.support.serving import serving
 
 
@@ -61,7 +61,7 @@ class RunningFakeProvider:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def configure(self, **changes: Any) -> None:
-        """Change fields of `stepiq.cli.fake_provider.Behaviour`."""
+        """Change fields of `stepiq.cli.fake_provider.server.Behaviour`."""
         self._provider.configure(**changes)
 
     def reset(self) -> None:

@@ -28,11 +28,11 @@ _LIBRARIES = (
     "jsonpath_rfc9535",
     "sqlalchemy.dialects.sqlite.aiosqlite",
     "stepiq.cli.demo",
-    "stepiq.cli.local_run",
+    "stepiq.cli.pipelines.run",
     "stepiq.cli.main",
     "stepiq.cli.remote.commands",
     "stepiq.cli.worker",
-    "stepiq.cli.workbench",
+    "stepiq.cli.pipelines.workbench",
     "stepiq.server.app",
     "stepiq.server.serving",
 )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
-from stepiq.core.settings import Settings
-from stepiq.server.http_server import HttpServer
+from stepiq.core.settings.model import Settings
+from stepiq.server.connections.http import HttpServer
 from tests.support.serving import PromptServer
 
 

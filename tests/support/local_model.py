@@ -2,8 +2,8 @@
 
 import pytest
 
-from stepiq.core import settings
-from stepiq.providers.local_weights import weights_present
+from stepiq.core.settings import model as settings
+from stepiq.providers.local.weights import weights_present
 
 CACHE = settings.load().cache_path
 """Where `make test-slow` stores the weights before the suite starts."""

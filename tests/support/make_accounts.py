@@ -12,12 +12,14 @@ import sqlalchemy as sa
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from stepiq.accounts import api_keys, keys, service
+from stepiq.accounts import service
 from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential, Scope
+from stepiq.accounts.credentials import api_keys as keys
+from stepiq.accounts.keys import service as api_keys
 from stepiq.accounts.queries import invitations, members, resets
 from stepiq.accounts.service import Account
 from stepiq.core import clock, ids
-from stepiq.execution.plans import Plans
+from stepiq.execution.limits.plans import Plans
 from stepiq.store.database import Database, Session
 from stepiq.store.states import Role
 from stepiq.store.tables import users, workspaces

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from stepiq.accounts.service import Account
 from stepiq.core import clock, ids
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 from stepiq.pipelines.records import text_digest
 from stepiq.store.database import Database
 from stepiq.store.states import PipelineStatus

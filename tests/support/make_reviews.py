@@ -8,7 +8,7 @@ from uuid import UUID
 
 from stepiq.accounts.service import Account
 from stepiq.core import clock, ids
-from stepiq.execution.admission import PARKED
+from stepiq.execution.admission.control import PARKED
 from stepiq.store.database import Database
 from stepiq.store.states import ReviewDecision, RunStatus, TriggerType
 from stepiq.store.tables import reviews, runs

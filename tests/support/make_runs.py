@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from stepiq.accounts.service import Account
 from stepiq.core import clock, ids
-from stepiq.execution.admission import PARKED
+from stepiq.execution.admission.control import PARKED
 from stepiq.runs.bulk import service as bulk
 from stepiq.store.database import Database
 from stepiq.store.states import (

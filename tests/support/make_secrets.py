@@ -6,8 +6,8 @@ from uuid import UUID
 
 from stepiq.accounts.secrets import service
 from stepiq.accounts.service import Account
-from stepiq.core import settings
-from stepiq.core.encryption import Keyring
+from stepiq.core.keys.encryption import Keyring
+from stepiq.core.settings import model as settings
 from stepiq.store.database import Database
 from tests.support.make_accounts import actor
 

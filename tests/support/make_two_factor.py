@@ -7,7 +7,7 @@ from stepiq.accounts import service as accounts
 from stepiq.accounts.service import Account
 from stepiq.accounts.two_factor import service, totp
 from stepiq.core import clock
-from stepiq.core.encryption import Keyring
+from stepiq.core.keys.encryption import Keyring
 from stepiq.store.database import Database
 from tests.support.make_accounts import actor
 from tests.support.make_secrets import keyring

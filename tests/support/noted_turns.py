@@ -1,7 +1,7 @@
 """Turns on the event loop that note who took them."""
 
-from stepiq.core.fairness import Owner
-from stepiq.core.loop_turns import LoopTurns
+from stepiq.core.concurrency.fairness import Owner
+from stepiq.core.concurrency.turns import LoopTurns
 
 
 class NotedTurns(LoopTurns):

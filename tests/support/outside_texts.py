@@ -16,43 +16,45 @@ from anthropic import _streaming as anthropic_stream
 from fastapi import Request
 from fastapi.routing import APIRoute
 
-from stepiq.accounts.authentication import Authenticator
+from stepiq.accounts.authentication.authenticator import Authenticator
+from stepiq.accounts.credentials.tokens import AccessTokens
 from stepiq.accounts.schemas import normalise_email
 from stepiq.accounts.secrets.schemas import _name as secret_name
-from stepiq.accounts.tokens import AccessTokens
 from stepiq.core import json, mail
 from stepiq.core.control_characters import escape, escape_json, escape_line, storable
 from stepiq.core.http import GuardedClient, Reply, operator_client, urls
 from stepiq.core.http.hosts import Host, HostInvalid
 from stepiq.core.http.waits import retry_after
 from stepiq.core.json import Json
-from stepiq.core.log_output import _escape_controls
+from stepiq.core.observability.log_output import _escape_controls
 from stepiq.execution.calls.call_http import headers_of
-from stepiq.execution.text_stream import DELTA_CHARACTERS
-from stepiq.language import cron, foreign, patterns, time_zones
+from stepiq.execution.interpreter.text_stream import DELTA_CHARACTERS
+from stepiq.language import patterns
+from stepiq.language.definitions.loading import load
+from stepiq.language.definitions.targets import VerifyScheme, VerifySpec
+from stepiq.language.documents.source import MAX_SOURCE_BYTES, SourceFormat
 from stepiq.language.expressions import Expression, times
 from stepiq.language.expressions import source as expression_source
-from stepiq.language.extracting import Query
-from stepiq.language.loading import load
-from stepiq.language.schema_cost import SchemaProblem
-from stepiq.language.schemas import compile_schema
-from stepiq.language.source import MAX_SOURCE_BYTES, SourceFormat
-from stepiq.language.targets import VerifyScheme, VerifySpec
-from stepiq.language.templates import Template
+from stepiq.language.schedules import cron, time_zones
+from stepiq.language.schemas.cost import SchemaProblem
+from stepiq.language.schemas.validation import compile_schema
+from stepiq.language.templates import Template, foreign
 from stepiq.notify import mailing, sending
-from stepiq.pipelines import diffs
+from stepiq.pipelines.definitions import diffs
 from stepiq.pipelines.slugs import made_from
 from stepiq.providers import bounds
 from stepiq.providers.base import ProviderError
-from stepiq.providers.chat_answer import ChatAnswer
 from stepiq.providers.masking import mask
+from stepiq.providers.openai.answer import ChatAnswer
 from stepiq.providers.places import FailurePlace
 from stepiq.providers.replies import ProviderReply as Refusal
 from stepiq.redaction.masking import Masker
 from stepiq.runs.endpoints import _sequence
-from stepiq.sandbox import conversation, javascript
-from stepiq.server.protocol import Clients
+from stepiq.sandbox import conversation
+from stepiq.sandbox.interpreters import javascript
+from stepiq.server.connections.protocol import Clients
 from stepiq.steps.answers import parse_json
+from stepiq.steps.transform.jsonpath import Query
 from stepiq.steps.webhook import handler as webhook
 from stepiq.store.search import fold
 from stepiq.triggers.webhooks import signatures

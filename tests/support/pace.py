@@ -6,8 +6,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 
 _ORDINARY = "name: Ordinary\nsteps:\n" + "".join(
     f"  - id: step_{n}\n    model: openai/gpt-4o\n    prompt: 'Say {{{{input.word}}}} {n} times'\n"

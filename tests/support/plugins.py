@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from stepiq.execution.handlers import handlers
-from stepiq.language import step_fields
-from stepiq.language.json_schema.document import document_text
-from stepiq.language.step_types import imported, packages
+from stepiq.language.definitions import step_fields
+from stepiq.language.definitions.json_schema import document_text
+from stepiq.language.definitions.step_types import imported, packages
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plugin"
 _CACHES = (packages, imported, handlers, step_fields.homes, document_text)

@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL, make_url
 
 from stepiq.queue import tickets
 from stepiq.store import migrate, safety
-from stepiq.store.refusals import StoreRefused
+from stepiq.store.connections.refusals import StoreRefused
 from tests.support.stores import PostgresStores
 
 

@@ -4,7 +4,7 @@ import ctypes
 import resource
 import struct
 
-from stepiq.sandbox import seccomp
+from stepiq.sandbox.isolation import seccomp
 from stepiq.sandbox.syscalls import NUMBERS
 
 REFUSED = {

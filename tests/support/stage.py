@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from stepiq.core import clock
-from stepiq.language.loading import compile_document, load
-from stepiq.language.source import SourceFormat
+from stepiq.language.definitions.loading import compile_document, load
+from stepiq.language.documents.source import SourceFormat
 from stepiq.store.tables import reviews
 from tests.support.engine import Ended, World
 from tests.support.fake_provider import RunningFakeProvider

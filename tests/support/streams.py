@@ -3,7 +3,7 @@
 import asyncio
 from uuid import UUID
 
-from stepiq.runs.listeners import Streams
+from stepiq.runs.streams.listeners import Streams
 from stepiq.store.pubsub import Changes
 
 

@@ -6,10 +6,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.core import clock
-from stepiq.execution import events
-from stepiq.execution.admission import Admission, RunLog
-from stepiq.execution.events import Event
-from stepiq.execution.trace_queue import TraceQueue
+from stepiq.execution.admission.control import Admission, RunLog
+from stepiq.execution.records import events
+from stepiq.execution.records.events import Event
+from stepiq.execution.records.trace_queue import TraceQueue
 from stepiq.store.database import Database
 from stepiq.store.pubsub import LocalChanges, run_topic
 from stepiq.store.states import RunStatus

@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 from stepiq.core.http import guarded_client
-from stepiq.core.settings import load
-from stepiq.execution.plans import Plans
+from stepiq.core.settings.model import load
+from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.providers.registry import Providers
 from stepiq.store.database import Database

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.core.http import GuardedClient
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.execution.runtime import Engine
 from stepiq.providers.registry import Providers
 from stepiq.store.database import Database

@@ -8,7 +8,7 @@ import urllib.parse
 import pytest
 from pydantic import SecretStr
 
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.telemetry.exporter import TraceExporter
 from stepiq.telemetry.metrics_exporter import MetricsExporter
 from tests.support.engine import World

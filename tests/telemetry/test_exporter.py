@@ -16,8 +16,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from pydantic import SecretStr
 
-from stepiq.core import metrics
-from stepiq.core.settings import Settings
+from stepiq.core.observability import metrics
+from stepiq.core.settings.model import Settings
 from stepiq.execution.runtime import Engine
 from stepiq.store.database import Database
 from stepiq.store.tables import runs, trace_exports

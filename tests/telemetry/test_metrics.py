@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Metric
 
-from stepiq.core import metrics
-from stepiq.core.settings import Settings
+from stepiq.core.observability import metrics
+from stepiq.core.settings.model import Settings
 from stepiq.server.metrics import metrics_export
 from stepiq.telemetry import metrics_exporter
 from stepiq.telemetry.metrics_exporter import MetricsExporter

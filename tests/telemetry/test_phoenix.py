@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.telemetry.exporter import TraceExporter
 from tests.support.engine import World
 from tests.support.operations import approve

@@ -5,8 +5,8 @@ from types import ModuleType
 
 import pytest
 
-from stepiq.core.settings import Settings
-from stepiq.execution import trace_queue
+from stepiq.core.settings.model import Settings
+from stepiq.execution.records import trace_queue
 from stepiq.server import housekeeping
 from stepiq.store.database import Database
 from stepiq.telemetry import queries

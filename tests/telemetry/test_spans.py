@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import make_url
 
-from stepiq.core import trace_context
-from stepiq.core.settings import Settings
-from stepiq.core.trace_context import SpanOf, TraceParent
+from stepiq.core.observability import trace_context
+from stepiq.core.observability.trace_context import SpanOf, TraceParent
+from stepiq.core.settings.model import Settings
 from stepiq.telemetry.exporter import TraceExporter
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider

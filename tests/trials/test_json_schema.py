@@ -7,8 +7,8 @@ import jsonschema_rs
 import pytest
 
 from stepiq.execution.outcomes import FailureCode
-from stepiq.language.source import SourceFormat
-from stepiq.language.source import read as read_source
+from stepiq.language.documents.source import SourceFormat
+from stepiq.language.documents.source import read as read_source
 from stepiq.trials.json_schema import document
 from tests.cli.test_pipeline_tests import EXAMPLES
 from tests.docs.pages import blocks, read

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from stepiq.providers.local_weights import weights_present
+from stepiq.providers.local.weights import weights_present
 from tests.support.fake_provider import RunningFakeProvider
 from tests.support.local_model import CACHE
 from tests.support.ports import free_port

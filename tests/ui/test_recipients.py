@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from stepiq.core import clock
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.notify.recipients.links import RecipientLink, RecipientLinks
 from tests.support.ports import free_port
 from tests.support.process import first_account, proof_of_operator, running_server

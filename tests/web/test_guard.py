@@ -9,7 +9,7 @@ import pytest
 import structlog
 from starlette.types import Message
 
-from stepiq.core.log_output import facts
+from stepiq.core.observability.log_output import facts
 from stepiq.web.guard import MAX_BODY_BYTES, MAX_HEADER_BYTES, Guard
 from tests.support.live import live
 

@@ -8,7 +8,8 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from stepiq.core import ids, metrics
+from stepiq.core import ids
+from stepiq.core.observability import metrics
 from stepiq.server.routes import routes_of
 from stepiq.store.states import RunStatus
 from tests.support.clients import session_headers

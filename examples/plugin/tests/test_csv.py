@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from stepiq_csv.handler import InvalidCsv, parse
 
-from stepiq.language.json_schema.document import document
-from stepiq.language.loading import load_document
+from stepiq.language.definitions.json_schema import document
+from stepiq.language.definitions.loading import load_document
 
 PAGE = Path(__file__).parents[1] / "README.md"
 

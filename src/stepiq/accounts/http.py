@@ -12,7 +12,16 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from stepiq.accounts.actor import SCOPES_OF_ROLE, Actor, Credential, Scope, includes
-from stepiq.accounts.authentication import Authenticator
+from stepiq.accounts.authentication.authenticator import Authenticator
+from stepiq.accounts.authentication.expiry import ExpiryWatch
+from stepiq.accounts.authentication.links import LinkDoor
+from stepiq.accounts.authentication.throttle import Sprays, Throttle
+from stepiq.accounts.credentials.cookie import SessionCookies
+from stepiq.accounts.credentials.passwords import Passwords
+from stepiq.accounts.credentials.tokens import AccessTokens
+from stepiq.accounts.emails.notices import AccountNotices
+from stepiq.accounts.emails.password_reset import AccountRecovery
+from stepiq.accounts.emails.verification import Verification
 from stepiq.accounts.errors import (
     AdminRequired,
     CredentialMissing,
@@ -23,19 +32,11 @@ from stepiq.accounts.errors import (
     SessionRequired,
     WorkspaceNotFound,
 )
-from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.accounts.known_clients import KnownClients
-from stepiq.accounts.link_door import LinkDoor
-from stepiq.accounts.notices import AccountNotices
-from stepiq.accounts.passwords import Passwords
-from stepiq.accounts.recovery import AccountRecovery
-from stepiq.accounts.session_cookie import SessionCookies
-from stepiq.accounts.throttle import Sprays, Throttle
-from stepiq.accounts.tokens import AccessTokens
-from stepiq.accounts.verification import Verification
-from stepiq.core import clock, ids, keys
-from stepiq.core.fairness import act_for
-from stepiq.execution.plans import Plan
+from stepiq.core import clock, ids
+from stepiq.core.concurrency.fairness import act_for
+from stepiq.core.keys import files as keys
+from stepiq.execution.limits.plans import Plan
 from stepiq.store.states import Role
 from stepiq.web import requests
 from stepiq.web.errors import RateLimited

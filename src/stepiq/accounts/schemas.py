@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, StringConstraints
 
 from stepiq.accounts.actor import Scope
-from stepiq.accounts.keys import LONGEST_LIFETIME
+from stepiq.accounts.credentials.api_keys import LONGEST_LIFETIME
 from stepiq.core import addresses, clock
 from stepiq.store.states import Role
 from stepiq.web.bodies import FROM_TEXT, Instant, StrictModel, Timestamp, View

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from stepiq.accounts import keys
 from stepiq.accounts.actor import Actor, Credential
+from stepiq.accounts.credentials import api_keys as keys
+from stepiq.accounts.credentials.tokens import REFRESH_LIFETIME, new_token
 from stepiq.accounts.devices import SessionOrigin
 from stepiq.accounts.errors import (
     AccountNotFound,
@@ -27,10 +28,9 @@ from stepiq.accounts.queries import invitations as invitation_queries
 from stepiq.accounts.queries import keys as key_queries
 from stepiq.accounts.queries import members
 from stepiq.accounts.queries import sessions as session_queries
-from stepiq.accounts.tokens import REFRESH_LIFETIME, new_token
 from stepiq.core import clock, ids
-from stepiq.core.settings import RegistrationPolicy, Settings
-from stepiq.execution import usage
+from stepiq.core.settings.model import RegistrationPolicy, Settings
+from stepiq.execution.limits import usage
 from stepiq.store.database import Session
 from stepiq.store.states import Role
 

@@ -1,9 +1,9 @@
 """Accounts and sessions as the API shows them."""
 
 from stepiq.accounts import schemas, service
+from stepiq.accounts.credentials.tokens import ACCESS_LIFETIME
 from stepiq.accounts.http import AuthServices
-from stepiq.accounts.tokens import ACCESS_LIFETIME
-from stepiq.execution import usage
+from stepiq.execution.limits import usage
 from stepiq.web.services import Services
 
 

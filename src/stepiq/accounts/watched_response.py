@@ -9,8 +9,8 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from stepiq.accounts.actor import Actor
+from stepiq.accounts.authentication.expiry import ExpiryWatch
 from stepiq.accounts.errors import CredentialInvalid
-from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.web import requests
 
 FINISH_SECONDS = 1.5

@@ -3,7 +3,7 @@
 from datetime import date
 
 from stepiq.core.errors import Forbidden, Invalid
-from stepiq.execution.limits import how_to_raise
+from stepiq.execution.limits.runs import how_to_raise
 
 
 class PlanStepsExceeded(Forbidden):

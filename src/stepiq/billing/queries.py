@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.billing.records import DailyUsage, GroupBy, Now, Period, Totals, UsageEntry
-from stepiq.execution import usage
+from stepiq.execution.limits import usage
 from stepiq.store.database import Session
 from stepiq.store.states import PipelineStatus, RunStatus, TriggerType
 from stepiq.store.tables import (

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from stepiq.execution.quotas import Quota
+from stepiq.execution.limits.quotas import Quota
 
 
 class GroupBy(StrEnum):

@@ -5,8 +5,8 @@ from datetime import date
 from pydantic import ConfigDict, Field
 
 from stepiq.billing.records import DailyUsage, PlanLimit, UsageReport
-from stepiq.execution.quotas import Quota
-from stepiq.execution.usage import TOKENS_PER_CREDIT
+from stepiq.execution.limits.quotas import Quota
+from stepiq.execution.limits.usage import TOKENS_PER_CREDIT
 from stepiq.web.bodies import Timestamp, View
 
 

@@ -22,10 +22,10 @@ from stepiq.billing.records import (
     UsageReport,
 )
 from stepiq.core import clock
-from stepiq.execution import quotas
-from stepiq.execution.limits import next_month, tomorrow
-from stepiq.execution.plans import Plan, Plans
-from stepiq.execution.usage import TOKENS_PER_CREDIT, credits_remaining
+from stepiq.execution.limits import quotas
+from stepiq.execution.limits.plans import Plan, Plans
+from stepiq.execution.limits.runs import next_month, tomorrow
+from stepiq.execution.limits.usage import TOKENS_PER_CREDIT, credits_remaining
 from stepiq.store.database import Session
 
 MAX_DAYS = 366

@@ -18,7 +18,7 @@ from stepiq.accounts.audit.records import (
     Head,
 )
 from stepiq.cli import database
-from stepiq.cli.console import UsageError, print_output, print_text, say, stdout_is_terminal
+from stepiq.cli.output.console import UsageError, print_output, print_text, say, stdout_is_terminal
 from stepiq.core import clock
 from stepiq.core.control_characters import escape_json
 from stepiq.store.database import Database

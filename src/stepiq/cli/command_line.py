@@ -12,7 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from stepiq import __version__
-from stepiq.cli.console import UsageError
+from stepiq.cli.output.console import UsageError
 from stepiq.core.control_characters import escape_line
 
 

@@ -1,13 +1,14 @@
 """`stepiq migrate`, and the settings of the other commands that use the database."""
 
-from stepiq.cli.console import UsageError, print_text, say
-from stepiq.core import data_folder, settings
-from stepiq.core.settings import Settings
+from stepiq.cli.output.console import UsageError, print_text, say
+from stepiq.core.keys import data_folder
+from stepiq.core.settings import model as settings
+from stepiq.core.settings.model import Settings
 from stepiq.queue import tickets
 from stepiq.store import migrate as migrations
 from stepiq.store import safety
+from stepiq.store.connections.refusals import shown
 from stepiq.store.database import Database
-from stepiq.store.refusals import shown
 
 _WAITS = "Another program uses a table of the database. The upgrade continues when it has finished."
 

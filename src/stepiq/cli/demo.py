@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from stepiq.accounts.service import setup_token
-from stepiq.cli.console import UsageError, say, say_block, shown_path, this_command
 from stepiq.cli.demo_server import demo_server
-from stepiq.cli.progress import make_progress
+from stepiq.cli.output.console import UsageError, say, say_block, shown_path, this_command
+from stepiq.cli.output.progress import make_progress
 from stepiq.cli.remote import following
 from stepiq.cli.results import show_result
 from stepiq.cli.weights import fetch_weights, uses_local_model
@@ -26,11 +26,14 @@ from stepiq.client import (
     PermissionDeniedError,
 )
 from stepiq.client.models import Session
-from stepiq.core import data_folder, json, keys, settings
+from stepiq.core import json
 from stepiq.core.errors import Invalid, Unavailable
-from stepiq.core.settings import Settings
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.core.keys import data_folder
+from stepiq.core.keys import files as keys
+from stepiq.core.settings import model as settings
+from stepiq.core.settings.model import Settings
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 from stepiq.pipelines.examples import Example, read_examples
 from stepiq.providers.registry import Providers
 from stepiq.server.welcome import demo_login_file
@@ -172,7 +175,7 @@ async def _create_account(
 
 async def _add_account(configured: Settings, login: DemoLogin) -> None:
     from stepiq.accounts.schemas import Registration
-    from stepiq.cli.accounts import add_account
+    from stepiq.cli.administration.accounts import add_account
 
     asked = Registration(email=login.email, password=login.password)
     await add_account(configured, asked, plan=configured.default_plan, is_admin=False)
@@ -180,7 +183,7 @@ async def _add_account(configured: Settings, login: DemoLogin) -> None:
 
 async def _lift_limits(configured: Settings, login: DemoLogin) -> None:
     from stepiq.accounts.service import FIRST_PLAN
-    from stepiq.cli.accounts import change_plan
+    from stepiq.cli.administration.accounts import change_plan
 
     await change_plan(configured, login.email, FIRST_PLAN)
 

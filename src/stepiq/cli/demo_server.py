@@ -13,10 +13,10 @@ from stepiq.client import AsyncClient
 from stepiq.client.aio.transport import AsyncTransport
 from stepiq.client.connection import DEFAULT_TIMEOUT, ServerConnection
 from stepiq.core import http
-from stepiq.core.data_folder import create_private
-from stepiq.core.environment import environment
 from stepiq.core.errors import Unavailable
-from stepiq.server.listening import bind
+from stepiq.core.keys.data_folder import create_private
+from stepiq.core.settings.environment import environment
+from stepiq.server.connections.listening import bind
 
 _START_SECONDS = 60
 _STOP_SECONDS = 30

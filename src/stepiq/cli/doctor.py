@@ -2,8 +2,8 @@
 
 import asyncio
 
-from stepiq.cli.console import print_json, print_text
-from stepiq.core.setting_errors import SettingsInvalid
+from stepiq.cli.output.console import print_json, print_text
+from stepiq.core.settings.errors import SettingsInvalid
 from stepiq.server import checks
 from stepiq.server.checks import Check, Status
 

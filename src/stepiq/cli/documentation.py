@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from itertools import groupby
 from pathlib import Path
 
-from stepiq.cli.console import UsageError, print_output, print_text, say, stdout_is_terminal
+from stepiq.cli.output.console import UsageError, print_output, print_text, say, stdout_is_terminal
 from stepiq.server.docs.guides import INDEX, anchors_of, find, guides, read, section_of
 
 SKILL_TOPIC = "skill"
@@ -102,8 +102,8 @@ def _show_formatted(text: str) -> None:
     from rich.markdown import Markdown
     from rich.theme import Theme
 
+    from stepiq.cli.output.terminal import Terminal
     from stepiq.cli.pager import page, pager
-    from stepiq.cli.terminal import Terminal
 
     # Without backgrounds, so that the text is readable on dark and on light terminals.
     theme = Theme({"markdown.code": "bold cyan", "markdown.code_block": "cyan"})

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from stepiq.core.control_characters import escape_line
 
 if TYPE_CHECKING:
-    from stepiq.language.definition import Definition
-    from stepiq.language.specs import Step
+    from stepiq.language.definitions.compiled import Definition
+    from stepiq.language.definitions.step import Step
     from stepiq.steps.parallel.spec import ParallelSpec
 
 

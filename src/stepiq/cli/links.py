@@ -1,7 +1,7 @@
 """Says which address the links have that commands print."""
 
-from stepiq.cli.console import say
-from stepiq.core.settings import Settings
+from stepiq.cli.output.console import say
+from stepiq.core.settings.model import Settings
 
 
 def warn_about_address(configured: Settings) -> None:

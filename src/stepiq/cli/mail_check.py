@@ -2,9 +2,10 @@
 
 import asyncio
 
-from stepiq.cli.console import UsageError, complain, say
-from stepiq.core import addresses, settings
+from stepiq.cli.output.console import UsageError, complain, say
+from stepiq.core import addresses
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
+from stepiq.core.settings import model as settings
 
 _SUBJECT = "Test message from stepIQ"
 

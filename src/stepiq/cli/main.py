@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from stepiq import __version__
-from stepiq.cli import audit, members, users, workspaces
+from stepiq.cli.administration import audit, members, users, workspaces
 from stepiq.cli.command_line import App, Commands, ServerCommand, server_commands
-from stepiq.cli.console import (
+from stepiq.cli.output.console import (
     ExitCode,
     UsageError,
     complain,
@@ -25,7 +25,7 @@ from stepiq.cli.console import (
 )
 from stepiq.cli.remote import account_commands
 from stepiq.cli.remote import commands as remote
-from stepiq.core import gc_pause
+from stepiq.core.concurrency import garbage_collection as gc_pause
 from stepiq.core.errors import StepIQError
 from stepiq.store.states import ReviewDecision
 
@@ -148,8 +148,8 @@ def serve(
 ) -> None:
     """Start the server: API and worker in one process. Migrates the database first."""
     gc_pause.pause_during_start()
-    from stepiq.cli.server_output import configured_log, to_people_at_once
-    from stepiq.core import settings
+    from stepiq.cli.output.server import configured_log, to_people_at_once
+    from stepiq.core.settings import model as settings
 
     given = {"host": host, "port": port}
     overrides = {name: value for name, value in given.items() if value is not None}
@@ -181,8 +181,8 @@ def worker(
 ) -> None:
     """Execute runs without an API (PostgreSQL only). You can start any number of workers."""
     gc_pause.pause_during_start()
-    from stepiq.cli.server_output import configured_log
-    from stepiq.core import settings
+    from stepiq.cli.output.server import configured_log
+    from stepiq.core.settings import model as settings
 
     overrides = {} if port is None else {"worker_port": port}
     with configured_log():
@@ -194,7 +194,7 @@ def worker(
 @server_command("setup-token")
 def setup_token() -> None:
     """Show the token that registers the administrator of a server without accounts."""
-    from stepiq.cli import accounts
+    from stepiq.cli.administration import accounts
 
     accounts.show_setup_token()
 
@@ -274,7 +274,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
     """Create a pipeline that you can run immediately, with tests and editor support."""
-    from stepiq.cli import first_pipeline
+    from stepiq.cli.pipelines import init as first_pipeline
 
     first_pipeline.write(file, force=force)
 
@@ -305,7 +305,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a pipeline without a server. Nothing is stored."""
-    from stepiq.cli import local_run
+    from stepiq.cli.pipelines import run as local_run
 
     request = local_run.LocalRunRequest(
         file, inputs or (), input_file, model, as_json, secret or (), review
@@ -327,7 +327,7 @@ def validate(
     as_json: Json = False,
 ) -> None:
     """Check pipelines without running them, and report every error with its line and column."""
-    from stepiq.cli import documents
+    from stepiq.cli.pipelines import validate as documents
 
     raise typer.Exit(documents.validate(files, as_json=as_json, secrets=secret))
 
@@ -358,7 +358,7 @@ def try_out(
     as_json: Json = False,
 ) -> None:
     """Run the tests of pipelines. The tests provide the responses of models, HTTP servers and reviewers."""
-    from stepiq.cli import pipeline_tests
+    from stepiq.cli.pipelines import test as pipeline_tests
 
     _end(pipeline_tests.run_tests(files, only=only, as_json=as_json, report=report))
 
@@ -373,11 +373,11 @@ def schema(
     """Print the JSON Schema of pipeline files, test files or deploy files, for editors and other tools."""
     match of:
         case SchemaKind.PIPELINE:
-            from stepiq.language.json_schema.document import document_text
+            from stepiq.language.definitions.json_schema import document_text
         case SchemaKind.TESTS:
             from stepiq.trials.json_schema import document_text
         case SchemaKind.DEPLOY:
-            from stepiq.cli.remote.deploy_files import document_text
+            from stepiq.cli.remote.deployment.deploy_files import document_text
 
     print_block(document_text(), newline=False)
 
@@ -448,7 +448,7 @@ def rotate_keys(
     ] = False,
 ) -> None:
     """Re-encrypt stored secrets with the current master key. The server can keep running. You can repeat the command."""
-    from stepiq.cli import keys as command
+    from stepiq.cli.administration import keys as command
 
     _end(command.rotate(dry_run=dry_run, generate=generate))
 
@@ -484,7 +484,7 @@ def fake_provider(
     ] = None,
 ) -> None:
     """Serve OpenAI's Chat Completions API without a model, for tests. It can simulate failures."""
-    from stepiq.cli import fake_provider as server
+    from stepiq.cli.fake_provider import server
 
     server.serve(
         port=port,

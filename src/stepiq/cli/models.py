@@ -5,10 +5,10 @@ from dataclasses import asdict
 
 from rich.table import Table
 
-from stepiq.cli.console import print_json, print_text, say
-from stepiq.cli.terminal import Terminal, styled
-from stepiq.core import settings
+from stepiq.cli.output.console import print_json, print_text, say
+from stepiq.cli.output.terminal import Terminal, styled
 from stepiq.core.control_characters import escape_line
+from stepiq.core.settings import model as settings
 from stepiq.providers.registry import ModelDescription, ModelUnusable, Providers
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from stepiq.cli.console import UsageError
-from stepiq.language.definition import Definition
-from stepiq.language.specs import Step
+from stepiq.cli.output.console import UsageError
+from stepiq.language.definitions.compiled import Definition
+from stepiq.language.definitions.step import Step
 from stepiq.providers.registry import ModelUnusable, Providers
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from stepiq.cli.console import complain, json_text, print_output, say
-from stepiq.cli.progress import tokens
+from stepiq.cli.output.console import complain, json_text, print_output, say
+from stepiq.cli.output.progress import tokens
 from stepiq.core.amounts import duration, ending, money
 
 

@@ -1,10 +1,10 @@
 """Downloads the weights of the local model before a run needs them, so that the user sees the progress."""
 
-from stepiq.cli.console import say
-from stepiq.cli.terminal import styled, to_stderr
-from stepiq.core.settings import Settings
-from stepiq.language.definition import Definition
-from stepiq.providers.local_weights import ensure_local_weights, weights_present
+from stepiq.cli.output.console import say
+from stepiq.cli.output.terminal import styled, to_stderr
+from stepiq.core.settings.model import Settings
+from stepiq.language.definitions.compiled import Definition
+from stepiq.providers.local.weights import ensure_local_weights, weights_present
 from stepiq.providers.registry import ModelUnusable, Providers
 from stepiq.steps.llm.spec import LlmSpec
 

@@ -1,15 +1,16 @@
 """`stepiq worker`: executes runs, without an API."""
 
 from stepiq import __version__
-from stepiq.cli.console import UsageError
-from stepiq.cli.server_output import Announce, to_people
-from stepiq.core import gc_pause, logging
-from stepiq.core.settings import Settings
-from stepiq.core.watchdog import Watchdog
-from stepiq.server import descriptors
+from stepiq.cli.output.console import UsageError
+from stepiq.cli.output.server import Announce, to_people
+from stepiq.core.concurrency import garbage_collection as gc_pause
+from stepiq.core.observability import logging
+from stepiq.core.observability.watchdog import Watchdog
+from stepiq.core.settings.model import Settings
 from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
-from stepiq.server.http_server import metrics_listener
+from stepiq.server.connections import descriptors
+from stepiq.server.connections.http import metrics_listener
 from stepiq.server.metrics import metrics_export
 from stepiq.server.probes import watched
 from stepiq.server.process import DRAIN, run, stop_on_signal

@@ -6,14 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from stepiq.accounts.audit.records import OPERATOR
-from stepiq.billing.workspaces import queries, service
-from stepiq.billing.workspaces.records import LimitValue, ListedWorkspace, WorkspaceFilter
+from stepiq.billing.administration import queries, service
+from stepiq.billing.administration.records import LimitValue, ListedWorkspace, WorkspaceFilter
 from stepiq.cli import database
-from stepiq.cli.console import UsageError, print_json, print_text, say
+from stepiq.cli.output.console import UsageError, print_json, print_text, say
 from stepiq.core import clock, ids
 from stepiq.core.control_characters import escape_line
-from stepiq.core.settings import Settings
-from stepiq.execution.plans import Plan, Plans
+from stepiq.core.settings.model import Settings
+from stepiq.execution.limits.plans import Plan, Plans
 from stepiq.server.assembly import built
 from stepiq.store.database import Database
 

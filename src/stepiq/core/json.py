@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from pydantic_core.core_schema import AnySchema, any_schema
 from typing_extensions import TypeAliasType
 
-from stepiq.core import gc_pause
+from stepiq.core.concurrency import garbage_collection as gc_pause
 from stepiq.core.control_characters import storable
 from stepiq.core.errors import Malformed
 

@@ -25,7 +25,7 @@ import aiosmtplib
 
 from stepiq.core import addresses, clock, ids
 from stepiq.core.errors import Unavailable
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 
 _STEP_SECONDS = 20.0
 _WHOLE_SECONDS = 60.0

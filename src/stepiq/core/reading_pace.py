@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from stepiq.core.fairness import Owner
+from stepiq.core.concurrency.fairness import Owner
 
 
 class ReadingPace:

@@ -16,9 +16,9 @@ from stepiq.execution.calls.requests import (
     RunCode,
 )
 from stepiq.execution.outcomes import ReviewResult
-from stepiq.execution.records import ClaimedRun
+from stepiq.execution.records.run import ClaimedRun
 from stepiq.execution.run_secrets import RunSecrets
-from stepiq.language.specs import Step
+from stepiq.language.definitions.step import Step
 
 R = TypeVar("R")
 

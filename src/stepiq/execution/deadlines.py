@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from stepiq.core import clock, logging
-from stepiq.execution.records import ClaimedRun
+from stepiq.core import clock
+from stepiq.core.observability import logging
+from stepiq.execution.records.run import ClaimedRun
 from stepiq.store.database import Database
 from stepiq.store.tables import run_events, runs
 

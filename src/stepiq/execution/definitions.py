@@ -8,13 +8,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from stepiq.core.concurrency.fairness import act_for
 from stepiq.core.errors import NotFound
-from stepiq.core.fairness import act_for
 from stepiq.core.json import Json, SerializedJson
 from stepiq.language import offload
-from stepiq.language.definition import Definition
-from stepiq.language.loading import QUICK_BYTES, InvalidDefinition, compile_document
-from stepiq.language.step_types import packages
+from stepiq.language.definitions.compiled import Definition
+from stepiq.language.definitions.loading import QUICK_BYTES, InvalidDefinition, compile_document
+from stepiq.language.definitions.step_types import packages
 from stepiq.store.database import Session
 from stepiq.store.tables import pipeline_versions
 

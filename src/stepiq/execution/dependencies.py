@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 from weakref import WeakValueDictionary
 
+from stepiq.core.concurrency.turns import LoopTurns
 from stepiq.core.http import GuardedClient
-from stepiq.core.loop_turns import LoopTurns
 from stepiq.execution.maskers import Maskers
 from stepiq.execution.stubs import Stubs
 from stepiq.providers.registry import Providers

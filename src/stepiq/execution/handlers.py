@@ -7,7 +7,7 @@ from typing import Any
 
 from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Failed, FailureCode, Result
-from stepiq.language.step_types import imported, packages
+from stepiq.language.definitions.step_types import imported, packages
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from stepiq.core.json import Json
-from stepiq.language.specs import Step
+from stepiq.language.definitions.step import Step
 from stepiq.store.states import ReviewDecision
 
 STOP = "stop"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from stepiq.execution.records import ClaimedRun, Ending, NewDelivery, NewReview
+from stepiq.execution.records.run import ClaimedRun, Ending, NewDelivery, NewReview
 from stepiq.store.database import Session
 
 

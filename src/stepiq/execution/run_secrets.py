@@ -6,17 +6,17 @@ from functools import partial
 
 import httpx2
 
-from stepiq.core import logging
 from stepiq.core.control_characters import storable
-from stepiq.core.encryption import SecretUnreadable
 from stepiq.core.http.hosts import permit
 from stepiq.core.json import Json
-from stepiq.execution import usage
+from stepiq.core.keys.encryption import SecretUnreadable
+from stepiq.core.observability import logging
+from stepiq.execution.limits import usage
 from stepiq.execution.maskers import Maskers
 from stepiq.execution.outcomes import Failed, FailureCode
 from stepiq.execution.protocols import SecretReader, SecretValue
-from stepiq.execution.records import ClaimedRun
-from stepiq.language.definition import Definition
+from stepiq.execution.records.run import ClaimedRun
+from stepiq.language.definitions.compiled import Definition
 from stepiq.providers.registry import Providers
 from stepiq.redaction.masking import EXCERPT_CHARACTERS, Masker, masked
 from stepiq.store.database import Database

@@ -7,29 +7,31 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from stepiq.core import logging, metrics
+from stepiq.core.concurrency.tasks import cancel
 from stepiq.core.errors import StepIQError
 from stepiq.core.http import GuardedClient
 from stepiq.core.json import Json
-from stepiq.core.tasks import cancel
-from stepiq.execution import pinning, recorded_values, retries, usage
-from stepiq.execution.admission import Admission
+from stepiq.core.observability import logging, metrics
+from stepiq.execution.admission import pinning, retries
+from stepiq.execution.admission.control import Admission
+from stepiq.execution.admission.given_outputs import UNCHECKED, OutputIssues
+from stepiq.execution.admission.waking import wake_for_ever
 from stepiq.execution.definitions import Definitions
 from stepiq.execution.dependencies import Dependencies
-from stepiq.execution.executor import Executor
-from stepiq.execution.given_outputs import UNCHECKED, OutputIssues
 from stepiq.execution.handlers import handlers
-from stepiq.execution.journal import ClaimLost, Journal
-from stepiq.execution.plans import Plans
+from stepiq.execution.interpreter.executor import Executor
+from stepiq.execution.journal import reading as recorded_values
+from stepiq.execution.journal.retention import sweep_for_ever
+from stepiq.execution.journal.writing import ClaimLost, Journal
+from stepiq.execution.limits import usage
+from stepiq.execution.limits.plans import Plans
 from stepiq.execution.protocols import Outbox, SecretReader
-from stepiq.execution.records import NOTHING, NewDelivery, NewRun, Reuse
-from stepiq.execution.retention import sweep_for_ever
+from stepiq.execution.records.run import NOTHING, NewDelivery, NewRun, Reuse
+from stepiq.execution.records.trace_queue import TraceQueue
 from stepiq.execution.stubs import Stubs
-from stepiq.execution.trace_queue import TraceQueue
-from stepiq.execution.waking import wake_for_ever
 from stepiq.language import offload
-from stepiq.language.definition import Definition
-from stepiq.language.schema_work import ValidationMeter
+from stepiq.language.definitions.compiled import Definition
+from stepiq.language.schemas.work import ValidationMeter
 from stepiq.providers.registry import Providers
 from stepiq.queue import workers
 from stepiq.queue.recovery import Recovery

@@ -5,11 +5,11 @@ from typing import Any
 from stepiq.core import clock
 from stepiq.core.json import Json
 from stepiq.execution.outcomes import STOP
-from stepiq.execution.records import ClaimedRun, StepRecord
+from stepiq.execution.records.run import ClaimedRun, StepRecord
 from stepiq.execution.run_secrets import RunSecrets
 from stepiq.language.data import is_object
-from stepiq.language.definition import Definition
-from stepiq.language.specs import Step
+from stepiq.language.definitions.compiled import Definition
+from stepiq.language.definitions.step import Step
 from stepiq.store.states import StepStatus
 
 

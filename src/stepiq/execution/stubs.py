@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stepiq.core.json import Json
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
-from stepiq.language.specs import Step
+from stepiq.language.definitions.step import Step
 from stepiq.store.states import ReviewDecision
 
 

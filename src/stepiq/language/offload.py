@@ -20,14 +20,14 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from stepiq.core import pauses
-from stepiq.core.fairness import FairSemaphore, current_owner
+from stepiq.core.concurrency import pauses
+from stepiq.core.concurrency.fairness import FairSemaphore, current_owner
 from stepiq.core.json import Json
-from stepiq.language import schema_process_client
 from stepiq.language.expressions import EvaluationMeter as Work
 from stepiq.language.expressions import Expression
-from stepiq.language.schema_process_client import SchemaProcess
-from stepiq.language.schema_work import ValidationMeter
+from stepiq.language.schemas import process_client as schema_process_client
+from stepiq.language.schemas.process_client import SchemaProcess
+from stepiq.language.schemas.work import ValidationMeter
 from stepiq.language.templates import OverBudget, RenderMeter
 
 INLINE_OPERATIONS = 500

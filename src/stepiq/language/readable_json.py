@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from itertools import chain, islice
 
-from stepiq.core import pauses
+from stepiq.core.concurrency import pauses
 from stepiq.core.json import Json
 from stepiq.language import offload
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from stepiq.core.json import Json
-from stepiq.language.schema_nodes import Node, reference, words
+from stepiq.language.fields.schema import Node, reference, words
 
 
 def node() -> Node:

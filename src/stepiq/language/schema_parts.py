@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from stepiq.core.json import Json, dumps
 from stepiq.language.data import is_object
-from stepiq.language.schema_cost import SchemaProblem
-from stepiq.language.schemas import Schema, compile_schema
+from stepiq.language.schemas.cost import SchemaProblem
+from stepiq.language.schemas.validation import Schema, compile_schema
 
 _DEFINITIONS = "#/$defs/"
 _OTHER_REFERENCE = re.compile(r'"\$ref":\s*"(?!#/\$defs/)')

@@ -1,7 +1,7 @@
 """The shapes of step outputs, as JSON Schemas. They validate outputs that a caller provides for a step."""
 
 from stepiq.core.json import Json
-from stepiq.language.schemas import Schema, compile_schema
+from stepiq.language.schemas.validation import Schema, compile_schema
 
 
 def shape(document: dict[str, Json]) -> Schema:

@@ -6,8 +6,8 @@ from typing import TypeAlias
 
 from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_object
+from stepiq.language.fields.reader import Report
 from stepiq.language.places import Path
-from stepiq.language.reports import Report
 from stepiq.language.templates import RenderMeter, Template
 
 _Node: TypeAlias = "Json | Template | list[_Node] | dict[str, _Node]"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from stepiq.language.targets import ChatService
+from stepiq.language.definitions.targets import ChatService
 from stepiq.notify.records import Occasion, SentRequest, ShownTarget
 from stepiq.redaction.masking import Masker
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stepiq.core.amounts import duration, ending, money
 from stepiq.core.json import Json
-from stepiq.language.targets import ChatService
+from stepiq.language.definitions.targets import ChatService
 from stepiq.notify.records import Delivery, EventName, Occasion
 from stepiq.store.states import RunStatus
 

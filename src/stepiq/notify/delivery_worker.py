@@ -10,14 +10,15 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from stepiq.core import clock, logging, metrics
+from stepiq.core import clock
+from stepiq.core.concurrency.turns import LoopTurns
 from stepiq.core.control_characters import storable
 from stepiq.core.http import GuardedClient
-from stepiq.core.loop_turns import LoopTurns
 from stepiq.core.mail import Mailer, MailMessage
-from stepiq.execution import quotas
-from stepiq.execution.plans import Plans
-from stepiq.execution.quotas import PlanEmailsExhausted, Quota
+from stepiq.core.observability import logging, metrics
+from stepiq.execution.limits import quotas
+from stepiq.execution.limits.plans import Plans
+from stepiq.execution.limits.quotas import PlanEmailsExhausted, Quota
 from stepiq.notify import mailing, queries, sending
 from stepiq.notify.calls import MailCall, SignedRequest, Unconfirmed, Unsendable, WebhookCall
 from stepiq.notify.preparing import Preparer

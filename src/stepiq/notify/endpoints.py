@@ -10,7 +10,7 @@ from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.errors import EmailUnverified, ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.billing.errors import PlanWebhooksDisabled
-from stepiq.execution.quotas import PlanEmailsExhausted, PlanRedeliveriesExhausted
+from stepiq.execution.limits.quotas import PlanEmailsExhausted, PlanRedeliveriesExhausted
 from stepiq.notify import queries, recorded, schemas, service
 from stepiq.notify.errors import (
     AttemptNotFound,

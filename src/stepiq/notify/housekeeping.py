@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from stepiq.execution import mailboxes
-from stepiq.execution.usage import day_of
+from stepiq.execution.limits import mailboxes
+from stepiq.execution.limits.usage import day_of
 from stepiq.notify import queries
 from stepiq.store.database import Session
 

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from stepiq.core import clock, logging
+from stepiq.core import clock
 from stepiq.core.amounts import ending
 from stepiq.core.json import Json
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
+from stepiq.core.observability import logging
 from stepiq.language import readable_json
 from stepiq.notify.records import Delivery, EventName, Occasion, Verdict
 from stepiq.store.states import RunStatus

@@ -7,15 +7,16 @@ from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 
-from stepiq.core import clock, ids, logging
+from stepiq.core import clock, ids
 from stepiq.core.http import GuardedClient
 from stepiq.core.mail import Mailer
-from stepiq.core.settings import Settings
+from stepiq.core.observability import logging
+from stepiq.core.settings.model import Settings
 from stepiq.execution.definitions import Definitions
-from stepiq.execution.plans import Plans
+from stepiq.execution.limits.plans import Plans
 from stepiq.execution.protocols import SecretReader
-from stepiq.execution.records import ClaimedRun, Ending, NewDelivery, NewReview
-from stepiq.language.definition import Definition
+from stepiq.execution.records.run import ClaimedRun, Ending, NewDelivery, NewReview
+from stepiq.language.definitions.compiled import Definition
 from stepiq.notify import queries, reviewing, targets
 from stepiq.notify.delivery_worker import DeliveryWorker
 from stepiq.notify.preparing import Preparer

@@ -14,22 +14,22 @@ from stepiq.accounts.errors import EmailUnverified
 from stepiq.billing.errors import PlanWebhooksDisabled
 from stepiq.billing.service import require_webhooks
 from stepiq.core import clock
+from stepiq.core.concurrency.fairness import OwnShare, act_for
 from stepiq.core.control_characters import storable
-from stepiq.core.encryption import SecretUnreadable
-from stepiq.core.fairness import OwnShare, act_for
 from stepiq.core.http import GuardedClient, RequestInvalid, mask_host
 from stepiq.core.json import Json
-from stepiq.execution import recorded_values
+from stepiq.core.keys.encryption import SecretUnreadable
 from stepiq.execution.definitions import Definitions, VersionNotFound
+from stepiq.execution.journal import reading as recorded_values
+from stepiq.execution.limits.plans import Plans
 from stepiq.execution.maskers import Maskers
-from stepiq.execution.plans import Plans
 from stepiq.execution.protocols import SecretReader
-from stepiq.execution.records import ClaimedRun
+from stepiq.execution.records.run import ClaimedRun
 from stepiq.execution.run_secrets import RunSecrets, found_secrets
 from stepiq.execution.scope import last_records, last_scope
 from stepiq.language import offload
-from stepiq.language.definition import Definition
-from stepiq.language.targets import EmailTarget, WebhookTarget
+from stepiq.language.definitions.compiled import Definition
+from stepiq.language.definitions.targets import EmailTarget, WebhookTarget
 from stepiq.language.templates import Template, TemplateError
 from stepiq.notify import mailing, queries, targets
 from stepiq.notify.calls import ChatMessage, MailCall, Unconfirmed, Unsendable, WebhookCall

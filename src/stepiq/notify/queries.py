@@ -22,9 +22,10 @@ from stepiq.notify.records import (
     ShownTarget,
     Verdict,
 )
-from stepiq.store import sweeping
 from stepiq.store.database import Session
 from stepiq.store.membership import has_enabled_member, membership_of
+from stepiq.store.statements import sweeping
+from stepiq.store.statements.workspaces import belongs_to, newest_first
 from stepiq.store.states import DeliveryStatus, Role, RunStatus, TargetType, TriggerType
 from stepiq.store.tables import (
     deliveries,
@@ -37,7 +38,6 @@ from stepiq.store.tables import (
     users,
     workspaces,
 )
-from stepiq.store.workspace_order import belongs_to, newest_first
 from stepiq.store.workspace_plan import PLAN
 
 _REOPEN = deliveries.update().values(

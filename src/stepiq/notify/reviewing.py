@@ -7,8 +7,8 @@ from uuid import UUID
 from stepiq.accounts import service as accounts
 from stepiq.core import clock
 from stepiq.execution.definitions import Definitions, VersionNotFound
-from stepiq.execution.records import NewReview
-from stepiq.language.specs import Step
+from stepiq.execution.records.run import NewReview
+from stepiq.language.definitions.step import Step
 from stepiq.notify.calls import MailCall, Unsendable
 from stepiq.notify.records import Delivery, NewTarget
 from stepiq.redaction.masking import Masker

@@ -5,14 +5,14 @@ from dataclasses import replace
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
-from stepiq.accounts.verification import require_verified
+from stepiq.accounts.emails.verification import require_verified
 from stepiq.billing import service as billing
-from stepiq.execution import quotas
-from stepiq.execution.plans import Plan
-from stepiq.execution.quotas import Quota
-from stepiq.execution.records import NewDelivery
+from stepiq.execution.limits import quotas
+from stepiq.execution.limits.plans import Plan
+from stepiq.execution.limits.quotas import Quota
+from stepiq.execution.records.run import NewDelivery
 from stepiq.execution.runtime import Engine
-from stepiq.language.targets import ChatService
+from stepiq.language.definitions.targets import ChatService
 from stepiq.notify import attempt_queries, envelope, queries, targets
 from stepiq.notify.calls import ChatMessage
 from stepiq.notify.errors import (

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from stepiq.language.definition import Definition
-from stepiq.language.targets import DeliveryTarget, EmailTarget, WebhookTarget
+from stepiq.language.definitions.compiled import Definition
+from stepiq.language.definitions.targets import DeliveryTarget, EmailTarget, WebhookTarget
 from stepiq.notify.records import EventName, NewTarget, ShownTarget
 from stepiq.store.states import TargetType
 

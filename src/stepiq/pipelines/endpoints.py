@@ -17,22 +17,18 @@ from stepiq.billing.errors import (
 )
 from stepiq.core import clock
 from stepiq.execution.definitions import VersionNotFound
-from stepiq.execution.quotas import PlanBytesExceeded, PlanSchedulesExceeded, PlanVersionsExceeded
-from stepiq.language import offload
-from stepiq.language.loading import Loaded, load
-from stepiq.language.source import SourceFormat
-from stepiq.pipelines import (
-    checking,
-    diffs,
-    pausing,
-    queries,
-    recorded,
-    schemas,
-    service,
-    statistics,
+from stepiq.execution.limits.quotas import (
+    PlanBytesExceeded,
+    PlanSchedulesExceeded,
+    PlanVersionsExceeded,
 )
-from stepiq.pipelines.drafts import DraftBody
-from stepiq.pipelines.editor_drafts import service as drafts
+from stepiq.language import offload
+from stepiq.language.definitions.loading import Loaded, load
+from stepiq.language.documents.source import SourceFormat
+from stepiq.pipelines import pausing, queries, recorded, schemas, service, statistics
+from stepiq.pipelines.definitions import checking, diffs
+from stepiq.pipelines.definitions.request import DraftBody
+from stepiq.pipelines.drafts import service as drafts
 from stepiq.pipelines.errors import (
     DefinitionInvalid,
     DefinitionMalformed,

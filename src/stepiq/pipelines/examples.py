@@ -12,8 +12,8 @@ from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.core import json
 from stepiq.core.json import Json
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 from stepiq.web.bodies import View
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page

@@ -5,7 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
-from stepiq.language.definition import Definition
+from stepiq.language.definitions.compiled import Definition
 from stepiq.store.database import Session
 
 

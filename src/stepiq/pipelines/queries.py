@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from stepiq.core import clock
-from stepiq.language.source import SourceFormat
+from stepiq.language.documents.source import SourceFormat
 from stepiq.pipelines.records import (
     Author,
     LastRun,
@@ -24,6 +24,7 @@ from stepiq.pipelines.records import (
 from stepiq.store.database import Session
 from stepiq.store.row_sizes import row_sizes
 from stepiq.store.search import contains, fold, has_tag
+from stepiq.store.statements.workspaces import belongs_to, newest_first
 from stepiq.store.states import FIRST_DRAFT_VERSION, ManagedBy, PipelineStatus, RunStatus
 from stepiq.store.tables import (
     pipeline_versions,
@@ -31,7 +32,6 @@ from stepiq.store.tables import (
     runs,
     users,
 )
-from stepiq.store.workspace_order import belongs_to, newest_first
 
 NOT_PAUSED: dict[str, Any] = {"paused_at": None, "paused_by": None, "pause_reason": None}
 """The values of columns of a pipeline that is not paused."""

@@ -7,8 +7,8 @@ from datetime import datetime
 from uuid import UUID
 
 from stepiq.core.json import Json
-from stepiq.language.loading import Loaded
-from stepiq.language.source import SourceFormat
+from stepiq.language.definitions.loading import Loaded
+from stepiq.language.documents.source import SourceFormat
 from stepiq.store.states import ManagedBy, PipelineStatus, RunStatus
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from pydantic_core import PydanticCustomError
 
 from stepiq.core import slugs
-from stepiq.language.source import SourceFormat
+from stepiq.language.documents.source import SourceFormat
 from stepiq.store.states import ManagedBy, PipelineStatus, RunStatus
 from stepiq.web.bodies import FROM_TEXT, StrictModel, Timestamp, View
 

@@ -6,22 +6,23 @@ from typing import Any
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor, Scope
+from stepiq.accounts.emails.verification import require_verified
 from stepiq.accounts.secrets import service as secret_store
-from stepiq.accounts.verification import require_verified
 from stepiq.billing import service as billing
 from stepiq.core import clock, ids
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
-from stepiq.execution import quotas
 from stepiq.execution.definitions import VersionNotFound
-from stepiq.execution.plans import Plan, Plans
+from stepiq.execution.limits import quotas
+from stepiq.execution.limits.plans import Plan, Plans
 from stepiq.language import offload
-from stepiq.language.definition import Definition
-from stepiq.language.loading import Loaded, load
-from stepiq.language.source import SourceFormat
-from stepiq.language.step_types import added_packages
+from stepiq.language.definitions.compiled import Definition
+from stepiq.language.definitions.loading import Loaded, load
+from stepiq.language.definitions.step_types import added_packages
+from stepiq.language.documents.source import SourceFormat
 from stepiq.pipelines import queries, slugs
-from stepiq.pipelines.checking import check
+from stepiq.pipelines.definitions.checking import check
+from stepiq.pipelines.definitions.rendering import to_yaml
 from stepiq.pipelines.errors import (
     DefinitionInvalid,
     DefinitionMalformed,
@@ -32,7 +33,6 @@ from stepiq.pipelines.errors import (
 )
 from stepiq.pipelines.protocols import Watcher
 from stepiq.pipelines.records import Draft, Management, Pipeline, Target, Version, text_digest
-from stepiq.pipelines.rendering import to_yaml
 from stepiq.providers.registry import Providers
 from stepiq.store.database import Session
 from stepiq.store.pubsub import PIPELINE_CHANGED, Changes

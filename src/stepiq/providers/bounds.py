@@ -8,7 +8,7 @@ from typing import cast
 
 import httpx2
 
-from stepiq.core.fairness import current_owner
+from stepiq.core.concurrency.fairness import current_owner
 from stepiq.core.reading_pace import ReadingPace
 from stepiq.providers.base import ProviderError
 from stepiq.providers.places import FailurePlace

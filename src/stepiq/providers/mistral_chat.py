@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from stepiq.providers.chat_answer import ENDINGS
-from stepiq.providers.openai_chat import ChatConnection
+from stepiq.providers.openai.answer import ENDINGS
+from stepiq.providers.openai.chat import ChatConnection
 from stepiq.providers.parts import FilePart
 from stepiq.providers.places import FailurePlace
 

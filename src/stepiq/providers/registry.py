@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from stepiq.core.errors import Invalid
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.providers import catalogue
 from stepiq.providers.base import CallProgress, Cost, ModelRequest, StreamItem, Usage
 from stepiq.providers.sources import EndpointSource, LocalSource, ModelSource, build_sources

@@ -11,16 +11,16 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from stepiq.core.config_file import EndpointSettings
-from stepiq.core.fairness import FairSemaphore, current_owner
-from stepiq.core.setting_errors import SettingsInvalid
-from stepiq.core.settings import Settings
+from stepiq.core.concurrency.fairness import FairSemaphore, current_owner
+from stepiq.core.settings.config_file import EndpointSettings
+from stepiq.core.settings.errors import SettingsInvalid
+from stepiq.core.settings.model import Settings
 from stepiq.providers import catalogue
 from stepiq.providers.base import ProviderError
 from stepiq.providers.catalogue import CatalogueEntry, PriceList, Prices
-from stepiq.providers.local import MAX_OUTPUT_TOKENS, LocalServer, local_unavailable
-from stepiq.providers.local_fetch import WeightsFetch
-from stepiq.providers.local_weights import (
+from stepiq.providers.local.fetch import WeightsFetch
+from stepiq.providers.local.model import MAX_OUTPUT_TOKENS, LocalServer, local_unavailable
+from stepiq.providers.local.weights import (
     CONTEXT_WINDOW,
     MODEL_NAME,
     LocalModelUnavailable,
@@ -62,7 +62,7 @@ class ModelSource(ABC):
     """The setting that holds its key. A workspace's secret of that name takes precedence."""
     base_url: str | None = None
     """The address of calls; None if they do not leave this machine."""
-    connection_class: str = "openai_chat.ChatConnection"
+    connection_class: str = "openai.chat.ChatConnection"
     """The module and class that implement its protocol, in this package."""
 
     def __init__(self, source_id: str, label: str) -> None:
@@ -72,7 +72,7 @@ class ModelSource(ABC):
     @property
     def connects(self) -> "type[ProviderConnection]":
         """The implementation of its protocol. Imported late, because commands that call no model do not need it."""
-        module, _, name = self.connection_class.partition(".")
+        module, _, name = self.connection_class.rpartition(".")
         return getattr(import_module(f"stepiq.providers.{module}"), name)
 
     def names(self) -> tuple[str, ...]:

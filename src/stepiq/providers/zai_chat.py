@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from stepiq.providers.base import ModelRequest
-from stepiq.providers.chat_answer import ENDINGS
-from stepiq.providers.openai_chat import ChatConnection
+from stepiq.providers.openai.answer import ENDINGS
+from stepiq.providers.openai.chat import ChatConnection
 
 
 class ZaiConnection(ChatConnection):

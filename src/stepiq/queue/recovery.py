@@ -6,7 +6,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.core import logging, metrics
+from stepiq.core.observability import logging, metrics
 from stepiq.queue.absences import Absences
 from stepiq.queue.tickets import TicketQueue
 from stepiq.queue.worker_lease import LEASE_SECONDS, Presence

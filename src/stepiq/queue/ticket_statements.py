@@ -53,7 +53,7 @@ def _insert_each(dialect: str, schema: str) -> tuple[str, str]:
 
 
 def _insert_together(schema: str) -> tuple[str, str]:
-    """Insert both rows of all tickets, whose fields are in arrays; see `store.many_rows`.
+    """Insert both rows of all tickets, whose fields are in arrays; see `store.statements.rows`.
 
     None of them sees the others: `otherwise` is what the lowest priority is if the lane was empty.
     """

@@ -30,11 +30,12 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import DBAPIError
 
-from stepiq.core import logging
 from stepiq.core.json import Json
+from stepiq.core.observability import logging
 from stepiq.queue import ticket_statements
-from stepiq.queue.library_threads import LANES, POLL_SECONDS, until_returned
-from stepiq.store import many_rows, migrate
+from stepiq.queue.dbos_threads import LANES, POLL_SECONDS, until_returned
+from stepiq.store import migrate
+from stepiq.store.connections.refusals import explaining
 from stepiq.store.database import (
     PATIENT_SECONDS,
     Database,
@@ -43,7 +44,7 @@ from stepiq.store.database import (
     take_turns,
 )
 from stepiq.store.pubsub import TICKETS_WAITING, Changes
-from stepiq.store.refusals import explaining
+from stepiq.store.statements import rows as many_rows
 
 log = logging.get(__name__)
 

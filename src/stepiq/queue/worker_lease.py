@@ -17,10 +17,10 @@ from typing import Protocol
 import psycopg
 import sqlalchemy as sa
 
-from stepiq.core import logging
 from stepiq.core.errors import Conflict
+from stepiq.core.observability import logging
+from stepiq.store.connections.postgresql import answering_within
 from stepiq.store.database import Database, Session, StoreUnavailable, outages_reported
-from stepiq.store.postgres_driver import answering_within
 
 log = logging.get(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from stepiq.core import pauses
+from stepiq.core.concurrency import pauses
 
 DEPTH = 2
 """Number of nested escapings that are decoded."""

@@ -16,7 +16,7 @@ from functools import cached_property
 from itertools import chain
 from typing import TypeVar
 
-from stepiq.core import pauses
+from stepiq.core.concurrency import pauses
 from stepiq.core.http import mask_host
 from stepiq.core.json import Json, dumps
 from stepiq.language import offload

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
-from stepiq.core import pauses
+from stepiq.core.concurrency import pauses
 
 _ANCHOR = 8
 """Characters of a needle that are looked up at once. No needle is shorter."""

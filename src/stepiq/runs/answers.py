@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import Response
 
 from stepiq.accounts.actor import Actor
-from stepiq.core.fairness import FairSemaphore
+from stepiq.core.concurrency.fairness import FairSemaphore
 from stepiq.core.json import SerializedJson
-from stepiq.execution.records import StepRecord
+from stepiq.execution.records.run import StepRecord
 from stepiq.runs import schemas, service
 from stepiq.runs.records import Run
 from stepiq.store.database import Database

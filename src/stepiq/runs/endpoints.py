@@ -14,24 +14,15 @@ from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import DoorsDep, needs
 from stepiq.core.errors import Issue
+from stepiq.execution.admission.pinning import StepRunInvalid
+from stepiq.execution.admission.retries import RetryInvalid
 from stepiq.execution.definitions import VersionNotFound
-from stepiq.execution.events import EventType, execution
-from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
-from stepiq.execution.pinning import StepRunInvalid
-from stepiq.execution.retries import RetryInvalid
-from stepiq.language.inputs import InputInvalid
+from stepiq.execution.limits.runs import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
+from stepiq.execution.records.events import EventType, execution
+from stepiq.language.definitions.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound, PipelinePaused
 from stepiq.pipelines.schemas import WantedTag
-from stepiq.runs import (
-    answers,
-    list_queries,
-    list_stream,
-    queries,
-    recorded,
-    schemas,
-    service,
-    waiting,
-)
+from stepiq.runs import answers, list_queries, queries, recorded, schemas, service
 from stepiq.runs.errors import (
     RunAlreadyFinished,
     RunNotFinished,
@@ -39,10 +30,12 @@ from stepiq.runs.errors import (
     TooManyStreams,
 )
 from stepiq.runs.examining import examine
-from stepiq.runs.list_stream import ListFollower
-from stepiq.runs.listeners import Streams
 from stepiq.runs.records import Filter, RunRetry
-from stepiq.runs.stream import EventStream, Follower
+from stepiq.runs.streams import lists as list_stream
+from stepiq.runs.streams import waiting
+from stepiq.runs.streams.listeners import Streams
+from stepiq.runs.streams.lists import ListFollower
+from stepiq.runs.streams.runs import EventStream, Follower
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import RunStatus, TriggerType
 from stepiq.web.bodies import Instant

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json, dumps
-from stepiq.execution import given_outputs
-from stepiq.execution.given_outputs import UNCHECKED, OutputIssues
+from stepiq.execution.admission import given_outputs
+from stepiq.execution.admission.given_outputs import UNCHECKED, OutputIssues
 from stepiq.language import offload
-from stepiq.language.definition import Definition
-from stepiq.language.inputs import InputInvalid
-from stepiq.language.schema_work import ValidationMeter
+from stepiq.language.definitions.compiled import Definition
+from stepiq.language.definitions.inputs import InputInvalid
+from stepiq.language.schemas.work import ValidationMeter
 from stepiq.store.database import Database, Session
 
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
+from stepiq.accounts.authentication.links import LinkDoor
 from stepiq.accounts.errors import TooManyAttempts
-from stepiq.accounts.link_door import LinkDoor
 from stepiq.runs import schemas, service
 from stepiq.runs.errors import RunLinkExpired, RunLinkInvalid
 from stepiq.web.bodies import router as new_router

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.core import clock
-from stepiq.core.settings import Settings
-from stepiq.core.signed_tokens import ExpiringTokens
+from stepiq.core.keys.signed_tokens import ExpiringTokens
+from stepiq.core.settings.model import Settings
 from stepiq.runs.errors import RunLinkExpired, RunLinkInvalid
 
 RUN_PAGE_PATH = "/run-status"

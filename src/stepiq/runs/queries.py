@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from stepiq.core.json import Json, dumps
-from stepiq.execution import quotas
-from stepiq.execution.events import EventType, ExecutionKey
-from stepiq.execution.journal_rows import STEP_COLUMNS, unread_step
-from stepiq.execution.records import NewRun, StepRecord
+from stepiq.execution.limits import quotas
+from stepiq.execution.records.events import EventType, ExecutionKey
+from stepiq.execution.records.rows import STEP_COLUMNS, unread_step
+from stepiq.execution.records.run import NewRun, StepRecord
 from stepiq.runs.records import (
     LoggedEvent,
     NamedCaller,
@@ -23,8 +23,8 @@ from stepiq.runs.records import (
     Run,
     StepOutline,
 )
-from stepiq.store import sweeping
 from stepiq.store.database import Session
+from stepiq.store.statements import sweeping
 from stepiq.store.states import (
     CallerType,
     DeliveryStatus,

@@ -6,8 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 from stepiq.core.json import Json
-from stepiq.execution import events
-from stepiq.execution.records import NewRun, StepRecord
+from stepiq.execution.records import events
+from stepiq.execution.records.run import NewRun, StepRecord
 from stepiq.store.states import CallerType, RunStatus, StepStatus, TriggerType, is_draft_version
 
 

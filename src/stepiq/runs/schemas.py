@@ -10,7 +10,7 @@ from typing_extensions import TypeAliasType
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.core.json import Json, SerializedJson, read_trusted
-from stepiq.execution.records import StepRecord
+from stepiq.execution.records.run import StepRecord
 from stepiq.runs.records import LoggedEvent, Outline, Run, StepOutline
 from stepiq.store.states import CallerType, RunStatus, StepStatus, TriggerType
 from stepiq.web.bodies import JsonInteger, StrictModel, Timestamp, View

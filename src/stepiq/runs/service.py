@@ -7,16 +7,16 @@ from stepiq.accounts.actor import Actor, Credential
 from stepiq.accounts.secrets import service as secrets
 from stepiq.core import ids
 from stepiq.core.json import Json
-from stepiq.core.trace_context import TraceParent
-from stepiq.execution.admission_rows import lock_run
+from stepiq.core.observability.trace_context import TraceParent
+from stepiq.execution.admission.statements import lock_run
 from stepiq.execution.definitions import VersionNotFound
-from stepiq.execution.plans import Plan
-from stepiq.execution.records import NOTHING, NewRun, Reuse, RunCaller
+from stepiq.execution.limits.plans import Plan
+from stepiq.execution.records.run import NOTHING, NewRun, Reuse, RunCaller
 from stepiq.execution.runtime import Engine
-from stepiq.language.definition import Definition
+from stepiq.language.definitions.compiled import Definition
 from stepiq.pipelines import pausing
 from stepiq.pipelines import service as pipelines
-from stepiq.pipelines.editor_drafts import service as drafts
+from stepiq.pipelines.drafts import service as drafts
 from stepiq.pipelines.records import Target
 from stepiq.runs import examining, queries
 from stepiq.runs.errors import (

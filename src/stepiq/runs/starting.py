@@ -7,12 +7,12 @@ from uuid import UUID
 
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
-from stepiq.execution.plans import Plan
-from stepiq.execution.records import NewRun, RunCaller
+from stepiq.execution.limits.plans import Plan
+from stepiq.execution.records.run import NewRun, RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.language import offload
-from stepiq.language.definition import Definition
-from stepiq.language.schema_work import ValidationMeter
+from stepiq.language.definitions.compiled import Definition
+from stepiq.language.schemas.work import ValidationMeter
 from stepiq.language.templates import OverBudget
 from stepiq.runs import service
 from stepiq.runs.service import Payment

@@ -5,12 +5,14 @@ import os
 import socket
 from collections.abc import Callable
 
-from stepiq.sandbox import endings, frames, javascript, limits, python
-from stepiq.sandbox.confinement import detach
-from stepiq.sandbox.endings import ProcessEnding
+from stepiq.sandbox import frames, limits
 from stepiq.sandbox.frames import Job
+from stepiq.sandbox.interpreters import javascript, python
+from stepiq.sandbox.interpreters import output as endings
+from stepiq.sandbox.interpreters.output import ProcessEnding
+from stepiq.sandbox.isolation.resources import detach
+from stepiq.sandbox.isolation.walls import Confinement, WallMissing, Walls
 from stepiq.sandbox.printed import Printed
-from stepiq.sandbox.walls import Confinement, WallMissing, Walls
 
 
 def live(connection: socket.socket, lifeline: int, walls: Walls) -> None:

@@ -14,9 +14,10 @@ import socket
 import sys
 from dataclasses import dataclass, field
 
-from stepiq.sandbox import child, confinement
+from stepiq.sandbox import child
 from stepiq.sandbox.frames import DEMOTE, FORK, KILL, Order
-from stepiq.sandbox.walls import Walls, find_interpreter
+from stepiq.sandbox.isolation import resources as confinement
+from stepiq.sandbox.isolation.walls import Walls, find_interpreter
 
 _CONTROL = 0
 """Standard input. A child replaces it, as it does the other standard descriptors."""

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from stepiq.core import clock, processors
-from stepiq.core.fairness import FairSemaphore, current_owner
+from stepiq.core import clock
+from stepiq.core.concurrency import processors
+from stepiq.core.concurrency.fairness import FairSemaphore, current_owner
 from stepiq.core.json import Json
 from stepiq.language.code_source import CodeLanguage
 from stepiq.sandbox import limits

@@ -9,7 +9,7 @@ import errno
 import socket
 from collections.abc import Callable
 
-from stepiq.core import logging
+from stepiq.core.observability import logging
 
 PAUSE_SECONDS = 0.1
 """How long accepting pauses after the system has refused a descriptor or memory."""

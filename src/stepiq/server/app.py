@@ -7,54 +7,57 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stepiq import __version__
-from stepiq.accounts import browser_sessions, credentials, current_key
-from stepiq.accounts import endpoints as accounts
 from stepiq.accounts.administration import endpoints as administration
 from stepiq.accounts.audit import endpoints as audit
 from stepiq.accounts.audit.batching import EntryBatcher
 from stepiq.accounts.audit.http import AUDIT
+from stepiq.accounts.authentication.links import LinkDoor
 from stepiq.accounts.device_login import endpoints as device_login
 from stepiq.accounts.device_login.codes import UserCodes
 from stepiq.accounts.device_login.http import DEVICE_LOGINS, DeviceLoginServices
 from stepiq.accounts.device_login.http import PATH as DEVICE_PATH
 from stepiq.accounts.http import DOORS, AuthServices, authenticated
-from stepiq.accounts.link_door import LinkDoor
+from stepiq.accounts.keys import endpoints as current_key
 from stepiq.accounts.oidc import endpoints as oidc
 from stepiq.accounts.oidc.http import OIDC, OidcServices
 from stepiq.accounts.oidc.http import PATH as OIDC_PATH
 from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.accounts.secrets.reader import StoredSecrets
+from stepiq.accounts.sessions import endpoints as credentials
+from stepiq.accounts.signing_in import browser as browser_sessions
+from stepiq.accounts.signing_in import endpoints as accounts
 from stepiq.accounts.two_factor import endpoints as two_factor
 from stepiq.accounts.workspaces import endpoints as workspaces
 from stepiq.accounts.workspaces import invitation_endpoints as invitations
 from stepiq.billing import endpoints as billing
-from stepiq.billing.workspaces import endpoints as workspace_plans
+from stepiq.billing.administration import endpoints as workspace_plans
 from stepiq.core import json
 from stepiq.notify import endpoints as notify
 from stepiq.notify.recipients import endpoints as recipients
 from stepiq.notify.recipients.links import RecipientLinks
-from stepiq.pipelines import catalogue, examples, language_schema
+from stepiq.pipelines import catalogue, examples
 from stepiq.pipelines import endpoints as pipelines
 from stepiq.pipelines import secrets as pipeline_secrets
-from stepiq.pipelines.editor_drafts import endpoints as drafts
+from stepiq.pipelines.drafts import endpoints as drafts
 from stepiq.pipelines.references import resolve_slug
 from stepiq.runs import endpoints as runs
 from stepiq.runs import link_endpoints as run_links
 from stepiq.runs.bulk import endpoints as bulk
 from stepiq.runs.draft_runs import endpoints as draft_runs
 from stepiq.runs.links import RunLinks
-from stepiq.runs.listeners import Streams
 from stepiq.runs.operations import endpoints as operations
 from stepiq.runs.reviews import endpoints as reviews
 from stepiq.runs.reviews.links import ReviewLinks
+from stepiq.runs.streams.listeners import Streams
 from stepiq.server import health, metrics, openapi
 from stepiq.server.admin import endpoints as admin
+from stepiq.server.docs import json_schemas as language_schema
 from stepiq.server.docs import pages
 from stepiq.server.routes import operation_id
 from stepiq.server.ui import pages as ui
 from stepiq.trials import endpoints as trials
 from stepiq.triggers.schedules import endpoints as schedules
-from stepiq.triggers.schedules.schedule_sync import ScheduleSync
+from stepiq.triggers.schedules.sync import ScheduleSync
 from stepiq.triggers.webhooks import endpoints as webhooks
 from stepiq.triggers.webhooks.inbox import Inbox
 from stepiq.web import problems

@@ -8,14 +8,15 @@ from stepiq.accounts.audit.batching import EntryBatcher
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.accounts.secrets.run_reads import RunReads
 from stepiq.accounts.secrets.uses import SecretNotes
-from stepiq.core import data_folder, metrics
-from stepiq.core.encryption import Keyring
 from stepiq.core.http import guarded_client
+from stepiq.core.keys import data_folder
+from stepiq.core.keys.encryption import Keyring
 from stepiq.core.mail import Mailer
-from stepiq.core.otlp_settings import OtlpSignal
-from stepiq.core.settings import Settings
+from stepiq.core.observability import metrics
+from stepiq.core.settings.model import Settings
+from stepiq.core.settings.otlp import OtlpSignal
 from stepiq.execution.definitions import Definitions
-from stepiq.execution.plans import Plans
+from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.execution.stubs import Stubs
 from stepiq.notify import outbox

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request
 
 from stepiq import __version__
 from stepiq.core.errors import Unavailable
+from stepiq.store.connections.faults import StoreFull
 from stepiq.store.database import StoreUnavailable
-from stepiq.store.faults import StoreFull
 from stepiq.web.bodies import View
 from stepiq.web.problems import problems
 from stepiq.web.services import AppKey, ServicesDep

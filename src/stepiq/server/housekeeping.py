@@ -8,9 +8,10 @@ from functools import partial
 
 from stepiq.accounts import housekeeping as accounts
 from stepiq.accounts.audit import housekeeping as audit
-from stepiq.core import clock, logging
-from stepiq.core.settings import Settings
-from stepiq.execution import trace_queue
+from stepiq.core import clock
+from stepiq.core.observability import logging
+from stepiq.core.settings.model import Settings
+from stepiq.execution.records import trace_queue
 from stepiq.notify import housekeeping as deliveries
 from stepiq.runs import housekeeping as runs
 from stepiq.store.database import PATIENT_SECONDS, Database, Session, StoreUnavailable

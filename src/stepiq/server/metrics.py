@@ -14,9 +14,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
-from stepiq.core import metrics, tasks
+from stepiq.core.concurrency import tasks
 from stepiq.core.errors import Forbidden, Unauthenticated
-from stepiq.core.otlp_settings import OtlpSignal
+from stepiq.core.observability import metrics
+from stepiq.core.settings.otlp import OtlpSignal
 from stepiq.queue import backlog
 from stepiq.queue.backlog import Backlog
 from stepiq.queue.tickets import Queue

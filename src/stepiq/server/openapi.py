@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from stepiq.accounts import session_cookie
+from stepiq.accounts.credentials import cookie as session_cookie
 from stepiq.accounts.errors import (
     RoleMissing,
     ScopeMissing,
@@ -30,8 +30,8 @@ from stepiq.web.errors import (
     InvalidBody,
     InvalidQuery,
 )
-from stepiq.web.paths import PIPELINE
 from stepiq.web.problems import Problem, problems
+from stepiq.web.routing import PIPELINE
 
 _DESCRIPTION = """\
 Define AI pipelines, run them durably, and follow them live. Every path is also available under `/v1`.

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from stepiq.server import health, metrics
-from stepiq.server.http_server import answering
+from stepiq.server.connections.http import answering
 from stepiq.web import problems
 from stepiq.web.guard import Guard
 from stepiq.web.services import SERVICES, Services

@@ -9,8 +9,9 @@ from typing import Any
 
 import uvloop
 
-from stepiq.core import gc_pause, logging
-from stepiq.server import descriptors
+from stepiq.core.concurrency import garbage_collection as gc_pause
+from stepiq.core.observability import logging
+from stepiq.server.connections import descriptors
 
 log = logging.get(__name__)
 

@@ -7,16 +7,17 @@ from collections.abc import Callable
 
 from stepiq.accounts.http import DOORS
 from stepiq.accounts.oidc.http import OIDC
-from stepiq.core import gc_pause, logging
-from stepiq.core.settings import Settings
-from stepiq.core.watchdog import Watchdog
+from stepiq.core.concurrency import garbage_collection as gc_pause
+from stepiq.core.observability import logging
+from stepiq.core.observability.watchdog import Watchdog
+from stepiq.core.settings.model import Settings
 from stepiq.queue.worker_lease import require_unused
 from stepiq.runs.endpoints import STREAMS
 from stepiq.server.app import create_app, equip
 from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
-from stepiq.server.http_server import HttpServer, metrics_listener
-from stepiq.server.listening import bind
+from stepiq.server.connections.http import HttpServer, metrics_listener
+from stepiq.server.connections.listening import bind
 from stepiq.server.metrics import metrics_export
 from stepiq.server.process import DRAIN, run, stop_on_signal
 from stepiq.server.welcome import welcome

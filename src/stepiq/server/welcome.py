@@ -7,9 +7,9 @@ from pathlib import Path
 
 from stepiq import __version__
 from stepiq.accounts import service as accounts
-from stepiq.core import logging
-from stepiq.core.settings import Settings
-from stepiq.server import descriptors
+from stepiq.core.observability import logging
+from stepiq.core.settings.model import Settings
+from stepiq.server.connections import descriptors
 from stepiq.store.database import Session
 from stepiq.web.services import Services
 

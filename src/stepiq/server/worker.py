@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from stepiq.accounts.audit.sealing import Sealer
 from stepiq.accounts.workspaces.erasing import Eraser
-from stepiq.core import tasks
-from stepiq.core.otlp_settings import OtlpSignal
+from stepiq.core.concurrency import tasks
+from stepiq.core.settings.otlp import OtlpSignal
 from stepiq.runs.bulk.worker import BulkWorker
 from stepiq.server import housekeeping
 from stepiq.triggers.schedules.ticker import Ticker

@@ -8,7 +8,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
-from stepiq.store.rights import QUEUE_SCHEMA
+from stepiq.store.postgres_checks import QUEUE_SCHEMA
 from stepiq.store.tables import metadata
 from stepiq.store.types import JsonText
 

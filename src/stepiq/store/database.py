@@ -26,12 +26,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from stepiq.core import logging, metrics
 from stepiq.core.errors import Unavailable
-from stepiq.core.settings import Settings
-from stepiq.store import answer_time, faults, log_flusher, postgres_driver, sqlite_driver
-from stepiq.store.faults import StoreFull, StoreUnavailable
-from stepiq.store.places import SharedPlaces, WriterPlace
+from stepiq.core.observability import logging, metrics
+from stepiq.core.settings.model import Settings
+from stepiq.store.connections import answer_time, faults, log_flusher
+from stepiq.store.connections import postgresql as postgres_driver
+from stepiq.store.connections import sqlite as sqlite_driver
+from stepiq.store.connections.faults import StoreFull, StoreUnavailable
+from stepiq.store.connections.waiting import SharedPlaces, WriterPlace
 
 log = logging.get(__name__)
 

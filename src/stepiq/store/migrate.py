@@ -16,13 +16,13 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.engine import URL
 
-from stepiq.core import logging
-from stepiq.core.data_folder import create_private
 from stepiq.core.errors import NotFound, StepIQError, Unavailable
-from stepiq.store import postgres_driver
+from stepiq.core.keys.data_folder import create_private
+from stepiq.core.observability import logging
+from stepiq.store.connections import postgresql as postgres_driver
+from stepiq.store.connections.faults import check_not_emptied
+from stepiq.store.connections.refusals import explaining, shown
 from stepiq.store.database import prepare_sqlite
-from stepiq.store.faults import check_not_emptied
-from stepiq.store.refusals import explaining, shown
 
 if TYPE_CHECKING:
     from alembic.config import Config

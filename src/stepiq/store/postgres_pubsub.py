@@ -12,11 +12,12 @@ from contextlib import suppress
 
 import psycopg
 
-from stepiq.core import json, logging
+from stepiq.core import json
+from stepiq.core.concurrency.tasks import cancel
 from stepiq.core.json import Json, SerializedJson
-from stepiq.core.tasks import cancel
+from stepiq.core.observability import logging
+from stepiq.store.connections.postgresql import answering_within
 from stepiq.store.database import Database, outages_reported
-from stepiq.store.postgres_driver import answering_within
 from stepiq.store.pubsub import LocalChanges
 
 log = logging.get(__name__)

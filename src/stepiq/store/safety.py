@@ -3,9 +3,11 @@
 from sqlalchemy.engine import URL
 
 from stepiq.core.errors import Unavailable
-from stepiq.store import migrate, refusals, rights
+from stepiq.store import migrate
+from stepiq.store import postgres_checks as rights
+from stepiq.store.connections import refusals
+from stepiq.store.connections.refusals import StoreRefused, shown
 from stepiq.store.database import UnsafeStore
-from stepiq.store.refusals import StoreRefused, shown
 
 OLDEST_POSTGRES = 15
 

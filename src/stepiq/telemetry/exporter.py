@@ -14,10 +14,11 @@ from uuid import UUID
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from stepiq.core import clock, logging, metrics
-from stepiq.core.otlp_settings import OtlpSignal
-from stepiq.core.settings import Settings
-from stepiq.execution import trace_queue
+from stepiq.core import clock
+from stepiq.core.observability import logging, metrics
+from stepiq.core.settings.model import Settings
+from stepiq.core.settings.otlp import OtlpSignal
+from stepiq.execution.records import trace_queue
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.telemetry import queries
 from stepiq.telemetry.records import ClaimedExport, TracedRun

@@ -23,7 +23,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 from prometheus_client import Metric as Family
 from prometheus_client.samples import Sample
 
-from stepiq.core import metrics
+from stepiq.core.observability import metrics
 from stepiq.telemetry.attributes import attributes
 from stepiq.telemetry.resource import SCOPE, resource
 from stepiq.telemetry.spans import provider_name

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from stepiq.core import clock, logging, metrics
-from stepiq.core.otlp_settings import OtlpSignal
-from stepiq.core.settings import Settings
+from stepiq.core import clock
+from stepiq.core.observability import logging, metrics
+from stepiq.core.settings.model import Settings
+from stepiq.core.settings.otlp import OtlpSignal
 from stepiq.telemetry import metric_points
 from stepiq.telemetry.sending import Collector, ExportResult
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from stepiq.core import trace_context
+from stepiq.core.observability import trace_context
 from stepiq.store.database import Session
 from stepiq.store.tables import (
     large_values,

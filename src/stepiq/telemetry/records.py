@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from stepiq.core.json import Json
-from stepiq.core.trace_context import TraceParent
+from stepiq.core.observability.trace_context import TraceParent
 
 CONTENT_CHARACTERS = 8_192
 """Longest text of content that is exported. The rest is cut off, and also not read from the database."""

@@ -13,10 +13,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from stepiq.core import trace_context
 from stepiq.core.control_characters import storable
 from stepiq.core.json import Json
-from stepiq.core.trace_context import SpanOf
+from stepiq.core.observability import trace_context
+from stepiq.core.observability.trace_context import SpanOf
 from stepiq.store.states import (
     FINAL_STEP_STATUSES,
     OperationKind,

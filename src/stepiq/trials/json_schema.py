@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from stepiq.core.enum_docs import described
 from stepiq.execution.outcomes import FailureCode
-from stepiq.language.json_schema.document import DRAFT
+from stepiq.language.definitions.json_schema import DRAFT
 from stepiq.trials.shapes import FileShape
 
 Node = dict[str, Any]

@@ -12,14 +12,14 @@ from stepiq.core.validation import sentence
 from stepiq.execution.outcomes import Completed, Failed, FailureCode
 from stepiq.execution.stubs import Ends, Given, GivenDecision
 from stepiq.language import places
-from stepiq.language.definition import Definition
+from stepiq.language.definitions.compiled import Definition
+from stepiq.language.definitions.inputs import InputSchema
+from stepiq.language.definitions.outputs import output_issues
+from stepiq.language.definitions.step import Step
+from stepiq.language.documents.issues import Placer
+from stepiq.language.documents.source import SourceFormat, read
 from stepiq.language.expressions import Expression, ExpressionSyntaxError
-from stepiq.language.inputs import InputSchema
-from stepiq.language.outputs import output_issues
-from stepiq.language.placing import Placer
-from stepiq.language.reports import PathProblem
-from stepiq.language.source import SourceFormat, read
-from stepiq.language.specs import Step
+from stepiq.language.fields.reader import PathProblem
 from stepiq.language.words import suggest
 from stepiq.steps.human_review.spec import ReviewSpec
 from stepiq.steps.parallel.spec import ParallelSpec

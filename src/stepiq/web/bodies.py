@@ -30,7 +30,8 @@ from stepiq.core import clock, json
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
 from stepiq.language import offload
-from stepiq.web import idempotency, parameters, paths
+from stepiq.web import idempotency, parameters
+from stepiq.web import routing as paths
 from stepiq.web.errors import BodyMissing, UnsupportedMediaType
 from stepiq.web.idempotency import Replayed
 from stepiq.web.routers import ApiRouter

@@ -1,7 +1,7 @@
 """Middleware around the app: limits on size and time, the request's id, and one log line per request.
 
 It reads the whole body before it calls the app, so a slow or endless body occupies no transaction and no task of the
-app. `server.protocol` limits the time for headers.
+app. `server.connections.protocol` limits the time for headers.
 """
 
 import asyncio
@@ -13,9 +13,10 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stepiq.core import ids, logging, metrics
+from stepiq.core import ids
 from stepiq.core.errors import StepIQError
-from stepiq.store.answer_time import AnswerTime, answering
+from stepiq.core.observability import logging, metrics
+from stepiq.store.connections.answer_time import AnswerTime, answering
 from stepiq.web import problems, requests
 from stepiq.web.errors import (
     BodyTooLarge,

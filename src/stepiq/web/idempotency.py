@@ -17,8 +17,9 @@ from uuid import UUID
 
 from fastapi import Request, Response
 
-from stepiq.core import clock, encryption, json
+from stepiq.core import clock, json
 from stepiq.core.json import Json
+from stepiq.core.keys import encryption
 from stepiq.store.database import Session
 from stepiq.web import queries, requests
 from stepiq.web.errors import (

@@ -8,7 +8,7 @@ from fastapi import Depends, Query, Request
 from stepiq.core import slugs
 from stepiq.core.errors import Issue
 from stepiq.web.errors import InvalidQuery
-from stepiq.web.paths import PIPELINE
+from stepiq.web.routing import PIPELINE
 
 FILTERED = "stepiq.filtered_pipeline"
 """The pipeline whose slug a request filters by, as `pipelines.references` found it; None if there is none."""

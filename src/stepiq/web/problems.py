@@ -31,7 +31,8 @@ from stepiq.core.errors import (
     Unavailable,
 )
 from stepiq.language import offload
-from stepiq.web import paths, requests, validation
+from stepiq.web import requests, validation
+from stepiq.web import routing as paths
 from stepiq.web.bodies import View, as_sent
 from stepiq.web.errors import (
     BodyTooLarge,

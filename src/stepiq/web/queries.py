@@ -7,8 +7,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.store import sweeping
 from stepiq.store.database import Session
+from stepiq.store.statements import sweeping
 from stepiq.store.tables import idempotent_requests
 
 Row = sa.Row[Any]

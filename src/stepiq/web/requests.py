@@ -6,9 +6,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from uuid import UUID
 
-from stepiq.core import trace_context
 from stepiq.core.errors import StepIQError
-from stepiq.core.trace_context import TraceParent
+from stepiq.core.observability import trace_context
+from stepiq.core.observability.trace_context import TraceParent
 
 _ID = "stepiq.request_id"
 _FACTS = "stepiq.facts"

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Generic
 from fastapi import Depends, FastAPI, Request
 from typing_extensions import TypeVar
 
-from stepiq.core.encryption import Keyring
 from stepiq.core.http import GuardedClient
+from stepiq.core.keys.encryption import Keyring
 from stepiq.core.mail import Mailer
-from stepiq.core.settings import Settings
-from stepiq.execution.plans import Plans
+from stepiq.core.settings.model import Settings
+from stepiq.execution.limits.plans import Plans
 from stepiq.store.database import Database
 from stepiq.store.pubsub import Changes
 

@@ -8,12 +8,12 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts import authentication
 from stepiq.accounts.audit import recording, service
 from stepiq.accounts.audit.actions import Action, AuditTargetType
 from stepiq.accounts.audit.records import AuditTarget, operator_of
 from stepiq.accounts.audit.sealing import seal
-from stepiq.accounts.expiry_watch import ExpiryWatch
+from stepiq.accounts.authentication import authenticator as authentication
+from stepiq.accounts.authentication.expiry import ExpiryWatch
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.core import clock
 from stepiq.store.states import Role

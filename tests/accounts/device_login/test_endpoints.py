@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts import housekeeping, sessions
+from stepiq.accounts import housekeeping
 from stepiq.accounts.device_login import service
 from stepiq.accounts.device_login.codes import UserCodes
+from stepiq.accounts.sessions import service as sessions
 from stepiq.core import clock as clocks
 from stepiq.store.states import Role
 from stepiq.store.tables import api_keys, device_logins

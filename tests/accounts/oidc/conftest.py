@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 
 from stepiq.accounts.oidc.http import OIDC, OidcServices, callback_url
-from stepiq.core.oidc_settings import OidcSettings
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
+from stepiq.core.settings.oidc import OidcSettings
 from stepiq.store.database import Database
 from stepiq.store.tables import memberships, users
 from stepiq.web.services import Services

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from stepiq.accounts import sessions
 from stepiq.accounts.audit.records import OPERATOR
 from stepiq.accounts.oidc import service
+from stepiq.accounts.sessions import service as sessions
 from tests.accounts.oidc.conftest import NAME, Browser, failure, log_in, opened
 from tests.support.clients import outcome
 from tests.support.locks import until_one_waits
@@ -112,7 +112,7 @@ class TestFirstSignIn:
     async def test_so_is_a_disabled_account_with_an_identity(
         self, false_provider, browser, app, services, database
     ):
-        from stepiq.accounts import disabling
+        from stepiq.accounts.authentication import disabling
 
         await browser.sign_in()
         async with database.transaction() as session:

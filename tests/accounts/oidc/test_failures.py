@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.accounts.oidc.failures import SignInFailure
+from stepiq.accounts.oidc.errors import SignInFailure
 
 ROOT = Path(__file__).parents[3]
 

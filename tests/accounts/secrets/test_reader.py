@@ -2,7 +2,7 @@ import pytest
 
 from stepiq.accounts.secrets import service
 from stepiq.accounts.secrets.reader import StoredSecrets
-from stepiq.core.encryption import SecretUnreadable
+from stepiq.core.keys.encryption import SecretUnreadable
 from tests.support.make_secrets import keyring
 
 ALL = ("A", "B", "C")

@@ -7,7 +7,7 @@ from stepiq.accounts.queries.sealed import sealed_of
 from stepiq.accounts.secrets import queries, rotation
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.accounts.two_factor import service as two_factor
-from stepiq.core.encryption import SecretUnreadable
+from stepiq.core.keys.encryption import SecretUnreadable
 from stepiq.store.tables import secrets, totp_secrets
 from tests.support.make_secrets import keyring
 

@@ -6,7 +6,7 @@ from stepiq.accounts.audit.batching import EntryBatcher
 from stepiq.accounts.secrets.run_reads import RunReads
 from stepiq.core import clock, ids
 from stepiq.execution.protocols import SecretValue
-from stepiq.execution.records import ClaimedRun
+from stepiq.execution.records.run import ClaimedRun
 from stepiq.store.states import TriggerType
 from tests.support.audit_log import recorded
 from tests.support.query_plans import statements

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from stepiq.accounts.passwords import NO_PASSWORD
+from stepiq.accounts.credentials.passwords import NO_PASSWORD
 from stepiq.accounts.queries import accounts
 from stepiq.accounts.two_factor import totp
 from stepiq.core import clock as clocks

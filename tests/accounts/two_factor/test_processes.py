@@ -6,7 +6,7 @@ import base64
 import httpx2
 import pytest
 
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.store.database import Database
 from tests.support.make import Make
 from tests.support.make_accounts import PASSWORD

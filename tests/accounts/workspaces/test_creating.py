@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from stepiq.accounts.workspaces.service import CREATED_WITHIN, MAX_CREATED
-from stepiq.core.settings import RegistrationPolicy
+from stepiq.core.settings.model import RegistrationPolicy
 from tests.support.clients import login, outcome
 
 __all__ = ["login"]

@@ -3,10 +3,10 @@ from datetime import timedelta
 import pytest
 
 from stepiq.accounts import service
-from stepiq.accounts.authentication import Authenticator
+from stepiq.accounts.authentication.authenticator import Authenticator
 from stepiq.accounts.errors import AccountNotFound, CredentialInvalid, NoWorkspace
 from stepiq.core import ids
-from stepiq.core.settings import RegistrationPolicy
+from stepiq.core.settings.model import RegistrationPolicy
 from stepiq.store.states import Role
 from tests.support.clients import login, login_key, login_service_key, outcome
 

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.accounts.service import Account
 from stepiq.accounts.two_factor import service as two_factor
-from stepiq.core.encryption import Keyring
-from stepiq.core.settings import Settings
+from stepiq.core.keys.encryption import Keyring
+from stepiq.core.settings.model import Settings
 from stepiq.store.database import Database
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import runs

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.core import keys
-from stepiq.core.encryption import fingerprint
-from stepiq.core.settings import load
+from stepiq.core.keys import files as keys
+from stepiq.core.keys.encryption import fingerprint
+from stepiq.core.settings.model import load
 from stepiq.store.migrate import known_revisions
 from tests.cli.backups.conftest import FILE, Kept
 from tests.cli.conftest import Cli

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from stepiq.core import keys
-from stepiq.core.encryption import fingerprint
-from stepiq.core.settings import Settings, load
+from stepiq.core.keys import files as keys
+from stepiq.core.keys.encryption import fingerprint
+from stepiq.core.settings.model import Settings, load
 from stepiq.store.database import Database
 from stepiq.store.migrate import known_revisions
 from stepiq.store.tables import workspaces

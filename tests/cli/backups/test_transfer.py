@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 
 from stepiq.accounts.audit.sealing import seal
 from stepiq.core import clock
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.store import migrate
 from stepiq.store.database import Database
 from stepiq.store.states import RunStatus

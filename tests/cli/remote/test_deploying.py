@@ -9,12 +9,12 @@ import httpx2
 import pytest
 
 from stepiq.accounts.service import Account
-from stepiq.cli.console import ExitCode
-from stepiq.cli.remote.deploying import Deployment, DeploymentOvertaken, Outcome
-from stepiq.cli.remote.folder_commands import _common_code
-from stepiq.cli.remote.plan import plan_changes
-from stepiq.cli.remote.server_reading import read_pipelines
-from stepiq.cli.remote.state import LocalPipeline, PipelineSettings, ScheduleSettings
+from stepiq.cli.output.console import ExitCode
+from stepiq.cli.remote.deployment.apply import Deployment, DeploymentOvertaken, Outcome
+from stepiq.cli.remote.deployment.commands import _common_code
+from stepiq.cli.remote.deployment.plan import plan_changes
+from stepiq.cli.remote.deployment.server import read_pipelines
+from stepiq.cli.remote.deployment.state import LocalPipeline, PipelineSettings, ScheduleSettings
 from stepiq.client import AsyncClient, ServerUnreachableError
 from tests.cli.remote.conftest import GREETING, Remote
 from tests.support.live import Live

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.cli.console import UsageError
-from stepiq.cli.remote.deploy_files import json_schema
-from stepiq.cli.remote.folder import Folder, pipeline_files, read_folder
+from stepiq.cli.output.console import UsageError
+from stepiq.cli.remote.deployment.deploy_files import json_schema
+from stepiq.cli.remote.deployment.folder import Folder, pipeline_files, read_folder
+from stepiq.cli.remote.deployment.state import PipelineSettings, ScheduleSettings, digest_of
 from stepiq.cli.remote.sources import repository_name, source_of
-from stepiq.cli.remote.state import PipelineSettings, ScheduleSettings, digest_of
-from stepiq.language.source import SourceFormat
+from stepiq.language.documents.source import SourceFormat
 from tests.cli.conftest import Cli
 
 TEXT = "name: T\ninput: {schema: {n: {type: integer, required: true}}}\nsteps: [{id: a, type: transform, template: x}]\n"

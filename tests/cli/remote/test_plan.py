@@ -5,9 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepiq.cli.remote import plan
-from stepiq.cli.remote.plan import Operation, PlanAction, PlannedChange, plan_changes
-from stepiq.cli.remote.state import (
+from stepiq.cli.remote.deployment import plan
+from stepiq.cli.remote.deployment.plan import Operation, PlanAction, PlannedChange, plan_changes
+from stepiq.cli.remote.deployment.state import (
     LocalPipeline,
     PipelineSettings,
     RemotePipeline,
@@ -16,7 +16,7 @@ from stepiq.cli.remote.state import (
     canonical,
     digest_of,
 )
-from stepiq.language.source import SourceFormat
+from stepiq.language.documents.source import SourceFormat
 from stepiq.store.states import PipelineStatus
 
 SOURCE = "github.com/acme/flows"

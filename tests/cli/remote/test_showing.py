@@ -2,7 +2,7 @@
 
 import pytest
 
-from stepiq.cli.remote.showing import unified
+from stepiq.cli.remote.deployment.output import unified
 
 
 @pytest.mark.parametrize("character", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\r"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepiq.cli.console import UsageError
+from stepiq.cli.output.console import UsageError
 from stepiq.cli.remote import profiles
 from stepiq.cli.remote.profiles import Profile, Profiles, ProfilesInvalid
 from stepiq.cli.remote.target import ServerTarget, resolve, server_url

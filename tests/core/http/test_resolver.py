@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from stepiq.core.fairness import Owner, OwnShare, act_for
+from stepiq.core.concurrency.fairness import Owner, OwnShare, act_for
 from stepiq.core.http import SystemResolver
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from stepiq.execution.journal import Journal, JournalEntry
-from stepiq.execution.records import ClaimedRun
+from stepiq.execution.journal.writing import Journal, JournalEntry
+from stepiq.execution.records.run import ClaimedRun
 from tests.support.engine import World
 
 pytestmark = pytest.mark.one_store

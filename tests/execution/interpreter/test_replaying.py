@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stepiq.execution.interpreter.run_context import RunContext
-from stepiq.execution.records import StepRecord
+from stepiq.execution.records.run import StepRecord
 from tests.support.engine import Heard, World
 
 pytestmark = pytest.mark.one_store

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.core import clock
-from stepiq.execution import waking
+from stepiq.execution.admission import waking
 from stepiq.store.tables import reviews, runs
 from tests.support.engine import Heard, World
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import jsonschema_rs
 
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 from tests.language.json_schema.conftest import SCHEMA
 from tests.language.json_schema.test_agreement import ACCEPTED, EXAMPLES
 

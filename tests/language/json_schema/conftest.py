@@ -6,8 +6,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from stepiq.language.json_schema.document import document
-from stepiq.language.loading import load_document
+from stepiq.language.definitions.json_schema import document
+from stepiq.language.definitions.loading import load_document
 
 SCHEMA = document()
 VALIDATOR = jsonschema_rs.Draft202012Validator(SCHEMA)

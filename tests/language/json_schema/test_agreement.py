@@ -7,9 +7,9 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from stepiq.language.inputs import is_long_form
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.language.definitions.inputs import is_long_form
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 from tests.language.json_schema.conftest import SCHEMA, judge
 
 ROOT = Path(__file__).parents[3]

@@ -6,9 +6,9 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from stepiq.language.input_fields import SNIPPET
-from stepiq.language.json_schema.document import PIPELINE, document, document_text
-from stepiq.language.step_types import step_types
+from stepiq.language.definitions.input_fields import SNIPPET
+from stepiq.language.definitions.json_schema import PIPELINE, document, document_text
+from stepiq.language.definitions.step_types import step_types
 from tests.language.json_schema.conftest import SCHEMA, judge
 
 KNOWN_TO_EDITORS = {

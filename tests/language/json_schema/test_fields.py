@@ -2,9 +2,9 @@
 
 import pytest
 
-from stepiq.language.input_fields import FIELD_TYPES, OPTIONS, TYPED_OPTIONS
-from stepiq.language.step_fields import COMMON
-from stepiq.language.step_types import step_types
+from stepiq.language.definitions.input_fields import FIELD_TYPES, OPTIONS, TYPED_OPTIONS
+from stepiq.language.definitions.step_fields import COMMON
+from stepiq.language.definitions.step_types import step_types
 from tests.language.json_schema.conftest import definition
 
 TYPES = step_types()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from stepiq.language.step_types import step_types
+from stepiq.language.definitions.step_types import step_types
 from tests.language.json_schema.conftest import judge
 
 SECRET = "KEY"

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from stepiq.language.loading import load
-from stepiq.language.source import SourceFormat
+from stepiq.language.definitions.loading import load
+from stepiq.language.documents.source import SourceFormat
 
 PAGE = Path(__file__).parent / "mistakes.md"
 _INTRODUCTION = """\

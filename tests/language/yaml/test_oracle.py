@@ -9,7 +9,7 @@ import yaml12
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stepiq.language.source import SourceFormat, read
+from stepiq.language.documents.source import SourceFormat, read
 
 PIECES = [
     "a", "b", "x y", "1", "true", "~", "é", "//", '"q"', "'s'", '"a b"', "''", "?x", "-x", ":x", "x:", "x#y", "a:", "b: ",

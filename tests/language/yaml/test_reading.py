@@ -3,7 +3,7 @@
 import pytest
 
 from stepiq.language import places
-from stepiq.language.source import SourceFormat, read
+from stepiq.language.documents.source import SourceFormat, read
 
 
 def data(text: str):

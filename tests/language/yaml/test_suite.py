@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stepiq.language.source import SourceFormat, read
+from stepiq.language.documents.source import SourceFormat, read
 from tests.language.yaml.suite import Case, Plain, cases
 
 REFUSED = {

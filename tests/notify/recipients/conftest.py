@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from stepiq.core.settings import RegistrationPolicy, Settings
+from stepiq.core.settings.model import RegistrationPolicy, Settings
 from tests.notify.conftest import Sender
 from tests.support.clients import LoginKey
 from tests.support.mail import Mailbox, mail_server

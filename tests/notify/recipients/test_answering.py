@@ -12,7 +12,7 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts import link_door
+from stepiq.accounts.authentication import links as link_door
 from stepiq.core import clock as core_clock
 from stepiq.core import ids
 from stepiq.notify import housekeeping

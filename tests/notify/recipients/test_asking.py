@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from stepiq.core import clock as core_clock
 from stepiq.core import ids
-from stepiq.core.settings import RegistrationPolicy, Settings
+from stepiq.core.settings.model import RegistrationPolicy, Settings
 from stepiq.notify import queries as delivery_queries
 from stepiq.notify.calls import Unconfirmed
 from stepiq.notify.outbox import DeliveryOutbox

@@ -10,8 +10,8 @@ import pytest
 
 from stepiq.accounts.service import Account
 from stepiq.accounts.workspaces import invitation_endpoints
-from stepiq.core.settings import Settings
-from stepiq.execution.mailboxes import ASKED_A_DAY
+from stepiq.core.settings.model import Settings
+from stepiq.execution.limits.mailboxes import ASKED_A_DAY
 from tests.notify.conftest import Sender
 from tests.notify.recipients.conftest import BOB, answer, send
 from tests.support.clients import Login

@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts import api_keys, sessions
 from stepiq.accounts.actor import Credential
+from stepiq.accounts.keys import service as api_keys
 from stepiq.accounts.queries import resets
+from stepiq.accounts.sessions import service as sessions
 from stepiq.core import clock as clocks
 from stepiq.core import ids
-from stepiq.execution.plans import Plans
+from stepiq.execution.limits.plans import Plans
 from stepiq.runs.bulk import service
 from stepiq.runs.bulk.worker import BulkWorker
 from stepiq.store.states import BulkAction, BulkStatus

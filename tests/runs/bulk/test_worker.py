@@ -9,14 +9,14 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts import api_keys
 from stepiq.accounts.actor import Credential
+from stepiq.accounts.keys import service as api_keys
 from stepiq.accounts.queries import members
 from stepiq.accounts.workspaces import service as workspaces
 from stepiq.core import clock as clocks
 from stepiq.core import ids
-from stepiq.core.fairness import OwnShare, current_owner
-from stepiq.execution.plans import Plans
+from stepiq.core.concurrency.fairness import OwnShare, current_owner
+from stepiq.execution.limits.plans import Plans
 from stepiq.runs.bulk import queries, service
 from stepiq.runs.bulk.worker import BulkWorker
 from stepiq.store.database import Database, StoreUnavailable

@@ -5,8 +5,8 @@ from datetime import timedelta
 import httpx2
 import pytest
 
-from stepiq.core.settings import Settings
-from stepiq.execution.plans import Plans
+from stepiq.core.settings.model import Settings
+from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.providers.registry import Providers
 from tests.support.clients import session_headers

@@ -5,7 +5,7 @@ import asyncio
 import httpx2
 import pytest
 
-from stepiq.runs import listeners
+from stepiq.runs.streams import listeners
 from tests.support.clients import session_headers
 from tests.support.make_pipelines import GREETING
 from tests.support.sse import parse

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from stepiq.core import clock, ids
-from stepiq.execution import events
+from stepiq.execution.records import events
 from stepiq.runs.operations import queries
 from stepiq.store.states import RunStatus, StepStatus
 from tests.support.query_plans import query_plan

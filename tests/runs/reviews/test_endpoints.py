@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.core import clock, ids
-from stepiq.execution.admission import HELD
+from stepiq.execution.admission.control import HELD
 from stepiq.runs import answers
 from stepiq.runs import service as runs_service
 from stepiq.runs.errors import RunNotFound

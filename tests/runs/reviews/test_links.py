@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from stepiq.accounts import link_door
+from stepiq.accounts.authentication import links as link_door
 from stepiq.core import ids
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.runs.reviews.errors import ReviewLinkInvalid
 from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.runs.reviews.records import TOKEN_LENGTH, LinkHolder

@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.core import clock as core_clock
-from stepiq.execution.admission import PARKED
-from stepiq.execution.plans import Plans
+from stepiq.execution.admission.control import PARKED
+from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.runs.reviews.records import LinkHolder
 from stepiq.store.tables import reviews, runs, workspaces

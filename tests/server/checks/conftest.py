@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.core.settings import Settings, load
+from stepiq.core.settings.model import Settings, load
 from stepiq.server.checks import Check
 from tests.cli.conftest import folder, provider
 

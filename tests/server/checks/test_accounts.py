@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.core.settings import load
+from stepiq.core.settings.model import load
 from stepiq.server.checks import Status
 from stepiq.server.checks.accounts import check_accounts
 from tests.server.checks.conftest import named

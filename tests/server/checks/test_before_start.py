@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from stepiq.core.settings import load
-from stepiq.execution.plans import UnknownPlan
+from stepiq.core.settings.model import load
+from stepiq.execution.limits.plans import UnknownPlan
 from stepiq.server.checks import before_start
 from stepiq.server.checks.listed import CannotStart
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.server.checks import Status
 from stepiq.server.checks.collector import check_collector
 from tests.support.otlp import running_collector

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.core.settings import load
+from stepiq.core.settings.model import load
 from stepiq.server.checks import Status
 from stepiq.server.checks.configuration import check_settings, check_step_types
 from tests.support.plugins import installed, write_package

@@ -1,9 +1,9 @@
 import pytest
 
-from stepiq.core.settings import Settings
-from stepiq.server import descriptors
+from stepiq.core.settings.model import Settings
 from stepiq.server.checks import Status
 from stepiq.server.checks.machine import check_descriptors
+from stepiq.server.connections import descriptors
 
 
 class TestCheckDescriptors:

@@ -1,5 +1,5 @@
-from stepiq.core.oidc_settings import OidcSettings
-from stepiq.core.settings import Settings, load
+from stepiq.core.settings.model import Settings, load
+from stepiq.core.settings.oidc import OidcSettings
 from stepiq.server.checks import Status
 from stepiq.server.checks.identity_providers import check_identity_providers
 from tests.support.false_oidc_provider import CLIENT_SECRET, running_false_provider

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.core.settings import Settings, load
+from stepiq.core.settings.model import Settings, load
 from stepiq.providers import registry
-from stepiq.providers.local_weights import weights_path
+from stepiq.providers.local.weights import weights_path
 from stepiq.server.checks import Status
 from stepiq.server.checks.models import check_default_model, check_providers
 from tests.server.checks.conftest import named

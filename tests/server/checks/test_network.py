@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.core.settings import Settings, load
+from stepiq.core.settings.model import Settings, load
 from stepiq.server.checks import Status
 from stepiq.server.checks.network import check_mail, check_port
 from tests.server.checks.conftest import locked, named

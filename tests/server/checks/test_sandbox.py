@@ -2,8 +2,9 @@ import os
 
 import pytest
 
-from stepiq.core.settings import Settings
-from stepiq.sandbox import limits, walls
+from stepiq.core.settings.model import Settings
+from stepiq.sandbox import limits
+from stepiq.sandbox.isolation import walls
 from stepiq.sandbox.outcomes import CodeFailed
 from stepiq.sandbox.sandbox import Sandbox
 from stepiq.server.checks import Status, before_start, everything
@@ -24,8 +25,8 @@ class TestCheckSandbox:
     async def test_what_the_system_lacks_is_named_by_doctor_and_at_the_start(
         self, here: Settings, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr("stepiq.sandbox.landlock.version", lambda: 0)
-        monkeypatch.setattr("stepiq.sandbox.seccomp.available", lambda: False)
+        monkeypatch.setattr("stepiq.sandbox.isolation.landlock.version", lambda: 0)
+        monkeypatch.setattr("stepiq.sandbox.isolation.seccomp.available", lambda: False)
         announced: list[str] = []
 
         (found,) = await check_sandbox(here)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from stepiq.core.settings import Settings, load
+from stepiq.core.settings.model import Settings, load
 from stepiq.server.checks import Status
 from stepiq.server.checks.secrets import check_secrets
 from stepiq.server.checks.store import check_store

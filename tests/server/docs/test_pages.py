@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 import pytest
 
 from stepiq.execution.outcomes import FailureCode
-from stepiq.language.step_types import step_types
+from stepiq.language.definitions.step_types import step_types
 from stepiq.server.docs.errors import advice_by_section
 from stepiq.server.docs.html import inline, paragraphs, yaml
 from stepiq.server.docs.samples import sample

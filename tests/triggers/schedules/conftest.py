@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from stepiq.execution.plans import Plans
+from stepiq.execution.limits.plans import Plans
 from stepiq.store.tables import schedule_ticks
 from stepiq.triggers.schedules.ticker import Ticker
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stepiq.queue.library_threads import LANES
+from stepiq.queue.dbos_threads import LANES
 from stepiq.queue.tickets import FIRST, Queue
 from stepiq.store.database import Database
 from stepiq.store.states import Overlap, PipelineStatus

@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 
 from stepiq.core import ids
-from stepiq.core.settings import Settings
-from stepiq.execution import quotas
-from stepiq.execution.plans import Plans
-from stepiq.execution.quotas import Quota
+from stepiq.core.settings.model import Settings
+from stepiq.execution.limits import quotas
+from stepiq.execution.limits.plans import Plans
+from stepiq.execution.limits.quotas import Quota
 from stepiq.pipelines import queries as pipeline_queries
 from stepiq.store.database import Database
 from stepiq.triggers.schedules import firing, queries

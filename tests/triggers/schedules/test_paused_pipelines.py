@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from stepiq.execution.plans import Plans
+from stepiq.execution.limits.plans import Plans
 from stepiq.pipelines import queries as pipelines
 from stepiq.store.database import Database
 from stepiq.store.states import CatchUp

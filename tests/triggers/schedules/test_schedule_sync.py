@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from stepiq.execution.plans import Plans
+from stepiq.execution.limits.plans import Plans
 from stepiq.triggers.schedules import service
 from tests.support.locks import until_one_waits
 from tests.support.make_accounts import actor

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.core import ids
-from stepiq.execution.plans import Plans
+from stepiq.execution.limits.plans import Plans
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.tables import runs, schedule_ticks, schedules, workspaces
 from stepiq.triggers.schedules import ticker as module

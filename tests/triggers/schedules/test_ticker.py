@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from stepiq.language import cron
+from stepiq.language.schedules import cron
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus
 from stepiq.store.tables import runs, schedule_ticks, schedules, workspaces
 from stepiq.triggers.schedules import firing

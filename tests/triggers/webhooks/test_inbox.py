@@ -7,10 +7,10 @@ import sqlalchemy as sa
 
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.core import ids
-from stepiq.execution.limits import QueueFull
-from stepiq.execution.plans import Plans
-from stepiq.execution.records import NewRun
-from stepiq.store import answer_time
+from stepiq.execution.limits.plans import Plans
+from stepiq.execution.limits.runs import QueueFull
+from stepiq.execution.records.run import NewRun
+from stepiq.store.connections import answer_time
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import TriggerType
 from stepiq.store.tables import runs, workspaces

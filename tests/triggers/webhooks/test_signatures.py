@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 from starlette.datastructures import Headers
 
-from stepiq.language.targets import VerifyScheme, VerifySpec
+from stepiq.language.definitions.targets import VerifyScheme, VerifySpec
 from stepiq.triggers.webhooks.errors import SignatureInvalid, SignatureSecretUnusable
 from stepiq.triggers.webhooks.signatures import verify
 

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
+from stepiq.language.definitions.step import StepSpec
+from stepiq.language.definitions.step_types import StepType
 from stepiq.language.expressions import Expression
-from stepiq.language.fields import boolean, input_value, text
-from stepiq.language.reports import FieldReader
+from stepiq.language.fields.description import boolean, input_value, text
+from stepiq.language.fields.reader import FieldReader
 from stepiq.language.shapes import LIST
-from stepiq.language.specs import StepSpec
-from stepiq.language.step_types import StepType
 
 
 def _check_delimiter(fields: FieldReader, name: str, delimiter: str) -> None:

@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import Query, Response
 from fastapi.responses import JSONResponse
 
-from stepiq.accounts import current_rights, disabling
 from stepiq.accounts.administration import queries, recorded, schemas, service
 from stepiq.accounts.administration.errors import LastAdministrator, OwnsWorkspaces
 from stepiq.accounts.administration.records import UserFilter
+from stepiq.accounts.authentication import current_rights, disabling
 from stepiq.accounts.errors import AdminRequired, OwnAccount, SessionRequired, UserNotFound
 from stepiq.accounts.http import Administrator, DoorsDep
 from stepiq.accounts.schemas import Email

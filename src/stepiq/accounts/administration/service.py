@@ -5,21 +5,23 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from stepiq.accounts import disabling, keys
 from stepiq.accounts.administration import queries
 from stepiq.accounts.administration.errors import LastAdministrator, OwnsWorkspaces
 from stepiq.accounts.administration.records import Data, Deletion
+from stepiq.accounts.authentication import disabling
+from stepiq.accounts.credentials import api_keys as keys
+from stepiq.accounts.credentials.passwords import NO_PASSWORD
+from stepiq.accounts.credentials.tokens import new_token
 from stepiq.accounts.errors import UserNotFound
-from stepiq.accounts.passwords import NO_PASSWORD
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import members
 from stepiq.accounts.queries import resets as reset_queries
 from stepiq.accounts.queries import sessions as session_queries
-from stepiq.accounts.tokens import new_token
 from stepiq.accounts.workspaces import closing
 from stepiq.accounts.workspaces import service as workspaces
-from stepiq.core import clock, ids, logging
+from stepiq.core import clock, ids
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
+from stepiq.core.observability import logging
 from stepiq.store.database import Session
 from stepiq.store.states import Role
 

@@ -14,8 +14,8 @@ from stepiq.accounts.audit import exporting, schemas, service
 from stepiq.accounts.audit.actions import Action, ActorKind
 from stepiq.accounts.audit.errors import AuditHeadInvalid
 from stepiq.accounts.audit.records import SERVER_CHAIN, AuditFilter, ChainCheck, Entry, Head
+from stepiq.accounts.authentication.expiry import ExpiryWatch
 from stepiq.accounts.errors import AdminRequired, RoleMissing, SessionRequired
-from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.accounts.http import Administrator, DoorsDep, WorkspaceAdmin
 from stepiq.accounts.watched_response import WatchedResponse
 from stepiq.core import clock

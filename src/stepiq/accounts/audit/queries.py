@@ -18,9 +18,10 @@ from stepiq.accounts.audit.records import (
     NewEntry,
 )
 from stepiq.core import ids
-from stepiq.store import sweeping
 from stepiq.store.database import Session
 from stepiq.store.pubsub import AUDIT_RECORDED
+from stepiq.store.statements import sweeping
+from stepiq.store.statements.workspaces import belongs_to, newest_first
 from stepiq.store.tables import (
     api_keys,
     audit_chains,
@@ -30,7 +31,6 @@ from stepiq.store.tables import (
     users,
     workspaces,
 )
-from stepiq.store.workspace_order import belongs_to, newest_first
 
 _LOCK = 0x5E_A1_ED
 """Key of the advisory lock of sealing."""

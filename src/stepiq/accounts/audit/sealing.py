@@ -12,7 +12,8 @@ from uuid import UUID
 from stepiq.accounts.audit import queries
 from stepiq.accounts.audit.chain import FIRST, next_hash
 from stepiq.accounts.audit.records import Chain, Entry, Head
-from stepiq.core import clock, logging
+from stepiq.core import clock
+from stepiq.core.observability import logging
 from stepiq.store.database import Database, Session, StoreUnavailable
 from stepiq.store.pubsub import AUDIT_RECORDED, Changes
 

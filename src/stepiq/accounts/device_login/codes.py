@@ -3,7 +3,7 @@
 import hmac
 import secrets
 
-from stepiq.accounts import keys
+from stepiq.accounts.credentials import api_keys as keys
 
 _ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 """Letters without vowels, as RFC 8628 suggests: no code is a word, and no letter looks like a digit or another letter."""

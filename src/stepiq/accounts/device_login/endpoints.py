@@ -8,6 +8,7 @@ from fastapi import Request
 from stepiq.accounts import recorded as account_recorded
 from stepiq.accounts import schemas as account_schemas
 from stepiq.accounts.actor import Actor
+from stepiq.accounts.credentials.origin import client_of, count_client
 from stepiq.accounts.device_login import recorded, schemas, service
 from stepiq.accounts.device_login.errors import (
     AccessDenied,
@@ -36,9 +37,8 @@ from stepiq.accounts.device_login.records import (
 )
 from stepiq.accounts.errors import SessionRequired, TooManyAttempts
 from stepiq.accounts.http import Person
-from stepiq.accounts.origin import client_of, count_client
 from stepiq.accounts.workspaces import service as workspaces
-from stepiq.execution.quotas import PlanKeysExceeded
+from stepiq.execution.limits.quotas import PlanKeysExceeded
 from stepiq.web.bodies import router as new_router
 from stepiq.web.problems import problems
 from stepiq.web.services import ServicesDep

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from stepiq.accounts.authentication.throttle import Throttle
 from stepiq.accounts.device_login.codes import UserCodes
-from stepiq.accounts.throttle import Throttle
 from stepiq.web.limits import Limiter
 from stepiq.web.services import AppKey
 

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from stepiq.accounts import api_keys
 from stepiq.accounts.actor import Actor, Scope
-from stepiq.accounts.authentication import session_actor
+from stepiq.accounts.authentication.authenticator import session_actor
 from stepiq.accounts.device_login import codes, queries
 from stepiq.accounts.device_login.codes import UserCodes
 from stepiq.accounts.device_login.errors import LoginDecided, UserCodeNotFound
@@ -26,13 +25,14 @@ from stepiq.accounts.device_login.records import (
     key_name,
 )
 from stepiq.accounts.errors import CredentialInvalid, SessionRequired
+from stepiq.accounts.keys import service as api_keys
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.service import account_of, require_person
 from stepiq.core import clock
-from stepiq.execution import quotas
-from stepiq.execution.plans import Plan
-from stepiq.execution.quotas import Quota
+from stepiq.execution.limits import quotas
+from stepiq.execution.limits.plans import Plan
+from stepiq.execution.limits.quotas import Quota
 from stepiq.store.database import Session
 from stepiq.store.states import DeviceLoginStatus
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Generic, TypeVar
 
-from stepiq.accounts.oidc.failures import SignInFailed
+from stepiq.accounts.oidc.errors import SignInFailed
 from stepiq.core import clock
 
 LIFETIME = timedelta(hours=1)

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from stepiq.accounts.oidc.failures import SignInFailed, SignInFailure
+from stepiq.accounts.oidc.errors import SignInFailed, SignInFailure
 from stepiq.core import json
 from stepiq.core.http import GuardedClient, NetworkFailure, RequestInvalid, Timeouts
 from stepiq.core.json import Json, MalformedJson

@@ -8,12 +8,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from stepiq.accounts import service as accounts
 from stepiq.accounts.audit.http import AUDIT
+from stepiq.accounts.credentials.origin import client_of, hit_client, origin_of
+from stepiq.accounts.credentials.passwords import NO_PASSWORD
 from stepiq.accounts.errors import SessionRequired
 from stepiq.accounts.http import AuthServices, DoorsDep, Person
 from stepiq.accounts.oidc import pages, queries, recorded, schemas, service
-from stepiq.accounts.oidc.errors import IdentityNotFound, LastSignInMethod
-from stepiq.accounts.oidc.failures import SignInFailed, SignInFailure
+from stepiq.accounts.oidc.errors import SignInFailed, SignInFailure
 from stepiq.accounts.oidc.http import PATH, OidcDep, OidcServices, start_path
+from stepiq.accounts.oidc.identity_errors import IdentityNotFound, LastSignInMethod
 from stepiq.accounts.oidc.pending import PendingSignIn, local_path
 from stepiq.accounts.oidc.provider import (
     AuthorizationResponse,
@@ -21,11 +23,10 @@ from stepiq.accounts.oidc.provider import (
     IdentityProvider,
 )
 from stepiq.accounts.oidc.records import Policy, Refused
-from stepiq.accounts.origin import client_of, hit_client, origin_of
-from stepiq.accounts.passwords import NO_PASSWORD
 from stepiq.accounts.queries import accounts as account_queries
-from stepiq.core import clock, logging
+from stepiq.core import clock
 from stepiq.core.errors import StepIQError
+from stepiq.core.observability import logging
 from stepiq.store.database import StoreUnavailable
 from stepiq.web.bodies import router as new_router
 from stepiq.web.parameters import takes_any_query

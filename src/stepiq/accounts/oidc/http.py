@@ -11,7 +11,7 @@ from stepiq.accounts.oidc.documents import provider_client
 from stepiq.accounts.oidc.pending import PendingSignIns
 from stepiq.accounts.oidc.provider import IdentityProvider
 from stepiq.core.http import GuardedClient
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.web.limits import Limiter
 from stepiq.web.services import AppKey
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from stepiq.accounts.oidc.failures import SignInFailed, SignInFailure
+from stepiq.accounts.oidc.errors import SignInFailed, SignInFailure
 from stepiq.core import clock
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from stepiq.accounts.oidc.failures import SignInFailure
+from stepiq.accounts.oidc.errors import SignInFailure
 
 PROFILE = "/settings/profile"
 """The page that shows the identities of an account."""

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from fastapi import Request, Response
 
-from stepiq.accounts.session_cookie import cookie_name
+from stepiq.accounts.credentials.cookie import cookie_name
 from stepiq.core import clock, ids, json
 from stepiq.core.json import Json, MalformedJson
 

@@ -11,11 +11,11 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 from stepiq.accounts.oidc import documents, id_tokens
 from stepiq.accounts.oidc.cached import Cached
 from stepiq.accounts.oidc.documents import Metadata
-from stepiq.accounts.oidc.failures import SignInFailed, SignInFailure
+from stepiq.accounts.oidc.errors import SignInFailed, SignInFailure
 from stepiq.accounts.oidc.id_tokens import ExpectedToken
 from stepiq.accounts.schemas import normalise_email
 from stepiq.core.http import GuardedClient
-from stepiq.core.oidc_settings import OidcSettings
+from stepiq.core.settings.oidc import OidcSettings
 
 if TYPE_CHECKING:
     from jwt import PyJWK

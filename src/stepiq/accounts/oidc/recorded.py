@@ -7,7 +7,7 @@ from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit import recording as audit
 from stepiq.accounts.audit.actions import Action, ActorKind, AuditTargetType
 from stepiq.accounts.audit.records import AuditTarget, By, NewEntry, person
-from stepiq.accounts.oidc.failures import SignInFailure
+from stepiq.accounts.oidc.errors import SignInFailure
 from stepiq.accounts.oidc.records import Connected
 from stepiq.core.json import Json
 from stepiq.store.database import Session

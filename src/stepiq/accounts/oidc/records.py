@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from stepiq.accounts.oidc.failures import SignInFailure
-from stepiq.core.oidc_settings import OidcSettings
+from stepiq.accounts.oidc.errors import SignInFailure
+from stepiq.core.settings.oidc import OidcSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from stepiq.accounts.oidc import queries, recorded
 from stepiq.accounts.oidc.records import Connected
 from stepiq.accounts.queries import members
 from stepiq.accounts.workspaces import service as workspaces
-from stepiq.core import clock, logging
-from stepiq.core.oidc_settings import OidcSettings
+from stepiq.core import clock
+from stepiq.core.observability import logging
+from stepiq.core.settings.oidc import OidcSettings
 from stepiq.store.database import Session
 from stepiq.store.states import Role
 

@@ -7,27 +7,28 @@ from uuid import UUID
 
 from stepiq.accounts import recorded as account_log
 from stepiq.accounts import service as accounts
-from stepiq.accounts import sessions
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.audit.records import By
 from stepiq.accounts.audit.records import person as person_entry
+from stepiq.accounts.credentials.passwords import NO_PASSWORD
 from stepiq.accounts.devices import SessionOrigin
 from stepiq.accounts.errors import EmailTaken, LoginFailed, NoWorkspace
 from stepiq.accounts.oidc import queries, recorded, roles
-from stepiq.accounts.oidc.errors import IdentityNotFound, LastSignInMethod
-from stepiq.accounts.oidc.failures import SignInFailed, SignInFailure
+from stepiq.accounts.oidc.errors import SignInFailed, SignInFailure
+from stepiq.accounts.oidc.identity_errors import IdentityNotFound, LastSignInMethod
 from stepiq.accounts.oidc.provider import IdentifiedPerson
 from stepiq.accounts.oidc.records import Connected, Policy, Refused
-from stepiq.accounts.passwords import NO_PASSWORD
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import invitations as invitation_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.service import SignedIn
+from stepiq.accounts.sessions import service as sessions
 from stepiq.accounts.workspaces import recorded as workspace_log
-from stepiq.core import clock, ids, logging
-from stepiq.core.oidc_settings import OidcSettings
-from stepiq.core.settings import Settings
+from stepiq.core import clock, ids
+from stepiq.core.observability import logging
+from stepiq.core.settings.model import Settings
+from stepiq.core.settings.oidc import OidcSettings
 from stepiq.store.database import Session
 
 log = logging.get(__name__)

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from stepiq.store import sweeping
 from stepiq.store.database import Session
+from stepiq.store.statements import sweeping
 from stepiq.store.tables import (
     device_logins,
     invitations,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.core.encryption import Binding, Sealed
+from stepiq.core.keys.encryption import Binding, Sealed
 from stepiq.store.database import Session
 
 Row = sa.Row[Any]

@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.accounts.queries.sealed import SealedTable, columns_of
-from stepiq.core.encryption import Owner, Sealed
+from stepiq.core.keys.encryption import Owner, Sealed
 from stepiq.store.database import Session
 from stepiq.store.states import PipelineStatus
 from stepiq.store.tables import pipeline_versions, pipelines, secrets

@@ -7,9 +7,9 @@ from stepiq.accounts.queries.sealed import sealed_of
 from stepiq.accounts.secrets import queries
 from stepiq.accounts.secrets.run_reads import RunReads
 from stepiq.accounts.secrets.uses import SecretNotes
-from stepiq.core.encryption import Keyring
+from stepiq.core.keys.encryption import Keyring
 from stepiq.execution.protocols import SecretValue
-from stepiq.execution.records import ClaimedRun
+from stepiq.execution.records.run import ClaimedRun
 from stepiq.store.database import Session
 
 

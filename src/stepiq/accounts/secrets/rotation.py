@@ -11,7 +11,7 @@ from uuid import UUID
 from stepiq.accounts.queries.sealed import SealedTable, sealed_of
 from stepiq.accounts.secrets import queries
 from stepiq.accounts.two_factor import queries as two_factor_queries
-from stepiq.core.encryption import Keyring, SecretUnreadable
+from stepiq.core.keys.encryption import Keyring, SecretUnreadable
 from stepiq.store.database import Database
 
 BATCH = 100

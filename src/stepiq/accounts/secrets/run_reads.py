@@ -9,7 +9,7 @@ from stepiq.accounts.audit.actions import Action, ActorKind, AuditTargetType
 from stepiq.accounts.audit.batching import EntryBatcher
 from stepiq.accounts.audit.records import AuditTarget, By
 from stepiq.execution.protocols import SecretValue
-from stepiq.execution.records import ClaimedRun
+from stepiq.execution.records.run import ClaimedRun
 
 _KEPT = 10_000
 

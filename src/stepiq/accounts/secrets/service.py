@@ -13,9 +13,9 @@ from stepiq.accounts.audit.records import AuditTarget
 from stepiq.accounts.secrets import queries
 from stepiq.accounts.secrets.errors import SecretNotFound, TooManySecrets
 from stepiq.core import clock, ids
-from stepiq.core.encryption import Keyring, Owner
 from stepiq.core.json import Json
-from stepiq.execution import quotas
+from stepiq.core.keys.encryption import Keyring, Owner
+from stepiq.execution.limits import quotas
 from stepiq.redaction.masking import MIN_LENGTH
 from stepiq.store.database import Session
 

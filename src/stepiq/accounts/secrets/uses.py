@@ -9,8 +9,10 @@ from uuid import UUID
 
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.secrets import queries
-from stepiq.core import clock, logging, tasks
+from stepiq.core import clock
+from stepiq.core.concurrency import tasks
 from stepiq.core.errors import StepIQError
+from stepiq.core.observability import logging
 from stepiq.store.database import Database, Session
 
 log = logging.get(__name__)

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from fastapi import Request
 
-from stepiq.accounts import current_rights, recorded
+from stepiq.accounts import recorded
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit.actions import Action
+from stepiq.accounts.authentication import current_rights
 from stepiq.accounts.errors import (
     AdminRequired,
     Busy,
@@ -21,7 +22,7 @@ from stepiq.accounts.errors import (
     UserNotFound,
 )
 from stepiq.accounts.http import Administrator, AuthServices, DoorsDep, Person
-from stepiq.accounts.reauthentication import check_password
+from stepiq.accounts.sessions.reauthentication import check_password
 from stepiq.accounts.two_factor import schemas, service
 from stepiq.accounts.two_factor.errors import (
     CodeWrong,
@@ -30,7 +31,7 @@ from stepiq.accounts.two_factor.errors import (
     TotpNotBegun,
     TotpNotEnabled,
 )
-from stepiq.core.encryption import SecretUnreadable
+from stepiq.core.keys.encryption import SecretUnreadable
 from stepiq.web.bodies import router as new_router
 from stepiq.web.problems import problems
 from stepiq.web.services import Services, ServicesDep

@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.accounts.queries.sealed import SealedTable, columns_of
-from stepiq.core.encryption import Sealed, UserOwner
+from stepiq.core.keys.encryption import Sealed, UserOwner
 from stepiq.store.database import Session
 from stepiq.store.tables import recovery_codes, totp_secrets, users
 

@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from stepiq.accounts import service as accounts
-from stepiq.accounts import sessions
 from stepiq.accounts.actor import Actor
+from stepiq.accounts.credentials.passwords import NO_PASSWORD
 from stepiq.accounts.errors import CredentialInvalid, UserNotFound
-from stepiq.accounts.passwords import NO_PASSWORD
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.queries.sealed import sealed_of
+from stepiq.accounts.sessions import service as sessions
 from stepiq.accounts.two_factor import codes, queries, totp
 from stepiq.accounts.two_factor.errors import (
     CodeWrong,
@@ -25,7 +25,7 @@ from stepiq.accounts.two_factor.errors import (
     TotpWrong,
 )
 from stepiq.core import clock, ids
-from stepiq.core.encryption import Keyring, SecretUnreadable
+from stepiq.core.keys.encryption import Keyring, SecretUnreadable
 from stepiq.store.database import Session
 
 PENDING_LIFETIME = timedelta(hours=1)

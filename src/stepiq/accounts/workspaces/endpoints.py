@@ -3,11 +3,10 @@
 from typing import Annotated
 from uuid import UUID
 
-from stepiq.accounts import api_keys as keys
-from stepiq.accounts import current_rights, disabling
 from stepiq.accounts import schemas as account_schemas
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.audit.actions import Action
+from stepiq.accounts.authentication import current_rights, disabling
 from stepiq.accounts.errors import (
     CredentialInvalid,
     EmailUnverified,
@@ -18,6 +17,7 @@ from stepiq.accounts.errors import (
     SessionRequired,
 )
 from stepiq.accounts.http import DoorsDep, Person, WorkspaceAdmin, WorkspaceOwner, needs
+from stepiq.accounts.keys import service as keys
 from stepiq.accounts.workspaces import closing, queries, recorded, schemas, service
 from stepiq.accounts.workspaces.errors import (
     LastOwner,
@@ -28,7 +28,7 @@ from stepiq.accounts.workspaces.errors import (
     WorkspaceNameWrong,
     WorkspacesRestricted,
 )
-from stepiq.execution.quotas import PlanKeysExceeded
+from stepiq.execution.limits.quotas import PlanKeysExceeded
 from stepiq.store.states import Role
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery

@@ -9,9 +9,10 @@ import time
 from datetime import timedelta
 from uuid import UUID
 
-from stepiq.accounts import disabling
+from stepiq.accounts.authentication import disabling
 from stepiq.accounts.workspaces import erasing_queries as queries
-from stepiq.core import clock, logging
+from stepiq.core import clock
+from stepiq.core.observability import logging
 from stepiq.execution.runtime import Engine
 from stepiq.store.database import PATIENT_SECONDS, Database, StoreUnavailable
 

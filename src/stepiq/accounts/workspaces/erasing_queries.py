@@ -9,8 +9,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.accounts.audit.queries import lock_chains
-from stepiq.store import sweeping
 from stepiq.store.database import Session
+from stepiq.store.statements import sweeping
 from stepiq.store.tables import (
     audit_chains,
     audit_entries,

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from stepiq.accounts import service as accounts
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit.actions import Action
+from stepiq.accounts.credentials.origin import count_client
 from stepiq.accounts.errors import (
     CredentialInvalid,
     EmailUnverified,
@@ -18,12 +19,11 @@ from stepiq.accounts.errors import (
     TooManyAttempts,
 )
 from stepiq.accounts.http import DoorsDep, Person, WorkspaceAdmin
-from stepiq.accounts.origin import count_client
 from stepiq.accounts.workspaces import invitations, recorded, schemas, service
 from stepiq.accounts.workspaces.errors import AlreadyMember, InvitationNotFound
-from stepiq.core import logging
 from stepiq.core.mail import MailMessage, MailUnsent
-from stepiq.execution.quotas import PlanEmailsExhausted
+from stepiq.core.observability import logging
+from stepiq.execution.limits.quotas import PlanEmailsExhausted
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems

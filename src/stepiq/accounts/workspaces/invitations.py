@@ -3,9 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from stepiq.accounts import current_rights, keys
 from stepiq.accounts import service as accounts
 from stepiq.accounts.actor import Actor
+from stepiq.accounts.authentication import current_rights
+from stepiq.accounts.credentials import api_keys as keys
 from stepiq.accounts.errors import InvitationInvalid
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import invitations as queries
@@ -15,10 +16,10 @@ from stepiq.accounts.workspaces import service as workspaces
 from stepiq.accounts.workspaces.errors import AlreadyMember, InvitationNotFound
 from stepiq.core import clock
 from stepiq.core.mail import MailMessage
-from stepiq.core.settings import Settings
-from stepiq.execution import mailboxes, quotas
-from stepiq.execution.plans import Plan
-from stepiq.execution.quotas import Quota
+from stepiq.core.settings.model import Settings
+from stepiq.execution.limits import mailboxes, quotas
+from stepiq.execution.limits.plans import Plan
+from stepiq.execution.limits.quotas import Quota
 from stepiq.store.database import Session
 from stepiq.store.states import Role
 

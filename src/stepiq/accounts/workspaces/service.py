@@ -22,7 +22,7 @@ from stepiq.accounts.workspaces.errors import (
 )
 from stepiq.core import clock
 from stepiq.core.json import Json
-from stepiq.core.settings import RegistrationPolicy, Settings
+from stepiq.core.settings.model import RegistrationPolicy, Settings
 from stepiq.store.database import Session
 from stepiq.store.states import Role
 

@@ -18,7 +18,7 @@ from typing import Annotated, BinaryIO, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from stepiq import __version__
-from stepiq.cli.console import UsageError
+from stepiq.cli.output.console import UsageError
 from stepiq.core.errors import Conflict, Invalid, Unavailable
 
 FORMAT = 1

@@ -15,10 +15,12 @@ from stepiq.cli.backups.archive import (
     Reader,
     RestoreRefused,
 )
-from stepiq.cli.console import UsageError, print_text, say
-from stepiq.core import clock, data_folder, settings
-from stepiq.core.keys import KeyUnusable
-from stepiq.core.settings import Settings
+from stepiq.cli.output.console import UsageError, print_text, say
+from stepiq.core import clock
+from stepiq.core.keys import data_folder
+from stepiq.core.keys.files import KeyUnusable
+from stepiq.core.settings import model as settings
+from stepiq.core.settings.model import Settings
 from stepiq.queue.worker_lease import presence_of
 from stepiq.store import safety
 from stepiq.store.database import Database

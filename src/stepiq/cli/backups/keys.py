@@ -4,10 +4,10 @@ import io
 from dataclasses import dataclass
 
 from stepiq.cli.backups.archive import KEYS, Manifest, Reader, Writer, damaged
-from stepiq.core import keys
-from stepiq.core.encryption import fingerprint
-from stepiq.core.keys import KeyUnusable
-from stepiq.core.settings import Settings
+from stepiq.core.keys import files as keys
+from stepiq.core.keys.encryption import fingerprint
+from stepiq.core.keys.files import KeyUnusable
+from stepiq.core.settings.model import Settings
 
 _MASTER, _PREVIOUS, _JWT = KEYS
 

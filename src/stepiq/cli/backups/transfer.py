@@ -20,9 +20,9 @@ from stepiq.cli.backups.archive import (
 )
 from stepiq.queue import tickets
 from stepiq.store import migrate
+from stepiq.store.connections.refusals import connect, explaining
 from stepiq.store.copying import QUEUE_VERSIONS, CopiedRows, ValueNotStorable, copy_rows
-from stepiq.store.refusals import connect, explaining
-from stepiq.store.rights import QUEUE_SCHEMA
+from stepiq.store.postgres_checks import QUEUE_SCHEMA
 
 _CLOSING_SECONDS = 2
 _LOOK_SECONDS = 0.1

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from stepiq.cli.console import ExitCode
+from stepiq.cli.output.console import ExitCode
 from stepiq.cli.remote.calling import Json, ProfileName, Server
 from stepiq.cli.remote.failures import remote_commands
 

@@ -3,7 +3,7 @@
 import sys
 import webbrowser
 
-from stepiq.core.environment import variable
+from stepiq.core.settings.environment import variable
 
 
 def has_browser() -> bool:

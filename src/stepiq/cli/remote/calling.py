@@ -10,7 +10,7 @@ from uuid import UUID
 
 import typer
 
-from stepiq.cli.console import UsageError
+from stepiq.cli.output.console import UsageError
 from stepiq.cli.remote.target import (
     KEY_VARIABLE,
     SERVER_VARIABLE,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from stepiq.cli.console import ExitCode
+from stepiq.cli.output.console import ExitCode
 from stepiq.cli.remote.calling import Json, ProfileName, Server, call
 from stepiq.cli.remote.failures import HELP_PANEL, remote_commands
 from stepiq.store.states import PipelineStatus
@@ -116,7 +116,7 @@ def apply(
     as_json: Json = False,
 ) -> None:
     """Make the pipelines, schedules and tags of a server like the files of a folder. Shows the plan first."""
-    from stepiq.cli.remote import folder_commands
+    from stepiq.cli.remote.deployment import commands as folder_commands
 
     request = folder_commands.ApplyRequest(folder, source, prune, dry_run, yes, take_over, as_json)
     call(server, profile, lambda client: folder_commands.apply(client, request))
@@ -134,7 +134,7 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Show what `stepiq apply` would change on a server, as a unified diff."""
-    from stepiq.cli.remote import folder_commands
+    from stepiq.cli.remote.deployment import commands as folder_commands
 
     differs = call(
         server,
@@ -167,7 +167,7 @@ def pull(
     as_json: Json = False,
 ) -> None:
     """Write the pipelines of a server into files, with their tags and schedules."""
-    from stepiq.cli.remote import pulling
+    from stepiq.cli.remote.deployment import pull as pulling
 
     request = pulling.PullRequest(folder, slugs or (), yes, as_json)
     call(server, profile, lambda client: pulling.pull(client, request))

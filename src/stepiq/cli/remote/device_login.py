@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from stepiq.cli.console import ExitCode, say
+from stepiq.cli.output.console import ExitCode, say
 from stepiq.cli.remote.failures import ReportedFailure, fail
 from stepiq.cli.remote.target import LOOPBACK
 from stepiq.client import ApiError, ServerError, ServerUnreachableError

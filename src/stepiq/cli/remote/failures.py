@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from stepiq.cli.command_line import App, Command, Commands, reword
-from stepiq.cli.console import (
+from stepiq.cli.output.console import (
     ExitCode,
     UsageError,
     complain,

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from stepiq.cli.console import (
+from stepiq.cli.output.console import (
     UsageError,
     ask_secret,
     can_ask,
@@ -40,7 +40,7 @@ from stepiq.cli.remote.target import (
     server_url,
 )
 from stepiq.client import ApiError, AuthenticationError, Client, ClientError
-from stepiq.core.environment import variable
+from stepiq.core.settings.environment import variable
 
 _CURRENT_KEY = "/api/user/api-keys/current"
 _ME = "/api/user/me"

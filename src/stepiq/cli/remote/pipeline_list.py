@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from stepiq.cli.console import print_json, say
+from stepiq.cli.output.console import print_json, say
+from stepiq.cli.output.tables import local_time, print_rows
 from stepiq.cli.remote.calling import everything
-from stepiq.cli.remote.tables import local_time, print_rows
 
 if TYPE_CHECKING:
     from stepiq.client import AsyncClient

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from stepiq.core.control_characters import escape_line
-from stepiq.core.environment import variable
 from stepiq.core.errors import Invalid
+from stepiq.core.settings.environment import variable
 
 DEFAULT_NAME = "default"
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"

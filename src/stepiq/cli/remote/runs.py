@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stepiq.cli.console import (
+from stepiq.cli.output.console import (
     UsageError,
     print_block,
     print_json,
@@ -13,10 +13,10 @@ from stepiq.cli.console import (
     say,
     stderr_is_terminal,
 )
-from stepiq.cli.progress import PlainProgress, ProgressLine, make_progress, tokens
+from stepiq.cli.output.progress import PlainProgress, ProgressLine, make_progress, tokens
+from stepiq.cli.output.tables import local_time, print_rows
 from stepiq.cli.remote import following
 from stepiq.cli.remote.calling import everything, new_key, pipeline_path, run_path
-from stepiq.cli.remote.tables import local_time, print_rows
 from stepiq.cli.remote.triggering import are_json, definition_for, started
 from stepiq.cli.results import as_text, failure, summary
 from stepiq.core.amounts import duration, ending, money
@@ -164,7 +164,7 @@ async def _input_of_retry(
     client: "AsyncClient", run_id: str, options: RetryChoice
 ) -> dict[str, Json]:
     """The input file, or else the input of the run, with the changes of `--input`."""
-    from stepiq.cli.inputs import build_input
+    from stepiq.cli.pipelines.inputs import build_input
 
     if options.input_file is not None and are_json(options.inputs):
         return build_input(None, options.inputs, options.input_file)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from stepiq.cli.console import (
+from stepiq.cli.output.console import (
     UsageError,
     ask_secret,
     print_json,
@@ -13,8 +13,8 @@ from stepiq.cli.console import (
     say,
     stdin_is_terminal,
 )
+from stepiq.cli.output.tables import local_time, print_rows
 from stepiq.cli.remote.calling import everything, new_key, pipeline_path
-from stepiq.cli.remote.tables import local_time, print_rows
 from stepiq.cli.remote.wording import in_commands
 
 if TYPE_CHECKING:

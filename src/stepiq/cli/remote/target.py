@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from stepiq.cli.console import UsageError
+from stepiq.cli.output.console import UsageError
 from stepiq.cli.remote.profiles import DEFAULT_NAME, Profile, read_profiles
 from stepiq.core.control_characters import escape_line
-from stepiq.core.environment import variable
+from stepiq.core.settings.environment import variable
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 SERVER_VARIABLE = "STEPIQ_SERVER"

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stepiq.cli.console import UsageError, print_json, print_text, say, this_command
-from stepiq.cli.progress import make_progress
+from stepiq.cli.output.console import UsageError, print_json, print_text, say, this_command
+from stepiq.cli.output.progress import make_progress
 from stepiq.cli.remote import following
 from stepiq.cli.remote.calling import new_key, pipeline_path
 from stepiq.core.json import Json
 
 if TYPE_CHECKING:
     from stepiq.client import AsyncClient
-    from stepiq.language.definition import Definition
+    from stepiq.language.definitions.compiled import Definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ async def started(
 
 
 async def _input(client: "AsyncClient", request: TriggerRequest, path: str) -> dict[str, Json]:
-    from stepiq.cli.inputs import build_input
+    from stepiq.cli.pipelines.inputs import build_input
 
     definition = await definition_for(client, request.inputs, path, request.version)
     return build_input(definition, request.inputs, request.input_file)
@@ -115,7 +115,7 @@ async def definition_for(
         version: the version that the run will execute. None is the newest one.
     """
     from stepiq.client import PermissionDeniedError
-    from stepiq.language.loading import load_document
+    from stepiq.language.definitions.loading import load_document
 
     if are_json(pairs):
         return None

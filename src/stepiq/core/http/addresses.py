@@ -7,7 +7,7 @@ address.
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from stepiq.core.settings import Network
+from stepiq.core.settings.model import Network
 
 Address = IPv4Address | IPv6Address
 

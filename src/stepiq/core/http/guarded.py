@@ -17,7 +17,7 @@ from stepiq.core.http.errors import HeaderInvalid, RequestInvalid, UrlInvalid
 from stepiq.core.http.operator import USER_AGENT, Client, NoCookies, trusted
 from stepiq.core.http.resolver import Resolver, SystemResolver
 from stepiq.core.http.transport import GuardedTransport, NameUnanswered, NameUnknown
-from stepiq.core.settings import Network, Settings
+from stepiq.core.settings.model import Network, Settings
 
 DEFAULT_MAX_BYTES = 1024 * 1024
 

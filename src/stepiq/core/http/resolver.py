@@ -11,7 +11,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Protocol
 
-from stepiq.core.fairness import FairSemaphore, Owner, current_owner, workspace_of
+from stepiq.core.concurrency.fairness import FairSemaphore, Owner, current_owner, workspace_of
 
 _LOOKUPS = 64
 _LOOKUPS_OF_OWNER = 8

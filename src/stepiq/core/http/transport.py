@@ -13,13 +13,13 @@ from ipaddress import ip_address
 
 import httpx2
 
-from stepiq.core import logging, metrics
 from stepiq.core.http import urls
 from stepiq.core.http.addresses import Address, plain, refusal
 from stepiq.core.http.connection_pool import PooledTransport
 from stepiq.core.http.errors import EgressBlocked
 from stepiq.core.http.resolver import Resolver
-from stepiq.core.settings import Network
+from stepiq.core.observability import logging, metrics
+from stepiq.core.settings.model import Network
 
 RESOLVE = timedelta(seconds=5)
 """Time limit of a DNS lookup."""

@@ -8,7 +8,7 @@ import httpx2
 
 from stepiq.core.http.addresses import Address, refusal
 from stepiq.core.http.errors import EgressBlocked, UrlInvalid
-from stepiq.core.settings import Network
+from stepiq.core.settings.model import Network
 
 MAX_URL_CHARACTERS = 8192
 

@@ -3,14 +3,15 @@
 import asyncio
 from typing import Any
 
-from stepiq.core import clock, logging
+from stepiq.core import clock
+from stepiq.core.observability import logging
 from stepiq.execution.calls.call import Call, Following
 from stepiq.execution.calls.requests import CallModel, OperationFailed
-from stepiq.execution.limits import how_to_raise, next_month
+from stepiq.execution.limits.runs import how_to_raise, next_month
+from stepiq.execution.limits.usage import TOKENS_PER_CREDIT
 from stepiq.execution.meters import Meter
 from stepiq.execution.outcomes import Failed, FailureCode
-from stepiq.execution.records import Shortage, StepRecord
-from stepiq.execution.usage import TOKENS_PER_CREDIT
+from stepiq.execution.records.run import Shortage, StepRecord
 from stepiq.providers import questions
 from stepiq.providers.base import Model, Usage
 

@@ -11,9 +11,9 @@ import httpx2
 from stepiq.core.json import SerializedJson
 from stepiq.execution.calls.requests import AskPerson, Request
 from stepiq.execution.dependencies import Dependencies
-from stepiq.execution.records import ClaimedRun, Operation, StepRecord
+from stepiq.execution.records.run import ClaimedRun, Operation, StepRecord
 from stepiq.execution.run_secrets import RunSecrets
-from stepiq.language.specs import Step
+from stepiq.language.definitions.step import Step
 from stepiq.providers.base import Model
 
 

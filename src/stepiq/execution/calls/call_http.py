@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import httpx2
 
-from stepiq.core import trace_context
 from stepiq.core.http import (
     EgressBlocked,
     FailureKind,
@@ -13,6 +12,7 @@ from stepiq.core.http import (
     SecretHostRefused,
     Timeouts,
 )
+from stepiq.core.observability import trace_context
 from stepiq.execution.calls.call import Call
 from stepiq.execution.calls.requests import CallHttp, HttpReply, OperationFailed
 from stepiq.execution.outcomes import Failed, FailureCode

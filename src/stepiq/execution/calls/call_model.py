@@ -3,7 +3,8 @@
 import time
 from dataclasses import replace
 
-from stepiq.core import clock, metrics
+from stepiq.core import clock
+from stepiq.core.observability import metrics
 from stepiq.execution.calls import budget
 from stepiq.execution.calls.call import Call
 from stepiq.execution.calls.requests import CallModel, ModelReply, OperationFailed

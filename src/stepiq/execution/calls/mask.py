@@ -6,7 +6,7 @@ from stepiq.core.json import Json
 from stepiq.execution.calls import payloads
 from stepiq.execution.calls.call import Call, Following
 from stepiq.execution.calls.requests import CallModel
-from stepiq.execution.records import ClaimedRun, StepRecord
+from stepiq.execution.records.run import ClaimedRun, StepRecord
 
 RUN_PROMPT_BYTES = 16 * 1024 * 1024
 """Maximum total size of the prompts that the steps of a run record. Prompts beyond it are sent, but not recorded."""

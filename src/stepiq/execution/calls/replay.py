@@ -9,7 +9,7 @@ from stepiq.core.json import Json
 from stepiq.execution.calls.call import Call, Following
 from stepiq.execution.calls.requests import OperationFailed
 from stepiq.execution.outcomes import Failed, FailureCode
-from stepiq.execution.records import MAX_RECORDED_BYTES, Operation
+from stepiq.execution.records.run import MAX_RECORDED_BYTES, Operation
 from stepiq.language import offload
 from stepiq.store.states import OperationStatus
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import TypeVar
 
 from stepiq.core import clock
-from stepiq.execution import events
 from stepiq.execution.calls.call import Call
 from stepiq.execution.calls.chain import CHAIN
 from stepiq.execution.calls.record import record_replies
@@ -16,10 +15,11 @@ from stepiq.execution.context import StepContext
 from stepiq.execution.handlers import handlers
 from stepiq.execution.interpreter.recording import which
 from stepiq.execution.interpreter.run_context import Parked, RunContext, SequenceState
+from stepiq.execution.interpreter.text_stream import TextStream
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Result
-from stepiq.execution.records import StepRecord
-from stepiq.execution.text_stream import TextStream
-from stepiq.language.specs import Retry, Step
+from stepiq.execution.records import events
+from stepiq.execution.records.run import StepRecord
+from stepiq.language.definitions.step import Retry, Step
 from stepiq.store.states import StepStatus
 
 _JITTER = 0.2

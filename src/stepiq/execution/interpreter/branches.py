@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
+from stepiq.core.concurrency.tasks import end
 from stepiq.core.json import Json
-from stepiq.core.tasks import end
 from stepiq.execution.interpreter import recording
 from stepiq.execution.interpreter.attempts import record_start
 from stepiq.execution.interpreter.run_context import Allowance, Parked, SequenceState, Stopped
 from stepiq.execution.outcomes import Completed, Failed, Fork, Outcome
-from stepiq.execution.records import StepRecord
+from stepiq.execution.records.run import StepRecord
 from stepiq.execution.scope import branch_state, inner_scope, state
-from stepiq.language.definition import every_step
-from stepiq.language.specs import Step
+from stepiq.language.definitions.compiled import every_step
+from stepiq.language.definitions.step import Step
 from stepiq.store.states import StepStatus
 
 Walk = Callable[[SequenceState], Awaitable[Stopped | Parked | None]]

@@ -4,17 +4,17 @@ A resumed run is walked again from its first step. Its recorded executions conta
 that followed, so the walk reaches the point at which the run stopped, and continues from there.
 """
 
-from stepiq.core import logging
+from stepiq.core.observability import logging
 from stepiq.execution.interpreter import branches, recording
 from stepiq.execution.interpreter.attempts import execute
 from stepiq.execution.interpreter.jumps import follow
 from stepiq.execution.interpreter.run_context import MAX_ROWS, Parked, SequenceState, Stopped
 from stepiq.execution.interpreter.waiting import wait
 from stepiq.execution.outcomes import STOP, Ended, Failed, FailureCode, Fork, Skipped, Waiting
-from stepiq.execution.records import StepRecord
+from stepiq.execution.records.run import StepRecord
 from stepiq.language import offload
+from stepiq.language.definitions.step import Step
 from stepiq.language.expressions import ExpressionError
-from stepiq.language.specs import Step
 from stepiq.store.states import StepStatus
 
 

@@ -3,10 +3,10 @@
 import asyncio
 from contextlib import suppress
 
-from stepiq.core import logging
-from stepiq.execution.events import Event
-from stepiq.execution.journal import Journal, JournalEntry
-from stepiq.execution.records import ClaimedRun, Ending, Parking, StepRecord
+from stepiq.core.observability import logging
+from stepiq.execution.journal.writing import Journal, JournalEntry
+from stepiq.execution.records.events import Event
+from stepiq.execution.records.run import ClaimedRun, Ending, Parking, StepRecord
 from stepiq.store.database import StoreUnavailable
 
 log = logging.get(__name__)

@@ -4,17 +4,10 @@ from collections.abc import Iterator
 
 from stepiq.execution.interpreter.run_context import SequenceState
 from stepiq.execution.outcomes import Completed, Ended, Failed, FailureCode, Skipped
-from stepiq.execution.records import StepRecord
+from stepiq.execution.records.run import StepRecord
 from stepiq.language import offload
+from stepiq.language.definitions.step import END, NEXT, Case, Jump, LimitAction, Step
 from stepiq.language.expressions import ExpressionError
-from stepiq.language.specs import (
-    END,
-    NEXT,
-    Case,
-    Jump,
-    LimitAction,
-    Step,
-)
 
 
 async def choose(sequence: SequenceState, step: Step, ended: Ended) -> Jump | Failed | None:

@@ -7,14 +7,14 @@ from typing import assert_never
 from stepiq.core import clock
 from stepiq.core.ids import uuid7
 from stepiq.core.json import MAX_KEPT_DEPTH, Json, SerializedJson, nests_too_deep
-from stepiq.execution import events
 from stepiq.execution.interpreter.jumps import choose
 from stepiq.execution.interpreter.run_context import RunContext, SequenceState
 from stepiq.execution.outcomes import STOP, Completed, Ended, Failed, FailureCode, Skipped
-from stepiq.execution.records import StepRecord
+from stepiq.execution.records import events
+from stepiq.execution.records.run import StepRecord
 from stepiq.execution.scope import state
 from stepiq.language import offload
-from stepiq.language.specs import Jump, Step
+from stepiq.language.definitions.step import Jump, Step
 from stepiq.redaction.masking import masked
 from stepiq.store.states import StepStatus
 

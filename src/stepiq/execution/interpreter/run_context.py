@@ -12,11 +12,11 @@ from stepiq.execution.calls.requests import AskPerson
 from stepiq.execution.dependencies import Dependencies
 from stepiq.execution.interpreter.journal_buffer import JournalBuffer
 from stepiq.execution.outcomes import Failed, FailureCode
-from stepiq.execution.records import ClaimedRun, StepRecord
+from stepiq.execution.records.run import ClaimedRun, StepRecord
 from stepiq.execution.run_secrets import RunSecrets
 from stepiq.execution.scope import shown
-from stepiq.language.definition import Definition
-from stepiq.language.specs import Step
+from stepiq.language.definitions.compiled import Definition
+from stepiq.language.definitions.step import Step
 
 MAX_EXECUTIONS = 1_000
 """Maximum number of steps per run; steps inside a `for_each` count separately for each item."""

@@ -6,7 +6,7 @@ from stepiq.core import clock
 from stepiq.execution.interpreter.attempts import note_wait
 from stepiq.execution.interpreter.run_context import Parked, SequenceState, pass_time
 from stepiq.execution.outcomes import Outcome, Waiting
-from stepiq.execution.records import StepRecord
+from stepiq.execution.records.run import StepRecord
 from stepiq.store.states import StepStatus
 
 IN_PLACE = timedelta(minutes=1)

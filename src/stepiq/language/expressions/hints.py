@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from stepiq.language.expressions import complaints, type_advice
-from stepiq.language.expressions.complaints import ComplaintKind
+from stepiq.language.expressions import type_advice
+from stepiq.language.expressions import type_errors as complaints
 from stepiq.language.expressions.environment import engine
 from stepiq.language.expressions.functions import FUNCTIONS
 from stepiq.language.expressions.nodes import FoldKind
 from stepiq.language.expressions.source import SECRETS_REFUSED, ExpressionSource, ExpressionToken
+from stepiq.language.expressions.type_errors import ComplaintKind
 
 MACROS = ("has", *(kind.value for kind in FoldKind), "filter")
 

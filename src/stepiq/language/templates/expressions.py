@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import NoReturn
 
 from stepiq.core.json import Json
-from stepiq.language import foreign
+from stepiq.language.templates import foreign
 from stepiq.language.templates.helpers import HELPERS, Helper, tolerates
 from stepiq.language.templates.lexer import Tag, TagKind, Token, fail
 from stepiq.language.templates.nodes import ArmKind, Expression, HelperCall, Literal, Path, Secret

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import NoReturn, assert_never
 
-from stepiq.language import foreign
+from stepiq.language.templates import foreign
 from stepiq.language.templates.expressions import BLOCKS, FRAMED, MAX_NESTING, TagReader
 from stepiq.language.templates.lexer import Piece, Tag, TagKind, TextRun, Token, fail, position
 from stepiq.language.templates.nodes import (

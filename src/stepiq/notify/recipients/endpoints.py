@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from stepiq.accounts.actor import Actor, Scope
+from stepiq.accounts.authentication.links import LinkDoor
 from stepiq.accounts.errors import ScopeMissing, TooManyAttempts
 from stepiq.accounts.http import needs
-from stepiq.accounts.link_door import LinkDoor
 from stepiq.notify.errors import RecipientLinkExpired, RecipientLinkInvalid
 from stepiq.notify.recipients import queries, schemas, service
 from stepiq.notify.recipients.links import RecipientLink

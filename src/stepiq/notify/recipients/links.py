@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from stepiq.core.settings import Settings
-from stepiq.core.signed_tokens import ExpiringTokens
+from stepiq.core.keys.signed_tokens import ExpiringTokens
+from stepiq.core.settings.model import Settings
 from stepiq.notify.errors import RecipientLinkInvalid
 
 PAGE_PATH = "/confirm-recipient"

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from stepiq.notify.recipients.records import Recipient
 from stepiq.store.database import Session
 from stepiq.store.membership import membership_of
+from stepiq.store.statements.workspaces import belongs_to, newest_first
 from stepiq.store.tables import memberships, recipients, users
-from stepiq.store.workspace_order import belongs_to, newest_first
 
 
 async def is_member(session: Session, workspace_id: UUID, email: str) -> bool:

@@ -10,14 +10,15 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.accounts.audit.actions import Action
-from stepiq.core import clock, ids, logging, metrics
+from stepiq.core import clock, ids
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
-from stepiq.core.settings import Settings
-from stepiq.execution import mailboxes, quotas
-from stepiq.execution.mailboxes import ASKED_A_DAY
-from stepiq.execution.plans import Plan
-from stepiq.execution.quotas import PlanEmailsExhausted, Quota
-from stepiq.execution.records import NewDelivery
+from stepiq.core.observability import logging, metrics
+from stepiq.core.settings.model import Settings
+from stepiq.execution.limits import mailboxes, quotas
+from stepiq.execution.limits.mailboxes import ASKED_A_DAY
+from stepiq.execution.limits.plans import Plan
+from stepiq.execution.limits.quotas import PlanEmailsExhausted, Quota
+from stepiq.execution.records.run import NewDelivery
 from stepiq.execution.runtime import Engine
 from stepiq.notify import queries as delivery_queries
 from stepiq.notify.errors import RecipientLinkExpired, RecipientLinkInvalid

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from fastapi import Query
 
-from stepiq.accounts import current_rights
 from stepiq.accounts.actor import Actor, Scope
+from stepiq.accounts.authentication import current_rights
 from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import needs, require_scope
 from stepiq.pipelines.errors import PipelineNotFound

@@ -16,12 +16,12 @@ from stepiq.runs.bulk.records import (
     JobToContinue,
     RetryOptions,
 )
-from stepiq.store import sweeping
 from stepiq.store.database import Session
 from stepiq.store.membership import has_enabled_member, membership_of
+from stepiq.store.statements import sweeping
+from stepiq.store.statements.workspaces import belongs_to, newest_first
 from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus, KeyKind, Role
 from stepiq.store.tables import api_keys, bulk_items, bulk_jobs, memberships, users, workspaces
-from stepiq.store.workspace_order import belongs_to, newest_first
 from stepiq.store.workspace_plan import PLAN
 
 _UNFINISHED = bulk_jobs.c.completed_at.is_(None)

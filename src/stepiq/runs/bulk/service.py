@@ -7,7 +7,7 @@ from uuid import UUID
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit.actions import Action
 from stepiq.core import clock, ids
-from stepiq.execution import quotas
+from stepiq.execution.limits import quotas
 from stepiq.runs import list_queries
 from stepiq.runs.bulk import queries, recorded
 from stepiq.runs.bulk.errors import BulkJobAlreadyFinished, BulkJobNotFound, TooManyBulkJobs

@@ -12,11 +12,12 @@ from functools import partial
 from uuid import UUID
 
 from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential
-from stepiq.core import clock, logging
+from stepiq.core import clock
+from stepiq.core.concurrency.fairness import OwnShare, act_for
 from stepiq.core.errors import StepIQError
-from stepiq.core.fairness import OwnShare, act_for
-from stepiq.execution.limits import QueueFull
-from stepiq.execution.plans import Plans
+from stepiq.core.observability import logging
+from stepiq.execution.limits.plans import Plans
+from stepiq.execution.limits.runs import QueueFull
 from stepiq.execution.runtime import Engine
 from stepiq.runs import recorded
 from stepiq.runs import service as runs

@@ -9,14 +9,14 @@ from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import MemberRequired, ScopeMissing
 from stepiq.accounts.http import needs, require_scope
 from stepiq.core.errors import StepIQError
-from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
-from stepiq.execution.pinning import StepRunInvalid
-from stepiq.execution.quotas import PlanBytesExceeded, PlanVersionsExceeded
+from stepiq.execution.admission.pinning import StepRunInvalid
+from stepiq.execution.limits.quotas import PlanBytesExceeded, PlanVersionsExceeded
+from stepiq.execution.limits.runs import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.language import offload
-from stepiq.language.inputs import InputInvalid
-from stepiq.language.loading import QUICK_BYTES, Loaded, load
-from stepiq.language.source import SourceFormat
-from stepiq.pipelines.editor_drafts.errors import DraftNotFound
+from stepiq.language.definitions.inputs import InputInvalid
+from stepiq.language.definitions.loading import QUICK_BYTES, Loaded, load
+from stepiq.language.documents.source import SourceFormat
+from stepiq.pipelines.drafts.errors import DraftNotFound
 from stepiq.pipelines.endpoints import RulesDep
 from stepiq.pipelines.errors import DefinitionInvalid, DefinitionMalformed, PipelineNotFound
 from stepiq.pipelines.records import Draft

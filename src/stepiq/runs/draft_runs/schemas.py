@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from stepiq.language.source import SourceFormat
-from stepiq.pipelines.editor_drafts.schemas import Format, Text
+from stepiq.language.documents.source import SourceFormat
+from stepiq.pipelines.drafts.schemas import Format, Text
 from stepiq.pipelines.references import Reference
 from stepiq.runs.schemas import INPUT_NAMES
 from stepiq.web.bodies import FROM_TEXT, StrictModel

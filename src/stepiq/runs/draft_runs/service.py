@@ -9,14 +9,14 @@ from stepiq.accounts.errors import MemberRequired
 from stepiq.core import ids
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
-from stepiq.execution.pinning import StepRunInvalid
-from stepiq.execution.plans import Plan
-from stepiq.execution.records import NOTHING
+from stepiq.execution.admission.pinning import StepRunInvalid
+from stepiq.execution.limits.plans import Plan
+from stepiq.execution.records.run import NOTHING
 from stepiq.execution.runtime import Engine
-from stepiq.language.source import SourceFormat
+from stepiq.language.documents.source import SourceFormat
 from stepiq.pipelines import service as pipelines
-from stepiq.pipelines.editor_drafts import service as drafts
-from stepiq.pipelines.editor_drafts.errors import DraftNotFound
+from stepiq.pipelines.drafts import service as drafts
+from stepiq.pipelines.drafts.errors import DraftNotFound
 from stepiq.pipelines.records import Draft
 from stepiq.pipelines.service import Rules
 from stepiq.runs import examining

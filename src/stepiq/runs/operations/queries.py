@@ -9,8 +9,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.core.json import Json
-from stepiq.execution.journal_rows import step_record
-from stepiq.execution.records import StepRecord
+from stepiq.execution.records.rows import step_record
+from stepiq.execution.records.run import StepRecord
 from stepiq.runs.operations.records import Position, RecordedOperation, StepSummary
 from stepiq.store.database import Session
 from stepiq.store.states import OperationStatus, StepStatus

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from stepiq.accounts.actor import Actor
 from stepiq.core.json import Json
-from stepiq.execution.records import StepRecord
+from stepiq.execution.records.run import StepRecord
 from stepiq.language.data import is_array, is_object
 from stepiq.runs import queries as runs
 from stepiq.runs.errors import OperationNotFound, RunNotFound, StepNotFound

@@ -11,15 +11,15 @@ from stepiq.core.json import Json, dumps
 from stepiq.execution.definitions import Definitions, VersionNotFound
 from stepiq.language import offload
 from stepiq.language.data import is_array, is_object
-from stepiq.language.definition import Definition
+from stepiq.language.definitions.compiled import Definition
+from stepiq.language.definitions.loading import InvalidDefinition
+from stepiq.language.definitions.outputs import output_issues
+from stepiq.language.definitions.step import Step
+from stepiq.language.definitions.step_types import output_shape
 from stepiq.language.expressions import Expression
-from stepiq.language.loading import InvalidDefinition
-from stepiq.language.outputs import output_issues
 from stepiq.language.schema_parts import compile_part, part_of
-from stepiq.language.schema_work import ValidationMeter
-from stepiq.language.schemas import Schema
-from stepiq.language.specs import Step
-from stepiq.language.step_types import output_shape
+from stepiq.language.schemas.validation import Schema
+from stepiq.language.schemas.work import ValidationMeter
 from stepiq.runs.reviews import queries
 from stepiq.runs.reviews.records import Answer, Review
 from stepiq.steps.human_review.spec import ReviewSpec

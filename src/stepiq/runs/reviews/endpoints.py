@@ -8,9 +8,9 @@ from uuid import UUID
 from fastapi import Depends, Path, Query, Request, Response
 
 from stepiq.accounts.actor import Actor, Scope
+from stepiq.accounts.authentication.links import LinkDoor
 from stepiq.accounts.errors import CredentialInvalid, ScopeMissing, TooManyAttempts
 from stepiq.accounts.http import Assignable, needs
-from stepiq.accounts.link_door import LinkDoor
 from stepiq.runs import answers
 from stepiq.runs import service as runs
 from stepiq.runs.errors import RunNotFound

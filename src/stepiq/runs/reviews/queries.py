@@ -11,6 +11,7 @@ from stepiq.core import clock
 from stepiq.runs.reviews.records import Answer, Review
 from stepiq.store.database import Session
 from stepiq.store.row_sizes import row_sizes
+from stepiq.store.statements.workspaces import belongs_to, newest_first
 from stepiq.store.states import (
     FIRST_DRAFT_VERSION,
     KeyKind,
@@ -20,7 +21,6 @@ from stepiq.store.states import (
 )
 from stepiq.store.tables import LARGE_VALUE_BYTES, api_keys, pipelines, reviews, run_steps, runs
 from stepiq.store.types import JsonText
-from stepiq.store.workspace_order import belongs_to, newest_first
 
 _PLAIN: tuple[sa.ColumnElement[Any], ...] = (
     reviews.c.id,

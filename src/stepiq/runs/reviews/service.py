@@ -5,8 +5,9 @@ from uuid import UUID
 from stepiq.accounts import service as accounts
 from stepiq.accounts.actor import Actor, Credential, Scope
 from stepiq.accounts.errors import RoleMissing, ScopeMissing
-from stepiq.core import clock, logging
-from stepiq.execution.admission_rows import lock_run
+from stepiq.core import clock
+from stepiq.core.observability import logging
+from stepiq.execution.admission.statements import lock_run
 from stepiq.execution.runtime import Engine
 from stepiq.runs import queries as runs
 from stepiq.runs.errors import RunNotFound

@@ -5,7 +5,7 @@ from typing import Any
 from stepiq.accounts.errors import AdminRequired, SessionRequired
 from stepiq.accounts.http import Administrator
 from stepiq.core import clock
-from stepiq.core.effective_settings import effective
+from stepiq.core.settings.effective import effective
 from stepiq.queue import backlog
 from stepiq.queue.backlog import MOST
 from stepiq.server import checks

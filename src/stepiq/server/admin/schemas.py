@@ -3,8 +3,8 @@
 from typing import Literal
 from uuid import UUID
 
-from stepiq.core.effective_settings import SettingSource
 from stepiq.core.json import Json
+from stepiq.core.settings.effective import SettingSource
 from stepiq.queue.tickets import Queue
 from stepiq.server.checks import Status
 from stepiq.store.states import DeliveryStatus, RunStatus

@@ -1,8 +1,8 @@
 """Plans and registration."""
 
 from stepiq.core.errors import StepIQError
-from stepiq.core.settings import RegistrationPolicy, Settings
-from stepiq.execution.plans import Plans
+from stepiq.core.settings.model import RegistrationPolicy, Settings
+from stepiq.execution.limits.plans import Plans
 from stepiq.providers.registry import Providers
 from stepiq.server.checks.check import Check, fatal, ok, warning
 

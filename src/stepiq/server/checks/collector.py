@@ -2,8 +2,8 @@
 
 from urllib.parse import urlsplit
 
-from stepiq.core.otlp_settings import OtlpSignal
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
+from stepiq.core.settings.otlp import OtlpSignal
 from stepiq.server.checks.check import Check, failed, ok, warning
 
 _NAME = "collector"

@@ -1,9 +1,9 @@
 """Environment variables, the config file, and the installation."""
 
-from stepiq.core import settings
-from stepiq.core.settings import Settings
+from stepiq.core.settings import model as settings
+from stepiq.core.settings.model import Settings
 from stepiq.execution.handlers import unusable_handlers
-from stepiq.language.step_types import (
+from stepiq.language.definitions.step_types import (
     InstallationIncomplete,
     StepTypeConflict,
     packages,

@@ -4,10 +4,10 @@ import asyncio
 from urllib.parse import urlsplit
 
 from stepiq.accounts.oidc.documents import provider_client
-from stepiq.accounts.oidc.failures import SignInFailed, SignInFailure
+from stepiq.accounts.oidc.errors import SignInFailed, SignInFailure
 from stepiq.accounts.oidc.http import callback_url
 from stepiq.accounts.oidc.provider import IdentityProvider
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.server.checks.check import Check, failed, ok, warning
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

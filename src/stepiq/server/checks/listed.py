@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
-from stepiq.core import logging, settings
 from stepiq.core.errors import Invalid, Issue
-from stepiq.core.setting_errors import SettingsInvalid
-from stepiq.core.settings import Settings
+from stepiq.core.observability import logging
+from stepiq.core.settings import model as settings
+from stepiq.core.settings.errors import SettingsInvalid
+from stepiq.core.settings.model import Settings
 from stepiq.server.checks.accounts import check_accounts
 from stepiq.server.checks.check import Check, Status
 from stepiq.server.checks.collector import check_collector

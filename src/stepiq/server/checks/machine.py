@@ -4,13 +4,13 @@ import asyncio
 import os
 from datetime import timedelta
 
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.language.code_source import CodeLanguage
-from stepiq.sandbox import walls
+from stepiq.sandbox.isolation import walls
 from stepiq.sandbox.outcomes import CodeFailed
 from stepiq.sandbox.sandbox import Sandbox
-from stepiq.server import descriptors
 from stepiq.server.checks.check import Check, Status, failed, ok, warning
+from stepiq.server.connections import descriptors
 
 _FILES = "open files"
 _SANDBOX = "sandbox"

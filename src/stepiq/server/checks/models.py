@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from stepiq.core.setting_errors import SettingsInvalid
-from stepiq.core.settings import Settings
+from stepiq.core.settings.errors import SettingsInvalid
+from stepiq.core.settings.model import Settings
 from stepiq.providers.base import ProviderError
-from stepiq.providers.local_weights import weights_path, weights_present
+from stepiq.providers.local.weights import weights_path, weights_present
 from stepiq.providers.registry import (
     PROBE_SECONDS,
     ModelUnknown,

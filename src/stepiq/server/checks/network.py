@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 import httpx2
 
 from stepiq.core import http
-from stepiq.core.settings import Settings
+from stepiq.core.settings.model import Settings
 from stepiq.queue import worker_lease
 from stepiq.server.checks.check import Check, failed, fatal, note, ok, running
-from stepiq.server.listening import AddressInUse, AddressUnusable, bind
+from stepiq.server.connections.listening import AddressInUse, AddressUnusable, bind
 
 _PATIENCE_SECONDS = 5
 _READY_SECONDS = 2

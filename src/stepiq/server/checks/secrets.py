@@ -4,9 +4,9 @@ from sqlalchemy.exc import DBAPIError
 
 from stepiq.accounts.secrets import rotation
 from stepiq.accounts.secrets.rotation import Census
-from stepiq.core.encryption import Keyring
 from stepiq.core.errors import StepIQError
-from stepiq.core.settings import Settings
+from stepiq.core.keys.encryption import Keyring
+from stepiq.core.settings.model import Settings
 from stepiq.server.checks.check import Check, failed, fatal, note, ok
 from stepiq.store.database import Database, StoreUnavailable
 

@@ -7,16 +7,18 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
-from stepiq.core import data_folder, keys
-from stepiq.core.data_folder import DataFolderUnusable
 from stepiq.core.errors import StepIQError, Unavailable
-from stepiq.core.settings import Settings
+from stepiq.core.keys import data_folder
+from stepiq.core.keys import files as keys
+from stepiq.core.keys.data_folder import DataFolderUnusable
+from stepiq.core.settings.model import Settings
 from stepiq.queue import worker_lease
 from stepiq.server.checks.check import Check, fatal, note, ok, warning
-from stepiq.store import faults, migrate, safety
+from stepiq.store import migrate, safety
+from stepiq.store.connections import faults
+from stepiq.store.connections.faults import NEARLY_FULL_BYTES, StoreFull
+from stepiq.store.connections.refusals import shown
 from stepiq.store.database import Database, UnsafeStore, sqlite_version
-from stepiq.store.faults import NEARLY_FULL_BYTES, StoreFull
-from stepiq.store.refusals import shown
 
 STORE = frozenset({"data folder", "database server", "database"})
 """Names of the checks that must succeed before stored data can be read."""

@@ -16,10 +16,10 @@ from stepiq.accounts.errors import (
 )
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import MalformedJson
-from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted
-from stepiq.server.connections import ServerFull, TooManyConnections
+from stepiq.execution.limits.runs import PlanCreditsExhausted, PlanRunsExhausted
+from stepiq.server.connections.limits import ServerFull, TooManyConnections
+from stepiq.server.connections.protocol import NotHttp
 from stepiq.server.docs import headers
-from stepiq.server.protocol import NotHttp
 from stepiq.store.database import StoreUnavailable
 from stepiq.web.errors import (
     BodyMissing,

@@ -1,4 +1,4 @@
-"""JSON Schema of events, from their types in `execution.events`."""
+"""JSON Schema of events, from their types in `execution.records.events`."""
 
 from collections.abc import Iterator
 from inspect import getdoc
@@ -7,7 +7,7 @@ from typing import Any, get_args, get_type_hints
 from pydantic import TypeAdapter
 from typing_extensions import get_original_bases, is_typeddict
 
-from stepiq.execution.events import Event, EventType, Origin, RecordedEvent
+from stepiq.execution.records.events import Event, EventType, Origin, RecordedEvent
 
 _PREFIX = "#/components/schemas/"
 _RECORDED: tuple[type, ...] = get_args(RecordedEvent)

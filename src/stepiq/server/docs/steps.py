@@ -2,8 +2,8 @@
 
 from html import escape
 
-from stepiq.language.fields import needed_by, nodes_of
-from stepiq.language.step_types import TypePackage, packages, step_types
+from stepiq.language.definitions.step_types import TypePackage, packages, step_types
+from stepiq.language.fields.description import needed_by, nodes_of
 from stepiq.server.docs.html import inline, page, table
 
 _HEAD = '<ul><li><a href="/docs">API</a></li><li><a href="/docs/errors">Errors</a></li></ul>'

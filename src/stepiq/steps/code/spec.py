@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from stepiq.language import schema_nodes as nodes
 from stepiq.language.code_source import CodeLanguage, check_javascript, check_python
+from stepiq.language.definitions.step import StepSpec
+from stepiq.language.definitions.step_types import StepType
 from stepiq.language.expressions import Expression
-from stepiq.language.fields import choice, described, input_value, text
-from stepiq.language.reports import FieldReader, PathProblem
-from stepiq.language.specs import StepSpec
-from stepiq.language.step_types import StepType
+from stepiq.language.fields import schema as nodes
+from stepiq.language.fields.description import choice, described, input_value, text
+from stepiq.language.fields.reader import FieldReader, PathProblem
 
 MAX_SOURCE = 65_536
 MAX_INPUTS = 50

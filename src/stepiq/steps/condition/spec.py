@@ -3,11 +3,19 @@
 from dataclasses import dataclass
 
 from stepiq.core.json import Json, as_object
-from stepiq.language.fields import objects
-from stepiq.language.schemas import Schema
+from stepiq.language.definitions.step import (
+    MAX_CASES,
+    NEXT,
+    Case,
+    Jump,
+    Step,
+    StepSpec,
+    simple_jump,
+)
+from stepiq.language.definitions.step_types import StepType
+from stepiq.language.fields.description import objects
+from stepiq.language.schemas.validation import Schema
 from stepiq.language.shapes import STRING_FIELD, record
-from stepiq.language.specs import MAX_CASES, NEXT, Case, Jump, Step, StepSpec, simple_jump
-from stepiq.language.step_types import StepType
 
 _EXAMPLE = "{if: input.urgent, goto: escalate}"
 

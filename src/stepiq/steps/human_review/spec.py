@@ -5,9 +5,11 @@ from datetime import timedelta
 from enum import StrEnum
 
 from stepiq.core.json import Json, as_object
-from stepiq.language import http_fields
+from stepiq.language.definitions.step import GOTO, Jump, StepSpec
+from stepiq.language.definitions.step_types import StepType
 from stepiq.language.expressions import Expression
-from stepiq.language.fields import (
+from stepiq.language.fields import http as http_fields
+from stepiq.language.fields.description import (
     boolean,
     choice,
     either,
@@ -16,10 +18,8 @@ from stepiq.language.fields import (
     seconds,
     template,
 )
-from stepiq.language.reports import ROADMAP, FieldReader
+from stepiq.language.fields.reader import ROADMAP, FieldReader
 from stepiq.language.shapes import OPTIONAL_STRING_FIELD, STRING_FIELD, record
-from stepiq.language.specs import GOTO, Jump, StepSpec
-from stepiq.language.step_types import StepType
 from stepiq.language.templates import Template
 
 MAX_ASSIGNEES = 20

@@ -7,9 +7,9 @@ from stepiq.execution.calls.requests import CallModel, Message, ModelReply, Oper
 from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.language import offload
-from stepiq.language.schema_work import ValidationMeter
-from stepiq.language.schemas import Schema
-from stepiq.language.specs import OutputFormat
+from stepiq.language.definitions.step import OutputFormat
+from stepiq.language.schemas.validation import Schema
+from stepiq.language.schemas.work import ValidationMeter
 from stepiq.language.templates import TemplateError
 from stepiq.steps.answers import parse_json
 from stepiq.steps.llm.spec import LlmSpec

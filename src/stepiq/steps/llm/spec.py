@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from stepiq.core.json import Json
-from stepiq.language import fields
 from stepiq.language.data import kind_of
-from stepiq.language.fields import Field
+from stepiq.language.definitions.step import Step, StepSpec
+from stepiq.language.definitions.step_types import INSTEAD_OF_AGENT, StepType
+from stepiq.language.fields import description as fields
+from stepiq.language.fields.description import Field
+from stepiq.language.fields.reader import FieldReader
 from stepiq.language.places import Path
-from stepiq.language.reports import FieldReader
-from stepiq.language.schemas import Schema
+from stepiq.language.schemas.validation import Schema
 from stepiq.language.shapes import ANY, TEXT
-from stepiq.language.specs import Step, StepSpec
-from stepiq.language.step_types import INSTEAD_OF_AGENT, StepType
 from stepiq.language.templates import Template, secret_names_of
 
 MAX_MODEL = 200

@@ -4,19 +4,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stepiq.core.json import Json
-from stepiq.language import fields
-from stepiq.language import schema_nodes as nodes
+from stepiq.language.definitions.layout import is_sequence
+from stepiq.language.definitions.step import Branch, Step, StepSpec, step_id
+from stepiq.language.definitions.step_fields import read_entries
+from stepiq.language.definitions.step_types import StepType
 from stepiq.language.expressions import Expression
-from stepiq.language.fields import FieldObject, computed
-from stepiq.language.layout import is_sequence
+from stepiq.language.fields import description as fields
+from stepiq.language.fields import schema as nodes
+from stepiq.language.fields.description import FieldObject, computed
+from stepiq.language.fields.reader import FieldReader
+from stepiq.language.fields.schema import Node, reference, words
 from stepiq.language.places import Path
-from stepiq.language.reports import FieldReader
-from stepiq.language.schema_nodes import Node, reference, words
-from stepiq.language.schemas import Schema
+from stepiq.language.schemas.validation import Schema
 from stepiq.language.shapes import LIST, OBJECT, TEXT
-from stepiq.language.specs import Branch, Step, StepSpec, step_id
-from stepiq.language.step_fields import read_entries
-from stepiq.language.step_types import StepType
 
 MAX_NESTING = 3
 """Deepest nesting of `parallel` steps."""

@@ -7,13 +7,13 @@ from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.language import offload
 from stepiq.language.data import kind_of
+from stepiq.language.definitions.step import OutputFormat
 from stepiq.language.expressions import EvaluationMeter, ExpressionError
-from stepiq.language.extracting import MAX_OPERATIONS, ExtractError
 from stepiq.language.patterns import PatternLimit
-from stepiq.language.set_values import MAX_WORK, Setting
-from stepiq.language.specs import OutputFormat
 from stepiq.language.templates import Template, TemplateError
 from stepiq.steps.answers import parse_json
+from stepiq.steps.transform.jsonpath import MAX_OPERATIONS, ExtractError
+from stepiq.steps.transform.set_values import MAX_WORK, Setting
 from stepiq.steps.transform.spec import Extract, Match, TransformSpec
 
 

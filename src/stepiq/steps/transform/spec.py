@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from stepiq.language import extracting, fields
 from stepiq.language.data import is_object
+from stepiq.language.definitions.step import Step, StepSpec
+from stepiq.language.definitions.step_types import StepType
 from stepiq.language.expressions import Expression, source
-from stepiq.language.extracting import Query, QuerySyntaxError
-from stepiq.language.fields import (
+from stepiq.language.fields import description as fields
+from stepiq.language.fields.description import (
     Field,
     FieldObject,
     boolean,
@@ -18,6 +19,8 @@ from stepiq.language.fields import (
     template,
     text,
 )
+from stepiq.language.fields.reader import FieldReader
+from stepiq.language.fields.schema import Node, reference, words
 from stepiq.language.patterns import (
     MAX_PATTERN_LENGTH,
     MAX_REPLACEMENT_LENGTH,
@@ -25,14 +28,12 @@ from stepiq.language.patterns import (
     PatternSyntaxError,
     Replacement,
 )
-from stepiq.language.reports import FieldReader
-from stepiq.language.schema_nodes import Node, reference, words
-from stepiq.language.schemas import Schema
-from stepiq.language.set_values import Setting, SettingInvalid
+from stepiq.language.schemas.validation import Schema
 from stepiq.language.shapes import ANY, LIST, OPTIONAL_STRING_FIELD, TEXT, shape
-from stepiq.language.specs import Step, StepSpec
-from stepiq.language.step_types import StepType
 from stepiq.language.templates import Template
+from stepiq.steps.transform import jsonpath as extracting
+from stepiq.steps.transform.jsonpath import Query, QuerySyntaxError
+from stepiq.steps.transform.set_values import Setting, SettingInvalid
 
 _FOUND = shape(OPTIONAL_STRING_FIELD)
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from stepiq.core import clock
-from stepiq.language.fields import number, template
-from stepiq.language.reports import FieldReader
+from stepiq.language.definitions.step import StepSpec
+from stepiq.language.definitions.step_types import StepType
+from stepiq.language.fields.description import number, template
+from stepiq.language.fields.reader import FieldReader
 from stepiq.language.shapes import STRING_FIELD, record
-from stepiq.language.specs import StepSpec
-from stepiq.language.step_types import StepType
 from stepiq.language.templates import Template
 from stepiq.language.templates.nodes import Text
 

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from stepiq.core.json import Json
-from stepiq.language import http_fields
 from stepiq.language.data import as_integer, is_array, is_object
-from stepiq.language.fields import choice, described, read_template
-from stepiq.language.reports import FieldReader
-from stepiq.language.schema_nodes import Node
+from stepiq.language.definitions.step import StepSpec
+from stepiq.language.definitions.step_types import StepType
+from stepiq.language.fields import http as http_fields
+from stepiq.language.fields.description import choice, described, read_template
+from stepiq.language.fields.reader import FieldReader
+from stepiq.language.fields.schema import Node
 from stepiq.language.shapes import STRING_FIELD, record
-from stepiq.language.specs import StepSpec
-from stepiq.language.step_types import StepType
 from stepiq.language.template_tree import TemplateTree, read_tree
 from stepiq.language.templates import Template, secret_names_of
 

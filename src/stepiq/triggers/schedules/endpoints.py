@@ -6,19 +6,20 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from stepiq.accounts import current_rights
 from stepiq.accounts.actor import Actor, Scope
+from stepiq.accounts.authentication import current_rights
 from stepiq.accounts.errors import CredentialInvalid, EmailUnverified, ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.billing.errors import PlanCronDisabled
 from stepiq.core import clock
 from stepiq.core.json import Json
-from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
-from stepiq.execution.plans import Plan
-from stepiq.execution.quotas import PlanSchedulesExceeded
-from stepiq.language import cron, cron_words
-from stepiq.language.cron import CronInvalid, TimezoneUnknown
-from stepiq.language.inputs import InputInvalid
+from stepiq.execution.limits.plans import Plan
+from stepiq.execution.limits.quotas import PlanSchedulesExceeded
+from stepiq.execution.limits.runs import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
+from stepiq.language.definitions.inputs import InputInvalid
+from stepiq.language.schedules import cron
+from stepiq.language.schedules import descriptions as cron_words
+from stepiq.language.schedules.cron import CronInvalid, TimezoneUnknown
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.errors import PipelineArchived, PipelineNotFound, PipelinePaused
 from stepiq.runs import service as runs

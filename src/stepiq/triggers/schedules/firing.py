@@ -13,10 +13,10 @@ from functools import partial
 from uuid import UUID
 
 from stepiq.billing import service as billing
-from stepiq.core import logging, metrics
 from stepiq.core.errors import StepIQError
-from stepiq.execution.plans import Plans
-from stepiq.execution.records import RunCaller
+from stepiq.core.observability import logging, metrics
+from stepiq.execution.limits.plans import Plans
+from stepiq.execution.records.run import RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.pipelines import pausing
 from stepiq.runs import starting

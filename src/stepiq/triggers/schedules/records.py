@@ -7,7 +7,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from stepiq.core.json import Json
-from stepiq.language import cron, cron_words
+from stepiq.language.schedules import cron
+from stepiq.language.schedules import descriptions as cron_words
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus, TickOutcome
 
 MAX_PER_PIPELINE = 10_000

@@ -8,15 +8,17 @@ from uuid import UUID
 
 from stepiq.accounts.actor import Actor
 from stepiq.billing import service as billing
-from stepiq.core import clock, ids, pauses
+from stepiq.core import clock, ids
+from stepiq.core.concurrency import pauses
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
-from stepiq.execution import quotas
-from stepiq.execution.plans import Plan
-from stepiq.execution.quotas import Quota
+from stepiq.execution.limits import quotas
+from stepiq.execution.limits.plans import Plan
+from stepiq.execution.limits.quotas import Quota
 from stepiq.execution.runtime import Engine
-from stepiq.language import cron, offload
-from stepiq.language.cron import CronInvalid
+from stepiq.language import offload
+from stepiq.language.schedules import cron
+from stepiq.language.schedules.cron import CronInvalid
 from stepiq.pipelines import pausing
 from stepiq.pipelines import service as pipelines
 from stepiq.runs import examining

@@ -16,8 +16,9 @@ from datetime import datetime
 from itertools import accumulate, zip_longest
 from uuid import UUID
 
-from stepiq.core import clock, logging
-from stepiq.execution.plans import Plans
+from stepiq.core import clock
+from stepiq.core.observability import logging
+from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.store.database import PATIENT_SECONDS, Database, Session, StoreUnavailable
 from stepiq.triggers.schedules import firing, queries

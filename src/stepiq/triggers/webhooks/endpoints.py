@@ -13,10 +13,10 @@ from stepiq.billing.errors import PlanWebhooksDisabled
 from stepiq.core import json
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
-from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
-from stepiq.execution.records import NewRun
+from stepiq.execution.limits.runs import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
+from stepiq.execution.records.run import NewRun
 from stepiq.language import offload
-from stepiq.language.inputs import InputInvalid
+from stepiq.language.definitions.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound, WebhookPaused
 from stepiq.pipelines.references import resolve_slug
 from stepiq.store.database import Session

@@ -8,11 +8,11 @@ from uuid import UUID
 from stepiq.core import clock
 from stepiq.core.errors import StepIQError
 from stepiq.execution.protocols import SecretReader
-from stepiq.execution.records import NewRun
+from stepiq.execution.records.run import NewRun
 from stepiq.execution.runtime import Engine
 from stepiq.pipelines import pausing
-from stepiq.pipelines.targets import Targets, Triggered, refusal
-from stepiq.store import answer_time
+from stepiq.pipelines.triggered import Targets, Triggered, refusal
+from stepiq.store.connections import answer_time
 from stepiq.store.database import Database, Session
 from stepiq.store.pubsub import Changes
 from stepiq.store.write_batching import WriteBatcher

@@ -9,13 +9,13 @@ from stepiq.billing import service as billing
 from stepiq.core import ids
 from stepiq.core.errors import StepIQError, Unauthenticated
 from stepiq.core.json import Json
-from stepiq.core.trace_context import TraceParent
-from stepiq.execution.plans import Plan
-from stepiq.execution.records import NewRun, RunCaller
+from stepiq.core.observability.trace_context import TraceParent
+from stepiq.execution.limits.plans import Plan
+from stepiq.execution.records.run import NewRun, RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.language import offload
 from stepiq.language.data import is_object
-from stepiq.language.definition import Definition
+from stepiq.language.definitions.compiled import Definition
 from stepiq.pipelines.records import Target
 from stepiq.runs import service as runs
 from stepiq.store.database import Session

@@ -11,7 +11,7 @@ import hmac
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from stepiq.language.targets import VerifyScheme, VerifySpec
+from stepiq.language.definitions.targets import VerifyScheme, VerifySpec
 from stepiq.triggers.webhooks.errors import SignatureInvalid, SignatureSecretUnusable
 
 TOLERANCE = timedelta(minutes=5)

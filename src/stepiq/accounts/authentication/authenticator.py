@@ -1,0 +1,270 @@
+"""Checks credentials, at many thousand requests per second.
+
+Results are cached for 5 seconds in each process. A revoked key or session is therefore refused immediately by the
+process that revoked it, and within 5 seconds by others. The same holds for a member who is removed or gets another
+role, and for the service keys of a workspace that is deleted, or whose last enabled member is disabled or deleted.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
+
+from stepiq.accounts.actor import SCOPES_OF_ROLE, Actor, Credential, Scope, with_included
+from stepiq.accounts.credentials import api_keys as keys
+from stepiq.accounts.credentials.tokens import AccessTokens
+from stepiq.accounts.errors import (
+    CredentialInvalid,
+    CredentialMissing,
+    NoWorkspace,
+    WorkspaceNotFound,
+)
+from stepiq.accounts.queries import keys as key_queries
+from stepiq.accounts.queries import sessions as session_queries
+from stepiq.core import clock
+from stepiq.core.concurrency import tasks
+from stepiq.core.errors import StepIQError
+from stepiq.core.observability import logging
+from stepiq.store.database import Database, Session
+from stepiq.store.states import KeyKind, Role
+
+CACHE_LIFETIME = timedelta(seconds=5)
+"""How long a checked credential is trusted without reading the store."""
+TOUCH_INTERVAL = timedelta(minutes=1)
+"""Precision of `last_used_at` of keys and sessions."""
+
+_CACHED = 10_000
+
+log = logging.get(__name__)
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class _Touch(Protocol):
+    """Updates `last_used_at` of a credential, unless it was updated after `unless_since`."""
+
+    async def __call__(
+        self, session: Session, used_id: UUID, /, *, now: datetime, unless_since: datetime
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _CachedCredential:
+    actor: Actor
+    expires_at: datetime | None
+    read_at: datetime
+
+
+class _Recent(Generic[Key]):
+    """An LRU cache of checked credentials, whose entries expire after `CACHE_LIFETIME`."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[Key, _CachedCredential] = OrderedDict()
+        self.changes = 0
+        """Number of invalidations. Data read before the last one may be stale."""
+
+    def get(self, key: Key, now: datetime) -> Actor | None:
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        fresh = timedelta(0) <= now - entry.read_at < CACHE_LIFETIME
+        if not fresh or (entry.expires_at is not None and entry.expires_at <= now):
+            del self._entries[key]
+            return None
+        self._entries.move_to_end(key)
+        return entry.actor
+
+    def put(self, key: Key, entry: _CachedCredential, changes: int) -> None:
+        """Store an entry, unless an invalidation followed its read. `changes` is the count from before the read."""
+        if changes != self.changes:
+            return
+        self._entries[key] = entry
+        self._entries.move_to_end(key)
+        if len(self._entries) > _CACHED:
+            self._entries.popitem(last=False)
+
+    def forget(self, concerned: UUID) -> None:
+        """Drop the entries of one key, session, user or workspace."""
+        self.changes += 1
+        for key, entry in list(self._entries.items()):
+            actor = entry.actor
+            if concerned in (actor.key_id, actor.session_id, actor.user_id, actor.workspace_id):
+                del self._entries[key]
+
+
+class Authenticator:
+    """Determines the actor of a request from its credentials."""
+
+    def __init__(self, database: Database, tokens: AccessTokens) -> None:
+        self._database = database
+        self._tokens = tokens
+        self._sessions: _Recent[tuple[UUID, UUID | None]] = _Recent()
+        self._keys: _Recent[bytes] = _Recent()
+        self._touched: OrderedDict[UUID, datetime] = OrderedDict()
+        self._touching: set[asyncio.Task[None]] = set()
+
+    async def authenticate(
+        self, authorization: str | None, api_key: str | None, workspace_id: UUID | None = None
+    ) -> Actor:
+        """The actor for the headers `Authorization` and `X-API-Key`.
+
+        One header is enough. If both are sent, both must be valid and belong to the same workspace, and the session is
+        used.
+
+        Args:
+            authorization: the header `Authorization`.
+            api_key: the header `X-API-Key`.
+            workspace_id: the workspace that the request names. Default: that of the key, or the first of the session's user.
+
+        Raises:
+            CredentialMissing: neither was sent.
+            CredentialInvalid: a credential is not valid, or the two belong to different workspaces.
+            WorkspaceNotFound: the workspace is not that of the key, or the user is not a member of it.
+            NoWorkspace: the user is not a member of any workspace.
+        """
+        machine = None if api_key is None else await self._by_key(api_key)
+        if machine is not None and workspace_id not in (None, machine.workspace_id):
+            raise WorkspaceNotFound(workspace_id)
+        person = None
+        if authorization is not None:
+            named = workspace_id if machine is None else machine.workspace_id
+            try:
+                person = await self._by_token(authorization, named)
+            except WorkspaceNotFound:
+                if machine is None:
+                    raise
+                raise CredentialInvalid(
+                    "The token and the API key belong to different workspaces."
+                ) from None
+        if person is None:
+            if machine is None:
+                raise CredentialMissing
+            return machine
+        return person
+
+    def forget(self, concerned: UUID) -> None:
+        """Drop the cached state of a key, session, user or workspace, given by id, because it has changed."""
+        self._sessions.forget(concerned)
+        self._keys.forget(concerned)
+
+    async def settle(self) -> None:
+        """Wait for pending updates of `last_used_at`."""
+        await tasks.finish(self._touching)
+
+    async def _by_token(self, authorization: str, workspace_id: UUID | None) -> Actor:
+        scheme, _, token = authorization.partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            raise CredentialInvalid(
+                "`Authorization` must be `Bearer TOKEN`, where TOKEN is the `token` that a login returns. "
+                "Send API keys in the `X-API-Key` header instead."
+            )
+        if token.startswith(keys.PREFIX):
+            raise CredentialInvalid(
+                "`Authorization` contains an API key. Send it in the `X-API-Key` header instead."
+            )
+        claims = self._tokens.check(token)
+        actor = await self.by_session(claims.session_id, workspace_id)
+        if actor.user_id != claims.user_id:
+            raise CredentialInvalid("The session has ended. Log in again.")
+        return actor
+
+    async def by_session(self, session_id: UUID, workspace_id: UUID | None = None) -> Actor:
+        """The actor of a session whose id the caller has verified, in a workspace or in the user's first one.
+
+        Raises:
+            CredentialInvalid: the session has ended, or its account is disabled.
+            WorkspaceNotFound: the user is not a member of the workspace.
+            NoWorkspace: the user is not a member of any workspace.
+        """
+        now, wanted = clock.now(), (session_id, workspace_id)
+        actor = self._sessions.get(wanted, now)
+        if actor is None:
+            changes = self._sessions.changes
+            async with self._database.reading() as session:
+                row = await session_queries.live(
+                    session, session_id, now, workspace_id=workspace_id
+                )
+            if row is None:
+                raise CredentialInvalid("The session has ended. Log in again.")
+            if row.workspace_id is None:
+                raise NoWorkspace if workspace_id is None else WorkspaceNotFound(workspace_id)
+            actor = session_actor(row)
+            self._sessions.put(wanted, _CachedCredential(actor, row.expires_at, now), changes)
+        self._note_use(session_queries.touch, session_id, now)
+        return actor
+
+    async def _by_key(self, text: str) -> Actor:
+        if (problem := keys.problem(text)) is not None:
+            raise CredentialInvalid(problem)
+        digest = keys.digest(text)
+        now = clock.now()
+        actor = self._keys.get(digest, now)
+        if actor is None:
+            changes = self._keys.changes
+            async with self._database.reading() as session:
+                row = await key_queries.live(session, digest, now)
+            if row is None:
+                raise CredentialInvalid("The API key is unknown, expired or revoked.")
+            actor = _key_actor(row)
+            self._keys.put(digest, _CachedCredential(actor, row.expires_at, now), changes)
+        if actor.key_id is not None:
+            self._note_use(key_queries.touch, actor.key_id, now)
+        return actor
+
+    def _note_use(self, touch: _Touch, used_id: UUID, now: datetime) -> None:
+        noted = self._touched.get(used_id)
+        if noted is not None and now - noted < TOUCH_INTERVAL:
+            return
+        self._touched[used_id] = now
+        self._touched.move_to_end(used_id)
+        if len(self._touched) > _CACHED:
+            self._touched.popitem(last=False)
+        task = asyncio.create_task(self._touch(touch, used_id, now))
+        self._touching.add(task)
+        task.add_done_callback(self._touching.discard)
+
+    async def _touch(self, touch: _Touch, used_id: UUID, now: datetime) -> None:
+        try:
+            async with self._database.transaction() as session:
+                await touch(session, used_id, now=now, unless_since=now - TOUCH_INTERVAL)
+        except StepIQError as error:
+            # The date is not essential: an unavailable store must not fail the request.
+            log.warning("credential_use_not_recorded", code=error.code)
+
+
+def session_actor(row: Any) -> Actor:
+    """The actor of a row of `queries.sessions.live` with a workspace."""
+    role = Role(row.role)
+    return Actor(
+        workspace_id=row.workspace_id,
+        user_id=row.user_id,
+        credential=Credential.SESSION,
+        key_id=None,
+        session_id=row.id,
+        role=role,
+        scopes=SCOPES_OF_ROLE[role],
+        is_admin=row.is_admin,
+        plan=row.plan,
+    )
+
+
+def _key_actor(row: Any) -> Actor:
+    # Ignores scopes that this version no longer has.
+    known = {scope.value for scope in Scope}
+    scopes = with_included(Scope(scope) for scope in row.scopes if scope in known)
+    role = Role(row.role) if row.kind == KeyKind.PERSONAL else None
+    return Actor(
+        workspace_id=row.workspace_id,
+        user_id=row.user_id,
+        credential=Credential.API_KEY,
+        key_id=row.id,
+        session_id=None,
+        role=role,
+        scopes=scopes if role is None else scopes & SCOPES_OF_ROLE[role],
+        is_admin=False,
+        plan=row.plan,
+    )

@@ -1,0 +1,145 @@
+"""Routes of the caller's credentials: sessions, and rolling API keys."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from stepiq.accounts import recorded, schemas
+from stepiq.accounts.errors import (
+    CredentialInvalid,
+    KeyExpiryPast,
+    KeyNotFound,
+    SessionNotFound,
+    SessionRequired,
+)
+from stepiq.accounts.http import DoorsDep, Person
+from stepiq.accounts.keys import service
+from stepiq.accounts.sessions import service as sessions
+from stepiq.execution.limits.quotas import PlanKeysExceeded
+from stepiq.web.bodies import JsonInteger, StrictModel, Timestamp, View
+from stepiq.web.bodies import router as new_router
+from stepiq.web.pages import Page, PageQuery
+from stepiq.web.problems import problems
+from stepiq.web.services import ServicesDep
+from stepiq.web.transactions import Read, Tx
+
+router = new_router("Sessions")
+api_keys = new_router("API keys")
+
+
+class OpenSessionView(View):
+    """A session that has not ended."""
+
+    id: UUID
+    created_at: Timestamp
+    """When the person logged in."""
+    last_used_at: Timestamp | None
+    """Accurate to the minute."""
+    client: str | None
+    """The address from which the person logged in: an IPv4 address, or the /64 of an IPv6 address."""
+    device: str | None
+    """The browser and system, or the program, with which the person logged in."""
+    expires_at: Timestamp
+    """When it ends. Each use of its refresh token moves this time."""
+    is_current: bool
+    """Whether this request uses it."""
+
+
+class EndedSessionView(View):
+    """The ended session."""
+
+    id: UUID
+    deleted: Literal[True] = True
+
+
+class KeyRoll(StrictModel):
+    """How to replace an API key."""
+
+    overlap_seconds: Annotated[JsonInteger, Field(ge=0, le=30 * 86_400)] = 86_400
+    """How long the old key still works. 0: it is revoked at once."""
+    expires_at: schemas.KeyExpiry | None = None
+    """When the new key expires. Default: after as long as the old key was valid, or never."""
+
+
+class RolledApiKey(schemas.CreatedApiKey):
+    """A new API key with its text, which is shown only once."""
+
+    replaces: UUID
+    """The old key."""
+
+
+@router.get("/user/sessions", responses=problems(SessionRequired))
+async def list_sessions(caller: Person, read: Read, page: PageQuery) -> Page[OpenSessionView]:
+    """Your sessions that have not ended, newest first."""
+    rows = await sessions.page(read, caller, before=page.before, limit=page.fetch)
+    return page.page(
+        rows,
+        lambda row: OpenSessionView(
+            id=row.id,
+            created_at=row.created_at,
+            last_used_at=row.last_used_at,
+            client=row.client,
+            device=row.device,
+            expires_at=row.expires_at,
+            is_current=row.id == caller.session_id,
+        ),
+        lambda row: row.id,
+    )
+
+
+@router.delete("/user/sessions/{session_id}", responses=problems(SessionRequired, SessionNotFound))
+async def end_session(
+    caller: Person, tx: Tx, doors: DoorsDep, session_id: UUID
+) -> EndedSessionView:
+    """End one of your sessions. The server then refuses its tokens."""
+    await sessions.end_one(tx, caller, session_id)
+    await recorded.session_ended(tx, caller, session_id)
+    tx.after_commit(lambda: doors.authenticator.forget(session_id))
+    return EndedSessionView(id=session_id)
+
+
+@router.delete("/user/sessions", responses=problems(SessionRequired))
+async def end_other_sessions(caller: Person, tx: Tx, doors: DoorsDep) -> schemas.SessionsEnded:
+    """End all your sessions except this one. The server then refuses their tokens."""
+    ended = await sessions.end_others(tx, caller)
+    await recorded.others_ended(tx, caller, ended=len(ended))
+    tx.after_commit(lambda: doors.authenticator.forget(caller.user_id))
+    return schemas.SessionsEnded(sessions_ended=len(ended))
+
+
+@api_keys.post(
+    "/user/api-keys/{key_id}/roll",
+    status_code=201,
+    responses=problems(
+        SessionRequired, CredentialInvalid, KeyNotFound, KeyExpiryPast, PlanKeysExceeded
+    ),
+)
+async def roll_key(
+    caller: Person,
+    services: ServicesDep,
+    doors: DoorsDep,
+    tx: Tx,
+    key_id: UUID,
+    body: KeyRoll | None = None,
+) -> RolledApiKey:
+    """Replace an API key by a new one with the same name and scopes. The new key is shown only in this response.
+
+    The old key expires after `overlap_seconds`.
+    """
+    wanted = body or KeyRoll()
+    made = await service.roll(
+        tx,
+        caller,
+        service.personal(caller),
+        key_id,
+        overlap_seconds=wanted.overlap_seconds,
+        expires_at=wanted.expires_at,
+        plan=services.plans.get(caller.plan),
+    )
+    await recorded.key_rolled(
+        tx, caller, made.row, replaces=key_id, overlap_seconds=wanted.overlap_seconds
+    )
+    tx.after_commit(lambda: doors.authenticator.forget(key_id))
+    shown = schemas.ApiKeyView.model_validate(made.row).model_dump()
+    return RolledApiKey(**shown, key=made.text, replaces=key_id)

@@ -1,0 +1,89 @@
+"""Operations of administrators of the server on workspaces."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from stepiq.accounts.actor import Actor
+from stepiq.accounts.audit.records import By
+from stepiq.accounts.workspaces import closing
+from stepiq.accounts.workspaces import recorded as erasures
+from stepiq.billing.administration import queries, recorded
+from stepiq.billing.administration.errors import NoSuchWorkspace, WorkspaceHasMembers
+from stepiq.billing.administration.records import LimitValue, ListedWorkspace
+from stepiq.core import clock
+from stepiq.execution.limits.plans import Plans, check_overrides
+from stepiq.execution.runtime import Engine
+from stepiq.store.database import Session
+
+
+async def get(session: Session, workspace_id: UUID) -> ListedWorkspace:
+    """A workspace.
+
+    Raises:
+        NoSuchWorkspace: the server has no such workspace.
+    """
+    found = await queries.find(session, workspace_id, clock.now())
+    if found is None:
+        raise NoSuchWorkspace(workspace_id)
+    return found
+
+
+async def change(
+    session: Session,
+    by: Actor | By,
+    workspace_id: UUID,
+    *,
+    plans: Plans,
+    engine: Engine,
+    plan: str | None,
+    limits: Mapping[str, LimitValue | None] | None,
+) -> ListedWorkspace:
+    """Change the plan of a workspace, and limits that replace those of its plan. Applies in all processes within 5 seconds.
+
+    Args:
+        session: the transaction.
+        by: the administrator or the operator.
+        workspace_id: the workspace.
+        plans: the plans of this server.
+        engine: gives held runs the slots of a raised limit.
+        plan: the name of a plan; None for no change.
+        limits: by name, as in the config file; None as a value restores the limit of the plan.
+
+    Raises:
+        UnknownPlan: no plan has this name.
+        LimitsInvalid: a limit has an unknown name or an invalid value. Lists all problems.
+        NoSuchWorkspace: the server has no such workspace.
+    """
+    if plan is not None:
+        plans.require(plan)
+    wanted = limits or {}
+    check_overrides({name: value for name, value in wanted.items() if value is not None})
+    stored = await queries.lock(session, workspace_id)
+    if stored is None:
+        raise NoSuchWorkspace(workspace_id)
+    before = await get(session, workspace_id)
+    kept = {**stored, **wanted}
+    overrides = {name: value for name, value in kept.items() if value is not None}
+    values = {} if plan is None else {"plan": plan}
+    await queries.update(session, workspace_id, {**values, "limit_overrides": overrides or None})
+    await engine.plan_changed(session, workspace_id)
+    changed = await get(session, workspace_id)
+    await recorded.changed(session, by, before, changed)
+    return changed
+
+
+async def erase(session: Session, by: Actor | By, workspace_id: UUID) -> None:
+    """Mark a workspace without members, so that its data is erased in the background. Idempotent.
+
+    Raises:
+        NoSuchWorkspace: the server has no such workspace.
+        WorkspaceHasMembers: it has members.
+    """
+    if await queries.lock(session, workspace_id, to_delete=True) is None:
+        raise NoSuchWorkspace(workspace_id)
+    if members := await queries.count_members(session, workspace_id):
+        raise WorkspaceHasMembers(workspace_id, members)
+    found = await get(session, workspace_id)
+    if found.deleted_at is None:
+        await closing.close(session, [workspace_id], is_erased=True)
+        await erasures.deleted(session, by, workspace_id, found.name)

@@ -1,0 +1,237 @@
+"""Shows a run in progress: a line for each step, streamed text, tokens, cost and time."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.spinner import Spinner
+
+from stepiq.cli.labels import Labels
+from stepiq.cli.output.console import say_block
+from stepiq.cli.output.terminal import Terminal, styled, to_stderr
+from stepiq.core.amounts import duration, money
+from stepiq.core.control_characters import escape_line
+
+if TYPE_CHECKING:
+    from stepiq.language.definitions.compiled import Definition
+
+_TAIL_LINES = 8
+_MOST_AT_ONCE = 8
+_MARKS = {"completed": ("✓", "green"), "failed": ("✗", "red"), "cancelled": ("■", "yellow")}
+
+
+class ProgressLine(Protocol):
+    """Shows the events of one run."""
+
+    def event(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Show one event of the run's stream: its type and its data."""
+        ...
+
+    def close(self) -> None:
+        """Show remaining output. May be called twice."""
+        ...
+
+
+def make_progress(definition: "Definition | None" = None) -> ProgressLine:
+    """Create a live display on a terminal, or plain lines otherwise. Both write to standard error.
+
+    With `definition`, branches are named by id, and failures that do not end the run are recognized.
+    """
+    console = to_stderr()
+    labels = Labels(definition)
+    if console.is_terminal and not console.is_dumb_terminal:
+        return LiveProgress(console, labels)
+    return PlainProgress(labels)
+
+
+class PlainProgress:
+    """Lines for logs and pipes.
+
+    A model's text is printed as it arrives. In the branches of a `parallel`, where several models respond at the same
+    time, it is printed line by line, each line with the name of its step.
+    """
+
+    def __init__(
+        self, labels: Labels | None = None, write: Callable[[str], None] | None = None
+    ) -> None:
+        """Lines go to `write`, by default to standard error."""
+        self._labels = labels or Labels()
+        self._write_text = write or _to_stderr
+        self._is_mid_line = False
+        self._unfinished: dict[str, str] = {}
+        """The incomplete line of each step in a branch."""
+        self._calls: dict[str, int] = {}
+        """The number of the last call of each step that has sent text."""
+
+    def event(self, kind: str, data: Mapping[str, Any]) -> None:
+        match kind:
+            case "step.delta":
+                self._text(data)
+            case "step.status" if data["status"] == "running":
+                self._line(f"> {_title(self._labels.of(data), data)}", data)
+            case "step.status":
+                mark, _ = _MARKS.get(data["status"], ("-", ""))
+                self._line(f"{mark} {_ending(self._labels, data)}", data)
+            case "step.log":
+                self._line(_logged(self._labels, data), data)
+            case _:
+                pass
+
+    def close(self) -> None:
+        for label in list(self._unfinished):
+            self._finish(label)
+        self._end_line()
+
+    def _text(self, data: Mapping[str, Any]) -> None:
+        label, call = self._labels.of(data), data.get("call", 1)
+        if self._calls.get(label, call) != call:
+            # The text of another call begins on a new line.
+            self._finish(label)
+            self._end_line()
+        self._calls[label] = call
+        if not data.get("branch"):
+            self._write(str(data["text"]))
+            return
+        *lines, rest = (self._unfinished.get(label, "") + str(data["text"])).split("\n")
+        self._end_line()
+        for line in lines:
+            self._write(f"{label} | {line}\n")
+        self._unfinished[label] = rest
+
+    def _line(self, text: str, data: Mapping[str, Any]) -> None:
+        self._finish(self._labels.of(data))
+        self._end_line()
+        self._write(f"{text}\n")
+
+    def _finish(self, label: str) -> None:
+        if rest := self._unfinished.pop(label, ""):
+            self._end_line()
+            self._write(f"{label} | {rest}\n")
+
+    def _end_line(self) -> None:
+        if self._is_mid_line:
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        self._write_text(text)
+        self._is_mid_line = not text.endswith("\n")
+
+
+def _to_stderr(text: str) -> None:
+    say_block(text, newline=False)
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A step in progress."""
+
+    spinner: Spinner
+    call: int = 1
+    text: str = ""
+
+
+class LiveProgress:
+    """Updates the steps in progress at the bottom, with finished steps above them."""
+
+    def __init__(self, console: Terminal, labels: Labels | None = None) -> None:
+        self._console = console
+        self._labels = labels or Labels()
+        self._live: Live | None = None
+        self._flights: dict[str, _Flight] = {}
+
+    def event(self, kind: str, data: Mapping[str, Any]) -> None:
+        match kind:
+            case "step.delta":
+                self._add(self._labels.of(data), data)
+            case "step.status" if data["status"] == "running":
+                self._begin(self._labels.of(data), data)
+            case "step.status":
+                self._end(self._labels.of(data), data)
+            case "step.log":
+                self._console.print(styled(_logged(self._labels, data), "yellow"))
+            case _:
+                pass
+
+    def close(self) -> None:
+        self._flights.clear()
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _begin(self, label: str, data: Mapping[str, Any]) -> None:
+        spinner = Spinner("dots", text=styled(_title(label, data)), style="cyan")
+        self._flights[label] = _Flight(spinner)
+        if self._live is None:
+            self._live = Live(
+                self._picture(), console=self._console, transient=True, refresh_per_second=12
+            )
+            self._live.start()
+        self._live.update(self._picture())
+
+    def _add(self, label: str, data: Mapping[str, Any]) -> None:
+        if self._live is not None and (flight := self._flights.get(label)) is not None:
+            if (call := data.get("call", 1)) != flight.call:
+                flight.call, flight.text = call, ""
+            flight.text += str(data["text"])
+            self._live.update(self._picture())
+
+    def _picture(self) -> RenderableType:
+        shown = list(self._flights.values())[:_MOST_AT_ONCE]
+        parts: list[RenderableType] = []
+        for flight in shown:
+            parts.append(flight.spinner)
+            # Only the last lines of a long text. The full text is printed when the step is done.
+            if tail := "\n".join(flight.text.splitlines()[-max(1, _TAIL_LINES // len(shown)) :]):
+                parts.append(styled(tail, "dim"))
+        if more := len(self._flights) - len(shown):
+            parts.append(styled(f"… and {more} more", "dim"))
+        return Group(*parts)
+
+    def _end(self, label: str, data: Mapping[str, Any]) -> None:
+        flight = self._flights.pop(label, None)
+        if self._live is not None and self._flights:
+            self._live.update(self._picture())
+        else:
+            self.close()
+        mark, style = _MARKS.get(data["status"], ("-", "dim"))
+        ending = styled(_ending(self._labels, data))
+        self._console.print(styled(f"{mark} ", style).append_text(ending))
+        if flight is not None and flight.text:
+            self._console.print(styled(flight.text, "dim"))
+
+
+def _title(label: str, data: Mapping[str, Any]) -> str:
+    attempt = int(data.get("attempt") or 1)
+    again = f" (attempt {attempt})" if attempt > 1 else ""
+    model = f" calls {data['model']}" if data.get("model") else ""
+    return escape_line(f"{label}{model}{again}")
+
+
+def _logged(labels: Labels, data: Mapping[str, Any]) -> str:
+    return escape_line(f"  {data['level']}: {labels.of(data)}: {data['message']}")
+
+
+def _ending(labels: Labels, data: Mapping[str, Any]) -> str:
+    """Such as `classify  212 tokens in, 31 out · $0.000050 · 1.2 s`."""
+    facts: list[str] = []
+    if data.get("model"):
+        facts.append(f"{tokens(data['input_tokens'])} in, {data['output_tokens']:,} out")
+        facts.append(money(data["cost_usd_micros"]))
+    if data.get("duration_ms") is not None:
+        facts.append(duration(data["duration_ms"]))
+    if error := data.get("error"):
+        facts.append(str(error["code"]))
+    if data["status"] not in _MARKS:
+        facts.append(str(data["status"]))
+    line = escape_line(f"{labels.of(data)}  {' · '.join(facts)}")
+    # A failure that ends the run is shown once, as the run's error.
+    return (
+        f"{line}\n  {escape_line(error['message'])}" if error and labels.continues(data) else line
+    )
+
+
+def tokens(count: int) -> str:
+    """Such as `1,204 tokens`."""
+    return f"{count:,} {'token' if count == 1 else 'tokens'}"

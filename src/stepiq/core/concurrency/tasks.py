@@ -1,0 +1,58 @@
+"""Ends tasks. A background task that failed or was cancelled does not affect the others."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from stepiq.core.observability import logging
+
+log = logging.get(__name__)
+
+Done = TypeVar("Done")
+
+
+async def uninterrupted(work: Coroutine[Any, Any, Done]) -> Done:
+    """Await work to its end. A cancel of the caller meanwhile is lost, so the caller should end afterwards."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
+    return task.result()
+
+
+async def end(tasks: Iterable["asyncio.Task[Any]"]) -> None:
+    """Cancel tasks, and wait until all of them have ended. A cancel of the caller meanwhile applies afterwards.
+
+    The caller reads the results of the tasks. `cancel` is for tasks whose results nobody reads.
+    """
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    cancelled: asyncio.CancelledError | None = None
+    while unfinished := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(unfinished)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
+async def cancel(tasks: Iterable["asyncio.Task[None]"]) -> None:
+    """Cancel tasks, and wait until all of them have ended."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await finish(tasks)
+
+
+async def finish(tasks: Iterable["asyncio.Task[None]"]) -> None:
+    """Wait until all tasks have ended, and log the errors of those that failed."""
+    tasks = list(tasks)
+    if not tasks:
+        return
+    await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("task_failed", task=task.get_name(), exc_info=error)

@@ -1,0 +1,129 @@
+"""The server's side of the process that validates large values."""
+
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+
+from pydantic_core import from_json, to_json
+
+from stepiq.core.errors import Issue
+from stepiq.core.json import Json, dumps
+from stepiq.core.observability import logging
+from stepiq.language.places import Path
+
+_MODULE = "stepiq.language.schemas.process"
+_ENVIRONMENT = {"TZ": "UTC"}
+"""The process gets no setting or secret of the server."""
+_TRIES = 2
+_ANSWER_SECONDS = 30.0
+"""A validation takes a tenth of a second, on a processor that nobody else uses."""
+_BROKEN_SECONDS = 60.0
+"""How long no process is started after two failures in a row."""
+
+log = logging.get(__name__)
+
+
+class SchemaProcess:
+    """A process that validates one value at a time. It starts on first use, and again if it has failed.
+
+    It ends with the server, because the other end of its connection is closed then.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._turn = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection[bytes, bytes] | None = None
+        self._broken_until = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """Id of the process, if it was started."""
+        return self._process.pid if self._process else None
+
+    def issues(
+        self, document: dict[str, Json], value: Json, at: Path, subject: str
+    ) -> tuple[Issue, ...] | None:
+        """What `Schema.issues` returns for this schema. Blocks the thread, without the GIL.
+
+        Returns:
+            None if the process has failed twice, now or in the last minute, or if the value cannot be written as JSON.
+        """
+        try:
+            question = to_json(document), dumps([value, list(at), subject]).encode()
+        except ValueError:
+            return None
+        with self._turn:
+            if self._now() < self._broken_until:
+                return None
+            for _ in range(_TRIES):
+                try:
+                    return self._ask(question)
+                except (OSError, EOFError) as error:
+                    self._stop()
+                    log.warning("schema_process_failed", error=repr(error))
+                except BaseException:
+                    # Its answer must not be taken for that of the next question.
+                    self._stop()
+                    raise
+            self._broken_until = self._now() + _BROKEN_SECONDS
+        return None
+
+    def _ask(self, question: tuple[bytes, bytes]) -> tuple[Issue, ...]:
+        connection = self._connection or self._start()
+        _limit_time(connection, _ANSWER_SECONDS)
+        for message in question:
+            connection.send_bytes(message)
+        return tuple(Issue(*each) for each in from_json(connection.recv_bytes()))
+
+    def _start(self) -> "Connection[bytes, bytes]":
+        ours, theirs = Pipe()
+        self._connection = ours
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - runs this Python with a module of stepiq
+                [sys.executable, "-I", "-m", _MODULE, str(theirs.fileno())],
+                env=_ENVIRONMENT,
+                cwd="/",
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        return ours
+
+    def _stop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+_of_thread = threading.local()
+
+
+def use(process: SchemaProcess | None) -> None:
+    """Let this thread, which must not delay others, send large values to a process."""
+    _of_thread.process = process
+
+
+def of_this_thread() -> SchemaProcess | None:
+    """The process that validates the large values of this thread. None: the thread does so itself."""
+    return getattr(_of_thread, "process", None)
+
+
+def _limit_time(connection: "Connection[bytes, bytes]", seconds: float) -> None:
+    """Let each read and write of a connection raise `BlockingIOError` after this time."""
+    limit = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
+    with socket.socket(fileno=connection.fileno()) as end:
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            end.setsockopt(socket.SOL_SOCKET, option, limit)
+        end.detach()
