@@ -18,7 +18,6 @@ from dbos import _dbos as library  # pyright: ignore[reportPrivateUsage] - see t
 from dbos import _queue as library_queues  # pyright: ignore[reportPrivateUsage] - see the module
 from dbos._event_loop import BackgroundEventLoop
 from dbos._sys_db import SystemDatabase
-from dbos._utils import INTERNAL_QUEUE_NAME
 
 from stepiq.core.observability import logging
 
@@ -102,7 +101,7 @@ class Lanes:
 
     def run(self, stop: threading.Event, instance: DBOS, queue: Any) -> None:
         """The thread of a queue. It does nothing for the library's own queue, which stays empty."""
-        if queue.name == INTERNAL_QUEUE_NAME:
+        if queue.name.startswith("_dbos_"):  # the library reserves such names
             stop.wait()
             return
         # The settings of a queue are constants, so the thread does not read them from the database before each poll.

@@ -23,8 +23,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSClient, DBOSConfig
-from dbos._serialization import DBOSPortableJSON
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 from dbos._sys_db import SystemDatabase
 from sqlalchemy import event
 from sqlalchemy.engine import URL, ExceptionContext
@@ -234,7 +233,7 @@ class TicketQueue:
             "system_database_engine": self._engine,
             "application_version": _APPLICATION_VERSION,
             "executor_id": executor_id,
-            "serializer": DBOSPortableJSON,
+            "serializer": DBOSPortableJSONSerializer(),
             "max_executor_threads": _THREADS,
             "enable_otlp": False,
             "log_level": "WARNING",
@@ -272,7 +271,7 @@ class TicketQueue:
             self._engine = self._make_engine()
             event.listen(self._engine, "handle_error", self._note_error)
             self._client = DBOSClient(
-                system_database_engine=self._engine, serializer=DBOSPortableJSON
+                system_database_engine=self._engine, serializer=DBOSPortableJSONSerializer()
             )
         return self._client
 
