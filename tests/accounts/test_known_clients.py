@@ -7,10 +7,11 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts import housekeeping, known_clients
+from stepiq.accounts import housekeeping
 from stepiq.accounts.credentials import api_keys as keys
-from stepiq.accounts.known_clients import LIFETIME, KnownClients
+from stepiq.accounts.queries import known_clients
 from stepiq.accounts.queries import resets as reset_queries
+from stepiq.accounts.queries.known_clients import LIFETIME, KnownClients
 from stepiq.core import ids
 from stepiq.store.tables import known_clients as rows
 from tests.support.make_accounts import PASSWORD

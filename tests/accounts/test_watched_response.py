@@ -1,9 +1,8 @@
 import pytest
 from structlog.testing import capture_logs
 
-from stepiq.accounts.authentication.expiry import ExpiryWatch
+from stepiq.accounts.authentication.expiry import ExpiryWatch, WatchedResponse
 from stepiq.accounts.queries import sessions as session_queries
-from stepiq.accounts.watched_response import WatchedResponse
 from stepiq.core import clock
 from tests.support.make_accounts import actor
 

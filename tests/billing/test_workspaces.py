@@ -10,8 +10,8 @@ from stepiq.accounts.authentication.authenticator import CACHE_LIFETIME
 from stepiq.core import clock, ids
 from stepiq.execution.limits.plans import Plans
 from stepiq.execution.limits.usage import day_of
+from stepiq.store.statements.workspaces import PLAN, WorkspacePlan
 from stepiq.store.tables import idempotent_requests, memberships, workspaces
-from stepiq.store.workspace_plan import PLAN, WorkspacePlan
 from stepiq.triggers.schedules import queries
 from stepiq.triggers.schedules.ticker import Ticker
 from tests.support.clients import login, login_key, outcome

@@ -10,7 +10,7 @@ import pytest
 from stepiq.core.keys.encryption import Keyring, fingerprint
 from stepiq.core.settings.model import load
 from stepiq.server.checks import Status
-from stepiq.server.checks.secrets import check_secrets
+from stepiq.server.checks.store import check_secrets
 from tests.cli.conftest import Command, within
 from tests.support.later_version import add_migrations
 from tests.support.make import Make

@@ -1,6 +1,6 @@
 import pytest
 
-from stepiq.cli.labels import Labels
+from stepiq.cli.output.progress import Labels
 from stepiq.language.definitions.loading import load
 from stepiq.language.documents.source import SourceFormat
 

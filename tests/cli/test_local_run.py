@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.cli.weights import uses_local_model
+from stepiq.cli.models import uses_local_model
 from stepiq.core.settings.model import load as load_settings
 from stepiq.language.definitions.loading import load
 from stepiq.language.documents.source import SourceFormat

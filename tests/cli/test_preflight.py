@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.cli.preflight import certain_steps
+from stepiq.cli.pipelines.run import certain_steps
 from stepiq.language.definitions.loading import load
 from stepiq.language.documents.source import SourceFormat
 from tests.cli.conftest import Cli, write

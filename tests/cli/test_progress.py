@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from stepiq.cli.labels import Labels
 from stepiq.cli.output.progress import (
+    Labels,
     LiveProgress,
     PlainProgress,
     ProgressLine,

@@ -1,6 +1,6 @@
 from typing import Any
 
-from stepiq.cli.results import failure, show_result, summary
+from stepiq.cli.output.progress import failure, show_result, summary
 
 RUN: dict[str, Any] = {
     "status": "completed",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.client import AsyncClient, Client, WebhookInvalidError, webhooks
-from stepiq.notify import signing
+from stepiq.notify import sending as signing
 from stepiq.notify.records import EventName
 
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"

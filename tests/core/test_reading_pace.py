@@ -2,7 +2,7 @@
 
 import pytest
 
-from stepiq.core.reading_pace import ReadingPace
+from stepiq.providers.bounds import ReadingPace
 
 
 class Reads:

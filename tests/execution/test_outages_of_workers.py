@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from stepiq.queue import absences, recovery
+from stepiq.queue import recovery
+from stepiq.queue import recovery as absences
 from stepiq.queue.recovery import Recovery
 from stepiq.queue.worker_lease import SessionPresence, presence_of
 from stepiq.store.tables import runs

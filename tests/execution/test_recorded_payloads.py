@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from stepiq.core import json
-from stepiq.execution.calls import mask, payloads
+from stepiq.execution.calls import mask
+from stepiq.execution.calls import mask as payloads
 from stepiq.execution.calls.requests import AskPerson, CallHttp, CallModel, Message
 from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome

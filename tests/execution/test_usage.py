@@ -14,8 +14,7 @@ from stepiq.execution.admission.control import RunNotCancellable
 from stepiq.execution.journal.writing import ClaimLost, Ending, JournalEntry
 from stepiq.execution.limits import usage
 from stepiq.execution.limits.runs import next_month, tomorrow
-from stepiq.execution.limits.usage import Tally
-from stepiq.execution.meters import Meter
+from stepiq.execution.limits.usage import Meter, Tally
 from stepiq.execution.records import events
 from stepiq.execution.records.run import ClaimedRun, NewRun, RunCaller, StepRecord
 from stepiq.providers.base import Usage

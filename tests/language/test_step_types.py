@@ -22,7 +22,7 @@ from stepiq.language.definitions.step_types import (
     unusable_types,
 )
 from stepiq.language.fields.reader import FieldReader
-from stepiq.server.docs.steps import render
+from stepiq.server.docs.pages import render
 from tests.support.plugins import installed, write_package
 
 SPEC = """

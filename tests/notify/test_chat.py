@@ -10,7 +10,7 @@ import pytest
 
 from stepiq.core import ids
 from stepiq.language.definitions.targets import ChatService
-from stepiq.notify import chat
+from stepiq.notify import envelope
 from stepiq.notify.records import Delivery, EventName, Occasion
 from stepiq.store.states import DeliveryStatus, RunStatus, TargetType, TriggerType
 from tests.notify.conftest import Sender, Vault
@@ -67,7 +67,7 @@ HOSTILE = "<!channel> <@U1> & [Log in](https://evil.example) <https://evil.examp
 
 
 def slack_text(occasion: Occasion, delivery: Delivery = DELIVERY) -> str:
-    message: Any = chat.message(ChatService.SLACK, delivery, occasion, LINK)
+    message: Any = envelope.chat_message(ChatService.SLACK, delivery, occasion, LINK)
     [block] = message["blocks"]
     assert (block["type"], block["text"]["type"], block["text"]["verbatim"]) == (
         "section",
@@ -78,7 +78,7 @@ def slack_text(occasion: Occasion, delivery: Delivery = DELIVERY) -> str:
 
 
 def card(occasion: Occasion, delivery: Delivery = DELIVERY) -> dict[str, Any]:
-    message: Any = chat.message(ChatService.TEAMS, delivery, occasion, LINK)
+    message: Any = envelope.chat_message(ChatService.TEAMS, delivery, occasion, LINK)
     [attachment] = message["attachments"]
     assert message["type"] == "message"
     assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
@@ -127,7 +127,7 @@ class TestSlack:
     def test_text_of_users_mentions_nobody_and_hides_no_link(self):
         error = {"code": "step_failed", "message": HOSTILE, "step_id": "<!here>"}
         hostile = replace(FAILED, pipeline_name=HOSTILE, error=error)
-        message: Any = chat.message(ChatService.SLACK, DELIVERY, hostile, LINK)
+        message: Any = envelope.chat_message(ChatService.SLACK, DELIVERY, hostile, LINK)
 
         for text in (message["text"], slack_text(hostile).replace(f"<{LINK}|Open in stepIQ>", "")):
             assert "&lt;!channel&gt; &lt;@U1&gt; &amp; [Log in]" in text
@@ -175,14 +175,14 @@ class TestBoth:
         long = replace(
             FAILED, pipeline_name="&" * 9_999, error={"code": "a", "message": "<" * 9_999}
         )
-        message: Any = chat.message(service, DELIVERY, long, LINK)
+        message: Any = envelope.chat_message(service, DELIVERY, long, LINK)
 
         assert len(json.dumps(message)) < 5_000
         if service is ChatService.SLACK:
             assert len(slack_text(long)) < 3_000
 
     def test_inputs_and_outputs_are_not_sent(self, service):
-        assert "secret" not in json.dumps(chat.message(service, DELIVERY, COMPLETED, LINK))
+        assert "secret" not in json.dumps(envelope.chat_message(service, DELIVERY, COMPLETED, LINK))
 
     @pytest.mark.parametrize(
         ("seconds", "shown"),
@@ -191,12 +191,12 @@ class TestBoth:
     def test_durations_are_readable(self, service, seconds, shown):
         lasting = replace(COMPLETED, completed_at=NOW + timedelta(seconds=seconds))
 
-        assert shown in json.dumps(chat.message(service, DELIVERY, lasting, LINK))
+        assert shown in json.dumps(envelope.chat_message(service, DELIVERY, lasting, LINK))
 
     def test_line_breaks_do_not_change_the_message(self, service):
         broken = replace(COMPLETED, pipeline_name="a\n\nb\u2028c")
 
-        assert "a b c" in json.dumps(chat.message(service, DELIVERY, broken, LINK))
+        assert "a b c" in json.dumps(envelope.chat_message(service, DELIVERY, broken, LINK))
 
 
 PIPELINE = """

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from stepiq.notify import signing
+from stepiq.notify import sending as signing
 
 STANDARD = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 SECRETS = ["s3cret-signing-key", "geheim-ü-🔑", STANDARD]

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from stepiq.core import clock, ids
-from stepiq.pipelines import queries, statistics_queries
+from stepiq.pipelines import queries
+from stepiq.pipelines import statistics as statistics_queries
 from stepiq.store.states import RunStatus
 from tests.support.query_plans import query_plan, statements, walked_whole
 

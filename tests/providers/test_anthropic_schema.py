@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepiq.cli.fake_provider.values import instance_of
-from stepiq.providers.pydantic_ai.anthropic_schema import guaranteed
+from stepiq.providers.pydantic_ai.anthropic import guaranteed
 
 TEXT = {"type": "string"}
 

@@ -6,9 +6,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from stepiq.core.reading_pace import ReadingPace
 from stepiq.providers import bounds
 from stepiq.providers.base import CallProgress, ProviderError
+from stepiq.providers.bounds import ReadingPace
 from stepiq.providers.places import FailurePlace
 from stepiq.redaction.masking import EXCERPT_CHARACTERS, Masker
 from tests.providers.conftest import Spoken, ask, failure

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from stepiq.providers.openai.schema import is_strict
+from stepiq.providers.openai.chat import is_strict
 
 TEXT = {"type": "string"}
 

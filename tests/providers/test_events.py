@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepiq.providers.events import EventReader
+from stepiq.providers.openai.answer import EventReader
 
 LINE_ENDS = st.sampled_from([b"\n", b"\r\n", b"\r"])
 

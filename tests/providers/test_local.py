@@ -13,9 +13,8 @@ from stepiq.core.concurrency.fairness import act_for
 from stepiq.execution.calls import budget
 from stepiq.providers.base import Cost, Model, ProviderError
 from stepiq.providers.local import weights as local_weights
-from stepiq.providers.local.fetch import WeightsFetch
 from stepiq.providers.local.model import LocalServer
-from stepiq.providers.local.weights import LocalModelUnavailable, weights_path
+from stepiq.providers.local.weights import LocalModelUnavailable, WeightsFetch, weights_path
 from stepiq.providers.registry import Providers
 from stepiq.providers.sources import LocalSource
 from tests.providers.conftest import ask, settings_with
@@ -173,7 +172,7 @@ class TestLocalModel:
 import asyncio
 from pathlib import Path
 from stepiq.providers.local.model import LocalServer
-from stepiq.providers.local.fetch import WeightsFetch
+from stepiq.providers.local.weights import WeightsFetch
 async def main():
     server = LocalServer(WeightsFetch(Path({str(CACHE)!r})))
     await server.connection()

@@ -10,9 +10,9 @@ import pytest
 
 from stepiq.providers.base import ProviderError
 from stepiq.providers.local import weights as local_weights
-from stepiq.providers.local.fetch import WeightsFetch
 from stepiq.providers.local.weights import (
     LocalModelUnavailable,
+    WeightsFetch,
     WeightsFetchStopped,
     ensure_local_weights,
     weights_path,
@@ -171,7 +171,7 @@ class TestClose:
         waits = asyncio.Event()
         loop = asyncio.get_running_loop()
         monkeypatch.setattr(
-            "stepiq.providers.local.fetch._report",
+            "stepiq.providers.local.weights._report",
             lambda _line: loop.call_soon_threadsafe(waits.set),
         )
         call = asyncio.create_task(fetch.path())

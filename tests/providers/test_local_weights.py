@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from stepiq.providers.local import weights as local_weights
-from stepiq.providers.local.fetch import WeightsFetch
 from stepiq.providers.local.model import LocalServer
 from stepiq.providers.local.weights import (
     LocalModelUnavailable,
+    WeightsFetch,
     ensure_local_weights,
     weights_path,
     weights_present,

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.core.control_characters import storable
-from stepiq.providers.masking import MASK, mask
+from stepiq.providers.failures import MASK, mask
 
 KEY = "sk-proj-4f7Qm2ZxLkT9vB8cR1nS6wYd3eH5gJ0a"
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from stepiq.queue.absences import Absences
+from stepiq.queue.recovery import Absences
 
 NEVER_LOST = -math.inf
 LOST = math.inf

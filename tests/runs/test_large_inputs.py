@@ -15,11 +15,12 @@ from stepiq.execution.records.run import RunCaller
 from stepiq.language.definitions.inputs import InputInvalid
 from stepiq.language.schemas import validation as schemas
 from stepiq.language.schemas.work import work_of
-from stepiq.runs import examining, service, starting
+from stepiq.runs import examining, service
 from stepiq.runs.bulk.worker import BulkWorker
-from stepiq.runs.starting import NotYet, WantedRun, start_many
 from stepiq.store.database import Database
 from stepiq.store.states import CallerType, RunStatus, StepStatus, TriggerType
+from stepiq.triggers.schedules import firing as starting
+from stepiq.triggers.schedules.firing import NotYet, WantedRun, start_many
 from tests.support.make_accounts import actor
 
 T = TypeVar("T")

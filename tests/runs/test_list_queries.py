@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from stepiq.core import ids
 from stepiq.runs import list_queries, queries
-from stepiq.runs.matching import matches, may_match
 from stepiq.runs.records import Filter
+from stepiq.runs.streams.lists import matches, may_match
 from stepiq.store.states import CallerType, RunStatus, TriggerType
 from stepiq.store.tables import pipeline_versions
 from stepiq.web.pages import PageRequest, decode_cursor

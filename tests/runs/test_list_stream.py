@@ -10,16 +10,15 @@ import httpx2
 import pytest
 from fastapi.sse import KEEPALIVE_COMMENT
 
-from stepiq.accounts import watched_response
+from stepiq.accounts.authentication import expiry as watched_response
 from stepiq.accounts.authentication.expiry import ExpiryWatch
 from stepiq.core import clock as clocks
 from stepiq.execution.records import events
 from stepiq.runs import list_queries
-from stepiq.runs.matching import matches, may_match
 from stepiq.runs.records import Filter
 from stepiq.runs.streams import listeners
 from stepiq.runs.streams import lists as list_stream
-from stepiq.runs.streams.lists import STALE, ListFollower
+from stepiq.runs.streams.lists import STALE, ListFollower, matches, may_match
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.pubsub import runs_topic
 from stepiq.store.states import RunStatus

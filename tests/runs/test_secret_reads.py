@@ -10,8 +10,7 @@ import httpx2
 import pytest
 
 from stepiq.accounts.audit.batching import EntryBatcher
-from stepiq.accounts.secrets.reader import StoredSecrets
-from stepiq.accounts.secrets.run_reads import RunReads
+from stepiq.accounts.secrets.reader import RunReads, StoredSecrets
 from stepiq.core.keys.encryption import Keyring
 from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine

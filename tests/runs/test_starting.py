@@ -11,10 +11,10 @@ from stepiq.core.json import Json
 from stepiq.execution.limits.plans import Plan, Plans
 from stepiq.execution.records.run import RunCaller
 from stepiq.execution.runtime import Engine
-from stepiq.runs.starting import Refusal, WantedRun, start_many
 from stepiq.store.database import Database
 from stepiq.store.states import CallerType, TriggerType
 from stepiq.store.tables import run_events, runs
+from stepiq.triggers.schedules.firing import Refusal, WantedRun, start_many
 from tests.support.make import Make
 from tests.support.query_plans import executions
 

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts import watched_response
 from stepiq.accounts.authentication import authenticator as authentication
+from stepiq.accounts.authentication import expiry as watched_response
 from stepiq.accounts.authentication.authenticator import CACHE_LIFETIME
 from stepiq.accounts.authentication.expiry import ExpiryWatch
 from stepiq.accounts.credentials.tokens import ACCESS_LIFETIME

@@ -5,9 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from stepiq.accounts import watched_response
-from stepiq.accounts.authentication.expiry import INTERVAL_SECONDS, ExpiryWatch
-from stepiq.accounts.watched_response import FINISH_SECONDS
+from stepiq.accounts.authentication import expiry as watched_response
+from stepiq.accounts.authentication.expiry import FINISH_SECONDS, INTERVAL_SECONDS, ExpiryWatch
 from stepiq.execution.records import events
 from stepiq.runs import queries
 from stepiq.runs.records import Filter

@@ -11,8 +11,8 @@ import pytest
 from stepiq.core.json import Json
 from stepiq.language.code_source import CodeLanguage
 from stepiq.sandbox import fork_server_client
+from stepiq.sandbox.conversation import Outcome
 from stepiq.sandbox.isolation.walls import Confinement, Started, find_interpreter
-from stepiq.sandbox.outcomes import Outcome
 from stepiq.sandbox.sandbox import Sandbox
 
 _COVERAGE = "COVERAGE_PROCESS_CONFIG"

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from stepiq.language.code_source import CodeLanguage
-from stepiq.sandbox.outcomes import Outcome
+from stepiq.sandbox.conversation import Outcome
 from stepiq.sandbox.sandbox import Sandbox
 
 PR_GET_DUMPABLE = 3

@@ -7,7 +7,7 @@ import pytest
 
 from stepiq.core.json import Json
 from stepiq.sandbox import limits
-from stepiq.sandbox.outcomes import CodeFailed, Outcome, Ran
+from stepiq.sandbox.conversation import CodeFailed, Outcome, Ran
 from tests.sandbox.conftest import Code
 
 pytestmark = pytest.mark.slow

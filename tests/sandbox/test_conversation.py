@@ -8,9 +8,8 @@ from contextlib import suppress
 import pytest
 
 from stepiq.sandbox import conversation, frames, limits
-from stepiq.sandbox.conversation import Conversation, SpawnFailed
+from stepiq.sandbox.conversation import CodeFailed, Conversation, Outcome, Ran, SpawnFailed
 from stepiq.sandbox.frames import Job
-from stepiq.sandbox.outcomes import CodeFailed, Outcome, Ran
 
 JOB = Job("python", "def main(input): pass", 30, 0)
 HURRIED = Job("python", "def main(input): pass", 0.2, 0)

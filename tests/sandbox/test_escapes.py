@@ -3,7 +3,7 @@
 import pytest
 
 from stepiq.core.json import Json
-from stepiq.sandbox.outcomes import CodeFailed, Ran
+from stepiq.sandbox.conversation import CodeFailed, Ran
 from tests.sandbox.conftest import Code
 
 PYTHON_FAILS = [

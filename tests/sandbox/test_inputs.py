@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.core.json import Json
-from stepiq.sandbox.inputs import InputTooLarge, encode
 from stepiq.sandbox.limits import MAX_INPUT_BYTES
+from stepiq.sandbox.sandbox import InputTooLarge, encode
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)

@@ -7,8 +7,7 @@ from stepiq.language.code_source import NO_JAVASCRIPT_MAIN
 from stepiq.sandbox import frames, limits
 from stepiq.sandbox.frames import Job
 from stepiq.sandbox.interpreters import javascript
-from stepiq.sandbox.interpreters.output import ProcessEnding
-from stepiq.sandbox.printed import Printed
+from stepiq.sandbox.interpreters.output import Printed, ProcessEnding
 
 NOW = 1_764_067_000.123
 

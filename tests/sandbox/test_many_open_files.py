@@ -11,7 +11,7 @@ import pytest
 
 from stepiq.language.code_source import CodeLanguage
 from stepiq.sandbox import fork_server
-from stepiq.sandbox.outcomes import Ran
+from stepiq.sandbox.conversation import Ran
 from stepiq.sandbox.sandbox import Sandbox
 from tests.sandbox.processes import links, running, told
 

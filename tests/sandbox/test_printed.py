@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stepiq.sandbox.interpreters.output import Printed
 from stepiq.sandbox.limits import LOG_CUT, MAX_LOG_BYTES
-from stepiq.sandbox.printed import Printed
 
 
 def lines_of(*texts: str) -> list[str]:

@@ -10,8 +10,7 @@ from stepiq.language.code_source import MODULES, NO_PYTHON_MAIN
 from stepiq.sandbox import frames, limits
 from stepiq.sandbox.frames import Job
 from stepiq.sandbox.interpreters import python
-from stepiq.sandbox.interpreters.output import ProcessEnding
-from stepiq.sandbox.printed import Printed
+from stepiq.sandbox.interpreters.output import Printed, ProcessEnding
 from tests.sandbox.conftest import Unconfined
 
 NOW = 1_764_067_000.5

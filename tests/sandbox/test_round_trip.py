@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stepiq.language.code_source import CodeLanguage
-from stepiq.sandbox.outcomes import CodeFailed, Ran
+from stepiq.sandbox.conversation import CodeFailed, Ran
 from stepiq.sandbox.sandbox import Sandbox
 
 SOURCES = {

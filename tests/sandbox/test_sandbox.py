@@ -17,8 +17,7 @@ from stepiq.core.concurrency.fairness import act_for
 from stepiq.core.json import Json
 from stepiq.language.code_source import CodeLanguage
 from stepiq.sandbox import conversation, limits
-from stepiq.sandbox.conversation import Conversation
-from stepiq.sandbox.outcomes import CodeFailed, Outcome, Ran
+from stepiq.sandbox.conversation import CodeFailed, Conversation, Outcome, Ran
 from stepiq.sandbox.sandbox import Sandbox
 from tests.sandbox.conftest import Code
 from tests.sandbox.processes import FOREVER, below, children, ended, opened, running, told

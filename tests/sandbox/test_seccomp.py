@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 
 from stepiq.sandbox.isolation import landlock, seccomp
-from stepiq.sandbox.syscalls import NUMBERS, RUNNING, STARTING, Policy
+from stepiq.sandbox.isolation.seccomp import NUMBERS, RUNNING, STARTING, Policy
 
 X86_64, AARCH64 = 0, 1
 ARCHITECTURES = (0xC000003E, 0xC00000B7)

@@ -12,8 +12,8 @@ import pytest
 
 from stepiq.language.code_source import CodeLanguage
 from stepiq.sandbox.isolation import seccomp, walls
+from stepiq.sandbox.isolation.seccomp import RUNNING, Policy
 from stepiq.sandbox.sandbox import Sandbox
-from stepiq.sandbox.syscalls import RUNNING, Policy
 from tests.sandbox.processes import running
 from tests.support import attempts, refusals
 
@@ -57,7 +57,7 @@ import json, os, signal, socket, sys, threading
 from pathlib import Path
 from stepiq.sandbox import child, confinement, endings, frames, javascript, seccomp, walls
 from stepiq.sandbox.frames import Job
-from stepiq.sandbox.syscalls import STARTING
+from stepiq.sandbox.isolation.seccomp import STARTING
 from tests.support import attempts, refusals
 
 folder, other = Path(sys.argv[1]), int(sys.argv[2])

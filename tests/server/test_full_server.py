@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from stepiq.core.observability import metrics
-from stepiq.server import accepting
+from stepiq.server.connections import http as accepting
 from tests.support.live import live
 from tests.support.make_accounts import PASSWORD
 

@@ -18,8 +18,8 @@ from stepiq.server.app import equip
 from stepiq.store.tables import idempotent_requests, pipelines, runs, workspaces
 from stepiq.web import idempotency
 from stepiq.web.bodies import router as new_router
+from stepiq.web.bodies import takes_any_query
 from stepiq.web.idempotency import Idempotency, Replayed
-from stepiq.web.parameters import takes_any_query
 from stepiq.web.transactions import OwnTx, Tx
 from tests.support.clients import login, login_key, outcome
 

@@ -3,7 +3,7 @@
 import pytest
 
 from stepiq.core import clock
-from stepiq.store.row_sizes import row_sizes
+from stepiq.store.statements.rows import row_sizes
 from stepiq.store.tables import deliveries, delivery_attempts, runs
 from stepiq.web.pages import PageRequest
 

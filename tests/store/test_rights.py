@@ -6,7 +6,8 @@ import psycopg
 import pytest
 
 from stepiq.queue import tickets
-from stepiq.store import migrate, safety
+from stepiq.store import migrate
+from stepiq.store import postgres_checks as safety
 from stepiq.store.connections.refusals import StoreRefused
 from tests.support.postgres_roles import Scene, scene
 

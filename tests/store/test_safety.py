@@ -6,9 +6,9 @@ import sqlalchemy as sa
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from stepiq.store import safety
+from stepiq.store import postgres_checks as safety
 from stepiq.store.database import StoreUnavailable, UnsafeStore
-from stepiq.store.safety import StoreUnsupported
+from stepiq.store.postgres_checks import StoreUnsupported
 
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 

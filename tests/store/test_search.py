@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stepiq.store.database import Database
-from stepiq.store.search import contains, fold
+from stepiq.store.types import contains, fold
 
 LETTERS = st.text(
     st.one_of(

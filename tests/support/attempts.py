@@ -7,7 +7,7 @@ from collections.abc import Callable, Container
 from pathlib import Path
 
 from stepiq.sandbox.isolation import seccomp
-from stepiq.sandbox.syscalls import NUMBERS
+from stepiq.sandbox.isolation.seccomp import NUMBERS
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _HOSTILE: dict[str, tuple[int, int]] = {

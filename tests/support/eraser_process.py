@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-from stepiq.accounts.workspaces import erasing_queries as queries
+from stepiq.accounts.workspaces import erasing as queries
 from stepiq.accounts.workspaces.erasing import Eraser
 from stepiq.core.settings import model as settings
 from stepiq.server.assembly import built

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from stepiq.accounts import service as accounts
 from stepiq.accounts.service import Account
-from stepiq.accounts.two_factor import service, totp
+from stepiq.accounts.two_factor import codes as totp
+from stepiq.accounts.two_factor import service
 from stepiq.core import clock
 from stepiq.core.keys.encryption import Keyring
 from stepiq.store.database import Database

@@ -44,7 +44,7 @@ from stepiq.pipelines.definitions import diffs
 from stepiq.pipelines.slugs import made_from
 from stepiq.providers import bounds
 from stepiq.providers.base import ProviderError
-from stepiq.providers.masking import mask
+from stepiq.providers.failures import mask
 from stepiq.providers.openai.answer import ChatAnswer
 from stepiq.providers.places import FailurePlace
 from stepiq.providers.replies import ProviderReply as Refusal
@@ -56,9 +56,10 @@ from stepiq.server.connections.protocol import Clients
 from stepiq.steps.answers import parse_json
 from stepiq.steps.transform.jsonpath import Query
 from stepiq.steps.webhook import handler as webhook
-from stepiq.store.search import fold
+from stepiq.store.types import fold
 from stepiq.triggers.webhooks import signatures
-from stepiq.web import bodies, guard, pages, parameters
+from stepiq.web import bodies, guard, pages
+from stepiq.web import bodies as parameters
 
 KEY = "sk-proj-4f7Qm2ZxLkT9vB8cR1nS6wYd3eH5gJ0a"
 SECRETS = {"PLAIN": "correct horse battery", "ROW": "a" * 40, "LONG": "ab" * 2_000}

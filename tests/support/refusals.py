@@ -5,7 +5,7 @@ import resource
 import struct
 
 from stepiq.sandbox.isolation import seccomp
-from stepiq.sandbox.syscalls import NUMBERS
+from stepiq.sandbox.isolation.seccomp import NUMBERS
 
 REFUSED = {
     # The call, and the number and value of the argument with which it is refused.

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 from playwright.async_api import Page, expect
 
-from stepiq.accounts.two_factor import totp
+from stepiq.accounts.two_factor import codes as totp
 from stepiq.core import clock
 from tests.ui.support import (
     PASSWORD,

@@ -6,7 +6,7 @@ import time
 
 from playwright.async_api import Page, expect
 
-from stepiq.accounts.two_factor import totp
+from stepiq.accounts.two_factor import codes as totp
 from tests.ui.support import (
     PASSWORD,
     PageProblems,

@@ -3,8 +3,7 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.routing import _IncludedRouter
 
-from stepiq.web.routers import PREFIX, ApiRouter
-from stepiq.web.routing import methods_at
+from stepiq.web.routing import PREFIX, ApiRouter, methods_at
 
 
 def router_of(*paths: str) -> ApiRouter:

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from stepiq.accounts import known_clients
 from stepiq.accounts.queries import housekeeping as queries
+from stepiq.accounts.queries import known_clients
 from stepiq.store.database import Session
 
 BATCH = 500

@@ -32,7 +32,7 @@ from stepiq.accounts.errors import (
     SessionRequired,
     WorkspaceNotFound,
 )
-from stepiq.accounts.known_clients import KnownClients
+from stepiq.accounts.queries.known_clients import KnownClients
 from stepiq.core import clock, ids
 from stepiq.core.concurrency.fairness import act_for
 from stepiq.core.keys import files as keys

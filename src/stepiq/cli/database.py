@@ -6,7 +6,7 @@ from stepiq.core.settings import model as settings
 from stepiq.core.settings.model import Settings
 from stepiq.queue import tickets
 from stepiq.store import migrate as migrations
-from stepiq.store import safety
+from stepiq.store import postgres_checks as safety
 from stepiq.store.connections.refusals import shown
 from stepiq.store.database import Database
 
@@ -58,3 +58,15 @@ def load_settings() -> Settings:
             f"The database has schema {revision}, which is not the schema of this version. Run `stepiq migrate` first."
         )
     return configured
+
+
+def warn_about_address(configured: Settings) -> None:
+    """Say which address a printed link has, if it may not be that of the server.
+
+    This process does not know the options of `stepiq serve`, such as `--port`, or a proxy in front of the server.
+    """
+    if not configured.public_url:
+        say(
+            f"The link opens a server at {configured.base_url}. If yours has another address, set STEPIQ_PUBLIC_URL to it"
+            " and create the link again."
+        )

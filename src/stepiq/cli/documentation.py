@@ -1,5 +1,10 @@
 """`stepiq docs`: the documentation in the terminal, and the skill for coding agents."""
 
+import os
+import shlex
+import shutil
+import signal
+import subprocess
 from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import groupby
@@ -7,6 +12,27 @@ from pathlib import Path
 
 from stepiq.cli.output.console import UsageError, print_output, print_text, say, stdout_is_terminal
 from stepiq.server.docs.guides import INDEX, anchors_of, find, guides, read, section_of
+
+
+def pager() -> list[str] | None:
+    """The command of the pager: PAGER, otherwise `less`. None if text is to be printed directly."""
+    chosen = os.environ.get("PAGER")
+    if os.environ.get("TERM") == "dumb" or chosen in ("", "cat"):
+        return None
+    command = shlex.split(chosen or "less")
+    return command if shutil.which(command[0]) else None
+
+
+def page(command: list[str], text: str) -> None:
+    """Run a pager on text with colors, until the user leaves it."""
+    # As git does: colors, no pager for text that fits on the screen, and the text stays there afterwards.
+    environment = {"LESS": "FRX", **os.environ}
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C belongs to the pager
+    try:
+        subprocess.run(command, input=text.encode(), env=environment, check=False)  # noqa: S603 — the user's own command
+    finally:
+        signal.signal(signal.SIGINT, before)
+
 
 SKILL_TOPIC = "skill"
 _SKILL = Path("stepiq") / "SKILL.md"
@@ -103,7 +129,6 @@ def _show_formatted(text: str) -> None:
     from rich.theme import Theme
 
     from stepiq.cli.output.terminal import Terminal
-    from stepiq.cli.pager import page, pager
 
     # Without backgrounds, so that the text is readable on dark and on light terminals.
     theme = Theme({"markdown.code": "bold cyan", "markdown.code_block": "cyan"})

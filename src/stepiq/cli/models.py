@@ -6,10 +6,14 @@ from dataclasses import asdict
 from rich.table import Table
 
 from stepiq.cli.output.console import print_json, print_text, say
-from stepiq.cli.output.terminal import Terminal, styled
+from stepiq.cli.output.terminal import Terminal, styled, to_stderr
 from stepiq.core.control_characters import escape_line
 from stepiq.core.settings import model as settings
+from stepiq.core.settings.model import Settings
+from stepiq.language.definitions.compiled import Definition
+from stepiq.providers.local.weights import ensure_local_weights, weights_present
 from stepiq.providers.registry import ModelDescription, ModelUnusable, Providers
+from stepiq.steps.llm.spec import LlmSpec
 
 
 def show(*, everything: bool, as_json: bool) -> None:
@@ -61,3 +65,37 @@ def _say_more(
         say(
             f"Not usable here: {counts}. `stepiq models --all` lists them, `stepiq doctor` says why."
         )
+
+
+def fetch_weights(settings: Settings) -> None:
+    """Download the weights if they are not on this machine.
+
+    Raises:
+        LocalModelUnavailable: the download fails.
+    """
+    folder = settings.cache_path
+    if weights_present(folder):
+        return
+    console = to_stderr()
+    if not console.is_terminal:
+        ensure_local_weights(folder, say)
+        return
+    # On a terminal, each line replaces the previous one.
+    with console.status("") as status:
+        path = ensure_local_weights(folder, lambda text: status.update(styled(text)))
+    say(f"Fetched the local model: {path}")
+
+
+def uses_local_model(definition: Definition, providers: Providers) -> bool:
+    """Whether a step uses the model that runs on this machine."""
+    for step in definition.every_step:
+        if isinstance(step.spec, LlmSpec):
+            try:
+                model = step.spec.model
+                found = providers.default_model() if model is None else providers.resolve(model)
+            except ModelUnusable:
+                # The run fails with this reason and names the step.
+                continue
+            if found.provider == "local":
+                return True
+    return False

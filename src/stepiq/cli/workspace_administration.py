@@ -7,7 +7,7 @@ from uuid import UUID
 
 from stepiq.accounts.audit.records import OPERATOR
 from stepiq.billing.administration import queries, service
-from stepiq.billing.administration.records import LimitValue, ListedWorkspace, WorkspaceFilter
+from stepiq.billing.administration.queries import LimitValue, ListedWorkspace, WorkspaceFilter
 from stepiq.cli import database
 from stepiq.cli.output.console import UsageError, print_json, print_text, say
 from stepiq.core import clock, ids

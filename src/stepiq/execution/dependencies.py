@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 from stepiq.core.concurrency.turns import LoopTurns
 from stepiq.core.http import GuardedClient
-from stepiq.execution.maskers import Maskers
+from stepiq.execution.run_secrets import Maskers
 from stepiq.execution.stubs import Stubs
 from stepiq.providers.registry import Providers
 from stepiq.sandbox.sandbox import Sandbox

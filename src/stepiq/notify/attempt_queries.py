@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from stepiq.notify.records import ATTEMPTS_KEPT, Attempt, SentRequest
 from stepiq.store.database import Session
-from stepiq.store.row_sizes import size_bytes
+from stepiq.store.statements.rows import size_bytes
 from stepiq.store.tables import deliveries, delivery_attempts
 
 _COLUMNS = [column for column in delivery_attempts.c if column.name != "request"]

@@ -22,10 +22,9 @@ from stepiq.core.keys.encryption import SecretUnreadable
 from stepiq.execution.definitions import Definitions, VersionNotFound
 from stepiq.execution.journal import reading as recorded_values
 from stepiq.execution.limits.plans import Plans
-from stepiq.execution.maskers import Maskers
 from stepiq.execution.protocols import SecretReader
 from stepiq.execution.records.run import ClaimedRun
-from stepiq.execution.run_secrets import RunSecrets, found_secrets
+from stepiq.execution.run_secrets import Maskers, RunSecrets, found_secrets
 from stepiq.execution.scope import last_records, last_scope
 from stepiq.language import offload
 from stepiq.language.definitions.compiled import Definition

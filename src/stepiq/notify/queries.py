@@ -23,9 +23,14 @@ from stepiq.notify.records import (
     Verdict,
 )
 from stepiq.store.database import Session
-from stepiq.store.membership import has_enabled_member, membership_of
 from stepiq.store.statements import sweeping
-from stepiq.store.statements.workspaces import belongs_to, newest_first
+from stepiq.store.statements.workspaces import (
+    PLAN,
+    belongs_to,
+    has_enabled_member,
+    membership_of,
+    newest_first,
+)
 from stepiq.store.states import DeliveryStatus, Role, RunStatus, TargetType, TriggerType
 from stepiq.store.tables import (
     deliveries,
@@ -38,7 +43,6 @@ from stepiq.store.tables import (
     users,
     workspaces,
 )
-from stepiq.store.workspace_plan import PLAN
 
 _REOPEN = deliveries.update().values(
     status=DeliveryStatus.PENDING,

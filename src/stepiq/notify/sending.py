@@ -1,6 +1,8 @@
 """One webhook attempt: signs and sends a request, and evaluates the response."""
 
+import base64
 import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -15,10 +17,48 @@ from stepiq.core.http import (
     Timeouts,
 )
 from stepiq.language import offload
-from stepiq.notify import envelope, signing
+from stepiq.notify import envelope
 from stepiq.notify.calls import SignedRequest, WebhookCall
 from stepiq.notify.records import Attempt, Delivery, SentRequest, Verdict
 from stepiq.redaction.masking import EXCERPT_CHARACTERS, Masker, with_masked_host
+
+_STANDARD_PREFIX = "whsec_"
+
+
+def headers(secret: str, body: bytes, *, delivery_id: str, timestamp: int) -> dict[str, str]:
+    """The signature headers of a request.
+
+    `X-StepIQ-Signature` is always set; its key is the secret's UTF-8 bytes. For a secret of `whsec_` and base64,
+    `webhook-signature` is set as well, as in Standard Webhooks 1.0; its key is the decoded base64.
+
+    Args:
+        secret: the signing secret as stored.
+        body: the bytes that are sent.
+        delivery_id: the same for all attempts.
+        timestamp: Unix seconds of this attempt.
+    """
+    signed = b"%d.%b" % (timestamp, body)
+    found = {
+        "X-StepIQ-Timestamp": str(timestamp),
+        "X-StepIQ-Signature": f"v1={hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()}",
+        "webhook-id": delivery_id,
+        "webhook-timestamp": str(timestamp),
+    }
+    if key := _standard_key(secret):
+        digest = hmac.new(key, delivery_id.encode() + b"." + signed, hashlib.sha256).digest()
+        found["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
+    return found
+
+
+def _standard_key(secret: str) -> bytes:
+    if not secret.startswith(_STANDARD_PREFIX):
+        return b""
+    try:
+        return base64.b64decode(secret.removeprefix(_STANDARD_PREFIX), validate=True)
+    except ValueError:
+        # A secret may start with the prefix without being base64. It then signs only as plain bytes.
+        return b""
+
 
 ATTEMPT = timedelta(seconds=10)
 """Time limit of one attempt, including the DNS lookup and reading the response."""
@@ -39,7 +79,7 @@ def sign(delivery: Delivery, call: WebhookCall, attempt: Attempt) -> SignedReque
     ours = {"Content-Type": "application/json"}
     if call.signing_secret is not None:
         ours["X-StepIQ-Event"] = str(delivery.event)
-        ours |= signing.headers(
+        ours |= headers(
             call.signing_secret,
             body,
             delivery_id=str(delivery.id),

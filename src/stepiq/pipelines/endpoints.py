@@ -41,9 +41,8 @@ from stepiq.pipelines.errors import (
 from stepiq.pipelines.protocols import Watcher
 from stepiq.pipelines.records import Management, Pipeline, PipelineStats, Version
 from stepiq.store.states import FIRST_DRAFT_VERSION, PipelineStatus
-from stepiq.web.bodies import YAML_TYPES
+from stepiq.web.bodies import YAML_TYPES, WantsYaml
 from stepiq.web.bodies import router as new_router
-from stepiq.web.negotiation import WantsYaml
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
 from stepiq.web.services import AppKey, ServicesDep

@@ -22,8 +22,7 @@ from stepiq.pipelines.records import (
     text_digest,
 )
 from stepiq.store.database import Session
-from stepiq.store.row_sizes import row_sizes
-from stepiq.store.search import contains, fold, has_tag
+from stepiq.store.statements.rows import row_sizes
 from stepiq.store.statements.workspaces import belongs_to, newest_first
 from stepiq.store.states import FIRST_DRAFT_VERSION, ManagedBy, PipelineStatus, RunStatus
 from stepiq.store.tables import (
@@ -32,6 +31,7 @@ from stepiq.store.tables import (
     runs,
     users,
 )
+from stepiq.store.types import contains, fold, has_tag
 
 NOT_PAUSED: dict[str, Any] = {"paused_at": None, "paused_by": None, "pause_reason": None}
 """The values of columns of a pipeline that is not paused."""

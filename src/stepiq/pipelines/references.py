@@ -16,8 +16,7 @@ from stepiq.pipelines import slug_queries as queries
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.store.database import Session
 from stepiq.web import requests
-from stepiq.web.pipeline_filter import FILTERED, MAX_REFERENCE
-from stepiq.web.routing import PIPELINE
+from stepiq.web.routing import FILTERED, MAX_REFERENCE, PIPELINE
 from stepiq.web.services import Services, ServicesDep
 
 _REFERENCE = "stepiq.pipeline_reference"

@@ -9,7 +9,7 @@ from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.secrets import schemas
 from stepiq.accounts.secrets import service as secrets
 from stepiq.accounts.secrets.endpoints import SecretPath, Writer, given_hosts, show
-from stepiq.accounts.secrets.errors import SecretNotFound, TooManySecrets
+from stepiq.accounts.secrets.service import SecretNotFound, TooManySecrets
 from stepiq.pipelines import service
 from stepiq.pipelines.endpoints import Reader
 from stepiq.pipelines.errors import PipelineNotFound

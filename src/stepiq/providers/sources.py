@@ -1,9 +1,10 @@
 """The providers of models: vendors, Ollama, named endpoints and the local model."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
@@ -18,17 +19,59 @@ from stepiq.core.settings.model import Settings
 from stepiq.providers import catalogue
 from stepiq.providers.base import ProviderError
 from stepiq.providers.catalogue import CatalogueEntry, PriceList, Prices
-from stepiq.providers.local.fetch import WeightsFetch
 from stepiq.providers.local.model import MAX_OUTPUT_TOKENS, LocalServer, local_unavailable
 from stepiq.providers.local.weights import (
     CONTEXT_WINDOW,
     MODEL_NAME,
     LocalModelUnavailable,
+    WeightsFetch,
     WeightsFetchStopped,
 )
 from stepiq.providers.places import Endpoint, FailurePlace
-from stepiq.providers.pool import ConnectionPool
 from stepiq.providers.vendors import VENDORS, Vendor
+
+if TYPE_CHECKING:
+    from stepiq.providers.connection import ProviderConnection
+
+KEPT = 64
+"""Number of keys per provider above which idle connections are closed."""
+
+
+@dataclass(slots=True)
+class _Held:
+    connection: "ProviderConnection"
+    users: int = 0
+
+
+class ConnectionPool:
+    """The connections of the most recently used keys."""
+
+    def __init__(self, make: "Callable[[str], ProviderConnection]") -> None:
+        self._make = make
+        self._held: OrderedDict[str, _Held] = OrderedDict()
+
+    @asynccontextmanager
+    async def lease(self, key: str) -> "AsyncGenerator[ProviderConnection]":
+        """The connection of a key, which stays open at least while it is used."""
+        held = self._held.setdefault(key, _Held(self._make(key)))
+        self._held.move_to_end(key)
+        held.users += 1
+        try:
+            yield held.connection
+        finally:
+            held.users -= 1
+            await self._trim()
+
+    async def _trim(self) -> None:
+        idle = [key for key, held in self._held.items() if not held.users]
+        for key in idle[: max(0, len(self._held) - KEPT)]:
+            await self._held.pop(key).connection.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        while self._held:
+            await self._held.popitem()[1].connection.close()
+
 
 if TYPE_CHECKING:
     from stepiq.providers.connection import ProviderConnection

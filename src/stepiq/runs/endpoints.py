@@ -43,8 +43,8 @@ from stepiq.web.bodies import router as new_router
 from stepiq.web.errors import InvalidQuery
 from stepiq.web.idempotency import Replayed
 from stepiq.web.pages import Page, PageQuery
-from stepiq.web.pipeline_filter import PipelineFilter
 from stepiq.web.problems import problems
+from stepiq.web.routing import PipelineFilter
 from stepiq.web.services import AppKey, Services, ServicesDep
 from stepiq.web.transactions import OwnTx, Read
 

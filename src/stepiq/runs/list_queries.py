@@ -16,11 +16,11 @@ from stepiq.core import ids
 from stepiq.runs.queries import run_of, select_runs
 from stepiq.runs.records import Filter, Run
 from stepiq.store.database import Session
-from stepiq.store.row_sizes import row_sizes
-from stepiq.store.search import contains, has_tag
+from stepiq.store.statements.rows import row_sizes
 from stepiq.store.statements.workspaces import belongs_to, newest_first
 from stepiq.store.states import RunStatus, TriggerType
 from stepiq.store.tables import pipelines, runs
+from stepiq.store.types import contains, has_tag
 
 SCANNED = 2_000
 """Maximum number of runs to look at for a page, if no index has only the wanted runs."""

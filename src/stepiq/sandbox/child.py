@@ -9,10 +9,9 @@ from stepiq.sandbox import frames, limits
 from stepiq.sandbox.frames import Job
 from stepiq.sandbox.interpreters import javascript, python
 from stepiq.sandbox.interpreters import output as endings
-from stepiq.sandbox.interpreters.output import ProcessEnding
+from stepiq.sandbox.interpreters.output import Printed, ProcessEnding
 from stepiq.sandbox.isolation.resources import detach
 from stepiq.sandbox.isolation.walls import Confinement, WallMissing, Walls
-from stepiq.sandbox.printed import Printed
 
 
 def live(connection: socket.socket, lifeline: int, walls: Walls) -> None:

@@ -4,13 +4,37 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from enum import Enum
+from typing import Literal
 
 from stepiq.core import json
+from stepiq.core.json import Json
 from stepiq.language import offload
 from stepiq.sandbox import frames, limits
 from stepiq.sandbox.frames import Job
-from stepiq.sandbox.outcomes import CodeFailed, Outcome, Ran
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """`main` returned."""
+
+    output: Json
+
+
+@dataclass(frozen=True, slots=True)
+class CodeFailed:
+    """The code raised, is invalid, did not return JSON (`code_error`), or exceeded a limit (`code_limit`)."""
+
+    code: Literal["code_error", "code_limit"]
+    message: str
+    """For the owner of the pipeline. Begins with the line of the source, if it is known."""
+    reason: str = ""
+    """For the operator: why the system could not isolate the code. Empty if it could."""
+
+
+Outcome = Ran | CodeFailed
+
 
 START_SECONDS = 10
 """Time limit until the code starts. The first child waits until the interpreters are loaded."""

@@ -9,8 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from stepiq import __version__
 from stepiq.accounts.administration import endpoints as administration
 from stepiq.accounts.audit import endpoints as audit
-from stepiq.accounts.audit.batching import EntryBatcher
-from stepiq.accounts.audit.http import AUDIT
+from stepiq.accounts.audit.batching import AUDIT, EntryBatcher
 from stepiq.accounts.authentication.links import LinkDoor
 from stepiq.accounts.device_login import endpoints as device_login
 from stepiq.accounts.device_login.codes import UserCodes
@@ -51,11 +50,9 @@ from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.runs.streams.listeners import Streams
 from stepiq.server import health, metrics, openapi
 from stepiq.server.admin import endpoints as admin
-from stepiq.server.docs import json_schemas as language_schema
-from stepiq.server.docs import pages
+from stepiq.server.docs import json_schemas, pages
 from stepiq.server.routes import operation_id
 from stepiq.server.ui import pages as ui
-from stepiq.trials import endpoints as trials
 from stepiq.triggers.schedules import endpoints as schedules
 from stepiq.triggers.schedules.sync import ScheduleSync
 from stepiq.triggers.webhooks import endpoints as webhooks
@@ -63,7 +60,7 @@ from stepiq.triggers.webhooks.inbox import Inbox
 from stepiq.web import problems
 from stepiq.web.guard import Guard
 from stepiq.web.idempotency import IDEMPOTENCY, Idempotency
-from stepiq.web.routers import PREFIX
+from stepiq.web.routing import PREFIX
 from stepiq.web.services import SERVICES, Services
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -126,8 +123,7 @@ PUBLIC_PATHS = frozenset(
         "/api/run-links/open",
         "/api/recipients/confirm",
         "/api/recipients/refuse",
-        f"/api{language_schema.PATH}",
-        f"/api{trials.PATH}",
+        *(f"/api{path}" for path in json_schemas.PATHS),
         "/health",
         "/ready",
         "/metrics",
@@ -159,8 +155,7 @@ def create_app() -> FastAPI:
     app.include_router(oidc.public, prefix=PREFIX)
     app.include_router(device_login.public, prefix=PREFIX)
     app.include_router(reviews.public, prefix=PREFIX)
-    app.include_router(language_schema.public, prefix=PREFIX)
-    app.include_router(trials.public, prefix=PREFIX)
+    app.include_router(json_schemas.public, prefix=PREFIX)
     app.include_router(run_links.public, prefix=PREFIX)
     app.include_router(recipients.public, prefix=PREFIX)
     checks = [Depends(authenticated), Depends(resolve_slug)]

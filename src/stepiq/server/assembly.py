@@ -5,8 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from stepiq.accounts.audit.batching import EntryBatcher
-from stepiq.accounts.secrets.reader import StoredSecrets
-from stepiq.accounts.secrets.run_reads import RunReads
+from stepiq.accounts.secrets.reader import RunReads, StoredSecrets
 from stepiq.accounts.secrets.uses import SecretNotes
 from stepiq.core.http import guarded_client
 from stepiq.core.keys import data_folder
@@ -22,7 +21,8 @@ from stepiq.execution.stubs import Stubs
 from stepiq.notify import outbox
 from stepiq.providers.registry import Providers
 from stepiq.queue import tickets
-from stepiq.store import migrate, safety
+from stepiq.store import migrate
+from stepiq.store import postgres_checks as safety
 from stepiq.store.database import Database
 from stepiq.store.postgres_pubsub import PostgresChanges
 from stepiq.store.pubsub import AUDIT_RECORDED, LocalChanges

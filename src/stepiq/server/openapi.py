@@ -19,7 +19,8 @@ from stepiq.core import json
 from stepiq.core.errors import StepIQError
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.pipelines.schemas import PipelineBody
-from stepiq.server.docs import components, events, headers, samples
+from stepiq.server.docs import components, events, samples
+from stepiq.server.docs import components as headers
 from stepiq.server.routes import Access, Route, routes_of
 from stepiq.store.states import Role
 from stepiq.web.errors import (

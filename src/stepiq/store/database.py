@@ -32,8 +32,8 @@ from stepiq.core.settings.model import Settings
 from stepiq.store.connections import answer_time, faults, log_flusher
 from stepiq.store.connections import postgresql as postgres_driver
 from stepiq.store.connections import sqlite as sqlite_driver
+from stepiq.store.connections.answer_time import SharedPlaces, WriterPlace
 from stepiq.store.connections.faults import StoreFull, StoreUnavailable
-from stepiq.store.connections.waiting import SharedPlaces, WriterPlace
 
 log = logging.get(__name__)
 

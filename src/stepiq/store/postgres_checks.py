@@ -10,8 +10,13 @@ from typing import NamedTuple
 
 import psycopg
 from psycopg import errors
+from sqlalchemy.engine import URL
 
-from stepiq.store.connections.refusals import another_database, quoted
+from stepiq.core.errors import Unavailable
+from stepiq.store import migrate
+from stepiq.store.connections import refusals
+from stepiq.store.connections.refusals import StoreRefused, another_database, quoted, shown
+from stepiq.store.database import UnsafeStore
 from stepiq.store.tables import metadata
 
 QUEUE_SCHEMA = "dbos"
@@ -89,7 +94,7 @@ def revision(connection: psycopg.Connection) -> str | None:
     return None if row is None else str(row[0])
 
 
-def missing(connection: psycopg.Connection, *, is_current: bool) -> list[MissingRight]:
+def missing_rights(connection: psycopg.Connection, *, is_current: bool) -> list[MissingRight]:
     """The rights that the role of a connection lacks to start a server. Changes nothing.
 
     Args:
@@ -186,3 +191,117 @@ def _may(connection: psycopg.Connection, statement: str) -> bool:
     except errors.InsufficientPrivilege:
         return False
     return True
+
+
+OLDEST_POSTGRES = 15
+
+_PARAMETERS = (
+    "server_version_num",
+    "server_encoding",
+    "transaction_read_only",
+    "fsync",
+    "full_page_writes",
+)
+_ASKED = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
+
+
+class StoreUnsupported(Unavailable):
+    """The database server is too old, or the database has another encoding than UTF-8."""
+
+    code = "store_unsupported"
+
+
+def check(url: URL, *, allow_unsafe: bool) -> None:
+    """Refuse a PostgreSQL server that cannot be used or may lose runs. SQLite is checked at each connection instead.
+
+    Args:
+        url: the database.
+        allow_unsafe: whether to accept a server that may lose runs.
+
+    Raises:
+        StoreRefused: it refuses the connection, is read-only, or its role lacks rights.
+        StoreUnsupported: it is too old, or the encoding is not UTF-8.
+        UnsafeStore: it may lose confirmed commits.
+        StoreUnavailable: no server answers.
+    """
+    found = [flaw for flaw in flaws(url) if not (allow_unsafe and isinstance(flaw, UnsafeStore))]
+    if not found:
+        return
+    if len(found) == 1:
+        raise found[0]
+    lines = [f"The database {shown(url)} cannot be used.", *(flaw.message for flaw in found)]
+    raise type(found[0])("\n  ".join(lines))
+
+
+def flaws(url: URL) -> list[Unavailable]:
+    """All problems of the database server, the worst first; empty for SQLite.
+
+    A server whose only problems are `UnsafeStore` can be used, but may lose confirmed commits.
+
+    Raises:
+        StoreRefused: it refuses the connection.
+        StoreUnavailable: no server answers.
+    """
+    if url.get_backend_name() == "sqlite":
+        return []
+    with refusals.explaining(url), refusals.connect(url) as connection:
+        rows = connection.execute(_ASKED, [list(_PARAMETERS)]).fetchall()
+        values = dict(rows)
+        found = judge(
+            version=int(values["server_version_num"]) // 10_000,
+            encoding=values["server_encoding"],
+            is_read_only=values["transaction_read_only"] == "on",
+            off=[name for name in ("fsync", "full_page_writes") if values[name] == "off"],
+            new_database=refusals.another_database(
+                refusals.quoted(connection.info.user), connection.info.dbname
+            ),
+        )
+        connection.rollback()
+        if all(isinstance(flaw, UnsafeStore) for flaw in found):
+            is_current = revision(connection) == migrate.known_revisions()[0]
+            name = refusals.quoted(connection.info.dbname)
+            missing = missing_rights(connection, is_current=is_current)
+            found = [*(_refused(each, name) for each in missing), *found]
+    return found
+
+
+def judge(
+    *, version: int, encoding: str, is_read_only: bool, off: list[str], new_database: str
+) -> list[Unavailable]:
+    """The problems of a server, from its major version, encoding, read-only state and parameters that are off.
+
+    `new_database` is the SQL that creates another database for the role.
+    """
+    found: list[Unavailable] = []
+    if version < OLDEST_POSTGRES:
+        found.append(
+            StoreUnsupported(
+                f"The database server is PostgreSQL {version}. Use PostgreSQL {OLDEST_POSTGRES} or newer."
+            )
+        )
+    if encoding != "UTF8":
+        found.append(
+            StoreUnsupported(
+                f"The encoding of the database is {encoding}, which cannot store every text. Create another one, and use it in"
+                f" STEPIQ_DATABASE_URL. Run as a superuser: {new_database}"
+            )
+        )
+    if is_read_only:
+        found.append(
+            StoreRefused(
+                f"The database accepts no writes: it is read-only. {refusals.READ_ONLY_ADVICE}"
+            )
+        )
+    found += [
+        UnsafeStore(
+            f"PostgreSQL runs with {name}=off: a power failure can lose or damage committed data. Run as a superuser:"
+            f" ALTER SYSTEM SET {name} = on; SELECT pg_reload_conf(); To accept that runs can be lost when its machine fails, set"
+            " STEPIQ_ALLOW_UNSAFE_STORE=true."
+        )
+        for name in off
+    ]
+    return found
+
+
+def _refused(missing: MissingRight, name: str) -> StoreRefused:
+    return StoreRefused(f"{missing.problem} Run as a superuser, connected to {name}: {missing.sql}")

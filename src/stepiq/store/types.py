@@ -1,5 +1,12 @@
-"""Column types with the same Python values on SQLite and PostgreSQL."""
+"""Column types with the same Python values on SQLite and PostgreSQL.
 
+Case-insensitive text search with the same results on both stores.
+
+The `lower` functions of the stores differ: SQLite's supports only ASCII, PostgreSQL's depends on the locale of the
+database. So each searched column has a second column with its folded text, which Python writes.
+"""
+
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -62,3 +69,20 @@ def one_of(column: str, values: type) -> sa.CheckConstraint:
     """A check constraint that allows only the members of an enumeration in a text column."""
     listed = ", ".join(f"'{member}'" for member in values)  # type: ignore[attr-defined]
     return sa.CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+def fold(text: str) -> str:
+    """The form of a text for comparisons, which ignore case, width and composition of letters."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def contains(folded: sa.ColumnElement[str], wanted: str) -> sa.ColumnElement[bool]:
+    """Whether a column of folded text contains a text, as typed. No character is a wildcard."""
+    return folded.contains(fold(wanted), autoescape=True)
+
+
+def has_tag(tags: sa.ColumnElement[Any], wanted: str) -> sa.ColumnElement[bool]:
+    """Whether a column with a JSON list of tags contains a tag."""
+    # A tag contains no quotes or backslashes, so the JSON text contains it unescaped. LIKE ignores case on SQLite.
+    text = sa.cast(tags, sa.Text)
+    return sa.func.replace(text, json.dumps(wanted), "") != text

@@ -2,7 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import (
+    AnyValue,
+    ArrayValue,
+    InstrumentationScope,
+    KeyValue,
+)
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+from stepiq import __version__
+from stepiq.core import ids
 
 Value = str | int | float | bool | Sequence[str] | None
 
@@ -29,3 +38,21 @@ def _any_value(value: str | float | bool | Sequence[str]) -> AnyValue:
         case _:
             values = [AnyValue(string_value=each) for each in value]
             return AnyValue(array_value=ArrayValue(values=values))
+
+
+SCOPE = InstrumentationScope(name="stepiq", version=__version__)
+
+_INSTANCE = str(ids.uuid7())
+
+
+def resource() -> Resource:
+    """The attributes that all spans and metrics of this process have."""
+    return Resource(
+        attributes=attributes(
+            {
+                "service.name": "stepiq",
+                "service.version": __version__,
+                "service.instance.id": _INSTANCE,
+            }
+        )
+    )

@@ -21,8 +21,8 @@ from stepiq.core.settings.otlp import OtlpSignal
 from stepiq.execution.records import trace_queue
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.telemetry import queries
+from stepiq.telemetry.attributes import SCOPE, resource
 from stepiq.telemetry.records import ClaimedExport, TracedRun
-from stepiq.telemetry.resource import SCOPE, resource
 from stepiq.telemetry.sending import Collector, ExportResult, ExportVerdict
 from stepiq.telemetry.spans import spans_of
 

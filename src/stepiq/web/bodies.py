@@ -6,13 +6,14 @@ gets no other information.
 
 import email.message
 import re
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Annotated, Any, ClassVar, NamedTuple, cast
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, cast
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import (
     AfterValidator,
@@ -27,14 +28,60 @@ from pydantic import (
 )
 
 from stepiq.core import clock, json
-from stepiq.core.errors import StepIQError
+from stepiq.core.errors import Issue, StepIQError
 from stepiq.core.json import Json
+from stepiq.core.validation import unknown
 from stepiq.language import offload
-from stepiq.web import idempotency, parameters
+from stepiq.web import idempotency
 from stepiq.web import routing as paths
-from stepiq.web.errors import BodyMissing, UnsupportedMediaType
+from stepiq.web.errors import BodyMissing, InvalidQuery, UnsupportedMediaType
 from stepiq.web.idempotency import Replayed
-from stepiq.web.routers import ApiRouter
+from stepiq.web.routing import ApiRouter
+
+_MOST = 20
+_OPEN = "stepiq_takes_any_query"
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def takes_any_query(endpoint: Endpoint) -> Endpoint:
+    """Mark an endpoint whose callers cannot choose their query string, such as senders of webhooks."""
+    setattr(endpoint, _OPEN, True)
+    return endpoint
+
+
+def refuse_unknown(request: Request) -> None:
+    """Refuse parameters that the route of this request does not have.
+
+    Raises:
+        InvalidQuery: has an issue for each of the first 20.
+    """
+    if not request.scope["query_string"]:
+        return
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute) or getattr(route.endpoint, _OPEN, False):
+        return
+    known = sorted(set(_names(route.dependant)))
+    unknown = [name for name in dict.fromkeys(request.query_params.keys()) if name not in known]
+    if unknown:
+        raise InvalidQuery([_issue(name, known) for name in unknown[:_MOST]])
+
+
+def _names(dependant: Dependant) -> Iterator[str]:
+    for field in dependant.query_params:
+        yield field.alias
+    for inner in dependant.dependencies:
+        yield from _names(inner)
+
+
+def _issue(name: str, known: list[str]) -> Issue:
+    message = (
+        unknown("parameter", name, known)
+        if known
+        else "No parameters are accepted here. Remove it."
+    )
+    return Issue(name[:100], "unknown_parameter", message)
+
 
 JSON_TYPES = ("application/json",)
 _LONGEST_TYPE = 200
@@ -158,7 +205,7 @@ def refuse_unreadable(request: Request) -> None:
 async def _refuse_unreadable(request: Request) -> None:
     paths.refuse_shadowed(request)
     refuse_unreadable(request)
-    parameters.refuse_unknown(request)
+    refuse_unknown(request)
 
 
 class _ReadRequest(Request):
@@ -262,3 +309,35 @@ def _is_json(media_type: str) -> bool:
 def router(tag: str | Enum) -> APIRouter:
     """A router of strict routes, with one tag in the OpenAPI document."""
     return ApiRouter(route_class=StrictRoute, tags=[tag])
+
+
+def prefers(accept: str | None, media_types: Sequence[str], other: str = JSON_TYPES[0]) -> bool:
+    """Whether an `Accept` header contains one of these types and does not prefer the other type to it."""
+    weights: dict[str, float] = {}
+    for entry in (accept or "").split(","):
+        media_type, *parameters = (part.strip().lower() for part in entry.split(";"))
+        weights[media_type] = max(weights.get(media_type, 0.0), _weight(parameters))
+    weight = max((weights.get(name, 0.0) for name in media_types), default=0.0)
+    return weight > 0 and weight >= weights.get(other, 0.0)
+
+
+def _weight(parameters: list[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return float(parameter[2:])
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+async def _wants_yaml(
+    accept: Annotated[
+        str | None, Header(description="`application/yaml` for the definition's text.")
+    ] = None,
+) -> bool:
+    return prefers(accept, YAML_TYPES)
+
+
+WantsYaml = Annotated[bool, Depends(_wants_yaml)]
+"""Whether the `Accept` header contains a YAML type and does not prefer JSON to it."""

@@ -4,16 +4,21 @@ Otherwise, `/pipelines/validate` would also match the route of a pipeline, with 
 """
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cached_property
+from typing import Annotated, Any
+from uuid import UUID
 
-from fastapi import Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import Match
+from starlette.types import Scope
 
+from stepiq.core import slugs
+from stepiq.core.errors import Issue
 from stepiq.core.slugs import is_slug
 from stepiq.web import requests
-from stepiq.web.errors import MethodNotAllowed
+from stepiq.web.errors import InvalidQuery, MethodNotAllowed
 
 PIPELINE = "pipeline_id"
 """The parameter of paths that takes a slug instead of the id."""
@@ -65,3 +70,60 @@ def _fits(dependant: Dependant, parameters: Mapping[str, Any]) -> bool:
         or not field.validate(parameters[field.alias], {}, loc=())[1]
         for field in dependant.path_params
     )
+
+
+PREFIX = "/api"
+"""The path of the API, with which its routers are included."""
+
+
+class ApiRouter(APIRouter):
+    """A router that skips requests whose first path segment none of its routes has.
+
+    FastAPI prepares the routes of a router before it first compares a request with them, which takes milliseconds for
+    each. Without this class, the first request would wait until all routes of the API are prepared, and each request
+    would be compared with the routes of all routers that come before its own.
+    """
+
+    @cached_property
+    def _beginnings(self) -> frozenset[str]:
+        """The first segments of the paths of its routes."""
+        found: set[str] = set()
+        for route in self.routes:
+            if not isinstance(route, APIRoute) or route.path.startswith("/{"):
+                raise ValueError("Each route must have a path that begins with a constant segment.")
+            found.add(route.path.split("/")[1])
+        return frozenset(found)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Part of FastAPI's interface to its routers."""
+        path = requests.path_of(scope).removeprefix(PREFIX)
+        if path[1:].partition("/")[0] not in self._beginnings:
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
+FILTERED = "stepiq.filtered_pipeline"
+"""The pipeline whose slug a request filters by, as `pipelines.references` found it; None if there is none."""
+MAX_REFERENCE = 200
+"""Characters of an id or slug."""
+
+
+async def _filtered(
+    request: Request,
+    pipeline_id: Annotated[
+        str | None, Query(max_length=MAX_REFERENCE, description="Id or slug of a pipeline.")
+    ] = None,
+) -> UUID | None:
+    if pipeline_id is None:
+        return None
+    if slugs.looks_like_id(pipeline_id):
+        return UUID(pipeline_id)
+    found: UUID | None = request.scope.get(FILTERED)
+    if found is None:
+        message = "The workspace has no pipeline with this slug. Write its id or its slug."
+        raise InvalidQuery([Issue(PIPELINE, "pipeline_missing", message)])
+    return found
+
+
+PipelineFilter = Annotated[UUID | None, Depends(_filtered)]
+"""The id of the pipeline whose id or slug a request filters by. Declare it after the caller, whose scopes are checked first."""

@@ -158,8 +158,8 @@ class TestRefusals:
 
     async def test_the_last_administrator_stays(self, database, administrator, make):
         from stepiq.accounts.administration import service
-        from stepiq.accounts.administration.errors import LastAdministrator
-        from stepiq.accounts.administration.records import Data
+        from stepiq.accounts.administration.queries import Data
+        from stepiq.accounts.administration.service import LastAdministrator
 
         await make.user(is_admin=True, is_disabled=True)
 

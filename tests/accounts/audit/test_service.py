@@ -5,7 +5,6 @@ import sqlalchemy as sa
 
 from stepiq.accounts.audit import recording, service
 from stepiq.accounts.audit.actions import Action, AuditTargetType
-from stepiq.accounts.audit.errors import AuditHeadInvalid
 from stepiq.accounts.audit.housekeeping import sweep
 from stepiq.accounts.audit.records import (
     OPERATOR,
@@ -17,6 +16,7 @@ from stepiq.accounts.audit.records import (
     operator_of,
 )
 from stepiq.accounts.audit.sealing import seal
+from stepiq.accounts.audit.service import AuditHeadInvalid
 from stepiq.store.tables import audit_chains, audit_entries
 
 

@@ -8,8 +8,8 @@ import jwt
 import pytest
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from stepiq.accounts.oidc.cached import LIFETIME, PAUSE
 from stepiq.accounts.oidc.documents import MAX_BYTES
+from stepiq.accounts.oidc.provider import LIFETIME, PAUSE
 from stepiq.core import clock as clocks
 from tests.accounts.oidc.conftest import failure, opened
 from tests.support.false_oidc_provider import CLIENT_ID, CLIENT_SECRET, Key

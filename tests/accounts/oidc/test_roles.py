@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts.workspaces import closing
+from stepiq.accounts.workspaces import service as closing
 from stepiq.store.states import Role
 from stepiq.store.tables import memberships
 from tests.accounts.oidc.conftest import failure, log_in, opened

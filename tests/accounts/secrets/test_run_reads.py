@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from stepiq.accounts.audit.batching import EntryBatcher
-from stepiq.accounts.secrets.run_reads import RunReads
+from stepiq.accounts.secrets.reader import RunReads
 from stepiq.core import clock, ids
 from stepiq.execution.protocols import SecretValue
 from stepiq.execution.records.run import ClaimedRun

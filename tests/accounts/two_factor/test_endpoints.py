@@ -11,7 +11,7 @@ import structlog
 
 from stepiq.accounts.credentials.passwords import NO_PASSWORD
 from stepiq.accounts.queries import accounts
-from stepiq.accounts.two_factor import totp
+from stepiq.accounts.two_factor import codes as totp
 from stepiq.core import clock as clocks
 from stepiq.store.tables import metadata, sessions, totp_secrets
 from tests.accounts.two_factor.conftest import TOTP

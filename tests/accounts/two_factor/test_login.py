@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.accounts import service as accounts
-from stepiq.accounts.two_factor import service, totp
+from stepiq.accounts.two_factor import codes as totp
+from stepiq.accounts.two_factor import service
 from stepiq.store.database import Database
 from stepiq.store.tables import recovery_codes
 from tests.accounts.two_factor.conftest import TOTP

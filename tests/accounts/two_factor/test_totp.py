@@ -3,7 +3,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from stepiq.accounts.two_factor import totp
+from stepiq.accounts.two_factor import codes as totp
 
 SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 HOTP = [

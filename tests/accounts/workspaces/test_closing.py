@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.accounts.errors import RoleMissing
-from stepiq.accounts.workspaces import closing
+from stepiq.accounts.workspaces import service as closing
 from stepiq.core import clock as clocks
 from stepiq.store.states import Role, RunStatus
 from stepiq.store.tables import runs, workspaces

@@ -4,11 +4,12 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.accounts.administration import service as administration
-from stepiq.accounts.administration.records import Data
+from stepiq.accounts.administration.queries import Data
 from stepiq.accounts.errors import RoleMissing
 from stepiq.accounts.queries import members
-from stepiq.accounts.workspaces import closing, invitations, service
+from stepiq.accounts.workspaces import invitations, service
 from stepiq.accounts.workspaces import queries as workspace_queries
+from stepiq.accounts.workspaces import service as closing
 from stepiq.core import clock
 from stepiq.store.states import Role
 from stepiq.store.tables import identities, identity_roles, memberships, recipients

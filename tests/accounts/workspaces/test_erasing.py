@@ -15,7 +15,7 @@ from stepiq.accounts.audit import recording, service
 from stepiq.accounts.audit.actions import Action, AuditTargetType
 from stepiq.accounts.audit.records import AuditTarget, Fault, Head, operator_of
 from stepiq.accounts.audit.sealing import seal
-from stepiq.accounts.workspaces import erasing_queries as queries
+from stepiq.accounts.workspaces import erasing as queries
 from stepiq.accounts.workspaces.erasing import GRACE, Eraser
 from stepiq.core import clock as core_clock
 from stepiq.core import ids

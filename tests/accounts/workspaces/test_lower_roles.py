@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from stepiq.accounts import service as accounts
 from stepiq.accounts.oidc import roles
-from stepiq.accounts.oidc.records import Connected
+from stepiq.accounts.oidc.queries import Connected
 from stepiq.accounts.queries import invitations
 from stepiq.accounts.workspaces import service
 from stepiq.core import clock

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from stepiq.cli.output.console import UsageError
+from stepiq.cli.remote.deployment.commands import repository_name, source_of
 from stepiq.cli.remote.deployment.deploy_files import json_schema
 from stepiq.cli.remote.deployment.folder import Folder, pipeline_files, read_folder
 from stepiq.cli.remote.deployment.state import PipelineSettings, ScheduleSettings, digest_of
-from stepiq.cli.remote.sources import repository_name, source_of
 from stepiq.language.documents.source import SourceFormat
 from tests.cli.conftest import Cli
 

@@ -13,8 +13,9 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from stepiq.cli.remote import browser, device_login
-from stepiq.cli.remote.profiles import Profile, read_profiles, save_profile
+from stepiq.cli.remote import device_login
+from stepiq.cli.remote import login as browser
+from stepiq.cli.remote.target import Profile, read_profiles, save_profile
 from tests.cli.conftest import Cli, Said
 from tests.cli.remote.conftest import Remote
 

@@ -9,9 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.cli.output.console import UsageError
-from stepiq.cli.remote import profiles
-from stepiq.cli.remote.profiles import Profile, Profiles, ProfilesInvalid
-from stepiq.cli.remote.target import ServerTarget, resolve, server_url
+from stepiq.cli.remote import target as profiles
+from stepiq.cli.remote.target import (
+    Profile,
+    Profiles,
+    ProfilesInvalid,
+    ServerTarget,
+    resolve,
+    server_url,
+)
 
 WORK = Profile("https://work.example.com", "sk_live_work", "01a2", "ada@example.com", "Team")
 HOME = Profile("http://127.0.0.1:8080", "sk_live_home")

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from stepiq.cli.remote.wording import in_commands
+from stepiq.cli.remote.failures import in_commands
 from stepiq.core.errors import StepIQError
 from stepiq.pipelines.errors import (
     PipelineArchived,

@@ -4,7 +4,8 @@ from itertools import product
 
 import pytest
 
-from stepiq.language.expressions import Expression, ExpressionSyntaxError, hints, type_advice
+from stepiq.language.expressions import Expression, ExpressionSyntaxError, hints
+from stepiq.language.expressions import type_errors as type_advice
 from stepiq.language.expressions.environment import engine
 from stepiq.language.expressions.functions import FUNCTIONS
 from stepiq.language.expressions.source import read

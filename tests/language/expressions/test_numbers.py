@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.language.expressions import Expression
-from stepiq.language.expressions.doubles import without_noise
+from stepiq.language.expressions.values import without_noise
 from stepiq.language.templates import Template
 
 PAGE = (Path(__file__).parents[3] / "docs" / "language.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from stepiq.core.json import Json, dumps
 from stepiq.language.templates import RenderMeter, TemplateLimit
-from stepiq.language.templates.json_text import AT_ONCE, to_json
+from stepiq.language.templates.values import AT_ONCE, to_json
 from tests.support.pace import cpu_limit
 
 MANY = 2 * AT_ONCE

@@ -4,7 +4,7 @@ import pytest
 
 from stepiq.core.settings.model import load
 from stepiq.server.checks import Status
-from stepiq.server.checks.accounts import check_accounts
+from stepiq.server.checks.configuration import check_accounts
 from tests.server.checks.conftest import named
 
 

@@ -1,7 +1,7 @@
 from stepiq.core.settings.model import Settings, load
 from stepiq.core.settings.oidc import OidcSettings
 from stepiq.server.checks import Status
-from stepiq.server.checks.identity_providers import check_identity_providers
+from stepiq.server.checks.configuration import check_identity_providers
 from tests.support.false_oidc_provider import CLIENT_SECRET, running_false_provider
 
 

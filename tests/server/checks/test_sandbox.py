@@ -4,8 +4,8 @@ import pytest
 
 from stepiq.core.settings.model import Settings
 from stepiq.sandbox import limits
+from stepiq.sandbox.conversation import CodeFailed
 from stepiq.sandbox.isolation import walls
-from stepiq.sandbox.outcomes import CodeFailed
 from stepiq.sandbox.sandbox import Sandbox
 from stepiq.server.checks import Status, before_start, everything
 from stepiq.server.checks.machine import check_sandbox, try_sandbox

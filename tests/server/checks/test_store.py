@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from stepiq.core.settings.model import Settings, load
 from stepiq.server.checks import Status
-from stepiq.server.checks.secrets import check_secrets
-from stepiq.server.checks.store import check_store
-from stepiq.store import migrate, safety
+from stepiq.server.checks.store import check_secrets, check_store
+from stepiq.store import migrate
+from stepiq.store import postgres_checks as safety
 from stepiq.store.database import Database, UnsafeStore
 from tests.server.checks.conftest import named, ordinary_user
 from tests.support.later_version import add_migrations

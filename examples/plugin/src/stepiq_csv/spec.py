@@ -7,7 +7,7 @@ from stepiq.language.definitions.step_types import StepType
 from stepiq.language.expressions import Expression
 from stepiq.language.fields.description import boolean, input_value, text
 from stepiq.language.fields.reader import FieldReader
-from stepiq.language.shapes import LIST
+from stepiq.language.schemas.validation import LIST
 
 
 def _check_delimiter(fields: FieldReader, name: str, delimiter: str) -> None:

@@ -1,25 +1,108 @@
 """Routes with which administrators of the server manage users."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query, Response
 from fastapi.responses import JSONResponse
 
-from stepiq.accounts.administration import queries, recorded, schemas, service
-from stepiq.accounts.administration.errors import LastAdministrator, OwnsWorkspaces
-from stepiq.accounts.administration.records import UserFilter
+from stepiq.accounts.administration import queries, recorded, service
+from stepiq.accounts.administration.queries import Data, UserFilter
+from stepiq.accounts.administration.service import LastAdministrator, OwnsWorkspaces
 from stepiq.accounts.authentication import current_rights, disabling
 from stepiq.accounts.errors import AdminRequired, OwnAccount, SessionRequired, UserNotFound
 from stepiq.accounts.http import Administrator, DoorsDep
 from stepiq.accounts.schemas import Email
 from stepiq.core import clock
 from stepiq.store.database import Session
+from stepiq.store.states import Role
+from stepiq.web.bodies import FROM_TEXT, StrictModel, Timestamp, View
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
 from stepiq.web.services import ServicesDep
 from stepiq.web.transactions import OwnTx, Read
+
+
+class UserChange(StrictModel):
+    """Changes of an account by an administrator. Omitted fields and null leave a value unchanged."""
+
+    disabled: bool | None = None
+    """Whether to disable the account."""
+    is_admin: bool | None = None
+    """Whether it is an administrator of the server."""
+    email_verified: Literal[True] | None = None
+    """True marks the address as verified."""
+
+
+class AdminUserView(View):
+    """An account as administrators see it."""
+
+    id: UUID
+    email: str
+    email_verified: bool
+    name: str
+    plan: str | None
+    """The plan of the account's first workspace. Null if it is not a member of any."""
+    workspaces: int
+    """Number of workspaces of which it is a member."""
+    is_admin: bool
+    disabled: bool
+    """Whether the account is disabled."""
+    created_at: Timestamp
+
+
+class UserWorkspaceView(View):
+    """A workspace of an account."""
+
+    id: UUID
+    name: str
+    role: Role
+    members: int
+    owners: int
+
+
+class AdminUserDetailView(AdminUserView):
+    """An account with its workspaces and credentials."""
+
+    memberships: list[UserWorkspaceView]
+    """The first workspace first."""
+    sessions: int
+    """Sessions that have not ended."""
+    api_keys: int
+    """Personal API keys that work."""
+    two_factor: bool
+    """Whether it has two-factor sign-in."""
+
+
+class UserDeletion(StrictModel):
+    """What happens to the data of a deleted account."""
+
+    data: Annotated[Data, FROM_TEXT]
+    """`erase` also erases the workspaces that have no other member."""
+
+
+class DeletedUserView(View):
+    """A deleted account."""
+
+    id: UUID
+    deleted: Literal[True] = True
+    data: Data
+    sessions_ended: int
+    api_keys_revoked: int
+    workspaces_left: list[UUID]
+    """Workspaces that no longer have a member. With `erase`, they are being erased."""
+
+
+class PasswordLinkView(View):
+    """A link with which the user sets a new password, once."""
+
+    link: str
+    """Shown only in this response."""
+    expires_at: Timestamp
+    emailed: bool
+    """Whether it was also sent to the address of the account."""
+
 
 router = new_router("Users")
 
@@ -41,17 +124,15 @@ async def list_users(
     is_admin: Annotated[
         bool | None, Query(description="Only administrators, or only other accounts.")
     ] = None,
-) -> Page[schemas.AdminUserView]:
+) -> Page[AdminUserView]:
     """All accounts of the server, newest first. Only administrators can list them."""
     wanted = UserFilter(email, q, disabled, is_admin)
     rows = await queries.page(read, wanted, before=page.before, limit=page.fetch)
-    return page.page(rows, schemas.AdminUserView.model_validate, lambda row: row.id)
+    return page.page(rows, AdminUserView.model_validate, lambda row: row.id)
 
 
 @router.get("/admin/users/{user_id}", responses=problems(*_REFUSALS))
-async def get_user(
-    _caller: Administrator, read: Read, user_id: UUID
-) -> schemas.AdminUserDetailView:
+async def get_user(_caller: Administrator, read: Read, user_id: UUID) -> AdminUserDetailView:
     """An account with its workspaces and the numbers of its credentials."""
     return await _detail(read, user_id)
 
@@ -64,8 +145,8 @@ async def update_user(
     services: ServicesDep,
     doors: DoorsDep,
     user_id: UUID,
-    body: schemas.UserChange,
-) -> schemas.AdminUserDetailView:
+    body: UserChange,
+) -> AdminUserDetailView:
     """Disable or enable an account, make it an administrator of the server, or verify its address.
 
     Disabling ends its sessions, streams and personal keys within five seconds. Workspaces without
@@ -100,8 +181,8 @@ async def delete_user(
     services: ServicesDep,
     doors: DoorsDep,
     user_id: UUID,
-    body: schemas.UserDeletion,
-) -> schemas.DeletedUserView:
+    body: UserDeletion,
+) -> DeletedUserView:
     """Delete an account. It cannot be restored.
 
     Ends all access, and replaces the address and the name. Workspaces with other members stay. Those without stay with `keep`, without
@@ -115,7 +196,7 @@ async def delete_user(
         await recorded.deleted(tx, caller, user_id, body.data, done)
         tx.after_commit(lambda: doors.authenticator.forget(user_id))
     await disabling.stop(done.left, doors.authenticator, services.database, services.engine)
-    return schemas.DeletedUserView(
+    return DeletedUserView(
         id=user_id,
         data=body.data,
         sessions_ended=done.sessions_ended,
@@ -126,7 +207,7 @@ async def delete_user(
 
 @router.post(
     "/admin/users/{user_id}/reset",
-    response_model=schemas.PasswordLinkView,
+    response_model=PasswordLinkView,
     responses=problems(*_REFUSALS),
 )
 async def create_reset_link(
@@ -139,9 +220,7 @@ async def create_reset_link(
             await current_rights.require_administrator(tx, caller)
             made = await service.reset(tx, user_id, base_url)
             await recorded.reset(tx, caller, user_id, made.email)
-            view = schemas.PasswordLinkView(
-                link=made.link, expires_at=made.expires_at, emailed=False
-            )
+            view = PasswordLinkView(link=made.link, expires_at=made.expires_at, emailed=False)
             # What a repetition of the request gets if this process ends before it has sent the email.
             await own_tx.answer(view, 200)
         emailed = await service.send_reset(services.mailer, base_url, made)
@@ -149,16 +228,16 @@ async def create_reset_link(
         return await own_tx.replace(JSONResponse(sent.model_dump(mode="json")))
 
 
-async def _detail(session: Session, user_id: UUID) -> schemas.AdminUserDetailView:
+async def _detail(session: Session, user_id: UUID) -> AdminUserDetailView:
     row: Any = await queries.find(session, user_id)
     if row is None:
         raise UserNotFound(user_id)
     counted = await queries.counts(session, user_id, clock.now())
     own = await queries.memberships_of(session, user_id)
-    return schemas.AdminUserDetailView.model_validate(
+    return AdminUserDetailView.model_validate(
         {
             **row._mapping,
-            "memberships": [schemas.UserWorkspaceView.model_validate(each) for each in own],
+            "memberships": [UserWorkspaceView.model_validate(each) for each in own],
             "sessions": counted.sessions,
             "api_keys": counted.api_keys,
             "two_factor": counted.two_factor,

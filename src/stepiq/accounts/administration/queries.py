@@ -1,17 +1,18 @@
 """Queries of the administration of users. None of them sees deleted users."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.accounts.administration.records import UserFilter
 from stepiq.accounts.queries import members
+from stepiq.accounts.workspaces.service import Removal
 from stepiq.store.database import Session
-from stepiq.store.membership import membership_of
-from stepiq.store.search import contains, fold
+from stepiq.store.statements.workspaces import membership_of
 from stepiq.store.states import Role
 from stepiq.store.tables import (
     api_keys,
@@ -24,6 +25,40 @@ from stepiq.store.tables import (
     users,
     workspaces,
 )
+from stepiq.store.types import contains, fold
+
+
+class Data(StrEnum):
+    """What happens to the data of a deleted user."""
+
+    KEEP = "keep"
+    """Workspaces stay, also those without other members."""
+    ERASE = "erase"
+    """Workspaces without other members are erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserFilter:
+    """Which users a list has. None: any."""
+
+    email: str | None = None
+    q: str | None = None
+    """A part of the address or of the name."""
+    is_disabled: bool | None = None
+    is_admin: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What the deletion of a user has done."""
+
+    sessions_ended: int
+    api_keys_revoked: int
+    removals: dict[UUID, Removal]
+    """What ended in each workspace of the user."""
+    left: list[UUID]
+    """Workspaces that no longer have a member. They stay, or are being erased."""
+
 
 Row = sa.Row[Any]
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from stepiq.accounts import recorded
 from stepiq.accounts.actor import Actor
-from stepiq.accounts.administration.records import Data, Deletion
+from stepiq.accounts.administration.queries import Data, Deletion
 from stepiq.accounts.audit import recording as audit
 from stepiq.accounts.audit.actions import Action, AuditTargetType
 from stepiq.accounts.audit.records import AuditTarget, By

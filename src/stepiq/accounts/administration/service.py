@@ -1,13 +1,13 @@
 """Operations of administrators of the server on users."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from stepiq.accounts.administration import queries
-from stepiq.accounts.administration.errors import LastAdministrator, OwnsWorkspaces
-from stepiq.accounts.administration.records import Data, Deletion
+from stepiq.accounts.administration.queries import Data, Deletion
 from stepiq.accounts.authentication import disabling
 from stepiq.accounts.credentials import api_keys as keys
 from stepiq.accounts.credentials.passwords import NO_PASSWORD
@@ -17,13 +17,40 @@ from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import members
 from stepiq.accounts.queries import resets as reset_queries
 from stepiq.accounts.queries import sessions as session_queries
-from stepiq.accounts.workspaces import closing
+from stepiq.accounts.workspaces import service as closing
 from stepiq.accounts.workspaces import service as workspaces
 from stepiq.core import clock, ids
+from stepiq.core.errors import Conflict
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
 from stepiq.core.observability import logging
 from stepiq.store.database import Session
 from stepiq.store.states import Role
+
+
+class LastAdministrator(Conflict):
+    """The server would have no administrator left."""
+
+    code = "last_administrator"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is the only administrator of the server. Make another account an administrator first."
+        )
+
+
+class OwnsWorkspaces(Conflict):
+    """The account is the only owner of workspaces that have other members."""
+
+    code = "owns_workspaces"
+
+    def __init__(self, workspaces: Sequence[tuple[UUID, str]]) -> None:
+        named = ", ".join(f"“{name}” ({workspace_id})" for workspace_id, name in workspaces)
+        super().__init__(
+            f"The account is the only owner of workspaces that have other members: {named}. Another member of each must become "
+            "its owner first.",
+            workspaces=len(workspaces),
+        )
+
 
 log = logging.get(__name__)
 

@@ -7,6 +7,7 @@ from stepiq.accounts.audit import queries
 from stepiq.accounts.audit.records import NewEntry
 from stepiq.store.database import Database
 from stepiq.store.write_batching import WriteBatcher
+from stepiq.web.services import AppKey
 
 
 class EntryBatcher:
@@ -31,3 +32,6 @@ class EntryBatcher:
         async with self._database.transaction() as session:
             await queries.insert(session, [entry for entries in batch for entry in entries])
         return [None] * len(batch)
+
+
+AUDIT = AppKey[EntryBatcher]("audit")

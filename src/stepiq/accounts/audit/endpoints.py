@@ -8,24 +8,96 @@ from uuid import UUID
 
 from fastapi import Depends, Query
 from fastapi.responses import StreamingResponse
+from pydantic import Field
 
 from stepiq.accounts.actor import Actor
-from stepiq.accounts.audit import exporting, schemas, service
-from stepiq.accounts.audit.actions import Action, ActorKind
-from stepiq.accounts.audit.errors import AuditHeadInvalid
-from stepiq.accounts.audit.records import SERVER_CHAIN, AuditFilter, ChainCheck, Entry, Head
-from stepiq.accounts.authentication.expiry import ExpiryWatch
+from stepiq.accounts.audit import exporting, service
+from stepiq.accounts.audit.actions import Action, ActorKind, AuditTargetType
+from stepiq.accounts.audit.records import SERVER_CHAIN, AuditFilter, ChainCheck, Entry, Fault, Head
+from stepiq.accounts.audit.service import AuditHeadInvalid
+from stepiq.accounts.authentication.expiry import ExpiryWatch, WatchedResponse
 from stepiq.accounts.errors import AdminRequired, RoleMissing, SessionRequired
 from stepiq.accounts.http import Administrator, DoorsDep, WorkspaceAdmin
-from stepiq.accounts.watched_response import WatchedResponse
 from stepiq.core import clock
+from stepiq.core.json import Json
 from stepiq.store.database import Database
-from stepiq.web.bodies import Instant
+from stepiq.web.bodies import Instant, Timestamp, View
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
 from stepiq.web.services import ServicesDep
 from stepiq.web.transactions import Read
+
+
+class AuditKeyView(View):
+    """The API key that the actor used."""
+
+    id: UUID
+    name: str | None
+
+
+class AuditActorView(View):
+    """Who or what acted, with its name at that time."""
+
+    kind: ActorKind
+    id: UUID | None
+    name: str | None
+    """Email address of a person. Name of a pipeline for a run."""
+    key: AuditKeyView | None
+
+
+class AuditTargetView(View):
+    """What was acted on, with its name at that time."""
+
+    type: AuditTargetType
+    id: str | None
+    name: str | None
+
+
+class AuditEntryView(View):
+    """An entry of the audit log."""
+
+    id: UUID
+    workspace_id: UUID | None
+    """Null in the server's own log."""
+    sequence: int | None
+    """Place in the chain of the workspace. Null within about a second after the action."""
+    at: Timestamp
+    actor: AuditActorView
+    client: str | None
+    """Address of the client."""
+    action: Annotated[str, Field(examples=["pipeline.updated"])]
+    target: AuditTargetView
+    before: dict[str, Json] | None
+    """Changed fields before. Never contains secrets."""
+    after: dict[str, Json] | None
+    """Changed fields after."""
+    hash: str | None
+    count: int
+    """How many entries this one shows. Lists combine the reads of a secret by the runs of a pipeline, within a page."""
+    first_at: Timestamp
+    """Time of the oldest of them."""
+
+
+class AuditCheckView(View):
+    """The result of checking the chain of the audit log."""
+
+    ok: bool
+    """Whether no fault was found."""
+    entries: int
+    """Entries checked by this request."""
+    fault: Fault | None
+    fault_at: int | None
+    """The place of the fault."""
+    head: str | None
+    """The last checked entry, as `SEQUENCE:HASH`. Keep it elsewhere to detect removed entries later."""
+    deleted: int
+    """Place of the last entry that was deleted because of its age."""
+    unsealed: int
+    """Entries of the last second, which are not part of the chain yet."""
+    complete: bool
+    """If false, send the place of `head` as `after` to check the rest."""
+
 
 router = new_router("Audit")
 
@@ -85,7 +157,7 @@ async def _checked(
 CheckQuery = Annotated[_Checked, Depends(_checked)]
 
 
-def _listed(page: PageQuery, rows: Sequence[Entry]) -> Page[schemas.AuditEntryView]:
+def _listed(page: PageQuery, rows: Sequence[Entry]) -> Page[AuditEntryView]:
     """A page, with one entry for all runs of a pipeline that have read the same secret."""
     folded: dict[object, list[Entry]] = {}
     for row in rows[: page.limit]:
@@ -93,7 +165,7 @@ def _listed(page: PageQuery, rows: Sequence[Entry]) -> Page[schemas.AuditEntryVi
         key = (row.workspace_id, row.target_id, row.actor_name) if is_read else row.id
         folded.setdefault(key, []).append(row)
     listed = [
-        schemas.AuditEntryView.model_validate(
+        AuditEntryView.model_validate(
             {**exporting.shown(same[0]), "count": len(same), "first_at": same[-1].at}
         )
         for same in folded.values()
@@ -104,7 +176,7 @@ def _listed(page: PageQuery, rows: Sequence[Entry]) -> Page[schemas.AuditEntryVi
 @router.get("/audit", responses=problems(SessionRequired, RoleMissing))
 async def list_audit(
     caller: WorkspaceAdmin, read: Read, page: PageQuery, wanted: FilterQuery
-) -> Page[schemas.AuditEntryView]:
+) -> Page[AuditEntryView]:
     """The audit log of the workspace, newest first."""
     rows = await service.page(
         read, caller.workspace_id, wanted, before=page.before, limit=page.fetch
@@ -152,7 +224,7 @@ async def _exported(batches: AsyncIterator[list[Entry]], *, is_csv: bool) -> Asy
 @router.get("/audit/verify", responses=problems(SessionRequired, RoleMissing, AuditHeadInvalid))
 async def verify_audit(
     caller: WorkspaceAdmin, services: ServicesDep, checked: CheckQuery
-) -> schemas.AuditCheckView:
+) -> AuditCheckView:
     """Check the hash chain of the workspace's audit log, up to 20,000 entries at once."""
     return await _check(services.database, caller.workspace_id, checked)
 
@@ -164,7 +236,7 @@ async def list_server_audit(
     page: PageQuery,
     wanted: FilterQuery,
     workspace_id: Annotated[UUID | None, Query(description="Only of this workspace.")] = None,
-) -> Page[schemas.AuditEntryView]:
+) -> Page[AuditEntryView]:
     """The audit logs of the server and of all workspaces, newest first. Only administrators can list them."""
     rows = await service.page(read, workspace_id, wanted, before=page.before, limit=page.fetch)
     return _listed(page, rows)
@@ -191,20 +263,20 @@ async def export_server_audit(
 )
 async def verify_server_audit(
     _caller: Administrator, services: ServicesDep, checked: CheckQuery
-) -> schemas.AuditCheckView:
+) -> AuditCheckView:
     """Check the hash chain of the server's own audit log, up to 20,000 entries at once."""
     return await _check(services.database, SERVER_CHAIN, checked)
 
 
-async def _check(database: Database, chain_id: UUID, checked: _Checked) -> schemas.AuditCheckView:
+async def _check(database: Database, chain_id: UUID, checked: _Checked) -> AuditCheckView:
     found = await service.check(
         database, chain_id, after=checked.after, limit=MOST_CHECKED, expected=checked.head
     )
     return _check_view(found)
 
 
-def _check_view(found: ChainCheck) -> schemas.AuditCheckView:
-    return schemas.AuditCheckView(
+def _check_view(found: ChainCheck) -> AuditCheckView:
+    return AuditCheckView(
         ok=found.fault is None,
         entries=found.entries,
         fault=found.fault,

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from stepiq.accounts.audit import queries
 from stepiq.accounts.audit.chain import FIRST, next_hash
-from stepiq.accounts.audit.errors import AuditHeadInvalid
 from stepiq.accounts.audit.records import (
     SERVER_CHAIN,
     AuditFilter,
@@ -17,7 +16,20 @@ from stepiq.accounts.audit.records import (
     Head,
 )
 from stepiq.core import slugs
+from stepiq.core.errors import Invalid
 from stepiq.store.database import Database, Session
+
+
+class AuditHeadInvalid(Invalid):
+    """The expected head of an audit chain is not in the format `SEQUENCE:HASH`."""
+
+    code = "audit_head_invalid"
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"`{text[:100]}` is not the head of an audit log. Use `SEQUENCE:HASH`, as `stepiq audit verify` prints it.",
+        )
+
 
 _BATCH = 200
 

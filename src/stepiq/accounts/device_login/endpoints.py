@@ -2,14 +2,19 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Request
+from pydantic import Field, StringConstraints
 
+from stepiq.accounts import recorded
 from stepiq.accounts import recorded as account_recorded
 from stepiq.accounts import schemas as account_schemas
-from stepiq.accounts.actor import Actor
+from stepiq.accounts.actor import Actor, Scope
+from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.credentials.origin import client_of, count_client
-from stepiq.accounts.device_login import recorded, schemas, service
+from stepiq.accounts.device_login import service
 from stepiq.accounts.device_login.errors import (
     AccessDenied,
     AuthorizationPending,
@@ -25,7 +30,7 @@ from stepiq.accounts.device_login.http import (
     DeviceLoginsDep,
     DeviceLoginServices,
 )
-from stepiq.accounts.device_login.records import (
+from stepiq.accounts.device_login.service import (
     INTERVAL,
     KEY_LIFETIME,
     LIFETIME,
@@ -37,12 +42,117 @@ from stepiq.accounts.device_login.records import (
 )
 from stepiq.accounts.errors import SessionRequired, TooManyAttempts
 from stepiq.accounts.http import Person
+from stepiq.accounts.schemas import Token, WorkspaceBrief
 from stepiq.accounts.workspaces import service as workspaces
+from stepiq.core.json import Json
 from stepiq.execution.limits.quotas import PlanKeysExceeded
+from stepiq.store.database import Session
+from stepiq.web.bodies import StrictModel, Timestamp, View
 from stepiq.web.bodies import router as new_router
 from stepiq.web.problems import problems
 from stepiq.web.services import ServicesDep
 from stepiq.web.transactions import Read
+
+# Only what occurs in host names, because a person reads it before the login is confirmed: no sentence can be sent.
+_HostName = Annotated[
+    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")
+]
+_UserCode = Annotated[str, StringConstraints(min_length=1, max_length=20)]
+
+
+class NewDeviceLogin(StrictModel):
+    """A login to start."""
+
+    host_name: _HostName | None = None
+    """Name of the machine, for the person who confirms the login, and for the name of the key."""
+
+
+class DeviceCodesView(View):
+    """A login that waits for a person. The names are those of RFC 8628."""
+
+    device_code: str
+    """The secret with which the program asks for its key."""
+    user_code: str
+    """The code that the person compares."""
+    verification_uri: str
+    """The page on which the person enters the code."""
+    verification_uri_complete: str
+    """The same page with the code."""
+    expires_in: int
+    """How long the codes work, in seconds."""
+    interval: int
+    """How long the program must wait between two requests for its key, in seconds."""
+
+
+class DeviceCode(StrictModel):
+    """A login that waits for its key."""
+
+    device_code: Token
+
+
+class DeviceKeyView(View):
+    """The API key of the login, which is shown only once."""
+
+    id: UUID
+    name: str
+    key: str
+    scopes: list[Scope]
+    expires_at: Timestamp
+    email: str
+    """The person who has confirmed the login."""
+    workspace: WorkspaceBrief
+
+
+class UserCode(StrictModel):
+    """The code that a program shows."""
+
+    user_code: _UserCode
+    """Case, spaces and hyphens do not matter."""
+
+
+class DeviceDecision(UserCode):
+    """A decision about a login."""
+
+    approve: bool
+    """Whether the program gets a key that acts as you in the workspace."""
+
+
+class DeviceLoginView(View):
+    """A login that waits for a decision. Its program states the host name: it proves nothing."""
+
+    host_name: str | None
+    client: str
+    """The address of the program: an IPv4 address, or the /64 of an IPv6 address."""
+    created_at: Timestamp
+    expires_at: Timestamp
+    scopes: list[Scope]
+    """What the key can do. Your role in the workspace limits it."""
+    key_days: Annotated[int, Field(ge=1)]
+    """After how many days the key expires."""
+
+
+class DecidedDeviceLogin(View):
+    """A decision about a login."""
+
+    approved: bool
+    workspace: WorkspaceBrief
+
+
+async def _record_approval(session: Session, actor: Actor, row: Any) -> None:
+    """Record that a person confirmed a login."""
+    scopes: list[Json] = [scope.value for scope in service.scopes_for(actor)]
+    after: dict[str, Json] = {**_facts(row), "scopes": scopes}
+    await recorded.on_self(session, actor, Action.DEVICE_LOGIN_APPROVED, after)
+
+
+async def _record_denial(session: Session, actor: Actor, row: Any) -> None:
+    """Record that a person refused a login."""
+    await recorded.on_self(session, actor, Action.DEVICE_LOGIN_DENIED, _facts(row))
+
+
+def _facts(row: Any) -> dict[str, Json]:
+    return {"host_name": row.host_name, "client": row.client}
+
 
 public = new_router("Device login")
 """The routes of the program, which has no credential."""
@@ -55,8 +165,8 @@ async def start_device_login(
     request: Request,
     services: ServicesDep,
     logins: DeviceLoginsDep,
-    body: schemas.NewDeviceLogin | None = None,
-) -> schemas.DeviceCodesView:
+    body: NewDeviceLogin | None = None,
+) -> DeviceCodesView:
     """Start a login of a program (RFC 8628). A person confirms it in the browser, within ten minutes."""
     count_client(logins.starts, request)
     async with services.database.transaction() as tx:
@@ -67,7 +177,7 @@ async def start_device_login(
             client=client_of(request),
         )
     page = services.settings.base_url + PAGE_PATH
-    return schemas.DeviceCodesView(
+    return DeviceCodesView(
         device_code=started.device_code,
         user_code=started.user_code,
         verification_uri=page,
@@ -89,8 +199,8 @@ async def start_device_login(
     ),
 )
 async def redeem_device_login(
-    request: Request, services: ServicesDep, logins: DeviceLoginsDep, body: schemas.DeviceCode
-) -> schemas.DeviceKeyView:
+    request: Request, services: ServicesDep, logins: DeviceLoginsDep, body: DeviceCode
+) -> DeviceKeyView:
     """Ask for the API key of a login, every `interval` seconds until a person has decided. The key is shown only once.
 
     The codes of the errors are those of RFC 8628.
@@ -102,7 +212,7 @@ async def redeem_device_login(
             await account_recorded.key_created(tx, answer.actor, answer.key)
     granted = _granted(answer)
     made, account = granted.key, granted.account
-    return schemas.DeviceKeyView(
+    return DeviceKeyView(
         id=made.id,
         name=made.name,
         key=granted.text,
@@ -120,12 +230,12 @@ async def redeem_device_login(
     responses=problems(SessionRequired, UserCodeNotFound, LoginDecided, TooManyAttempts),
 )
 async def open_device_login(
-    caller: Person, read: Read, logins: DeviceLoginsDep, body: schemas.UserCode
-) -> schemas.DeviceLoginView:
+    caller: Person, read: Read, logins: DeviceLoginsDep, body: UserCode
+) -> DeviceLoginView:
     """Show the login with a code, and what its key could do in the workspace. Changes nothing."""
     with _counted(logins, caller):
         row = await service.find(read, logins.user_codes, body.user_code)
-    return schemas.DeviceLoginView(
+    return DeviceLoginView(
         host_name=row.host_name,
         client=row.client,
         created_at=row.created_at,
@@ -142,8 +252,8 @@ async def open_device_login(
     ),
 )
 async def decide_device_login(
-    caller: Person, services: ServicesDep, logins: DeviceLoginsDep, body: schemas.DeviceDecision
-) -> schemas.DecidedDeviceLogin:
+    caller: Person, services: ServicesDep, logins: DeviceLoginsDep, body: DeviceDecision
+) -> DecidedDeviceLogin:
     """Confirm or refuse a login. A confirmed one gets an API key that acts as you in the workspace."""
     # A decision is made only once, so an `Idempotency-Key` would have no use.
     with _counted(logins, caller):
@@ -151,12 +261,12 @@ async def decide_device_login(
             if body.approve:
                 plan = services.plans.get(caller.plan)
                 row = await service.approve(tx, logins.user_codes, caller, body.user_code, plan)
-                await recorded.approved(tx, caller, row)
+                await _record_approval(tx, caller, row)
             else:
                 row = await service.deny(tx, logins.user_codes, caller, body.user_code)
-                await recorded.denied(tx, caller, row)
+                await _record_denial(tx, caller, row)
             workspace = await workspaces.one(tx, caller)
-    return schemas.DecidedDeviceLogin(
+    return DecidedDeviceLogin(
         approved=body.approve,
         workspace=account_schemas.WorkspaceBrief(id=workspace.id, name=workspace.name),
     )

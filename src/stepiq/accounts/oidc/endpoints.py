@@ -1,38 +1,144 @@
 """Routes of single sign-on: the providers, the way to a provider and back, and the identities of an account."""
 
-from typing import Annotated
+import html
+from typing import Annotated, Literal
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from stepiq.accounts import service as accounts
-from stepiq.accounts.audit.http import AUDIT
+from stepiq.accounts.audit.batching import AUDIT
 from stepiq.accounts.credentials.origin import client_of, hit_client, origin_of
 from stepiq.accounts.credentials.passwords import NO_PASSWORD
 from stepiq.accounts.errors import SessionRequired
 from stepiq.accounts.http import AuthServices, DoorsDep, Person
-from stepiq.accounts.oidc import pages, queries, recorded, schemas, service
-from stepiq.accounts.oidc.errors import SignInFailed, SignInFailure
+from stepiq.accounts.oidc import queries, recorded, service
+from stepiq.accounts.oidc.errors import (
+    IdentityNotFound,
+    LastSignInMethod,
+    SignInFailed,
+    SignInFailure,
+)
 from stepiq.accounts.oidc.http import PATH, OidcDep, OidcServices, start_path
-from stepiq.accounts.oidc.identity_errors import IdentityNotFound, LastSignInMethod
 from stepiq.accounts.oidc.pending import PendingSignIn, local_path
 from stepiq.accounts.oidc.provider import (
     AuthorizationResponse,
     IdentifiedPerson,
     IdentityProvider,
 )
-from stepiq.accounts.oidc.records import Policy, Refused
+from stepiq.accounts.oidc.queries import Policy, Refused
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.core import clock
 from stepiq.core.errors import StepIQError
 from stepiq.core.observability import logging
 from stepiq.store.database import StoreUnavailable
+from stepiq.web.bodies import Timestamp, View, takes_any_query
 from stepiq.web.bodies import router as new_router
-from stepiq.web.parameters import takes_any_query
 from stepiq.web.problems import problems
 from stepiq.web.services import Services, ServicesDep
 from stepiq.web.transactions import Read, Tx
+
+PROFILE = "/settings/profile"
+"""The page that shows the identities of an account."""
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    # The URL of this page has the code, which was used.
+    "Referrer-Policy": "no-referrer",
+}
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="refresh" content="0;url={target}">
+<title>stepIQ</title>
+</head>
+<body><p><a href="{target}">Continue</a></p></body>
+</html>
+"""
+
+
+def continue_to(path: str) -> HTMLResponse:
+    """A page that opens a page of this server.
+
+    A redirect would continue the navigation that the provider has started, so browsers would not send the session
+    cookie, which is `SameSite=Strict`. This page starts a navigation of its own.
+    """
+    return HTMLResponse(_PAGE.format(target=html.escape(path)), headers=_HEADERS)
+
+
+def failed(
+    failure: SignInFailure, provider: str, next_page: str, *, connects: bool = False
+) -> RedirectResponse:
+    """A redirect to the page that shows why a sign-in has failed."""
+    facts = {"failure": failure.value, "provider": provider[:40]}
+    if connects:
+        return _redirect(f"{PROFILE}?{urlencode(facts)}")
+    if next_page != "/":
+        facts["next"] = next_page
+    return _redirect(f"/login?{urlencode(facts)}")
+
+
+def to_provider(url: str) -> RedirectResponse:
+    """A redirect to the sign-in page of a provider."""
+    return _redirect(url)
+
+
+def _redirect(url: str) -> RedirectResponse:
+    return RedirectResponse(url, 302, headers={"Referrer-Policy": "no-referrer"})
+
+
+class IdentityProviderView(View):
+    """A provider that people can sign in with."""
+
+    id: str
+    name: str
+    start_path: str
+    """Open it in a browser to sign in."""
+
+
+class IdentityProvidersView(View):
+    """The providers of this server."""
+
+    data: list[IdentityProviderView]
+    needs_setup: bool
+    """Whether the server has no account yet. The first one must be created before anyone can sign in."""
+
+
+class IdentityView(View):
+    """An identity that can sign in to the account."""
+
+    id: UUID
+    provider: str
+    """Id of the provider."""
+    provider_name: str
+    email: str | None
+    """The address that the provider sent at the last sign-in."""
+    created_at: Timestamp
+    last_used_at: Timestamp
+    suspended: bool
+    """Whether a reset of the password has suspended it, until it is connected again."""
+
+
+class IdentitiesView(View):
+    """The identities of an account."""
+
+    data: list[IdentityView]
+    has_password: bool
+    """Whether the account can also sign in with a password."""
+
+
+class DisconnectedIdentityView(View):
+    """The disconnected identity."""
+
+    id: UUID
+    deleted: Literal[True] = True
+
 
 public = new_router("Auth")
 """The routes that need no credential."""
@@ -45,11 +151,11 @@ _REDIRECT = {302: {"description": "To the provider, or to the page that shows wh
 
 
 @public.get("/auth/providers")
-async def list_providers(read: Read, oidc: OidcDep) -> schemas.IdentityProvidersView:
+async def list_providers(read: Read, oidc: OidcDep) -> IdentityProvidersView:
     """The identity providers that people can sign in with."""
-    return schemas.IdentityProvidersView(
+    return IdentityProvidersView(
         data=[
-            schemas.IdentityProviderView(id=name, name=each.label, start_path=start_path(name))
+            IdentityProviderView(id=name, name=each.label, start_path=start_path(name))
             for name, each in oidc.providers.items()
         ],
         needs_setup=await accounts.needs_setup(read),
@@ -87,8 +193,8 @@ async def start_oidc(
         )
     except SignInFailed as failure:
         _log(provider, failure.failure, failure.reason)
-        return pages.failed(failure.failure, provider, local_path(next), connects=connect)
-    response = pages.to_provider(url)
+        return failed(failure.failure, provider, local_path(next), connects=connect)
+    response = to_provider(url)
     oidc.pending.set(response, pending)
     return response
 
@@ -126,8 +232,8 @@ def _failed(
     failure: SignInFailure, provider: str, pending: PendingSignIn | None
 ) -> RedirectResponse:
     if pending is None:
-        return pages.failed(failure, provider, "/")
-    return pages.failed(failure, provider, pending.next, connects=pending.session_id is not None)
+        return failed(failure, provider, "/")
+    return failed(failure, provider, pending.next, connects=pending.session_id is not None)
 
 
 def _started(
@@ -192,7 +298,7 @@ async def _connect(
         identity.user_id, identity.email, is_verified=is_verified, provider=provider.label
     )
     log.info("identity_connected", provider=provider.name, user_id=str(identity.user_id))
-    return pages.continue_to(pending.next)
+    return continue_to(pending.next)
 
 
 async def _open_session(
@@ -215,7 +321,7 @@ async def _open_session(
         raise SignInFailed(opened.failure, opened.reason)
     doors.authenticator.forget(opened.account.id)
     log.info("signed_in", provider=provider.name, user_id=str(opened.account.id))
-    response = pages.continue_to(pending.next)
+    response = continue_to(pending.next)
     doors.cookies.set(response, opened.session_id, expires_at=opened.expires_at)
     return response
 
@@ -245,12 +351,12 @@ def _log(provider: str, failure: SignInFailure, reason: str) -> None:
 
 
 @router.get("/user/identities", responses=problems(SessionRequired))
-async def list_identities(caller: Person, read: Read, oidc: OidcDep) -> schemas.IdentitiesView:
+async def list_identities(caller: Person, read: Read, oidc: OidcDep) -> IdentitiesView:
     """The identities that can sign in to your account, oldest first."""
     _, password_hash = await accounts.with_password(read, caller)
-    return schemas.IdentitiesView(
+    return IdentitiesView(
         data=[
-            schemas.IdentityView(
+            IdentityView(
                 id=row.id,
                 provider=row.provider,
                 provider_name=oidc.label(row.provider),
@@ -271,8 +377,8 @@ async def list_identities(caller: Person, read: Read, oidc: OidcDep) -> schemas.
 )
 async def disconnect_identity(
     caller: Person, tx: Tx, doors: DoorsDep, identity_id: UUID
-) -> schemas.DisconnectedIdentityView:
+) -> DisconnectedIdentityView:
     """Disconnect an identity from your account. Memberships that its groups give you end."""
     await service.disconnect(tx, caller, identity_id)
     tx.after_commit(lambda: doors.authenticator.forget(caller.user_id))
-    return schemas.DisconnectedIdentityView(id=identity_id)
+    return DisconnectedIdentityView(id=identity_id)

@@ -1,6 +1,9 @@
 """Why a sign-in with an identity provider can fail."""
 
 from enum import StrEnum
+from uuid import UUID
+
+from stepiq.core.errors import Conflict, NotFound
 
 
 class SignInFailure(StrEnum):
@@ -53,3 +56,23 @@ class SignInFailed(Exception):
         super().__init__(reason)
         self.failure = failure
         self.reason = reason
+
+
+class IdentityNotFound(NotFound):
+    """The account has no identity with this id."""
+
+    code = "identity_not_found"
+
+    def __init__(self, identity_id: UUID) -> None:
+        super().__init__(f"Identity {identity_id} does not exist.", identity_id=identity_id)
+
+
+class LastSignInMethod(Conflict):
+    """The account has no password and no other identity, so nobody could sign in to it."""
+
+    code = "last_sign_in_method"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is the only way to sign in to the account. Connect another identity first."
+        )

@@ -1,6 +1,7 @@
 """Queries of identities, of the roles that they give, and of sign-ins that have returned."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from stepiq.accounts.oidc.errors import SignInFailure
 from stepiq.core import ids
+from stepiq.core.settings.oidc import OidcSettings
 from stepiq.store.database import Session
 from stepiq.store.states import Role
 from stepiq.store.tables import identities, identity_roles, spent_sign_ins, users, workspaces
@@ -188,3 +191,31 @@ async def set_admin(session: Session, identity_id: UUID, user_id: UUID, *, is_ad
     await session.execute(
         sa.update(identities).where(identities.c.id == identity_id).values(gives_admin=is_admin)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """An identity that is connected to an account."""
+
+    id: UUID
+    user_id: UUID
+    email: str
+    """The address of the account."""
+    provider: str
+    """Name of the provider in the settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A provider, and what the operator has decided about it."""
+
+    provider: str
+    settings: OidcSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The person cannot sign in. The transaction must be committed, because it removes what they no longer have."""
+
+    failure: SignInFailure
+    reason: str

@@ -8,7 +8,7 @@ from stepiq.accounts.audit import recording as audit
 from stepiq.accounts.audit.actions import Action, ActorKind, AuditTargetType
 from stepiq.accounts.audit.records import AuditTarget, By, NewEntry, person
 from stepiq.accounts.oidc.errors import SignInFailure
-from stepiq.accounts.oidc.records import Connected
+from stepiq.accounts.oidc.queries import Connected
 from stepiq.core.json import Json
 from stepiq.store.database import Session
 from stepiq.store.states import Role

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from stepiq.accounts.actor import includes
 from stepiq.accounts.oidc import queries, recorded
-from stepiq.accounts.oidc.records import Connected
+from stepiq.accounts.oidc.queries import Connected
 from stepiq.accounts.queries import members
 from stepiq.accounts.workspaces import service as workspaces
 from stepiq.core import clock

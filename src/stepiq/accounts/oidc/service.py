@@ -15,10 +15,14 @@ from stepiq.accounts.credentials.passwords import NO_PASSWORD
 from stepiq.accounts.devices import SessionOrigin
 from stepiq.accounts.errors import EmailTaken, LoginFailed, NoWorkspace
 from stepiq.accounts.oidc import queries, recorded, roles
-from stepiq.accounts.oidc.errors import SignInFailed, SignInFailure
-from stepiq.accounts.oidc.identity_errors import IdentityNotFound, LastSignInMethod
+from stepiq.accounts.oidc.errors import (
+    IdentityNotFound,
+    LastSignInMethod,
+    SignInFailed,
+    SignInFailure,
+)
 from stepiq.accounts.oidc.provider import IdentifiedPerson
-from stepiq.accounts.oidc.records import Connected, Policy, Refused
+from stepiq.accounts.oidc.queries import Connected, Policy, Refused
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import invitations as invitation_queries
 from stepiq.accounts.queries import sessions as session_queries

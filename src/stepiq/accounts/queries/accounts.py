@@ -11,10 +11,9 @@ from sqlalchemy.exc import IntegrityError
 
 from stepiq.accounts.queries import members
 from stepiq.store.database import Session
-from stepiq.store.membership import membership_of
+from stepiq.store.statements.workspaces import PLAN, membership_of
 from stepiq.store.states import FINAL_RUN_STATUSES, RunStatus, TriggerType
 from stepiq.store.tables import memberships, runs, users, workspaces
-from stepiq.store.workspace_plan import PLAN
 
 Row = sa.Row[Any]
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.store.database import Session
-from stepiq.store.membership import has_enabled_member
+from stepiq.store.statements.workspaces import has_enabled_member
 from stepiq.store.states import Role
 from stepiq.store.tables import invitations, users, workspaces
 

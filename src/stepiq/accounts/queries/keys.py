@@ -9,10 +9,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.store.database import Session
-from stepiq.store.membership import has_enabled_member, membership_of
+from stepiq.store.statements.workspaces import PLAN, has_enabled_member, membership_of
 from stepiq.store.states import KeyKind
 from stepiq.store.tables import api_keys, memberships, users, workspaces
-from stepiq.store.workspace_plan import PLAN
 
 Row = sa.Row[Any]
 

@@ -10,10 +10,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.store.database import Session
-from stepiq.store.membership import has_enabled_member, membership_of
+from stepiq.store.statements.workspaces import PLAN, has_enabled_member, membership_of
 from stepiq.store.states import Role
 from stepiq.store.tables import memberships, users, workspaces
-from stepiq.store.workspace_plan import PLAN
 
 Row = sa.Row[Any]
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.store.database import Session
-from stepiq.store.membership import membership_of
+from stepiq.store.statements.workspaces import membership_of
 from stepiq.store.states import BulkStatus
 from stepiq.store.tables import bulk_jobs, identities, memberships, password_resets
 

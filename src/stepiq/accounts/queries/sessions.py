@@ -10,9 +10,8 @@ import sqlalchemy as sa
 from stepiq.accounts.devices import SessionOrigin
 from stepiq.accounts.queries import members
 from stepiq.store.database import Session
-from stepiq.store.membership import membership_of
+from stepiq.store.statements.workspaces import PLAN, membership_of
 from stepiq.store.tables import memberships, refresh_tokens, sessions, users, workspaces
-from stepiq.store.workspace_plan import PLAN
 
 Row = sa.Row[Any]
 

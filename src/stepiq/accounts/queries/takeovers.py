@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.store.database import Session
-from stepiq.store.membership import membership_of
+from stepiq.store.statements.workspaces import membership_of
 from stepiq.store.states import KeyKind
 from stepiq.store.tables import api_keys, invitations, memberships, schedules
 

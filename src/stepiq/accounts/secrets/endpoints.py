@@ -8,11 +8,11 @@ from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.accounts.secrets import schemas, service, uses
-from stepiq.accounts.secrets.errors import SecretNotFound, TooManySecrets
+from stepiq.accounts.secrets.service import SecretNotFound, TooManySecrets
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
-from stepiq.web.pipeline_filter import PipelineFilter
 from stepiq.web.problems import problems
+from stepiq.web.routing import PipelineFilter
 from stepiq.web.services import ServicesDep
 from stepiq.web.transactions import Read, Tx
 

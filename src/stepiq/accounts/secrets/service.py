@@ -11,13 +11,35 @@ from stepiq.accounts.audit import recording as audit
 from stepiq.accounts.audit.actions import Action, AuditTargetType
 from stepiq.accounts.audit.records import AuditTarget
 from stepiq.accounts.secrets import queries
-from stepiq.accounts.secrets.errors import SecretNotFound, TooManySecrets
 from stepiq.core import clock, ids
+from stepiq.core.errors import Conflict, NotFound
 from stepiq.core.json import Json
 from stepiq.core.keys.encryption import Keyring, Owner
 from stepiq.execution.limits import quotas
 from stepiq.redaction.masking import MIN_LENGTH
 from stepiq.store.database import Session
+
+
+class SecretNotFound(NotFound):
+    """The workspace or pipeline has no such secret."""
+
+    code = "secret_not_found"
+
+    def __init__(self, secret: str) -> None:
+        super().__init__(f"Secret `{secret[:100]}` does not exist.")
+
+
+class TooManySecrets(Conflict):
+    """The workspace has reached the maximum number of secrets."""
+
+    code = "too_many_secrets"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The workspace has {limit:,} secrets, including those of its pipelines. This is the limit. Delete one first.",
+            limit=limit,
+        )
+
 
 MAX_SECRETS = 1_000
 """Maximum secrets of one workspace, including those of its pipelines."""

@@ -2,7 +2,7 @@
 
 from fastapi import Request, Response
 
-from stepiq.accounts import recorded, schemas, service, views
+from stepiq.accounts import recorded, schemas, service
 from stepiq.accounts.credentials.origin import client_of
 from stepiq.accounts.errors import (
     Busy,
@@ -14,7 +14,8 @@ from stepiq.accounts.errors import (
 from stepiq.accounts.http import DoorsDep, Person
 from stepiq.accounts.sessions import service as sessions
 from stepiq.accounts.signing_in import password as signing_in
-from stepiq.accounts.two_factor.errors import TotpRequired, TotpWrong
+from stepiq.accounts.signing_in import password as views
+from stepiq.accounts.two_factor.service import TotpRequired, TotpWrong
 from stepiq.web.bodies import router as new_router
 from stepiq.web.problems import problems
 from stepiq.web.services import ServicesDep

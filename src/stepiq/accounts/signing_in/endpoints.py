@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import BackgroundTasks, Depends, Request
 
-from stepiq.accounts import recorded, schemas, service, views
+from stepiq.accounts import recorded, schemas, service
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.authentication import disabling
@@ -40,8 +40,9 @@ from stepiq.accounts.keys import service as keys
 from stepiq.accounts.sessions import service as sessions
 from stepiq.accounts.sessions.reauthentication import check_password
 from stepiq.accounts.signing_in import password as signing_in
+from stepiq.accounts.signing_in import password as views
 from stepiq.accounts.signing_in import takeover
-from stepiq.accounts.two_factor.errors import TotpRequired, TotpWrong
+from stepiq.accounts.two_factor.service import TotpRequired, TotpWrong
 from stepiq.core.json import Json
 from stepiq.execution.limits.quotas import PlanKeysExceeded
 from stepiq.web.bodies import router as new_router

@@ -2,9 +2,11 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Request
+from pydantic import StringConstraints
 
 from stepiq.accounts import recorded
 from stepiq.accounts.actor import Actor
@@ -22,9 +24,10 @@ from stepiq.accounts.errors import (
     UserNotFound,
 )
 from stepiq.accounts.http import Administrator, AuthServices, DoorsDep, Person
+from stepiq.accounts.schemas import Code
 from stepiq.accounts.sessions.reauthentication import check_password
-from stepiq.accounts.two_factor import schemas, service
-from stepiq.accounts.two_factor.errors import (
+from stepiq.accounts.two_factor import service
+from stepiq.accounts.two_factor.service import (
     CodeWrong,
     PasswordRequired,
     TotpEnabled,
@@ -32,10 +35,67 @@ from stepiq.accounts.two_factor.errors import (
     TotpNotEnabled,
 )
 from stepiq.core.keys.encryption import SecretUnreadable
+from stepiq.web.bodies import StrictModel, Timestamp, View
 from stepiq.web.bodies import router as new_router
 from stepiq.web.problems import problems
 from stepiq.web.services import Services, ServicesDep
 from stepiq.web.transactions import Read, Tx
+
+_Password = Annotated[str, StringConstraints(max_length=1_024)]
+
+
+class TotpView(View):
+    """Whether the account has two-factor sign-in."""
+
+    enabled: bool
+    enabled_at: Timestamp | None
+    recovery_codes_left: int
+    """Recovery codes that were not used."""
+
+
+class TotpBegin(StrictModel):
+    """Proof that the caller is the owner of the account."""
+
+    password: _Password | None = None
+    """Required if the session began more than 15 minutes ago."""
+
+
+class TotpSecretView(View):
+    """The secret for an authenticator app, which is shown only once."""
+
+    secret: str
+    """In base 32, to type it in."""
+    otpauth_uri: str
+    """The address that apps read from a QR code. It contains the secret."""
+
+
+class TotpConfirmation(StrictModel):
+    """A code that proves that the app has the secret."""
+
+    code: Code
+
+
+class TotpProof(StrictModel):
+    """Proof that the caller is the owner of the account and has the second factor."""
+
+    password: _Password | None = None
+    """Required to turn two-factor sign-in off, and if the session began more than 15 minutes ago."""
+    code: Code
+    """The code of the authenticator app, or a recovery code."""
+
+
+class RecoveryCodesView(View):
+    """The recovery codes of the account, which are shown only once. Each works once."""
+
+    recovery_codes: list[str]
+
+
+class DeletedTotpView(View):
+    """The account without two-factor sign-in."""
+
+    id: UUID
+    deleted: Literal[True] = True
+
 
 PATH = "/user/totp"
 
@@ -63,10 +123,10 @@ _CHANGES = problems(
 
 
 @router.get(PATH, responses=problems(SessionRequired))
-async def read_status(caller: Person, read: Read) -> schemas.TotpView:
+async def read_status(caller: Person, read: Read) -> TotpView:
     """Whether your account has two-factor sign-in."""
     found = await service.status(read, caller)
-    return schemas.TotpView(
+    return TotpView(
         enabled=found.enabled_at is not None,
         enabled_at=found.enabled_at,
         recovery_codes_left=found.recovery_codes_left,
@@ -82,8 +142,8 @@ async def begin(
     caller: Person,
     services: ServicesDep,
     doors: DoorsDep,
-    body: schemas.TotpBegin | None = None,
-) -> schemas.TotpSecretView:
+    body: TotpBegin | None = None,
+) -> TotpSecretView:
     """Create a secret for an authenticator app. Two-factor sign-in is on after you confirm it within an hour."""
     await _prove(request, services, doors, caller, None if body is None else body.password)
     async with services.database.transaction() as tx:
@@ -91,7 +151,7 @@ async def begin(
         made = await service.begin(
             tx, services.keyring, caller, base_url=services.settings.base_url
         )
-    return schemas.TotpSecretView(secret=made.secret, otpauth_uri=made.uri)
+    return TotpSecretView(secret=made.secret, otpauth_uri=made.uri)
 
 
 @router.post(
@@ -99,8 +159,8 @@ async def begin(
     responses=_CHANGES,
 )
 async def confirm(
-    caller: Person, services: ServicesDep, doors: DoorsDep, body: schemas.TotpConfirmation
-) -> schemas.RecoveryCodesView:
+    caller: Person, services: ServicesDep, doors: DoorsDep, body: TotpConfirmation
+) -> RecoveryCodesView:
     """Turn two-factor sign-in on with a code of the app. The recovery codes are shown only in this response."""
     with _counted(doors, caller):
         async with services.database.transaction() as tx:
@@ -109,7 +169,7 @@ async def confirm(
             await recorded.on_self(tx, caller, Action.TWO_FACTOR_ENABLED)
     user = made.user
     doors.notices.two_factor_on(user.id, user.email, is_verified=user.is_verified)
-    return schemas.RecoveryCodesView(recovery_codes=made.recovery_codes)
+    return RecoveryCodesView(recovery_codes=made.recovery_codes)
 
 
 @router.post(
@@ -121,15 +181,15 @@ async def replace_recovery_codes(
     caller: Person,
     services: ServicesDep,
     doors: DoorsDep,
-    body: schemas.TotpProof,
-) -> schemas.RecoveryCodesView:
+    body: TotpProof,
+) -> RecoveryCodesView:
     """Replace your recovery codes. The new ones are shown only in this response, and the old ones stop working."""
     await _prove(request, services, doors, caller, body.password)
     with _counted(doors, caller):
         async with services.database.transaction() as tx:
             made = await service.replace_codes(tx, services.keyring, caller, body.code)
             await recorded.on_self(tx, caller, Action.TWO_FACTOR_CODES_CREATED)
-    return schemas.RecoveryCodesView(recovery_codes=made)
+    return RecoveryCodesView(recovery_codes=made)
 
 
 @router.delete(
@@ -141,8 +201,8 @@ async def turn_off(
     caller: Person,
     services: ServicesDep,
     doors: DoorsDep,
-    body: schemas.TotpProof,
-) -> schemas.DeletedTotpView:
+    body: TotpProof,
+) -> DeletedTotpView:
     """Turn two-factor sign-in off, with your password and a code. The recovery codes stop working.
 
     An account without a password needs a login within the last 15 minutes instead.
@@ -156,7 +216,7 @@ async def turn_off(
             user = await service.turn_off(tx, services.keyring, caller, body.code)
             await recorded.on_self(tx, caller, Action.TWO_FACTOR_DISABLED)
     doors.notices.two_factor_off(user.id, user.email, is_verified=user.is_verified)
-    return schemas.DeletedTotpView(id=user.id)
+    return DeletedTotpView(id=user.id)
 
 
 @administration.delete(
@@ -165,7 +225,7 @@ async def turn_off(
 )
 async def reset_two_factor(
     caller: Administrator, tx: Tx, doors: DoorsDep, user_id: UUID
-) -> schemas.DeletedTotpView:
+) -> DeletedTotpView:
     """Turn off two-factor sign-in for a person who has lost the authenticator and the recovery codes."""
     if user_id == caller.user_id:
         raise OwnAccount
@@ -177,7 +237,7 @@ async def reset_two_factor(
             user.id, user.email, is_verified=user.is_verified, by_operator=True
         )
     )
-    return schemas.DeletedTotpView(id=user_id)
+    return DeletedTotpView(id=user_id)
 
 
 async def _prove(

@@ -18,7 +18,8 @@ from stepiq.accounts.errors import (
 )
 from stepiq.accounts.http import DoorsDep, Person, WorkspaceAdmin, WorkspaceOwner, needs
 from stepiq.accounts.keys import service as keys
-from stepiq.accounts.workspaces import closing, queries, recorded, schemas, service
+from stepiq.accounts.workspaces import queries, recorded, schemas, service
+from stepiq.accounts.workspaces import service as closing
 from stepiq.accounts.workspaces.errors import (
     LastOwner,
     MemberNotFound,

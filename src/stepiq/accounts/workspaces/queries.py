@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from stepiq.accounts.queries import keys, members
 from stepiq.core import clock
 from stepiq.store.database import Session
-from stepiq.store.search import fold
 from stepiq.store.states import PipelineStatus, Role
 from stepiq.store.tables import (
     api_keys,
@@ -26,6 +25,7 @@ from stepiq.store.tables import (
     users,
     workspaces,
 )
+from stepiq.store.types import fold
 
 Row = sa.Row[Any]
 

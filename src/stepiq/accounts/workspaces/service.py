@@ -12,12 +12,14 @@ from stepiq.accounts.errors import RoleMissing, WorkspaceNotFound
 from stepiq.accounts.queries import keys as key_queries
 from stepiq.accounts.queries import members
 from stepiq.accounts.queries import sessions as session_queries
-from stepiq.accounts.workspaces import queries
+from stepiq.accounts.workspaces import queries, recorded
 from stepiq.accounts.workspaces.errors import (
     LastOwner,
     MemberNotFound,
+    OnlyWorkspace,
     TooManyNewWorkspaces,
     TooManyWorkspaces,
+    WorkspaceNameWrong,
     WorkspacesRestricted,
 )
 from stepiq.core import clock
@@ -272,3 +274,51 @@ async def end_membership(session: Session, workspace_id: UUID, user_id: UUID) ->
     revoked = await key_queries.revoke_all(session, user_id, now, workspace_id=workspace_id)
     ended = await session_queries.end_all(session, user_id, now)
     return Removal(revoked, len(ended))
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What ended with a workspace."""
+
+    members: Sequence[UUID]
+    api_keys_revoked: int
+
+
+async def delete(session: Session, actor: Actor, *, name: str) -> Closed:
+    """Remove all members of the actor's workspace, revoke its keys, and mark it, so that its data is erased.
+
+    Its unfinished runs continue until `disabling.cancel_runs_of`, which must be called after the commit.
+
+    Raises:
+        RoleMissing: the actor is no longer an owner.
+        WorkspaceNameWrong: `name` is not its name.
+        OnlyWorkspace: the actor has no other workspace.
+    """
+    workspace_id = actor.workspace_id
+    # Accounts before workspaces, as everywhere.
+    for user_id in await members.user_ids(session, workspace_id):
+        await accounts.lock(session, user_id)
+    if await queries.name(session, workspace_id) != name:
+        raise WorkspaceNameWrong
+    await require_role(session, actor, Role.OWNER)
+    if len(await members.workspaces_of(session, actor.user_id)) == 1:
+        raise OnlyWorkspace
+    left = await members.user_ids(session, workspace_id)
+    removals = [await end_membership(session, workspace_id, user_id) for user_id in left]
+    revoked = await close(session, [workspace_id], is_erased=True)
+    await recorded.deleted(session, actor, workspace_id, name)
+    return Closed(left, revoked + sum(each.api_keys_revoked for each in removals))
+
+
+async def close(session: Session, workspace_ids: Sequence[UUID], *, is_erased: bool) -> int:
+    """Revoke the keys and the invitations of workspaces without members, and mark them to be erased if wanted.
+
+    Returns the number of keys.
+    """
+    if not workspace_ids:
+        return 0
+    now = clock.now()
+    revoked = await queries.close_workspaces(session, workspace_ids, now)
+    if is_erased:
+        await queries.mark_erased(session, workspace_ids, now)
+    return revoked

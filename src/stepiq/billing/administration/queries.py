@@ -1,26 +1,65 @@
 """Queries of the administration of workspaces. Usage comes from daily rollups of the listed workspaces."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.billing.administration.records import (
-    LimitValue,
-    ListedMember,
-    ListedWorkspace,
-    WorkspaceFilter,
-)
 from stepiq.core import ids
 from stepiq.execution.limits import usage
 from stepiq.execution.limits.usage import TOKENS_PER_CREDIT
 from stepiq.store.database import Session
-from stepiq.store.search import contains
+from stepiq.store.statements.workspaces import PLAN, WorkspacePlan
 from stepiq.store.tables import memberships, usage_days, users, workspaces
-from stepiq.store.workspace_plan import PLAN
+from stepiq.store.types import contains
+
+LimitValue = int | bool | str
+"""A limit as in the config file: a number, true or false, or `unlimited`."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceFilter:
+    """Which workspaces a list has. None: any."""
+
+    q: str | None = None
+    """A part of the name, or an id."""
+    plan: str | None = None
+    has_members: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedWorkspace:
+    """A workspace with its usage in this month (UTC)."""
+
+    id: UUID
+    name: str
+    plan: WorkspacePlan
+    overrides: Mapping[str, LimitValue]
+    """Limits that replace those of the plan, as in the config file."""
+    members: int
+    created_at: datetime
+    deleted_at: datetime | None
+    """Set while its data is being erased."""
+    runs: int = 0
+    tokens: int = 0
+    credits_used: int = 0
+    cost_usd_micros: int = 0
+    cost_complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ListedMember:
+    """A member of a workspace."""
+
+    id: UUID
+    email: str
+    name: str
+    role: str
+    disabled: bool
+
 
 _is_member = sa.and_(
     memberships.c.workspace_id == workspaces.c.id, memberships.c.removed_at.is_(None)

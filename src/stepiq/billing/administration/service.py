@@ -4,16 +4,66 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
-from stepiq.accounts.audit.records import By
-from stepiq.accounts.workspaces import closing
+from stepiq.accounts.audit import recording as audit
+from stepiq.accounts.audit.actions import Action, AuditTargetType
+from stepiq.accounts.audit.records import AuditTarget, By
 from stepiq.accounts.workspaces import recorded as erasures
-from stepiq.billing.administration import queries, recorded
-from stepiq.billing.administration.errors import NoSuchWorkspace, WorkspaceHasMembers
-from stepiq.billing.administration.records import LimitValue, ListedWorkspace
+from stepiq.accounts.workspaces import service as closing
+from stepiq.billing.administration import queries
+from stepiq.billing.administration.queries import LimitValue, ListedWorkspace
 from stepiq.core import clock
+from stepiq.core.errors import Conflict, NotFound
+from stepiq.core.json import Json
 from stepiq.execution.limits.plans import Plans, check_overrides
 from stepiq.execution.runtime import Engine
 from stepiq.store.database import Session
+
+
+async def _record_change(
+    session: Session, by: Actor | By, old: ListedWorkspace, new: ListedWorkspace
+) -> None:
+    """Record changes of the plan and of limits."""
+    were, are = audit.changes(_facts(old), _facts(new))
+    if are:
+        await audit.record(
+            session,
+            by,
+            Action.WORKSPACE_UPDATED,
+            _target(new),
+            before=were,
+            after=are,
+            workspace_id=new.id,
+        )
+
+
+def _target(workspace: ListedWorkspace) -> AuditTarget:
+    return AuditTarget(AuditTargetType.WORKSPACE, workspace.id, workspace.name)
+
+
+def _facts(workspace: ListedWorkspace) -> dict[str, Json]:
+    return {"plan": str(workspace.plan), "limits": dict(workspace.overrides)}
+
+
+class NoSuchWorkspace(NotFound):
+    """The server has no workspace with this id."""
+
+    code = "workspace_unknown"
+
+    def __init__(self, workspace_id: UUID) -> None:
+        super().__init__(f"Workspace {workspace_id} does not exist.", workspace_id=workspace_id)
+
+
+class WorkspaceHasMembers(Conflict):
+    """Administrators of the server erase only workspaces without members."""
+
+    code = "workspace_has_members"
+
+    def __init__(self, workspace_id: UUID, members: int) -> None:
+        has = "a member" if members == 1 else f"{members} members"
+        super().__init__(
+            f"Workspace {workspace_id} has {has}. Administrators of the server can erase only workspaces without members.",
+            workspace_id=workspace_id,
+        )
 
 
 async def get(session: Session, workspace_id: UUID) -> ListedWorkspace:
@@ -68,7 +118,7 @@ async def change(
     await queries.update(session, workspace_id, {**values, "limit_overrides": overrides or None})
     await engine.plan_changed(session, workspace_id)
     changed = await get(session, workspace_id)
-    await recorded.changed(session, by, before, changed)
+    await _record_change(session, by, before, changed)
     return changed
 
 

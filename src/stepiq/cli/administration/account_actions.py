@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from stepiq.accounts.administration import queries, recorded, service
-from stepiq.accounts.administration.records import Data, Deletion, UserFilter
+from stepiq.accounts.administration.queries import Data, Deletion, UserFilter
 from stepiq.accounts.administration.service import Reset
 from stepiq.accounts.audit.records import OPERATOR
 from stepiq.accounts.authentication import disabling
@@ -14,7 +14,7 @@ from stepiq.accounts.oidc import service as identities
 from stepiq.accounts.service import user_named
 from stepiq.cli import database
 from stepiq.cli.administration.accounts import address_of
-from stepiq.cli.links import warn_about_address
+from stepiq.cli.database import warn_about_address
 from stepiq.cli.output.console import UsageError, confirm, print_json, print_text, say
 from stepiq.core import clock
 from stepiq.core.control_characters import escape_line

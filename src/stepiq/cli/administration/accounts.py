@@ -24,7 +24,7 @@ from stepiq.accounts.sessions import service as sessions
 from stepiq.accounts.two_factor import service as two_factor
 from stepiq.billing.administration import service as workspaces
 from stepiq.cli import database
-from stepiq.cli.links import warn_about_address
+from stepiq.cli.database import warn_about_address
 from stepiq.cli.output.console import (
     UsageError,
     ask_password,

@@ -11,7 +11,7 @@ from stepiq.accounts.audit.records import operator_of
 from stepiq.accounts.workspaces import invitations, recorded, service
 from stepiq.cli import database
 from stepiq.cli.administration.accounts import address_of
-from stepiq.cli.links import warn_about_address
+from stepiq.cli.database import warn_about_address
 from stepiq.cli.output.console import UsageError, print_text, say
 from stepiq.core import ids
 from stepiq.core.mail import MailUnsent

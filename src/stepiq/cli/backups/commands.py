@@ -22,7 +22,7 @@ from stepiq.core.keys.files import KeyUnusable
 from stepiq.core.settings import model as settings
 from stepiq.core.settings.model import Settings
 from stepiq.queue.worker_lease import presence_of
-from stepiq.store import safety
+from stepiq.store import postgres_checks as safety
 from stepiq.store.database import Database
 from stepiq.store.migrate import known_revisions
 

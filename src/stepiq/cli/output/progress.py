@@ -2,17 +2,71 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
 
-from stepiq.cli.labels import Labels
-from stepiq.cli.output.console import say_block
+from stepiq.cli.output.console import complain, json_text, print_output, say, say_block
 from stepiq.cli.output.terminal import Terminal, styled, to_stderr
-from stepiq.core.amounts import duration, money
+from stepiq.core.amounts import duration, ending, money
 from stepiq.core.control_characters import escape_line
+
+if TYPE_CHECKING:
+    from stepiq.language.definitions.compiled import Definition
+    from stepiq.language.definitions.step import Step
+    from stepiq.steps.parallel.spec import ParallelSpec
+
+
+class Labels:
+    """The name of each execution of a step, and whether the run may continue after its failure."""
+
+    def __init__(self, definition: "Definition | None" = None) -> None:
+        """Without a definition, branches have only numbers, and the run may continue after each failure."""
+        self._steps: dict[str, tuple[Step, tuple[ParallelSpec, ...]]] = {}
+        if definition is not None:
+            self._add(definition.steps, ())
+
+    def _add(self, steps: "tuple[Step, ...]", around: "tuple[ParallelSpec, ...]") -> None:
+        # Commands that show runs of a server have no definition, and do not load the language.
+        from stepiq.steps.parallel.spec import ParallelSpec
+
+        for step in steps:
+            self._steps[step.id] = step, around
+            if isinstance(step.spec, ParallelSpec):
+                for sequence in step.sequences:
+                    self._add(sequence, (*around, step.spec))
+
+    def of(self, event: Mapping[str, Any]) -> str:
+        """The name of an event's step, with its item or branch inside a `parallel`."""
+        step_id, path = escape_line(str(event["step_id"])), str(event.get("branch") or "")
+        if not path:
+            return step_id
+        if step_id not in self._steps:
+            return f"{step_id} [{escape_line(path)}]"
+        _, around = self._steps[step_id]
+        numbers = map(int, path.split("/"))
+        places = [_place(spec, number) for spec, number in zip(around, numbers, strict=True)]
+        # A branch of one step has the step's name.
+        named = ", ".join(place for place in places if place != f"branch {step_id}")
+        return f"{step_id} ({named})" if named else step_id
+
+    def continues(self, event: Mapping[str, Any]) -> bool:
+        """Whether the run may continue after this step's failure."""
+        if event["step_id"] not in self._steps:
+            return True
+        from stepiq.steps.parallel.spec import BranchError
+
+        step, around = self._steps[event["step_id"]]
+        is_dropped = bool(around) and around[-1].on_branch_error is BranchError.CONTINUE
+        return step.on_error.goes_on or is_dropped
+
+
+def _place(spec: "ParallelSpec", number: int) -> str:
+    return f"branch {spec.branches[number].id}" if spec.branches else f"item {number}"
+
 
 if TYPE_CHECKING:
     from stepiq.language.definitions.compiled import Definition
@@ -235,3 +289,41 @@ def _ending(labels: Labels, data: Mapping[str, Any]) -> str:
 def tokens(count: int) -> str:
     """Such as `1,204 tokens`."""
     return f"{count:,} {'token' if count == 1 else 'tokens'}"
+
+
+def show_result(run: Mapping[str, Any]) -> bool:
+    """Print a run: its output to standard output, the rest to standard error. Returns whether it completed."""
+    completed = run["status"] == "completed"
+    if completed:
+        print_output(as_text(run["output"]))
+    else:
+        complain(failure(run))
+    say(summary(run))
+    return completed
+
+
+def as_text(output: Any) -> str:
+    """An output as text: strings unchanged, all other values as JSON."""
+    return output if isinstance(output, str) else json_text(output)
+
+
+def failure(run: Mapping[str, Any]) -> str:
+    """Why a run did not complete."""
+    error = run["error"]
+    if not error:
+        return f"The run ended with the status `{run['status']}`."
+    return f"The run failed ({error['code']}). {error['message']}"
+
+
+def summary(run: Mapping[str, Any]) -> str:
+    """Such as `completed · 1 failed · 243 tokens (212 in, 31 out) · $0.000050 · 1.3 s`."""
+    facts = [ending(str(run["status"]), run.get("failed_steps") or 0)]
+    if run["total_tokens"]:
+        parts = f"{run['input_tokens']:,} in, {run['output_tokens']:,} out"
+        facts.append(f"{tokens(run['total_tokens'])} ({parts})")
+        facts.append(money(run["cost_usd_micros"], is_complete=run["cost_complete"]))
+    if run["started_at"] and run["completed_at"]:
+        started = datetime.fromisoformat(run["started_at"])
+        took = datetime.fromisoformat(run["completed_at"]) - started
+        facts.append(duration(took.total_seconds() * 1_000))
+    return " · ".join(facts)

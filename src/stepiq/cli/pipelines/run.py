@@ -3,22 +3,22 @@
 import asyncio
 import logging as levels
 import re
-from collections.abc import Collection, Mapping, Sequence
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import typer
 
-from stepiq.cli.output.console import ExitCode, UsageError, print_json, say
-from stepiq.cli.output.progress import ProgressLine, make_progress
+from stepiq.cli.models import fetch_weights, uses_local_model
+from stepiq.cli.output.console import ExitCode, UsageError, confirm, print_json, say, say_block
+from stepiq.cli.output.progress import ProgressLine, make_progress, show_result
 from stepiq.cli.pipelines.inputs import build_input, explain_invalid
-from stepiq.cli.pipelines.local_reviews import LocalReviewer
 from stepiq.cli.pipelines.validate import findings_data, read_draft, show_findings
-from stepiq.cli.pipelines.workbench import workbench
-from stepiq.cli.preflight import require_models
-from stepiq.cli.results import show_result
-from stepiq.cli.weights import fetch_weights, uses_local_model
+from stepiq.cli.pipelines.workbench import Workbench, workbench
 from stepiq.core import json
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
@@ -31,12 +31,154 @@ from stepiq.language.data import is_array, is_object
 from stepiq.language.definitions.compiled import Definition
 from stepiq.language.definitions.inputs import InputInvalid
 from stepiq.language.definitions.loading import load_document
+from stepiq.language.definitions.step import Step
 from stepiq.language.documents.source import SourceFormat
 from stepiq.pipelines.definitions.checking import Findings, check
 from stepiq.pipelines.records import Draft
-from stepiq.providers.registry import Providers
+from stepiq.providers.registry import ModelUnusable, Providers
+from stepiq.runs.reviews import service
+from stepiq.runs.reviews.records import Answer, Review
 from stepiq.runs.schemas import RunDetail
-from stepiq.store.states import ReviewDecision
+from stepiq.store.states import ReviewDecision, RunStatus
+
+
+def require_models(
+    definition: Definition, providers: Providers, keys: Mapping[str, str], chosen: str | None
+) -> None:
+    """Refuse a pipeline in which a step that always runs calls an unusable model.
+
+    Args:
+        definition: definition of the pipeline, with `chosen` in its steps.
+        providers: the configured providers.
+        keys: the given secrets, which may be API keys.
+        chosen: the model of the option `--model`.
+
+    Raises:
+        UsageError: a model is unusable. The message names the steps, what to set, and alternatives.
+    """
+    problems: dict[str, tuple[ModelUnusable, list[str]]] = {}
+    for step in certain_steps(definition.steps):
+        if error := _unusable(step.spec.asked_models, providers, keys):
+            problems.setdefault(error.message, (error, []))[1].append(f"`{step.id}`")
+    if not problems:
+        return
+    sentences = [_sentence(error, steps, chosen) for error, steps in problems.values()]
+    raise UsageError(
+        f"{' '.join(sentences)} Or choose another model for every step:",
+        _alternatives(providers, keys),
+    )
+
+
+def certain_steps(steps: tuple[Step, ...]) -> Iterator[Step]:
+    """The steps that every run executes: those without `if`, up to the first step that may jump."""
+    for step in steps:
+        if step.condition is None:
+            yield step
+            for sequence in step.sequences:
+                yield from certain_steps(sequence)
+        if _may_jump(step):
+            return
+
+
+def _may_jump(step: Step) -> bool:
+    return bool(step.spec.own_jumps or step.on_condition) or step.on_error.jump is not None
+
+
+def _unusable(
+    models: Sequence[str | None], providers: Providers, keys: Mapping[str, str]
+) -> ModelUnusable | None:
+    """The error of a step's first model if none of its models can be used, otherwise None."""
+    first: ModelUnusable | None = None
+    for model in models:
+        try:
+            _ = providers.default_model(keys) if model is None else providers.resolve(model, keys)
+        except ModelUnusable as error:
+            first = first or error
+        else:
+            return None
+    return first
+
+
+def _sentence(error: ModelUnusable, steps: Sequence[str], chosen: str | None) -> str:
+    model, setting = error.facts.get("model"), error.facts.get("setting")
+    if model is None:
+        what = f"{_named(steps, 'names', 'name')} no model, and no provider is configured."
+        return f"{what} Set an API key such as OPENAI_API_KEY."
+    if setting is None:
+        return f"{_named(steps, 'cannot run', 'cannot run')}. {error.message}"
+    where = (
+        f"{_named(steps, 'calls', 'call')} `{model}`, but"
+        if chosen is None
+        else f"--model {chosen}:"
+    )
+    return f"{where} {setting} is not set. Set this environment variable."
+
+
+def _named(steps: Sequence[str], one: str, many: str) -> str:
+    return f"Step {steps[0]} {one}" if len(steps) == 1 else f"Steps {', '.join(steps)} {many}"
+
+
+def _alternatives(providers: Providers, keys: Mapping[str, str]) -> Iterator[str]:
+    ids: list[str] = []
+    with suppress(ModelUnusable):
+        ids.append(providers.default_model(keys).id)
+    described = {provider.id: provider for provider in providers.describe(keys)}
+    if described["local"].usable:
+        ids += described["local"].models
+    for model in dict.fromkeys(ids):
+        yield f"--model {model}"
+    first = "" if described["ollama"].usable else ", after you have set OLLAMA_BASE_URL"
+    yield f"--model ollama/NAME for a model of your Ollama server{first}"
+
+
+class LocalReviewer:
+    """Decides the reviews of one run."""
+
+    def __init__(self, bench: Workbench, decision: ReviewDecision | None) -> None:
+        self._bench = bench
+        self._decision = decision
+        self._asked: Mapping[str, Any] | None = None
+
+    async def receive(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Handle an event of the run, and decide the review for which the run waits.
+
+        Raises:
+            UsageError: the option is missing, and there is no terminal.
+        """
+        if kind == "review.requested":
+            self._asked = data
+        elif kind == "run.status" and data["status"] == RunStatus.WAITING and self._asked:
+            asked, self._asked = self._asked, None
+            await self._decide(UUID(asked["run_id"]), asked["step_id"], asked["iteration"])
+
+    async def _decide(self, run_id: UUID, step_id: str, iteration: int) -> None:
+        services, actor = self._bench.services, self._bench.actor
+        async with services.database.reading() as session:
+            review = await service.get(session, actor, run_id, step_id, iteration)
+        decision = self._decision or await asyncio.to_thread(_ask, review)
+        async with services.database.transaction() as session:
+            await service.decide(
+                session,
+                actor,
+                run_id,
+                step_id,
+                Answer(decision),
+                engine=services.engine,
+                iteration=iteration,
+            )
+        say(f"  {step_id}: {decision}")
+
+
+def _ask(review: Review) -> ReviewDecision:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"Step `{review.step_id}` waits for a review, and there is no terminal to ask for it. Add --review approve or "
+            "--review reject, or run the pipeline on a server."
+        )
+    shown = review.input if isinstance(review.input, str) else json.dumps(review.input)
+    say_block(f"\n{review.message}\n\n{shown}\n")
+    is_approved = confirm("Approve?")
+    return ReviewDecision.APPROVE if is_approved else ReviewDecision.REJECT
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from stepiq.cli.output.console import ExitCode, print_json, print_output, say, this_command
-from stepiq.cli.output.progress import ProgressLine
+from stepiq.cli.output.progress import ProgressLine, as_text, failure, summary
 from stepiq.cli.remote.calling import run_path
 from stepiq.cli.remote.failures import ReportedFailure, fail
-from stepiq.cli.results import as_text, failure, summary
 from stepiq.core.errors import Unavailable
 
 if TYPE_CHECKING:

@@ -1,13 +1,16 @@
 """`stepiq login`, `stepiq logout` and `stepiq whoami`."""
 
 import re
+import sys
+import webbrowser
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 
 from stepiq.cli.output.console import (
+    ExitCode,
     UsageError,
     ask_secret,
     can_ask,
@@ -18,29 +21,47 @@ from stepiq.cli.output.console import (
     stdin_is_terminal,
     wait_for_enter,
 )
-from stepiq.cli.remote import browser, device_login
-from stepiq.cli.remote.calling import NotSignedIn, advised, explained
-from stepiq.cli.remote.profiles import (
-    DEFAULT_NAME,
-    Profile,
-    Profiles,
-    forget_profile,
-    read_profiles,
-    require_name,
-    save_profile,
-)
+from stepiq.cli.remote import device_login
+from stepiq.cli.remote.calling import Json, NotSignedIn, ProfileName, Server, advised, explained
+from stepiq.cli.remote.failures import remote_commands
 from stepiq.cli.remote.target import (
+    DEFAULT_NAME,
     KEY_VARIABLE,
     LOOPBACK,
     PROFILE_VARIABLE,
     SERVER_VARIABLE,
+    Profile,
+    Profiles,
     default_server,
+    forget_profile,
+    read_profiles,
+    require_name,
     require_server_of,
     resolve,
+    save_profile,
     server_url,
 )
 from stepiq.client import ApiError, AuthenticationError, Client, ClientError
 from stepiq.core.settings.environment import variable
+
+
+def has_browser() -> bool:
+    """Whether a page would open in a window that the person sees, and not in the terminal or on another machine."""
+    if variable("SSH_CONNECTION") is not None:
+        return False
+    if sys.platform in ("darwin", "win32"):
+        return True
+    # Without a display, Python would start a browser for terminals.
+    return variable("DISPLAY") is not None or variable("WAYLAND_DISPLAY") is not None
+
+
+def open_page(url: str) -> bool:
+    """Open a page; False if no browser could be started."""
+    try:
+        return webbrowser.open(url)
+    except webbrowser.Error:
+        return False
+
 
 _CURRENT_KEY = "/api/user/api-keys/current"
 _ME = "/api/user/me"
@@ -223,12 +244,12 @@ def _confirmed(server: str, opens: bool | None, as_json: bool) -> Profile:
 def _open(page: str, opens: bool | None) -> None:
     if opens is None:
         # Without a question, a window would hide the code before it is read.
-        if not (can_ask() and browser.has_browser()):
+        if not (can_ask() and has_browser()):
             return
         wait_for_enter("Press Enter to open the page in your browser, or open it yourself … ")
     elif not opens:
         return
-    if not browser.open_page(page):
+    if not open_page(page):
         say("No browser could be started. Open the page yourself.")
 
 
@@ -307,3 +328,58 @@ def _shown(name: str, made: Profile) -> dict[str, Any]:
         "email": made.email,
         "workspace": made.workspace,
     }
+
+
+app = remote_commands()
+
+_LoginServer = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        metavar="URL",
+        help="The server to log in to. Default: STEPIQ_SERVER, the profile, or http://127.0.0.1:8080.",
+    ),
+]
+_StoredProfile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="Store the key under this name. Default: STEPIQ_PROFILE, or a profile for the server, which becomes the default.",
+    ),
+]
+
+
+@app.command()
+def login(
+    server: _LoginServer = None,
+    profile: _StoredProfile = None,
+    with_key: Annotated[
+        bool,
+        typer.Option("--with-key", help="Read an API key from standard input instead."),
+    ] = False,
+    opens: Annotated[
+        bool | None,
+        typer.Option(
+            "--open/--no-open",
+            help="Open the page in the browser. Default: ask on a terminal.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Log in to a server: confirm a code in the browser, and store the key in a profile."""
+    log_in(server, profile, with_key=with_key, opens=opens, as_json=as_json)
+
+
+@app.command()
+def logout(server: Server = None, profile: ProfileName = None, as_json: Json = False) -> None:
+    """Delete a profile, and revoke its key if `stepiq login` has created it."""
+    if not log_out(server, profile, as_json=as_json):
+        raise typer.Exit(ExitCode.UNREACHABLE)
+
+
+@app.command()
+def whoami(server: Server = None, profile: ProfileName = None, as_json: Json = False) -> None:
+    """Show the server, account, workspace and key that commands use."""
+    who_am_i(server, profile, as_json=as_json)

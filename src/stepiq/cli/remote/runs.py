@@ -13,12 +13,19 @@ from stepiq.cli.output.console import (
     say,
     stderr_is_terminal,
 )
-from stepiq.cli.output.progress import PlainProgress, ProgressLine, make_progress, tokens
+from stepiq.cli.output.progress import (
+    PlainProgress,
+    ProgressLine,
+    as_text,
+    failure,
+    make_progress,
+    summary,
+    tokens,
+)
 from stepiq.cli.output.tables import local_time, print_rows
 from stepiq.cli.remote import following
 from stepiq.cli.remote.calling import everything, new_key, pipeline_path, run_path
 from stepiq.cli.remote.triggering import are_json, definition_for, started
-from stepiq.cli.results import as_text, failure, summary
 from stepiq.core.amounts import duration, ending, money
 from stepiq.core.json import Json
 

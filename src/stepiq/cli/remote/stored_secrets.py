@@ -15,7 +15,7 @@ from stepiq.cli.output.console import (
 )
 from stepiq.cli.output.tables import local_time, print_rows
 from stepiq.cli.remote.calling import everything, new_key, pipeline_path
-from stepiq.cli.remote.wording import in_commands
+from stepiq.cli.remote.failures import in_commands
 
 if TYPE_CHECKING:
     from stepiq.client import AsyncClient

@@ -4,6 +4,7 @@
 """
 
 from stepiq.core.http.connection import SENDING
+from stepiq.core.http.connection_pool import USER_AGENT, Client, operator_client
 from stepiq.core.http.errors import (
     EgressBlocked,
     HeaderInvalid,
@@ -19,7 +20,6 @@ from stepiq.core.http.guarded import (
     Timeouts,
     guarded_client,
 )
-from stepiq.core.http.operator import USER_AGENT, Client, operator_client
 from stepiq.core.http.resolver import Resolver, SystemResolver
 from stepiq.core.http.urls import check_url, mask_host
 

@@ -13,8 +13,8 @@ from typing import Self
 import httpx2
 
 from stepiq.core.http import bodies, urls
+from stepiq.core.http.connection_pool import USER_AGENT, Client, NoCookies, trusted
 from stepiq.core.http.errors import HeaderInvalid, RequestInvalid, UrlInvalid
-from stepiq.core.http.operator import USER_AGENT, Client, NoCookies, trusted
 from stepiq.core.http.resolver import Resolver, SystemResolver
 from stepiq.core.http.transport import GuardedTransport, NameUnanswered, NameUnknown
 from stepiq.core.settings.model import Network, Settings

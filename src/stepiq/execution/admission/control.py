@@ -36,9 +36,9 @@ from stepiq.store.connections import faults
 from stepiq.store.database import Session, StoreUnavailable
 from stepiq.store.pubsub import RUN_CANCELLED, Changes, run_topic, runs_topic
 from stepiq.store.statements import rows as many_rows
+from stepiq.store.statements.workspaces import PLAN
 from stepiq.store.states import RunStatus, StepStatus, is_draft_version
 from stepiq.store.tables import run_events, run_steps, runs, workspaces
-from stepiq.store.workspace_plan import PLAN
 
 # Raising a plan can free more slots than are filled at once. Each run that ends fills two slots, which keeps
 # transactions small and still fills all slots soon.

@@ -14,7 +14,7 @@ from stepiq.core.ids import uuid7
 from stepiq.core.json import Json, SerializedJson
 from stepiq.execution.admission import given_outputs
 from stepiq.execution.admission.given_outputs import UNCHECKED, OutputIssues
-from stepiq.execution.meters import Meter
+from stepiq.execution.limits.usage import Meter
 from stepiq.execution.records.rows import step_row
 from stepiq.execution.records.run import NOTHING, ClaimedRun, Reservation, Reuse, StepRecord
 from stepiq.language.data import is_object

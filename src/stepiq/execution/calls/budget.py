@@ -8,8 +8,7 @@ from stepiq.core.observability import logging
 from stepiq.execution.calls.call import Call, Following
 from stepiq.execution.calls.requests import CallModel, OperationFailed
 from stepiq.execution.limits.runs import how_to_raise, next_month
-from stepiq.execution.limits.usage import TOKENS_PER_CREDIT
-from stepiq.execution.meters import Meter
+from stepiq.execution.limits.usage import TOKENS_PER_CREDIT, Meter
 from stepiq.execution.outcomes import Failed, FailureCode
 from stepiq.execution.records.run import Shortage, StepRecord
 from stepiq.providers import questions

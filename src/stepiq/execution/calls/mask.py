@@ -1,12 +1,59 @@
 """Masks the secrets of a request, so that the interceptors behind it can record it."""
 
-from typing import Any
+import hashlib
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from stepiq.core.json import Json
-from stepiq.execution.calls import payloads
+from stepiq.core import json
+from stepiq.core.json import Json, SerializedJson, as_object
 from stepiq.execution.calls.call import Call, Following
-from stepiq.execution.calls.requests import CallModel
+from stepiq.execution.calls.requests import CallModel, Request
 from stepiq.execution.records.run import ClaimedRun, StepRecord
+from stepiq.language import offload
+from stepiq.redaction.masking import Masker
+
+T = TypeVar("T")
+
+
+async def of_request(
+    request: Request[Any], masker: Masker, prompts: tuple[str | None, ...], own: dict[str, Json]
+) -> tuple[SerializedJson, str]:
+    """A request as it is recorded, and its hash.
+
+    The hash is the SHA-256 of the masked request and the prompts as canonical JSON. Masked, because a secret can be
+    changed while a run waits, and because a hash helps to guess a short secret.
+
+    Args:
+        request: the request.
+        masker: masks its secrets.
+        prompts: the masked prompts of a model call.
+        own: what is added to the record of the request, already masked.
+    """
+
+    def write() -> tuple[SerializedJson, str]:
+        described = masker.value(request.described())
+        text = SerializedJson.of(as_object(described) | own if own else described)
+        content = ",".join([text, *(json.dumps(prompt) for prompt in prompts)])
+        return text, hashlib.sha256(f"[{content}]".encode()).hexdigest()
+
+    size = request.size + sum(len(prompt or "") for prompt in prompts)
+    return await _apart(write, size, masker)
+
+
+async def of_reply(request: Request[Any], reply: Any, masker: Masker) -> SerializedJson:
+    """A reply as it is recorded."""
+    return await _apart(
+        lambda: SerializedJson.of(masker.value(request.to_json(reply))),
+        request.reply_size(reply),
+        masker,
+    )
+
+
+async def _apart(write: Callable[[], T], size: int, masker: Masker) -> T:
+    if masker.is_slow(size):
+        return await offload.compute_long(write)
+    return await offload.compute(write) if size > offload.INLINE_CHARACTERS else write()
+
 
 RUN_PROMPT_BYTES = 16 * 1024 * 1024
 """Maximum total size of the prompts that the steps of a run record. Prompts beyond it are sent, but not recorded."""
@@ -18,9 +65,7 @@ async def mask(call: Call, following: Following) -> Any:
     request = call.request
     own = await _prompts(call, request) if isinstance(request, CallModel) else {}
     if not masker.unmasked:
-        call.described, call.request_hash = await payloads.of_request(
-            request, masker, call.prompts, own
-        )
+        call.described, call.request_hash = await of_request(request, masker, call.prompts, own)
     return await following(call)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from stepiq.core import clock
-from stepiq.execution.calls import payloads
+from stepiq.execution.calls import mask as payloads
 from stepiq.execution.calls.call import Call, Following
 from stepiq.execution.calls.replay import omitted, recorded_failure
 from stepiq.execution.calls.requests import OperationFailed

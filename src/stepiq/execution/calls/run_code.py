@@ -8,7 +8,7 @@ from stepiq.execution.calls.call import Call
 from stepiq.execution.calls.requests import OperationFailed, RunCode
 from stepiq.execution.outcomes import Failed, FailureCode
 from stepiq.redaction.masking import masked
-from stepiq.sandbox.outcomes import CodeFailed
+from stepiq.sandbox.conversation import CodeFailed
 
 _STOPPING_SECONDS = 0.3
 _LINES_TOGETHER = 500

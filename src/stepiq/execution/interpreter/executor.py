@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import MutableMapping
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
+
+import sqlalchemy as sa
 
 from stepiq.core import clock
 from stepiq.core.concurrency.fairness import act_for
@@ -11,7 +14,6 @@ from stepiq.core.concurrency.tasks import end, uninterrupted
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
 from stepiq.core.observability import logging
-from stepiq.execution import deadlines
 from stepiq.execution.definitions import Definitions
 from stepiq.execution.dependencies import Dependencies
 from stepiq.execution.interpreter import flow, recording
@@ -35,6 +37,41 @@ from stepiq.language.definitions.compiled import Definition
 from stepiq.language.definitions.loading import InvalidDefinition
 from stepiq.store.database import PATIENT_SECONDS, Database, StoreUnavailable
 from stepiq.store.states import RunStatus, StepStatus
+from stepiq.store.tables import run_events, runs
+
+
+async def restore(database: Database, run: ClaimedRun, limit: timedelta) -> None:
+    """Give an expired run the time that it had left at its last recorded event. Applies once per run.
+
+    A long interruption cannot be distinguished from a change of the system clock.
+
+    Args:
+        database: the database of the run.
+        run: a run that this worker has claimed. Its `deadline_at` is updated.
+        limit: the time limit of its pipeline.
+
+    Raises:
+        StoreUnavailable: the database does not respond.
+    """
+    now = clock.now()
+    was_restored = run.deadline_at - run.created_at > limit
+    if now < run.deadline_at or was_restored:
+        return
+    async with database.transaction() as session:
+        last_sign = await session.scalar(
+            sa.select(sa.func.max(run_events.c.created_at)).where(run_events.c.run_id == run.id)
+        )
+        if last_sign is None or last_sign >= run.deadline_at:
+            return
+        deadline_at = now + (run.deadline_at - last_sign)
+        await session.execute(
+            runs.update()
+            .where(runs.c.id == run.id, runs.c.claim == run.claim)
+            .values(deadline_at=deadline_at)
+        )
+    log.info("run_deadline_restored", seconds_left=(deadline_at - now).total_seconds())
+    run.deadline_at = deadline_at
+
 
 _IN_TOTAL = 10
 """A run fails after this many times as many crashes in total as in a row."""
@@ -153,7 +190,7 @@ class Executor:
         await recorded_values.read_input(run)
         await recorded_values.read_outputs(run.steps.values(), turn)
         if run.is_taken_over:
-            await deadlines.restore(self._database, run, definition.timeout)
+            await restore(self._database, run, definition.timeout)
         secrets = await read_secrets(
             self._database,
             self._secrets,

@@ -4,18 +4,64 @@ A resumed run is walked again from its first step. Its recorded executions conta
 that followed, so the walk reaches the point at which the run stopped, and continues from there.
 """
 
+from datetime import timedelta
+
+from stepiq.core import clock
 from stepiq.core.observability import logging
 from stepiq.execution.interpreter import branches, recording
-from stepiq.execution.interpreter.attempts import execute
+from stepiq.execution.interpreter.attempts import execute, note_wait
 from stepiq.execution.interpreter.jumps import follow
-from stepiq.execution.interpreter.run_context import MAX_ROWS, Parked, SequenceState, Stopped
-from stepiq.execution.interpreter.waiting import wait
-from stepiq.execution.outcomes import STOP, Ended, Failed, FailureCode, Fork, Skipped, Waiting
+from stepiq.execution.interpreter.run_context import (
+    MAX_ROWS,
+    Parked,
+    SequenceState,
+    Stopped,
+    pass_time,
+)
+from stepiq.execution.outcomes import (
+    STOP,
+    Ended,
+    Failed,
+    FailureCode,
+    Fork,
+    Outcome,
+    Skipped,
+    Waiting,
+)
 from stepiq.execution.records.run import StepRecord
 from stepiq.language import offload
 from stepiq.language.definitions.step import Step
 from stepiq.language.expressions import ExpressionError
 from stepiq.store.states import StepStatus
+
+IN_PLACE = timedelta(minutes=1)
+"""The longest wait for which the worker keeps the run."""
+
+
+async def wait(sequence: SequenceState, record: StepRecord, waiting: Waiting) -> Outcome | Parked:
+    """Wait, and return the step's result; or where the run continues, if it has to be parked."""
+    run_context = sequence.run_context
+    is_new = record.status is not StepStatus.WAITING
+    note_wait(run_context, record)
+    if run_context.dependencies.stubs is not None:
+        return waiting.resume()
+    until = waiting.until
+    wake_at = min(until, run_context.run.deadline_at)
+    is_long = wake_at - clock.now() > IN_PLACE
+    if is_long and sequence.is_top:
+        return Parked(record, until)
+    if is_new and wake_at > clock.now():
+        await run_context.buffer.write()
+    if is_long:
+        await run_context.sleepers.sleep(wake_at)
+    else:
+        await pass_time(wake_at - clock.now())
+    late = (
+        run_context.out_of_time()
+        if run_context.run.deadline_at <= until
+        else run_context.too_late()
+    )
+    return late or waiting.resume()
 
 
 async def walk(sequence: SequenceState) -> Stopped | Parked | None:

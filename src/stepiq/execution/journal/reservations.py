@@ -20,8 +20,7 @@ from stepiq.execution.journal import reading as recorded_values
 from stepiq.execution.journal import statements
 from stepiq.execution.limits import usage
 from stepiq.execution.limits.plans import Plan
-from stepiq.execution.limits.usage import Tally
-from stepiq.execution.meters import Meter
+from stepiq.execution.limits.usage import Meter, Tally
 from stepiq.execution.records import operations
 from stepiq.execution.records.rows import CLAIMED, claimed, used
 from stepiq.execution.records.run import ClaimedRun, Reservation, Shortage, StepRecord

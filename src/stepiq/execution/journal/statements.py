@@ -7,11 +7,11 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.execution.admission.control import PARKED
-from stepiq.execution.meters import Meter
+from stepiq.execution.limits.usage import Meter
 from stepiq.execution.records.rows import CLAIMED, STEP_COLUMNS
+from stepiq.store.statements.workspaces import PLAN
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import large_values, run_steps, runs, workspaces
-from stepiq.store.workspace_plan import PLAN
 
 SUMS = ("input_tokens", "cached_tokens", "output_tokens", "credit_tokens", "cost_usd_micros")
 

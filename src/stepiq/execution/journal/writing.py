@@ -27,8 +27,7 @@ from stepiq.execution.journal import reservations, statements
 from stepiq.execution.journal.reservations import ReservationChange
 from stepiq.execution.limits import usage
 from stepiq.execution.limits.plans import Plan, Plans
-from stepiq.execution.limits.usage import Tally
-from stepiq.execution.meters import Meter
+from stepiq.execution.limits.usage import Meter, Tally
 from stepiq.execution.protocols import Outbox
 from stepiq.execution.records import events, operations, reviews
 from stepiq.execution.records.events import Event

@@ -13,7 +13,7 @@ from stepiq.core import json
 from stepiq.core.errors import Invalid, Issue
 from stepiq.core.observability import logging
 from stepiq.language.words import suggest
-from stepiq.store.workspace_plan import WorkspacePlan
+from stepiq.store.statements.workspaces import WorkspacePlan
 
 log = logging.get(__name__)
 

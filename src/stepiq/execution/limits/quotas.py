@@ -23,7 +23,7 @@ from stepiq.execution.limits.plans import Plan
 from stepiq.execution.limits.runs import how_to_raise, tomorrow
 from stepiq.execution.limits.usage import CountedPeriod
 from stepiq.store.database import Session
-from stepiq.store.membership import membership_of
+from stepiq.store.statements.workspaces import membership_of
 from stepiq.store.states import PipelineStatus
 from stepiq.store.tables import (
     api_keys,

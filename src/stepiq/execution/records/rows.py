@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from stepiq.core.json import Json, SerializedJson
 from stepiq.core.observability import trace_context
-from stepiq.execution.meters import Meter
+from stepiq.execution.limits.usage import Meter
 from stepiq.execution.records.run import ClaimedRun, Reservation, StepRecord
 from stepiq.store.states import StepStatus, TriggerType
 from stepiq.store.tables import LARGE_VALUE_BYTES, large_values, run_steps, runs

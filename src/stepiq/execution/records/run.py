@@ -12,7 +12,7 @@ from stepiq.core import clock
 from stepiq.core.json import Json, SerializedJson
 from stepiq.core.observability.trace_context import TraceParent
 from stepiq.execution.limits.plans import Plan
-from stepiq.execution.meters import Meter
+from stepiq.execution.limits.usage import Meter
 from stepiq.store.states import (
     FINAL_STEP_STATUSES,
     CallerType,

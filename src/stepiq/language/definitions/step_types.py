@@ -21,8 +21,7 @@ from stepiq.core.observability import logging
 from stepiq.language.definitions.step import Step, StepSpec
 from stepiq.language.fields.description import nodes_of
 from stepiq.language.fields.schema import Node
-from stepiq.language.schemas.validation import Schema
-from stepiq.language.shapes import ANY
+from stepiq.language.schemas.validation import ANY, Schema
 
 log = logging.get(__name__)
 

@@ -10,7 +10,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 from stepiq.core.json import Json, dumps
-from stepiq.language.expressions.references import ROOTS
+from stepiq.language.expressions.nodes import ROOTS
 
 if TYPE_CHECKING:
     from cel_expr_python import cel  # pyright: ignore[reportMissingTypeStubs]

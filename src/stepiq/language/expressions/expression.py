@@ -6,9 +6,9 @@ from typing import Self
 
 from stepiq.core.json import Json
 from stepiq.language.expressions import reading
-from stepiq.language.expressions.errors import ExpressionError
 from stepiq.language.expressions.program import Program
 from stepiq.language.expressions.results import Room, to_json
+from stepiq.language.expressions.source import ExpressionError
 from stepiq.language.expressions.values import (
     EvaluationFailure,
     EvaluationMeter,

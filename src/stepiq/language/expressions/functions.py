@@ -5,7 +5,9 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 
-from stepiq.language.expressions import doubles, matching, times
+from stepiq.language.expressions import times
+from stepiq.language.expressions import values as doubles
+from stepiq.language.expressions import values as matching
 from stepiq.language.expressions.operators import BINARY, negate, refuse
 from stepiq.language.expressions.times import Duration, Timestamp
 from stepiq.language.expressions.values import (

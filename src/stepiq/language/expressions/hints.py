@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from stepiq.language.expressions import type_advice
 from stepiq.language.expressions import type_errors as complaints
+from stepiq.language.expressions import type_errors as type_advice
 from stepiq.language.expressions.environment import engine
 from stepiq.language.expressions.functions import FUNCTIONS
 from stepiq.language.expressions.nodes import FoldKind

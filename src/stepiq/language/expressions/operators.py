@@ -5,8 +5,8 @@ import operator
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from stepiq.language.expressions import times, type_advice
-from stepiq.language.expressions.doubles import without_noise
+from stepiq.language.expressions import times
+from stepiq.language.expressions import type_errors as type_advice
 from stepiq.language.expressions.times import Duration, Timestamp
 from stepiq.language.expressions.values import (
     MISSING,
@@ -23,6 +23,7 @@ from stepiq.language.expressions.values import (
     key_of,
     kind_of,
     lookup,
+    without_noise,
 )
 
 Binary = Callable[[EvaluationMeter, Value, Value], Value]

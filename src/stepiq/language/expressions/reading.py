@@ -9,9 +9,15 @@ from dataclasses import dataclass
 
 from stepiq.language.expressions import hints, source, wire
 from stepiq.language.expressions.environment import engine
-from stepiq.language.expressions.nodes import Constant, FunctionCall, Node, children
+from stepiq.language.expressions.nodes import (
+    Constant,
+    FunctionCall,
+    Node,
+    UnknownName,
+    children,
+    collect,
+)
 from stepiq.language.expressions.program import Program, UnknownFunction
-from stepiq.language.expressions.references import UnknownName, collect
 from stepiq.language.expressions.source import ExpressionSource
 from stepiq.language.patterns import PatternSyntaxError, compile_regex
 from stepiq.language.templates.nodes import Reference

@@ -5,12 +5,38 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
+from stepiq.core.errors import Invalid
 from stepiq.core.json import dumps
-from stepiq.language.expressions.errors import ExpressionSyntaxError
 from stepiq.language.templates.errors import TemplateSyntaxError
 from stepiq.language.templates.lexer import position
 from stepiq.language.templates.nodes import FrameValue, Output, Path, Secret
 from stepiq.language.templates.template import Template
+
+
+class ExpressionSyntaxError(Invalid):
+    """The text is not an expression of this language."""
+
+    code = "expression_syntax"
+
+    def __init__(
+        self, message: str, line: int, column: int, unknown_name: str | None = None
+    ) -> None:
+        super().__init__(message, line=line, column=column)
+        self.line = line
+        """Line inside the expression's own text, counted from 1."""
+        self.column = column
+        """Column inside that line in characters, counted from 1."""
+        self.unknown_name = unknown_name
+        """The name, if the text reads one that does not exist; at most 60 characters."""
+
+
+class ExpressionError(Invalid):
+    """The expression cannot be evaluated. Messages name the expression and its fields, never their values."""
+
+    code = "expression_error"
+    field: str | None = None
+    """The field of the expression, if there are several, such as `set.total`."""
+
 
 MAX_LENGTH = 2_000
 """Longest text of an expression, in characters."""

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Final
 
+from stepiq.language.data import is_whole
 from stepiq.language.expressions.times import Duration, Timestamp
+from stepiq.language.patterns import Regex, compile_regex
 from stepiq.language.templates.meter import OPERATIONS_PER_PAUSE, OverBudget
 
 MAX_OPERATIONS = 100_000
@@ -249,3 +251,54 @@ def lookup(container: Value, key: Value) -> Value:
         if isinstance(index, int) and 0 <= index < len(container):
             return enter(container[index]) if kind is list else container[index]
     return MISSING
+
+
+_DIGITS = 13
+"""Significant digits that results are rounded to."""
+_NOISE = 3
+"""Largest difference between a result in doubles and the exact decimal result, in units in the last place."""
+
+
+def write(value: float) -> str:
+    """A double as JSON text: `3`, `0.5`, `1e+300`."""
+    if math.isfinite(value):
+        return str(int(value)) if is_whole(value) else repr(value)
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def without_noise(value: float, scale: float) -> float:
+    """The result of an operation, rounded to 13 digits if rounding changes no more than its error.
+
+    For example, 10 * 1.19 is 11.899999999999999 in doubles. Decision 0015 gives the reasons.
+
+    Args:
+        value: the result.
+        scale: the largest operand or result, which bounds the error.
+    """
+    if value.is_integer() or not (math.isfinite(value) and math.isfinite(scale)):
+        return value
+    rounded = round(value, _DIGITS - 1 - math.floor(math.log10(scale)))
+    return rounded if abs(value - rounded) <= _NOISE * math.ulp(scale) else value
+
+
+_PATTERN_COST = 5_000
+"""Cost of compiling a pattern, which takes up to a millisecond."""
+_STEPS_PER_OPERATION = 50
+"""Characters times instructions per operation: in the worst case each of them takes a few nanoseconds."""
+
+
+def matches(
+    meter: EvaluationMeter, text: str, pattern: str, *, whole: bool = False, dot: str = "."
+) -> bool:
+    """Whether a pattern matches part of a text, or with `whole` all of it; `dot` is the meaning of `.`.
+
+    Raises:
+        PatternSyntaxError: the pattern is invalid.
+        UnicodeEncodeError: the text contains half of a surrogate pair.
+    """
+    regex: Regex | None = meter.patterns.get((pattern, dot))
+    if regex is None:
+        meter.spend(_PATTERN_COST)
+        regex = meter.patterns[pattern, dot] = compile_regex(pattern, dot=dot)
+    meter.spend(1 + len(text) * regex.size // _STEPS_PER_OPERATION)
+    return regex.matches(text) if whole else regex.search(text) is not None

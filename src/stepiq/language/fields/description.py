@@ -32,8 +32,7 @@ from stepiq.language.fields.corrections import (
 from stepiq.language.fields.reader import FieldReader
 from stepiq.language.fields.schema import Node, words
 from stepiq.language.places import Path
-from stepiq.language.schemas.validation import Schema
-from stepiq.language.shapes import ANY
+from stepiq.language.schemas.validation import ANY, Schema
 from stepiq.language.templates import Template
 from stepiq.language.words import suggest
 

@@ -255,3 +255,28 @@ _PREDICATES: dict[str, tuple[str, Callable[[Any, Any], str]]] = {
     "anyOf": ("invalid", lambda _, __: "does not match any of the allowed schemas"),
     "oneOf": ("invalid", lambda _, __: "must match exactly one of the allowed schemas"),
 }
+
+
+def shape(document: dict[str, Json]) -> Schema:
+    """A shape specific to a step type."""
+    return compile_schema(document, max_patterns=0)
+
+
+def record(**fields: dict[str, Json]) -> Schema:
+    """An object with exactly these fields."""
+    return shape(
+        {
+            "type": "object",
+            "properties": dict[str, Json](fields),
+            "required": list[Json](fields),
+            "additionalProperties": False,
+        }
+    )
+
+
+ANY = shape({})
+TEXT = shape({"type": "string"})
+LIST = shape({"type": "array"})
+OBJECT = shape({"type": "object"})
+STRING_FIELD: dict[str, Json] = {"type": "string"}
+OPTIONAL_STRING_FIELD: dict[str, Json] = {"type": ["string", "null"]}

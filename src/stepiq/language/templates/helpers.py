@@ -11,9 +11,17 @@ from typing import assert_never
 
 from stepiq.language.data import is_array, is_number, is_object, is_whole, kind_of
 from stepiq.language.templates.errors import TemplateUnresolved
-from stepiq.language.templates.json_text import to_json
 from stepiq.language.templates.meter import RenderMeter
-from stepiq.language.templates.values import MISSING, Found, member, present, same, to_text, truthy
+from stepiq.language.templates.values import (
+    MISSING,
+    Found,
+    member,
+    present,
+    same,
+    to_json,
+    to_text,
+    truthy,
+)
 
 
 class Tolerance(Enum):

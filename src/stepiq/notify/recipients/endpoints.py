@@ -1,22 +1,55 @@
 """Routes of email recipients."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request
+from pydantic import StringConstraints
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.authentication.links import LinkDoor
 from stepiq.accounts.errors import ScopeMissing, TooManyAttempts
 from stepiq.accounts.http import needs
 from stepiq.notify.errors import RecipientLinkExpired, RecipientLinkInvalid
-from stepiq.notify.recipients import queries, schemas, service
+from stepiq.notify.recipients import queries, service
 from stepiq.notify.recipients.links import RecipientLink
-from stepiq.notify.recipients.records import Recipient, RecipientStatus
+from stepiq.notify.recipients.queries import Recipient, RecipientStatus
+from stepiq.web.bodies import StrictModel, Timestamp, View
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
 from stepiq.web.services import AppKey, ServicesDep
 from stepiq.web.transactions import Read
+
+
+class RecipientToken(StrictModel):
+    """The token of the email that asks a recipient."""
+
+    token: Annotated[str, StringConstraints(max_length=200)]
+
+
+class RecipientView(View):
+    """A recipient of email."""
+
+    email: str
+    confirmed: bool
+    """Whether the workspace may send emails to this address."""
+    released: int
+    """Number of held emails that are sent now."""
+
+
+class ListedRecipientView(View):
+    """An address outside the workspace that its pipelines send emails to."""
+
+    id: UUID
+    email: str
+    status: RecipientStatus
+    asked_at: Timestamp
+    """When the current request for confirmation began."""
+    confirmed_at: Timestamp | None
+    expires_at: Timestamp | None
+    """Until when the recipient can confirm; null unless the status is `asked`."""
+
 
 router = new_router("Deliveries")
 public = new_router("Deliveries")
@@ -28,7 +61,7 @@ RecipientLinkDoor = Annotated[LinkDoor[RecipientLink], Depends(RECIPIENT_LINKS)]
 @router.get("/recipients", responses=problems(ScopeMissing))
 async def list_recipients(
     caller: Annotated[Actor, needs(Scope.PIPELINES_READ)], read: Read, page: PageQuery
-) -> Page[schemas.ListedRecipientView]:
+) -> Page[ListedRecipientView]:
     """Addresses outside the workspace that must confirm that they want its emails, newest first.
 
     Members need not confirm. The list is empty if the server does not ask.
@@ -43,8 +76,8 @@ async def list_recipients(
     responses=problems(RecipientLinkInvalid, RecipientLinkExpired, TooManyAttempts),
 )
 async def confirm_recipient(
-    request: Request, services: ServicesDep, door: RecipientLinkDoor, body: schemas.RecipientToken
-) -> schemas.RecipientView:
+    request: Request, services: ServicesDep, door: RecipientLinkDoor, body: RecipientToken
+) -> RecipientView:
     """Let a workspace send emails to the address that it asked, with the token of the email. Held emails are sent now."""
     link = door.let_in(request, body.token)
     async with services.database.transaction() as tx:
@@ -54,8 +87,8 @@ async def confirm_recipient(
 
 @public.post("/recipients/refuse", responses=problems(RecipientLinkInvalid, TooManyAttempts))
 async def refuse_recipient(
-    request: Request, services: ServicesDep, door: RecipientLinkDoor, body: schemas.RecipientToken
-) -> schemas.RecipientView:
+    request: Request, services: ServicesDep, door: RecipientLinkDoor, body: RecipientToken
+) -> RecipientView:
     """Refuse the emails of a workspace with the token of one of them. The token does not expire.
 
     Held emails are not sent, and no workspace asks the address again.
@@ -66,15 +99,15 @@ async def refuse_recipient(
     return _answer(answered)
 
 
-def _answer(answered: service.Answered) -> schemas.RecipientView:
-    return schemas.RecipientView(
+def _answer(answered: service.Answered) -> RecipientView:
+    return RecipientView(
         email=answered.email, confirmed=answered.is_confirmed, released=answered.released
     )
 
 
-def _listed(recipient: Recipient, status: RecipientStatus) -> schemas.ListedRecipientView:
+def _listed(recipient: Recipient, status: RecipientStatus) -> ListedRecipientView:
     is_asked = status is RecipientStatus.ASKED
-    return schemas.ListedRecipientView(
+    return ListedRecipientView(
         id=recipient.id,
         email=recipient.email,
         status=status,

@@ -1,16 +1,47 @@
 """Queries of recipients. Addresses are lower case."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.notify.recipients.records import Recipient
 from stepiq.store.database import Session
-from stepiq.store.membership import membership_of
-from stepiq.store.statements.workspaces import belongs_to, newest_first
+from stepiq.store.statements.workspaces import belongs_to, membership_of, newest_first
 from stepiq.store.tables import memberships, recipients, users
+
+
+class RecipientStatus(StrEnum):
+    """Whether a recipient wants the emails of a workspace."""
+
+    CONFIRMED = "confirmed"
+    """Gets the emails."""
+    ASKED = "asked"
+    """Has the email with the question. Other emails are held."""
+    NOT_ASKED = "not_asked"
+    """The email with the question has not been sent yet, or could not be sent."""
+    EXPIRED = "expired"
+    """Did not answer in time. The next email to this address asks again."""
+    REFUSED = "refused"
+    """Does not want emails from this server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """An address that a workspace sends email to."""
+
+    id: UUID
+    workspace_id: UUID
+    email: str
+    asked_at: datetime
+    """When the current request for confirmation began. A retry of its email does not change it."""
+    sent_at: datetime | None
+    """When the mail server accepted the confirmation email."""
+    retry_at: datetime | None
+    """When the next retry may start; None: at any time."""
+    confirmed_at: datetime | None
 
 
 async def is_member(session: Session, workspace_id: UUID, email: str) -> bool:

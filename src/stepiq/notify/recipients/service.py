@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from stepiq.accounts.audit.actions import Action
+from stepiq.accounts.audit import recording as audit
+from stepiq.accounts.audit.actions import Action, ActorKind, AuditTargetType
+from stepiq.accounts.audit.records import AuditTarget, By
 from stepiq.core import clock, ids
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
 from stepiq.core.observability import logging, metrics
@@ -22,10 +24,21 @@ from stepiq.execution.records.run import NewDelivery
 from stepiq.execution.runtime import Engine
 from stepiq.notify import queries as delivery_queries
 from stepiq.notify.errors import RecipientLinkExpired, RecipientLinkInvalid
-from stepiq.notify.recipients import queries, recorded
+from stepiq.notify.recipients import queries
 from stepiq.notify.recipients.links import RecipientLink, RecipientLinks
-from stepiq.notify.recipients.records import Recipient, RecipientStatus
+from stepiq.notify.recipients.queries import Recipient, RecipientStatus
 from stepiq.store.database import PATIENT_SECONDS, Database, Session
+
+
+async def _record_answer(session: Session, action: Action, recipient: Recipient) -> None:
+    """Record that a recipient agreed to emails or refused them, with a link from an email."""
+    await audit.record(
+        session,
+        By(ActorKind.LINK, recipient.workspace_id, None, recipient.email),
+        action,
+        AuditTarget(AuditTargetType.RECIPIENT, recipient.id, recipient.email),
+    )
+
 
 LIFETIME = timedelta(days=7)
 """How long a link can confirm, and how long emails are held. After that, the next email triggers another request."""
@@ -240,7 +253,7 @@ async def confirm(session: Session, link: RecipientLink, engine: Engine) -> Answ
         waiting = await delivery_queries.pending(session, held[0].workspace_id)
         await engine.send(session, [NewDelivery(each.id, waiting, each.ticket) for each in held])
     metrics.recipient_confirmations.labels("confirmed").inc()
-    await recorded.answered(session, Action.RECIPIENT_CONFIRMED, recipient)
+    await _record_answer(session, Action.RECIPIENT_CONFIRMED, recipient)
     return Answered(recipient.email, is_confirmed=True, released=len(held))
 
 
@@ -255,7 +268,7 @@ async def refuse(session: Session, link: RecipientLink) -> Answered:
     await mailboxes.note_refusal(session, recipient.email, clock.now())
     await delivery_queries.drop_held(session, recipient.id, _refused(recipient.email))
     metrics.recipient_confirmations.labels("refused").inc()
-    await recorded.answered(session, Action.RECIPIENT_REFUSED, recipient)
+    await _record_answer(session, Action.RECIPIENT_REFUSED, recipient)
     return Answered(recipient.email, is_confirmed=False)
 
 

@@ -10,7 +10,7 @@ from stepiq.pipelines.drafts.records import NAME_WITHIN, EditorDraft, OtherDraft
 from stepiq.pipelines.queries import version_row
 from stepiq.pipelines.records import Version
 from stepiq.store.database import Session
-from stepiq.store.membership import membership_of
+from stepiq.store.statements.workspaces import membership_of
 from stepiq.store.tables import drafts, memberships, pipeline_versions, pipelines, users
 
 _OTHERS = 10

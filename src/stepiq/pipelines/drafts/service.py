@@ -6,6 +6,7 @@ from uuid import UUID
 
 from stepiq.accounts.actor import Actor
 from stepiq.core import clock, ids
+from stepiq.core.errors import NotFound
 from stepiq.core.json import Json
 from stepiq.execution.limits import quotas
 from stepiq.execution.limits.plans import Plan
@@ -13,12 +14,40 @@ from stepiq.execution.limits.quotas import Quota
 from stepiq.language.documents.source import SourceFormat
 from stepiq.pipelines import queries as pipeline_queries
 from stepiq.pipelines.drafts import queries
-from stepiq.pipelines.drafts.errors import DraftChanged, DraftNotFound
 from stepiq.pipelines.drafts.records import EditorDraft, OtherDraft, as_json
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.pipelines.records import Draft, Target, Version
 from stepiq.store.database import Session
 from stepiq.store.states import FIRST_DRAFT_VERSION, PipelineStatus
+from stepiq.web.errors import PreconditionFailed
+
+
+class DraftNotFound(NotFound):
+    """The caller has no draft of this pipeline."""
+
+    code = "draft_not_found"
+
+    def __init__(self, pipeline_id: UUID) -> None:
+        super().__init__(
+            f"You have no draft of pipeline {pipeline_id}. To keep a text, use PUT /api/pipelines/{pipeline_id}/draft, or "
+            "POST /api/drafts for a new pipeline.",
+            pipeline_id=pipeline_id,
+        )
+
+
+class DraftChanged(PreconditionFailed):
+    """The draft was changed or deleted elsewhere, for example in another tab. `current` has the stored draft."""
+
+    code = "draft_changed"
+
+    def __init__(self, pipeline_id: UUID, current: Json) -> None:
+        what = "was deleted" if current is None else "was changed"
+        super().__init__(
+            f"The draft of pipeline {pipeline_id} {what} elsewhere. Compare it with your text, and send the request again "
+            "with the revision in `current`, or with null if the draft was deleted.",
+            current,
+            pipeline_id=pipeline_id,
+        )
 
 
 async def create(

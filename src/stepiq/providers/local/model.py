@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from stepiq.core.observability import logging
-from stepiq.providers.local.fetch import WeightsFetch
 from stepiq.providers.local.server import LocalServerOptions
-from stepiq.providers.local.weights import CONTEXT_WINDOW, LocalModelUnavailable, weights_damaged
+from stepiq.providers.local.weights import (
+    CONTEXT_WINDOW,
+    LocalModelUnavailable,
+    WeightsFetch,
+    weights_damaged,
+)
 from stepiq.providers.places import Endpoint, FailurePlace
 
 if TYPE_CHECKING:

@@ -1,12 +1,16 @@
 """Speaks OpenAI's Chat Completions API, to OpenAI and to compatible servers.
 
 https://platform.openai.com/docs/api-reference/chat/create
+
+The subset of JSON Schema that OpenAI guarantees for an answer (`strict`).
+
+https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
 """
 
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from stepiq.core import json
 from stepiq.providers import questions
@@ -14,11 +18,85 @@ from stepiq.providers.answers import StreamedAnswer
 from stepiq.providers.base import ModelRequest
 from stepiq.providers.connection import ProviderConnection
 from stepiq.providers.failures import Hide, explain_reply, file_refused, unreadable
-from stepiq.providers.openai import schema as chat_schema
 from stepiq.providers.openai.answer import ENDINGS, ChatAnswer
 from stepiq.providers.parts import FilePart, Message, TextPart, Tool, ToolCall, ToolResult
 from stepiq.providers.places import FailurePlace
 from stepiq.providers.replies import ProviderReply
+
+_KEYWORDS = frozenset(
+    {
+        "$defs",
+        "$ref",
+        "additionalProperties",
+        "anyOf",
+        "const",
+        "definitions",
+        "description",
+        "enum",
+        "items",
+        "properties",
+        "required",
+        "type",
+    }
+)
+"""Later models guarantee more, such as `minimum` and `pattern`. The name of a model does not say which ones do."""
+
+_REFERENCE = re.compile(r"#(/(\$defs|definitions)/[^/]+)?")
+"""OpenAI resolves only references to the whole schema and to definitions at its top level."""
+
+_KINDS = frozenset({"$ref", "anyOf", "type"})
+"""Each schema needs one of these, even if it has `const` or `enum`."""
+
+
+def is_strict(schema: dict[str, Any]) -> bool:
+    """Whether OpenAI accepts and guarantees this schema. With another one, it rejects a strict request."""
+    return schema.get("type") == "object" and "anyOf" not in schema and _fits(schema)
+
+
+def _fits(schema: object) -> bool:
+    if not isinstance(schema, dict):
+        return False
+    given = cast("dict[str, Any]", schema)
+    if not _KEYWORDS.issuperset(given):
+        return False
+    if not _is_complete(given):
+        return False
+    inner: list[object] = []
+    for name in ("properties", "$defs", "definitions"):
+        if name in given:
+            if not isinstance(named := given[name], dict):
+                return False
+            inner.extend(cast("dict[str, object]", named).values())
+    if "anyOf" in given:
+        if not isinstance(options := given["anyOf"], list):
+            return False
+        inner.extend(cast("list[object]", options))
+    if "items" in given:
+        inner.append(given["items"])
+    return all(map(_fits, inner))
+
+
+def _is_complete(schema: dict[str, Any]) -> bool:
+    """Whether the schema is only a reference, or has a type and the content of an object or an array."""
+    if "$ref" in schema:
+        return len(schema) == 1 and _REFERENCE.fullmatch(str(schema["$ref"])) is not None
+    types = schema.get("type")
+    names = cast("list[object]", types) if isinstance(types, list) else [types]
+    if ("object" in names or "properties" in schema) and not _is_closed(schema):
+        return False
+    return not _KINDS.isdisjoint(schema) and ("array" not in names or "items" in schema)
+
+
+def _is_closed(schema: dict[str, Any]) -> bool:
+    names = schema.get("properties", {})
+    required = schema.get("required", [])
+    return (
+        schema.get("additionalProperties") is False
+        and isinstance(names, dict)
+        and isinstance(required, list)
+        and set(cast("dict[str, Any]", names)) == set(map(str, cast("list[object]", required)))
+    )
+
 
 if TYPE_CHECKING:
     import httpx2
@@ -151,7 +229,7 @@ class ChatConnection(ProviderConnection):
     def _shape(self, schema: dict[str, Any]) -> dict[str, Any]:
         shape: dict[str, Any] = {"name": "output", "schema": schema}
         if self.knows_strict:
-            shape["strict"] = chat_schema.is_strict(schema)
+            shape["strict"] = is_strict(schema)
         return shape
 
 
@@ -209,3 +287,41 @@ def _tool(tool: Tool) -> dict[str, Any]:
         "parameters": tool.input_schema,
     }
     return {"type": "function", "function": function}
+
+
+class MistralConnection(ChatConnection):
+    """Connection to Mistral, or to a gateway in front of it."""
+
+    says_why = True
+    endings: ClassVar[Mapping[str, str]] = {**ENDINGS, "model_length": "length", "error": "error"}
+    # It rejects the field, and reports tokens without it.
+    asks_for_usage = False
+    knows_strict = True
+
+    def file(self, part: FilePart, place: FailurePlace) -> dict[str, Any]:
+        return {"type": "document_url", "document_url": part.url, "document_name": part.name}
+
+
+class ZaiConnection(ChatConnection):
+    """Connection to Z.ai, or to a gateway in front of it."""
+
+    says_why = True
+    # https://docs.z.ai/api-reference/llm/chat-completion
+    endings: ClassVar[Mapping[str, str]] = {
+        **ENDINGS,
+        "sensitive": "content_filter",
+        "model_context_window_exceeded": "length",
+        "network_error": "error",
+    }
+
+    def body(self, name: str, request: ModelRequest) -> dict[str, Any]:
+        # Price lists use GLM-4.5-Air, but Z.ai uses glm-4.5-air.
+        body = super().body(name.lower(), request)
+        schema = request.json_schema
+        if schema is not None and schema.get("type") == "object":
+            # The prompt contains the schema; the field ensures that the answer is an object.
+            body["response_format"] = {"type": "json_object"}
+        return body
+
+    def takes_schema(self, name: str, schema: dict[str, Any]) -> bool:
+        return False

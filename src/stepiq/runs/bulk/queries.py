@@ -17,12 +17,16 @@ from stepiq.runs.bulk.records import (
     RetryOptions,
 )
 from stepiq.store.database import Session
-from stepiq.store.membership import has_enabled_member, membership_of
 from stepiq.store.statements import sweeping
-from stepiq.store.statements.workspaces import belongs_to, newest_first
+from stepiq.store.statements.workspaces import (
+    PLAN,
+    belongs_to,
+    has_enabled_member,
+    membership_of,
+    newest_first,
+)
 from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus, KeyKind, Role
 from stepiq.store.tables import api_keys, bulk_items, bulk_jobs, memberships, users, workspaces
-from stepiq.store.workspace_plan import PLAN
 
 _UNFINISHED = bulk_jobs.c.completed_at.is_(None)
 

@@ -5,16 +5,58 @@ from dataclasses import replace
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
-from stepiq.accounts.audit.actions import Action
+from stepiq.accounts.audit import recording as audit
+from stepiq.accounts.audit.actions import Action, AuditTargetType
+from stepiq.accounts.audit.records import AuditTarget
 from stepiq.core import clock, ids
+from stepiq.core.errors import Conflict, LimitReached, NotFound
+from stepiq.core.json import Json
 from stepiq.execution.limits import quotas
 from stepiq.runs import list_queries
-from stepiq.runs.bulk import queries, recorded
-from stepiq.runs.bulk.errors import BulkJobAlreadyFinished, BulkJobNotFound, TooManyBulkJobs
+from stepiq.runs.bulk import queries
 from stepiq.runs.bulk.records import BulkJob, RetryOptions
 from stepiq.runs.records import Filter
 from stepiq.store.database import Session
 from stepiq.store.states import FINAL_RUN_STATUSES, BulkAction, BulkStatus, RunStatus
+
+
+async def on_bulk_job(session: Session, actor: Actor, action: Action, job: BulkJob) -> None:
+    """Record that a bulk job was created or cancelled."""
+    target = AuditTarget(AuditTargetType.BULK_JOB, job.id, job.name)
+    after: dict[str, Json] = {"action": job.action, "status": job.status, "total": job.total}
+    await audit.record(session, actor, action, target, after=after)
+
+
+class BulkJobNotFound(NotFound):
+    """The bulk job does not exist, or belongs to another workspace."""
+
+    code = "bulk_job_not_found"
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__(f"Bulk job {job_id} does not exist.", job_id=job_id)
+
+
+class BulkJobAlreadyFinished(Conflict):
+    """The bulk job has ended and cannot be cancelled."""
+
+    code = "bulk_job_already_finished"
+
+    def __init__(self, job_id: UUID, status: BulkStatus) -> None:
+        super().__init__(f"Bulk job {job_id} is already {status}.", job_id=job_id, status=status)
+
+
+class TooManyBulkJobs(LimitReached):
+    """The workspace has reached its limit of unfinished bulk jobs."""
+
+    code = "too_many_bulk_jobs"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"Your workspace has {limit} unfinished bulk jobs, which is the maximum. Wait until one of them ends, or "
+            "cancel one.",
+            limit=limit,
+        )
+
 
 MAX_RUNS = 10_000
 """Maximum number of runs of a job."""
@@ -72,7 +114,7 @@ async def create(
         completed_at=None,
     )
     await queries.insert(session, job, found)
-    await recorded.on_bulk_job(session, actor, Action.BULK_JOB_CREATED, job)
+    await on_bulk_job(session, actor, Action.BULK_JOB_CREATED, job)
     return job
 
 
@@ -132,5 +174,5 @@ async def cancel(session: Session, actor: Actor, job_id: UUID) -> BulkJob:
         raise BulkJobAlreadyFinished(job_id, status)
     await queries.end(session, job_id, BulkStatus.CANCELLED, clock.now())
     job = await get(session, actor, job_id)
-    await recorded.on_bulk_job(session, actor, Action.BULK_JOB_CANCELLED, job)
+    await on_bulk_job(session, actor, Action.BULK_JOB_CANCELLED, job)
     return job

@@ -1,9 +1,11 @@
 """The route that runs drafts."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Response
+from pydantic import Field
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import MemberRequired, ScopeMissing
@@ -16,21 +18,47 @@ from stepiq.language import offload
 from stepiq.language.definitions.inputs import InputInvalid
 from stepiq.language.definitions.loading import QUICK_BYTES, Loaded, load
 from stepiq.language.documents.source import SourceFormat
-from stepiq.pipelines.drafts.errors import DraftNotFound
+from stepiq.pipelines.drafts.endpoints import Format, Text
+from stepiq.pipelines.drafts.service import DraftNotFound
 from stepiq.pipelines.endpoints import RulesDep
 from stepiq.pipelines.errors import DefinitionInvalid, DefinitionMalformed, PipelineNotFound
 from stepiq.pipelines.records import Draft
-from stepiq.pipelines.references import id_of
+from stepiq.pipelines.references import Reference, id_of
 from stepiq.runs import recorded
 from stepiq.runs import schemas as run_schemas
 from stepiq.runs import service as runs
-from stepiq.runs.draft_runs import schemas, service
+from stepiq.runs.draft_runs import service
 from stepiq.runs.errors import RunNotFound
 from stepiq.runs.examining import examine
+from stepiq.runs.schemas import INPUT_NAMES
+from stepiq.web.bodies import FROM_TEXT, StrictModel
 from stepiq.web.bodies import router as new_router
 from stepiq.web.problems import problems
 from stepiq.web.services import ServicesDep
 from stepiq.web.transactions import OwnTx
+
+
+class DraftRunRequest(StrictModel):
+    """The text to run, and its input. With `step_id`, only that step is executed."""
+
+    other_names = INPUT_NAMES
+
+    pipeline_id: Reference | None = None
+    """Id or slug of the pipeline that is edited. Null: the text belongs to no pipeline."""
+    text: Text | None = None
+    """The definition. Default: your draft of the pipeline."""
+    format: Format = SourceFormat.YAML
+    """Format of `text`."""
+    input_data: dict[str, Any] | None = None
+    """Must match the `input.schema` of the text. Default: the input of `from_run`, else an empty object. `input` is another
+    name."""
+    step_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """The only step to execute. If it is inside a `parallel`, the whole `parallel` is executed."""
+    outputs: dict[str, Any] | None = None
+    """With `step_id`: outputs of other steps, by step id."""
+    from_run: Annotated[UUID | None, FROM_TEXT] = None
+    """With `step_id`: a run of the same pipeline that has the outputs of the other steps. `outputs` replace them."""
+
 
 router = new_router("Drafts")
 
@@ -64,7 +92,7 @@ async def run_draft(
     services: ServicesDep,
     rules: RulesDep,
     own_tx: OwnTx,
-    body: schemas.DraftRunRequest,
+    body: DraftRunRequest,
 ) -> Response:
     """Run a text without saving it, or only one of its steps with given outputs of the others.
 
@@ -110,7 +138,7 @@ async def run_draft(
     return accepted
 
 
-def _step(body: schemas.DraftRunRequest) -> service.StepWanted | None:
+def _step(body: DraftRunRequest) -> service.StepWanted | None:
     if body.step_id is not None:
         return service.StepWanted(body.step_id, body.outputs or {}, body.from_run)
     if body.outputs is not None or body.from_run is not None:

@@ -16,7 +16,7 @@ from stepiq.execution.runtime import Engine
 from stepiq.language.documents.source import SourceFormat
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.drafts import service as drafts
-from stepiq.pipelines.drafts.errors import DraftNotFound
+from stepiq.pipelines.drafts.service import DraftNotFound
 from stepiq.pipelines.records import Draft
 from stepiq.pipelines.service import Rules
 from stepiq.runs import examining

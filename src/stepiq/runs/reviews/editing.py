@@ -1,7 +1,8 @@
 """The schema of what is under review, which the edits of reviewers must match."""
 
 import re
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -17,13 +18,61 @@ from stepiq.language.definitions.outputs import output_issues
 from stepiq.language.definitions.step import Step
 from stepiq.language.definitions.step_types import output_shape
 from stepiq.language.expressions import Expression
-from stepiq.language.schema_parts import compile_part, part_of
-from stepiq.language.schemas.validation import Schema
+from stepiq.language.schemas.cost import SchemaProblem
+from stepiq.language.schemas.validation import Schema, compile_schema
 from stepiq.language.schemas.work import ValidationMeter
 from stepiq.runs.reviews import queries
 from stepiq.runs.reviews.records import Answer, Review
 from stepiq.steps.human_review.spec import ReviewSpec
 from stepiq.store.database import Database, Session
+
+_DEFINITIONS = "#/$defs/"
+_OTHER_REFERENCE = re.compile(r'"\$ref":\s*"(?!#/\$defs/)')
+
+
+def part_of(document: dict[str, Json], path: Sequence[str]) -> dict[str, Json] | None:
+    """The schema of the value at a path of field names and indexes.
+
+    None if `properties`, `items` and references to `$defs` do not lead to one.
+    """
+    node: Json = document
+    for name in path:
+        node = _inside(_target(node, document), name)
+    if node is document or not is_object(node):
+        return document if node is document else None
+    # Other references, such as `#`, start at the root of the schema, which the part does not contain.
+    part = {**node, **{key: document[key] for key in ("$defs",) if key in document}}
+    return None if _OTHER_REFERENCE.search(dumps(part)) else part
+
+
+def compile_part(part: dict[str, Json]) -> Schema | None:
+    """Compile what `part_of` returned; None if it is too expensive alone."""
+    try:
+        # The patterns of the whole schema were counted when it was saved.
+        return compile_schema(part, max_patterns=sys.maxsize)
+    except SchemaProblem:
+        return None
+
+
+def _target(node: Json, document: dict[str, Json]) -> Json:
+    """The definition that a node refers to, or the node."""
+    reference = node.get("$ref") if is_object(node) else None
+    if not isinstance(reference, str):
+        return node
+    definitions = document.get("$defs")
+    if not is_object(definitions) or not reference.startswith(_DEFINITIONS):
+        return None
+    return definitions.get(reference.removeprefix(_DEFINITIONS))
+
+
+def _inside(node: Json, name: str) -> Json:
+    if not is_object(node):
+        return None
+    properties = node.get("properties")
+    if is_object(properties) and name in properties:
+        return properties[name]
+    return node.get("items") if name.isdigit() and "prefixItems" not in node else None
+
 
 _AT = ("output",)
 _PLACE = re.compile(r"""[A-Za-z_]\w*(\.[A-Za-z_]\w*|\[(\d+|"[^"\\]*"|'[^'\\]*')\])*""")

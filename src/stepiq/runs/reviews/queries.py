@@ -10,7 +10,7 @@ from stepiq.accounts.actor import Actor
 from stepiq.core import clock
 from stepiq.runs.reviews.records import Answer, Review
 from stepiq.store.database import Session
-from stepiq.store.row_sizes import row_sizes
+from stepiq.store.statements.rows import row_sizes
 from stepiq.store.statements.workspaces import belongs_to, newest_first
 from stepiq.store.states import (
     FIRST_DRAFT_VERSION,

@@ -4,6 +4,9 @@ from uuid import UUID
 
 from stepiq.accounts import service as accounts
 from stepiq.accounts.actor import Actor, Credential, Scope
+from stepiq.accounts.audit import recording as audit
+from stepiq.accounts.audit.actions import Action, ActorKind, AuditTargetType
+from stepiq.accounts.audit.records import AuditTarget, By
 from stepiq.accounts.errors import RoleMissing, ScopeMissing
 from stepiq.core import clock
 from stepiq.core.observability import logging
@@ -11,7 +14,7 @@ from stepiq.execution.admission.statements import lock_run
 from stepiq.execution.runtime import Engine
 from stepiq.runs import queries as runs
 from stepiq.runs.errors import RunNotFound
-from stepiq.runs.reviews import editing, queries, recorded
+from stepiq.runs.reviews import editing, queries
 from stepiq.runs.reviews.editing import ExaminedEdit
 from stepiq.runs.reviews.errors import (
     ReviewClosed,
@@ -23,6 +26,28 @@ from stepiq.runs.reviews.errors import (
 from stepiq.runs.reviews.records import Answer, Decided, LinkHolder, Review
 from stepiq.store.database import Session
 from stepiq.store.states import RunStatus
+
+
+async def _record_decision(
+    session: Session, review: Review, answer: Answer, *, by: Actor | Decided
+) -> None:
+    """Record a decision about a review, by an account or with a link. The content and the comment are not recorded."""
+    await audit.record(
+        session,
+        By(ActorKind.LINK, review.workspace_id, None, by.reviewer)
+        if isinstance(by, Decided)
+        else by,
+        Action.REVIEW_DECIDED,
+        AuditTarget(AuditTargetType.REVIEW, review.id, review.pipeline_name),
+        after={
+            "decision": answer.decision,
+            "is_edited": answer.is_edited,
+            "run_id": str(review.run_id),
+            "step_id": review.step_id,
+            "iteration": review.iteration,
+        },
+    )
+
 
 log = logging.get(__name__)
 
@@ -74,7 +99,7 @@ async def decide(
     reviewer = await accounts.name_of(session, actor)
     _require_decider(actor, reviewer, review)
     await _decide(session, review, status, answer, examined, reviewer=reviewer, engine=engine)
-    await recorded.decided(session, review, answer, by=actor)
+    await _record_decision(session, review, answer, by=actor)
 
 
 def _require_decider(actor: Actor, reviewer: str, review: Review) -> None:
@@ -129,7 +154,7 @@ async def decide_by_link(
     decided = await _decide(
         session, review, status, answer, examined, reviewer=reviewer, engine=engine
     )
-    await recorded.decided(session, review, answer, by=decided)
+    await _record_decision(session, review, answer, by=decided)
     return decided
 
 

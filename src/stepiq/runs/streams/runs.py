@@ -2,7 +2,7 @@
 
 The follower subscribes before it reads the log, so no event is lost in between. It detects duplicates by their `seq`.
 No database connection is held while there is nothing to read. Clients that do not read are handled by
-`server.connections.protocol`, and credentials that end by `accounts.watched_response`.
+`server.connections.protocol`, and credentials that end by `accounts.authentication.expiry`.
 """
 
 import asyncio
@@ -14,8 +14,7 @@ from fastapi.sse import KEEPALIVE_COMMENT
 from starlette.types import Receive, Scope, Send
 
 from stepiq.accounts.actor import Actor
-from stepiq.accounts.authentication.expiry import ExpiryWatch
-from stepiq.accounts.watched_response import WatchedResponse
+from stepiq.accounts.authentication.expiry import ExpiryWatch, WatchedResponse
 from stepiq.core.json import Json
 from stepiq.runs import queries
 from stepiq.runs.streams.listeners import Listener, StreamEvent, Streams

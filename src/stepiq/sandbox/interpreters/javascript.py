@@ -11,8 +11,7 @@ from stepiq.language.code_source import NO_JAVASCRIPT_MAIN
 from stepiq.sandbox import limits
 from stepiq.sandbox.frames import Job
 from stepiq.sandbox.interpreters import output as endings
-from stepiq.sandbox.interpreters.output import ProcessEnding
-from stepiq.sandbox.printed import Printed
+from stepiq.sandbox.interpreters.output import Printed, ProcessEnding
 
 # Not its wrapper `quickjs`, which starts a thread when it is imported: this process forks.
 _engine = importlib.import_module("_quickjs")

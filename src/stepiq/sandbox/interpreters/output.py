@@ -1,9 +1,16 @@
 """The end of a run in the child: the last frame that it sends."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from stepiq.sandbox import frames
-from stepiq.sandbox.limits import MAX_MESSAGE_CHARACTERS, MAX_OUTPUT_BYTES, OUTPUT_TOO_LARGE
+from stepiq.sandbox.limits import (
+    LOG_CUT,
+    MAX_LOG_BYTES,
+    MAX_MESSAGE_CHARACTERS,
+    MAX_OUTPUT_BYTES,
+    OUTPUT_TOO_LARGE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +51,38 @@ def _at(line: int | None, message: str) -> str:
     if len(message) > MAX_MESSAGE_CHARACTERS:
         message = message[: MAX_MESSAGE_CHARACTERS - 1] + "…"
     return message if line is None else f"Line {line} of the code: {message}"
+
+
+class Printed:
+    """Sends complete lines as they are printed, up to `MAX_LOG_BYTES`, then `LOG_CUT`."""
+
+    def __init__(self, send: Callable[[str], None]) -> None:
+        self._send = send
+        self._left = MAX_LOG_BYTES
+        self._unended: list[str] = []
+        self._full = False
+
+    def write(self, text: str) -> None:
+        """Add printed text: a part of a line, or many lines."""
+        if self._full:
+            return
+        # Cut before encoding, because the text may have 60 MB. Each character has at least one byte.
+        data = text[: self._left + 1].encode(errors="replace")
+        self._full = len(data) > self._left
+        kept = data[: self._left].decode(errors="ignore")
+        self._left -= len(data)
+        ended, newline, rest = kept.rpartition("\n")
+        if newline:
+            self._send("".join(self._unended) + ended)
+            self._unended.clear()
+        if rest:
+            self._unended.append(rest)
+        if self._full:
+            self.finish()
+            self._send(LOG_CUT)
+
+    def finish(self) -> None:
+        """Send the last line if it has no line end."""
+        if self._unended:
+            self._send("".join(self._unended))
+            self._unended.clear()

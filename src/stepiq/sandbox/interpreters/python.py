@@ -17,10 +17,9 @@ from stepiq.language.code_source import NO_PYTHON_MAIN
 from stepiq.sandbox import limits
 from stepiq.sandbox.frames import Job
 from stepiq.sandbox.interpreters import output as endings
-from stepiq.sandbox.interpreters.output import ProcessEnding
+from stepiq.sandbox.interpreters.output import Printed, ProcessEnding
 from stepiq.sandbox.interpreters.python_prelude import CALL, INPUT_NAME, PRELUDE
 from stepiq.sandbox.isolation.walls import Confinement
-from stepiq.sandbox.printed import Printed
 
 _SCRIPT = "main.py"
 # Monty numbers its inputs: the prelude, the source and the call. It does not count one without a statement.

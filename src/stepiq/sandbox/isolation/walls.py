@@ -19,7 +19,7 @@ from typing import Self, TypeVar
 
 from stepiq.sandbox.isolation import landlock, seccomp
 from stepiq.sandbox.isolation import resources as confinement
-from stepiq.sandbox.syscalls import RUNNING, STARTING, Policy
+from stepiq.sandbox.isolation.seccomp import RUNNING, STARTING, Policy
 
 Started = TypeVar("Started")
 

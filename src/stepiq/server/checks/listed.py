@@ -8,16 +8,18 @@ from stepiq.core.observability import logging
 from stepiq.core.settings import model as settings
 from stepiq.core.settings.errors import SettingsInvalid
 from stepiq.core.settings.model import Settings
-from stepiq.server.checks.accounts import check_accounts
 from stepiq.server.checks.check import Check, Status
 from stepiq.server.checks.collector import check_collector
-from stepiq.server.checks.configuration import check_settings, check_step_types
-from stepiq.server.checks.identity_providers import check_identity_providers
+from stepiq.server.checks.configuration import (
+    check_accounts,
+    check_identity_providers,
+    check_settings,
+    check_step_types,
+)
 from stepiq.server.checks.machine import check_descriptors, check_sandbox, try_sandbox
 from stepiq.server.checks.models import check_default_model, check_providers
 from stepiq.server.checks.network import check_mail, check_port
-from stepiq.server.checks.secrets import check_secrets
-from stepiq.server.checks.store import STORE, check_owner, check_store
+from stepiq.server.checks.store import STORE, check_owner, check_secrets, check_store
 
 log = logging.get(__name__)
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from stepiq.core.settings.model import Settings
 from stepiq.language.code_source import CodeLanguage
+from stepiq.sandbox.conversation import CodeFailed
 from stepiq.sandbox.isolation import walls
-from stepiq.sandbox.outcomes import CodeFailed
 from stepiq.sandbox.sandbox import Sandbox
 from stepiq.server.checks.check import Check, Status, failed, ok, warning
 from stepiq.server.connections import descriptors

@@ -6,19 +6,24 @@ import tempfile
 from pathlib import Path
 
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 
+from stepiq.accounts.secrets import rotation
+from stepiq.accounts.secrets.rotation import Census
 from stepiq.core.errors import StepIQError, Unavailable
 from stepiq.core.keys import data_folder
 from stepiq.core.keys import files as keys
 from stepiq.core.keys.data_folder import DataFolderUnusable
+from stepiq.core.keys.encryption import Keyring
 from stepiq.core.settings.model import Settings
 from stepiq.queue import worker_lease
-from stepiq.server.checks.check import Check, fatal, note, ok, warning
-from stepiq.store import migrate, safety
+from stepiq.server.checks.check import Check, failed, fatal, note, ok, warning
+from stepiq.store import migrate
+from stepiq.store import postgres_checks as safety
 from stepiq.store.connections import faults
 from stepiq.store.connections.faults import NEARLY_FULL_BYTES, StoreFull
 from stepiq.store.connections.refusals import shown
-from stepiq.store.database import Database, UnsafeStore, sqlite_version
+from stepiq.store.database import Database, StoreUnavailable, UnsafeStore, sqlite_version
 
 STORE = frozenset({"data folder", "database server", "database"})
 """Names of the checks that must succeed before stored data can be read."""
@@ -138,3 +143,56 @@ def _check_schema(what: str, url: URL, revision: str | None) -> Check:
         advice = "`stepiq serve` and `stepiq migrate` upgrade it. Back it up first."
         return note("database", f"{what}, schema {revision} of an older version", advice)
     return fatal("database", migrate.unknown(url, revision))
+
+
+_KEY = "master key"
+_SECRETS = "secrets"
+
+
+async def check_secrets(settings: Settings) -> list[Check]:
+    """Whether the server has the keys that decrypt its secrets. Requires that `check_store` has succeeded."""
+    keyring = Keyring(settings)
+    try:
+        current = keyring.current
+    except StepIQError as error:
+        return [fatal(_KEY, error)]
+    found = await _census(settings, keyring)
+    stored = [] if found is None else [_check(found, keyring)]
+    if current is None and found is not None and found.lost:
+        return stored
+    return [_check_key(settings, current), *stored]
+
+
+async def _census(settings: Settings, keyring: Keyring) -> Census | None:
+    database = Database(settings)
+    try:
+        if database.path is not None and not database.path.exists():
+            return None
+        return await rotation.census(database, keyring)
+    except (StoreUnavailable, DBAPIError):
+        # The table does not exist yet.
+        return None
+    finally:
+        await database.close()
+
+
+def _check_key(settings: Settings, current: str | None) -> Check:
+    path = settings.data_dir.absolute() / "master.key"
+    if current is None:
+        return ok(_KEY, f"will be created in {path} when you store the first secret")
+    return ok(_KEY, "from STEPIQ_MASTER_KEY" if settings.master_key is not None else str(path))
+
+
+def _check(found: Census, keyring: Keyring) -> Check:
+    if found.lost:
+        detail = (
+            f"{sum(found.lost.values()):,} of {found.total:,} secrets cannot be read: this server does not have their master key"
+            f" ({', '.join(sorted(found.lost))})."
+        )
+        return failed(_SECRETS, detail, f"{keyring.advice} The secrets are still stored.")
+    if found.rotatable:
+        detail = f"{found.rotatable:,} of {found.total:,} use an earlier master key"
+        return note(_SECRETS, detail, "`stepiq keys rotate` encrypts them with the current key.")
+    if not found.total:
+        return ok(_SECRETS, "none stored")
+    return ok(_SECRETS, f"{found.total:,} stored, all with the current master key")

@@ -7,19 +7,56 @@ get the content itself, which needs no session and no JavaScript. Programs can g
 import asyncio
 from collections.abc import Callable
 from functools import cache
+from html import escape
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 
 from stepiq.accounts.http import AuthServices, DoorsDep
 from stepiq.core.errors import StepIQError
-from stepiq.server.docs import api, errors, guide_page, guides, markdown, searching, steps
-from stepiq.server.docs.html import HEADERS, SEARCH_PATH
+from stepiq.language.definitions.step_types import TypePackage, packages, step_types
+from stepiq.language.fields.description import needed_by, nodes_of
+from stepiq.server.docs import api, errors, guide_page, guides, markdown, searching
+from stepiq.server.docs.html import HEADERS, SEARCH_PATH, inline, page, table
 from stepiq.server.ui import pages as ui
 from stepiq.server.ui.bundle import Asset
+from stepiq.web.bodies import prefers
 from stepiq.web.errors import UnknownPath
-from stepiq.web.negotiation import prefers
 from stepiq.web.services import ServicesDep
+
+_HEAD = '<ul><li><a href="/docs">API</a></li><li><a href="/docs/errors">Errors</a></li></ul>'
+
+
+def render() -> str:
+    """The whole page."""
+    content = "<h1>Step types</h1><p>The values of <code>type</code> in a step.</p>"
+    links = ""
+    for name in step_types():
+        content += _section(name, packages()[name])
+        links += f'<li><a href="#{escape(name)}">{escape(name)}</a></li>'
+    return page("Step types", f'{_HEAD}<ul class="entries">{links}</ul>', content)
+
+
+def _section(name: str, package: TypePackage) -> str:
+    step_type = step_types()[name]
+    required = needed_by(step_type.spec)
+    rows = [
+        (
+            f"<code>{escape(field)}</code>",
+            "required" if field in required else "optional",
+            inline(str(node.get("markdownDescription") or node.get("description") or "")),
+        )
+        for field, node in nodes_of(step_type.spec).items()
+    ]
+    origin = (
+        "" if package.is_built_in else f"<p>From the package {escape(package.distribution)}.</p>"
+    )
+    return (
+        f'<article id="{escape(name)}"><h2><code>{escape(name)}</code></h2><p>{inline(step_type.description)}</p>{origin}'
+        + table(("field", "use", "means"), rows)
+        + "</article>"
+    )
+
 
 API_PATH = "/docs"
 ERRORS_PATH = "/docs/errors"
@@ -60,7 +97,7 @@ def router(app: FastAPI) -> APIRouter:
 
     @cache
     def steps_page() -> Asset:
-        return _asset("steps.html", steps.render())
+        return _asset("steps.html", render())
 
     @made.get(API_PATH)
     async def read_api(

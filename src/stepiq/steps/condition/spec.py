@@ -14,8 +14,7 @@ from stepiq.language.definitions.step import (
 )
 from stepiq.language.definitions.step_types import StepType
 from stepiq.language.fields.description import objects
-from stepiq.language.schemas.validation import Schema
-from stepiq.language.shapes import STRING_FIELD, record
+from stepiq.language.schemas.validation import STRING_FIELD, Schema, record
 
 _EXAMPLE = "{if: input.urgent, goto: escalate}"
 

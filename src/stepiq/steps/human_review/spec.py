@@ -19,7 +19,7 @@ from stepiq.language.fields.description import (
     template,
 )
 from stepiq.language.fields.reader import ROADMAP, FieldReader
-from stepiq.language.shapes import OPTIONAL_STRING_FIELD, STRING_FIELD, record
+from stepiq.language.schemas.validation import OPTIONAL_STRING_FIELD, STRING_FIELD, record
 from stepiq.language.templates import Template
 
 MAX_ASSIGNEES = 20

@@ -12,8 +12,7 @@ from stepiq.language.fields import description as fields
 from stepiq.language.fields.description import Field
 from stepiq.language.fields.reader import FieldReader
 from stepiq.language.places import Path
-from stepiq.language.schemas.validation import Schema
-from stepiq.language.shapes import ANY, TEXT
+from stepiq.language.schemas.validation import ANY, TEXT, Schema
 from stepiq.language.templates import Template, secret_names_of
 
 MAX_MODEL = 200

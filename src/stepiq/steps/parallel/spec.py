@@ -15,8 +15,7 @@ from stepiq.language.fields.description import FieldObject, computed
 from stepiq.language.fields.reader import FieldReader
 from stepiq.language.fields.schema import Node, reference, words
 from stepiq.language.places import Path
-from stepiq.language.schemas.validation import Schema
-from stepiq.language.shapes import LIST, OBJECT, TEXT
+from stepiq.language.schemas.validation import LIST, OBJECT, TEXT, Schema
 
 MAX_NESTING = 3
 """Deepest nesting of `parallel` steps."""

@@ -22,7 +22,7 @@ from jsonpath_rfc9535 import selectors as selections
 from stepiq.core.errors import Invalid
 from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_number, is_object
-from stepiq.language.expressions import matching
+from stepiq.language.expressions import values as matching
 from stepiq.language.expressions.operators import same
 from stepiq.language.expressions.results import Room
 from stepiq.language.expressions.values import (

@@ -28,8 +28,7 @@ from stepiq.language.patterns import (
     PatternSyntaxError,
     Replacement,
 )
-from stepiq.language.schemas.validation import Schema
-from stepiq.language.shapes import ANY, LIST, OPTIONAL_STRING_FIELD, TEXT, shape
+from stepiq.language.schemas.validation import ANY, LIST, OPTIONAL_STRING_FIELD, TEXT, Schema, shape
 from stepiq.language.templates import Template
 from stepiq.steps.transform import jsonpath as extracting
 from stepiq.steps.transform.jsonpath import Query, QuerySyntaxError

@@ -8,7 +8,7 @@ from stepiq.language.definitions.step import StepSpec
 from stepiq.language.definitions.step_types import StepType
 from stepiq.language.fields.description import number, template
 from stepiq.language.fields.reader import FieldReader
-from stepiq.language.shapes import STRING_FIELD, record
+from stepiq.language.schemas.validation import STRING_FIELD, record
 from stepiq.language.templates import Template
 from stepiq.language.templates.nodes import Text
 

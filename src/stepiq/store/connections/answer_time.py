@@ -1,8 +1,10 @@
 """The time limit of a request for all its transactions together, so that it reports an outage within five seconds."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from contextvars import ContextVar
+
+from stepiq.core.concurrency.fairness import FairSemaphore, Owner, current_owner
 
 _ANSWER_SECONDS = 3.5
 """How long all transactions of a request on PostgreSQL may take, including the waits for a connection."""
@@ -55,3 +57,52 @@ def is_answering() -> bool:
 def current() -> AnswerTime:
     """The answer time of the request for which the current task acts. Outside of requests, a new one."""
     return _current.get() or AnswerTime()
+
+
+_READY = 2
+"""Transactions of a group that can wait for the writer at once. With one, the writer would be idle after each of them."""
+
+
+def _owner() -> Owner:
+    # The server's own transactions combine work for many workspaces, so each of them is a separate owner. So is each
+    # transaction before a request is authenticated.
+    return current_owner() or object()
+
+
+class SharedPlaces:
+    """Several places. Workspaces take turns."""
+
+    def __init__(
+        self, size: int, share: int | None = None, within: "SharedPlaces | None" = None
+    ) -> None:
+        """Create places, of which one workspace has at most `share`. Each of them also takes a place of `within`."""
+        self._places = FairSemaphore(size, share=share, counts_use=False)
+        self._within = within
+
+    @asynccontextmanager
+    async def place(self, *, urgent: bool = False) -> AsyncGenerator[None]:
+        """Wait for a place, and release it at the end. Urgent callers get every second place of their workspace."""
+        outer = nullcontext() if self._within is None else self._within.place(urgent=urgent)
+        async with self._places.place(_owner(), urgent=urgent), outer:
+            yield
+
+
+class WriterPlace:
+    """One place. Requests take turns with all other work, and in both groups, workspaces take turns.
+
+    The other work has a handful of transactions at a time, each of which combines what waits at that moment. A workspace
+    can send many requests at once. If each transaction or workspace had the same share, either a few requests would get
+    little, or many workspaces would delay all runs.
+    """
+
+    def __init__(self) -> None:
+        self._writer = FairSemaphore(1, counts_use=False)
+        self._requests = SharedPlaces(_READY)
+        self._other_work = SharedPlaces(_READY)
+
+    @asynccontextmanager
+    async def place(self, *, urgent: bool = False) -> AsyncGenerator[None]:
+        """Wait for the place, and release it at the end. Urgent callers get every second turn of their workspace."""
+        group = self._requests if is_answering() else self._other_work
+        async with group.place(urgent=urgent), self._writer.place(group):
+            yield

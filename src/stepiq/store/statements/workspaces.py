@@ -1,12 +1,26 @@
-"""Lists the rows of one owner, newest first, at a cost that does not depend on the rows of other owners."""
+"""Lists the rows of one owner, newest first, at a cost that does not depend on the rows of other owners.
+
+Conditions about the members of workspaces, for the queries of all domains.
+
+The row of a removed member stays in `memberships`, so every query of members needs `membership_of`.
+
+The plan of a workspace, as every query reads it: its name, with the limits that an administrator has set.
+
+`PLAN` is the one expression for it, and `execution.plans.Plans.get` resolves the result to limits. Wherever a plan is a
+string, it can be a `WorkspacePlan`, so code that only shows or compares the name needs no change.
+"""
 
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator
+
+from stepiq.store.tables import memberships, users, workspaces
 
 
 class _Only(FunctionElement[Any]):
@@ -51,3 +65,54 @@ def newest_first(owner: sa.Column[Any], *more: sa.Column[Any]) -> tuple[sa.Colum
     `more` are the columns between the owner and the id in the index.
     """
     return *(column.desc() for column in (owner, *more)), owner.table.c.id.desc()
+
+
+def membership_of(user_id: sa.ColumnElement[UUID] | UUID) -> sa.ColumnElement[bool]:
+    """The condition that a row of `memberships` is the membership of a user who has not been removed."""
+    return sa.and_(memberships.c.user_id == user_id, memberships.c.removed_at.is_(None))
+
+
+def has_enabled_member(workspace_id: sa.ColumnElement[UUID]) -> sa.ColumnElement[bool]:
+    """The condition that a workspace has a member whose account is enabled. Without one, nothing starts in it."""
+    member, user = memberships.alias("member"), users.alias("member_user")
+    # Not EXISTS: PostgreSQL may read all members of all workspaces for it, and look the workspace up in the result.
+    first = sa.select(member.c.user_id).where(
+        member.c.workspace_id == workspace_id,
+        member.c.removed_at.is_(None),
+        user.c.id == member.c.user_id,
+        user.c.disabled_at.is_(None),
+    )
+    return first.limit(1).scalar_subquery().is_not(None)
+
+
+class WorkspacePlan(str):
+    """The name of a plan, with limits of one workspace that replace those of the plan."""
+
+    overrides: str
+    """A JSON object of limits by name; empty if there are none."""
+
+    def __new__(cls, name: str, overrides: str = "") -> "WorkspacePlan":
+        plan = super().__new__(cls, name)
+        plan.overrides = overrides
+        return plan
+
+
+class _PlanText(TypeDecorator[WorkspacePlan]):
+    """Text that consists of the name of a plan, and of a JSON object if there are overrides."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> WorkspacePlan | None:
+        if value is None:
+            return None
+        # The name of a plan has no brace.
+        name, brace, rest = str(value).partition("{")
+        return WorkspacePlan(name, brace + rest)
+
+
+PLAN: sa.ColumnElement[WorkspacePlan] = sa.type_coerce(
+    workspaces.c.plan + sa.func.coalesce(sa.type_coerce(workspaces.c.limit_overrides, sa.Text), ""),
+    _PlanText(),
+).label("plan")
+"""The plan of a row of `workspaces`."""

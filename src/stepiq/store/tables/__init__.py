@@ -6,14 +6,20 @@ Every table with data of users has `workspace_id`, and queries filter by it.
 
 from stepiq.store.tables.accounts import (
     api_keys,
+    device_logins,
+    identities,
+    identity_roles,
     invitations,
     known_clients,
     memberships,
     password_resets,
     quota_counts,
+    recovery_codes,
     refresh_tokens,
     secrets,
     sessions,
+    spent_sign_ins,
+    totp_secrets,
     users,
     workspaces,
 )
@@ -26,15 +32,18 @@ from stepiq.store.tables.deliveries import (
     delivery_attempts,
     recipients,
 )
-from stepiq.store.tables.device_logins import device_logins
-from stepiq.store.tables.identities import identities, identity_roles, spent_sign_ins
 from stepiq.store.tables.operations import operation_payloads, run_operations
 from stepiq.store.tables.pipelines import drafts, pipeline_versions, pipelines
-from stepiq.store.tables.reviews import reviews
-from stepiq.store.tables.runs import LARGE_VALUE_BYTES, large_values, run_events, run_steps, runs
+from stepiq.store.tables.runs import (
+    LARGE_VALUE_BYTES,
+    large_values,
+    reviews,
+    run_events,
+    run_steps,
+    runs,
+    trace_exports,
+)
 from stepiq.store.tables.schedules import schedule_ticks, schedules
-from stepiq.store.tables.traces import trace_exports
-from stepiq.store.tables.two_factor import recovery_codes, totp_secrets
 from stepiq.store.tables.usage import idempotent_requests, usage_caller_days, usage_days
 
 __all__ = [

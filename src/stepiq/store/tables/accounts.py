@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from stepiq.store.states import KeyKind, Role
+from stepiq.store.states import DeviceLoginStatus, KeyKind, Role
 from stepiq.store.tables.base import count, identity, metadata, name_folded, owner
 from stepiq.store.types import Instant, JsonText, one_of
 
@@ -214,4 +214,111 @@ secrets = sa.Table(
     sa.UniqueConstraint("scope_id", "name"),
     sa.Index(None, "workspace_id", "id"),
     sa.Index(None, "key_id", "id"),
+)
+
+
+totp_secrets = sa.Table(
+    "totp_secrets",
+    metadata,
+    identity(),  # bound into the ciphertext: each new secret of an account has another one
+    sa.Column(
+        "user_id",
+        sa.Uuid(),
+        sa.ForeignKey("users.id", ondelete="CASCADE"),
+        nullable=False,
+        unique=True,
+    ),
+    sa.Column("key_id", sa.Text(), nullable=False),  # master key that wraps the data key
+    sa.Column("wrapped_key", sa.LargeBinary(), nullable=False),
+    sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
+    # The newest time step whose code was accepted. Codes of this step and of earlier ones are refused.
+    sa.Column("last_step", sa.BigInteger(), nullable=False),
+    sa.Column("created_at", Instant(), nullable=False),
+    sa.Column("confirmed_at", Instant()),  # null: set up, but not turned on
+    sa.Index(None, "key_id", "id"),
+)
+
+recovery_codes = sa.Table(
+    "recovery_codes",
+    metadata,
+    sa.Column(
+        "user_id", sa.Uuid(), sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("digest", sa.LargeBinary(32), primary_key=True),  # SHA-256 of account and code
+    sa.Column("created_at", Instant(), nullable=False),
+    sa.Column("used_at", Instant()),
+)
+
+
+device_logins = sa.Table(
+    "device_logins",
+    metadata,
+    identity(),
+    sa.Column("device_digest", sa.LargeBinary(32), nullable=False, unique=True),  # SHA-256
+    # Keyed: the code is so short that all codes could be tried against a plain digest.
+    sa.Column("user_digest", sa.LargeBinary(32), nullable=False, unique=True),
+    sa.Column("status", sa.Text(), nullable=False),
+    sa.Column("host_name", sa.Text()),  # as the program states it
+    sa.Column("client", sa.Text(), nullable=False),  # its address
+    sa.Column("interval_seconds", sa.Integer(), nullable=False),
+    sa.Column("polled_at", Instant()),
+    sa.Column("workspace_id", sa.Uuid(), sa.ForeignKey("workspaces.id")),
+    sa.Column("session_id", sa.Uuid()),  # that approved it. If it ends, the program gets no key
+    sa.Column("created_at", Instant(), nullable=False),
+    sa.Column("expires_at", Instant(), nullable=False),
+    one_of("status", DeviceLoginStatus),
+    sa.CheckConstraint(
+        "(status IN ('approved', 'used')) = (workspace_id IS NOT NULL AND session_id IS NOT NULL)",
+        name="approved_by_session",
+    ),
+    sa.Index(None, "expires_at"),
+    sa.Index(None, "workspace_id"),
+)
+
+
+identities = sa.Table(
+    "identities",
+    metadata,
+    identity(),
+    sa.Column("user_id", sa.Uuid(), sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("provider", sa.Text(), nullable=False),  # its name in the settings
+    sa.Column("issuer", sa.Text(), nullable=False),
+    sa.Column("subject", sa.Text(), nullable=False),  # the person's id at the issuer
+    sa.Column("email", sa.Text()),  # as the provider last sent it
+    # Whether a group of the provider makes the person an administrator of the server.
+    sa.Column("gives_admin", sa.Boolean(), nullable=False, server_default=sa.false()),
+    sa.Column("created_at", Instant(), nullable=False),
+    sa.Column("last_used_at", Instant(), nullable=False),
+    sa.Column("suspended_at", Instant()),  # by a reset of the password, until it is connected again
+    sa.UniqueConstraint("issuer", "subject"),
+    sa.Index(None, "user_id"),
+)
+
+# Memberships that an identity gives. At each sign-in, they are compared with the groups of the person.
+identity_roles = sa.Table(
+    "identity_roles",
+    metadata,
+    sa.Column(
+        "identity_id",
+        sa.Uuid(),
+        sa.ForeignKey("identities.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column(
+        "workspace_id",
+        sa.Uuid(),
+        sa.ForeignKey("workspaces.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("role", sa.Text(), nullable=False),
+    sa.Index(None, "workspace_id"),
+)
+
+# Sign-ins that have returned from the provider, so that none returns twice.
+spent_sign_ins = sa.Table(
+    "spent_sign_ins",
+    metadata,
+    sa.Column("digest", sa.LargeBinary(32), primary_key=True),  # SHA-256
+    sa.Column("expires_at", Instant(), nullable=False),
+    sa.Index(None, "expires_at"),
 )

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.store.search import fold
 from stepiq.store.states import RunStatus, StepStatus
+from stepiq.store.types import fold
 
 metadata = sa.MetaData(
     naming_convention={

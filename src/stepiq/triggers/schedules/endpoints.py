@@ -36,8 +36,8 @@ from stepiq.triggers.schedules.records import ListedSchedule
 from stepiq.web.bodies import Instant
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import MAX_LIMIT, Page, PageQuery, PageRequest
-from stepiq.web.pipeline_filter import PipelineFilter
 from stepiq.web.problems import problems
+from stepiq.web.routing import PipelineFilter
 from stepiq.web.services import Services, ServicesDep
 from stepiq.web.transactions import OwnTx, Read, RepeatableTx, Tx
 

@@ -9,14 +9,12 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.store.database import Session
-from stepiq.store.membership import has_enabled_member
-from stepiq.store.row_sizes import row_sizes, size_bytes
 from stepiq.store.statements import rows as many_rows
 from stepiq.store.statements import sweeping
-from stepiq.store.statements.workspaces import belongs_to, newest_first
+from stepiq.store.statements.rows import row_sizes, size_bytes
+from stepiq.store.statements.workspaces import PLAN, belongs_to, has_enabled_member, newest_first
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus, TickOutcome
 from stepiq.store.tables import pipelines, runs, schedule_ticks, schedules, workspaces
-from stepiq.store.workspace_plan import PLAN
 from stepiq.triggers.schedules.records import (
     Candidate,
     Due,

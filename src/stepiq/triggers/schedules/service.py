@@ -7,6 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
+from stepiq.accounts.audit import recording as audit
+from stepiq.accounts.audit.actions import Action, AuditTargetType
+from stepiq.accounts.audit.records import AuditTarget
 from stepiq.billing import service as billing
 from stepiq.core import clock, ids
 from stepiq.core.concurrency import pauses
@@ -28,7 +31,7 @@ from stepiq.runs.examining import Examined, Unvalidated
 from stepiq.runs.records import Run
 from stepiq.store.database import Database, Session
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus
-from stepiq.triggers.schedules import queries, recorded
+from stepiq.triggers.schedules import queries
 from stepiq.triggers.schedules.errors import (
     ScheduleNotFound,
     ScheduleOfDefinition,
@@ -43,6 +46,42 @@ from stepiq.triggers.schedules.records import (
     Schedule,
     Upcoming,
 )
+
+_FIELDS = ("name", "cron_expression", "timezone", "enabled", "overlap", "catch_up")
+
+
+async def record_created(session: Session, actor: Actor, schedule: Schedule) -> None:
+    """Record a new schedule."""
+    await audit.record(
+        session, actor, Action.SCHEDULE_CREATED, _target(schedule), after=_facts(schedule)
+    )
+
+
+async def record_updated(session: Session, actor: Actor, before: Schedule, after: Schedule) -> None:
+    """Record the changed fields of a schedule."""
+    old, new = audit.changes(_facts(before), _facts(after))
+    if before.input_data != after.input_data:
+        new["input_changed"] = True
+    if new:
+        await audit.record(
+            session, actor, Action.SCHEDULE_UPDATED, _target(after), before=old, after=new
+        )
+
+
+async def record_deleted(session: Session, actor: Actor, schedule: Schedule) -> None:
+    """Record that a schedule was deleted."""
+    await audit.record(
+        session, actor, Action.SCHEDULE_DELETED, _target(schedule), before=_facts(schedule)
+    )
+
+
+def _target(schedule: Schedule) -> AuditTarget:
+    return AuditTarget(AuditTargetType.SCHEDULE, schedule.id, schedule.name)
+
+
+def _facts(schedule: Schedule) -> dict[str, Json]:
+    facts: dict[str, Json] = {name: getattr(schedule, name) for name in _FIELDS}
+    return {"pipeline_id": str(schedule.pipeline_id), **facts}
 
 
 async def create(
@@ -101,7 +140,7 @@ async def create(
     )
     schedule = replace(schedule, next_run_at=schedule.next_after(now))
     await queries.insert(session, schedule)
-    await recorded.created(session, actor, schedule)
+    await record_created(session, actor, schedule)
     return schedule
 
 
@@ -156,7 +195,7 @@ async def patch(
         changed = replace(changed, next_run_at=changed.next_after(now))
     values = {key: getattr(changed, key) for key in (*changes, "next_run_at", "updated_at")}
     await queries.update(session, schedule_id, values)
-    await recorded.updated(session, actor, found, changed)
+    await record_updated(session, actor, found, changed)
     return changed
 
 
@@ -171,7 +210,7 @@ async def delete(session: Session, actor: Actor, schedule_id: UUID) -> None:
     if found.from_definition:
         raise ScheduleOfDefinition(schedule_id)
     await queries.delete(session, schedule_id)
-    await recorded.deleted(session, actor, found)
+    await record_deleted(session, actor, found)
 
 
 async def to_validate(

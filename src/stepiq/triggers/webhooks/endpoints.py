@@ -1,6 +1,6 @@
 """Route of the inbound webhook."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Depends, Request, Response
@@ -21,7 +21,7 @@ from stepiq.pipelines.errors import PipelineNotFound, WebhookPaused
 from stepiq.pipelines.references import resolve_slug
 from stepiq.store.database import Session
 from stepiq.store.states import RunStatus
-from stepiq.triggers.webhooks import schemas, service
+from stepiq.triggers.webhooks import service
 from stepiq.triggers.webhooks.errors import (
     PayloadInvalid,
     SignatureInvalid,
@@ -30,12 +30,21 @@ from stepiq.triggers.webhooks.errors import (
 )
 from stepiq.triggers.webhooks.inbox import Inbox, lock_refused
 from stepiq.web import idempotency
-from stepiq.web.bodies import read_body
+from stepiq.web.bodies import View, read_body, takes_any_query
 from stepiq.web.bodies import router as new_router
-from stepiq.web.parameters import takes_any_query
 from stepiq.web.problems import problems
 from stepiq.web.services import AppKey, ServicesDep
 from stepiq.web.transactions import OwnTx
+
+
+class AcceptedRun(View):
+    """A run that an inbound webhook started."""
+
+    accepted: Literal[True] = True
+    run_id: UUID
+    status: RunStatus
+    pipeline_id: UUID
+
 
 router = new_router("Webhooks")
 
@@ -81,7 +90,7 @@ async def _content(request: Request) -> Json | StepIQError:
 @router.post(
     "/webhooks/{pipeline_id}",
     status_code=202,
-    response_model=schemas.AcceptedRun,
+    response_model=AcceptedRun,
     responses=problems(
         KeyRequired,
         PipelineNotFound,
@@ -125,7 +134,7 @@ async def trigger_webhook(
     async def run_of(session: Session) -> NewRun:
         return await service.run_of(session, sender, checked, engine=engine, plan=plan)
 
-    accepted = schemas.AcceptedRun(
+    accepted = AcceptedRun(
         run_id=checked.run_id, status=RunStatus.PENDING, pipeline_id=checked.target.id
     )
     response = JSONResponse(accepted.model_dump(mode="json"), 202)

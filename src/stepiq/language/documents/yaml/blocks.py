@@ -7,13 +7,15 @@ from typing import NoReturn
 from stepiq.core.json import Json
 from stepiq.language.documents.yaml import scalars
 from stepiq.language.documents.yaml.flow import accept_key, flow
-from stepiq.language.documents.yaml.properties import alias, alias_key, properties
 from stepiq.language.documents.yaml.scanner import (
     COLLECTION_KEY,
     NO_KEY,
     Scanner,
+    alias,
+    alias_key,
     in_quotes,
     must_quote,
+    properties,
     rest_of_line,
     shown,
     spaces,

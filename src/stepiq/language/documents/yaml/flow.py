@@ -4,7 +4,6 @@ import re
 
 from stepiq.core.json import Json
 from stepiq.language.documents.yaml import scalars
-from stepiq.language.documents.yaml.properties import alias, properties
 from stepiq.language.documents.yaml.scanner import (
     BLANKS,
     COLLECTION_KEY,
@@ -12,7 +11,9 @@ from stepiq.language.documents.yaml.scanner import (
     END,
     NO_KEY,
     Scanner,
+    alias,
     must_quote,
+    properties,
     shown,
     spaces,
 )
