@@ -33,6 +33,12 @@ def test_no_file_exceeds_500_lines():
     assert {path for path, lines in lengths.items() if lines > 500} == set()
 
 
+def test_no_folder_has_more_than_16_modules():
+    modules = Counter(path.parent for path in FILES if path.name != "__init__.py")
+
+    assert {_name(folder): number for folder, number in modules.items() if number > 16} == {}
+
+
 def test_each_class_has_a_name_of_its_own():
     defined = Counter(
         node.name

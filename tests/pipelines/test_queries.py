@@ -1,7 +1,8 @@
 import pytest
 
 from stepiq.core import ids
-from stepiq.pipelines import queries, slug_queries
+from stepiq.pipelines import queries
+from stepiq.pipelines import slugs as slug_queries
 from stepiq.store.states import PipelineStatus
 from tests.support.query_plans import query_plan
 

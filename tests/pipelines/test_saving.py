@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from stepiq.language.definitions import loading
-from stepiq.pipelines import slug_queries
+from stepiq.pipelines import slugs
 from stepiq.pipelines.definitions import request as drafts
 from tests.pipelines.conftest import AS_YAML, DEFINITION, YAML
 
@@ -106,7 +106,7 @@ class TestCreate:
             return set()
 
         first = await create()
-        monkeypatch.setattr(slug_queries, "taken", none_taken)
+        monkeypatch.setattr(slugs, "taken", none_taken)
 
         second = await create()
 

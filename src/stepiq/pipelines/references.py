@@ -11,8 +11,8 @@ from pydantic import Field
 
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.http import Caller
-from stepiq.core import slugs
-from stepiq.pipelines import slug_queries as queries
+from stepiq.core.slugs import looks_like_id
+from stepiq.pipelines import slugs
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.store.database import Session
 from stepiq.web import requests
@@ -36,7 +36,7 @@ async def resolve_slug(request: Request, caller: Caller, services: ServicesDep) 
         request.scope[FILTERED] = await _find(services, caller, filtered)
     given = request.path_params.get(PIPELINE)
     reference: str | None = request.scope.setdefault(_REFERENCE, given)
-    if reference is None or slugs.looks_like_id(reference):
+    if reference is None or looks_like_id(reference):
         return
     requests.refuse_path(request.scope, PipelineNotFound(reference))
     found = await _find(services, caller, reference) if slugs.is_slug(reference) else None
@@ -45,7 +45,7 @@ async def resolve_slug(request: Request, caller: Caller, services: ServicesDep) 
 
 async def _find(services: Services, caller: Actor, slug: str) -> UUID | None:
     async with services.database.reading() as read:
-        return await queries.find(read, caller.workspace_id, slug)
+        return await slugs.find(read, caller.workspace_id, slug)
 
 
 async def id_of(session: Session, caller: Actor, reference: str | None) -> UUID | None:
@@ -56,10 +56,10 @@ async def id_of(session: Session, caller: Actor, reference: str | None) -> UUID 
     """
     if reference is None:
         return None
-    if slugs.looks_like_id(reference):
+    if looks_like_id(reference):
         return UUID(reference)
     is_slug = slugs.is_slug(reference)
-    found = await queries.find(session, caller.workspace_id, reference) if is_slug else None
+    found = await slugs.find(session, caller.workspace_id, reference) if is_slug else None
     if found is None:
         raise PipelineNotFound(reference)
     return found

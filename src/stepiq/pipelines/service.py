@@ -106,7 +106,7 @@ async def create(
     insert = queries.insert_first if was_run else queries.insert
     while not await insert(session, pipeline):
         if draft.slug:
-            raise await slugs.taken(session, actor.workspace_id, draft.slug)
+            raise await slugs.conflict(session, actor.workspace_id, draft.slug)
         # A concurrent transaction has just taken the slug.
         pipeline = replace(pipeline, slug=slugs.unusual(name))
     if rules.watcher is not None:
@@ -176,7 +176,7 @@ async def save(
         values |= draft.management.columns
     # Before quotas are locked: the slug may wait for a transaction that waits for the quotas.
     if not await queries.update(session, pipeline_id, values, clock.now()):
-        raise await slugs.taken(session, actor.workspace_id, str(draft.slug))
+        raise await slugs.conflict(session, actor.workspace_id, str(draft.slug))
     if rules.watcher is not None:
         await rules.watcher.version_saved(session, actor, pipeline_id, definition)
     await _add_version(session, actor, pipeline_id, found.version + 1, draft, rules)

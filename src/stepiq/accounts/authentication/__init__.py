@@ -1,0 +1,1 @@
+"""Who calls, with which rights, and how often they can fail."""

@@ -1,0 +1,1 @@
+"""Emails about accounts, and what their links do: verification and password resets."""

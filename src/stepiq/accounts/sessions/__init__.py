@@ -1,0 +1,1 @@
+"""Sessions of people: renewed, listed and ended."""

@@ -1,0 +1,1 @@
+"""`stepiq dev fake-provider`: a model server without a model."""

@@ -1,0 +1,1 @@
+"""What commands write: text, tables, live progress and errors."""

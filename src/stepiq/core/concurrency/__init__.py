@@ -1,0 +1,1 @@
+"""Tasks of one process that share it fairly: pools, turns and pauses."""

@@ -1,0 +1,1 @@
+"""Logs, metrics, trace context, and the watchdog of the event loop."""

@@ -1,0 +1,1 @@
+"""Which run starts or continues, and when."""

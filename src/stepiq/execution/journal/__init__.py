@@ -1,0 +1,1 @@
+"""Writes what happens in a run, and reads it again; reservations of credits, retention."""

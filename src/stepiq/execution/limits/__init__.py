@@ -1,0 +1,1 @@
+"""What a workspace may use: plans, quotas, limits of runs, and usage."""

@@ -1,0 +1,1 @@
+"""A run in memory and as rows: steps, operations, events and reviews."""

@@ -1,0 +1,1 @@
+"""The parts of a definition, and how a text becomes one."""

@@ -1,0 +1,1 @@
+"""Texts of YAML and JSON, with the position of each value."""

@@ -1,0 +1,1 @@
+"""How the fields of a definition are described and read."""

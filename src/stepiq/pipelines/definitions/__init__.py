@@ -1,0 +1,1 @@
+"""What is in a definition: requests with one, checks, rendering and comparison."""

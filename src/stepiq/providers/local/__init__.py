@@ -1,0 +1,1 @@
+"""The local model: its weights, its process, and the connection to it."""

@@ -1,0 +1,1 @@
+"""Anthropic and Google, through pydantic-ai and their own libraries."""

@@ -1,0 +1,1 @@
+"""Live events of a run and of lists, for listeners over HTTP."""

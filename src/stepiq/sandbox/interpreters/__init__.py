@@ -1,0 +1,1 @@
+"""The programs that execute code of users, one for each language, and what they print."""

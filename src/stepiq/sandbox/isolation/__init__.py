@@ -1,0 +1,1 @@
+"""What confines a process that runs code of users: namespaces, resource limits, Landlock and seccomp."""

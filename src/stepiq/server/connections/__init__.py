@@ -1,0 +1,1 @@
+"""The HTTP server: sockets, the protocol, and limits for connections."""

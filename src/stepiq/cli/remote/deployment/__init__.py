@@ -1,0 +1,1 @@
+"""`stepiq pull`, `plan` and `apply`: a folder of pipelines and the server that has them."""
