@@ -23,7 +23,7 @@ from client import Connection
 SERVE = """\
 import sys
 from stepiq.cli.main import main
-from stepiq.runs import listeners
+from stepiq.runs.streams import listeners
 listeners.MAX_STREAMS_PER_WORKSPACE = listeners.MAX_STREAMS
 listeners.RESERVED_STREAMS = 0
 sys.argv[1:] = ["serve"]

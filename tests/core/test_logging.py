@@ -146,7 +146,7 @@ class TestPythonCaptured:
     def test_what_python_prints_is_in_the_log(self):
         code = """
 import threading, warnings
-from stepiq.core import log_output
+from stepiq.core.observability import log_output
 
 class Careless:
     def __del__(self):

@@ -77,7 +77,8 @@ def alive(script: str) -> subprocess.CompletedProcess[str]:
     """A process that is a child, as it is after the fork. It keeps its files, to note what was measured."""
     prelude = (
         "import json, os, resource, socket, sys\n"
-        "from stepiq.sandbox import child, frames, limits, seccomp\n"
+        "from stepiq.sandbox import child, frames, limits\n"
+        "from stepiq.sandbox.isolation import seccomp\n"
         "from stepiq.sandbox.frames import Job\n"
         "from stepiq.sandbox.isolation.walls import Walls, find_interpreter\n"
         "ours, theirs = socket.socketpair()\n"

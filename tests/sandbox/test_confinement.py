@@ -20,7 +20,7 @@ def run(script: str) -> subprocess.CompletedProcess[str]:
     """A script that prints to a copy of its output."""
     prelude = (
         "import os, signal, sys, threading\n"
-        "from stepiq.sandbox import confinement\n"
+        "from stepiq.sandbox.isolation import resources as confinement\n"
         "out = os.dup(1)\n"
         "def say(text): os.write(out, f'{text}\\n'.encode())\n"
     )

@@ -55,7 +55,10 @@ SUCCEEDS_OUTSIDE = (
 _PRELUDE = """
 import json, os, signal, socket, sys, threading
 from pathlib import Path
-from stepiq.sandbox import child, confinement, endings, frames, javascript, seccomp, walls
+from stepiq.sandbox import child, frames
+from stepiq.sandbox.interpreters import javascript
+from stepiq.sandbox.interpreters import output as endings
+from stepiq.sandbox.isolation import resources as confinement, seccomp, walls
 from stepiq.sandbox.frames import Job
 from stepiq.sandbox.isolation.seccomp import STARTING
 from tests.support import attempts, refusals

@@ -12,7 +12,7 @@ def raised(limits: str) -> list[int]:
     """What `raise_limit` returns in a process with these limits, and the limits after it."""
     script = (
         f"import resource, json\nresource.setrlimit(resource.RLIMIT_NOFILE, {limits})\n"
-        "from stepiq.server import descriptors\n"
+        "from stepiq.server.connections import descriptors\n"
         "print(json.dumps([descriptors.raise_limit(), *resource.getrlimit(resource.RLIMIT_NOFILE)]))"
     )
     return json.loads(subprocess.check_output([sys.executable, "-c", script]))

@@ -32,8 +32,8 @@ print(*sys.modules)
 
 import gc
 from pathlib import Path
-from stepiq.core import settings
-from stepiq.server import http_server
+from stepiq.core.settings import model as settings
+from stepiq.server.connections import http as http_server
 
 async def serve(self, sockets):
     print(*sys.modules)

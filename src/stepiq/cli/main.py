@@ -23,8 +23,8 @@ from stepiq.cli.output.console import (
     say,
     stdout_is_terminal,
 )
+from stepiq.cli.remote import account_commands
 from stepiq.cli.remote import commands as remote
-from stepiq.cli.remote import login as account_commands
 from stepiq.core.concurrency import garbage_collection as gc_pause
 from stepiq.core.errors import StepIQError
 from stepiq.store.states import ReviewDecision

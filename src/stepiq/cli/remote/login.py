@@ -1,16 +1,15 @@
-"""`stepiq login`, `stepiq logout` and `stepiq whoami`."""
+"""Logs a person in to a server, and out again."""
 
 import re
 import sys
 import webbrowser
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import typer
 
 from stepiq.cli.output.console import (
-    ExitCode,
     UsageError,
     ask_secret,
     can_ask,
@@ -22,8 +21,7 @@ from stepiq.cli.output.console import (
     wait_for_enter,
 )
 from stepiq.cli.remote import device_login
-from stepiq.cli.remote.calling import Json, NotSignedIn, ProfileName, Server, advised, explained
-from stepiq.cli.remote.failures import remote_commands
+from stepiq.cli.remote.calling import NotSignedIn, advised, explained
 from stepiq.cli.remote.target import (
     DEFAULT_NAME,
     KEY_VARIABLE,
@@ -328,58 +326,3 @@ def _shown(name: str, made: Profile) -> dict[str, Any]:
         "email": made.email,
         "workspace": made.workspace,
     }
-
-
-app = remote_commands()
-
-_LoginServer = Annotated[
-    str | None,
-    typer.Option(
-        "--server",
-        metavar="URL",
-        help="The server to log in to. Default: STEPIQ_SERVER, the profile, or http://127.0.0.1:8080.",
-    ),
-]
-_StoredProfile = Annotated[
-    str | None,
-    typer.Option(
-        "--profile",
-        metavar="NAME",
-        help="Store the key under this name. Default: STEPIQ_PROFILE, or a profile for the server, which becomes the default.",
-    ),
-]
-
-
-@app.command()
-def login(
-    server: _LoginServer = None,
-    profile: _StoredProfile = None,
-    with_key: Annotated[
-        bool,
-        typer.Option("--with-key", help="Read an API key from standard input instead."),
-    ] = False,
-    opens: Annotated[
-        bool | None,
-        typer.Option(
-            "--open/--no-open",
-            help="Open the page in the browser. Default: ask on a terminal.",
-            show_default=False,
-        ),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Log in to a server: confirm a code in the browser, and store the key in a profile."""
-    log_in(server, profile, with_key=with_key, opens=opens, as_json=as_json)
-
-
-@app.command()
-def logout(server: Server = None, profile: ProfileName = None, as_json: Json = False) -> None:
-    """Delete a profile, and revoke its key if `stepiq login` has created it."""
-    if not log_out(server, profile, as_json=as_json):
-        raise typer.Exit(ExitCode.UNREACHABLE)
-
-
-@app.command()
-def whoami(server: Server = None, profile: ProfileName = None, as_json: Json = False) -> None:
-    """Show the server, account, workspace and key that commands use."""
-    who_am_i(server, profile, as_json=as_json)
