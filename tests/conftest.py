@@ -33,8 +33,8 @@ from stepiq.execution.runtime import Engine
 from stepiq.providers.local import model as local
 from stepiq.providers.registry import Providers
 from stepiq.server.app import create_app, equip
-from stepiq.store.connections import answer_time
-from stepiq.store.connections import postgresql as postgres_driver
+from stepiq.store.connections import postgresql
+from stepiq.store.connections import waiting as answer_time
 from stepiq.store.database import Database
 from stepiq.store.pubsub import LocalChanges
 from stepiq.web.services import Services
@@ -219,8 +219,8 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     Tests of these limits override it.
     """
     monkeypatch.setattr(answer_time, "_ANSWER_SECONDS", 60.0)
-    monkeypatch.setattr(postgres_driver, "_IDLE_IN_TRANSACTION", "60s")
-    monkeypatch.setattr(postgres_driver, "_CONNECT_SECONDS", 60)
+    monkeypatch.setattr(postgresql, "_IDLE_IN_TRANSACTION", "60s")
+    monkeypatch.setattr(postgresql, "_CONNECT_SECONDS", 60)
 
 
 @pytest.fixture(autouse=True)

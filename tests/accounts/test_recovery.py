@@ -9,8 +9,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from stepiq.accounts.authentication.authenticator import Authenticator
-from stepiq.accounts.emails import password_reset as recovery
-from stepiq.accounts.emails import sending as account_mail
+from stepiq.accounts.emails import password_reset, sending
 from stepiq.accounts.errors import CredentialInvalid
 from stepiq.accounts.keys import service as api_keys
 from stepiq.core.mail import Mailer
@@ -93,33 +92,33 @@ class TestAsk:
     async def test_an_account_gets_three_mails_an_hour(self, forget, account, clock):
         for _ in range(4):
             await forget(account.email)
-        assert len(await forget(account.email)) == recovery.MAILS_AN_HOUR
+        assert len(await forget(account.email)) == password_reset.MAILS_AN_HOUR
 
         clock.advance(timedelta(hours=1))
 
-        assert len(await forget(account.email)) == recovery.MAILS_AN_HOUR + 1
+        assert len(await forget(account.email)) == password_reset.MAILS_AN_HOUR + 1
 
     async def test_unverified_addresses_of_one_mailbox_get_three_mails_an_hour_together(
         self, forget, make, clock
     ):
-        emails = [f"ada+{number}@example.com" for number in range(recovery.MAILS_AN_HOUR + 1)]
+        emails = [f"ada+{number}@example.com" for number in range(password_reset.MAILS_AN_HOUR + 1)]
         for email in emails:
             await make.user(email=email, is_verified=False)
         for email in emails:
             await forget(email)
-        assert len(await forget(emails[-1])) == recovery.MAILS_AN_HOUR
+        assert len(await forget(emails[-1])) == password_reset.MAILS_AN_HOUR
 
         clock.advance(timedelta(hours=1))
 
-        assert len(await forget(emails[-1])) == recovery.MAILS_AN_HOUR + 1
+        assert len(await forget(emails[-1])) == password_reset.MAILS_AN_HOUR + 1
 
     async def test_they_do_not_use_up_the_limit_of_a_verified_one(self, forget, make):
         await make.user(email="ada+x@example.com", is_verified=False)
         await make.user(email="ada@example.com")
-        for _ in range(recovery.MAILS_AN_HOUR):
+        for _ in range(password_reset.MAILS_AN_HOUR):
             await forget("ada+x@example.com")
 
-        assert len(await forget("ada@example.com")) == recovery.MAILS_AN_HOUR + 1
+        assert len(await forget("ada@example.com")) == password_reset.MAILS_AN_HOUR + 1
 
     async def test_a_client_that_asks_for_very_many_is_not_served(
         self, forget, client, account, monkeypatch, app
@@ -157,8 +156,8 @@ class TestAsk:
     ):
         recovering = app.state.doors.recovery
         monkeypatch.setattr(recovering._asked, "limit", 0)
-        monkeypatch.setattr(recovery, "_PENDING_OVER_LIMIT", 2)
-        monkeypatch.setattr(recovery, "_PAUSE_SECONDS", (60, 60))
+        monkeypatch.setattr(password_reset, "_PENDING_OVER_LIMIT", 2)
+        monkeypatch.setattr(password_reset, "_PAUSE_SECONDS", (60, 60))
 
         for name in "abc":
             body = {"email": f"{name}@example.com"}
@@ -214,7 +213,7 @@ class TestAsk:
         async def away(*_):
             raise StoreUnavailable("away")
 
-        monkeypatch.setattr(recovery.account_queries, "account_by_email", away)
+        monkeypatch.setattr(password_reset.account_queries, "account_by_email", away)
         with capture_logs() as logs:
             await forget(account.email)
 
@@ -233,7 +232,7 @@ class TestAsk:
 
         recovering = app.state.doors.recovery
         monkeypatch.setattr(recovering._mail._mailer, "send", hang)
-        monkeypatch.setattr(account_mail, "_SETTLE_SECONDS", 0.2)
+        monkeypatch.setattr(sending, "_SETTLE_SECONDS", 0.2)
         await client.post("/api/auth/forgot-password", json={"email": account.email})
         await started.wait()
 
@@ -329,7 +328,7 @@ class TestReset:
         self, forget, reset, account, clock
     ):
         [token] = await forget(account.email)
-        clock.advance(recovery.RESET_LIFETIME)
+        clock.advance(password_reset.RESET_LIFETIME)
 
         expired, unknown = (await reset(token)).json(), (await reset("x")).json()
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from stepiq.accounts import service
-from stepiq.accounts.authentication import links as link_door
+from stepiq.accounts.authentication import links
 from stepiq.accounts.emails.verification import MAILS_AN_HOUR
 from stepiq.accounts.two_factor import service as two_factor
 from stepiq.core.settings.model import RegistrationPolicy
@@ -358,7 +358,7 @@ class TestConfirm:
         assert response.status_code == 422
 
     async def test_one_client_can_try_so_many_a_minute(self, client, token):
-        for _ in range(link_door.A_MINUTE):
+        for _ in range(links.A_MINUTE):
             await verify(client, "bad")
 
         response = await verify(client, token)

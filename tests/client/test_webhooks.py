@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.client import AsyncClient, Client, WebhookInvalidError, webhooks
-from stepiq.notify import sending as signing
+from stepiq.notify import sending
 from stepiq.notify.records import EventName
 
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
@@ -35,7 +35,7 @@ def signed(
     body: bytes, secret: str = SECRET, *, at: float | None = None
 ) -> tuple[bytes, dict[str, str]]:
     timestamp = int(time.time() if at is None else at)
-    return body, signing.headers(secret, body, delivery_id="d-1", timestamp=timestamp)
+    return body, sending.headers(secret, body, delivery_id="d-1", timestamp=timestamp)
 
 
 def request(**changes: Any) -> tuple[bytes, dict[str, str]]:

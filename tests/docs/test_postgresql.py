@@ -13,8 +13,7 @@ from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
 from stepiq.queue import tickets
-from stepiq.store import migrate
-from stepiq.store import postgres_checks as safety
+from stepiq.store import migrate, postgres_checks
 from tests.docs.pages import blocks, read, section
 from tests.support import postgres
 
@@ -70,7 +69,7 @@ def _rows(url: URL) -> list[str]:
 
 class TestTheGuide:
     def test_its_commands_create_a_database_that_a_server_starts_on(self, url: URL):
-        safety.check(url, allow_unsafe=True)
+        postgres_checks.check(url, allow_unsafe=True)
 
     def test_a_dump_is_restored_with_all_rows_and_the_rights_of_the_role(
         self, url: URL, name: str, tmp_path: Path
@@ -84,7 +83,7 @@ class TestTheGuide:
         _run_as_superuser(restore, name, tmp_path)
 
         assert _rows(url) == before == [migrate.known_revisions()[0], "ticket"]
-        safety.check(url, allow_unsafe=True)
+        postgres_checks.check(url, allow_unsafe=True)
         migrate.upgrade(url)
 
     def test_a_database_in_use_is_not_replaced(self, url: URL, name: str, tmp_path: Path):

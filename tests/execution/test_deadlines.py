@@ -6,7 +6,7 @@ import pytest
 
 from stepiq.core import clock
 from stepiq.core.ids import uuid7
-from stepiq.execution.interpreter import executor as deadlines
+from stepiq.execution.interpreter import executor
 from stepiq.store.database import Database
 
 
@@ -15,6 +15,6 @@ async def test_a_run_without_a_sign_of_life_gets_no_time_back(database: Database
     hour, now = timedelta(hours=1), clock.now()
     run = SimpleNamespace(id=uuid7(), created_at=now - 2 * hour, deadline_at=now - hour)
 
-    await deadlines.restore(database, cast(Any, run), hour)
+    await executor.restore(database, cast(Any, run), hour)
 
     assert run.deadline_at == now - hour

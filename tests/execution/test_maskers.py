@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from stepiq.execution import run_secrets as maskers
+from stepiq.execution import run_secrets
 from stepiq.execution.run_secrets import BUILT_AT_ONCE, Maskers
 from stepiq.redaction.masking import Masker
 
@@ -30,7 +30,7 @@ class Built(Masker):
 @pytest.fixture(autouse=True)
 def threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(Built, "threads", [])
-    monkeypatch.setattr(maskers, "Masker", Built)
+    monkeypatch.setattr(run_secrets, "Masker", Built)
     return Built.threads
 
 
@@ -92,7 +92,7 @@ class TestMaskerOf:
         known = Maskers()
         others = [{"TOKEN": f"correct horse {number}"} for number in range(3)]
         size = (await known.masker_of(others[0])).size
-        monkeypatch.setattr(maskers, "KEPT_SIZE", 2 * size)
+        monkeypatch.setattr(run_secrets, "KEPT_SIZE", 2 * size)
         for secrets in others:
             await known.masker_of(secrets)
         threads.clear()
@@ -107,7 +107,7 @@ class TestMaskerOf:
     async def test_one_in_use_is_shared_even_if_there_is_no_room_to_keep_it(
         self, threads: list[int], monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(maskers, "KEPT_SIZE", 0)
+        monkeypatch.setattr(run_secrets, "KEPT_SIZE", 0)
         known = Maskers()
         used = await known.masker_of(LARGE)
         await known.masker_of(SMALL)

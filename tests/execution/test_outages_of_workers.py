@@ -9,7 +9,6 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.queue import recovery
-from stepiq.queue import recovery as absences
 from stepiq.queue.recovery import Recovery
 from stepiq.queue.worker_lease import SessionPresence, presence_of
 from stepiq.store.tables import runs
@@ -67,7 +66,7 @@ class TestTakeOver:
         taking._presence.restored_at = math.inf
         assert await taking.take_over() == 0
 
-        monkeypatch.setattr(absences, "_OUTAGE_GRACE_SECONDS", 600.0)
+        monkeypatch.setattr(recovery, "_OUTAGE_GRACE_SECONDS", 600.0)
         taking._presence.restored_at = asyncio.get_running_loop().time()
         assert await taking.take_over() == 0
 
@@ -120,7 +119,7 @@ class TestRunForEver:
     ):
         monkeypatch.setattr(recovery, "_EVERY_SECONDS", 0.05)
         monkeypatch.setattr(recovery, "GRACE_SECONDS", 0.05)
-        monkeypatch.setattr(absences, "_OUTAGE_GRACE_SECONDS", 600.0)
+        monkeypatch.setattr(recovery, "_OUTAGE_GRACE_SECONDS", 600.0)
         fake_provider.configure(token_ms=10_000)
         run_id, _ = await asking(world)
         last, first = world.engine._presence, presence_of(world.database)

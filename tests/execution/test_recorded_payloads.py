@@ -10,7 +10,6 @@ import pytest
 
 from stepiq.core import json
 from stepiq.execution.calls import mask
-from stepiq.execution.calls import mask as payloads
 from stepiq.execution.calls.requests import AskPerson, CallHttp, CallModel, Message
 from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
@@ -143,7 +142,7 @@ class TestLargePayloads:
         async def measured() -> float:
             nonlocal longest
             longest = 0.0
-            await payloads.of_request(request, masker, (), {})
+            await mask.of_request(request, masker, (), {})
             return longest
 
         watching = asyncio.create_task(watch())
@@ -151,7 +150,7 @@ class TestLargePayloads:
         # CPU time of the event loop's thread. Other processes slow it down, too, but rarely three times.
         quickest = min([await measured() for _ in range(3)])
         watching.cancel()
-        text, request_hash = await payloads.of_request(request, masker, (), {})
+        text, request_hash = await mask.of_request(request, masker, (), {})
 
         assert quickest < 0.005
         assert json.read_trusted(text) == request.described()
@@ -162,7 +161,7 @@ class TestLargePayloads:
             "m", (Message.of_text("user", "p"), Message.of_text("user", "q")), system_prompt="s"
         )
 
-        text, found = await payloads.of_request(request, Masker({}), ("p", "s"), {"prompt": "p"})
+        text, found = await mask.of_request(request, Masker({}), ("p", "s"), {"prompt": "p"})
 
         assert json.read_trusted(text) == {**_object(request.described()), "prompt": "p"}
         # As version 0.1.0 recorded it.

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from stepiq.core import json
 from stepiq.execution.interpreter import recording
-from stepiq.execution.journal import reading as recorded_values
+from stepiq.execution.journal import reading
 from stepiq.execution.journal.writing import Journal
 from stepiq.execution.records.run import ClaimedRun, Reuse
 from stepiq.language.definitions.compiled import Definition
@@ -178,9 +178,9 @@ class TestRead:
     async def test_others_have_turns_while_many_short_values_are_parsed(
         self, world: World, ended: Ended, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(recorded_values, "_CHARACTERS", 1_100)
+        monkeypatch.setattr(reading, "_CHARACTERS", 1_100)
         async with world.database.reading() as session:
-            run = await recorded_values.recorded(session, ended.run.id)
+            run = await reading.recorded(session, ended.run.id)
         assert run is not None
         order: list[str] = []
         short = [each for each in run.steps.values() if each.step_id in ("small", "b", "last")]
@@ -191,7 +191,7 @@ class TestRead:
             order.append("turn")
 
         with parsed() as texts:
-            await recorded_values.read_outputs(short, turn)
+            await reading.read_outputs(short, turn)
 
         assert [is_here for text, is_here in texts if text == '"short"'] == [True] * 3
         assert order == ["turn"]
@@ -236,6 +236,6 @@ class TestRetry:
     async def test_from_the_start_it_does_not_read_the_steps(
         self, world: World, ended: Ended, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(recorded_values, "recorded", None)
+        monkeypatch.setattr(reading, "recorded", None)
 
         assert (await planned(world, ended, "start")).steps == ()

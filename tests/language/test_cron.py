@@ -6,8 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stepiq.language.schedules import cron
-from stepiq.language.schedules import descriptions as cron_words
+from stepiq.language.schedules import cron, descriptions
 from stepiq.language.schedules.cron import CronInvalid
 from tests.support.pace import cpu_limit
 
@@ -331,7 +330,7 @@ class TestAnyText:
         with cpu_limit(0.05):
             try:
                 moment = cron.next_after(expression, timezone, after)
-                words = cron_words.describe(expression)
+                words = descriptions.describe(expression)
             except CronInvalid:
                 moment, words = None, ""
 

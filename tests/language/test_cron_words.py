@@ -1,6 +1,6 @@
 import pytest
 
-from stepiq.language.schedules import descriptions as cron_words
+from stepiq.language.schedules import descriptions
 
 
 class TestDescribe:
@@ -51,10 +51,10 @@ class TestDescribe:
         ],
     )
     def test_it_speaks_english_with_a_clock_of_24_hours(self, expression, words):
-        assert cron_words.describe(expression) == words
+        assert descriptions.describe(expression) == words
 
     @pytest.mark.parametrize(
         "expression", ["0 9 * * 1#2,3#1", "0 9 * * 1#1,5L", "0 9 * * 5L,1", "0 9 L * 1,5L"]
     )
     def test_what_has_no_words_is_repeated(self, expression):
-        assert cron_words.describe(expression) == f"At the times of {expression}"
+        assert descriptions.describe(expression) == f"At the times of {expression}"

@@ -16,7 +16,7 @@ from stepiq.core.json import Json
 from stepiq.language import offload
 from stepiq.language.definitions.inputs import InputInvalid, InputSchema
 from stepiq.language.schemas import process as schema_process
-from stepiq.language.schemas import process_client as schema_process_client
+from stepiq.language.schemas import process_client
 from stepiq.language.schemas import validation as schemas
 from stepiq.language.schemas.process_client import SchemaProcess
 from stepiq.language.schemas.validation import Schema, compile_schema
@@ -57,9 +57,9 @@ def clock() -> Clock:
 def process(clock: Clock) -> Iterator[SchemaProcess]:
     """The process of this thread."""
     new = SchemaProcess(now=clock)
-    schema_process_client.use(new)
+    process_client.use(new)
     yield new
-    schema_process_client.use(None)
+    process_client.use(None)
     new._stop()
 
 
@@ -80,7 +80,7 @@ class TestLargeValue:
         value: Json = {"numbers": [1, "ä", {"b": None}, 5_001, 2.5, -0.0, 10**30, 1e-300]}
 
         apart = schema.issues(value, ("steps", 0), "The output")
-        schema_process_client.use(None)
+        process_client.use(None)
 
         assert process.pid is not None
         assert apart == schema.issues(value, ("steps", 0), "The output")
@@ -125,7 +125,7 @@ class TestProcess:
         os.kill(process.pid, signal.SIGSTOP)
         with monkeypatch.context() as patch:
             # The second process is not ready in this time either.
-            patch.setattr(schema_process_client, "_ANSWER_SECONDS", 0.001)
+            patch.setattr(process_client, "_ANSWER_SECONDS", 0.001)
             assert process.issues(LARGE, {"numbers": [0], "text": "a" * length}, (), "It") is None
         clock.now += 61
 
@@ -172,7 +172,7 @@ class TestProcess:
         def from_json(_: bytes) -> None:
             raise MemoryError
 
-        monkeypatch.setattr(schema_process_client, "from_json", from_json)
+        monkeypatch.setattr(process_client, "from_json", from_json)
         with pytest.raises(MemoryError):
             self.ask(process)
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from stepiq.notify import sending as signing
+from stepiq.notify import sending
 
 STANDARD = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 SECRETS = ["s3cret-signing-key", "geheim-ü-🔑", STANDARD]
@@ -31,7 +31,7 @@ process.exit(wanted.length === given.length && crypto.timingSafeEqual(wanted, gi
 
 def sign(secret: str, body: bytes, *, at: int | None = None) -> dict[str, str]:
     timestamp = at if at is not None else int(datetime.now(UTC).timestamp())
-    return signing.headers(secret, body, delivery_id="0190-id", timestamp=timestamp)
+    return sending.headers(secret, body, delivery_id="0190-id", timestamp=timestamp)
 
 
 def openssl_accepts(secret: str, body: bytes, headers: dict[str, str]) -> bool:

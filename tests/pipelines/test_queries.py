@@ -1,8 +1,7 @@
 import pytest
 
 from stepiq.core import ids
-from stepiq.pipelines import queries
-from stepiq.pipelines import slugs as slug_queries
+from stepiq.pipelines import queries, slugs
 from stepiq.store.states import PipelineStatus
 from tests.support.query_plans import query_plan
 
@@ -50,7 +49,7 @@ class TestVersionsStatement:
 
 class TestFindStatement:
     async def test_it_seeks_one_row_of_an_index(self, database):
-        plan = await query_plan(database, slug_queries.find_statement(ids.uuid7(), "weekly"))
+        plan = await query_plan(database, slugs.find_statement(ids.uuid7(), "weekly"))
 
         assert "SEARCH pipelines USING INDEX sqlite_autoindex_pipelines_2" in plan
         assert "SCAN" not in plan

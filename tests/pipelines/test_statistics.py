@@ -5,8 +5,7 @@ from datetime import timedelta
 import pytest
 
 from stepiq.core import clock, ids
-from stepiq.pipelines import queries
-from stepiq.pipelines import statistics as statistics_queries
+from stepiq.pipelines import queries, statistics
 from stepiq.store.states import RunStatus
 from tests.support.query_plans import query_plan, statements, walked_whole
 
@@ -115,7 +114,7 @@ class TestVersions:
 @pytest.mark.new_store
 class TestStatements:
     async def test_days_are_found_by_the_primary_key(self, database):
-        statement = statistics_queries.days_statement(
+        statement = statistics.days_statement(
             ids.uuid7(), [ids.uuid7(), ids.uuid7()], ["2026-03-01", "2026-03-02"]
         )
 
@@ -125,7 +124,7 @@ class TestStatements:
         assert not walked_whole(plan)
 
     async def test_schedules_are_found_by_their_pipelines(self, database):
-        statement = statistics_queries.next_runs_statement([ids.uuid7(), ids.uuid7()])
+        statement = statistics.next_runs_statement([ids.uuid7(), ids.uuid7()])
 
         plan = await query_plan(database, statement)
 

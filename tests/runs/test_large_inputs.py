@@ -19,7 +19,7 @@ from stepiq.runs import examining, service
 from stepiq.runs.bulk.worker import BulkWorker
 from stepiq.store.database import Database
 from stepiq.store.states import CallerType, RunStatus, StepStatus, TriggerType
-from stepiq.triggers.schedules import firing as starting
+from stepiq.triggers.schedules import firing
 from stepiq.triggers.schedules.firing import NotYet, WantedRun, start_many
 from tests.support.make_accounts import actor
 
@@ -185,7 +185,7 @@ async def test_that_of_a_due_schedule_is_validated_in_a_thread(start_due, thread
 
 
 async def test_due_schedules_whose_inputs_take_long_leave_time_to_others(start_due, monkeypatch):
-    monkeypatch.setattr(starting, "_CHECKING_SECONDS", -1.0)
+    monkeypatch.setattr(firing, "_CHECKING_SECONDS", -1.0)
 
     refusals = await start_due(LARGE, SMALL, LARGE)
 

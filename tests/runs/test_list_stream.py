@@ -10,14 +10,13 @@ import httpx2
 import pytest
 from fastapi.sse import KEEPALIVE_COMMENT
 
-from stepiq.accounts.authentication import expiry as watched_response
+from stepiq.accounts.authentication import expiry
 from stepiq.accounts.authentication.expiry import ExpiryWatch
 from stepiq.core import clock as clocks
 from stepiq.execution.records import events
 from stepiq.runs import list_queries
 from stepiq.runs.records import Filter
-from stepiq.runs.streams import listeners
-from stepiq.runs.streams import lists as list_stream
+from stepiq.runs.streams import listeners, lists
 from stepiq.runs.streams.lists import STALE, ListFollower, matches, may_match
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.pubsub import runs_topic
@@ -30,7 +29,7 @@ from tests.support.sse import parse
 
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch):
-    monkeypatch.setattr(list_stream, "_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(lists, "_PAUSE_SECONDS", 0)
 
 
 @pytest.fixture
@@ -250,7 +249,7 @@ class TestMatching:
 class TestStreamList:
     @pytest.fixture
     def quick(self, app, database, monkeypatch):
-        monkeypatch.setattr(watched_response, "FINISH_SECONDS", 3_600)
+        monkeypatch.setattr(expiry, "FINISH_SECONDS", 3_600)
         watch = ExpiryWatch(database, interval_seconds=0.01)
         app.state.doors = replace(app.state.doors, watch=watch)
 

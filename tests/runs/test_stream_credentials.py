@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.accounts.authentication import authenticator as authentication
-from stepiq.accounts.authentication import expiry as watched_response
+from stepiq.accounts.authentication import expiry
 from stepiq.accounts.authentication.authenticator import CACHE_LIFETIME
 from stepiq.accounts.authentication.expiry import ExpiryWatch
 from stepiq.accounts.credentials.tokens import ACCESS_LIFETIME
@@ -28,7 +28,7 @@ from tests.support.make_accounts import PASSWORD, actor, revoke_key
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """Leaves clients time to read the end."""
-    monkeypatch.setattr(watched_response, "FINISH_SECONDS", 3_600)
+    monkeypatch.setattr(expiry, "FINISH_SECONDS", 3_600)
 
 
 @pytest.fixture

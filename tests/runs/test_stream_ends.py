@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from stepiq.accounts.authentication import expiry as watched_response
+from stepiq.accounts.authentication import expiry
 from stepiq.accounts.authentication.expiry import FINISH_SECONDS, INTERVAL_SECONDS, ExpiryWatch
 from stepiq.execution.records import events
 from stepiq.runs import queries
@@ -149,7 +149,7 @@ class TestSlowReaders:
     async def test_one_that_reads_the_rest_in_time_can_use_its_connection_again(
         self, open_streams, account, watch, reader, monkeypatch
     ):
-        monkeypatch.setattr(watched_response, "FINISH_SECONDS", 60)
+        monkeypatch.setattr(expiry, "FINISH_SECONDS", 60)
         await watch.check()
         while not reader.raw.endswith(b"\r\n0\r\n\r\n"):
             assert await reader.take()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.sandbox.isolation import resources as confinement
+from stepiq.sandbox.isolation import resources
 from stepiq.sandbox.limits import ADDRESS_SPACE_BYTES
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -84,7 +84,7 @@ class TestConfine:
         monkeypatch.setattr(sys, "platform", "darwin")
         monkeypatch.setattr(resource, "setrlimit", refuse)
 
-        confinement.confine(5)
+        resources.confine(5)
 
         assert resource.RLIMIT_NPROC in tried
 
@@ -100,7 +100,7 @@ class TestConfine:
         monkeypatch.setattr(resource, "setrlimit", refuse)
 
         with pytest.raises(ValueError, match="refused"):
-            confinement.confine(5)
+            resources.confine(5)
 
     def test_a_limit_that_is_already_lower_stays(self):
         ran = run(
@@ -117,17 +117,17 @@ class TestConfine:
 class TestHideMemory:
     @linux
     def test_a_system_that_refuses_it_is_an_error(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(confinement, "_PR_SET_DUMPABLE", -1)
+        monkeypatch.setattr(resources, "_PR_SET_DUMPABLE", -1)
 
         with pytest.raises(OSError, match="`prctl` was refused"):
-            confinement.hide_memory()
+            resources.hide_memory()
 
 
 class TestConfineWorker:
     @linux
     def test_another_process_is_bounded_alike(self):
         with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other:
-            confinement.confine_worker(other.pid, 5)
+            resources.confine_worker(other.pid, 5)
             told = Path(f"/proc/{other.pid}/limits").read_text()
 
         for limit, most in {
@@ -144,18 +144,18 @@ class TestConfineWorker:
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may limit all processes")
     def test_a_limit_that_the_system_refuses_is_an_error(self):
         with pytest.raises(PermissionError):
-            confinement.confine_worker(1, 5)
+            resources.confine_worker(1, 5)
 
     def test_a_system_that_cannot_is_left_alone(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(sys, "platform", "darwin")
 
-        confinement.confine_worker(-1, 5)
+        resources.confine_worker(-1, 5)
 
     def test_one_that_is_gone_does_no_harm(self):
         with subprocess.Popen(["true"]) as other:
             other.wait()
 
-            confinement.confine_worker(other.pid, 5)
+            resources.confine_worker(other.pid, 5)
 
 
 class TestDieWith:
@@ -178,7 +178,7 @@ class TestDieWith:
         monkeypatch.setattr(os, "killpg", record)
         reading, writing = os.pipe()
 
-        confinement.die_with(reading)
+        resources.die_with(reading)
         os.close(writing)
 
         assert done.wait(10)
@@ -190,7 +190,7 @@ class TestDieWithParent:
     def test_a_system_that_has_no_such_thing_is_left_alone(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(sys, "platform", "darwin")
 
-        confinement.die_with_parent(os.getppid())
+        resources.die_with_parent(os.getppid())
 
     def test_it_is_the_group_of_a_process_whose_parent_is_gone_that_ends(
         self, monkeypatch: pytest.MonkeyPatch
@@ -199,7 +199,7 @@ class TestDieWithParent:
         monkeypatch.setattr(sys, "platform", "darwin")
         monkeypatch.setattr(os, "killpg", lambda *told: killed.append(told))
 
-        confinement.die_with_parent(-1)
+        resources.die_with_parent(-1)
 
         assert killed == [(0, signal.SIGKILL)]
 

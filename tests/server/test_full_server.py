@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from stepiq.core.observability import metrics
-from stepiq.server.connections import http as accepting
+from stepiq.server.connections import http
 from tests.support.live import live
 from tests.support.make_accounts import PASSWORD
 
@@ -199,10 +199,10 @@ class TestWithoutDescriptors:
     def exhausted(self, monkeypatch):
         """Counts how often the server found no descriptor. It tries again soon."""
         found = asyncio.Queue()
-        rest = accepting.Acceptor._rest
-        monkeypatch.setattr(accepting, "PAUSE_SECONDS", 0.01)
+        rest = http.Acceptor._rest
+        monkeypatch.setattr(http, "PAUSE_SECONDS", 0.01)
         monkeypatch.setattr(
-            accepting.Acceptor,
+            http.Acceptor,
             "_rest",
             lambda self, error: (rest(self, error), found.put_nowait(0)),
         )

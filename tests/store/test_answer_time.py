@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from stepiq.store.connections import answer_time
+from stepiq.store.connections import waiting as answer_time
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.core.concurrency.fairness import act_for
-from stepiq.store.connections import postgresql as postgres_driver
+from stepiq.store.connections import postgresql
 from stepiq.store.database import Database, StoreUnavailable
 
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -64,7 +64,7 @@ class TestConnections:
         async with AsyncExitStack() as stack:
             for owner, number in (("many", SHARE), ("more", ALL - SHARE)):
                 await stack.enter_async_context(busy(database, owner, number))
-            monkeypatch.setattr(postgres_driver, "wait_seconds", lambda left: left / 100)
+            monkeypatch.setattr(postgresql, "wait_seconds", lambda left: left / 100)
 
             async with asyncio.timeout(20):
                 with pytest.raises(StoreUnavailable):
@@ -73,4 +73,4 @@ class TestConnections:
 
     @pytest.mark.parametrize(("left", "wait"), [(3.5, 2.5), (0.5, 0.25), (30, 29)])
     def test_a_second_is_left_or_half_of_the_time(self, left: float, wait: float):
-        assert postgres_driver.wait_seconds(left) == wait
+        assert postgresql.wait_seconds(left) == wait

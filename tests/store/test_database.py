@@ -13,7 +13,7 @@ from stepiq.core import clock, ids
 from stepiq.core.concurrency.fairness import act_for
 from stepiq.queue.tickets import TicketQueue
 from stepiq.store import migrate
-from stepiq.store.connections import postgresql as postgres_driver
+from stepiq.store.connections import postgresql
 from stepiq.store.database import (
     Database,
     Session,
@@ -197,7 +197,7 @@ class TestLostConnection:
     async def test_unused_connections_that_were_cut_are_replaced_unnoticed(
         self, database: Database, idle_seconds: float, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(postgres_driver, "_IDLE_SECONDS", idle_seconds)
+        monkeypatch.setattr(postgresql, "_IDLE_SECONDS", idle_seconds)
         async with database.transaction() as one, database.transaction() as another:
             pids = [await s.scalar(sa.select(sa.func.pg_backend_pid())) for s in (one, another)]
         engine = migrate.sync_engine(database.url)
@@ -216,7 +216,7 @@ class TestLostConnection:
         self, database: Database, idle_seconds: float, checks: int, monkeypatch: pytest.MonkeyPatch
     ):
         await database.ping()
-        monkeypatch.setattr(postgres_driver, "_IDLE_SECONDS", idle_seconds)
+        monkeypatch.setattr(postgresql, "_IDLE_SECONDS", idle_seconds)
         dialect = database._writer.sync_engine.dialect
         checked = Mock(side_effect=dialect.do_ping)
         monkeypatch.setattr(dialect, "do_ping", checked)

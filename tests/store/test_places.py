@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from stepiq.core.concurrency.fairness import act_for
-from stepiq.store.connections import answer_time
-from stepiq.store.connections.answer_time import WriterPlace
+from stepiq.store.connections import waiting as answer_time
+from stepiq.store.connections.waiting import WriterPlace
 from stepiq.store.database import Database, Session
 
 

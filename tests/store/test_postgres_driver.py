@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.store import database as stores
-from stepiq.store.connections import answer_time
-from stepiq.store.connections import postgresql as postgres_driver
+from stepiq.store.connections import postgresql
+from stepiq.store.connections import waiting as answer_time
 from stepiq.store.database import Database, StoreUnavailable
 from tests.support.locks import until_none_waits
 from tests.support.silent_proxy import proxied
@@ -143,16 +143,16 @@ class TestOpener:
             begun.append(number)
             await asyncio.Event().wait()
 
-        monkeypatch.setattr(postgres_driver.PostgresConnection, "connect", connect)
-        monkeypatch.setattr(postgres_driver, "_CONNECT_SECONDS", 60)
-        monkeypatch.setattr(postgres_driver, "wait_seconds", lambda left: left / 1000)
-        opener = postgres_driver.Opener()
+        monkeypatch.setattr(postgresql.PostgresConnection, "connect", connect)
+        monkeypatch.setattr(postgresql, "_CONNECT_SECONDS", 60)
+        monkeypatch.setattr(postgresql, "wait_seconds", lambda left: left / 1000)
+        opener = postgresql.Opener()
 
-        with postgres_driver.answering_within(60):
+        with postgresql.answering_within(60):
             opening = [asyncio.create_task(opener.open(number)) for number in range(2)]
             await asyncio.sleep(0)
             async with asyncio.timeout(20):
-                with pytest.raises(postgres_driver.NoAnswer):
+                with pytest.raises(postgresql.NoAnswer):
                     await opener.open(2)
 
         assert begun == [0, 1]
@@ -166,12 +166,12 @@ class TestOpener:
         async def connect(*_: object, **__: object) -> None:
             await asyncio.Event().wait()
 
-        monkeypatch.setattr(postgres_driver.PostgresConnection, "connect", connect)
-        monkeypatch.setattr(postgres_driver, "_CONNECT_SECONDS", 0.01)
-        opener = postgres_driver.Opener()
+        monkeypatch.setattr(postgresql.PostgresConnection, "connect", connect)
+        monkeypatch.setattr(postgresql, "_CONNECT_SECONDS", 0.01)
+        opener = postgresql.Opener()
 
         for _ in range(3):
-            with pytest.raises(postgres_driver.NoAnswer):
+            with pytest.raises(postgresql.NoAnswer):
                 await opener.open()
 
 

@@ -6,8 +6,7 @@ import psycopg
 import pytest
 
 from stepiq.queue import tickets
-from stepiq.store import migrate
-from stepiq.store import postgres_checks as safety
+from stepiq.store import migrate, postgres_checks
 from stepiq.store.connections.refusals import StoreRefused
 from tests.support.postgres_roles import Scene, scene
 
@@ -32,7 +31,7 @@ class TestCheck:
     def test_looking_changes_nothing(self, scene: Scene):
         scene.run("ALTER DATABASE {} OWNER TO {}", str(scene.url.database), scene.role)
 
-        safety.check(scene.url, allow_unsafe=True)
+        postgres_checks.check(scene.url, allow_unsafe=True)
 
         with psycopg.connect(scene.superuser.render_as_string(hide_password=False)) as connection:
             found = connection.execute(

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from stepiq.store import postgres_checks as safety
+from stepiq.store import postgres_checks
 from stepiq.store.database import StoreUnavailable, UnsafeStore
 from stepiq.store.postgres_checks import StoreUnsupported
 
@@ -27,19 +27,19 @@ OLD = StoreUnsupported("The database server is PostgreSQL 14. Use another.")
 
 @pytest.fixture
 def unsafe(monkeypatch):
-    monkeypatch.setattr(safety, "flaws", lambda _: [UNSAFE])
+    monkeypatch.setattr(postgres_checks, "flaws", lambda _: [UNSAFE])
 
 
 class TestCheck:
     async def test_a_store_that_loses_things_is_refused(self, unsafe, database):
         with pytest.raises(UnsafeStore, match=r"Turn it on\."):
-            safety.check(database.url, allow_unsafe=False)
+            postgres_checks.check(database.url, allow_unsafe=False)
 
     async def test_everything_that_is_wrong_is_told_at_once(self, monkeypatch, database):
-        monkeypatch.setattr(safety, "flaws", lambda _: [OLD, UNSAFE])
+        monkeypatch.setattr(postgres_checks, "flaws", lambda _: [OLD, UNSAFE])
 
         with pytest.raises(StoreUnsupported) as refused:
-            safety.check(database.url, allow_unsafe=False)
+            postgres_checks.check(database.url, allow_unsafe=False)
 
         assert refused.value.message.splitlines()[1:] == [
             "  The database server is PostgreSQL 14. Use another.",
@@ -47,7 +47,7 @@ class TestCheck:
         ]
 
     async def test_it_passes_where_that_is_allowed(self, unsafe, database):
-        safety.check(database.url, allow_unsafe=True)
+        postgres_checks.check(database.url, allow_unsafe=True)
 
     @only_postgresql
     async def test_a_database_that_cannot_hold_every_text_is_never_allowed(self, database):
@@ -59,14 +59,14 @@ class TestCheck:
             connection.execute(sql.SQL(ascii_only).format(sql.Identifier(name)))
             try:
                 with pytest.raises(StoreUnsupported, match="SQL_ASCII"):
-                    safety.check(database.url.set(database=name), allow_unsafe=True)
+                    postgres_checks.check(database.url.set(database=name), allow_unsafe=True)
             finally:
                 connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
 
 
 class TestFlaws:
     async def test_the_server_itself_is_asked(self, database):
-        found = {flaw.message.partition("=")[0] for flaw in safety.flaws(database.url)}
+        found = {flaw.message.partition("=")[0] for flaw in postgres_checks.flaws(database.url)}
 
         off = set()
         if not database.is_sqlite:
@@ -78,19 +78,19 @@ class TestFlaws:
 
     @pytest.mark.parametrize("off", ["fsync", "full_page_writes"])
     def test_what_is_unsafe_says_how_to_accept_it(self, off):
-        (flaw,) = safety.judge(**{**GOOD, "off": [off]})
+        (flaw,) = postgres_checks.judge(**{**GOOD, "off": [off]})
 
         assert f"ALTER SYSTEM SET {off} = on;" in flaw.message
         assert "STEPIQ_ALLOW_UNSAFE_STORE=true" in flaw.message
 
     def test_one_that_does_not_answer_is_unavailable(self):
         with pytest.raises(StoreUnavailable):
-            safety.flaws(make_url("postgresql://u@127.0.0.1:9/none"))
+            postgres_checks.flaws(make_url("postgresql://u@127.0.0.1:9/none"))
 
 
 class TestJudge:
     def test_another_encoding_gets_the_sql_for_another_database(self):
-        (flaw,) = safety.judge(**{**GOOD, "encoding": "LATIN1"})
+        (flaw,) = postgres_checks.judge(**{**GOOD, "encoding": "LATIN1"})
 
         assert flaw.message.endswith("Run as a superuser: CREATE DATABASE other OWNER ada;")
 
@@ -105,7 +105,7 @@ class TestJudge:
         ],
     )
     def test_it_names_each_flaw(self, facts, expected):
-        found = safety.judge(**{**GOOD, **facts})
+        found = postgres_checks.judge(**{**GOOD, **facts})
 
         unsafe = [isinstance(flaw, UnsafeStore) for flaw in found]
         assert unsafe == [is_unsafe for _, is_unsafe in expected]

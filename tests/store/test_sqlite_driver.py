@@ -16,7 +16,7 @@ from stepiq.core import clock
 from stepiq.core.ids import uuid7
 from stepiq.core.settings.model import load
 from stepiq.store import migrate
-from stepiq.store.connections import sqlite as sqlite_driver
+from stepiq.store.connections import sqlite
 from stepiq.store.connections.sqlite import SqliteConnection, SqliteReader, WriteTurns
 from stepiq.store.database import Database, Session
 from stepiq.store.tables import workspaces
@@ -92,7 +92,7 @@ class TestTransactions:
 class TestLongTransactions:
     @pytest.fixture
     async def connection(self, tmp_path: Path):
-        connection = await sqlite_driver.connect(tmp_path / "file.db", WriteTurns())
+        connection = await sqlite.connect(tmp_path / "file.db", WriteTurns())
         await connection.cursor().execute("CREATE TABLE t (x)")
         yield connection
         await connection.close()
@@ -102,7 +102,7 @@ class TestLongTransactions:
         """Set the time after which a transaction lets other tasks run; -1: before each statement."""
 
         def set_seconds(seconds: float) -> None:
-            monkeypatch.setattr(sqlite_driver, "_LONGEST_HOLD_SECONDS", seconds)
+            monkeypatch.setattr(sqlite, "_LONGEST_HOLD_SECONDS", seconds)
 
         return set_seconds
 
@@ -176,7 +176,7 @@ class TestLongTransactions:
 
 class TestConnection:
     async def test_it_gives_rows_and_their_description(self, tmp_path: Path):
-        connection = await sqlite_driver.connect(tmp_path / "file.db", WriteTurns())
+        connection = await sqlite.connect(tmp_path / "file.db", WriteTurns())
 
         async with connection.cursor() as cursor:
             await cursor.execute("SELECT 1 AS one")
@@ -187,7 +187,7 @@ class TestConnection:
         await connection.close()
 
     async def test_it_knows_the_last_row(self, tmp_path: Path):
-        connection = await sqlite_driver.connect(tmp_path / "file.db", WriteTurns())
+        connection = await sqlite.connect(tmp_path / "file.db", WriteTurns())
         cursor = connection.cursor()
         await cursor.execute("CREATE TABLE t (x)")
         await cursor.executemany("INSERT INTO t VALUES (?)", [(1,), (2,)])
@@ -203,7 +203,7 @@ class TestConnection:
             other.execute("PRAGMA journal_mode=WAL")
             other.execute("CREATE TABLE t (x)")
             other.execute("BEGIN IMMEDIATE")
-            connection = await sqlite_driver.connect(path, WriteTurns())
+            connection = await sqlite.connect(path, WriteTurns())
             await connection.cursor().execute("PRAGMA busy_timeout=30000")
 
             beginning = asyncio.create_task(connection.cursor().execute("BEGIN IMMEDIATE"))
@@ -244,7 +244,7 @@ class TestWriteTurns:
         assert turns.take_now()
 
     def test_a_transaction_that_never_ends_is_an_error(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(sqlite_driver, "BUSY_TIMEOUT_MILLISECONDS", 10)
+        monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MILLISECONDS", 10)
         turns = WriteTurns()
         turns.take()
 
@@ -260,7 +260,7 @@ ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELEC
 
 @pytest.fixture
 async def reader(tmp_path: Path) -> AsyncIterator[SqliteReader]:
-    reader = await sqlite_driver.connect_reader(tmp_path / "file.db")
+    reader = await sqlite.connect_reader(tmp_path / "file.db")
     yield reader
     await reader.close()
 
@@ -270,7 +270,7 @@ class TestReader:
         self, reader: SqliteReader, monkeypatch: pytest.MonkeyPatch
     ):
         # On a busy machine, even a short statement can be interrupted for longer than usual.
-        monkeypatch.setattr(sqlite_driver, "_INLINE_SECONDS", 60)
+        monkeypatch.setattr(sqlite, "_INLINE_SECONDS", 60)
         cursor = reader.cursor()
         for number in range(200):
             await cursor.execute("SELECT ?", (number,))
@@ -339,9 +339,9 @@ class TestReader:
 class TestBegin:
     @pytest.mark.parametrize("steps", [1, 2, 3, 4])
     async def test_it_is_not_interrupted_after_it_began(self, tmp_path, monkeypatch, steps):
-        monkeypatch.setattr(sqlite_driver, "_STEPS", steps)
-        monkeypatch.setattr(sqlite_driver, "_INLINE_SECONDS", -1)
-        reader = await sqlite_driver.connect_reader(tmp_path / "new.db")
+        monkeypatch.setattr(sqlite, "_STEPS", steps)
+        monkeypatch.setattr(sqlite, "_INLINE_SECONDS", -1)
+        reader = await sqlite.connect_reader(tmp_path / "new.db")
 
         for _ in range(10):
             async with reader.cursor() as cursor:

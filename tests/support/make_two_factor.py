@@ -5,8 +5,7 @@ from datetime import timedelta
 
 from stepiq.accounts import service as accounts
 from stepiq.accounts.service import Account
-from stepiq.accounts.two_factor import codes as totp
-from stepiq.accounts.two_factor import service
+from stepiq.accounts.two_factor import codes, service
 from stepiq.core import clock
 from stepiq.core.keys.encryption import Keyring
 from stepiq.store.database import Database
@@ -24,7 +23,7 @@ class Phone:
 
     def code(self, steps: int = 0) -> str:
         """The code that the app shows, or shows some steps of 30 seconds later."""
-        return totp.code_of(self.secret, totp.step_at(clock.now()) + steps)
+        return codes.code_of(self.secret, codes.step_at(clock.now()) + steps)
 
     def wrong_code(self) -> str:
         """A code of six digits that is not valid now."""
@@ -39,7 +38,7 @@ class Phone:
 
 def to_next_step() -> None:
     """Move the clock to the beginning of the next time step, so that none begins while a test uses a code."""
-    period = totp.PERIOD_SECONDS
+    period = codes.PERIOD_SECONDS
     clock.advance(timedelta(seconds=period - clock.now().timestamp() % period))
 
 

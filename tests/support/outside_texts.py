@@ -59,7 +59,6 @@ from stepiq.steps.webhook import handler as webhook
 from stepiq.store.types import fold
 from stepiq.triggers.webhooks import signatures
 from stepiq.web import bodies, guard, pages
-from stepiq.web import bodies as parameters
 
 KEY = "sk-proj-4f7Qm2ZxLkT9vB8cR1nS6wYd3eH5gJ0a"
 SECRETS = {"PLAIN": "correct horse battery", "ROW": "a" * 40, "LONG": "ab" * 2_000}
@@ -162,7 +161,7 @@ def token(text: str) -> Any:
 
 
 def query_string(text: str) -> None:
-    parameters.refuse_unknown(request(query=in_header(text).encode("latin-1")))
+    bodies.refuse_unknown(request(query=in_header(text).encode("latin-1")))
 
 
 def signature(text: str) -> None:

@@ -9,8 +9,7 @@ from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
 from stepiq.queue import tickets
-from stepiq.store import migrate
-from stepiq.store import postgres_checks as safety
+from stepiq.store import migrate, postgres_checks
 from stepiq.store.connections.refusals import StoreRefused
 from tests.support.stores import PostgresStores
 
@@ -33,7 +32,7 @@ class Scene:
     def refusal(self) -> str:
         """Why a start is refused."""
         with pytest.raises(StoreRefused) as refused:
-            safety.check(self.url, allow_unsafe=True)
+            postgres_checks.check(self.url, allow_unsafe=True)
         return refused.value.message
 
     def follow(self, message: str) -> None:
@@ -45,7 +44,7 @@ class Scene:
 
     def start(self) -> None:
         """Do to the database what a start does."""
-        safety.check(self.url, allow_unsafe=True)
+        postgres_checks.check(self.url, allow_unsafe=True)
         migrate.upgrade(self.url)
         tickets.prepare(self.url)
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 from playwright.async_api import Page, expect
 
-from stepiq.accounts.two_factor import codes as totp
+from stepiq.accounts.two_factor import codes
 from stepiq.core import clock
 from tests.ui.support import (
     PASSWORD,
@@ -67,7 +67,7 @@ async def test_the_two_factor_sign_in_of_a_person_is_turned_off(
     page: Page, ui_server: UiServer, person: Person, api: httpx2.AsyncClient
 ):
     secret = (await api.post("/api/user/totp")).json()["secret"]
-    code = totp.code_of(secret, totp.step_at(clock.now()))
+    code = codes.code_of(secret, codes.step_at(clock.now()))
     (await api.post("/api/user/totp/confirm", json={"code": code})).raise_for_status()
     await open_session(page, ui_server.admin)
     await page.goto(f"/admin/users/{(await me(api))['id']}")

@@ -6,7 +6,7 @@ from stepiq.core.settings import model as settings
 from stepiq.core.settings.model import Settings
 from stepiq.queue import tickets
 from stepiq.store import migrate as migrations
-from stepiq.store import postgres_checks as safety
+from stepiq.store import postgres_checks
 from stepiq.store.connections.refusals import shown
 from stepiq.store.database import Database
 
@@ -26,7 +26,7 @@ def migrate() -> None:
     if configured.sqlite_path is not None:
         data_folder.prepare(configured)
     url = Database(configured).url
-    safety.check(url, allow_unsafe=configured.allow_unsafe_store)
+    postgres_checks.check(url, allow_unsafe=configured.allow_unsafe_store)
     before = migrations.current_revision(url)
     migrations.upgrade(url, on_wait=lambda: say(_WAITS))
     tickets.prepare(url)

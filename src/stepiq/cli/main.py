@@ -25,7 +25,7 @@ from stepiq.cli.output.console import (
 )
 from stepiq.cli.remote import account_commands
 from stepiq.cli.remote import commands as remote
-from stepiq.core.concurrency import garbage_collection as gc_pause
+from stepiq.core.concurrency import garbage_collection
 from stepiq.core.errors import StepIQError
 from stepiq.store.states import ReviewDecision
 
@@ -147,7 +147,7 @@ def serve(
     ] = True,
 ) -> None:
     """Start the server: API and worker in one process. Migrates the database first."""
-    gc_pause.pause_during_start()
+    garbage_collection.pause_during_start()
     from stepiq.cli.output.server import configured_log, to_people_at_once
     from stepiq.core.settings import model as settings
 
@@ -180,7 +180,7 @@ def worker(
     ] = None,
 ) -> None:
     """Execute runs without an API (PostgreSQL only). You can start any number of workers."""
-    gc_pause.pause_during_start()
+    garbage_collection.pause_during_start()
     from stepiq.cli.output.server import configured_log
     from stepiq.core.settings import model as settings
 

@@ -3,7 +3,7 @@
 from stepiq import __version__
 from stepiq.cli.output.console import UsageError
 from stepiq.cli.output.server import Announce, to_people
-from stepiq.core.concurrency import garbage_collection as gc_pause
+from stepiq.core.concurrency import garbage_collection
 from stepiq.core.observability import logging
 from stepiq.core.observability.watchdog import Watchdog
 from stepiq.core.settings.model import Settings
@@ -45,7 +45,7 @@ async def _work(configured: Settings, announce: Announce | None) -> None:
         stopping = stop_on_signal()
         worker = Worker(services)
         await worker.start()
-        gc_pause.resume_after_start()
+        garbage_collection.resume_after_start()
         with Watchdog():
             try:
                 _report(announce, address, services.engine.worker_name)

@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from pydantic_core.core_schema import AnySchema, any_schema
 from typing_extensions import TypeAliasType
 
-from stepiq.core.concurrency import garbage_collection as gc_pause
+from stepiq.core.concurrency import garbage_collection
 from stepiq.core.control_characters import storable
 from stepiq.core.errors import Malformed
 
@@ -164,7 +164,7 @@ def loads(data: bytes) -> Json:
             "The JSON contains the character U+0000, which cannot be stored. Remove it."
         )
     try:
-        with gc_pause.paused():
+        with garbage_collection.paused():
             value = jiter.from_json(data, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
         if "recursion limit" in str(error):

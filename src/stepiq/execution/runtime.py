@@ -20,7 +20,7 @@ from stepiq.execution.definitions import Definitions
 from stepiq.execution.dependencies import Dependencies
 from stepiq.execution.handlers import handlers
 from stepiq.execution.interpreter.executor import Executor
-from stepiq.execution.journal import reading as recorded_values
+from stepiq.execution.journal import reading
 from stepiq.execution.journal.retention import sweep_for_ever
 from stepiq.execution.journal.writing import ClaimLost, Journal
 from stepiq.execution.limits import usage
@@ -240,7 +240,7 @@ class Engine:
         """
         if start == retries.START and not outputs:
             return NOTHING
-        run = await recorded_values.recorded(session, run_id)
+        run = await reading.recorded(session, run_id)
         assert run is not None  # noqa: S101 - the caller has read the run
         return await offload.metered_apart(
             lambda meter: retries.plan(
@@ -273,7 +273,7 @@ class Engine:
         """
         earlier = None
         if from_run is not None:
-            earlier = await recorded_values.recorded(session, from_run)
+            earlier = await reading.recorded(session, from_run)
         return await offload.metered_apart(
             lambda meter: pinning.pin(definition, step_id, outputs, earlier, meter, checked),
             ValidationMeter,

@@ -25,7 +25,7 @@ from stepiq.core.concurrency.fairness import FairSemaphore, current_owner
 from stepiq.core.json import Json
 from stepiq.language.expressions import EvaluationMeter as Work
 from stepiq.language.expressions import Expression
-from stepiq.language.schemas import process_client as schema_process_client
+from stepiq.language.schemas import process_client
 from stepiq.language.schemas.process_client import SchemaProcess
 from stepiq.language.schemas.work import ValidationMeter
 from stepiq.language.templates import OverBudget, RenderMeter
@@ -324,7 +324,7 @@ class _Turns:
         self._free_threads += 1
 
     def _work(self) -> None:
-        schema_process_client.use(self.process)
+        process_client.use(self.process)
         while True:
             with self._changed:
                 while not self._beginning:

@@ -1,8 +1,7 @@
-"""The body of a webhook, as the public reference describes it.
+"""The body of a webhook: JSON as the public reference describes it, or a message for Slack or Microsoft Teams.
 
-Messages about a run for Slack and Microsoft Teams.
-
-Names and errors are text of users or of models. It cannot mention people, or hide a link behind other words.
+Names and errors in a message are text of users or of models. They cannot mention people, or hide a link behind other
+words.
 """
 
 from collections.abc import Callable, Sequence

@@ -20,7 +20,7 @@ from stepiq.core.http import GuardedClient, RequestInvalid, mask_host
 from stepiq.core.json import Json
 from stepiq.core.keys.encryption import SecretUnreadable
 from stepiq.execution.definitions import Definitions, VersionNotFound
-from stepiq.execution.journal import reading as recorded_values
+from stepiq.execution.journal import reading
 from stepiq.execution.limits.plans import Plans
 from stepiq.execution.protocols import SecretReader
 from stepiq.execution.records.run import ClaimedRun
@@ -157,7 +157,7 @@ class Preparer:
         if any(_reads_run(template) for template in _templates(target)):
             run = None
             if delivery.run_id is not None:
-                run = await recorded_values.recorded(session, delivery.run_id)
+                run = await reading.recorded(session, delivery.run_id)
             run = run or _sample_run(delivery)
             await _read_used(run, definition, target)
             scope = last_scope(run, definition, secrets)
@@ -287,9 +287,9 @@ async def _read_used(
                     names.update(last)
                     reads_input = True
     if reads_input:
-        await recorded_values.read_input(run)
+        await reading.read_input(run)
     used = [record for name, record in last.items() if record is not None and name in names]
-    await recorded_values.read_outputs(used, partial(asyncio.sleep, 0))
+    await reading.read_outputs(used, partial(asyncio.sleep, 0))
 
 
 async def _shown(template: Template, material: _Material) -> str:

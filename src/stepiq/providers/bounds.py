@@ -1,8 +1,7 @@
 """Limits what a provider can send: the size of an error, of an answer, and of one event of an answer.
 
-Limits how often a process reads from its streams, so that thousands of them do not keep the event loop busy.
-
-Each read costs about as much for one word as for a page. A stream that is read less often is read in larger parts.
+Also limits how often a process reads from its streams, so that thousands of them do not keep the event loop busy. Each
+read costs about as much for one word as for a page. A stream that is read less often is read in larger parts.
 """
 
 import asyncio

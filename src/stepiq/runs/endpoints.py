@@ -31,8 +31,7 @@ from stepiq.runs.errors import (
 )
 from stepiq.runs.examining import examine
 from stepiq.runs.records import Filter, RunRetry
-from stepiq.runs.streams import lists as list_stream
-from stepiq.runs.streams import waiting
+from stepiq.runs.streams import lists, waiting
 from stepiq.runs.streams.listeners import Streams
 from stepiq.runs.streams.lists import ListFollower
 from stepiq.runs.streams.runs import EventStream, Follower
@@ -277,7 +276,7 @@ async def count_runs(caller: Reader, read: Read, wanted: FilterQuery) -> schemas
 _STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 _LIST_STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": list_stream.DESCRIPTION,
+        "description": lists.DESCRIPTION,
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from stepiq.sandbox import frames, limits
 from stepiq.sandbox.frames import Job
-from stepiq.sandbox.interpreters import javascript, python
-from stepiq.sandbox.interpreters import output as endings
+from stepiq.sandbox.interpreters import javascript, output, python
 from stepiq.sandbox.interpreters.output import Printed, ProcessEnding
 from stepiq.sandbox.isolation.resources import detach
 from stepiq.sandbox.isolation.walls import Confinement, WallMissing, Walls
@@ -44,7 +43,7 @@ def serve(connection: socket.socket, job: Job, data: bytes, confinement: Confine
     try:
         ending = _run(job, data, printed, ready, confinement)
     except MemoryError:
-        ending = endings.limit(limits.OUT_OF_MEMORY)
+        ending = output.limit(limits.OUT_OF_MEMORY)
     printed.finish()
     connection.sendall(ending.pack())
 

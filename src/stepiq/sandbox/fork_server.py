@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from stepiq.sandbox import child
 from stepiq.sandbox.frames import DEMOTE, FORK, KILL, Order
-from stepiq.sandbox.isolation import resources as confinement
+from stepiq.sandbox.isolation import resources
 from stepiq.sandbox.isolation.walls import Walls, find_interpreter
 
 _CONTROL = 0
@@ -149,7 +149,7 @@ def main(control: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
     # If the system refuses it, it refuses it to the children too, which then run no code and say why.
     with contextlib.suppress(OSError):
-        confinement.hide_memory()
+        resources.hide_memory()
     # A collection in a child would copy most of the memory that it shares with this process.
     gc.disable()
     # The interpreter's library tries to import this package at every call, but a child cannot open files.

@@ -21,8 +21,7 @@ from stepiq.execution.stubs import Stubs
 from stepiq.notify import outbox
 from stepiq.providers.registry import Providers
 from stepiq.queue import tickets
-from stepiq.store import migrate
-from stepiq.store import postgres_checks as safety
+from stepiq.store import migrate, postgres_checks
 from stepiq.store.database import Database
 from stepiq.store.postgres_pubsub import PostgresChanges
 from stepiq.store.pubsub import AUDIT_RECORDED, LocalChanges
@@ -46,7 +45,7 @@ async def build(settings: Settings, *, sends: bool = True, stubs: Stubs | None =
     plans.require(settings.default_plan)
     database = Database(settings)
     allow_unsafe = settings.allow_unsafe_store
-    await asyncio.to_thread(safety.check, database.url, allow_unsafe=allow_unsafe)
+    await asyncio.to_thread(postgres_checks.check, database.url, allow_unsafe=allow_unsafe)
     await asyncio.to_thread(migrate.upgrade, database.url)
     await asyncio.to_thread(tickets.prepare, database.url)
     changes = LocalChanges() if database.is_sqlite else PostgresChanges(database)

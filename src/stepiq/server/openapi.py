@@ -20,7 +20,6 @@ from stepiq.core.errors import StepIQError
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.pipelines.schemas import PipelineBody
 from stepiq.server.docs import components, events, samples
-from stepiq.server.docs import components as headers
 from stepiq.server.routes import Access, Route, routes_of
 from stepiq.store.states import Role
 from stepiq.web.errors import (
@@ -88,14 +87,14 @@ def document(app: FastAPI) -> dict[str, Any]:
     _remove_titles(made["components"])
     made["components"] |= {
         "securitySchemes": _SCHEMES,
-        "headers": headers.COMPONENTS,
+        "headers": components.COMPONENTS,
         "responses": components.any_error(),
     }
     for route in routes_of(app):
         operation = made["paths"].get(route.path, {}).get(route.method.lower())
         if operation is not None:
             _complete(operation, route)
-            headers.complete(operation, route)
+            components.complete(operation, route)
     made["tags"] = [{"name": name} for name in _tags(made)]
     _describe_stream(made["paths"][_STREAM_PATH]["get"])
     samples.fill(made)
@@ -148,7 +147,7 @@ def _complete(operation: dict[str, Any], route: Route) -> None:
     if not route.access.is_public:
         operation["security"] = _security(route.access)
     if route.takes_key:
-        operation.setdefault("parameters", []).append(dict(headers.IDEMPOTENCY_KEY))
+        operation.setdefault("parameters", []).append(dict(components.IDEMPOTENCY_KEY))
     for parameter in operation.get("parameters", ()):
         # FastAPI repeats the description of the parameter.
         parameter["schema"].pop("description", None)

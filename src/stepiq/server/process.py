@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from stepiq.core.concurrency import garbage_collection as gc_pause
+from stepiq.core.concurrency import garbage_collection
 from stepiq.core.observability import logging
 from stepiq.server.connections import descriptors
 
@@ -27,7 +27,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     `main` must call `gc_pause.resume_after_start` when it has started. Until it calls `stop_on_signal`, a signal ends
     the process immediately, because nothing is in progress, and a thread may wait for the database for long.
     """
-    gc_pause.pause_during_start()
+    garbage_collection.pause_during_start()
     descriptors.raise_limit()
     before = {each: signal.signal(each, _end) for each in _SIGNALS}
     try:

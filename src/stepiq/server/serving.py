@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from stepiq.accounts.http import DOORS
 from stepiq.accounts.oidc.http import OIDC
-from stepiq.core.concurrency import garbage_collection as gc_pause
+from stepiq.core.concurrency import garbage_collection
 from stepiq.core.observability import logging
 from stepiq.core.observability.watchdog import Watchdog
 from stepiq.core.settings.model import Settings
@@ -85,7 +85,7 @@ async def _serve(
                 # Read before the first request, so that a later failure of the store does not end the process.
                 secret = DOORS.get(app).jwt_secret
                 ready = await welcome(services, secret if shows_secrets else None)
-                gc_pause.resume_after_start()
+                garbage_collection.resume_after_start()
                 serving = asyncio.create_task(server.serve([listener]))
                 ready.show(announce)
                 ends = {serving, asked := asyncio.create_task(stopping.wait())}

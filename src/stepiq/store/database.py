@@ -29,11 +29,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from stepiq.core.errors import Unavailable
 from stepiq.core.observability import logging, metrics
 from stepiq.core.settings.model import Settings
-from stepiq.store.connections import answer_time, faults, log_flusher
+from stepiq.store.connections import faults, log_flusher
 from stepiq.store.connections import postgresql as postgres_driver
 from stepiq.store.connections import sqlite as sqlite_driver
-from stepiq.store.connections.answer_time import SharedPlaces, WriterPlace
+from stepiq.store.connections import waiting as answer_time
 from stepiq.store.connections.faults import StoreFull, StoreUnavailable
+from stepiq.store.connections.waiting import SharedPlaces, WriterPlace
 
 log = logging.get(__name__)
 

@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL
 from stepiq.core.errors import NotFound, StepIQError, Unavailable
 from stepiq.core.keys.data_folder import create_private
 from stepiq.core.observability import logging
-from stepiq.store.connections import postgresql as postgres_driver
+from stepiq.store.connections import postgresql
 from stepiq.store.connections.faults import check_not_emptied
 from stepiq.store.connections.refusals import explaining, shown
 from stepiq.store.database import prepare_sqlite
@@ -256,9 +256,9 @@ def sync_engine(url: URL, *, may_idle: bool = True) -> sa.Engine:
         max_overflow=0,
         pool_use_lifo=True,
         hide_parameters=True,
-        connect_args=postgres_driver.alive("stepiq"),
+        connect_args=postgresql.alive("stepiq"),
     )
-    postgres_driver.prepare(engine, may_idle=may_idle)
+    postgresql.prepare(engine, may_idle=may_idle)
     return engine
 
 

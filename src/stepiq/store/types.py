@@ -1,6 +1,4 @@
-"""Column types with the same Python values on SQLite and PostgreSQL.
-
-Case-insensitive text search with the same results on both stores.
+"""Column types and text search with the same results on SQLite and PostgreSQL.
 
 The `lower` functions of the stores differ: SQLite's supports only ASCII, PostgreSQL's depends on the locale of the
 database. So each searched column has a second column with its folded text, which Python writes.

@@ -1,4 +1,4 @@
-"""Values of attributes in OTLP."""
+"""Attributes in OTLP, and those of this process (its resource)."""
 
 from collections.abc import Mapping, Sequence
 

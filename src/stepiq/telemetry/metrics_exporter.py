@@ -1,6 +1,4 @@
-"""Exports the metrics of this process once a minute.
-
-Maps the metrics of `/metrics` to OTLP, and those about models to the conventions for generative AI.
+"""Exports the metrics of this process once a minute, those about models by the conventions for generative AI.
 
 Names stay the same, because exporters from OTLP to Prometheus add `_total` and keep units that a name already has.
 """

@@ -1,4 +1,4 @@
-"""Strict parsing of request bodies, and base classes of requests and responses.
+"""Strict parsing of parameters and bodies, base classes of requests and responses, and the format that a client prefers.
 
 An unreadable body is refused only after the credential has been checked, so that a caller without access to the route
 gets no other information.
@@ -32,8 +32,7 @@ from stepiq.core.errors import Issue, StepIQError
 from stepiq.core.json import Json
 from stepiq.core.validation import unknown
 from stepiq.language import offload
-from stepiq.web import idempotency
-from stepiq.web import routing as paths
+from stepiq.web import idempotency, routing
 from stepiq.web.errors import BodyMissing, InvalidQuery, UnsupportedMediaType
 from stepiq.web.idempotency import Replayed
 from stepiq.web.routing import ApiRouter
@@ -203,7 +202,7 @@ def refuse_unreadable(request: Request) -> None:
 
 
 async def _refuse_unreadable(request: Request) -> None:
-    paths.refuse_shadowed(request)
+    routing.refuse_shadowed(request)
     refuse_unreadable(request)
     refuse_unknown(request)
 

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stepiq.core import ids
 from stepiq.core.errors import StepIQError
 from stepiq.core.observability import logging, metrics
-from stepiq.store.connections.answer_time import AnswerTime, answering
+from stepiq.store.connections.waiting import AnswerTime, answering
 from stepiq.web import problems, requests
 from stepiq.web.errors import (
     BodyTooLarge,

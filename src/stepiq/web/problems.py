@@ -31,8 +31,7 @@ from stepiq.core.errors import (
     Unavailable,
 )
 from stepiq.language import offload
-from stepiq.web import requests, validation
-from stepiq.web import routing as paths
+from stepiq.web import requests, routing, validation
 from stepiq.web.bodies import View, as_sent
 from stepiq.web.errors import (
     BodyTooLarge,
@@ -192,7 +191,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
         advice = "Remove the slash at the end." if is_slash_too_many else "/docs lists all routes."
         return _answer(request, UnknownPath(f"Route {path} does not exist. {advice}"))
     if failure.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return _answer(request, paths.wrong_method(request) or validation.malformed_id())
+        return _answer(request, routing.wrong_method(request) or validation.malformed_id())
     phrase = _title(failure.status_code)
     code = re.sub(r"\W+", "_", phrase).lower()
     requests.note(request.scope, code=code)
@@ -242,7 +241,7 @@ def _response(status: int, content: dict[str, Any], headers: Mapping[str, str]) 
 def _from_validation(request: Request, error: RequestValidationError) -> StepIQError:
     entries: Sequence[Mapping[str, Any]] = error.errors()
     if any(entry["loc"][0] == "path" for entry in entries):
-        is_pipeline = any(entry["loc"] == ("path", paths.PIPELINE) for entry in entries)
+        is_pipeline = any(entry["loc"] == ("path", routing.PIPELINE) for entry in entries)
         refusal = requests.path_refusal_of(request.scope) if is_pipeline else None
         return refusal or validation.malformed_id(entries)
     in_body = [entry for entry in entries if entry["loc"][0] == "body"]

@@ -1,4 +1,4 @@
-"""Finds the routes of a path. A route matches only if the path's parameters have the types of the route.
+"""Finds the route of a request. A route matches only if the path's parameters have the types of the route.
 
 Otherwise, `/pipelines/validate` would also match the route of a pipeline, with the id `validate`.
 """

@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts.workspaces import service as closing
+from stepiq.accounts.workspaces import service as workspaces
 from stepiq.store.states import Role
 from stepiq.store.tables import memberships
 from tests.accounts.oidc.conftest import failure, log_in, opened
@@ -77,7 +77,7 @@ class TestRoles:
         left, erased = await make.workspace(), await make.workspace()
         grants = [{"role": "editor", "workspace": str(each)} for each in (left, erased)]
         async with database.transaction() as session:
-            await closing.close(session, [erased], is_erased=True)
+            await workspaces.close(session, [erased], is_erased=True)
 
         opened(await with_groups("eng", groups={"eng": grants}))
 

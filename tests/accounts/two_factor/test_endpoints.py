@@ -11,7 +11,7 @@ import structlog
 
 from stepiq.accounts.credentials.passwords import NO_PASSWORD
 from stepiq.accounts.queries import accounts
-from stepiq.accounts.two_factor import codes as totp
+from stepiq.accounts.two_factor import codes
 from stepiq.core import clock as clocks
 from stepiq.store.tables import metadata, sessions, totp_secrets
 from tests.accounts.two_factor.conftest import TOTP
@@ -81,7 +81,7 @@ class TestBegin:
         secret = begun.json()["secret"]
         assert begun.json() == {
             "secret": secret,
-            "otpauth_uri": totp.uri(secret, issuer="stepIQ 127.0.0.1", email=account.email),
+            "otpauth_uri": codes.uri(secret, issuer="stepIQ 127.0.0.1", email=account.email),
         }
         assert begun.headers["Cache-Control"] == "no-store"
 

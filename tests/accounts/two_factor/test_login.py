@@ -9,8 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.accounts import service as accounts
-from stepiq.accounts.two_factor import codes as totp
-from stepiq.accounts.two_factor import service
+from stepiq.accounts.two_factor import codes, service
 from stepiq.store.database import Database
 from stepiq.store.tables import recovery_codes
 from tests.accounts.two_factor.conftest import TOTP
@@ -262,4 +261,4 @@ class TestFormat:
         assert outcome(await sign_in(code)) == WRONG
 
     def test_the_window_is_a_minute_and_a_half(self):
-        assert (totp.PERIOD_SECONDS, totp.WINDOW) == (30, 1)
+        assert (codes.PERIOD_SECONDS, codes.WINDOW) == (30, 1)

@@ -9,7 +9,7 @@ from stepiq.accounts.errors import RoleMissing
 from stepiq.accounts.queries import members
 from stepiq.accounts.workspaces import invitations, service
 from stepiq.accounts.workspaces import queries as workspace_queries
-from stepiq.accounts.workspaces import service as closing
+from stepiq.accounts.workspaces import service as workspaces
 from stepiq.core import clock
 from stepiq.store.states import Role
 from stepiq.store.tables import identities, identity_roles, memberships, recipients
@@ -194,7 +194,7 @@ class TestIsRemoved:
 class TestDeletedWorkspace:
     async def test_nobody_can_join_it(self, database, make, account, stranger):
         async with database.transaction() as session:
-            await closing.close(session, [account.workspace_id], is_erased=True)
+            await workspaces.close(session, [account.workspace_id], is_erased=True)
             new = members.NewMember(account.workspace_id, stranger.id, Role.OWNER, clock.now())
 
             assert not await members.add(session, new)

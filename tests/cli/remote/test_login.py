@@ -13,8 +13,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from stepiq.cli.remote import device_login
-from stepiq.cli.remote import login as browser
+from stepiq.cli.remote import device_login, login
 from stepiq.cli.remote.target import Profile, read_profiles, save_profile
 from tests.cli.conftest import Cli, Said
 from tests.cli.remote.conftest import Remote
@@ -29,7 +28,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     for name in ("SERVER", "API_KEY", "PROFILE", "WORKSPACE"):
         monkeypatch.delenv(f"STEPIQ_{name}", raising=False)
-    monkeypatch.setattr(browser, "has_browser", lambda: False)
+    monkeypatch.setattr(login, "has_browser", lambda: False)
     monkeypatch.setattr(device_login, "host_name", lambda: "laptop")
     return tmp_path
 

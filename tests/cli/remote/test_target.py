@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.cli.output.console import UsageError
-from stepiq.cli.remote import target as profiles
+from stepiq.cli.remote import target
 from stepiq.cli.remote.target import (
     Profile,
     Profiles,
@@ -33,41 +33,41 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 class TestProfiles:
     def test_without_a_file_there_are_none(self):
-        assert profiles.read_profiles() == Profiles()
+        assert target.read_profiles() == Profiles()
 
     def test_the_first_is_the_default(self):
-        profiles.save_profile("work", WORK)
-        profiles.save_profile("home", HOME)
+        target.save_profile("work", WORK)
+        target.save_profile("home", HOME)
 
-        assert profiles.read_profiles() == Profiles("work", {"work": WORK, "home": HOME})
+        assert target.read_profiles() == Profiles("work", {"work": WORK, "home": HOME})
 
     def test_another_can_become_the_default(self):
-        profiles.save_profile("work", WORK)
-        profiles.save_profile("home", HOME, make_default=True)
+        target.save_profile("work", WORK)
+        target.save_profile("home", HOME, make_default=True)
 
-        assert profiles.read_profiles().default == "home"
+        assert target.read_profiles().default == "home"
 
     def test_one_can_be_forgotten(self):
-        profiles.save_profile("work", WORK)
+        target.save_profile("work", WORK)
 
-        assert profiles.forget_profile("work") == WORK
-        assert profiles.forget_profile("work") is None
-        assert profiles.read_profiles() == Profiles()
+        assert target.forget_profile("work") == WORK
+        assert target.forget_profile("work") is None
+        assert target.read_profiles() == Profiles()
 
     def test_only_the_owner_can_read_file_and_folder(self, file: Path):
         file.parent.mkdir(mode=0o755, parents=True)
 
-        profiles.save_profile("work", WORK)
+        target.save_profile("work", WORK)
 
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
     def test_a_file_that_others_can_read_is_refused(self, file: Path):
-        profiles.save_profile("work", WORK)
+        target.save_profile("work", WORK)
         file.chmod(0o640)
 
         with pytest.raises(ProfilesInvalid, match="chmod 600"):
-            profiles.read_profiles()
+            target.read_profiles()
 
     @pytest.mark.parametrize(
         ("text", "message"),
@@ -83,24 +83,24 @@ class TestProfiles:
         file.chmod(0o600)
 
         with pytest.raises(ProfilesInvalid, match=message):
-            profiles.read_profiles()
+            target.read_profiles()
 
     @pytest.mark.parametrize("name", ["", "-a", "a b", "a/b", "x" * 65, "ä"])
     def test_a_name_that_is_not_allowed_is_refused(self, name: str):
         with pytest.raises(ProfilesInvalid, match="not a valid name"):
-            profiles.save_profile(name, WORK)
+            target.save_profile(name, WORK)
 
     def test_writers_at_the_same_time_lose_nothing(self):
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda number: profiles.save_profile(f"p{number}", WORK), range(24)))
+            list(pool.map(lambda number: target.save_profile(f"p{number}", WORK), range(24)))
 
-        assert len(profiles.read_profiles().by_name) == 24
+        assert len(target.read_profiles().by_name) == 24
 
     @given(st.text(st.characters(exclude_categories=["Cs"])))
     def test_any_text_is_read_as_it_was_written(self, text: str):
-        profiles.save_profile("any", Profile("http://a", text, email=text))
+        target.save_profile("any", Profile("http://a", text, email=text))
 
-        assert profiles.read_profiles().by_name["any"] == Profile("http://a", text, email=text)
+        assert target.read_profiles().by_name["any"] == Profile("http://a", text, email=text)
 
     def test_a_profile_does_not_show_its_key(self):
         assert "sk_live" not in repr(WORK)
@@ -120,12 +120,12 @@ class TestResolve:
         assert resolve().server == "http://[::1]:9000"
 
     def test_the_default_profile_is_used(self):
-        profiles.save_profile("work", WORK)
+        target.save_profile("work", WORK)
 
         assert resolve() == ServerTarget(WORK.server, WORK.api_key, "work")
 
     def test_variables_override_the_profile(self, monkeypatch: pytest.MonkeyPatch):
-        profiles.save_profile("work", WORK)
+        target.save_profile("work", WORK)
         monkeypatch.setenv("STEPIQ_SERVER", "https://ci.example.com/")
         monkeypatch.setenv("STEPIQ_API_KEY", "sk_live_ci")
 
@@ -147,28 +147,28 @@ class TestResolve:
         assert resolve("https://other.example.com").server == "https://other.example.com"
 
     def test_the_key_of_a_profile_goes_to_no_other_server(self):
-        profiles.save_profile("work", WORK)
+        target.save_profile("work", WORK)
 
         assert resolve("https://other.example.com") == ServerTarget(
             "https://other.example.com", None, None
         )
 
     def test_a_server_finds_its_profile(self):
-        profiles.save_profile("work", WORK)
-        profiles.save_profile("home", HOME)
+        target.save_profile("work", WORK)
+        target.save_profile("home", HOME)
 
         assert resolve(HOME.server) == ServerTarget(HOME.server, HOME.api_key, "home")
 
     def test_the_option_for_a_profile_overrides_variables(self, monkeypatch: pytest.MonkeyPatch):
-        profiles.save_profile("work", WORK)
+        target.save_profile("work", WORK)
         monkeypatch.setenv("STEPIQ_SERVER", "https://ci.example.com")
         monkeypatch.setenv("STEPIQ_API_KEY", "sk_live_ci")
 
         assert resolve(profile="work") == ServerTarget(WORK.server, WORK.api_key, "work")
 
     def test_a_variable_selects_the_profile(self, monkeypatch: pytest.MonkeyPatch):
-        profiles.save_profile("work", WORK)
-        profiles.save_profile("home", HOME)
+        target.save_profile("work", WORK)
+        target.save_profile("home", HOME)
         monkeypatch.setenv("STEPIQ_PROFILE", "home")
 
         assert resolve().profile == "home"
@@ -176,13 +176,13 @@ class TestResolve:
     def test_a_key_of_the_environment_goes_to_the_server_of_the_profile(
         self, monkeypatch: pytest.MonkeyPatch
     ):
-        profiles.save_profile("work", WORK)
+        target.save_profile("work", WORK)
         monkeypatch.setenv("STEPIQ_API_KEY", "sk_live_other")
 
         assert resolve() == ServerTarget(WORK.server, "sk_live_other", "work")
 
     def test_an_unknown_profile_is_refused_with_the_known_ones(self):
-        profiles.save_profile("work", WORK)
+        target.save_profile("work", WORK)
 
         with pytest.raises(
             UsageError, match=r"profile `wrok` does not exist\. The profiles are `work`"
@@ -190,7 +190,7 @@ class TestResolve:
             resolve(profile="wrok")
 
     def test_a_profile_of_another_server_is_refused(self):
-        profiles.save_profile("work", WORK)
+        target.save_profile("work", WORK)
 
         with pytest.raises(UsageError, match=r"`work` is for https://work\.example\.com"):
             resolve("https://other.example.com", "work")

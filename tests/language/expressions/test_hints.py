@@ -4,8 +4,7 @@ from itertools import product
 
 import pytest
 
-from stepiq.language.expressions import Expression, ExpressionSyntaxError, hints
-from stepiq.language.expressions import type_errors as type_advice
+from stepiq.language.expressions import Expression, ExpressionSyntaxError, hints, type_errors
 from stepiq.language.expressions.environment import engine
 from stepiq.language.expressions.functions import FUNCTIONS
 from stepiq.language.expressions.source import read
@@ -285,7 +284,7 @@ def advised():
     """Every expression that a table of hints or an advice for types shows."""
     tables = (hints._WORDS, hints._MARKS, hints._CALLS, hints._REFUSALS)
     texts = {text for table in tables for text in table.values()} | {
-        type_advice.advise(sign, (one, other))
+        type_errors.advise(sign, (one, other))
         for sign, one, other in product("+-*/%<", VALUES, VALUES)
     }
     shown = {each for text in texts for each in re.findall(r"`([^`]+)`", text)}
@@ -313,7 +312,7 @@ class TestAdvice:
         assert messages
         assert [each for each in messages if not re.search(r"applied to .+?\. \w", each)] == []
 
-    @pytest.mark.parametrize(("kind", "advice"), type_advice._CONVERSIONS.items())
+    @pytest.mark.parametrize(("kind", "advice"), type_errors._CONVERSIONS.items())
     def test_a_conversion_works_for_its_type(self, kind, advice):
         value = {"a string": "'12'", "an object": "{'total': 1}"}.get(kind, VALUES[kind])
         shown = [each for each in re.findall(r"`([^`]+)`", advice) if re.search(r"\bx\b", each)]

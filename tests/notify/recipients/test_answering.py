@@ -12,7 +12,7 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts.authentication import links as link_door
+from stepiq.accounts.authentication import links
 from stepiq.core import clock as core_clock
 from stepiq.core import ids
 from stepiq.notify import housekeeping
@@ -300,7 +300,7 @@ class TestLinks:
         self, sender: Sender, box: Mailbox, client: httpx2.AsyncClient
     ):
         await send(sender)
-        for _ in range(link_door.A_MINUTE):
+        for _ in range(links.A_MINUTE):
             await client.post("/api/recipients/confirm", json={"token": "bad"})
 
         for what in ("confirm", "refuse"):

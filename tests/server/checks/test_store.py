@@ -9,8 +9,7 @@ import sqlalchemy as sa
 from stepiq.core.settings.model import Settings, load
 from stepiq.server.checks import Status
 from stepiq.server.checks.store import check_secrets, check_store
-from stepiq.store import migrate
-from stepiq.store import postgres_checks as safety
+from stepiq.store import migrate, postgres_checks
 from stepiq.store.database import Database, UnsafeStore
 from tests.server.checks.conftest import named, ordinary_user
 from tests.support.later_version import add_migrations
@@ -18,7 +17,7 @@ from tests.support.later_version import add_migrations
 UNSAFE = UnsafeStore("It loses things. Turn it on.")
 
 
-OLD = safety.StoreUnsupported("It is PostgreSQL 14. Use another.")
+OLD = postgres_checks.StoreUnsupported("It is PostgreSQL 14. Use another.")
 
 
 class TestCheckStore:
@@ -79,7 +78,7 @@ class TestCheckStore:
     async def test_what_is_wrong_with_a_database_server_is_told(
         self, settings: Settings, monkeypatch: pytest.MonkeyPatch, flaw, is_allowed, status
     ):
-        monkeypatch.setattr(safety, "flaws", lambda _: [flaw])
+        monkeypatch.setattr(postgres_checks, "flaws", lambda _: [flaw])
         settings = settings.model_copy(update={"allow_unsafe_store": is_allowed})
 
         found = named(await check_store(settings), "database server")

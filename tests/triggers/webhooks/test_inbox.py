@@ -10,7 +10,7 @@ from stepiq.core import ids
 from stepiq.execution.limits.plans import Plans
 from stepiq.execution.limits.runs import QueueFull
 from stepiq.execution.records.run import NewRun
-from stepiq.store.connections import answer_time
+from stepiq.store.connections import waiting as answer_time
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import TriggerType
 from stepiq.store.tables import runs, workspaces

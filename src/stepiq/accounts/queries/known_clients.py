@@ -1,6 +1,4 @@
-"""Queries of clients that have authenticated to an account.
-
-Clients that have authenticated to an account before, with its password, a session or an emailed token.
+"""Queries of known clients, which have authenticated to an account before with its password, a session or an emailed token.
 
 They are exempt from limits on failed logins over all accounts, so attacks do not lock them out. All processes share
 them. The store contains only keyed digests, so a copy of the database does not reveal the addresses that used an

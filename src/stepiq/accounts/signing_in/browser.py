@@ -13,8 +13,7 @@ from stepiq.accounts.errors import (
 )
 from stepiq.accounts.http import DoorsDep, Person
 from stepiq.accounts.sessions import service as sessions
-from stepiq.accounts.signing_in import password as signing_in
-from stepiq.accounts.signing_in import password as views
+from stepiq.accounts.signing_in import password, views
 from stepiq.accounts.two_factor.service import TotpRequired, TotpWrong
 from stepiq.web.bodies import router as new_router
 from stepiq.web.problems import problems
@@ -48,7 +47,7 @@ async def open_session(
     request has a credential in a header, the cookie is ignored.
     """
     doors.cookies.check_origin(request)
-    opened = await signing_in.sign_in(request, services, doors, body)
+    opened = await password.sign_in(request, services, doors, body)
     doors.cookies.set(response, opened.session_id, expires_at=opened.expires_at)
     return schemas.BrowserSession(
         user=views.user_view(services, opened.account),

@@ -39,9 +39,7 @@ from stepiq.accounts.http import AuthServices, DoorsDep, MemberNeeds, Person
 from stepiq.accounts.keys import service as keys
 from stepiq.accounts.sessions import service as sessions
 from stepiq.accounts.sessions.reauthentication import check_password
-from stepiq.accounts.signing_in import password as signing_in
-from stepiq.accounts.signing_in import password as views
-from stepiq.accounts.signing_in import takeover
+from stepiq.accounts.signing_in import password, takeover, views
 from stepiq.accounts.two_factor.service import TotpRequired, TotpWrong
 from stepiq.core.json import Json
 from stepiq.execution.limits.quotas import PlanKeysExceeded
@@ -122,7 +120,7 @@ async def login(
 
     After ten failures within 15 minutes, attempts from the same address are refused for a while.
     """
-    opened = await signing_in.sign_in(request, services, doors, body)
+    opened = await password.sign_in(request, services, doors, body)
     return views.session_view(services, doors, opened)
 
 

@@ -1,6 +1,7 @@
-"""Recovery codes: 16 random characters in groups of four, for people whose authenticator app is lost.
+"""Codes of the second factor: those of an authenticator app (TOTP, RFC 6238), and recovery codes.
 
-80 bits of entropy make a slow hash unnecessary. The alphabet has no characters that look like others.
+A recovery code has 16 random characters in groups of four, for people whose app is lost. 80 bits of entropy make a slow
+hash unnecessary. The alphabet has no characters that look like others.
 """
 
 import base64

@@ -15,7 +15,6 @@ from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.queries.sealed import sealed_of
 from stepiq.accounts.sessions import service as sessions
 from stepiq.accounts.two_factor import codes, queries
-from stepiq.accounts.two_factor import codes as totp
 from stepiq.core import clock, ids
 from stepiq.core.errors import Conflict, Forbidden, Invalid, Unauthenticated
 from stepiq.core.keys.encryption import Keyring, SecretUnreadable
@@ -183,11 +182,11 @@ async def begin(
         KeyUnusable: the master key is damaged, or other users can read it.
     """
     user = await _lock(session, actor)
-    secret, owner = totp.new_secret(), queries.new_owner(actor.user_id, ids.uuid7())
+    secret, owner = codes.new_secret(), queries.new_owner(actor.user_id, ids.uuid7())
     if not await queries.insert_secret(session, owner, keyring.seal(secret, owner), clock.now()):
         raise TotpEnabled
     issuer = f"stepIQ {urlsplit(base_url).hostname}"
-    return NewTotpSecret(secret, totp.uri(secret, issuer=issuer, email=user.email))
+    return NewTotpSecret(secret, codes.uri(secret, issuer=issuer, email=user.email))
 
 
 async def confirm(session: Session, keyring: Keyring, actor: Actor, code: str) -> TurnedOn:
@@ -306,7 +305,7 @@ async def _require_code(session: Session, keyring: Keyring, actor: Actor, code: 
 async def _use(session: Session, keyring: Keyring, row: Any, code: str) -> Accepted | None:
     """Use a code of the app or a recovery code; None if it is wrong or used."""
     now, plain = clock.now(), _plain(code)
-    if totp.is_code(plain):
+    if codes.is_code(plain):
         step = _step(keyring, row, plain, now)
         is_used = step is not None and await queries.use_step(session, row.id, step)
         return Accepted(None) if is_used else None
@@ -324,7 +323,7 @@ def _step(keyring: Keyring, row: Any, code: str, now: datetime) -> int | None:
             "code, or ask the operator to restore the key.",
             key_id=row.key_id,
         ) from None
-    return totp.matching_step(secret, _plain(code), now, after=row.last_step)
+    return codes.matching_step(secret, _plain(code), now, after=row.last_step)
 
 
 def _plain(code: str) -> str:

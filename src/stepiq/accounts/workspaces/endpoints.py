@@ -19,7 +19,7 @@ from stepiq.accounts.errors import (
 from stepiq.accounts.http import DoorsDep, Person, WorkspaceAdmin, WorkspaceOwner, needs
 from stepiq.accounts.keys import service as keys
 from stepiq.accounts.workspaces import queries, recorded, schemas, service
-from stepiq.accounts.workspaces import service as closing
+from stepiq.accounts.workspaces import service as workspaces
 from stepiq.accounts.workspaces.errors import (
     LastOwner,
     MemberNotFound,
@@ -107,7 +107,7 @@ async def delete_workspace(
     runs are cancelled. The data is erased in the background and cannot be restored.
     """
     async with services.database.transaction() as tx:
-        done = await closing.delete(tx, caller, name=body.name)
+        done = await workspaces.delete(tx, caller, name=body.name)
     for user_id in done.members:
         doors.authenticator.forget(user_id)
     await disabling.stop(

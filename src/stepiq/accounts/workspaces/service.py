@@ -1,4 +1,4 @@
-"""Operations on workspaces: create, rename, and their members."""
+"""Operations on workspaces: create, rename and delete them, and change their members."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ from stepiq.accounts.audit import recording as audit
 from stepiq.accounts.audit.actions import Action, AuditTargetType
 from stepiq.accounts.audit.records import AuditTarget, By
 from stepiq.accounts.workspaces import recorded as erasures
-from stepiq.accounts.workspaces import service as closing
+from stepiq.accounts.workspaces import service as workspaces
 from stepiq.billing.administration import queries
 from stepiq.billing.administration.queries import LimitValue, ListedWorkspace
 from stepiq.core import clock
@@ -135,5 +135,5 @@ async def erase(session: Session, by: Actor | By, workspace_id: UUID) -> None:
         raise WorkspaceHasMembers(workspace_id, members)
     found = await get(session, workspace_id)
     if found.deleted_at is None:
-        await closing.close(session, [workspace_id], is_erased=True)
+        await workspaces.close(session, [workspace_id], is_erased=True)
         await erasures.deleted(session, by, workspace_id, found.name)

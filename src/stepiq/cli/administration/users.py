@@ -74,9 +74,9 @@ def show_users(
     as_json: _AsJson = False,
 ) -> None:
     """List the accounts of this server, newest first."""
-    from stepiq.cli.administration import account_actions as user_administration
+    from stepiq.cli.administration import account_actions
 
-    user_administration.show(text, disabled=disabled, admins=admins, as_json=as_json)
+    account_actions.show(text, disabled=disabled, admins=admins, as_json=as_json)
 
 
 @app.command("plan")
@@ -145,9 +145,9 @@ def enable(email: _AccountEmail) -> None:
 @app.command()
 def disconnect(email: _AccountEmail) -> None:
     """Disconnect all identities of single sign-on from an account, and end the memberships that they give."""
-    from stepiq.cli.administration import account_actions as user_administration
+    from stepiq.cli.administration import account_actions
 
-    user_administration.disconnect(email)
+    account_actions.disconnect(email)
 
 
 @app.command()
@@ -164,17 +164,17 @@ def delete(
     yes: _Yes = False,
 ) -> None:
     """Delete an account: end all its access, and replace its address and name. It cannot be restored."""
-    from stepiq.cli.administration import account_actions as user_administration
+    from stepiq.cli.administration import account_actions
 
-    user_administration.delete(email, data=data, is_confirmed=yes)
+    account_actions.delete(email, data=data, is_confirmed=yes)
 
 
 @app.command()
 def reset(email: _AccountEmail) -> None:
     """Print a link with which the person sets a new password, once, within 24 hours. Emails it if STEPIQ_SMTP_URL is set."""
-    from stepiq.cli.administration import account_actions as user_administration
+    from stepiq.cli.administration import account_actions
 
-    user_administration.reset(email)
+    account_actions.reset(email)
 
 
 @app.command()
@@ -185,14 +185,14 @@ def admin(
     ] = False,
 ) -> None:
     """Make an account an administrator of the server."""
-    from stepiq.cli.administration import account_actions as user_administration
+    from stepiq.cli.administration import account_actions
 
-    user_administration.set_admin(email, is_admin=not remove)
+    account_actions.set_admin(email, is_admin=not remove)
 
 
 @app.command()
 def verify(email: _AccountEmail) -> None:
     """Mark the address of an account as verified."""
-    from stepiq.cli.administration import account_actions as user_administration
+    from stepiq.cli.administration import account_actions
 
-    user_administration.verify(email)
+    account_actions.verify(email)

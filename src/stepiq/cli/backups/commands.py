@@ -22,7 +22,7 @@ from stepiq.core.keys.files import KeyUnusable
 from stepiq.core.settings import model as settings
 from stepiq.core.settings.model import Settings
 from stepiq.queue.worker_lease import presence_of
-from stepiq.store import postgres_checks as safety
+from stepiq.store import postgres_checks
 from stepiq.store.database import Database
 from stepiq.store.migrate import known_revisions
 
@@ -122,7 +122,7 @@ def _put(configured: Settings, reader: Reader, *, force: bool) -> str:
     database = Database(configured)
     path = configured.sqlite_path
     if path is None:
-        safety.check(database.url, allow_unsafe=configured.allow_unsafe_store)
+        postgres_checks.check(database.url, allow_unsafe=configured.allow_unsafe_store)
         copied = transfer.restore(reader, database.url, may_replace=force)
         say(f"Copied {copied.rows:,} rows of {copied.tables} tables from SQLite to PostgreSQL.")
         return f"Restored the database {database.url.database}"

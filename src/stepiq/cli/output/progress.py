@@ -1,4 +1,4 @@
-"""Shows a run in progress: a line for each step, streamed text, tokens, cost and time."""
+"""Shows a run in progress, with a line for each step, streamed text, tokens, cost and time; then its result."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

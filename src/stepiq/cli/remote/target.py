@@ -1,8 +1,7 @@
 """Decides which server a command calls, and with which key.
 
-The file with the servers and keys that `stepiq login` has stored: `~/.config/stepiq/profiles.toml`.
-
-Other users of the machine can't read it. It is replaced as a whole, so that a crash can't damage it.
+`stepiq login` stores servers and keys in `~/.config/stepiq/profiles.toml`. Other users of the machine can't read the
+file. It is replaced as a whole, so that a crash can't damage it.
 """
 
 import fcntl

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from stepiq.core import clock
-from stepiq.execution.calls import mask as payloads
+from stepiq.execution.calls import mask
 from stepiq.execution.calls.call import Call, Following
 from stepiq.execution.calls.replay import omitted, recorded_failure
 from stepiq.execution.calls.requests import OperationFailed
@@ -56,5 +56,5 @@ async def _record_reply(call: Call) -> None:
     operation = call.operation
     response = None
     if operation.status is OperationStatus.COMPLETED:
-        response = await payloads.of_reply(call.request, call.reply, call.secrets.masker)
+        response = await mask.of_reply(call.request, call.reply, call.secrets.masker)
     operation.reply(response, call.request_hash, call.record.fits)

@@ -26,7 +26,7 @@ from stepiq.execution.interpreter.run_context import (
     Sleepers,
     Stopped,
 )
-from stepiq.execution.journal import reading as recorded_values
+from stepiq.execution.journal import reading
 from stepiq.execution.journal.writing import ClaimLost, Journal, JournalEntry
 from stepiq.execution.outcomes import STOP, FailureCode
 from stepiq.execution.protocols import SecretReader
@@ -187,8 +187,8 @@ class Executor:
             return
         dependencies = self._dependencies
         turn = partial(dependencies.turns.take, run.workspace_id, _waited_seconds(run))
-        await recorded_values.read_input(run)
-        await recorded_values.read_outputs(run.steps.values(), turn)
+        await reading.read_input(run)
+        await reading.read_outputs(run.steps.values(), turn)
         if run.is_taken_over:
             await restore(self._database, run, definition.timeout)
         secrets = await read_secrets(

@@ -16,8 +16,7 @@ import sqlalchemy as sa
 
 from stepiq.core import clock
 from stepiq.core.observability import logging
-from stepiq.execution.journal import reading as recorded_values
-from stepiq.execution.journal import statements
+from stepiq.execution.journal import reading, statements
 from stepiq.execution.limits import usage
 from stepiq.execution.limits.plans import Plan
 from stepiq.execution.limits.usage import Meter, Tally
@@ -192,7 +191,7 @@ async def settle_left_over(database: Database) -> int:
         ids = set((await session.execute(locked)).scalars())
         rows = await session.execute(sa.select(*CLAIMED).where(runs.c.id.in_(ids)))
         found = {row.id: claimed(row) for row in rows}
-        await recorded_values.load(session, found)
+        await reading.load(session, found)
         await operations.load(session, found.values())
         await settle_lost(session, found.values())
     log.warning("credits_settled", runs=len(found))

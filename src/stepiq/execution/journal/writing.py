@@ -22,8 +22,7 @@ from stepiq.core import clock
 from stepiq.core.json import Json
 from stepiq.core.observability import logging, metrics
 from stepiq.execution.admission.control import HELD, Admission, Release, RunLog, count_end
-from stepiq.execution.journal import reading as recorded_values
-from stepiq.execution.journal import reservations, statements
+from stepiq.execution.journal import reading, reservations, statements
 from stepiq.execution.journal.reservations import ReservationChange
 from stepiq.execution.limits import usage
 from stepiq.execution.limits.plans import Plan, Plans
@@ -195,7 +194,7 @@ class Journal:
             await self._admission.append_many(session, begun)
         # A retry has recorded steps before its first claim.
         known = {row.id: found[row.id] for row in rows if row.claim > 1 or row.has_reused}
-        await recorded_values.load(session, known)
+        await reading.load(session, known)
         await operations.load(session, known.values())
         await reservations.settle_lost(session, known.values())
         return found

@@ -5,9 +5,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 
-from stepiq.language.expressions import times
-from stepiq.language.expressions import values as doubles
-from stepiq.language.expressions import values as matching
+from stepiq.language.expressions import times, values
 from stepiq.language.expressions.operators import BINARY, negate, refuse
 from stepiq.language.expressions.times import Duration, Timestamp
 from stepiq.language.expressions.values import (
@@ -65,7 +63,7 @@ def _matches(meter: EvaluationMeter, text: Value, pattern: Value) -> bool:
     if type(text) is not str or type(pattern) is not str:
         refuse("matches", text, pattern)
     try:
-        return matching.matches(meter, text, pattern)
+        return values.matches(meter, text, pattern)
     except PatternSyntaxError as error:
         raise EvaluationFailure(f"the pattern of `matches` is invalid. {error.message}") from None
     except UnicodeEncodeError:
@@ -145,7 +143,7 @@ def _string(meter: EvaluationMeter, value: Value) -> str:
         case int():
             return str(int(value))
         case float():
-            return doubles.write(value)
+            return values.write(value)
         case bytes():
             meter.spend_making(len(value))
             try:

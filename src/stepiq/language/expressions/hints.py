@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from stepiq.language.expressions import type_errors as complaints
-from stepiq.language.expressions import type_errors as type_advice
+from stepiq.language.expressions import type_errors
 from stepiq.language.expressions.environment import engine
 from stepiq.language.expressions.functions import FUNCTIONS
 from stepiq.language.expressions.nodes import FoldKind
@@ -149,7 +148,7 @@ def explain(source: ExpressionSource, message: str) -> Explanation:
         source: the expression.
         message: the message of CEL's parser or type checker.
     """
-    found = complaints.read(source.text, message)
+    found = type_errors.read(source.text, message)
     offset, subject = found[0].offset, found[0].subject
     if offset is None:
         return Explanation(0, _TOO_DEEP)
@@ -291,7 +290,7 @@ def _explain_overload(function: str, types: tuple[str, ...]) -> str:
     sign = operator[1] if operator else function
     if function == "_[_]":
         sign = "[…]"
-    advice = _advise_overload(function, types) or type_advice.advise(sign, kinds)
+    advice = _advise_overload(function, types) or type_errors.advise(sign, kinds)
     return f"`{sign}` cannot be applied to {_join(kinds)}. {advice}".rstrip()
 
 

@@ -5,8 +5,7 @@ import operator
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from stepiq.language.expressions import times
-from stepiq.language.expressions import type_errors as type_advice
+from stepiq.language.expressions import times, type_errors
 from stepiq.language.expressions.times import Duration, Timestamp
 from stepiq.language.expressions.values import (
     MISSING,
@@ -39,7 +38,7 @@ def refuse(sign: str, *values: Value) -> NoReturn:
     """Fail because an operator or function does not accept values of these kinds."""
     kinds = [kind_of(value) for value in values]
     listed = " and ".join(kinds) if len(kinds) < 3 else ", ".join(kinds)
-    advice = type_advice.advise(sign, kinds)
+    advice = type_errors.advise(sign, kinds)
     raise EvaluationFailure(f"`{sign}` cannot be applied to {listed}. {advice}".rstrip())
 
 

@@ -1,7 +1,7 @@
 """User-written JSON Schemas: compiled once, with problems explained in sentences.
 
 Schemas are untrusted. Nothing is fetched, patterns run in linear time, and a schema that would be too expensive to
-check is refused when it is saved (`schema_cost`).
+check is refused when it is saved (`schemas.cost`).
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from stepiq.core.json import Json, dumps
 from stepiq.language.data import is_array, is_object, is_whole, kind_of
 from stepiq.language.patterns import PatternSyntaxError, compile_regex
 from stepiq.language.places import Path, write_path
-from stepiq.language.schemas import process_client as schema_process_client
+from stepiq.language.schemas import process_client
 from stepiq.language.schemas.cost import SchemaCost, SchemaProblem, measure
 from stepiq.language.schemas.suggestions import no_list_of_fields, no_schema, wrong_type_name
 from stepiq.language.schemas.work import ValidationMeter, work_of
@@ -63,7 +63,7 @@ class Schema:
         if work.units > _MAX_UNITS:
             message = f"{subject} and the schema are too large to check. Make one of them smaller."
             return (Issue(write_path(at), "too_large", message),)
-        process = schema_process_client.of_this_thread()
+        process = process_client.of_this_thread()
         if work.units > _UNITS_HERE and process is not None:
             found_apart = process.issues(self.document, value, at, subject)
             if found_apart is not None:

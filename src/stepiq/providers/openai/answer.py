@@ -1,9 +1,6 @@
-"""Reads the streamed answer of a Chat Completions API.
+"""Reads the streamed answer of a Chat Completions API, and the server-sent events that carry it, in linear time.
 
 https://platform.openai.com/docs/api-reference/chat-streaming
-
-Reads server-sent events in linear time, as the HTML standard defines them.
-
 https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 """
 

@@ -2,8 +2,7 @@
 
 https://platform.openai.com/docs/api-reference/chat/create
 
-The subset of JSON Schema that OpenAI guarantees for an answer (`strict`).
-
+OpenAI guarantees a subset of JSON Schema for an answer (`strict`):
 https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
 """
 

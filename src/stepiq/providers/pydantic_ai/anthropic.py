@@ -1,9 +1,7 @@
 """Client for Anthropic's Messages API.
 
-The part of JSON Schema that Anthropic guarantees.
-
-Anthropic requires closed objects that list their fields, so a schema with open objects, such as a map of names to
-numbers, would become one that only `{}` fits. Such schemas are put in the prompt instead.
+Anthropic guarantees a part of JSON Schema: closed objects that list their fields. A schema with open objects, such as a
+map of names to numbers, would become one that only `{}` fits. Such schemas are put in the prompt instead.
 """
 
 import re

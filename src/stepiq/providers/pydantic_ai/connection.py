@@ -28,7 +28,7 @@ from stepiq.providers.failures import Hide, file_refused, too_many_calls
 from stepiq.providers.openai.tool_calls import MAX_CALLS
 from stepiq.providers.parts import FilePart, ReasoningPart
 from stepiq.providers.places import Endpoint, FailurePlace
-from stepiq.providers.pydantic_ai import failures as library_failures
+from stepiq.providers.pydantic_ai import failures
 from stepiq.providers.pydantic_ai.questions import Question
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class LibraryConnection(ProviderConnection):
     ) -> ProviderError:
         if isinstance(error, Warning):
             return bounds.impossible_tokens(place)
-        explained = library_failures.explain(
+        explained = failures.explain(
             error, place, self.endpoint.api_key, answering=answering, redact=redact
         )
         return explained or super().explain(error, place, redact=redact, answering=answering)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from stepiq.language.code_source import NO_JAVASCRIPT_MAIN
 from stepiq.sandbox import limits
 from stepiq.sandbox.frames import Job
-from stepiq.sandbox.interpreters import output as endings
+from stepiq.sandbox.interpreters import output
 from stepiq.sandbox.interpreters.output import Printed, ProcessEnding
 
 # Not its wrapper `quickjs`, which starts a thread when it is imported: this process forks.
@@ -80,7 +80,7 @@ def run(job: Job, data: bytes, printed: Printed) -> ProcessEnding:
     try:
         return _call(context, drive, job, data)
     except StackOverflow as error:
-        return endings.limit(limits.TOO_DEEP, _line(str(error)))
+        return output.limit(limits.TOO_DEEP, _line(str(error)))
     except JSException as error:
         return _thrown(str(error), job)
 
@@ -91,7 +91,7 @@ def _call(context: Context, drive: Drive, job: Job, data: bytes) -> ProcessEndin
         context.eval(job.source)
     main = context.eval(_MAIN)
     if main is None:
-        return endings.error(NO_JAVASCRIPT_MAIN)
+        return output.error(NO_JAVASCRIPT_MAIN)
     exact = _LONG_INTEGER.search(data) is not None
     told = drive("call", main, data.decode(), exact)
     if not told:
@@ -104,30 +104,30 @@ def _call(context: Context, drive: Drive, job: Job, data: bytes) -> ProcessEndin
 def _read(told: str) -> ProcessEnding:
     match told[0], told[1:]:
         case "R", text:
-            return endings.result(text)
+            return output.result(text)
         case "E", problem:
-            return endings.not_json(problem, _TYPES)
+            return output.not_json(problem, _TYPES)
         case "L", _:
-            return endings.limit(limits.OUTPUT_TOO_LARGE)
+            return output.limit(limits.OUTPUT_TOO_LARGE)
         case "T", thrown:
-            return endings.error(f"Thrown: {thrown}")
+            return output.error(f"Thrown: {thrown}")
         case _:
-            return endings.error(_NEVER_SETTLED)
+            return output.error(_NEVER_SETTLED)
 
 
 def _thrown(text: str, job: Job) -> ProcessEnding:
     message = text.partition("\n    at ")[0].removesuffix("\nundefined").strip()
     line = _line(text)
     if message == "InternalError: out of memory":
-        return endings.limit(limits.OUT_OF_MEMORY, line)
+        return output.limit(limits.OUT_OF_MEMORY, line)
     if message == "null":
         # If no memory is left for an error object, the engine throws null. The code can do this, too.
-        return endings.limit(limits.NULL_THROWN)
+        return output.limit(limits.NULL_THROWN)
     if message.startswith("SyntaxError") and line is not None:
         lines = job.source.split("\n")
         if _MODULE_SYNTAX.match(lines[min(line, len(lines)) - 1]):
             message += "." + _NO_MODULES
-    return endings.error(message, line)
+    return output.error(message, line)
 
 
 def _line(text: str) -> int | None:

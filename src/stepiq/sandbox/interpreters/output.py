@@ -1,4 +1,4 @@
-"""The end of a run in the child: the last frame that it sends."""
+"""What the child sends about a run: printed text, and the last frame with the result or the error."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

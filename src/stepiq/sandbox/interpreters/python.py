@@ -16,7 +16,7 @@ from pydantic_monty import (
 from stepiq.language.code_source import NO_PYTHON_MAIN
 from stepiq.sandbox import limits
 from stepiq.sandbox.frames import Job
-from stepiq.sandbox.interpreters import output as endings
+from stepiq.sandbox.interpreters import output
 from stepiq.sandbox.interpreters.output import Printed, ProcessEnding
 from stepiq.sandbox.interpreters.python_prelude import CALL, INPUT_NAME, PRELUDE
 from stepiq.sandbox.isolation.walls import Confinement
@@ -52,7 +52,7 @@ def run(
         try:
             return _call(session, job, data, printed)
         except MontyCrashedError:
-            return endings.limit(limits.OUT_OF_MEMORY)
+            return output.limit(limits.OUT_OF_MEMORY)
         except MontyError as error:
             return _raised(error, job)
 
@@ -92,29 +92,29 @@ def _call(session: MontySession, job: Job, data: object, printed: Printed) -> Pr
     told = session.feed_run(CALL, inputs={INPUT_NAME: data}, print_callback=show)
     match str(told)[:1], str(told)[1:]:
         case "R", text:
-            return endings.result(text)
+            return output.result(text)
         case "E", problem:
-            return endings.not_json(problem, _TYPES)
+            return output.not_json(problem, _TYPES)
         case "L", _:
-            return endings.limit(limits.OUTPUT_TOO_LARGE)
+            return output.limit(limits.OUTPUT_TOO_LARGE)
         case _:
-            return endings.error(_TAMPERED)
+            return output.error(_TAMPERED)
 
 
 def _raised(error: MontyError, job: Job) -> ProcessEnding:
     if not isinstance(error, MontyRuntimeError | MontySyntaxError):
-        return endings.error(str(error))
+        return output.error(str(error))
     message = error.display("type-msg")
     line = _line(error)
     if message.startswith("TimeoutError: feed time limit exceeded"):
-        return endings.limit(limits.too_long(job.timeout_seconds), line)
+        return output.limit(limits.too_long(job.timeout_seconds), line)
     if message.startswith(("MemoryError: memory limit", "MemoryError: the worker exceeded")):
-        return endings.limit(limits.OUT_OF_MEMORY, line)
+        return output.limit(limits.OUT_OF_MEMORY, line)
     if message.startswith("RecursionError: maximum recursion depth"):
-        return endings.limit(limits.TOO_DEEP, line)
+        return output.limit(limits.TOO_DEEP, line)
     if line is None and message == "NameError: name 'main' is not defined":
-        return endings.error(NO_PYTHON_MAIN)
-    return endings.error(message, line)
+        return output.error(NO_PYTHON_MAIN)
+    return output.error(message, line)
 
 
 def _line(error: MontyRuntimeError | MontySyntaxError) -> int | None:

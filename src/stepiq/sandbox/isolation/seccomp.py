@@ -1,9 +1,7 @@
 """Filters the system calls of a thread, and of all threads and processes that it starts (Linux).
 
-Which system calls a sandboxed process may make, and their numbers.
-
-The lists were measured with `strace` on CPython, QuickJS and Monty. A call that isn't listed fails with EPERM, so a
-library that can do without it continues.
+The lists of calls were measured with `strace` on CPython, QuickJS and Monty. A call that isn't listed fails with EPERM,
+so a library that can do without it continues.
 """
 
 import ctypes

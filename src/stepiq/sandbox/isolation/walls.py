@@ -17,8 +17,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Self, TypeVar
 
-from stepiq.sandbox.isolation import landlock, seccomp
-from stepiq.sandbox.isolation import resources as confinement
+from stepiq.sandbox.isolation import landlock, resources, seccomp
 from stepiq.sandbox.isolation.seccomp import RUNNING, STARTING, Policy
 
 Started = TypeVar("Started")
@@ -72,7 +71,7 @@ class Confinement:
             except BaseException as error:
                 started.set_exception(error)
             else:
-                confinement.watch(self.lifeline)
+                resources.watch(self.lifeline)
 
         Thread(target=run, daemon=True).start()
         return started.result()
@@ -88,13 +87,13 @@ class Confinement:
         """
         with _required("limits"):
             if worker is None:
-                confinement.die_with_parent(self.parent)
-                confinement.die_with(self.lifeline)
+                resources.die_with_parent(self.parent)
+                resources.die_with(self.lifeline)
             else:
-                confinement.confine_worker(worker, self.seconds)
+                resources.confine_worker(worker, self.seconds)
             if self.opened is not None:
                 os.close(self.opened)
-            confinement.confine(self.seconds)
+            resources.confine(self.seconds)
         _filter(RUNNING, all_threads=worker is None)
 
 
@@ -139,7 +138,7 @@ class Walls:
             with _required("its own user"):
                 switch_user()
         with _required("not dumpable"):
-            confinement.hide_memory()
+            resources.hide_memory()
         if self.ruleset is not None:
             with _required(_LANDLOCK):
                 landlock.restrict(self.ruleset)

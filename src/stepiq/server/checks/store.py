@@ -18,8 +18,7 @@ from stepiq.core.keys.encryption import Keyring
 from stepiq.core.settings.model import Settings
 from stepiq.queue import worker_lease
 from stepiq.server.checks.check import Check, failed, fatal, note, ok, warning
-from stepiq.store import migrate
-from stepiq.store import postgres_checks as safety
+from stepiq.store import migrate, postgres_checks
 from stepiq.store.connections import faults
 from stepiq.store.connections.faults import NEARLY_FULL_BYTES, StoreFull
 from stepiq.store.connections.refusals import shown
@@ -115,7 +114,7 @@ def _check_database(settings: Settings) -> list[Check]:
         if path is not None:
             faults.check_file(path)
         database = Database(settings)
-        flaws = safety.flaws(database.url)
+        flaws = postgres_checks.flaws(database.url)
         server = [_check_flaw(flaw, settings) for flaw in flaws]
         if not all(isinstance(flaw, UnsafeStore) for flaw in flaws):
             return server

@@ -1,9 +1,7 @@
 """The HTTP servers of a process: of the API, and of health checks and metrics.
 
-Accepts connections, and continues after the process has run out of file descriptors.
-
-uvloop closes a listening socket if the process has no free descriptor when a client connects. The server would continue
-to run, but never accept another connection.
+They keep accepting connections after the process has run out of file descriptors. uvloop alone would close the
+listening socket, and the server would continue to run without accepting connections.
 """
 
 import asyncio

@@ -30,7 +30,7 @@ from stepiq.language.patterns import (
 )
 from stepiq.language.schemas.validation import ANY, LIST, OPTIONAL_STRING_FIELD, TEXT, Schema, shape
 from stepiq.language.templates import Template
-from stepiq.steps.transform import jsonpath as extracting
+from stepiq.steps.transform import jsonpath
 from stepiq.steps.transform.jsonpath import Query, QuerySyntaxError
 from stepiq.steps.transform.set_values import Setting, SettingInvalid
 
@@ -158,7 +158,7 @@ _WAYS: Mapping[str, Field[Template] | Field[Extract] | Field[Match] | Field[Sett
     "extract": text(
         "Extract",
         "JSONPath (RFC 9535), such as `$.items[0].name`. Gives a list of all matches.",
-        maximum=extracting.MAX_LENGTH,
+        maximum=jsonpath.MAX_LENGTH,
     ).then(_extract),
     "regex": Field(fields.node_of(Match), _read_regex),
     "set": described(

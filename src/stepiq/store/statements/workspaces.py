@@ -1,13 +1,12 @@
-"""Lists the rows of one owner, newest first, at a cost that does not depend on the rows of other owners.
+"""Parts of statements about workspaces: their rows, their members and their plan.
 
-Conditions about the members of workspaces, for the queries of all domains.
+`newest_first` lists the rows of one owner at a cost that does not depend on the rows of others.
 
 The row of a removed member stays in `memberships`, so every query of members needs `membership_of`.
 
-The plan of a workspace, as every query reads it: its name, with the limits that an administrator has set.
-
-`PLAN` is the one expression for it, and `execution.plans.Plans.get` resolves the result to limits. Wherever a plan is a
-string, it can be a `WorkspacePlan`, so code that only shows or compares the name needs no change.
+`PLAN` is the one expression for the plan of a workspace: its name, with the limits that an administrator has set.
+`execution.limits.plans.Plans.get` resolves it to limits. Wherever a plan is a string, it can be a `WorkspacePlan`, so
+code that only shows or compares the name needs no change.
 """
 
 from typing import Any

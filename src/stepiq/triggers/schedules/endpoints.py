@@ -17,8 +17,7 @@ from stepiq.execution.limits.plans import Plan
 from stepiq.execution.limits.quotas import PlanSchedulesExceeded
 from stepiq.execution.limits.runs import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.language.definitions.inputs import InputInvalid
-from stepiq.language.schedules import cron
-from stepiq.language.schedules import descriptions as cron_words
+from stepiq.language.schedules import cron, descriptions
 from stepiq.language.schedules.cron import CronInvalid, TimezoneUnknown
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.errors import PipelineArchived, PipelineNotFound, PipelinePaused
@@ -137,7 +136,7 @@ async def preview_schedule(_caller: Reader, body: schemas.PreviewRequest) -> sch
     after = clock.now() if body.after is None else body.after
     found = cron.firings(body.cron_expression, body.timezone, after, body.count)
     return schemas.PreviewView(
-        description=cron_words.describe(body.cron_expression),
+        description=descriptions.describe(body.cron_expression),
         timezone=body.timezone,
         next=[
             schemas.FiringView(run_at=each.run_at, local=each.local.isoformat(), note=each.note)

@@ -7,8 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from stepiq.core.json import Json
-from stepiq.language.schedules import cron
-from stepiq.language.schedules import descriptions as cron_words
+from stepiq.language.schedules import cron, descriptions
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus, TickOutcome
 
 MAX_PER_PIPELINE = 10_000
@@ -62,7 +61,7 @@ class Schedule:
     @property
     def description(self) -> str:
         """The expression in words."""
-        return cron_words.describe(self.cron_expression)
+        return descriptions.describe(self.cron_expression)
 
     def next_after(self, moment: datetime) -> datetime | None:
         """When it fires next after a moment; None if it is disabled."""

@@ -12,7 +12,7 @@ from stepiq.execution.records.run import NewRun
 from stepiq.execution.runtime import Engine
 from stepiq.pipelines import pausing
 from stepiq.pipelines.triggered import Targets, Triggered, refusal
-from stepiq.store.connections import answer_time
+from stepiq.store.connections import waiting as answer_time
 from stepiq.store.database import Database, Session
 from stepiq.store.pubsub import Changes
 from stepiq.store.write_batching import WriteBatcher

@@ -21,7 +21,7 @@ from stepiq.cli.output.console import (
     say,
 )
 from stepiq.cli.pipelines.files import DEPLOY, TESTS, kind_of
-from stepiq.cli.remote.deployment import output as showing
+from stepiq.cli.remote.deployment import output
 from stepiq.cli.remote.deployment.apply import AT_ONCE, Deployment, Outcome
 from stepiq.cli.remote.deployment.folder import FileIssue, Folder, pipeline_files, read_folder
 from stepiq.cli.remote.deployment.output import ShownLine
@@ -151,10 +151,10 @@ async def apply(client: "AsyncClient", request: ApplyRequest) -> None:
     if errors:
         _refuse(errors, as_json=request.as_json)
     if not request.as_json:
-        showing.show(showing.plan_lines(planned))
+        output.show(output.plan_lines(planned))
     if request.dry_run or not planned.changes:
         if request.as_json:
-            print_json(showing.plan_data(planned, source) | {"applied": False})
+            print_json(output.plan_data(planned, source) | {"applied": False})
         return
     if not request.is_confirmed and (request.as_json or not can_ask()):
         raise UsageError(
@@ -196,13 +196,13 @@ async def diff(client: "AsyncClient", folder: Path, source: str | None, *, as_js
         for change, text in zip(planned.changes, texts, strict=True)
     }
     if as_json:
-        data = showing.plan_data(planned, source)
+        data = output.plan_data(planned, source)
         for change in data["changes"]:
             change["diff"] = "".join(f"{line.text}\n" for line in found[change["slug"]])
         print_json(data)
     else:
         for lines in found.values():
-            showing.show(iter(lines))
+            output.show(iter(lines))
         for slug in planned.without_file:
             print_text(f"Only on the server: {slug}", color="yellow")
     return bool(planned.changes or planned.without_file)
@@ -271,7 +271,7 @@ def _announce(outcome: Outcome) -> None:
         print_text(f"{slug}: failed", color="red")
         return
     version = f" (v{outcome.version})" if outcome.version is not None else ""
-    print_text(f"{slug}: {showing.done_word(outcome.change.action)}{version}")
+    print_text(f"{slug}: {output.done_word(outcome.change.action)}{version}")
 
 
 def _report(
@@ -281,14 +281,14 @@ def _report(
     done = [outcome.change for outcome in outcomes if outcome.error is None]
     if as_json:
         versions = {each.change.slug: each.version for each in outcomes if each.error is None}
-        data = showing.plan_data(planned, source)
+        data = output.plan_data(planned, source)
         for change in data["changes"]:
             change["applied"] = change["slug"] in versions
             change["version"] = versions.get(change["slug"])
         print_json(data | {"applied": not failed})
     else:
         print_text()
-        print_text(f"Done: {showing.counts_done(done)}.")
+        print_text(f"Done: {output.counts_done(done)}.")
     if failed:
         left = len(planned.changes) - len(done)
         errors = [data for each in failed for data in _error_data(each)]
@@ -333,22 +333,22 @@ def _differences(change: PlannedChange, before: str) -> Iterator[ShownLine]:
         return
     version = f"server, v{remote.version}" if remote is not None else "not on the server"
     if change.has_new_text:
-        yield from showing.unified(
+        yield from output.unified(
             before, local.text, f"{local.file} ({version})", f"{local.file} (folder)"
         )
     settings = local.settings
-    there = showing.settings_of(remote, settings) if remote is not None else None
-    old = showing.settings_document(there) if there is not None else {}
-    new = showing.settings_document(settings)
+    there = output.settings_of(remote, settings) if remote is not None else None
+    old = output.settings_document(there) if there is not None else {}
+    new = output.settings_document(settings)
     if old != new:
         from stepiq.pipelines.definitions.rendering import to_yaml
 
         name = f"{change.slug}.deploy.yaml"
-        yield from showing.unified(
+        yield from output.unified(
             to_yaml(old) if old else "", to_yaml(new), f"{name} ({version})", f"{name} (folder)"
         )
     elif not change.has_new_text:
-        for detail in showing.change_details(change):
+        for detail in output.change_details(change):
             yield ShownLine(f"{local.file}: {detail}", "yellow")
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from stepiq.core.concurrency import garbage_collection as gc_pause
+from stepiq.core.concurrency import garbage_collection
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
 from stepiq.language.documents.yaml.blocks import block, value
@@ -34,7 +34,7 @@ def read(text: str) -> tuple[Json, list[Issue], bool, Place]:
     data, place = None, Place(1, 1)
     end = len(s.text)
     try:
-        with gc_pause.paused():
+        with garbage_collection.paused():
             data, place = _read(s)
     except Stop:
         # A syntax error can hide the quotes around a later one.

@@ -1,4 +1,7 @@
-"""The time limit of a request for all its transactions together, so that it reports an outage within five seconds."""
+"""How long a transaction may wait, and which one gets a connection next.
+
+The transactions of a request have one time limit together, so that it reports an outage within five seconds.
+"""
 
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
