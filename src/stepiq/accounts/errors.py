@@ -52,48 +52,38 @@ class LoginFailed(Unauthenticated):
     """The email address or the password is wrong."""
 
     code = "login_failed"
-
-    def __init__(self) -> None:
-        super().__init__("The email address or the password is wrong.")
+    message = "The email address or the password is wrong."
 
 
 class RefreshUnknown(Unauthenticated):
     """The refresh token is unknown. It may have expired long ago."""
 
     code = "refresh_unknown"
-
-    def __init__(self) -> None:
-        super().__init__("This refresh token is unknown. Log in again.")
+    message = "This refresh token is unknown. Log in again."
 
 
 class RefreshExpired(Unauthenticated):
     """The refresh token is more than 30 days old."""
 
     code = "refresh_expired"
-
-    def __init__(self) -> None:
-        super().__init__("This refresh token has expired. Log in again.")
+    message = "This refresh token has expired. Log in again."
 
 
 class RefreshReused(Unauthenticated):
     """The refresh token was used twice, so someone else may have a copy. Its session has ended."""
 
     code = "refresh_reused"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This refresh token was used before. Someone may have copied it, so its session was ended. "
-            "Log in again."
-        )
+    message = (
+        "This refresh token was used before. Someone may have copied it, so its session was ended. "
+        "Log in again."
+    )
 
 
 class SessionEnded(Unauthenticated):
     """The session has ended: by a logout, a new password, or because the account was disabled or removed from a workspace."""
 
     code = "session_ended"
-
-    def __init__(self) -> None:
-        super().__init__("The session has ended. Log in again.")
+    message = "The session has ended. Log in again."
 
 
 class TooManyAttempts(LimitReached):
@@ -115,11 +105,7 @@ class Busy(Unavailable):
     """Too many passwords are waiting to be checked."""
 
     code = "busy"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Too many passwords are waiting to be checked. Try again in a few seconds."
-        )
+    message = "Too many passwords are waiting to be checked. Try again in a few seconds."
 
 
 class PasswordWrong(Invalid):
@@ -135,23 +121,17 @@ class ResetInvalid(Invalid):
     """The reset token is unknown, used, expired, or older than the current password."""
 
     code = "reset_invalid"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This link or token is not valid. Each one works once, within one hour. Request a new email."
-        )
+    message = "This link or token is not valid. Each one works once, within one hour. Request a new email."
 
 
 class InvitationInvalid(Invalid):
     """The invitation is unknown, used, expired, for another address, or by a workspace whose members are all disabled."""
 
     code = "invitation_invalid"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This invitation is not valid. Each one works once, for one email address, within seven days. "
-            "Ask the person who invited you for another one."
-        )
+    message = (
+        "This invitation is not valid. Each one works once, for one email address, within seven days. "
+        "Ask the person who invited you for another one."
+    )
 
 
 class ScopeMissing(Forbidden):
@@ -202,87 +182,65 @@ class NoWorkspace(Forbidden):
     """The account is not a member of any workspace."""
 
     code = "no_workspace"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Your account is not a member of any workspace. Ask an admin of a workspace to invite you."
-        )
+    message = (
+        "Your account is not a member of any workspace. Ask an admin of a workspace to invite you."
+    )
 
 
 class MemberRequired(Forbidden):
     """The route is for members, and a service key does not act as one."""
 
     code = "member_required"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This belongs to a person, and a service key does not act as one. Use a session or a personal API key."
-        )
+    message = "This belongs to a person, and a service key does not act as one. Use a session or a personal API key."
 
 
 class SessionRequired(Forbidden):
     """The route needs a login. API keys are not accepted."""
 
     code = "session_required"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "API keys cannot do this. Log in, and send the access token as `Authorization: Bearer TOKEN`."
-        )
+    message = "API keys cannot do this. Log in, and send the access token as `Authorization: Bearer TOKEN`."
 
 
 class KeyRequired(Unauthenticated):
     """The route requires an API key. A session is not enough."""
 
     code = "api_key_required"
-
-    def __init__(self) -> None:
-        super().__init__("This requires an API key. Send it as `X-API-Key: sk_live_…`.")
+    message = "This requires an API key. Send it as `X-API-Key: sk_live_…`."
 
 
 class CsrfTokenInvalid(Forbidden):
     """The request uses the session cookie, and its `X-CSRF-Token` is missing or does not belong to the session."""
 
     code = "csrf_token_invalid"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The session cookie was sent without the CSRF token of its session. Send the `csrf_token` that GET /api/session "
-            "returns in the `X-CSRF-Token` header."
-        )
+    message = (
+        "The session cookie was sent without the CSRF token of its session. Send the `csrf_token` that GET /api/session "
+        "returns in the `X-CSRF-Token` header."
+    )
 
 
 class CrossSiteRequest(Forbidden):
     """The request uses the session cookie, and a page of another origin has sent it."""
 
     code = "cross_site_request"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "A page of another origin has sent this request. The session cookie works only for the pages of this server. "
-            "Other pages and programs can use an access token or an API key. Behind a proxy, set STEPIQ_PUBLIC_URL to the URL "
-            "that browsers use."
-        )
+    message = (
+        "A page of another origin has sent this request. The session cookie works only for the pages of this server. "
+        "Other pages and programs can use an access token or an API key. Behind a proxy, set STEPIQ_PUBLIC_URL to the URL "
+        "that browsers use."
+    )
 
 
 class RegistrationClosed(Forbidden):
     """Only the operator can create accounts on this server."""
 
     code = "registration_closed"
-
-    def __init__(self) -> None:
-        super().__init__("Registration is closed on this server. Ask the operator for an account.")
+    message = "Registration is closed on this server. Ask the operator for an account."
 
 
 class RegistrationInviteOnly(Forbidden):
     """Registration on this server requires an invitation."""
 
     code = "registration_invite_only"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Registration on this server requires an invitation. Ask the operator for one, and send it as `invitation`."
-        )
+    message = "Registration on this server requires an invitation. Ask the operator for one, and send it as `invitation`."
 
 
 class SetupRequired(Forbidden):
@@ -304,12 +262,10 @@ class SetupDone(Conflict):
     """The server already has an account, so it has no setup token."""
 
     code = "setup_done"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The server already has an account, so the setup token has no effect. To add accounts, use `stepiq users create` or "
-            "`stepiq users invite`."
-        )
+    message = (
+        "The server already has an account, so the setup token has no effect. To add accounts, use `stepiq users create` or "
+        "`stepiq users invite`."
+    )
 
 
 class EmailTaken(Conflict):
@@ -340,46 +296,34 @@ class EmailUnverified(Forbidden):
     """The email address of the account is not verified. Until then, it sends no email, and creates nothing that works without it."""
 
     code = "email_unverified"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The email address of this account is not verified. Until then, the account cannot send email, invite people, create service "
-            "keys, add or change schedules, or turn on two-factor sign-in. Open the link in the verification email, or request another "
-            "one in your profile."
-        )
+    message = (
+        "The email address of this account is not verified. Until then, the account cannot send email, invite people, create service "
+        "keys, add or change schedules, or turn on two-factor sign-in. Open the link in the verification email, or request another "
+        "one in your profile."
+    )
 
 
 class VerificationInvalid(Invalid):
     """The token that verifies an email address is invalid or more than seven days old."""
 
     code = "verification_invalid"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This link is invalid or has expired. Log in, and request another email in your profile."
-        )
+    message = (
+        "This link is invalid or has expired. Log in, and request another email in your profile."
+    )
 
 
 class AdminRequired(Forbidden):
     """Only administrators of the server can use this route."""
 
     code = "admin_required"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Only administrators of the server can do this. Ask one of them, or use `stepiq users` on the server."
-        )
+    message = "Only administrators of the server can do this. Ask one of them, or use `stepiq users` on the server."
 
 
 class OwnAccount(Conflict):
     """Administrators cannot disable, enable or delete themselves, or remove their own administrator rights."""
 
     code = "own_account"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "You cannot change your own account here. Ask another administrator, or use `stepiq users` on the server."
-        )
+    message = "You cannot change your own account here. Ask another administrator, or use `stepiq users` on the server."
 
 
 class UserNotFound(NotFound):
@@ -417,6 +361,4 @@ class KeyExpiryPast(Invalid):
     """The expiry of the key is in the past."""
 
     code = "expiry_past"
-
-    def __init__(self) -> None:
-        super().__init__("`expires_at` is in the past. Use a later time, or omit the field.")
+    message = "`expires_at` is in the past. Use a later time, or omit the field."

@@ -52,10 +52,12 @@ class StepIQError(Exception):
 
     code: ClassVar[str] = "internal"
     """Stable name of the error. Part of the API, listed in `docs/errors.md`."""
+    message: str = ""
+    """A class with a message of its own is raised without one."""
 
-    def __init__(self, message: str, /, **facts: object) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, message: str | None = None, /, **facts: object) -> None:
+        self.message = self.message if message is None else message
+        super().__init__(self.message)
         self.facts = facts
         """Values in the message, for the structured log. They must not contain secrets."""
 
@@ -77,7 +79,9 @@ class Invalid(StepIQError):
 
     code = "invalid"
 
-    def __init__(self, message: str, /, issues: Sequence[Issue] = (), **facts: object) -> None:
+    def __init__(
+        self, message: str | None = None, /, issues: Sequence[Issue] = (), **facts: object
+    ) -> None:
         super().__init__(message, **facts)
         self.issues = tuple(issues)
 
@@ -106,7 +110,11 @@ class LimitReached(StepIQError):
     code = "limit_reached"
 
     def __init__(
-        self, message: str, /, retry_after: timedelta = timedelta(seconds=1), **facts: object
+        self,
+        message: str | None = None,
+        /,
+        retry_after: timedelta = timedelta(seconds=1),
+        **facts: object,
     ) -> None:
         super().__init__(message, **facts)
         self.retry_after = retry_after
@@ -118,7 +126,11 @@ class Unavailable(StepIQError):
     code = "unavailable"
 
     def __init__(
-        self, message: str, /, retry_after: timedelta = timedelta(seconds=2), **facts: object
+        self,
+        message: str | None = None,
+        /,
+        retry_after: timedelta = timedelta(seconds=2),
+        **facts: object,
     ) -> None:
         super().__init__(message, **facts)
         self.retry_after = retry_after

@@ -59,9 +59,7 @@ class RecipientLinkInvalid(Invalid):
     """The token of a link for a recipient of email is incomplete, or this server did not make it."""
 
     code = "recipient_link_invalid"
-
-    def __init__(self) -> None:
-        super().__init__("This link is not valid. Open the complete link from the email.")
+    message = "This link is not valid. Open the complete link from the email."
 
 
 class RecipientLinkExpired(Invalid):

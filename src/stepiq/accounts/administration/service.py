@@ -31,11 +31,9 @@ class LastAdministrator(Conflict):
     """The server would have no administrator left."""
 
     code = "last_administrator"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This is the only administrator of the server. Make another account an administrator first."
-        )
+    message = (
+        "This is the only administrator of the server. Make another account an administrator first."
+    )
 
 
 class OwnsWorkspaces(Conflict):

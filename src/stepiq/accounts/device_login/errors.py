@@ -11,11 +11,7 @@ class AuthorizationPending(GrantRefused):
     """The login is not confirmed yet. Ask again after the interval."""
 
     code = "authorization_pending"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This login is not confirmed yet. Ask again after the `interval` of the login."
-        )
+    message = "This login is not confirmed yet. Ask again after the `interval` of the login."
 
 
 class SlowDown(GrantRefused):
@@ -33,35 +29,27 @@ class ExpiredToken(GrantRefused):
     """The code is unknown, used, or more than ten minutes old."""
 
     code = "expired_token"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The code of this login is unknown, has expired or was used. To start another login, run `stepiq login` "
-            "again."
-        )
+    message = (
+        "The code of this login is unknown, has expired or was used. To start another login, run `stepiq login` "
+        "again."
+    )
 
 
 class AccessDenied(GrantRefused):
     """A person has refused the login, or the session that confirmed it has ended."""
 
     code = "access_denied"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The login was refused, or the session that confirmed it has ended. Start another one if this was a mistake."
-        )
+    message = "The login was refused, or the session that confirmed it has ended. Start another one if this was a mistake."
 
 
 class UserCodeNotFound(NotFound):
     """No login waits for this code: it is wrong, or older than ten minutes."""
 
     code = "user_code_not_found"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "No login has this code. Compare it with the one in your terminal. If it is more than ten minutes old, run `stepiq login` "
-            "again."
-        )
+    message = (
+        "No login has this code. Compare it with the one in your terminal. If it is more than ten minutes old, run `stepiq login` "
+        "again."
+    )
 
 
 class LoginDecided(Conflict):

@@ -71,8 +71,4 @@ class LastSignInMethod(Conflict):
     """The account has no password and no other identity, so nobody could sign in to it."""
 
     code = "last_sign_in_method"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This is the only way to sign in to the account. Connect another identity first."
-        )
+    message = "This is the only way to sign in to the account. Connect another identity first."

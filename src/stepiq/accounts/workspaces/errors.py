@@ -32,11 +32,7 @@ class LastOwner(Conflict):
     """The workspace would be left without an owner."""
 
     code = "last_owner"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This is the only owner of the workspace. Give another member the role `owner` first."
-        )
+    message = "This is the only owner of the workspace. Give another member the role `owner` first."
 
 
 class InvitationNotFound(NotFound):
@@ -55,34 +51,24 @@ class WorkspacesRestricted(Forbidden):
     """Only administrators of the server can create workspaces, because registration is not open."""
 
     code = "workspaces_restricted"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Only administrators of this server can create workspaces, because registration is not open. Ask one of them."
-        )
+    message = "Only administrators of this server can create workspaces, because registration is not open. Ask one of them."
 
 
 class OnlyWorkspace(Conflict):
     """The workspace is the only one of its owner, who could no longer log in without it."""
 
     code = "only_workspace"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This is your only workspace, and you cannot log in without one. Create or join another workspace first, or ask an "
-            "administrator of the server to delete your account."
-        )
+    message = (
+        "This is your only workspace, and you cannot log in without one. Create or join another workspace first, or ask an "
+        "administrator of the server to delete your account."
+    )
 
 
 class WorkspaceNameWrong(Invalid):
     """The name does not confirm the deletion of the workspace."""
 
     code = "workspace_name_wrong"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The name does not match this workspace. Write the name exactly as it is shown."
-        )
+    message = "The name does not match this workspace. Write the name exactly as it is shown."
 
 
 class TooManyWorkspaces(Conflict):
