@@ -77,11 +77,7 @@ class RunLinkInvalid(NotFound):
     """The token is incomplete, this server did not make it, or its run has been deleted."""
 
     code = "run_link_invalid"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This link is not valid. Open the complete link from the email. If it still does not work, the run has been deleted."
-        )
+    message = "This link is not valid. Open the complete link from the email. If it still does not work, the run has been deleted."
 
 
 class RunLinkExpired(NotFound):

@@ -24,9 +24,7 @@ class Stopping(Unavailable):
     """The server stopped before the response was ready. The request may or may not have been executed."""
 
     code = "server_stopping"
-
-    def __init__(self) -> None:
-        super().__init__("The server is stopping. Try again in a moment.")
+    message = "The server is stopping. Try again in a moment."
 
 
 class UnknownPath(NotFound):
@@ -158,34 +156,24 @@ class CursorInvalid(Invalid):
     """The cursor does not belong to this list."""
 
     code = "cursor_invalid"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The cursor does not belong to this list. Send the `next_cursor` of the previous page, or no cursor for the first page."
-        )
+    message = "The cursor does not belong to this list. Send the `next_cursor` of the previous page, or no cursor for the first page."
 
 
 class IdempotencyKeyInvalid(Invalid):
     """The `Idempotency-Key` is empty, too long, or has invisible characters."""
 
     code = "idempotency_key_invalid"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Idempotency-Key must have 1 to 255 visible ASCII characters. Use a new UUID for each new request."
-        )
+    message = "Idempotency-Key must have 1 to 255 visible ASCII characters. Use a new UUID for each new request."
 
 
 class IdempotencyKeyReused(Invalid):
     """The `Idempotency-Key` was used for a request with another body or query, by another member, or with other scopes."""
 
     code = "idempotency_key_reused"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This Idempotency-Key was used within the last 24 hours with another body or query, by another member of the "
-            "workspace, or with other scopes. Send exactly the same request, or use a new key."
-        )
+    message = (
+        "This Idempotency-Key was used within the last 24 hours with another body or query, by another member of the "
+        "workspace, or with other scopes. Send exactly the same request, or use a new key."
+    )
 
 
 class IdempotencyInProgress(Conflict):
@@ -193,23 +181,17 @@ class IdempotencyInProgress(Conflict):
 
     code = "idempotency_in_progress"
     retry_after = timedelta(seconds=1)
-
-    def __init__(self) -> None:
-        super().__init__(
-            "A request with this Idempotency-Key is still in progress. Send the same request again later to get its response."
-        )
+    message = "A request with this Idempotency-Key is still in progress. Send the same request again later to get its response."
 
 
 class IdempotentAnswerLost(Conflict):
     """The request was executed, but its response cannot be sent again."""
 
     code = "idempotency_answer_lost"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This request was executed, but its response was larger than 16 KiB and was not stored, or the server's signing "
-            "key has changed since. Check what the request created. Use a new Idempotency-Key for new requests."
-        )
+    message = (
+        "This request was executed, but its response was larger than 16 KiB and was not stored, or the server's signing "
+        "key has changed since. Check what the request created. Use a new Idempotency-Key for new requests."
+    )
 
 
 def _summary(opening: str, issues: Sequence[Issue]) -> str:

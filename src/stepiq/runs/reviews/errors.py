@@ -37,11 +37,7 @@ class ReviewNotEditable(Invalid):
     """The request has an `output`, but the step does not allow reviewers to change the data."""
 
     code = "review_not_editable"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The content of this review cannot be edited. Omit `output`. For later runs, you can set `editable: true` in the step."
-        )
+    message = "The content of this review cannot be edited. Omit `output`. For later runs, you can set `editable: true` in the step."
 
 
 class ReviewOutputInvalid(Invalid):
@@ -57,11 +53,7 @@ class ReviewLinkInvalid(NotFound):
     """The token is unknown or incomplete, its run was deleted, or its assignee or all members are disabled or removed."""
 
     code = "review_link_invalid"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This link is not valid. Open the complete link from the email. If it still does not work, the run has been deleted."
-        )
+    message = "This link is not valid. Open the complete link from the email. If it still does not work, the run has been deleted."
 
 
 def _why_closed(review: Review) -> str:

@@ -7,11 +7,7 @@ class PayloadInvalid(Invalid):
     """The body is JSON, but not an object."""
 
     code = "payload_invalid"
-
-    def __init__(self) -> None:
-        super().__init__(
-            'The body must be a JSON object: {"input_data": {…}}, or the input itself.'
-        )
+    message = 'The body must be a JSON object: {"input_data": {…}}, or the input itself.'
 
 
 class SignatureInvalid(Unauthenticated):
