@@ -68,7 +68,7 @@ def actor(
 async def revoke_key(session: Session, account: Account, key_id: UUID) -> None:
     """Revoke a personal key of an account."""
     caller = actor(account)
-    await api_keys.revoke(session, caller, api_keys.personal(caller), key_id)
+    await api_keys.revoke(session, api_keys.personal(caller), key_id)
 
 
 class MakeAccounts:
@@ -164,7 +164,7 @@ class MakeAccounts:
             made = await api_keys.create(
                 session,
                 actor(account),
-                api_keys.service(actor(account)),
+                api_keys.of_workspace(actor(account)),
                 name="Service",
                 scopes=scopes,
                 expires_at=None,

@@ -164,40 +164,20 @@ async def by_link(session: Session, user: Any, action: Action, after: Facts | No
     )
 
 
-def _key_target(row: Any) -> AuditTarget:
-    return AuditTarget(AuditTargetType.API_KEY, row.id, row.name)
-
-
-def key_facts(row: Any) -> dict[str, Json]:
-    """What the log shows of an API key."""
-    return {
+async def on_key(session: Session, actor: Actor, action: Action, row: Any, **added: Json) -> None:
+    """Record that a key was created, rolled or revoked. `added`: what else the log shows of a new one."""
+    facts: dict[str, Json] = {
         "prefix": row.prefix,
         "scopes": list(row.scopes),
         "expires_at": None if row.expires_at is None else clock.iso(row.expires_at),
+        **added,
     }
-
-
-async def key_created(session: Session, actor: Actor, row: Any) -> None:
-    """Record that a key was created."""
+    is_revoked = action in (Action.API_KEY_REVOKED, Action.SERVICE_KEY_REVOKED)
     await audit.record(
-        session, actor, Action.API_KEY_CREATED, _key_target(row), after=key_facts(row)
-    )
-
-
-async def key_rolled(
-    session: Session, actor: Actor, row: Any, *, replaces: UUID, overlap_seconds: int
-) -> None:
-    """Record that a key replaces another."""
-    after: dict[str, Json] = {
-        **key_facts(row),
-        "replaces": str(replaces),
-        "overlap_seconds": overlap_seconds,
-    }
-    await audit.record(session, actor, Action.API_KEY_ROLLED, _key_target(row), after=after)
-
-
-async def key_revoked(session: Session, actor: Actor, row: Any) -> None:
-    """Record that a key was revoked."""
-    await audit.record(
-        session, actor, Action.API_KEY_REVOKED, _key_target(row), before=key_facts(row)
+        session,
+        actor,
+        action,
+        AuditTarget(AuditTargetType.API_KEY, row.id, row.name),
+        before=facts if is_revoked else None,
+        after=None if is_revoked else facts,
     )

@@ -16,13 +16,13 @@ from stepiq.accounts.device_login.codes import UserCodes
 from stepiq.accounts.device_login.http import DEVICE_LOGINS, DeviceLoginServices
 from stepiq.accounts.device_login.http import PATH as DEVICE_PATH
 from stepiq.accounts.http import DOORS, AuthServices, authenticated
-from stepiq.accounts.keys import endpoints as current_key
+from stepiq.accounts.keys import endpoints as api_keys
 from stepiq.accounts.oidc import endpoints as oidc
 from stepiq.accounts.oidc.http import OIDC, OidcServices
 from stepiq.accounts.oidc.http import PATH as OIDC_PATH
 from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.accounts.secrets.reader import StoredSecrets
-from stepiq.accounts.sessions import endpoints as credentials
+from stepiq.accounts.sessions import endpoints as sessions
 from stepiq.accounts.signing_in import browser as browser_sessions
 from stepiq.accounts.signing_in import endpoints as accounts
 from stepiq.accounts.two_factor import endpoints as two_factor
@@ -69,14 +69,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     accounts.auth,
     browser_sessions.router,
     accounts.users,
-    current_key.router,  # before the routes of keys by their ids
-    accounts.api_keys,
-    credentials.router,
-    credentials.api_keys,
+    api_keys.router,
+    sessions.router,
     workspaces.router,
     workspaces.members,
     invitations.router,
-    workspaces.service_keys,
+    api_keys.service_keys,
     oidc.router,
     device_login.router,
     administration.router,

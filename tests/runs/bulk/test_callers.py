@@ -81,7 +81,7 @@ class TestPersonalKeys:
         job = await create(caller)
         async with database.transaction() as session:
             keys = api_keys.personal(caller)
-            await api_keys.revoke(session, actor(account), keys, caller.key_id)
+            await api_keys.revoke(session, keys, caller.key_id)
 
         assert await worker.turn() == 0
 

@@ -272,8 +272,8 @@ class TestTurn:
             made = await service.create(session, caller, BulkAction.CANCEL, [run_id])
             await workspaces.remove(session, actor(account), admin.id)
             if is_revoked:
-                keys = api_keys.service(actor(account))
-                await api_keys.revoke(session, actor(account), keys, key.id)
+                keys = api_keys.of_workspace(actor(account))
+                await api_keys.revoke(session, keys, key.id)
 
         await worker.turn()
 

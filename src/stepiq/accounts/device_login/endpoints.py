@@ -9,7 +9,6 @@ from fastapi import Request
 from pydantic import Field, StringConstraints
 
 from stepiq.accounts import recorded
-from stepiq.accounts import recorded as account_recorded
 from stepiq.accounts import schemas as account_schemas
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.audit.actions import Action
@@ -209,7 +208,7 @@ async def redeem_device_login(
     async with services.database.transaction() as tx:
         answer = await service.redeem(tx, body.device_code, services.plans.get)
         if isinstance(answer, LoginGranted):
-            await account_recorded.key_created(tx, answer.actor, answer.key)
+            await recorded.on_key(tx, answer.actor, Action.API_KEY_CREATED, answer.key)
     granted = _granted(answer)
     made, account = granted.key, granted.account
     return DeviceKeyView(

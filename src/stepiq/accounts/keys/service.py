@@ -33,16 +33,9 @@ def personal(actor: Actor) -> Belonging:
     return Belonging(actor.workspace_id, actor.user_id)
 
 
-def service(actor: Actor) -> Belonging:
+def of_workspace(actor: Actor) -> Belonging:
     """The service keys of the workspace."""
     return Belonging(actor.workspace_id, None)
-
-
-async def page(
-    session: Session, belongs: Belonging, *, before: UUID | None, limit: int
-) -> Sequence[Any]:
-    """Keys, newest first, without revoked ones."""
-    return await key_queries.page(session, belongs, before=before, limit=limit)
 
 
 async def create(
@@ -57,14 +50,7 @@ async def create(
 ) -> CreatedKey:
     """Create an API key.
 
-    Args:
-        session: the transaction.
-        actor: a caller with a session.
-        belongs: whose key it will be. A personal key acts as the actor.
-        name: describes the key's purpose.
-        scopes: None for all.
-        expires_at: None for never.
-        plan: the plan of the workspace.
+    `scopes`: None for all. `expires_at`: None for never.
 
     Raises:
         PlanKeysExceeded: the workspace has as many keys as its plan allows.
@@ -81,7 +67,7 @@ async def create(
     new = keys.generate()
     row = await key_queries.insert(
         session,
-        key_id=ids.uuid7(),
+        id=ids.uuid7(),
         workspace_id=actor.workspace_id,
         kind=belongs.kind,
         user_id=actor.user_id,
@@ -95,22 +81,16 @@ async def create(
     return CreatedKey(row, new.text)
 
 
-async def revoke(session: Session, actor: Actor, belongs: Belonging, key_id: UUID) -> Any:
+async def revoke(session: Session, belongs: Belonging, key_id: UUID | None) -> Any:
     """Revoke a key, and return its row. Requests in progress with it are completed.
 
     Raises:
-        SessionRequired: the actor is an API key.
         KeyNotFound: the key does not exist, or it has been revoked.
     """
-    require_person(actor)
-    return await _revoke(session, belongs, key_id)
-
-
-async def _revoke(session: Session, belongs: Belonging, key_id: UUID | None) -> Any:
     row = None if key_id is None else await key_queries.lock(session, belongs, key_id)
     if row is None:
         raise KeyNotFound(key_id)
-    await key_queries.revoke(session, belongs, row.id, clock.now())
+    await key_queries.revoke(session, row.id, clock.now())
     return row
 
 
@@ -126,15 +106,6 @@ async def current(session: Session, actor: Actor) -> Any:
     if row is None:
         raise KeyNotFound(actor.key_id)
     return row
-
-
-async def revoke_current(session: Session, actor: Actor) -> Any:
-    """Revoke the actor's personal key, and return its row. A leaked key can do no more harm with this.
-
-    Raises:
-        KeyNotFound: as for `current`.
-    """
-    return await _revoke(session, personal(actor), actor.key_id)
 
 
 async def roll(
@@ -154,7 +125,6 @@ async def roll(
         PlanKeysExceeded: the plan does not allow both keys. Without an overlap, it always does.
         SessionRequired, KeyExpiryPast, CredentialInvalid: as for `create`.
     """
-    require_person(actor)
     # Accounts before keys, as everywhere.
     await current_rights.require_session(session, actor)
     now = clock.now()
@@ -167,7 +137,7 @@ async def roll(
         if old.expires_at is None or old.expires_at > ends_at:
             await key_queries.expire(session, key_id, ends_at, lifetime)
     else:
-        await key_queries.revoke(session, belongs, key_id, now)
+        await key_queries.revoke(session, key_id, now)
     if expires_at is None and lifetime:
         expires_at = now + min(timedelta(seconds=lifetime), keys.LONGEST_LIFETIME)
     return await create(

@@ -119,37 +119,9 @@ async def page(
     return (await session.execute(statement)).all()
 
 
-async def insert(
-    session: Session,
-    *,
-    key_id: UUID,
-    workspace_id: UUID,
-    kind: KeyKind,
-    user_id: UUID,
-    name: str,
-    prefix: str,
-    key_hash: bytes,
-    scopes: Sequence[str],
-    expires_at: datetime | None,
-    created_at: datetime,
-) -> Row:
+async def insert(session: Session, **columns: Any) -> Row:
     """Store a key, as its digest."""
-    statement = (
-        sa.insert(api_keys)
-        .values(
-            id=key_id,
-            workspace_id=workspace_id,
-            kind=kind,
-            user_id=user_id,
-            name=name,
-            prefix=prefix,
-            key_hash=key_hash,
-            scopes=list(scopes),
-            expires_at=expires_at,
-            created_at=created_at,
-        )
-        .returning(api_keys)
-    )
+    statement = sa.insert(api_keys).values(columns).returning(api_keys)
     return (await session.execute(statement)).one()
 
 
@@ -201,14 +173,9 @@ async def revoke_all(
     return sum(end is None or end > now for end in ends)
 
 
-async def revoke(session: Session, belongs: Belonging, key_id: UUID, now: datetime) -> bool:
-    """Revoke a key, expired or not; False if it does not exist or was revoked."""
-    statement = (
-        sa.update(api_keys)
-        .where(api_keys.c.id == key_id, _belongs(belongs), api_keys.c.revoked_at.is_(None))
-        .values(revoked_at=now)
-    )
-    return (await session.execute(statement)).rowcount == 1
+async def revoke(session: Session, key_id: UUID, now: datetime) -> None:
+    """Revoke a locked key, expired or not."""
+    await session.execute(sa.update(api_keys).where(api_keys.c.id == key_id).values(revoked_at=now))
 
 
 def _counts(now: datetime) -> sa.ColumnElement[bool]:

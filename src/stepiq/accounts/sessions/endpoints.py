@@ -1,31 +1,22 @@
-"""Routes of the caller's credentials: sessions, and rolling API keys."""
+"""Routes of the caller's sessions."""
 
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
-
-from pydantic import Field
 
 from stepiq.accounts import recorded, schemas
 from stepiq.accounts.errors import (
-    CredentialInvalid,
-    KeyExpiryPast,
-    KeyNotFound,
     SessionNotFound,
     SessionRequired,
 )
 from stepiq.accounts.http import DoorsDep, Person
-from stepiq.accounts.keys import service
 from stepiq.accounts.sessions import service as sessions
-from stepiq.execution.limits.quotas import PlanKeysExceeded
-from stepiq.web.bodies import JsonInteger, StrictModel, Timestamp, View
+from stepiq.web.bodies import Timestamp, View
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
-from stepiq.web.services import ServicesDep
 from stepiq.web.transactions import Read, Tx
 
 router = new_router("Sessions")
-api_keys = new_router("API keys")
 
 
 class OpenSessionView(View):
@@ -51,22 +42,6 @@ class EndedSessionView(View):
 
     id: UUID
     deleted: Literal[True] = True
-
-
-class KeyRoll(StrictModel):
-    """How to replace an API key."""
-
-    overlap_seconds: Annotated[JsonInteger, Field(ge=0, le=30 * 86_400)] = 86_400
-    """How long the old key still works. 0: it is revoked at once."""
-    expires_at: schemas.KeyExpiry | None = None
-    """When the new key expires. Default: after as long as the old key was valid, or never."""
-
-
-class RolledApiKey(schemas.CreatedApiKey):
-    """A new API key with its text, which is shown only once."""
-
-    replaces: UUID
-    """The old key."""
 
 
 @router.get("/user/sessions", responses=problems(SessionRequired))
@@ -106,40 +81,3 @@ async def end_other_sessions(caller: Person, tx: Tx, doors: DoorsDep) -> schemas
     await recorded.others_ended(tx, caller, ended=len(ended))
     tx.after_commit(lambda: doors.authenticator.forget(caller.user_id))
     return schemas.SessionsEnded(sessions_ended=len(ended))
-
-
-@api_keys.post(
-    "/user/api-keys/{key_id}/roll",
-    status_code=201,
-    responses=problems(
-        SessionRequired, CredentialInvalid, KeyNotFound, KeyExpiryPast, PlanKeysExceeded
-    ),
-)
-async def roll_key(
-    caller: Person,
-    services: ServicesDep,
-    doors: DoorsDep,
-    tx: Tx,
-    key_id: UUID,
-    body: KeyRoll | None = None,
-) -> RolledApiKey:
-    """Replace an API key by a new one with the same name and scopes. The new key is shown only in this response.
-
-    The old key expires after `overlap_seconds`.
-    """
-    wanted = body or KeyRoll()
-    made = await service.roll(
-        tx,
-        caller,
-        service.personal(caller),
-        key_id,
-        overlap_seconds=wanted.overlap_seconds,
-        expires_at=wanted.expires_at,
-        plan=services.plans.get(caller.plan),
-    )
-    await recorded.key_rolled(
-        tx, caller, made.row, replaces=key_id, overlap_seconds=wanted.overlap_seconds
-    )
-    tx.after_commit(lambda: doors.authenticator.forget(key_id))
-    shown = schemas.ApiKeyView.model_validate(made.row).model_dump()
-    return RolledApiKey(**shown, key=made.text, replaces=key_id)

@@ -1,8 +1,7 @@
-"""Routes of accounts: register, log in, who am I, API keys."""
+"""Routes of accounts: register, log in, who am I."""
 
 import hmac
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import BackgroundTasks, Depends, Request
 
@@ -17,8 +16,6 @@ from stepiq.accounts.errors import (
     CredentialInvalid,
     EmailTaken,
     InvitationInvalid,
-    KeyExpiryPast,
-    KeyNotFound,
     LoginFailed,
     MemberRequired,
     PasswordWrong,
@@ -36,15 +33,12 @@ from stepiq.accounts.errors import (
     VerificationInvalid,
 )
 from stepiq.accounts.http import AuthServices, DoorsDep, MemberNeeds, Person
-from stepiq.accounts.keys import service as keys
 from stepiq.accounts.sessions import service as sessions
 from stepiq.accounts.sessions.reauthentication import check_password
 from stepiq.accounts.signing_in import password, takeover, views
 from stepiq.accounts.two_factor.service import TotpRequired, TotpWrong
 from stepiq.core.json import Json
-from stepiq.execution.limits.quotas import PlanKeysExceeded
 from stepiq.web.bodies import router as new_router
-from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
 from stepiq.web.services import Services, ServicesDep
 from stepiq.web.transactions import Read, Tx
@@ -54,7 +48,6 @@ public = new_router("Auth")
 
 auth = new_router("Auth")
 users = new_router("Users")
-api_keys = new_router("API keys")
 
 AccountReader = Annotated[Actor, Depends(MemberNeeds(Scope.ACCOUNT_READ))]
 
@@ -294,50 +287,6 @@ async def change_password(
 async def me(caller: AccountReader, services: ServicesDep, read: Read) -> schemas.UserView:
     """The account of the credential, and the limits of the workspace's plan. A service key has no account."""
     return views.user_view(services, await service.me(read, caller))
-
-
-@api_keys.get("/user/api-keys", responses=problems(ScopeMissing, MemberRequired))
-async def list_keys(caller: AccountReader, read: Read, page: PageQuery) -> Page[schemas.ApiKeyView]:
-    """Your API keys in the workspace, newest first, without their text."""
-    rows = await keys.page(read, keys.personal(caller), before=page.before, limit=page.fetch)
-    return page.page(rows, schemas.ApiKeyView.model_validate, lambda row: row.id)
-
-
-@api_keys.post(
-    "/user/api-keys",
-    status_code=201,
-    responses=problems(SessionRequired, CredentialInvalid, KeyExpiryPast, PlanKeysExceeded),
-)
-async def create_key(
-    caller: Person, services: ServicesDep, tx: Tx, body: schemas.NewApiKey
-) -> schemas.CreatedApiKey:
-    """Create an API key that acts as you in the workspace. The key is shown only in this response: copy it.
-
-    The key can do what its scopes and your role both allow. It ends with your membership.
-    """
-    made = await keys.create(
-        tx,
-        caller,
-        keys.personal(caller),
-        name=body.name,
-        scopes=body.scopes,
-        expires_at=body.expires_at,
-        plan=services.plans.get(caller.plan),
-    )
-    await recorded.key_created(tx, caller, made.row)
-    shown = schemas.ApiKeyView.model_validate(made.row).model_dump()
-    return schemas.CreatedApiKey(**shown, key=made.text)
-
-
-@api_keys.delete("/user/api-keys/{key_id}", responses=problems(SessionRequired, KeyNotFound))
-async def revoke_key(
-    caller: Person, tx: Tx, doors: DoorsDep, key_id: UUID
-) -> schemas.DeletedApiKey:
-    """Revoke an API key. It is no longer accepted."""
-    row = await keys.revoke(tx, caller, keys.personal(caller), key_id)
-    await recorded.key_revoked(tx, caller, row)
-    tx.after_commit(lambda: doors.authenticator.forget(key_id))
-    return schemas.DeletedApiKey(id=key_id)
 
 
 def _is_setup_token(doors: AuthServices, given: str | None) -> bool:

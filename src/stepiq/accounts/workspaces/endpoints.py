@@ -1,23 +1,17 @@
-"""Routes of workspaces, members and service keys."""
+"""Routes of workspaces and members."""
 
 from typing import Annotated
 from uuid import UUID
 
-from stepiq.accounts import schemas as account_schemas
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.audit.actions import Action
-from stepiq.accounts.authentication import current_rights, disabling
+from stepiq.accounts.authentication import disabling
 from stepiq.accounts.errors import (
-    CredentialInvalid,
-    EmailUnverified,
-    KeyExpiryPast,
-    KeyNotFound,
     RoleMissing,
     ScopeMissing,
     SessionRequired,
 )
 from stepiq.accounts.http import DoorsDep, Person, WorkspaceAdmin, WorkspaceOwner, needs
-from stepiq.accounts.keys import service as keys
 from stepiq.accounts.workspaces import queries, recorded, schemas, service
 from stepiq.accounts.workspaces import service as workspaces
 from stepiq.accounts.workspaces.errors import (
@@ -29,8 +23,6 @@ from stepiq.accounts.workspaces.errors import (
     WorkspaceNameWrong,
     WorkspacesRestricted,
 )
-from stepiq.execution.limits.quotas import PlanKeysExceeded
-from stepiq.store.states import Role
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
@@ -39,7 +31,6 @@ from stepiq.web.transactions import Read, Tx
 
 router = new_router("Workspaces")
 members = new_router("Members")
-service_keys = new_router("Service keys")
 
 _ADMIN_ONLY = (SessionRequired, RoleMissing)
 
@@ -180,56 +171,6 @@ async def remove_member(
     await recorded.removed(tx, caller, row.id, row.email, done.facts)
     tx.after_commit(lambda: doors.authenticator.forget(user_id))
     return _removed(user_id, done)
-
-
-@service_keys.get("/workspace/service-keys", responses=problems(*_ADMIN_ONLY))
-async def list_service_keys(
-    caller: WorkspaceAdmin, read: Read, page: PageQuery
-) -> Page[schemas.ServiceKeyView]:
-    """The service keys of the workspace, newest first, without their text. Requires the role `admin`."""
-    rows = await keys.page(read, keys.service(caller), before=page.before, limit=page.fetch)
-    return page.page(rows, schemas.ServiceKeyView.model_validate, lambda row: row.id)
-
-
-@service_keys.post(
-    "/workspace/service-keys",
-    status_code=201,
-    responses=problems(
-        *_ADMIN_ONLY, CredentialInvalid, EmailUnverified, KeyExpiryPast, PlanKeysExceeded
-    ),
-)
-async def create_service_key(
-    caller: WorkspaceAdmin, services: ServicesDep, tx: Tx, body: account_schemas.NewApiKey
-) -> schemas.CreatedServiceKey:
-    """Create a key that belongs to the workspace and not to a person. Requires the role `admin`. Shown only once: copy it."""
-    # Accounts before memberships, as everywhere.
-    await current_rights.require_verified(tx, services.settings, caller)
-    await service.require_role(tx, caller, Role.ADMIN)
-    made = await keys.create(
-        tx,
-        caller,
-        keys.service(caller),
-        name=body.name,
-        scopes=body.scopes,
-        expires_at=body.expires_at,
-        plan=services.plans.get(caller.plan),
-    )
-    await recorded.on_service_key(tx, caller, Action.SERVICE_KEY_CREATED, made.row)
-    shown = schemas.ServiceKeyView.model_validate(made.row).model_dump()
-    return schemas.CreatedServiceKey(**shown, key=made.text)
-
-
-@service_keys.delete(
-    "/workspace/service-keys/{key_id}", responses=problems(*_ADMIN_ONLY, KeyNotFound)
-)
-async def revoke_service_key(
-    caller: WorkspaceAdmin, tx: Tx, doors: DoorsDep, key_id: UUID
-) -> account_schemas.DeletedApiKey:
-    """Revoke a service key. Requires the role `admin`."""
-    row = await keys.revoke(tx, caller, keys.service(caller), key_id)
-    await recorded.on_service_key(tx, caller, Action.SERVICE_KEY_REVOKED, row)
-    tx.after_commit(lambda: doors.authenticator.forget(key_id))
-    return account_schemas.DeletedApiKey(id=key_id)
 
 
 def _member(row: queries.Row) -> schemas.MemberView:

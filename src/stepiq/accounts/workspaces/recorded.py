@@ -7,7 +7,6 @@ from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit import recording as audit
 from stepiq.accounts.audit.actions import Action, AuditTargetType
 from stepiq.accounts.audit.records import AuditTarget, By, Facts
-from stepiq.accounts.recorded import key_facts
 from stepiq.store.database import Session
 from stepiq.store.states import Role
 
@@ -91,18 +90,4 @@ async def on_invitation(session: Session, actor: Actor | By, action: Action, row
         AuditTarget(AuditTargetType.INVITATION, row.id, row.email),
         before=None if action is Action.INVITATION_CREATED else facts,
         after=facts if action is Action.INVITATION_CREATED else None,
-    )
-
-
-async def on_service_key(session: Session, actor: Actor, action: Action, row: Any) -> None:
-    """Record that a service key, whose row is `row`, was created or revoked."""
-    facts = key_facts(row)
-    is_new = action is Action.SERVICE_KEY_CREATED
-    await audit.record(
-        session,
-        actor,
-        action,
-        AuditTarget(AuditTargetType.API_KEY, row.id, row.name),
-        before=None if is_new else facts,
-        after=facts if is_new else None,
     )
