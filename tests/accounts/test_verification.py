@@ -9,8 +9,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from stepiq.accounts import service
-from stepiq.accounts.authentication import links
+from stepiq.accounts import http, service
 from stepiq.accounts.emails.verification import MAILS_AN_HOUR
 from stepiq.accounts.two_factor import service as two_factor
 from stepiq.core.settings.model import RegistrationPolicy
@@ -358,7 +357,7 @@ class TestConfirm:
         assert response.status_code == 422
 
     async def test_one_client_can_try_so_many_a_minute(self, client, token):
-        for _ in range(links.A_MINUTE):
+        for _ in range(http.LINKS_A_MINUTE):
             await verify(client, "bad")
 
         response = await verify(client, token)

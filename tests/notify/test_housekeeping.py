@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from stepiq.notify import housekeeping
+from stepiq.notify import queries
 from stepiq.store.states import DeliveryStatus
 from stepiq.store.tables import deliveries
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.both_stores
 
 async def sweep(database, clock):
     async with database.transaction() as session:
-        return await housekeeping.sweep(session, clock.now(), kept=KEPT)
+        return await queries.sweep_tests(session, clock.now(), kept=KEPT)
 
 
 class TestSweep:

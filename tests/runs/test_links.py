@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from stepiq.accounts.authentication import links as link_door
+from stepiq.accounts import http as link_door
 from stepiq.core import clock, ids
 from stepiq.core.settings.model import Settings
 from stepiq.runs import service
@@ -155,7 +155,7 @@ class TestOpen:
 
     async def test_one_client_has_so_many_a_minute(self, client, failed_id, token):
         good = {"token": token(failed_id)}
-        for _ in range(link_door.A_MINUTE):
+        for _ in range(link_door.LINKS_A_MINUTE):
             await client.post("/api/run-links/open", json={"token": "bad"})
 
         answer = await client.post("/api/run-links/open", json=good)

@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from stepiq.accounts.audit.batching import EntryBatcher
+from stepiq.accounts.audit.recording import EntryBatcher
 from stepiq.accounts.secrets.reader import RunReads, StoredSecrets
 from stepiq.core.keys.encryption import Keyring
 from stepiq.execution.limits.plans import Plans

@@ -4,9 +4,10 @@
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -14,9 +15,9 @@ from fastapi import Depends, Request
 from stepiq.accounts.actor import SCOPES_OF_ROLE, Actor, Credential, Scope, includes
 from stepiq.accounts.authentication.authenticator import Authenticator
 from stepiq.accounts.authentication.expiry import ExpiryWatch
-from stepiq.accounts.authentication.links import LinkDoor
 from stepiq.accounts.authentication.throttle import Sprays, Throttle
 from stepiq.accounts.credentials.cookie import SessionCookies
+from stepiq.accounts.credentials.origin import count_client
 from stepiq.accounts.credentials.passwords import Passwords
 from stepiq.accounts.credentials.tokens import AccessTokens
 from stepiq.accounts.emails.notices import AccountNotices
@@ -47,6 +48,31 @@ WORKSPACE_HEADER = "X-Workspace"
 """Names the workspace of a request with a session."""
 
 _MINUTE = timedelta(minutes=1)
+
+
+Access = TypeVar("Access")
+
+LINKS_A_MINUTE = 60
+"""Maximum requests per minute and client with links of one kind, valid or not."""
+
+
+@dataclass(frozen=True)
+class LinkDoor(Generic[Access]):
+    """Access with the token of one kind of link instead of a credential."""
+
+    read: Callable[[str], Access]
+    """What a token gives access to. Raises its own `StepIQError` if the token is not valid."""
+    requests: Limiter = field(default_factory=lambda: Limiter(LINKS_A_MINUTE, _MINUTE))
+
+    def admit(self, request: Request, token: str) -> Access:
+        """What the token gives access to. Call it before a transaction begins, so that invalid requests hold none.
+
+        Raises:
+            TooManyAttempts: the client has sent too many requests in this minute.
+            StepIQError: the token is not valid.
+        """
+        count_client(self.requests, request)
+        return self.read(token)
 
 
 @dataclass(frozen=True)
@@ -101,7 +127,7 @@ class AuthServices:
             recovery,
             secret,
             verification,
-            LinkDoor(verification),
+            LinkDoor(verification.read),
             known_clients,
             ExpiryWatch(database),
             AccountNotices(services.mailer, base_url),

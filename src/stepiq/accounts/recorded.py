@@ -12,6 +12,10 @@ from stepiq.accounts.service import Account, SignedIn
 from stepiq.core import clock
 from stepiq.core.json import Json
 from stepiq.store.database import Session
+from stepiq.web.services import AppKey
+
+REFUSALS = AppKey[audit.EntryBatcher]("refusals")
+"""Records refused sign-ins, which have no transaction of their own."""
 
 
 def user_target(user_id: UUID, email: str) -> AuditTarget:

@@ -1,7 +1,7 @@
 """Queries of deliveries. A worker's updates are conditional on its claim, so a worker that lost it changes nothing."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -55,6 +55,7 @@ _REOPEN = deliveries.update().values(
     attempts_allowed=deliveries.c.attempts + ATTEMPTS,
 )
 _COUNTED = 1_000
+_SWEPT = 100
 _SAMPLE_OUTPUT = "This is a test event. It does not belong to a run."
 _CUT_OFF = "The server stopped during this attempt. It is unknown whether the delivery arrived."
 
@@ -434,12 +435,12 @@ def _walk(owner: sa.Column[UUID], value: UUID, before: UUID | None, limit: int) 
     return statement.order_by(*newest_first(owner)).limit(limit)
 
 
-async def forget_tests(session: Session, before: datetime, limit: int) -> int:
-    """Delete final test deliveries created before a moment, up to a limit; returns the number deleted."""
+async def sweep_tests(session: Session, now: datetime, *, kept: timedelta) -> int:
+    """Delete a batch of final test deliveries older than `kept`. A run's deliveries are deleted with the run."""
     is_test = deliveries.c.run_id.is_(None)
     has_ended = deliveries.c.status != DeliveryStatus.PENDING
     return await sweeping.delete_oldest(
-        session, deliveries.c.id, ids.first_at(before), limit, is_test, has_ended
+        session, deliveries.c.id, ids.first_at(now - kept), _SWEPT, is_test, has_ended
     )
 
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
-from stepiq.accounts.authentication.links import LinkDoor
 from stepiq.accounts.errors import TooManyAttempts
+from stepiq.accounts.http import LinkDoor
 from stepiq.runs import schemas, service
 from stepiq.runs.errors import RunLinkExpired, RunLinkInvalid
 from stepiq.web.bodies import router as new_router
@@ -25,6 +25,6 @@ async def open_run_link(
     request: Request, services: ServicesDep, door: RunLinkDoor, body: schemas.RunLink
 ) -> schemas.LinkedRun:
     """Status, error and steps of a run, without inputs and outputs, for the holder of a link from an email."""
-    run_id, expires_at = door.let_in(request, body.token)
+    run_id, expires_at = door.admit(request, body.token)
     async with services.database.reading() as read:
         return schemas.linked_run(await service.outline(read, run_id), expires_at)

@@ -9,17 +9,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from stepiq import __version__
 from stepiq.accounts.administration import endpoints as administration
 from stepiq.accounts.audit import endpoints as audit
-from stepiq.accounts.audit.batching import AUDIT, EntryBatcher
-from stepiq.accounts.authentication.links import LinkDoor
+from stepiq.accounts.audit.recording import EntryBatcher
 from stepiq.accounts.device_login import endpoints as device_login
-from stepiq.accounts.device_login.codes import UserCodes
-from stepiq.accounts.device_login.http import DEVICE_LOGINS, DeviceLoginServices
-from stepiq.accounts.device_login.http import PATH as DEVICE_PATH
-from stepiq.accounts.http import DOORS, AuthServices, authenticated
+from stepiq.accounts.device_login.service import UserCodes
+from stepiq.accounts.http import DOORS, AuthServices, LinkDoor, authenticated
 from stepiq.accounts.keys import endpoints as api_keys
 from stepiq.accounts.oidc import endpoints as oidc
 from stepiq.accounts.oidc.http import OIDC, OidcServices
 from stepiq.accounts.oidc.http import PATH as OIDC_PATH
+from stepiq.accounts.recorded import REFUSALS
 from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.accounts.sessions import endpoints as sessions
@@ -114,8 +112,8 @@ PUBLIC_PATHS = frozenset(
         "/api/auth/providers",
         f"/api{OIDC_PATH}/start",
         f"/api{OIDC_PATH}/callback",
-        f"/api{DEVICE_PATH}",
-        f"/api{DEVICE_PATH}/token",
+        f"/api{device_login.PATH}",
+        f"/api{device_login.PATH}/token",
         "/api/reviews/open",
         "/api/reviews/decide",
         "/api/run-links/open",
@@ -181,14 +179,15 @@ def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
     ui.BUNDLE.set(app, ui.installed())
     health.HAS_WORKER.set(app, has_worker)
     DOORS.set(app, doors)
-    AUDIT.set(app, EntryBatcher(services.database))
+    REFUSALS.set(app, EntryBatcher(services.database))
     OIDC.set(app, OidcServices.build(settings, doors.jwt_secret))
-    DEVICE_LOGINS.set(app, DeviceLoginServices(UserCodes(doors.jwt_secret)))
+    codes = UserCodes(doors.jwt_secret)
+    device_login.DEVICE_LOGINS.set(app, device_login.DeviceLoginServices(codes))
     IDEMPOTENCY.set(app, Idempotency(doors.jwt_secret))
     runs.STREAMS.set(app, Streams(services.changes))
-    run_links.RUN_LINKS.set(app, LinkDoor(RunLinks(settings)))
-    reviews.REVIEW_LINKS.set(app, LinkDoor(ReviewLinks(settings)))
-    recipients.RECIPIENT_LINKS.set(app, LinkDoor(RecipientLinks(settings)))
+    run_links.RUN_LINKS.set(app, LinkDoor(RunLinks(settings).read))
+    reviews.REVIEW_LINKS.set(app, LinkDoor(ReviewLinks(settings).read))
+    recipients.RECIPIENT_LINKS.set(app, LinkDoor(RecipientLinks(settings).read))
     pipelines.WATCHER.set(app, ScheduleSync(plans, settings))
     webhooks.INBOX.set(app, Inbox(services.database, services.changes, services.engine, secrets))
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from stepiq.accounts.audit.batching import EntryBatcher
+from stepiq.accounts.audit.recording import EntryBatcher
 from stepiq.accounts.secrets.reader import RunReads, StoredSecrets
 from stepiq.accounts.secrets.uses import SecretNotes
 from stepiq.core.http import guarded_client

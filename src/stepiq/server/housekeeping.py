@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from stepiq.accounts import housekeeping as accounts
-from stepiq.accounts.audit import housekeeping as audit
 from stepiq.core import clock
 from stepiq.core.observability import logging
 from stepiq.core.settings.model import Settings
+from stepiq.execution.limits import mailboxes
 from stepiq.execution.records import trace_queue
-from stepiq.notify import housekeeping as deliveries
+from stepiq.notify import queries as deliveries
 from stepiq.runs import housekeeping as runs
 from stepiq.store.database import PATIENT_SECONDS, Database, Session, StoreUnavailable
 from stepiq.triggers.schedules import housekeeping as schedules
@@ -36,11 +36,14 @@ def sweeps(settings: Settings) -> tuple[Sweep, ...]:
         accounts.sweep,
         idempotency.sweep,
         schedules.sweep,
-        deliveries.sweep_recipients,
+        mailboxes.sweep,
         trace_queue.sweep,
     )
     if settings.audit_retention_days:
-        always = (*always, partial(audit.sweep, kept=timedelta(days=settings.audit_retention_days)))
+        always = (
+            *always,
+            partial(accounts.sweep_audit, kept=timedelta(days=settings.audit_retention_days)),
+        )
     if not settings.run_retention_days:
         return always
     kept = timedelta(days=settings.run_retention_days)
@@ -48,7 +51,7 @@ def sweeps(settings: Settings) -> tuple[Sweep, ...]:
         *always,
         partial(runs.sweep, kept=kept),
         partial(runs.sweep_bulk_jobs, kept=kept),
-        partial(deliveries.sweep, kept=kept),
+        partial(deliveries.sweep_tests, kept=kept),
     )
 
 

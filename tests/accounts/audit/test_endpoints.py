@@ -6,7 +6,7 @@ import pytest
 
 from stepiq.accounts.audit import recording
 from stepiq.accounts.audit.actions import Action, ActorKind, AuditTargetType
-from stepiq.accounts.audit.batching import EntryBatcher
+from stepiq.accounts.audit.recording import EntryBatcher
 from stepiq.accounts.audit.records import AuditTarget, By
 from stepiq.accounts.audit.sealing import seal
 from stepiq.core import ids

@@ -7,9 +7,9 @@ import sqlalchemy as sa
 
 from stepiq.accounts.audit import queries
 from stepiq.accounts.audit.actions import Action, ActorKind, AuditTargetType
-from stepiq.accounts.audit.housekeeping import sweep
 from stepiq.accounts.audit.records import AuditFilter
 from stepiq.accounts.audit.sealing import seal
+from stepiq.accounts.housekeeping import sweep_audit
 from stepiq.core import clock, ids
 from stepiq.store.tables import audit_entries
 from tests.support.query_plans import plan_of, statements, walked_whole
@@ -72,7 +72,7 @@ class TestStatements:
                     await queries.exported(session, account.workspace_id, wanted, after=5, limit=20)
                 await queries.chains(session, [account.workspace_id])
                 await queries.is_erased(session, account.workspace_id)
-                await sweep(session, now, kept=timedelta(days=5))
+                await sweep_audit(session, now, kept=timedelta(days=5))
 
         bad = {
             text: found

@@ -5,7 +5,6 @@ import sqlalchemy as sa
 
 from stepiq.accounts.audit import recording, service
 from stepiq.accounts.audit.actions import Action, AuditTargetType
-from stepiq.accounts.audit.housekeeping import sweep
 from stepiq.accounts.audit.records import (
     OPERATOR,
     SERVER_CHAIN,
@@ -17,6 +16,7 @@ from stepiq.accounts.audit.records import (
 )
 from stepiq.accounts.audit.sealing import seal
 from stepiq.accounts.audit.service import AuditHeadInvalid
+from stepiq.accounts.housekeeping import sweep_audit
 from stepiq.store.tables import audit_chains, audit_entries
 
 
@@ -184,7 +184,7 @@ class TestSweep:
         await record(database, operator_of(account.workspace_id), "fg")
 
         async with database.transaction() as session:
-            deleted = await sweep(session, clock.now(), kept=timedelta(days=5))
+            deleted = await sweep_audit(session, clock.now(), kept=timedelta(days=5))
 
         assert deleted == 5
         found, head = await intact(database, chain_id)
@@ -206,7 +206,7 @@ class TestSweep:
         async def exported_later(session, *args, **options):
             monkeypatch.undo()
             async with database.transaction() as other:
-                await sweep(other, clock.now(), kept=timedelta(days=5))
+                await sweep_audit(other, clock.now(), kept=timedelta(days=5))
             async with database.reading() as session:
                 return await exported(session, *args, **options)
 
@@ -224,7 +224,7 @@ class TestSweep:
         clock.advance(timedelta(days=10))
         await record(database, operator_of(account.workspace_id), "fgh")
         async with database.transaction() as session:
-            await sweep(session, clock.now(), kept=timedelta(days=5))
+            await sweep_audit(session, clock.now(), kept=timedelta(days=5))
 
         await remove(database, audit_entries.c.sequence == 6)
 

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepiq.accounts.device_login import codes
-from stepiq.accounts.device_login.codes import UserCodes
+from stepiq.accounts.device_login.service import UserCodes
 
 CODES = UserCodes(b"k" * 32)
 
@@ -31,7 +30,3 @@ class TestUserCodes:
         found = CODES.digest(typed)
 
         assert found is None or len(found) == 32
-
-
-def test_device_codes_do_not_repeat():
-    assert len({codes.new_device_code() for _ in range(100)}) == 100

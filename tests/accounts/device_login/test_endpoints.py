@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from stepiq.accounts import housekeeping
 from stepiq.accounts.device_login import service
-from stepiq.accounts.device_login.codes import UserCodes
+from stepiq.accounts.device_login.service import UserCodes
 from stepiq.accounts.sessions import service as sessions
 from stepiq.core import clock as clocks
 from stepiq.store.states import Role

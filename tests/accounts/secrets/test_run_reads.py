@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from stepiq.accounts.audit.batching import EntryBatcher
+from stepiq.accounts.audit.recording import EntryBatcher
 from stepiq.accounts.secrets.reader import RunReads
 from stepiq.core import clock, ids
 from stepiq.execution.protocols import SecretValue

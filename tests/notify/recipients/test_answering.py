@@ -12,10 +12,10 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts.authentication import links
+from stepiq.accounts import http
 from stepiq.core import clock as core_clock
 from stepiq.core import ids
-from stepiq.notify import housekeeping
+from stepiq.execution.limits import mailboxes
 from stepiq.notify import queries as delivery_queries
 from stepiq.notify.recipients import service as recipients
 from stepiq.store.database import Database
@@ -180,7 +180,7 @@ class TestRefuse:
         await send(sender)
         clock.advance(timedelta(days=1_000))
         async with database.transaction() as session:
-            await housekeeping.sweep_recipients(session, core_clock.now())
+            await mailboxes.sweep(session, core_clock.now())
 
         assert (await answer(sender, box, "refuse")).status_code == 200
 
@@ -300,7 +300,7 @@ class TestLinks:
         self, sender: Sender, box: Mailbox, client: httpx2.AsyncClient
     ):
         await send(sender)
-        for _ in range(links.A_MINUTE):
+        for _ in range(http.LINKS_A_MINUTE):
             await client.post("/api/recipients/confirm", json={"token": "bad"})
 
         for what in ("confirm", "refuse"):
@@ -335,7 +335,7 @@ async def test_housekeeping_keeps_recipients_and_refusals(
     clock.advance(recipients.LIFETIME + timedelta(seconds=1))
 
     async with database.transaction() as session:
-        deleted = await housekeeping.sweep_recipients(session, core_clock.now())
+        deleted = await mailboxes.sweep(session, core_clock.now())
 
     async with database.reading() as session:
         kept = set((await session.execute(sa.select(recipient_rows.c.email))).scalars())

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from stepiq.accounts.authentication import links as link_door
+from stepiq.accounts import http as link_door
 from stepiq.core import ids
 from stepiq.core.settings.model import Settings
 from stepiq.runs.reviews.errors import ReviewLinkInvalid
@@ -242,7 +242,7 @@ class TestLimit:
     async def test_one_client_may_come_so_often_a_minute(self, client, ask, token, clock):
         review = await ask()
         good, bad = {"token": token(review)}, {"token": "x"}
-        for number in range(link_door.A_MINUTE):
+        for number in range(link_door.LINKS_A_MINUTE):
             response = await client.post("/api/reviews/open", json=bad if number % 2 else good)
             assert response.status_code != 429
 

@@ -11,6 +11,7 @@ from stepiq.core import clock as core_clock
 from stepiq.execution.admission.control import PARKED
 from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine
+from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.runs.reviews.records import LinkHolder
 from stepiq.store.tables import reviews, runs, workspaces
 from tests.notify import conftest as notify
@@ -242,7 +243,7 @@ class TestNobody:
 @pytest.mark.both_stores
 class TestRace:
     @pytest.mark.slow
-    async def test_of_several_who_decide_one_does(self, asked, sender, app, client, database):
+    async def test_of_several_who_decide_one_does(self, asked, sender, settings, client, database):
         for _ in range(RACES):
             run_id = await asked(
                 ASKING.replace("editable: true", "editable: true\n    assignees: ada@example.com")
@@ -251,7 +252,7 @@ class TestRace:
                 review_id = await session.scalar(
                     sa.select(reviews.c.id).where(reviews.c.closed_at.is_(None))
                 )
-            token = app.state.review_links.links.token(LinkHolder(review_id, 0))
+            token = ReviewLinks(settings).token(LinkHolder(review_id, 0))
             decisions = ["approve", "reject"] * 3
 
             answers = await asyncio.gather(

@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from stepiq.accounts.audit.chain import content
 from stepiq.accounts.audit.records import Entry
 from stepiq.core import clock, json
 from stepiq.core.json import Json
@@ -19,7 +18,7 @@ _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 def shown(entry: Entry) -> dict[str, Json]:
     """An entry with its hash."""
-    return {**content(entry), "hash": entry.hash}
+    return {**entry.content(), "hash": entry.hash}
 
 
 def lines(entries: Iterable[Entry]) -> str:

@@ -8,8 +8,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.accounts.audit.actions import ActorKind
-from stepiq.accounts.audit.chain import FIRST
 from stepiq.accounts.audit.records import (
+    FIRST,
     SERVER_CHAIN,
     AuditFilter,
     Chain,

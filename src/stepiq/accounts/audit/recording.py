@@ -20,7 +20,8 @@ from stepiq.accounts.audit.records import AuditTarget, By, Facts, NewEntry
 from stepiq.core import clock, ids
 from stepiq.core.control_characters import storable
 from stepiq.core.json import Json
-from stepiq.store.database import Session
+from stepiq.store.database import Database, Session
+from stepiq.store.write_batching import WriteBatcher
 from stepiq.web import requests
 
 LONGEST_TEXT = 500
@@ -135,3 +136,27 @@ def _cut(text: str | None) -> str | None:
     if text is None or len(text) <= LONGEST_TEXT:
         return None if text is None else storable(text)
     return storable(text[:LONGEST_TEXT]) + "…"
+
+
+class EntryBatcher:
+    """Records entries of actions that have no transaction of their own, those of concurrent callers in one statement."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._batcher = WriteBatcher[Sequence[NewEntry], None](
+            database, self._together, gives_up=True
+        )
+
+    async def record(self, entries: Sequence[NewEntry], workspace_id: UUID | None) -> None:
+        """Record entries of one workspace. They are durable when this returns.
+
+        Raises:
+            StoreUnavailable: it is unknown whether they were recorded.
+        """
+        if entries:
+            await self._batcher.add(entries, workspace_id)
+
+    async def _together(self, batch: Sequence[Sequence[NewEntry]]) -> list[None]:
+        async with self._database.transaction() as session:
+            await queries.insert(session, [entry for entries in batch for entry in entries])
+        return [None] * len(batch)

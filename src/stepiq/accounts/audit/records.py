@@ -1,5 +1,7 @@
-"""Entries of the audit log in Python."""
+"""Entries of the audit log in Python, and the hash chain: the hash of an entry covers its content, its place, and the hash before it."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,10 +9,13 @@ from enum import StrEnum
 from uuid import UUID
 
 from stepiq.accounts.audit.actions import Action, ActorKind, AuditTargetType
+from stepiq.core import clock
 from stepiq.core.json import Json
 
 SERVER_CHAIN = UUID(int=0)
 """Id of the chain of entries without a workspace."""
+FIRST = "0" * 64
+"""The hash before the first entry."""
 
 Facts = Mapping[str, Json]
 """Fields by name. They must never contain a secret, or data of runs."""
@@ -96,6 +101,37 @@ class Entry:
         """The chain that contains it."""
         return self.workspace_id or SERVER_CHAIN
 
+    def content(self, sequence: int | None = None) -> dict[str, Json]:
+        """The entry as the API, exports and hashes have it, without its hash."""
+        key: Json = None
+        if self.key_id is not None:
+            key = {"id": str(self.key_id), "name": self.key_name}
+        return {
+            "id": str(self.id),
+            "workspace_id": _text(self.workspace_id),
+            "sequence": self.sequence if sequence is None else sequence,
+            "at": clock.iso(self.at),
+            "actor": {
+                "kind": self.actor_kind,
+                "id": _text(self.actor_id),
+                "name": self.actor_name,
+                "key": key,
+            },
+            "client": self.client,
+            "action": self.action,
+            "target": {
+                "type": self.target_type,
+                "id": self.target_id,
+                "name": self.target_name,
+            },
+            "before": self.before,
+            "after": self.after,
+        }
+
+
+def _text(value: UUID | None) -> str | None:
+    return None if value is None else str(value)
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -106,6 +142,18 @@ class Head:
 
     def __str__(self) -> str:
         return f"{self.sequence}:{self.hash}"
+
+    def next(self, entry: Entry) -> "Head":
+        """The head after one more entry.
+
+        Its hash is SHA-256 over the hash before, a line break, and the entry as JSON with sorted names, without spaces.
+        """
+        sequence = self.sequence + 1
+        canonical = json.dumps(
+            entry.content(sequence), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        )
+        digest = hashlib.sha256(f"{self.hash}\n{canonical}".encode()).hexdigest()
+        return Head(sequence, digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +166,11 @@ class Chain:
     """The last entry that retention has deleted. Sequence 0 if there is none."""
     sealed_at: datetime | None
     """When the last entry was sealed. None: the chain is empty."""
+
+    @classmethod
+    def empty(cls, chain_id: UUID) -> "Chain":
+        """A chain without entries."""
+        return cls(chain_id, Head(0, FIRST), Head(0, FIRST), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from datetime import datetime
 from uuid import UUID
 
 from stepiq.accounts.audit import queries
-from stepiq.accounts.audit.chain import FIRST, next_hash
 from stepiq.accounts.audit.records import Chain, Entry, Head
 from stepiq.core import clock
 from stepiq.core.observability import logging
@@ -44,13 +43,10 @@ async def seal(session: Session) -> int:
 
 def _next(chain: Chain | None, entry: Entry, now: datetime) -> Chain:
     """The chain with one more entry."""
-    if chain is None:
-        empty = Head(0, FIRST)
-        chain = Chain(entry.chain_id, empty, empty, None)
-    sequence = chain.head.sequence + 1
-    head = Head(sequence, next_hash(chain.head.hash, entry, sequence))
+    chain = chain or Chain.empty(entry.chain_id)
     # Never earlier than before: retention deletes by this time, and must delete the first entries first.
-    return replace(chain, head=head, sealed_at=max(chain.sealed_at or now, now))
+    sealed_at = max(chain.sealed_at or now, now)
+    return replace(chain, head=chain.head.next(entry), sealed_at=sealed_at)
 
 
 class Sealer:

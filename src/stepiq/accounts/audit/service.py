@@ -5,8 +5,8 @@ from dataclasses import replace
 from uuid import UUID
 
 from stepiq.accounts.audit import queries
-from stepiq.accounts.audit.chain import FIRST, next_hash
 from stepiq.accounts.audit.records import (
+    FIRST,
     SERVER_CHAIN,
     AuditFilter,
     Chain,
@@ -183,11 +183,11 @@ class _ChainWalk:
                 return Fault.MISSING
             if sequence <= self._last.sequence:
                 return Fault.REPEATED
-            computed = next_hash(self._last.hash, entry, sequence)
-            if computed != entry.hash:
+            computed = self._last.next(entry)
+            if computed.hash != entry.hash:
                 return Fault.CHANGED
             self._entries += 1
-            self._last = Head(sequence, computed)
+            self._last = computed
         return None
 
     async def _expect(self, chain: Chain, expected: Head) -> Fault | None:
@@ -231,8 +231,7 @@ class _ChainWalk:
         async with self._database.reading() as session:
             found = await queries.chains(session, [self._chain_id])
             unsealed = await queries.count_unsealed(session, _workspace(self._chain_id))
-        empty = Head(0, FIRST)
-        return found.get(self._chain_id) or Chain(self._chain_id, empty, empty, None), unsealed
+        return found.get(self._chain_id) or Chain.empty(self._chain_id), unsealed
 
     def _result(
         self,

@@ -2,16 +2,18 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import Request
+from fastapi import Depends, Request
 from pydantic import Field, StringConstraints
 
 from stepiq.accounts import recorded
-from stepiq.accounts import schemas as account_schemas
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.audit.actions import Action
+from stepiq.accounts.authentication.throttle import Throttle
 from stepiq.accounts.credentials.origin import client_of, count_client
 from stepiq.accounts.device_login import service
 from stepiq.accounts.device_login.errors import (
@@ -22,35 +24,46 @@ from stepiq.accounts.device_login.errors import (
     SlowDown,
     UserCodeNotFound,
 )
-from stepiq.accounts.device_login.http import (
-    DECISION_PATH,
-    PAGE_PATH,
-    PATH,
-    DeviceLoginsDep,
-    DeviceLoginServices,
-)
-from stepiq.accounts.device_login.service import (
-    INTERVAL,
-    KEY_LIFETIME,
-    LIFETIME,
-    Answer,
-    LoginExpired,
-    LoginGranted,
-    LoginRefused,
-    LoginWaiting,
-)
+from stepiq.accounts.device_login.service import INTERVAL, KEY_LIFETIME, LIFETIME, UserCodes
 from stepiq.accounts.errors import SessionRequired, TooManyAttempts
 from stepiq.accounts.http import Person
 from stepiq.accounts.schemas import Token, WorkspaceBrief
 from stepiq.accounts.workspaces import service as workspaces
 from stepiq.core.json import Json
 from stepiq.execution.limits.quotas import PlanKeysExceeded
-from stepiq.store.database import Session
 from stepiq.web.bodies import StrictModel, Timestamp, View
 from stepiq.web.bodies import router as new_router
+from stepiq.web.errors import GrantRefused
+from stepiq.web.limits import Limiter
 from stepiq.web.problems import problems
-from stepiq.web.services import ServicesDep
+from stepiq.web.services import AppKey, ServicesDep
 from stepiq.web.transactions import Read
+
+PATH = "/auth/device"
+DECISION_PATH = "/user/device-login"
+PAGE_PATH = "/device"
+"""The page on which a person confirms a login."""
+
+_PERIOD = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class DeviceLoginServices:
+    """The codes, and the limits that keep them from being guessed."""
+
+    user_codes: UserCodes
+    starts: Limiter = field(default_factory=lambda: Limiter(60, _PERIOD))
+    """Counts new logins, by client. A company can share one address."""
+    polls: Limiter = field(default_factory=lambda: Limiter(240, timedelta(minutes=1)))
+    """Counts requests for keys, by client: 20 programs can wait at the same time."""
+    wrong_codes: Throttle = field(
+        default_factory=lambda: Throttle(10, _PERIOD, "Too many wrong codes for this account.")
+    )
+    """Counts wrong codes of the sessions of each account."""
+
+
+DEVICE_LOGINS = AppKey[DeviceLoginServices]("device_logins")
+DeviceLoginsDep = Annotated[DeviceLoginServices, Depends(DEVICE_LOGINS)]
 
 # Only what occurs in host names, because a person reads it before the login is confirmed: no sentence can be sent.
 _HostName = Annotated[
@@ -137,22 +150,6 @@ class DecidedDeviceLogin(View):
     workspace: WorkspaceBrief
 
 
-async def _record_approval(session: Session, actor: Actor, row: Any) -> None:
-    """Record that a person confirmed a login."""
-    scopes: list[Json] = [scope.value for scope in service.scopes_for(actor)]
-    after: dict[str, Json] = {**_facts(row), "scopes": scopes}
-    await recorded.on_self(session, actor, Action.DEVICE_LOGIN_APPROVED, after)
-
-
-async def _record_denial(session: Session, actor: Actor, row: Any) -> None:
-    """Record that a person refused a login."""
-    await recorded.on_self(session, actor, Action.DEVICE_LOGIN_DENIED, _facts(row))
-
-
-def _facts(row: Any) -> dict[str, Json]:
-    return {"host_name": row.host_name, "client": row.client}
-
-
 public = new_router("Device login")
 """The routes of the program, which has no credential."""
 
@@ -207,20 +204,19 @@ async def redeem_device_login(
     count_client(logins.polls, request)
     async with services.database.transaction() as tx:
         answer = await service.redeem(tx, body.device_code, services.plans.get)
-        if isinstance(answer, LoginGranted):
+        if isinstance(answer, service.LoginGranted):
             await recorded.on_key(tx, answer.actor, Action.API_KEY_CREATED, answer.key)
-    granted = _granted(answer)
-    made, account = granted.key, granted.account
+    if isinstance(answer, GrantRefused):
+        raise answer
+    made, account = answer.key, answer.account
     return DeviceKeyView(
         id=made.id,
         name=made.name,
-        key=granted.text,
+        key=answer.text,
         scopes=made.scopes,
         expires_at=made.expires_at,
         email=account.email,
-        workspace=account_schemas.WorkspaceBrief(
-            id=account.workspace_id, name=account.workspace_name
-        ),
+        workspace=WorkspaceBrief(id=account.workspace_id, name=account.workspace_name),
     )
 
 
@@ -260,30 +256,18 @@ async def decide_device_login(
             if body.approve:
                 plan = services.plans.get(caller.plan)
                 row = await service.approve(tx, logins.user_codes, caller, body.user_code, plan)
-                await _record_approval(tx, caller, row)
+                action = Action.DEVICE_LOGIN_APPROVED
+                granted: dict[str, Json] = {"scopes": [*map(str, service.scopes_for(caller))]}
             else:
                 row = await service.deny(tx, logins.user_codes, caller, body.user_code)
-                await _record_denial(tx, caller, row)
+                action, granted = Action.DEVICE_LOGIN_DENIED, {}
+            facts = {"host_name": row.host_name, "client": row.client, **granted}
+            await recorded.on_self(tx, caller, action, facts)
             workspace = await workspaces.one(tx, caller)
     return DecidedDeviceLogin(
         approved=body.approve,
-        workspace=account_schemas.WorkspaceBrief(id=workspace.id, name=workspace.name),
+        workspace=WorkspaceBrief(id=workspace.id, name=workspace.name),
     )
-
-
-def _granted(answer: Answer) -> LoginGranted:
-    """The key. Every other answer is an error of RFC 8628, after its transaction was committed."""
-    match answer:
-        case LoginGranted():
-            return answer
-        case LoginWaiting(is_too_early=True):
-            raise SlowDown(answer.interval)
-        case LoginWaiting():
-            raise AuthorizationPending
-        case LoginRefused():
-            raise AccessDenied
-        case LoginExpired():
-            raise ExpiredToken
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Operations on logins with a code (RFC 8628): start, confirm or refuse, and exchange for a key, once."""
 
+import hmac
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,9 +9,17 @@ from typing import Any
 
 from stepiq.accounts.actor import ALL_SCOPES, Actor, Scope
 from stepiq.accounts.authentication.authenticator import session_actor
-from stepiq.accounts.device_login import codes, queries
-from stepiq.accounts.device_login.codes import UserCodes
-from stepiq.accounts.device_login.errors import LoginDecided, UserCodeNotFound
+from stepiq.accounts.credentials import api_keys as keys
+from stepiq.accounts.credentials.tokens import new_token
+from stepiq.accounts.device_login import queries
+from stepiq.accounts.device_login.errors import (
+    AccessDenied,
+    AuthorizationPending,
+    ExpiredToken,
+    LoginDecided,
+    SlowDown,
+    UserCodeNotFound,
+)
 from stepiq.accounts.errors import CredentialInvalid, SessionRequired
 from stepiq.accounts.keys import service as api_keys
 from stepiq.accounts.queries import accounts as account_queries
@@ -21,6 +31,7 @@ from stepiq.execution.limits.plans import Plan
 from stepiq.execution.limits.quotas import Quota
 from stepiq.store.database import Session
 from stepiq.store.states import DeviceLoginStatus
+from stepiq.web.errors import GrantRefused
 
 LIFETIME = timedelta(minutes=10)
 """How long a code works."""
@@ -36,6 +47,34 @@ KEY_LIFETIME = timedelta(days=90)
 SCOPES = ALL_SCOPES - {Scope.WEBHOOKS_TRIGGER}
 """What commands of `stepiq` need. Inbound webhooks are for other systems."""
 
+_ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
+"""Letters without vowels, as RFC 8628 suggests: no code is a word, and no letter looks like a digit or another letter."""
+_LETTERS = 8
+_GROUP = 4
+
+
+class UserCodes:
+    """Creates the codes that people type, and their digests."""
+
+    def __init__(self, jwt_secret: bytes) -> None:
+        """Derive the digest key from the signing key, so that all processes of a server use the same one.
+
+        The codes have 35 bits. With a plain digest, a copy of the database would reveal them within seconds.
+        """
+        self._key = hmac.digest(jwt_secret, b"stepiq device login", "sha256")
+
+    def new(self) -> str:
+        """A new code, as people see it: `BCDF-GHJK`."""
+        letters = "".join(secrets.choice(_ALPHABET) for _ in range(_LETTERS))
+        return f"{letters[:_GROUP]}-{letters[_GROUP:]}"
+
+    def digest(self, code: str) -> bytes | None:
+        """The digest of a code that a person typed, in any case and grouping. None if it cannot be a code."""
+        letters = "".join(each for each in code.upper() if each.isalnum())
+        if len(letters) != _LETTERS or not set(letters) <= set(_ALPHABET):
+            return None
+        return hmac.digest(self._key, letters.encode(), "sha256")
+
 
 @dataclass(frozen=True, slots=True)
 class StartedLogin:
@@ -43,25 +82,6 @@ class StartedLogin:
 
     device_code: str
     user_code: str
-
-
-@dataclass(frozen=True, slots=True)
-class LoginWaiting:
-    """The person has not decided yet."""
-
-    is_too_early: bool
-    interval: timedelta
-    """How long the program must wait before the next request."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoginRefused:
-    """A person has refused the login, or can no longer give a key."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoginExpired:
-    """The code is unknown, expired or used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +96,9 @@ class LoginGranted:
     account: Account
 
 
-Answer = LoginWaiting | LoginRefused | LoginExpired | LoginGranted
-"""The answer to a program that asks for its key."""
-
-
 def key_name(host_name: str | None) -> str:
     """The name of the key of a program on a host."""
     return "stepiq login" if host_name is None else f"stepiq login on {host_name}"
-
-
-def interval_after(current: timedelta) -> timedelta:
-    """The interval after a request that came too early."""
-    return min(current + SLOWER, SLOWEST)
-
-
-def is_too_early(polled_at: datetime | None, now: datetime, interval: timedelta) -> bool:
-    """Whether a request comes before the interval is over."""
-    return polled_at is not None and now < polled_at + interval - TOLERANCE
 
 
 PlanOf = Callable[[str], Plan]
@@ -101,22 +107,15 @@ PlanOf = Callable[[str], Plan]
 async def start(
     session: Session, user_codes: UserCodes, *, host_name: str | None, client: str
 ) -> StartedLogin:
-    """Start a login, which a person must confirm within `LIFETIME`.
-
-    Args:
-        session: the transaction.
-        user_codes: creates the code for the person.
-        host_name: where the program runs, as it states.
-        client: its address.
-    """
+    """Start a login, which a person must confirm within `LIFETIME`. `host_name` is what the program states."""
     now = clock.now()
     while True:
-        started = StartedLogin(codes.new_device_code(), user_codes.new())
+        started = StartedLogin(new_token(), user_codes.new())
         digest = user_codes.digest(started.user_code)
         # A code can be in use, although it is unlikely.
         if digest is not None and await queries.insert(
             session,
-            device_digest=codes.device_digest(started.device_code),
+            device_digest=keys.digest(started.device_code),
             user_digest=digest,
             host_name=host_name,
             client=client,
@@ -186,44 +185,43 @@ async def deny(session: Session, user_codes: UserCodes, actor: Actor, code: str)
     return row
 
 
-async def redeem(session: Session, device_code: str, plan_of: PlanOf) -> Answer:
-    """Answer a program that asks for the key of its login. The transaction must be committed, whatever the answer is.
+async def redeem(
+    session: Session, device_code: str, plan_of: PlanOf
+) -> LoginGranted | GrantRefused:
+    """Answer a program that asks for the key of its login. Of concurrent requests, only one gets a key.
 
-    Of concurrent requests, only one gets a key.
-
-    Args:
-        session: the transaction.
-        device_code: the secret of the program.
-        plan_of: finds a plan by its name.
+    A refusal is returned and not raised, because the transaction must be committed, whatever the answer is.
 
     Raises:
         PlanKeysExceeded: the workspace has as many keys as its plan allows. The program can ask again.
     """
     now = clock.now()
-    row = await queries.lock(session, codes.device_digest(device_code), now)
+    row = await queries.lock(session, keys.digest(device_code), now)
     if row is None or row.status == DeviceLoginStatus.USED:
-        return LoginExpired()
+        return ExpiredToken()
     if row.status == DeviceLoginStatus.DENIED:
-        return LoginRefused()
+        return AccessDenied()
     if row.status == DeviceLoginStatus.PENDING:
         return await _wait(session, row, now)
     return await _grant(session, row, now, plan_of)
 
 
-async def _wait(session: Session, row: Any, now: datetime) -> LoginWaiting:
+async def _wait(session: Session, row: Any, now: datetime) -> GrantRefused:
     interval = timedelta(seconds=row.interval_seconds)
-    is_early = is_too_early(row.polled_at, now, interval)
-    if is_early:
-        interval = interval_after(interval)
+    is_too_early = row.polled_at is not None and now < row.polled_at + interval - TOLERANCE
+    if is_too_early:
+        interval = min(interval + SLOWER, SLOWEST)
     await queries.polled(session, row.id, now, interval)
-    return LoginWaiting(is_early, interval)
+    return SlowDown(interval) if is_too_early else AuthorizationPending()
 
 
-async def _grant(session: Session, row: Any, now: datetime, plan_of: PlanOf) -> Answer:
+async def _grant(
+    session: Session, row: Any, now: datetime, plan_of: PlanOf
+) -> LoginGranted | GrantRefused:
     # A reset of the password or the removal of the member ends the session that has confirmed the login.
     live = await session_queries.live(session, row.session_id, now, workspace_id=row.workspace_id)
     if live is None or live.workspace_id is None:
-        return LoginRefused()
+        return AccessDenied()
     actor = session_actor(live)
     try:
         made = await api_keys.create(
@@ -236,7 +234,7 @@ async def _grant(session: Session, row: Any, now: datetime, plan_of: PlanOf) -> 
             plan=plan_of(actor.plan),
         )
     except CredentialInvalid:
-        return LoginRefused()
+        return AccessDenied()
     await queries.use(session, row.id)
     person = await account_queries.account_by_id(
         session, actor.user_id, workspace_id=actor.workspace_id

@@ -9,7 +9,6 @@ from fastapi import Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from stepiq.accounts import service as accounts
-from stepiq.accounts.audit.batching import AUDIT
 from stepiq.accounts.credentials.origin import client_of, hit_client, origin_of
 from stepiq.accounts.credentials.passwords import NO_PASSWORD
 from stepiq.accounts.errors import SessionRequired
@@ -30,6 +29,7 @@ from stepiq.accounts.oidc.provider import (
 )
 from stepiq.accounts.oidc.queries import Policy, Refused
 from stepiq.accounts.queries import accounts as account_queries
+from stepiq.accounts.recorded import REFUSALS
 from stepiq.core import clock
 from stepiq.core.errors import StepIQError
 from stepiq.core.observability import logging
@@ -277,7 +277,7 @@ async def _finish(
         return await _open_session(request, services, doors, provider, pending, person)
     except SignInFailed as failure:
         entry = recorded.refused(provider.name, failure.failure, person.email)
-        await AUDIT.get(request.app).record([entry], None)
+        await REFUSALS.get(request.app).record([entry], None)
         raise
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from stepiq.accounts.audit import recording as audit
 from stepiq.accounts.audit.actions import Action, ActorKind, AuditTargetType
-from stepiq.accounts.audit.batching import EntryBatcher
+from stepiq.accounts.audit.recording import EntryBatcher
 from stepiq.accounts.audit.records import AuditTarget, By
 from stepiq.accounts.queries.sealed import sealed_of
 from stepiq.accounts.secrets import queries

@@ -8,7 +8,6 @@ from typing import Any
 from fastapi import Request
 
 from stepiq.accounts import recorded, schemas, service
-from stepiq.accounts.audit.batching import AUDIT
 from stepiq.accounts.audit.records import person
 from stepiq.accounts.authentication.throttle import LoginAttempt
 from stepiq.accounts.credentials.origin import client_of, origin_of
@@ -148,7 +147,7 @@ async def _record_refusal(request: Request, email: str, user: Any, *, reason: st
     is_member = user is not None and user.workspace_id is not None
     account = service.account_of(user) if is_member else None
     entry = recorded.refused(email, account, reason=reason)
-    await AUDIT.get(request.app).record([entry], entry.workspace_id)
+    await recorded.REFUSALS.get(request.app).record([entry], entry.workspace_id)
 
 
 def _count(attempt: LoginAttempt, others: Sequence[LoginAttempt]) -> None:

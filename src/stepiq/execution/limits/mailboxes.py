@@ -16,6 +16,7 @@ from stepiq.store.tables import asked_addresses
 
 ASKED_A_DAY = 3
 """How many of these emails one mailbox may get per UTC day, from all workspaces together."""
+_SWEPT = 100
 
 
 async def count(session: Session, email: str, now: datetime) -> bool:
@@ -65,8 +66,10 @@ async def forget_refusal(session: Session, email: str) -> None:
     await session.execute(asked_addresses.update().where(of_mailbox).values(refused_at=None))
 
 
-async def forget_counts(session: Session, before: str, limit: int) -> int:
-    """Delete counts of days before `before`, up to a limit, except those with a refusal; returns the number deleted."""
-    return await sweeping.delete_oldest(
-        session, asked_addresses.c.day, before, limit, asked_addresses.c.refused_at.is_(None)
-    )
+async def sweep(session: Session, now: datetime) -> int:
+    """Delete a batch of counts of earlier days; returns the number deleted. Refusals are kept.
+
+    Recipients are kept too, because their links can refuse at any time.
+    """
+    counts = asked_addresses.c.refused_at.is_(None)
+    return await sweeping.delete_oldest(session, asked_addresses.c.day, day_of(now), _SWEPT, counts)

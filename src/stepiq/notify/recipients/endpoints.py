@@ -7,9 +7,8 @@ from fastapi import Depends, Request
 from pydantic import StringConstraints
 
 from stepiq.accounts.actor import Actor, Scope
-from stepiq.accounts.authentication.links import LinkDoor
 from stepiq.accounts.errors import ScopeMissing, TooManyAttempts
-from stepiq.accounts.http import needs
+from stepiq.accounts.http import LinkDoor, needs
 from stepiq.notify.errors import RecipientLinkExpired, RecipientLinkInvalid
 from stepiq.notify.recipients import queries, service
 from stepiq.notify.recipients.links import RecipientLink
@@ -79,7 +78,7 @@ async def confirm_recipient(
     request: Request, services: ServicesDep, door: RecipientLinkDoor, body: RecipientToken
 ) -> RecipientView:
     """Let a workspace send emails to the address that it asked, with the token of the email. Held emails are sent now."""
-    link = door.let_in(request, body.token)
+    link = door.admit(request, body.token)
     async with services.database.transaction() as tx:
         answered = await service.confirm(tx, link, services.engine)
     return _answer(answered)
@@ -93,7 +92,7 @@ async def refuse_recipient(
 
     Held emails are not sent, and no workspace asks the address again.
     """
-    link = door.let_in(request, body.token)
+    link = door.admit(request, body.token)
     async with services.database.transaction() as tx:
         answered = await service.refuse(tx, link)
     return _answer(answered)

@@ -9,9 +9,8 @@ from fastapi import Depends, Path, Query, Request, Response
 from pydantic import Field
 
 from stepiq.accounts.actor import Actor, Scope
-from stepiq.accounts.authentication.links import LinkDoor
 from stepiq.accounts.errors import CredentialInvalid, ScopeMissing, TooManyAttempts
-from stepiq.accounts.http import Assignable, needs
+from stepiq.accounts.http import Assignable, LinkDoor, needs
 from stepiq.core.json import Json
 from stepiq.language import readable_json
 from stepiq.runs import answers
@@ -274,7 +273,7 @@ async def open_link(
     request: Request, services: ServicesDep, door: ReviewLinkDoor, body: ReviewLink
 ) -> ReviewForLink:
     """The review that a link from an email opens. Opening the link decides nothing."""
-    holder = door.let_in(request, body.token)
+    holder = door.admit(request, body.token)
     async with services.database.reading() as read:
         review, reviewer = await service.opened(read, holder)
         schema = await input_schema(read, review, services.engine.definitions)
@@ -294,7 +293,7 @@ async def decide_by_link(
 
     The reviewer is the address that the link was sent to.
     """
-    holder = door.let_in(request, body.token)
+    holder = door.admit(request, body.token)
     engine = services.engine
     find = partial(_opened, holder=holder)
     examined = await examine(services.database, find, body.answer, engine.definitions)
