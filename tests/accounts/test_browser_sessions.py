@@ -6,7 +6,7 @@ import pytest
 from stepiq.accounts.credentials.cookie import SessionCookies
 from stepiq.accounts.credentials.tokens import ACCESS_LIFETIME, REFRESH_LIFETIME
 from stepiq.accounts.sessions.service import EXTENSION_INTERVAL
-from stepiq.accounts.signing_in.browser import PATH
+from stepiq.accounts.signing_in.endpoints import SESSION_PATH as PATH
 from stepiq.core import clock as clocks
 from tests.support.clients import outcome, session_headers
 from tests.support.make_accounts import PASSWORD

@@ -8,11 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.accounts import housekeeping
-from stepiq.accounts.credentials import api_keys as keys
 from stepiq.accounts.queries import known_clients
 from stepiq.accounts.queries import resets as reset_queries
 from stepiq.accounts.queries.known_clients import LIFETIME, KnownClients
-from stepiq.core import ids
 from stepiq.store.tables import known_clients as rows
 from tests.support.make_accounts import PASSWORD
 
@@ -149,17 +147,9 @@ class TestProofs:
 
         assert not await is_known_at_home(app, database, account)
 
-    async def test_a_password_reset_makes_a_client_known(self, app, database, account, clock):
-        now = clock.now()
+    async def test_a_password_reset_makes_a_client_known(self, app, database, account):
         async with database.transaction() as session:
-            await reset_queries.insert(
-                session,
-                reset_id=ids.uuid7(),
-                user_id=account.id,
-                token_hash=keys.digest("mailed"),
-                created_at=now,
-                expires_at=now + timedelta(hours=1),
-            )
+            await reset_queries.insert(session, account.id, "mailed", timedelta(hours=1))
         body = {"token": "mailed", "password": "another good password"}
         async with from_home(app) as client:
             response = await client.post("/api/auth/reset-password", json=body)

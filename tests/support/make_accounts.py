@@ -14,7 +14,6 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 
 from stepiq.accounts import service
 from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential, Scope
-from stepiq.accounts.credentials import api_keys as keys
 from stepiq.accounts.keys import service as api_keys
 from stepiq.accounts.queries import invitations, members, resets
 from stepiq.accounts.service import Account
@@ -174,16 +173,9 @@ class MakeAccounts:
 
     async def reset(self, account: Account) -> str:
         """Insert a reset of the password, as the email contains it; returns its token."""
-        token, now = secrets.token_urlsafe(), clock.now()
+        token = secrets.token_urlsafe()
         async with self.database.transaction() as session:
-            await resets.insert(
-                session,
-                reset_id=ids.uuid7(),
-                user_id=account.id,
-                token_hash=keys.digest(token),
-                created_at=now,
-                expires_at=now + timedelta(hours=1),
-            )
+            await resets.insert(session, account.id, token, timedelta(hours=1))
         return token
 
     async def session(self, account: Account) -> service.SignedIn:

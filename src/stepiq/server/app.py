@@ -21,7 +21,6 @@ from stepiq.accounts.recorded import REFUSALS
 from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.accounts.sessions import endpoints as sessions
-from stepiq.accounts.signing_in import browser as browser_sessions
 from stepiq.accounts.signing_in import endpoints as accounts
 from stepiq.accounts.two_factor import endpoints as two_factor
 from stepiq.accounts.workspaces import endpoints as workspaces
@@ -65,7 +64,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     # Requests are compared with the routes in this order, so the route with the most requests is first.
     webhooks.router,
     accounts.auth,
-    browser_sessions.router,
     accounts.users,
     api_keys.router,
     sessions.router,
@@ -103,7 +101,7 @@ PUBLIC_PATHS = frozenset(
     {
         "/api/auth/register",
         "/api/auth/login",
-        f"/api{browser_sessions.PATH}",
+        f"/api{accounts.SESSION_PATH}",
         "/api/auth/refresh",
         "/api/auth/forgot-password",
         "/api/auth/reset-password",
@@ -146,7 +144,6 @@ def create_app() -> FastAPI:
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(accounts.public, prefix=PREFIX)
-    app.include_router(browser_sessions.public, prefix=PREFIX)
     app.include_router(invitations.public, prefix=PREFIX)
     app.include_router(oidc.public, prefix=PREFIX)
     app.include_router(device_login.public, prefix=PREFIX)

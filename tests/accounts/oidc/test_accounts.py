@@ -9,6 +9,7 @@ import pytest
 from stepiq.accounts.audit.records import OPERATOR
 from stepiq.accounts.oidc import service
 from stepiq.accounts.sessions import service as sessions
+from stepiq.accounts.signing_in import takeover
 from tests.accounts.oidc.conftest import NAME, Browser, failure, log_in, opened
 from tests.support.clients import outcome
 from tests.support.locks import until_one_waits
@@ -251,7 +252,7 @@ class TestReset:
         opened(await browser.sign_in(connect="true"))
         path, token = await browser.come_back(), await make.reset(account)
         async with database.transaction() as session:
-            await sessions.reset_password(session, token, new_hash="new")
+            await takeover.reset_password(session, token, new_hash="new")
             returning = asyncio.create_task(browser.client.get(path))
             await until_one_waits(database)
 

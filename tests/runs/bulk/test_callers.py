@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from stepiq.accounts.actor import Credential
 from stepiq.accounts.keys import service as api_keys
 from stepiq.accounts.queries import resets
-from stepiq.accounts.sessions import service as sessions
+from stepiq.accounts.signing_in import takeover
 from stepiq.core import clock as clocks
 from stepiq.core import ids
 from stepiq.execution.limits.plans import Plans
@@ -57,7 +57,7 @@ def reset(database, make, account):
     async def reset():
         token = await make.reset(account)
         async with database.transaction() as session:
-            await sessions.reset_password(session, token, new_hash="hash")
+            await takeover.reset_password(session, token, new_hash="hash")
 
     return reset
 

@@ -9,7 +9,6 @@ from uuid import UUID
 from stepiq.accounts.administration import queries
 from stepiq.accounts.administration.queries import Data, Deletion
 from stepiq.accounts.authentication import disabling
-from stepiq.accounts.credentials import api_keys as keys
 from stepiq.accounts.credentials.passwords import NO_PASSWORD
 from stepiq.accounts.credentials.tokens import new_token
 from stepiq.accounts.errors import UserNotFound
@@ -19,7 +18,7 @@ from stepiq.accounts.queries import resets as reset_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.workspaces import service as closing
 from stepiq.accounts.workspaces import service as workspaces
-from stepiq.core import clock, ids
+from stepiq.core import clock
 from stepiq.core.errors import Conflict
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
 from stepiq.core.observability import logging
@@ -124,14 +123,7 @@ async def reset(session: Session, user_id: UUID, base_url: str) -> Reset:
     row = await _require(session, user_id)
     now, token = clock.now(), new_token()
     await reset_queries.spend_all(session, user_id, now)
-    await reset_queries.insert(
-        session,
-        reset_id=ids.uuid7(),
-        user_id=user_id,
-        token_hash=keys.digest(token),
-        created_at=now,
-        expires_at=now + RESET_LIFETIME,
-    )
+    await reset_queries.insert(session, user_id, token, RESET_LIFETIME)
     return Reset(row.email, f"{base_url}/reset-password#token={token}", now + RESET_LIFETIME)
 
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from stepiq.accounts.credentials import api_keys as keys
 from stepiq.accounts.credentials.origin import hit_client
 from stepiq.accounts.credentials.passwords import NO_PASSWORD
 from stepiq.accounts.credentials.tokens import new_token
@@ -23,7 +22,7 @@ from stepiq.accounts.emails.sending import AccountMail
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import resets as reset_queries
 from stepiq.accounts.queries.known_clients import KnownClients
-from stepiq.core import addresses, clock, ids
+from stepiq.core import addresses, clock
 from stepiq.core.mail import Mailer, MailMessage
 from stepiq.core.observability import logging
 from stepiq.store.database import Database
@@ -135,16 +134,9 @@ class AccountRecovery:
             if sent >= MAILS_AN_HOUR or not self._count_mailbox(row, now):
                 log.info("reset_mail_held_back", user_id=str(row.id))
                 return None
-            reset = _Reset(ids.uuid7(), row.id, new_token())
-            await reset_queries.insert(
-                session,
-                reset_id=reset.id,
-                user_id=reset.user_id,
-                token_hash=keys.digest(reset.token),
-                created_at=now,
-                expires_at=now + RESET_LIFETIME,
-            )
-        return reset
+            token = new_token()
+            reset_id = await reset_queries.insert(session, row.id, token, RESET_LIFETIME)
+        return _Reset(reset_id, row.id, token)
 
     def _count_mailbox(self, row: account_queries.Row, now: datetime) -> bool:
         """Count an email to an unverified address; False if its mailbox has reached the limit.

@@ -1,4 +1,4 @@
-"""Operations on sessions: refresh, logout, and changing or resetting the password."""
+"""Operations on sessions: refresh, logout, and changing the password."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,12 +14,10 @@ from stepiq.accounts.errors import (
     PasswordWrong,
     RefreshExpired,
     RefreshUnknown,
-    ResetInvalid,
     SessionEnded,
     SessionNotFound,
 )
 from stepiq.accounts.queries import accounts as account_queries
-from stepiq.accounts.queries import keys as key_queries
 from stepiq.accounts.queries import resets as reset_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.service import SignedIn, account_of, require_person
@@ -58,18 +56,6 @@ class LiveSession:
         if self.expires_at == self.ends_at:
             return False
         return self.expires_at <= clock.now() + REFRESH_LIFETIME - EXTENSION_INTERVAL
-
-
-@dataclass(frozen=True, slots=True)
-class PasswordReset:
-    """An account with a new password, and the credentials that no longer work."""
-
-    user_id: UUID
-    email: str
-    sessions_ended: int
-    api_keys_revoked: int
-    was_verified: bool
-    """Whether the address was verified before."""
 
 
 def is_recent(began_at: datetime) -> bool:
@@ -222,50 +208,13 @@ async def change_password(
     row = await account_queries.lock_user(session, actor.user_id, to_change=True)
     if row is None or row.password_hash != checked_hash:
         raise PasswordWrong
-    return await _set_password(session, actor.user_id, new_hash, but=actor.session_id)
+    return await set_password(session, actor.user_id, new_hash, but=actor.session_id)
 
 
-async def check_reset(session: Session, token: str) -> None:
-    """Check a reset token in advance, before the expensive password hash.
-
-    Raises:
-        ResetInvalid: the token is unknown, used or expired.
-    """
-    if await reset_queries.owner(session, keys.digest(token), clock.now()) is None:
-        raise ResetInvalid
-
-
-async def reset_password(session: Session, token: str, *, new_hash: str) -> PasswordReset:
-    """Set a password with an emailed token.
-
-    Ends all sessions of the user, cancels the bulk jobs created with one, revokes all personal API keys in all
-    workspaces, and suspends identities. Service keys keep working, including those that the user created. If the address was
-    not verified, the caller must also end what the account has made, and then verify the address: see `takeover`.
-
-    A password may be reset because someone else had access to the account, and could have created keys or connected
-    an identity.
-
-    Raises:
-        ResetInvalid: the token is unknown, used or expired, or the account is disabled.
-    """
-    now, digest = clock.now(), keys.digest(token)
-    user_id = await reset_queries.owner(session, digest, now)
-    if user_id is None:
-        raise ResetInvalid
-    user = await account_queries.lock_user(session, user_id, to_change=True)
-    if user is None or not await reset_queries.spend(session, digest, now):
-        raise ResetInvalid
-    ended = await _set_password(session, user_id, new_hash)
-    await reset_queries.cancel_bulk_jobs(session, user_id, now)
-    revoked = await key_queries.revoke_all(session, user_id, now)
-    await reset_queries.suspend_identities(session, user_id, now)
-    was_verified = await account_queries.is_verified(session, user_id)
-    return PasswordReset(user_id, user.email, len(ended), revoked, was_verified)
-
-
-async def _set_password(
+async def set_password(
     session: Session, user_id: UUID, new_hash: str, *, but: UUID | None = None
 ) -> list[UUID]:
+    """Set a password of a locked account, end all sessions except `but`, and invalidate reset tokens."""
     now = clock.now()
     await account_queries.update_password(session, user_id, new_hash)
     await reset_queries.spend_all(session, user_id, now)

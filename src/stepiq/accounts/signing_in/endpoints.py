@@ -1,19 +1,22 @@
-"""Routes of accounts: register, log in, who am I."""
+"""Routes of accounts: register, log in with a token or in a browser, who am I."""
 
 import hmac
+from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import BackgroundTasks, Depends, Request
+from fastapi import BackgroundTasks, Depends, Request, Response
 
 from stepiq.accounts import recorded, schemas, service
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.authentication import disabling
 from stepiq.accounts.credentials.origin import client_of, count_client, origin_of
+from stepiq.accounts.credentials.tokens import ACCESS_LIFETIME
 from stepiq.accounts.emails import verification
 from stepiq.accounts.errors import (
     Busy,
     CredentialInvalid,
+    CrossSiteRequest,
     EmailTaken,
     InvitationInvalid,
     LoginFailed,
@@ -35,9 +38,10 @@ from stepiq.accounts.errors import (
 from stepiq.accounts.http import AuthServices, DoorsDep, MemberNeeds, Person
 from stepiq.accounts.sessions import service as sessions
 from stepiq.accounts.sessions.reauthentication import check_password
-from stepiq.accounts.signing_in import password, takeover, views
+from stepiq.accounts.signing_in import password, takeover
 from stepiq.accounts.two_factor.service import TotpRequired, TotpWrong
 from stepiq.core.json import Json
+from stepiq.execution.limits import usage
 from stepiq.web.bodies import router as new_router
 from stepiq.web.problems import problems
 from stepiq.web.services import Services, ServicesDep
@@ -48,6 +52,9 @@ public = new_router("Auth")
 
 auth = new_router("Auth")
 users = new_router("Users")
+
+SESSION_PATH = "/session"
+"""The session of a browser, which is in a cookie that scripts cannot read."""
 
 AccountReader = Annotated[Actor, Depends(MemberNeeds(Scope.ACCOUNT_READ))]
 
@@ -97,7 +104,7 @@ async def register(
         await recorded.signed_in(tx, opened, method="registration")
     if not account.email_verified:
         doors.verification.send(account.id, account.email)
-    return views.session_view(services, doors, opened)
+    return _session_view(services, doors, opened)
 
 
 @public.post(
@@ -114,7 +121,7 @@ async def login(
     After ten failures within 15 minutes, attempts from the same address are refused for a while.
     """
     opened = await password.sign_in(request, services, doors, body)
-    return views.session_view(services, doors, opened)
+    return _session_view(services, doors, opened)
 
 
 @public.post(
@@ -138,7 +145,7 @@ async def refresh(
     if isinstance(outcome, sessions.Reused):
         doors.authenticator.forget(outcome.session_id)
         raise RefreshReused
-    return views.session_view(services, doors, outcome)
+    return _session_view(services, doors, outcome)
 
 
 @public.post("/auth/forgot-password", status_code=202)
@@ -172,21 +179,20 @@ async def reset_password(
     """
     client = client_of(request)
     async with services.database.reading() as read:
-        await sessions.check_reset(read, body.token)
+        await takeover.check_reset(read, body.token)
     password_hash = await doors.passwords.hash(body.password, client=client, is_known=True)
     async with services.database.transaction() as tx:
-        reset = await takeover.reset_password(tx, body.token, new_hash=password_hash)
-        done = reset.done
+        done = await takeover.reset_password(tx, body.token, new_hash=password_hash)
         await doors.known_clients.remember(tx, done.user_id, done.email, client)
         await recorded.by_link(
             tx,
             await service.user_named(tx, done.email),
             Action.PASSWORD_RESET,
-            reset.facts,
+            done.facts,
         )
     doors.authenticator.forget(done.user_id)
     doors.logins.clear((done.email, client))
-    ended = await _stop(services, doors, reset.ended)
+    ended = await _stop(services, doors, done)
     # The token was sent by email, or an administrator of the server has passed it on, so it proves the address. Only
     # after the runs are cancelled: if the process dies before, another reset cancels them.
     async with services.database.transaction() as tx:
@@ -197,23 +203,17 @@ async def reset_password(
 
 
 async def _stop(
-    services: Services, doors: AuthServices, ended: takeover.Ended | None
+    services: Services, doors: AuthServices, done: takeover.PasswordReset
 ) -> schemas.EndedByReset | None:
     """Forget what this process has cached of ended credentials, and cancel runs."""
-    if ended is None:
+    if done.ended is None:
         return None
-    for workspace_id in ended.workspaces:
+    for workspace_id in done.workspaces:
         doors.authenticator.forget(workspace_id)
     cancelled = await disabling.cancel_runs_of(
-        services.database, services.engine, ended.own_workspaces
+        services.database, services.engine, done.own_workspaces
     )
-    return schemas.EndedByReset(
-        service_keys_revoked=ended.service_keys_revoked,
-        schedules_disabled=ended.schedules_disabled,
-        invitations_withdrawn=ended.invitations_withdrawn,
-        runs_cancelled=cancelled,
-        two_factor_disabled=ended.two_factor_disabled,
-    )
+    return schemas.EndedByReset(**asdict(done.ended), runs_cancelled=cancelled)
 
 
 @public.post("/auth/verify-email", responses=problems(VerificationInvalid, TooManyAttempts))
@@ -283,12 +283,105 @@ async def change_password(
     return schemas.SessionsEnded(sessions_ended=len(ended))
 
 
+@public.post(
+    SESSION_PATH,
+    responses=problems(
+        LoginFailed, TotpRequired, TotpWrong, TooManyAttempts, Busy, CrossSiteRequest
+    ),
+)
+async def open_session(
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    doors: DoorsDep,
+    body: schemas.Login,
+) -> schemas.BrowserSession:
+    """Log in from a browser, with the limits of `/api/auth/login`. The session is in a cookie that scripts cannot read.
+
+    Requests with the cookie and another method than GET or HEAD must send `csrf_token` in the `X-CSRF-Token` header. If a
+    request has a credential in a header, the cookie is ignored.
+    """
+    doors.cookies.check_origin(request)
+    opened = await password.sign_in(request, services, doors, body)
+    doors.cookies.set(response, opened.session_id, expires_at=opened.expires_at)
+    return schemas.BrowserSession(
+        user=_user_view(services, opened.account),
+        csrf_token=doors.cookies.csrf_token(opened.session_id),
+        expires_at=opened.expires_at,
+    )
+
+
+@auth.get(SESSION_PATH, responses=problems(SessionRequired))
+async def read_session(
+    request: Request, response: Response, caller: Person, services: ServicesDep, doors: DoorsDep
+) -> schemas.BrowserSession:
+    """The caller's account and session. A session in a cookie is extended to 30 days from now, at most once an hour."""
+    async with services.database.reading() as read:
+        account = await service.me(read, caller)
+        current = await sessions.current(read, caller)
+    if doors.cookies.value_of(request) is not None and current.is_due:
+        async with services.database.transaction() as tx:
+            current = await sessions.extend(tx, current)
+            await doors.known_clients.remember(tx, account.id, account.email, client_of(request))
+        doors.cookies.set(response, current.id, expires_at=current.expires_at)
+    return schemas.BrowserSession(
+        user=_user_view(services, account),
+        csrf_token=doors.cookies.csrf_token(current.id),
+        expires_at=current.expires_at,
+    )
+
+
+@auth.delete(SESSION_PATH, responses=problems(SessionRequired))
+async def end_session(
+    request: Request, response: Response, caller: Person, tx: Tx, doors: DoorsDep
+) -> schemas.SessionsEnded:
+    """Log out: end the caller's session, and remove its cookie."""
+    ended = await sessions.end(tx, caller, everywhere=False)
+    await recorded.signed_out(tx, caller, ended=len(ended), everywhere=False)
+    tx.after_commit(lambda: doors.authenticator.forget(caller.user_id))
+    if doors.cookies.value_of(request) is not None:
+        doors.cookies.clear(response)
+    return schemas.SessionsEnded(sessions_ended=len(ended))
+
+
 @users.get("/user/me", responses=problems(CredentialInvalid, ScopeMissing, MemberRequired))
 async def me(caller: AccountReader, services: ServicesDep, read: Read) -> schemas.UserView:
     """The account of the credential, and the limits of the workspace's plan. A service key has no account."""
-    return views.user_view(services, await service.me(read, caller))
+    return _user_view(services, await service.me(read, caller))
 
 
 def _is_setup_token(doors: AuthServices, given: str | None) -> bool:
     expected = service.setup_token(doors.jwt_secret)
     return given is not None and hmac.compare_digest(given.encode(), expected.encode())
+
+
+def _session_view(
+    services: Services, doors: AuthServices, opened: service.SignedIn
+) -> schemas.SessionView:
+    """A new session with its tokens."""
+    return schemas.SessionView(
+        user=_user_view(services, opened.account),
+        token=doors.tokens.issue(opened.account.id, opened.session_id),
+        refresh_token=opened.refresh_token,
+        expires_in=int(ACCESS_LIFETIME.total_seconds()),
+    )
+
+
+def _user_view(services: Services, account: service.Account) -> schemas.UserView:
+    """An account, with the limits of the workspace's plan."""
+    limits = dict(services.plans.get(account.plan).limits)
+    return schemas.UserView(
+        id=account.id,
+        email=account.email,
+        email_verified=account.email_verified,
+        name=account.name,
+        workspace=schemas.WorkspaceBrief(id=account.workspace_id, name=account.workspace_name),
+        role=account.role,
+        plan=account.plan,
+        limits=limits,
+        credits_remaining=usage.credits_remaining(
+            limits["credits_per_month"], account.credit_tokens
+        ),
+        is_admin=account.is_admin,
+        created_at=account.created_at,
+    )
