@@ -134,12 +134,7 @@ async def register(
     The first account becomes the administrator and requires the setup token. Of concurrent registrations, only one is
     the first. A valid invitation overrides the registration setting, and can be used once.
 
-    Args:
-        session: the transaction.
-        settings: contains the registration setting.
-        claim: the address, and what entitles the caller.
-        name: default: the part of the address before the @.
-        password_hash: computed before the transaction, because it takes long.
+    `name`: default: the part of the address before the @. The hash is computed before the transaction, because it takes long.
 
     Raises:
         SetupRequired: this would be the first account, and the setup token is missing or wrong.
@@ -259,14 +254,7 @@ async def create_by_operator(
 ) -> Account:
     """Create an account, regardless of the registration setting. The first account becomes the administrator.
 
-    Args:
-        session: the transaction.
-        settings: contains the default plan.
-        email: normalised.
-        name: default: the part of the address before the @.
-        password_hash: computed before the transaction.
-        is_admin: make it an administrator even if it is not the first account.
-        plan: default: `enterprise` for administrators, else the default plan.
+    `plan`: default: `enterprise` for administrators, else the default plan.
 
     Raises:
         EmailTaken: an account has this address.
@@ -296,15 +284,8 @@ async def create_account(
 ) -> Account:
     """Create an account, regardless of the registration setting.
 
-    Args:
-        session: the transaction.
-        email: normalised.
-        name: default: the part of the address before the @.
-        password_hash: computed before the transaction.
-        is_admin: make it an administrator of the server.
-        plan: the plan of the new workspace.
-        is_verified: whether the address is known to be the person's.
-        invitation: the row of a used invitation. If it is to a workspace, the account joins that one and gets none of its own.
+    `name`: default: the part of the address before the @. `invitation` is the row of a used one: if it is to a workspace, the
+    account joins that one and gets none of its own.
 
     Raises:
         EmailTaken: an account has this address.
@@ -390,11 +371,7 @@ async def open_session(
 ) -> SignedIn:
     """Open a session of 30 days.
 
-    Args:
-        session: the transaction.
-        user_id: the account to log in.
-        checked_hash: the hash that the password was compared with; None without a password.
-        origin: the client, which the person sees in the list of sessions.
+    `checked_hash`: the hash that the password was compared with; None without a password.
 
     Raises:
         LoginFailed: the account has been disabled meanwhile, or its password has changed.

@@ -69,9 +69,7 @@ def require_cron(plan: Plan) -> None:
 def require_pipelines(plan: Plan, others: int) -> None:
     """Check that one more pipeline may be active.
 
-    Args:
-        plan: the plan of the workspace.
-        others: the number of active pipelines. Counting can stop at the plan's limit.
+    `others`: the number of active pipelines. Counting can stop at the plan's limit.
 
     Raises:
         PlanPipelinesExceeded: the plan's limit is reached.

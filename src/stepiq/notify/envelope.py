@@ -39,14 +39,7 @@ class ChatContent:
 
 
 def chat_message(service: ChatService, delivery: Delivery, occasion: Occasion, link: str) -> Json:
-    """The body of the request for a message.
-
-    Args:
-        service: receives the message.
-        delivery: of the run, or a test.
-        occasion: the data of the run.
-        link: URL of the page that shows more.
-    """
+    """The body of the request for a message."""
     return _WRITERS[service](_content(delivery, occasion, link))
 
 

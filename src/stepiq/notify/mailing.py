@@ -99,10 +99,7 @@ def _where(delivery: Delivery, occasion: Occasion) -> str:
 async def send(mailer: Mailer, message: MailMessage, *, is_confidential: bool = False) -> Verdict:
     """Send a mail. The verdict is retryable unless the mail server reports a permanent failure.
 
-    Args:
-        mailer: the mail client.
-        message: the mail.
-        is_confidential: whether the mail contains a link. The verdict then omits the mail server's reply.
+    `is_confidential`: the mail contains a link, so the verdict omits the mail server's reply.
     """
     try:
         await mailer.send(message)

@@ -31,11 +31,7 @@ def headers(secret: str, body: bytes, *, delivery_id: str, timestamp: int) -> di
     `X-StepIQ-Signature` is always set; its key is the secret's UTF-8 bytes. For a secret of `whsec_` and base64,
     `webhook-signature` is set as well, as in Standard Webhooks 1.0; its key is the decoded base64.
 
-    Args:
-        secret: the signing secret as stored.
-        body: the bytes that are sent.
-        delivery_id: the same for all attempts.
-        timestamp: Unix seconds of this attempt.
+    `timestamp`: Unix seconds of this attempt.
     """
     signed = b"%d.%b" % (timestamp, body)
     found = {
@@ -186,10 +182,7 @@ def _headers(headers: Mapping[str, str], masker: Masker) -> dict[str, str]:
 def excerpt(body: bytes, masker: Masker, *, is_cut: bool) -> str:
     """The first KiB of a response as storable text, secrets masked.
 
-    Args:
-        body: the part that was read.
-        masker: masks the secrets.
-        is_cut: whether the body continues. An end that may be the start of a secret is then omitted.
+    `is_cut`: whether the body continues. An end that may be the start of a secret is then omitted.
     """
     text = body.decode("utf-8", "replace")
     # The cut may be inside a character.

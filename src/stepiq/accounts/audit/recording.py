@@ -49,14 +49,8 @@ async def record(
 ) -> None:
     """Record one entry. It exists if and only if the transaction is committed.
 
-    Args:
-        session: the transaction of the action.
-        by: the caller, or another actor.
-        action: what happened.
-        target: what it happened to.
-        before: the changed fields before; None if there was nothing.
-        after: the changed fields after; None if nothing is left.
-        workspace_id: in whose log, if not in that of the actor; None for the server's.
+    `by` is the caller or another actor. `before` and `after` are the changed fields; None if there was nothing, or nothing is
+    left. `workspace_id`: in whose log, if not in that of the actor; None for the server's.
     """
     await record_all(
         session,

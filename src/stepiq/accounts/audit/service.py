@@ -128,12 +128,8 @@ async def check(
     It does not detect that the last entries and the record of the chain's end were removed together, or that all
     hashes were computed again. For that, keep the head elsewhere, and pass it as `expected`.
 
-    Args:
-        database: the store.
-        chain_id: a workspace's id, or `SERVER_CHAIN`.
-        after: continue after this place, which an earlier call has checked.
-        limit: maximum number of entries; None for no limit.
-        expected: a head that the chain had before.
+    `chain_id` is a workspace's id or `SERVER_CHAIN`. `after`: continue after this place, which an earlier call has checked.
+    `limit`: maximum number of entries.
     """
     walk = _ChainWalk(database, chain_id)
     return await walk.check(after, limit, expected)

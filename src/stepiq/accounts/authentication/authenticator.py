@@ -114,10 +114,7 @@ class Authenticator:
         One header is enough. If both are sent, both must be valid and belong to the same workspace, and the session is
         used.
 
-        Args:
-            authorization: the header `Authorization`.
-            api_key: the header `X-API-Key`.
-            workspace_id: the workspace that the request names. Default: that of the key, or the first of the session's user.
+        Without `workspace_id`, the workspace is that of the key, or the first of the session's user.
 
         Raises:
             CredentialMissing: neither was sent.

@@ -138,14 +138,8 @@ class WatchedResponse(StreamingResponse):
     ) -> None:
         """Create the response.
 
-        Args:
-            parts: closed when the response ends.
-            caller: whose credential is watched.
-            watch: the watch of this process.
-            finish: makes `parts` end early. The connection is then reset only if the client does not read the rest in time.
-                Not for files, because clients would take an incomplete file for a complete one.
-            media_type: default: that of the class.
-            headers: additional headers.
+        `finish` makes `parts` end early. The connection is then reset only if the client does not read the rest in time.
+        Not for files, because clients would take an incomplete file for a complete one.
         """
         self._parts = parts
         self._caller = caller

@@ -57,10 +57,7 @@ class Passwords:
     async def hash(self, password: str, *, client: str = "", is_known: bool = False) -> str:
         """A salted hash to store.
 
-        Args:
-            password: In plain text.
-            client: The address of the caller. Clients take turns.
-            is_known: Whether the caller has authenticated, with a session or a token.
+        Clients take turns. `is_known`: whether the caller has authenticated, with a session or a token.
 
         Raises:
             Busy: Too many calls are waiting.
@@ -72,11 +69,7 @@ class Passwords:
     ) -> bool:
         """Whether the password matches a stored hash. For None and NO_PASSWORD, it returns False after the same time.
 
-        Args:
-            password: In plain text.
-            stored: A hash that `hash` returned.
-            client: The address of the caller. Clients take turns.
-            is_known: Whether the caller has authenticated to the account, now with a session or earlier.
+        Clients take turns. `is_known`: whether the caller has authenticated to the account, now with a session or earlier.
 
         Raises:
             Busy: Too many calls are waiting.

@@ -82,11 +82,7 @@ def verify(
 ) -> dict[str, Any]:
     """The claims of an ID token.
 
-    Args:
-        token: the token, whose header `header_of` has accepted.
-        key: the key of the provider for this header.
-        expected: what the token must contain.
-        access_token: the access token of the same response, which the claim `at_hash` must match.
+    `header_of` has accepted the token's header. The claim `at_hash` must match `access_token`.
 
     Raises:
         SignInFailed: the token is not valid.

@@ -67,12 +67,8 @@ async def live(
 ) -> Row | None:
     """A valid session of an enabled user, with the user's role in a workspace and the workspace's plan.
 
-    Args:
-        session: the transaction.
-        session_id: the session.
-        now: the current time.
-        workspace_id: default: the workspace that the user joined first. If the user is not a member of the workspace, or of
-            any, `workspace_id`, `role` and `plan` of the row are None.
+    Without `workspace_id`, the workspace is the one that the user joined first. If the user is not a member of the workspace,
+    or of any, `workspace_id`, `role` and `plan` of the row are None.
     """
     # Subqueries, because PostgreSQL can always use the index for them; for a join, it may read the whole table.
     membership = (

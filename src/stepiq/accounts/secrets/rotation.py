@@ -63,10 +63,7 @@ async def rotate(database: Database, keyring: Keyring, report: Callable[[int], N
     Each batch is its own transaction. After an interruption, call it again to continue. A secret that gets a new value
     meanwhile is wrapped with the key of the process that writes it.
 
-    Args:
-        database: contains the secrets.
-        keyring: contains the current and the earlier keys.
-        report: called after each batch with the number of secrets rewrapped.
+    `report` is called after each batch with the number of secrets rewrapped.
 
     Returns:
         Names of secrets that could not be decrypted although their key is available. They are unchanged.

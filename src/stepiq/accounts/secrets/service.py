@@ -84,16 +84,8 @@ async def store(
 ) -> Stored:
     """Store a secret, or a new value of one. Runs that begin later use it.
 
-    Args:
-        session: the transaction.
-        actor: the caller, in whose workspace it is stored.
-        keyring: encrypts it.
-        pipeline_id: the pipeline it is for, which the caller has checked to be the actor's; None for the whole
-            workspace.
-        name: validated by the caller.
-        value: in plain text.
-        hosts: hosts that the value may be sent to, in the format of `Host`; None for every host. If omitted, a stored
-            secret keeps its hosts.
+    Without a `pipeline_id`, it is for the whole workspace; the caller has checked that the pipeline is the actor's, and that
+    the name is valid. `hosts`: None for every host. If omitted, a stored secret keeps its hosts.
 
     Raises:
         TooManySecrets: the workspace has reached the maximum.

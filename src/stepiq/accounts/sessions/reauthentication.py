@@ -32,13 +32,7 @@ async def check_password(
 ) -> CheckedPassword:
     """Check the caller's password, within the limits of failed logins.
 
-    Args:
-        request: its client is counted.
-        services: contains the database.
-        doors: contains the limits.
-        caller: has a session.
-        password: in plain text.
-        field: the field of the body that contains the password.
+    `field` is the field of the body that contains the password.
 
     Raises:
         PasswordWrong: the password is wrong.

@@ -196,11 +196,7 @@ async def change_password(
 ) -> list[UUID]:
     """Change the password, end the user's other sessions, and invalidate reset tokens; returns the ids of the sessions.
 
-    Args:
-        session: the transaction.
-        actor: a caller with a session.
-        checked_hash: the hash that the current password was compared with, before the transaction.
-        new_hash: the hash of the new password.
+    `checked_hash`: the hash that the current password was compared with, before the transaction.
 
     Raises:
         PasswordWrong: the password has changed since it was compared, or the account is disabled.

@@ -90,14 +90,8 @@ async def change(
 ) -> ListedWorkspace:
     """Change the plan of a workspace, and limits that replace those of its plan. Applies in all processes within 5 seconds.
 
-    Args:
-        session: the transaction.
-        by: the administrator or the operator.
-        workspace_id: the workspace.
-        plans: the plans of this server.
-        engine: gives held runs the slots of a raised limit.
-        plan: the name of a plan; None for no change.
-        limits: by name, as in the config file; None as a value restores the limit of the plan.
+    `limits` are named as in the config file; None as a value restores the limit of the plan. The engine gives held runs the
+    slots of a raised limit.
 
     Raises:
         UnknownPlan: no plan has this name.

@@ -116,15 +116,8 @@ async def begin_ask(
     None if it has been sent, if another process is sending it, or if it cannot be retried yet. An existing recipient
     keeps their id.
 
-    Args:
-        session: the transaction to write in.
-        new_id: the id for a new recipient.
-        workspace_id: the workspace that asks.
-        email: the address.
-        now: the value of `asked_at`, unless an earlier ask continues.
-        lifetime: after this time, a recipient who has not confirmed can be asked again.
-        retried_within: how long an email that could not be sent is retried as the same ask.
-        trying: how long other processes wait before they may send the email.
+    After `lifetime`, a recipient who has not confirmed can be asked again. For `retried_within`, an email that could not be
+    sent is retried as the same ask. For `trying`, other processes do not send it.
     """
     is_unsent = recipients.c.sent_at.is_(None)
     is_over = sa.or_(

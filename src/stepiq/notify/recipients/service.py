@@ -117,11 +117,7 @@ class Recipients:
     async def ask(self, workspace_id: UUID, address: str, sender: str, plan: Plan) -> Hold:
         """Ask a recipient to confirm, unless they were asked or have refused; returns why the email is held.
 
-        Args:
-            workspace_id: the sending workspace.
-            address: the recipient's address.
-            sender: the address of the sending account.
-            plan: the plan of the workspace.
+        `sender` is the address of the sending account.
         """
         email = _normal(address)
         try:
