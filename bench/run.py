@@ -21,7 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 from client import Connection
 
-from stepiq.accounts.service import setup_token
+from stepiq.accounts.signing_in.registration import setup_token
 
 TRANSFORM = "  - {{id: s{n}, type: transform, template: '{n} {{{{run.id}}}}'}}\n"
 MODEL_CALL = "  - {{id: s{n}, model: openai/gpt-4o-mini, prompt: '{n} {{{{run.id}}}}'}}\n"

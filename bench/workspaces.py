@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from client import Connection
 from psycopg import sql
 
-from stepiq.accounts.service import setup_token
+from stepiq.accounts.signing_in.registration import setup_token
 from stepiq.core import ids
 from stepiq.store.database import Database
 from stepiq.store.tables import memberships, schedules, workspaces

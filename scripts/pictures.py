@@ -25,7 +25,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import build_ui
 
-from stepiq.accounts.service import setup_token
+from stepiq.accounts.signing_in.registration import setup_token
 from tests.ui.support import chromium, launch_arguments
 
 ROOT = build_ui.ROOT

@@ -4,9 +4,9 @@ from datetime import timedelta
 import httpx2
 import pytest
 
-from stepiq.accounts import service
 from stepiq.accounts.actor import Scope
 from stepiq.accounts.errors import EmailTaken
+from stepiq.accounts.signing_in import registration
 from stepiq.core.settings.model import RegistrationPolicy
 from tests.support.make_accounts import PASSWORD
 
@@ -19,7 +19,7 @@ def from_elsewhere(app, address="203.0.113.9", host="stepiq.example"):
 
 
 def setup_token(app):
-    return service.setup_token(app.state.doors.jwt_secret)
+    return registration.setup_token(app.state.doors.jwt_secret)
 
 
 class TestRegister:

@@ -3,8 +3,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts import housekeeping, service
+from stepiq.accounts import housekeeping
 from stepiq.accounts.sessions import service as sessions
+from stepiq.accounts.signing_in import registration
 from stepiq.store.tables import invitations, password_resets, refresh_tokens
 from stepiq.store.tables import sessions as session_rows
 from tests.support.make_accounts import actor
@@ -27,7 +28,7 @@ class TestSweep:
         opened = await make.session(account)
         async with database.transaction() as session:
             await sessions.refresh(session, opened.refresh_token)
-            await service.invite(session, "bob@example.com")
+            await registration.invite(session, "bob@example.com")
 
         assert await sweep(database, clock) == 0
         assert await count(database, refresh_tokens) == 2
@@ -37,7 +38,7 @@ class TestSweep:
         await client.post("/api/auth/forgot-password", json={"email": account.email})
         await app.state.doors.recovery.settle()
         async with database.transaction() as session:
-            await service.invite(session, "bob@example.com")
+            await registration.invite(session, "bob@example.com")
         clock.advance(timedelta(days=32))
 
         assert await sweep(database, clock) == 4

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from stepiq.accounts import service
+from stepiq.accounts.signing_in import registration
 from stepiq.core.settings.model import RegistrationPolicy
 from tests.support.clients import outcome
 from tests.support.make_accounts import PASSWORD
@@ -14,7 +14,7 @@ EMAIL = "ada@example.com"
 async def token(database, account):
     """An invitation of `EMAIL`."""
     async with database.transaction() as session:
-        return await service.invite(session, EMAIL)
+        return await registration.invite(session, EMAIL)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ class TestInvite:
 
     async def test_a_newer_one_replaces_it(self, register, token, database):
         async with database.transaction() as session:
-            newer = await service.invite(session, EMAIL)
+            newer = await registration.invite(session, EMAIL)
 
         assert (await register(token)).json()["code"] == "invitation_invalid"
         assert (await register(newer)).status_code == 201

@@ -9,6 +9,7 @@ from stepiq.accounts import service
 from stepiq.accounts.credentials import api_keys as keys
 from stepiq.accounts.credentials.tokens import REFRESH_LIFETIME
 from stepiq.accounts.errors import LoginFailed, PasswordWrong, SessionEnded
+from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.sessions import service as sessions
 from stepiq.store.tables import sessions as session_rows
 from tests.support.clients import login
@@ -34,7 +35,7 @@ async def is_let_in(client, token):
 
 async def stored_hash(database, account):
     async with database.reading() as session:
-        found = await service.find_by_email(session, account.email)
+        found = await account_queries.account_by_email(session, account.email)
     assert found is not None
     return found.password_hash
 

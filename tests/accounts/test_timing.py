@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from stepiq.accounts.service import setup_token, user_named
+from stepiq.accounts.service import user_named
+from stepiq.accounts.signing_in.registration import setup_token
 from tests.support.make_accounts import PASSWORD
 
 TIMINGS = 200

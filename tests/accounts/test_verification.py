@@ -9,8 +9,9 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from stepiq.accounts import http, service
+from stepiq.accounts import http
 from stepiq.accounts.emails.verification import MAILS_AN_HOUR
+from stepiq.accounts.signing_in import registration
 from stepiq.accounts.two_factor import service as two_factor
 from stepiq.core.settings.model import RegistrationPolicy
 from tests.support.clients import login, login_key, outcome
@@ -106,7 +107,7 @@ class TestRegister:
 
     async def test_an_account_that_the_operator_invited_is_verified(self, register, database, box):
         async with database.transaction() as session:
-            invitation = await service.invite(session, NEW["email"])
+            invitation = await registration.invite(session, NEW["email"])
 
         answer = await register(invitation=invitation)
 
@@ -114,7 +115,7 @@ class TestRegister:
         assert box.taken == []
 
     async def test_so_is_the_first_account(self, client, app, box):
-        proof = {"setup_token": service.setup_token(app.state.doors.jwt_secret)}
+        proof = {"setup_token": registration.setup_token(app.state.doors.jwt_secret)}
 
         answer = (await client.post("/api/auth/register", json=NEW | proof)).json()
 
@@ -174,7 +175,7 @@ class TestWherePeopleNeedAnInvitation:
 
     async def test_one_by_the_operator_verifies(self, register, database):
         async with database.transaction() as session:
-            invitation = await service.invite(session, NEW["email"])
+            invitation = await registration.invite(session, NEW["email"])
 
         answer = await register(invitation=invitation)
 

@@ -11,7 +11,8 @@ from sqlalchemy.engine import make_url
 
 from stepiq.accounts import service
 from stepiq.accounts.devices import SessionOrigin
-from stepiq.accounts.service import setup_token
+from stepiq.accounts.queries import accounts as account_queries
+from stepiq.accounts.signing_in.registration import setup_token
 from stepiq.accounts.two_factor import queries as two_factor
 from stepiq.cli.command_line import ServerCommand
 from stepiq.cli.main import app
@@ -47,7 +48,7 @@ def can_log_in() -> bool:
 
     async def find(database: Database, _: Settings) -> bool:
         async with database.reading() as session:
-            return await service.find_by_email(session, "ada@example.com") is not None
+            return await account_queries.account_by_email(session, "ada@example.com") is not None
 
     return within(find)
 

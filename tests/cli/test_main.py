@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stepiq import __version__
-from stepiq.accounts.service import setup_token
+from stepiq.accounts.signing_in.registration import setup_token
 from stepiq.cli.pipelines import validate as documents
 from stepiq.core.errors import Unavailable
 from tests.cli.conftest import Cli, Command

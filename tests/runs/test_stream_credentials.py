@@ -147,7 +147,7 @@ async def give_role(database, member, role):
 class TestMembers:
     async def remove(self, database, account, member):
         async with database.transaction() as session:
-            await workspaces.remove(session, actor(account), member.id)
+            await workspaces.remove(session, actor(account), account.workspace_id, member.id)
 
     async def test_when_the_member_is_removed(self, app, server, run_id, account, make, database):
         member = await make.member(account, Role.VIEWER)

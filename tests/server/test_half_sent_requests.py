@@ -8,7 +8,7 @@ import signal
 import httpx2
 import pytest
 
-from stepiq.accounts.service import setup_token
+from stepiq.accounts.signing_in.registration import setup_token
 from stepiq.server.connections import descriptors
 from tests.support.forked_command import ForkedCommand
 

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts.service import setup_token
+from stepiq.accounts.signing_in.registration import setup_token
 from stepiq.store import migrate
 from tests.support.forked_command import ForkedCommand
 from tests.support.locks import until_one_waits

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from stepiq.accounts.service import setup_token
+from stepiq.accounts.signing_in.registration import setup_token
 from stepiq.core.keys import files as keys
 from stepiq.server.welcome import Welcome, welcome
 from tests.support.stores import SqliteStores

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 
-from stepiq.accounts import service
+from stepiq.accounts.signing_in import registration
 from stepiq.core import clock, ids
 from stepiq.notify.recipients import queries as recipients
 from stepiq.notify.recipients.links import RecipientLink, RecipientLinks
@@ -71,7 +71,7 @@ def definition(world: World) -> dict[str, Any]:
 
 @ACTS.records("user.registered")
 async def auth_register(world: World) -> httpx2.Response:
-    token = service.setup_token(world.app.state.doors.jwt_secret)
+    token = registration.setup_token(world.app.state.doors.jwt_secret)
     world.canaries.append(token)
     body = {"email": "new@example.com", "password": world.canary(), "setup_token": token}
     return await world.guest.post("/api/auth/register", json=body)

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from stepiq.accounts.service import setup_token
+from stepiq.accounts.signing_in.registration import setup_token
 from tests.support.forked import ForkedProcess
 
 _ROOT = Path(__file__).parents[2]

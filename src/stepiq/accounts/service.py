@@ -1,13 +1,14 @@
-"""Operations on accounts: registration, invitations and login."""
+"""Operations on accounts that several rooms share: create one, open a session, join a workspace, and find one."""
 
-import hashlib
-import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor, Credential
+from stepiq.accounts.audit import recording as audit
+from stepiq.accounts.audit.actions import Action, AuditTargetType
+from stepiq.accounts.audit.records import AuditTarget, By
 from stepiq.accounts.credentials import api_keys as keys
 from stepiq.accounts.credentials.tokens import REFRESH_LIFETIME, new_token
 from stepiq.accounts.devices import SessionOrigin
@@ -18,10 +19,7 @@ from stepiq.accounts.errors import (
     InvitationInvalid,
     LoginFailed,
     NoWorkspace,
-    RegistrationClosed,
-    RegistrationInviteOnly,
     SessionRequired,
-    SetupRequired,
 )
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import invitations as invitation_queries
@@ -29,13 +27,10 @@ from stepiq.accounts.queries import keys as key_queries
 from stepiq.accounts.queries import members
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.core import clock, ids
-from stepiq.core.settings.model import RegistrationPolicy, Settings
 from stepiq.execution.limits import usage
 from stepiq.store.database import Session
 from stepiq.store.states import Role
 
-FIRST_PLAN = "enterprise"
-"""Plan of a server's first account."""
 INVITATION_LIFETIME = timedelta(days=7)
 
 
@@ -69,15 +64,6 @@ class SignedIn:
     """When it ends, unless it is extended."""
 
 
-def setup_token(jwt_secret: bytes) -> str:
-    """The token that creates a server's first account.
-
-    It is derived from the signing key, so all processes of a server have the same one. It has no effect once an account
-    exists.
-    """
-    return hmac.new(jwt_secret, b"stepiq set-up token", hashlib.sha256).hexdigest()[:32]
-
-
 async def needs_setup(session: Session) -> bool:
     """Whether the server has no account yet."""
     return await account_queries.is_empty(session)
@@ -91,114 +77,6 @@ async def administrator(session: Session) -> str | None:
 async def exists(session: Session, email: str) -> bool:
     """Whether an account has this address, disabled or not."""
     return await account_queries.is_taken(session, email)
-
-
-@dataclass(frozen=True, slots=True)
-class RegistrationClaim:
-    """What entitles a caller to register."""
-
-    email: str
-    """Normalised."""
-    has_setup_token: bool
-    """Whether the caller has sent the setup token, which permits creating the first account."""
-    has_wrong_token: bool = False
-    """Whether the caller has sent another text as the setup token."""
-    invitation: str | None = None
-
-
-async def check_registration(session: Session, settings: Settings, claim: RegistrationClaim) -> Any:
-    """Make the checks of `register` in advance, before the expensive password hash; returns the invitation's row, if any.
-
-    Raises:
-        SetupRequired, RegistrationClosed, RegistrationInviteOnly, InvitationInvalid: as for `register`.
-    """
-    if await account_queries.is_empty(session):
-        _check_setup(claim)
-    elif claim.invitation is None:
-        _check_open(settings.effective_registration)
-    else:
-        return await _open_invitation(session, claim.invitation, claim.email)
-    return None
-
-
-async def register(
-    session: Session,
-    settings: Settings,
-    claim: RegistrationClaim,
-    *,
-    name: str | None,
-    password_hash: str,
-) -> Account:
-    """Create an account, with a workspace of its own or in the workspace of an invitation.
-
-    The first account becomes the administrator and requires the setup token. Of concurrent registrations, only one is
-    the first. A valid invitation overrides the registration setting, and can be used once.
-
-    `name`: default: the part of the address before the @. The hash is computed before the transaction, because it takes long.
-
-    Raises:
-        SetupRequired: this would be the first account, and the setup token is missing or wrong.
-        RegistrationClosed, RegistrationInviteOnly: the registration setting does not allow it.
-        InvitationInvalid: the invitation is not valid, or is for another address.
-        EmailTaken: an account has this address.
-    """
-    is_first = await _is_first(session)
-    invitation = None
-    if is_first:
-        _check_setup(claim)
-    elif claim.invitation is None:
-        _check_open(settings.effective_registration)
-    else:
-        invitation = await spend_invitation(session, claim.invitation, claim.email)
-    # The admin who has invited someone to a workspace may know the token without the mailbox.
-    is_vouched = invitation is not None and invitation.workspace_id is None
-    return await create_account(
-        session,
-        email=claim.email,
-        name=name,
-        password_hash=password_hash,
-        is_admin=is_first,
-        plan=FIRST_PLAN if is_first else settings.default_plan,
-        is_verified=is_first or is_vouched or not settings.verifies_addresses,
-        invitation=invitation,
-    )
-
-
-async def _is_first(session: Session) -> bool:
-    if not await account_queries.is_empty(session):
-        return False
-    await account_queries.lock_setup(session)
-    return await account_queries.is_empty(session)
-
-
-def _check_setup(claim: RegistrationClaim) -> None:
-    if not claim.has_setup_token:
-        raise SetupRequired(is_wrong=claim.has_wrong_token)
-
-
-def _check_open(registration: RegistrationPolicy) -> None:
-    if registration is RegistrationPolicy.CLOSED:
-        raise RegistrationClosed
-    if registration is RegistrationPolicy.INVITE:
-        raise RegistrationInviteOnly
-
-
-async def invite(session: Session, email: str) -> str:
-    """Create an invitation for one registration with this address within seven days; returns its token.
-
-    Only a digest of the token is stored. Earlier invitations of the address become invalid.
-
-    Raises:
-        SetupRequired: the server has no account yet.
-        EmailTaken: an account has this address.
-    """
-    if await account_queries.is_empty(session):
-        raise SetupRequired
-    if await account_queries.is_taken(session, email):
-        raise EmailTaken
-    new, token = new_invitation(email)
-    await invitation_queries.insert(session, new)
-    return token
 
 
 def new_invitation(
@@ -235,42 +113,6 @@ async def spend_invitation(session: Session, token: str, email: str) -> Any:
     return row
 
 
-async def _open_invitation(session: Session, token: str, email: str) -> Any:
-    row = await invitation_queries.find(session, keys.digest(token), clock.now())
-    if row is None or row.email != email:
-        raise InvitationInvalid
-    return row
-
-
-async def create_by_operator(
-    session: Session,
-    settings: Settings,
-    *,
-    email: str,
-    name: str | None,
-    password_hash: str,
-    is_admin: bool,
-    plan: str | None,
-) -> Account:
-    """Create an account, regardless of the registration setting. The first account becomes the administrator.
-
-    `plan`: default: `enterprise` for administrators, else the default plan.
-
-    Raises:
-        EmailTaken: an account has this address.
-    """
-    is_admin = await _is_first(session) or is_admin
-    return await create_account(
-        session,
-        email=email,
-        name=name,
-        password_hash=password_hash,
-        is_admin=is_admin,
-        plan=plan or (FIRST_PLAN if is_admin else settings.default_plan),
-        is_verified=True,
-    )
-
-
 async def create_account(
     session: Session,
     *,
@@ -305,7 +147,7 @@ async def create_account(
     if invitation is None or invitation.workspace_id is None:
         await create_workspace(session, new.user_id, name=new.name, plan=plan)
     else:
-        await join(session, new.user_id, invitation)
+        await _add_invited(session, new.user_id, invitation)
     return account_of(await account_queries.account_by_id(session, new.user_id))
 
 
@@ -319,15 +161,26 @@ async def create_workspace(session: Session, user_id: UUID, *, name: str, plan: 
     return workspace_id
 
 
-async def join(session: Session, user_id: UUID, invitation: Any) -> bool:
+async def join(
+    session: Session, by: Actor | By, user_id: UUID, email: str, invitation: Any
+) -> bool:
     """Add a user to the workspace of a used invitation; False if the user is a member already, with the role as it was."""
-    new = members.NewMember(
-        invitation.workspace_id,
-        user_id,
-        Role(invitation.role),
-        clock.now(),
-        invited_by=invitation.invited_by,
+    if not await _add_invited(session, user_id, invitation):
+        return False
+    await audit.record(
+        session,
+        by,
+        Action.MEMBER_ADDED,
+        AuditTarget(AuditTargetType.USER, user_id, email),
+        after={"role": invitation.role, "invitation": str(invitation.id)},
+        workspace_id=invitation.workspace_id,
     )
+    return True
+
+
+async def _add_invited(session: Session, user_id: UUID, invitation: Any) -> bool:
+    role, invited_by = Role(invitation.role), invitation.invited_by
+    new = members.NewMember(invitation.workspace_id, user_id, role, clock.now(), invited_by)
     return await members.add(session, new)
 
 
@@ -355,11 +208,6 @@ async def is_removed_member(session: Session, workspace_id: UUID, email: str) ->
 async def is_stopped(session: Session, workspace_id: UUID) -> bool:
     """Whether a workspace has no enabled member, so that nothing may start or continue in it."""
     return await members.is_stopped(session, workspace_id)
-
-
-async def find_by_email(session: Session, email: str) -> Any:
-    """The row of an enabled account, with its password hash; None if there is none."""
-    return await account_queries.account_by_email(session, email)
 
 
 async def open_session(

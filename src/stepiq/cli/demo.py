@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from stepiq.accounts.service import setup_token
+from stepiq.accounts.signing_in.registration import setup_token
 from stepiq.cli.models import fetch_weights, uses_local_model
 from stepiq.cli.output.console import UsageError, say, say_block, shown_path, this_command
 from stepiq.cli.output.progress import make_progress, show_result
@@ -279,7 +279,7 @@ async def _add_account(configured: Settings, login: DemoLogin) -> None:
 
 
 async def _lift_limits(configured: Settings, login: DemoLogin) -> None:
-    from stepiq.accounts.service import FIRST_PLAN
+    from stepiq.accounts.signing_in.registration import FIRST_PLAN
     from stepiq.cli.administration.accounts import change_plan
 
     await change_plan(configured, login.email, FIRST_PLAN)

@@ -6,7 +6,7 @@ from fastapi import Response
 
 from stepiq.accounts.actor import Scope
 from stepiq.accounts.errors import ScopeMissing
-from stepiq.accounts.secrets import schemas
+from stepiq.accounts.secrets import queries, schemas
 from stepiq.accounts.secrets import service as secrets
 from stepiq.accounts.secrets.endpoints import SecretPath, Writer, given_hosts, show
 from stepiq.accounts.secrets.service import SecretNotFound, TooManySecrets
@@ -28,8 +28,8 @@ async def list_secrets_for_pipeline(
 ) -> Page[schemas.SecretView]:
     """Names, hosts and dates of the pipeline's own secrets, newest first, without the workspace's secrets."""
     await service.get(read, caller, pipeline_id)
-    rows = await secrets.page(
-        read, caller, pipeline_id=pipeline_id, before=page.before, limit=page.fetch
+    rows = await queries.page(
+        read, caller.workspace_id, pipeline_id, before=page.before, limit=page.fetch
     )
     return page.page(rows, schemas.SecretView.model_validate, lambda row: row.id)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stepiq import __version__
 from stepiq.accounts import service as accounts
+from stepiq.accounts.signing_in import registration
 from stepiq.core.observability import logging
 from stepiq.core.settings.model import Settings
 from stepiq.server.connections import descriptors
@@ -70,7 +71,7 @@ API reference: {settings.base_url}/docs"""
         if not await accounts.needs_setup(session):
             text = f"{text}\n{await _accounts(session, services)}"
             return Welcome(settings.base_url, text, needs_setup=False, worker=worker)
-    token = None if jwt_secret is None else accounts.setup_token(jwt_secret)
+    token = None if jwt_secret is None else registration.setup_token(jwt_secret)
     text = f"{text}\n\n{_first_steps(settings, token)}"
     return Welcome(settings.base_url, text, needs_setup=True, worker=worker)
 

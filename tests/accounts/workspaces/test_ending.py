@@ -29,7 +29,7 @@ async def admin(make, account):
 def remove(database, account):
     async def remove(member):
         async with database.transaction() as session:
-            await service.remove(session, actor(account), member.id)
+            await service.remove(session, actor(account), account.workspace_id, member.id)
 
     return remove
 
@@ -57,9 +57,11 @@ class TestRoleOfTheTransaction:
 
         async with database.transaction() as session:
             with pytest.raises(RoleMissing):
-                await service.change_role(session, actor(admin), other.id, Role.ADMIN)
+                await service.change_role(
+                    session, actor(admin), admin.workspace_id, other.id, Role.ADMIN
+                )
             with pytest.raises(RoleMissing):
-                await service.remove(session, actor(admin), other.id)
+                await service.remove(session, actor(admin), admin.workspace_id, other.id)
 
     @pytest.mark.both_stores
     async def test_and_creates_no_service_key(self, database, admin, remove, login, monkeypatch):

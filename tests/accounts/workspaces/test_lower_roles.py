@@ -4,6 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.accounts import service as accounts
+from stepiq.accounts.audit.records import operator_of
 from stepiq.accounts.oidc import roles
 from stepiq.accounts.oidc.queries import Connected
 from stepiq.accounts.queries import invitations
@@ -35,11 +36,13 @@ async def member(make, account, database):
 
 
 async def by_owner(session, account, member, role):
-    await service.change_role(session, actor(account), member.id, role)
+    await service.change_role(session, actor(account), account.workspace_id, member.id, role)
 
 
 async def by_operator(session, account, member, role):
-    await service.change_role_by_operator(session, account.workspace_id, member.id, role)
+    await service.change_role(
+        session, operator_of(account.workspace_id), account.workspace_id, member.id, role
+    )
 
 
 async def by_provider(session, account, member, role):

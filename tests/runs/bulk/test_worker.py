@@ -270,7 +270,7 @@ class TestTurn:
         run_id = await make.run(account, pipeline_id)
         async with database.transaction() as session:
             made = await service.create(session, caller, BulkAction.CANCEL, [run_id])
-            await workspaces.remove(session, actor(account), admin.id)
+            await workspaces.remove(session, actor(account), account.workspace_id, admin.id)
             if is_revoked:
                 keys = api_keys.of_workspace(actor(account))
                 await api_keys.revoke(session, keys, key.id)

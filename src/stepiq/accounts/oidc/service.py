@@ -28,7 +28,6 @@ from stepiq.accounts.queries import invitations as invitation_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.service import SignedIn
 from stepiq.accounts.sessions import service as sessions
-from stepiq.accounts.workspaces import recorded as workspace_log
 from stepiq.core import clock, ids
 from stepiq.core.observability import logging
 from stepiq.core.settings.model import Settings
@@ -94,9 +93,8 @@ async def _open(
         if person.email is None or not person.is_email_verified:
             raise
         for row in await invitation_queries.spend_all(session, person.email, clock.now()):
-            if await accounts.join(session, identity.user_id, row):
-                by = person_entry(identity.user_id, identity.email, row.workspace_id)
-                await workspace_log.joined(session, by, identity.user_id, identity.email, row)
+            by = person_entry(identity.user_id, identity.email, row.workspace_id)
+            await accounts.join(session, by, identity.user_id, identity.email, row)
         return await accounts.open_session(session, identity.user_id, origin=origin)
 
 

@@ -7,7 +7,7 @@ from fastapi import Path, Response
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import needs
-from stepiq.accounts.secrets import schemas, service, uses
+from stepiq.accounts.secrets import queries, schemas, service, uses
 from stepiq.accounts.secrets.service import SecretNotFound, TooManySecrets
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
@@ -31,7 +31,7 @@ async def list_secrets(
     page: PageQuery,
 ) -> Page[schemas.ListedSecretView]:
     """Names, hosts, dates and uses of the workspace's secrets, newest first. No route returns a value."""
-    rows = await service.page(read, caller, pipeline_id=None, before=page.before, limit=page.fetch)
+    rows = await queries.page(read, caller.workspace_id, None, before=page.before, limit=page.fetch)
     found = await uses.uses(read, caller)
     return page.page(rows, lambda row: _listed(row, found), lambda row: row.id)
 

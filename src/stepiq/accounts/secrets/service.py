@@ -148,18 +148,6 @@ def _odd(value: str) -> str | None:
     return None
 
 
-async def page(
-    session: Session,
-    actor: Actor,
-    *,
-    pipeline_id: UUID | None,
-    before: UUID | None,
-    limit: int,
-) -> Sequence[Any]:
-    """Rows of a pipeline's own secrets, or of the workspace's, newest first."""
-    return await queries.page(session, actor.workspace_id, pipeline_id, before=before, limit=limit)
-
-
 async def delete(session: Session, actor: Actor, *, pipeline_id: UUID | None, secret: str) -> UUID:
     """Delete a secret by its id or name. Runs that have begun keep the values they have read.
 

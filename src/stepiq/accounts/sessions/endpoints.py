@@ -9,7 +9,9 @@ from stepiq.accounts.errors import (
     SessionRequired,
 )
 from stepiq.accounts.http import DoorsDep, Person
+from stepiq.accounts.queries import sessions as queries
 from stepiq.accounts.sessions import service as sessions
+from stepiq.core import clock
 from stepiq.web.bodies import Timestamp, View
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
@@ -47,7 +49,8 @@ class EndedSessionView(View):
 @router.get("/user/sessions", responses=problems(SessionRequired))
 async def list_sessions(caller: Person, read: Read, page: PageQuery) -> Page[OpenSessionView]:
     """Your sessions that have not ended, newest first."""
-    rows = await sessions.page(read, caller, before=page.before, limit=page.fetch)
+    now = clock.now()
+    rows = await queries.page(read, caller.user_id, now, before=page.before, limit=page.fetch)
     return page.page(
         rows,
         lambda row: OpenSessionView(
@@ -77,7 +80,7 @@ async def end_session(
 @router.delete("/user/sessions", responses=problems(SessionRequired))
 async def end_other_sessions(caller: Person, tx: Tx, doors: DoorsDep) -> schemas.SessionsEnded:
     """End all your sessions except this one. The server then refuses their tokens."""
-    ended = await sessions.end_others(tx, caller)
+    ended = await queries.end_all(tx, caller.user_id, clock.now(), but=caller.session_id)
     await recorded.others_ended(tx, caller, ended=len(ended))
     tx.after_commit(lambda: doors.authenticator.forget(caller.user_id))
     return schemas.SessionsEnded(sessions_ended=len(ended))

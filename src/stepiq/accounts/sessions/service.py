@@ -153,23 +153,6 @@ async def end(session: Session, actor: Actor, *, everywhere: bool) -> list[UUID]
     return await session_queries.end(session, actor.session_id, now)
 
 
-async def page(session: Session, actor: Actor, *, before: UUID | None, limit: int) -> Sequence[Any]:
-    """Rows of the user's sessions that have not ended, newest first."""
-    return await session_queries.page(
-        session, actor.user_id, clock.now(), before=before, limit=limit
-    )
-
-
-async def end_others(session: Session, actor: Actor) -> list[UUID]:
-    """End all sessions of the user except the actor's; returns the ids of those ended.
-
-    Raises:
-        SessionRequired: the actor is an API key.
-    """
-    require_person(actor)
-    return await session_queries.end_all(session, actor.user_id, clock.now(), but=actor.session_id)
-
-
 async def of_user(session: Session, user_id: UUID) -> Sequence[Any]:
     """Rows of the newest sessions of a user that have not ended, for the operator."""
     return await session_queries.page(session, user_id, clock.now(), before=None, limit=MOST_LISTED)

@@ -38,7 +38,7 @@ from stepiq.accounts.errors import (
 from stepiq.accounts.http import AuthServices, DoorsDep, MemberNeeds, Person
 from stepiq.accounts.sessions import service as sessions
 from stepiq.accounts.sessions.reauthentication import check_password
-from stepiq.accounts.signing_in import password, takeover
+from stepiq.accounts.signing_in import password, registration, takeover
 from stepiq.accounts.two_factor.service import TotpRequired, TotpWrong
 from stepiq.core.json import Json
 from stepiq.execution.limits import usage
@@ -82,20 +82,20 @@ async def register(
     """
     client, settings = client_of(request), services.settings
     has_token = _is_setup_token(doors, body.setup_token)
-    claim = service.RegistrationClaim(
+    claim = registration.RegistrationClaim(
         body.email,
         has_token,
         has_wrong_token=body.setup_token is not None and not has_token,
         invitation=body.invitation,
     )
     async with services.database.reading() as read:
-        invitation = await service.check_registration(read, settings, claim)
+        invitation = await registration.check_registration(read, settings, claim)
     if not has_token:
         count_client(doors.registrations, request)
     # Hashing takes long, and a transaction that waits for it would block all other writers.
     password_hash = await doors.passwords.hash(body.password, client=client)
     async with services.database.transaction() as tx:
-        account = await service.register(
+        account = await registration.register(
             tx, settings, claim, name=body.name, password_hash=password_hash
         )
         opened = await service.open_session(tx, account.id, origin=origin_of(request))
@@ -351,7 +351,7 @@ async def me(caller: AccountReader, services: ServicesDep, read: Read) -> schema
 
 
 def _is_setup_token(doors: AuthServices, given: str | None) -> bool:
-    expected = service.setup_token(doors.jwt_secret)
+    expected = registration.setup_token(doors.jwt_secret)
     return given is not None and hmac.compare_digest(given.encode(), expected.encode())
 
 

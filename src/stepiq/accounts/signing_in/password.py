@@ -14,9 +14,9 @@ from stepiq.accounts.credentials.origin import client_of, origin_of
 from stepiq.accounts.devices import SessionOrigin
 from stepiq.accounts.errors import Busy, LoginFailed, TooManyAttempts
 from stepiq.accounts.http import AuthServices
+from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.two_factor import service as two_factor
 from stepiq.accounts.two_factor.service import TotpWrong
-from stepiq.accounts.workspaces import recorded as workspaces
 from stepiq.web.services import Services
 
 _REFUSAL_SECONDS = 1.0
@@ -54,7 +54,7 @@ async def _sign_in(
             is_known = await doors.known_clients.knows(read, body.email, client)
         async with doors.sprays.attempt(client, is_known=is_known) as sprays:
             async with services.database.reading() as read:
-                found = await service.find_by_email(read, body.email)
+                found = await account_queries.account_by_email(read, body.email)
             stored = None if found is None else found.password_hash
             matches = await doors.passwords.verify(
                 body.password, stored, client=client, is_known=is_known
@@ -109,9 +109,9 @@ async def _open(
     async with services.database.transaction() as tx:
         if body.invitation is not None:
             invitation = await service.spend_invitation(tx, body.invitation, body.email)
-            if invitation.workspace_id is not None and await service.join(tx, user.id, invitation):
+            if invitation.workspace_id is not None:
                 by = person(user.id, user.email, invitation.workspace_id)
-                await workspaces.joined(tx, by, user.id, user.email, invitation)
+                await service.join(tx, by, user.id, user.email, invitation)
         # Locks the account, so that two-factor sign-in cannot be turned on before the session exists.
         opened = await service.open_session(
             tx, user.id, checked_hash=proved.checked_hash, origin=proved.origin

@@ -4,7 +4,6 @@ from typing import Annotated
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor, Scope
-from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.authentication import disabling
 from stepiq.accounts.errors import (
     RoleMissing,
@@ -12,8 +11,8 @@ from stepiq.accounts.errors import (
     SessionRequired,
 )
 from stepiq.accounts.http import DoorsDep, Person, WorkspaceAdmin, WorkspaceOwner, needs
-from stepiq.accounts.workspaces import queries, recorded, schemas, service
-from stepiq.accounts.workspaces import service as workspaces
+from stepiq.accounts.queries import members as queries
+from stepiq.accounts.workspaces import schemas, service
 from stepiq.accounts.workspaces.errors import (
     LastOwner,
     MemberNotFound,
@@ -38,7 +37,7 @@ _ADMIN_ONLY = (SessionRequired, RoleMissing)
 @router.get("/workspaces", responses=problems(SessionRequired))
 async def list_workspaces(caller: Person, read: Read) -> Page[schemas.WorkspaceView]:
     """Your workspaces, all in one page. Send the id of one as `X-Workspace` to use it; the first is the default."""
-    rows = await service.all_of(read, caller)
+    rows = await queries.workspaces_of(read, caller.user_id)
     return Page(data=[schemas.WorkspaceView.model_validate(row) for row in rows], next_cursor=None)
 
 
@@ -54,10 +53,7 @@ async def create_workspace(
 ) -> schemas.WorkspaceView:
     """Create a workspace, which you own. If registration is not open, only administrators of the server can do this."""
     workspace_id = await service.create(tx, services.settings, caller, name=body.name)
-    await recorded.on_workspace(
-        tx, caller, Action.WORKSPACE_CREATED, workspace_id, after={"name": body.name}
-    )
-    rows = await service.all_of(tx, caller)
+    rows = await queries.workspaces_of(tx, caller.user_id)
     return schemas.WorkspaceView.model_validate(next(row for row in rows if row.id == workspace_id))
 
 
@@ -72,16 +68,7 @@ async def rename_workspace(
     caller: WorkspaceAdmin, tx: Tx, body: schemas.NewWorkspace
 ) -> schemas.WorkspaceView:
     """Rename the workspace. Requires the role `admin`."""
-    before = (await service.one(tx, caller)).name
     await service.rename(tx, caller, name=body.name)
-    await recorded.on_workspace(
-        tx,
-        caller,
-        Action.WORKSPACE_UPDATED,
-        caller.workspace_id,
-        before={"name": before},
-        after={"name": body.name},
-    )
     return schemas.WorkspaceView.model_validate(await service.one(tx, caller))
 
 
@@ -98,7 +85,7 @@ async def delete_workspace(
     runs are cancelled. The data is erased in the background and cannot be restored.
     """
     async with services.database.transaction() as tx:
-        done = await workspaces.delete(tx, caller, name=body.name)
+        done = await service.delete(tx, caller, name=body.name)
     for user_id in done.members:
         doors.authenticator.forget(user_id)
     await disabling.stop(
@@ -114,9 +101,7 @@ async def delete_workspace(
 @router.post("/workspace/leave", responses=problems(SessionRequired, LastOwner))
 async def leave_workspace(caller: Person, tx: Tx, doors: DoorsDep) -> schemas.RemovedMember:
     """Leave the workspace. Your sessions end, and your keys of this workspace are revoked."""
-    row = await service.member(tx, caller, caller.user_id)
     done = await service.leave(tx, caller)
-    await recorded.removed(tx, caller, row.id, row.email, done.facts)
     tx.after_commit(lambda: doors.authenticator.forget(caller.user_id))
     return _removed(caller.user_id, done)
 
@@ -126,7 +111,7 @@ async def list_members(
     caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)], read: Read, page: PageQuery
 ) -> Page[schemas.MemberView]:
     """The members of the workspace, the newest account first."""
-    rows = await service.page(read, caller, before=page.before, limit=page.fetch)
+    rows = await queries.page(read, caller.workspace_id, before=page.before, limit=page.fetch)
     return page.page(rows, _member, lambda row: row.id)
 
 
@@ -137,10 +122,7 @@ async def update_member(
     caller: WorkspaceAdmin, tx: Tx, doors: DoorsDep, user_id: UUID, body: schemas.RoleChange
 ) -> schemas.MemberView:
     """Change the role of a member. Requires the role `admin`; only owners can make or change owners."""
-    before = (await service.member(tx, caller, user_id)).role
-    row = await service.change_role(tx, caller, user_id, body.role)
-    if row.role != before:
-        await recorded.role_changed(tx, caller, row.id, row.email, before, row.role)
+    row = await service.change_role(tx, caller, caller.workspace_id, user_id, body.role)
     tx.after_commit(lambda: doors.authenticator.forget(user_id))
     return _member(row)
 
@@ -166,9 +148,7 @@ async def remove_member(
     Within five seconds, the person's sessions and streams end, and the personal keys and mailed review links of this
     workspace stop working. Pipelines and schedules stay.
     """
-    row = await service.member(tx, caller, user_id)
-    done = await service.remove(tx, caller, user_id)
-    await recorded.removed(tx, caller, row.id, row.email, done.facts)
+    done = await service.remove(tx, caller, caller.workspace_id, user_id)
     tx.after_commit(lambda: doors.authenticator.forget(user_id))
     return _removed(user_id, done)
 

@@ -8,7 +8,6 @@ from fastapi.responses import JSONResponse
 
 from stepiq.accounts import service as accounts
 from stepiq.accounts.actor import Actor
-from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.credentials.origin import count_client
 from stepiq.accounts.errors import (
     CredentialInvalid,
@@ -19,8 +18,11 @@ from stepiq.accounts.errors import (
     TooManyAttempts,
 )
 from stepiq.accounts.http import DoorsDep, Person, WorkspaceAdmin
-from stepiq.accounts.workspaces import invitations, recorded, schemas, service
+from stepiq.accounts.queries import invitations as queries
+from stepiq.accounts.queries import members
+from stepiq.accounts.workspaces import invitations, schemas
 from stepiq.accounts.workspaces.errors import AlreadyMember, InvitationNotFound
+from stepiq.core import clock
 from stepiq.core.mail import MailMessage, MailUnsent
 from stepiq.core.observability import logging
 from stepiq.execution.limits.quotas import PlanEmailsExhausted
@@ -47,7 +49,8 @@ async def list_invitations(
     caller: WorkspaceAdmin, read: Read, page: PageQuery
 ) -> Page[schemas.InvitationView]:
     """The open invitations to the workspace, newest first. Requires the role `admin`."""
-    rows = await invitations.page(read, caller, before=page.before, limit=page.fetch)
+    now = clock.now()
+    rows = await queries.page(read, caller.workspace_id, now, before=page.before, limit=page.fetch)
     return page.page(rows, schemas.InvitationView.model_validate, lambda row: row.id)
 
 
@@ -87,7 +90,6 @@ async def _invite(
             role=body.role,
             plan=services.plans.get(caller.plan),
         )
-        await recorded.on_invitation(tx, caller, Action.INVITATION_CREATED, row)
         unsent_reason: str | None = "This server has no mail server."
         if services.mailer.has_server:
             unsent_reason = await invitations.count_mail(tx, settings, body.email)
@@ -125,8 +127,7 @@ async def withdraw_invitation(
     caller: WorkspaceAdmin, tx: Tx, invitation_id: UUID
 ) -> schemas.DeletedInvitation:
     """Withdraw an invitation. Its link no longer works. Requires the role `admin`."""
-    row = await invitations.withdraw(tx, caller, invitation_id)
-    await recorded.on_invitation(tx, caller, Action.INVITATION_REVOKED, row)
+    await invitations.withdraw(tx, caller, invitation_id)
     return schemas.DeletedInvitation(id=invitation_id)
 
 
@@ -137,7 +138,7 @@ async def accept_invitation(
     """Join the workspace of an invitation to your address. New people register with it instead."""
     invitation = await invitations.join(tx, caller, body.invitation)
     tx.after_commit(lambda: doors.authenticator.forget(caller.user_id))
-    rows = await service.all_of(tx, caller)
+    rows = await members.workspaces_of(tx, caller.user_id)
     joined = next((row for row in rows if row.id == invitation.workspace_id), None)
     if joined is None:  # It is being erased.
         raise InvitationInvalid

@@ -5,13 +5,15 @@ from uuid import UUID
 
 from stepiq.accounts import service as accounts
 from stepiq.accounts.actor import Actor
+from stepiq.accounts.audit import recording as audit
+from stepiq.accounts.audit.actions import Action, AuditTargetType
+from stepiq.accounts.audit.records import AuditTarget, By, operator_of
 from stepiq.accounts.authentication import current_rights
 from stepiq.accounts.credentials import api_keys as keys
 from stepiq.accounts.errors import InvitationInvalid
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import invitations as queries
 from stepiq.accounts.queries import members
-from stepiq.accounts.workspaces import recorded
 from stepiq.accounts.workspaces import service as workspaces
 from stepiq.accounts.workspaces.errors import AlreadyMember, InvitationNotFound
 from stepiq.core import clock
@@ -54,7 +56,7 @@ async def create(
     new, token = accounts.new_invitation(
         email, workspace_id=actor.workspace_id, role=role, invited_by=actor.user_id
     )
-    return await queries.insert(session, new), token
+    return await _insert(session, actor, new), token
 
 
 async def count_mail(session: Session, settings: Settings, email: str) -> str | None:
@@ -80,7 +82,19 @@ async def create_by_operator(
     """
     await _require_new(session, workspace_id, email)
     new, token = accounts.new_invitation(email, workspace_id=workspace_id, role=role)
-    return await queries.insert(session, new), token
+    return await _insert(session, operator_of(workspace_id), new), token
+
+
+async def _insert(session: Session, by: Actor | By, new: queries.NewInvitation) -> Any:
+    row = await queries.insert(session, new)
+    await audit.record(
+        session, by, Action.INVITATION_CREATED, _target(row), after={"role": row.role}
+    )
+    return row
+
+
+def _target(row: Any) -> AuditTarget:
+    return AuditTarget(AuditTargetType.INVITATION, row.id, row.email)
 
 
 async def _require_new(session: Session, workspace_id: UUID, email: str) -> None:
@@ -89,13 +103,8 @@ async def _require_new(session: Session, workspace_id: UUID, email: str) -> None
         raise AlreadyMember(email)
 
 
-async def page(session: Session, actor: Actor, *, before: UUID | None, limit: int) -> Any:
-    """Rows of the open invitations of the actor's workspace, newest first."""
-    return await queries.page(session, actor.workspace_id, clock.now(), before=before, limit=limit)
-
-
-async def withdraw(session: Session, actor: Actor, invitation_id: UUID) -> Any:
-    """Withdraw an open invitation; returns its row.
+async def withdraw(session: Session, actor: Actor, invitation_id: UUID) -> None:
+    """Withdraw an open invitation.
 
     Raises:
         InvitationNotFound: the workspace has no such open invitation.
@@ -103,7 +112,9 @@ async def withdraw(session: Session, actor: Actor, invitation_id: UUID) -> Any:
     row = await queries.delete(session, actor.workspace_id, invitation_id)
     if row is None:
         raise InvitationNotFound(invitation_id)
-    return row
+    await audit.record(
+        session, actor, Action.INVITATION_REVOKED, _target(row), before={"role": row.role}
+    )
 
 
 async def look(session: Session, token: str) -> Any:
@@ -128,8 +139,7 @@ async def join(session: Session, actor: Actor, token: str) -> Any:
     row = await accounts.spend_invitation(session, token, account.email)
     if row.workspace_id is None:
         raise InvitationInvalid
-    if await accounts.join(session, actor.user_id, row):
-        await recorded.joined(session, actor, actor.user_id, row.email, row)
+    await accounts.join(session, actor, actor.user_id, row.email, row)
     return row
 
 

@@ -8,11 +8,14 @@ from uuid import UUID
 
 from stepiq.accounts import service as accounts
 from stepiq.accounts.actor import Actor, includes
+from stepiq.accounts.audit import recording as audit
+from stepiq.accounts.audit.actions import Action, AuditTargetType
+from stepiq.accounts.audit.records import AuditTarget, By, Facts
 from stepiq.accounts.errors import RoleMissing, WorkspaceNotFound
 from stepiq.accounts.queries import keys as key_queries
 from stepiq.accounts.queries import members
 from stepiq.accounts.queries import sessions as session_queries
-from stepiq.accounts.workspaces import queries, recorded
+from stepiq.accounts.workspaces import queries
 from stepiq.accounts.workspaces.errors import (
     LastOwner,
     MemberNotFound,
@@ -68,9 +71,10 @@ async def create(session: Session, settings: Settings, actor: Actor, *, name: st
         if sum(row.role == Role.OWNER for row in owned) >= MAX_OWNED:
             raise TooManyWorkspaces(MAX_OWNED)
         await _count_creation(session, actor.user_id)
-    return await accounts.create_workspace(
-        session, actor.user_id, name=name, plan=settings.default_plan
-    )
+    plan = settings.default_plan
+    workspace_id = await accounts.create_workspace(session, actor.user_id, name=name, plan=plan)
+    await _record(session, actor, Action.WORKSPACE_CREATED, workspace_id, after={"name": name})
+    return workspace_id
 
 
 async def _count_creation(session: Session, user_id: UUID) -> None:
@@ -83,12 +87,31 @@ async def _count_creation(session: Session, user_id: UUID) -> None:
 
 async def rename(session: Session, actor: Actor, *, name: str) -> None:
     """Change the name of the actor's workspace."""
+    before = (await one(session, actor)).name
     await queries.rename(session, actor.workspace_id, name)
+    await _record(
+        session,
+        actor,
+        Action.WORKSPACE_UPDATED,
+        actor.workspace_id,
+        before={"name": before},
+        after={"name": name},
+    )
 
 
-async def all_of(session: Session, actor: Actor) -> Sequence[Any]:
-    """Rows of the actor's workspaces with the actor's roles, the one joined first comes first."""
-    return await members.workspaces_of(session, actor.user_id)
+async def _record(
+    session: Session,
+    actor: Actor,
+    action: Action,
+    workspace_id: UUID,
+    before: Facts | None = None,
+    after: Facts | None = None,
+) -> None:
+    """Record an action on a workspace, in its own log."""
+    target = AuditTarget(AuditTargetType.WORKSPACE, workspace_id)
+    await audit.record(
+        session, actor, action, target, before=before, after=after, workspace_id=workspace_id
+    )
 
 
 async def one(session: Session, actor: Actor) -> Any:
@@ -103,11 +126,6 @@ async def one(session: Session, actor: Actor) -> Any:
     raise WorkspaceNotFound(actor.workspace_id)
 
 
-async def page(session: Session, actor: Actor, *, before: UUID | None, limit: int) -> Sequence[Any]:
-    """Rows of the members of the actor's workspace, the newest account first."""
-    return await members.page(session, actor.workspace_id, before=before, limit=limit)
-
-
 async def of_workspace(session: Session, workspace_id: UUID, *, limit: int) -> Sequence[Any]:
     """Rows of the members of any workspace, the newest account first."""
     return await members.page(session, workspace_id, before=None, limit=limit)
@@ -120,19 +138,21 @@ async def named(
     return await queries.named(session, workspace_id, name, limit=limit)
 
 
-async def member(session: Session, actor: Actor, user_id: UUID) -> Any:
-    """The row of a member of the actor's workspace.
+async def member(session: Session, workspace_id: UUID, user_id: UUID) -> Any:
+    """The row of a member of a workspace.
 
     Raises:
         MemberNotFound: the workspace has no such member.
     """
-    row = await members.find(session, actor.workspace_id, user_id)
+    row = await members.find(session, workspace_id, user_id)
     if row is None:
         raise MemberNotFound(user_id)
     return row
 
 
-async def change_role(session: Session, actor: Actor, user_id: UUID, role: Role) -> Any:
+async def change_role(
+    session: Session, by: Actor | By, workspace_id: UUID, user_id: UUID, role: Role
+) -> Any:
     """Give a member another role; returns the member's row. Running requests of the member end with the old role.
 
     Raises:
@@ -140,13 +160,21 @@ async def change_role(session: Session, actor: Actor, user_id: UUID, role: Role)
         RoleMissing: the actor is no longer an admin; only owners make owners, and only owners change the role of an owner.
         LastOwner: the workspace would have no owner.
     """
-    found = await _to_change(session, actor, user_id, and_becomes=role)
+    found = await _to_change(session, by, workspace_id, user_id, and_becomes=role)
     if found.role != role:
-        await set_role(session, actor.workspace_id, user_id, role)
-    return await member(session, actor, user_id)
+        await set_role(session, workspace_id, user_id, role)
+        await audit.record(
+            session,
+            by,
+            Action.MEMBER_ROLE_CHANGED,
+            _user(found),
+            before={"role": found.role},
+            after={"role": role},
+        )
+    return await member(session, workspace_id, user_id)
 
 
-async def remove(session: Session, actor: Actor, user_id: UUID) -> Removal:
+async def remove(session: Session, by: Actor | By, workspace_id: UUID, user_id: UUID) -> Removal:
     """Remove a member: end the person's sessions, and revoke their keys of this workspace.
 
     What the person has created stays. Links that were mailed to the person no longer work.
@@ -157,46 +185,10 @@ async def remove(session: Session, actor: Actor, user_id: UUID) -> Removal:
         LastOwner: the workspace would have no owner.
     """
     await accounts.lock(session, user_id)
-    await _to_change(session, actor, user_id)
-    return await end_membership(session, actor.workspace_id, user_id)
-
-
-async def change_role_by_operator(
-    session: Session, workspace_id: UUID, user_id: UUID, role: Role
-) -> Role:
-    """Give a member of any workspace another role; returns the earlier one.
-
-    Raises:
-        MemberNotFound: the workspace has no such member.
-        LastOwner: the workspace would have no owner.
-    """
-    before = await _require_other_owner(session, workspace_id, user_id, and_becomes=role)
-    await set_role(session, workspace_id, user_id, role)
-    return before
-
-
-async def remove_by_operator(session: Session, workspace_id: UUID, user_id: UUID) -> Removal:
-    """Remove a member of any workspace, as `remove` does.
-
-    Raises:
-        MemberNotFound: the workspace has no such member.
-        LastOwner: the workspace would have no owner.
-    """
-    await accounts.lock(session, user_id)
-    await _require_other_owner(session, workspace_id, user_id)
-    return await end_membership(session, workspace_id, user_id)
-
-
-async def _require_other_owner(
-    session: Session, workspace_id: UUID, user_id: UUID, and_becomes: Role | None = None
-) -> Role:
-    owners = await members.lock_owners(session, workspace_id)
-    row = await members.find(session, workspace_id, user_id)
-    if row is None:
-        raise MemberNotFound(user_id)
-    if owners == {user_id} and and_becomes is not Role.OWNER:
-        raise LastOwner
-    return Role(row.role)
+    found = await _to_change(session, by, workspace_id, user_id)
+    done = await end_membership(session, workspace_id, user_id)
+    await audit.record(session, by, Action.MEMBER_REMOVED, _user(found), after=done.facts)
+    return done
 
 
 async def leave(session: Session, actor: Actor) -> Removal:
@@ -210,8 +202,14 @@ async def leave(session: Session, actor: Actor) -> Removal:
     owners = await members.lock_owners(session, actor.workspace_id)
     if owners == {actor.user_id}:
         raise LastOwner
-    await member(session, actor, actor.user_id)
-    return await end_membership(session, actor.workspace_id, actor.user_id)
+    found = await member(session, actor.workspace_id, actor.user_id)
+    done = await end_membership(session, actor.workspace_id, actor.user_id)
+    await audit.record(session, actor, Action.MEMBER_LEFT, _user(found), after=done.facts)
+    return done
+
+
+def _user(row: Any) -> AuditTarget:
+    return AuditTarget(AuditTargetType.USER, row.id, row.email)
 
 
 async def holdings(session: Session, actor: Actor, user_id: UUID) -> queries.Holdings:
@@ -220,20 +218,26 @@ async def holdings(session: Session, actor: Actor, user_id: UUID) -> queries.Hol
     Raises:
         MemberNotFound: the workspace has no such member.
     """
-    await member(session, actor, user_id)
+    await member(session, actor.workspace_id, user_id)
     return await queries.holdings(session, actor.workspace_id, user_id)
 
 
 async def _to_change(
-    session: Session, actor: Actor, user_id: UUID, and_becomes: Role | None = None
+    session: Session,
+    by: Actor | By,
+    workspace_id: UUID,
+    user_id: UUID,
+    and_becomes: Role | None = None,
 ) -> Any:
+    """The row of a member that a member or the operator changes."""
     # Locks the owners, so that two concurrent changes cannot leave the workspace without one.
-    owners = await members.lock_owners(session, actor.workspace_id)
-    await require_role(session, actor, Role.ADMIN)
-    found = await member(session, actor, user_id)
+    owners = await members.lock_owners(session, workspace_id)
+    if isinstance(by, Actor):
+        await require_role(session, by, Role.ADMIN)
+    found = await member(session, workspace_id, user_id)
     concerns_owner = user_id in owners or and_becomes is Role.OWNER
-    if concerns_owner and actor.user_id not in owners:
-        raise RoleMissing(Role.OWNER, actor.role)
+    if isinstance(by, Actor) and concerns_owner and by.user_id not in owners:
+        raise RoleMissing(Role.OWNER, by.role)
     if owners == {user_id} and and_becomes is not Role.OWNER:
         raise LastOwner
     return found
@@ -306,8 +310,14 @@ async def delete(session: Session, actor: Actor, *, name: str) -> Closed:
     left = await members.user_ids(session, workspace_id)
     removals = [await end_membership(session, workspace_id, user_id) for user_id in left]
     revoked = await close(session, [workspace_id], is_erased=True)
-    await recorded.deleted(session, actor, workspace_id, name)
+    await record_deletion(session, actor, workspace_id, name)
     return Closed(left, revoked + sum(each.api_keys_revoked for each in removals))
+
+
+async def record_deletion(session: Session, by: Actor | By, workspace_id: UUID, name: str) -> None:
+    """Record that a workspace is being erased, in the server's own log. The log of the workspace is erased too."""
+    target = AuditTarget(AuditTargetType.WORKSPACE, workspace_id, name)
+    await audit.record(session, by, Action.WORKSPACE_DELETED, target, workspace_id=None)
 
 
 async def close(session: Session, workspace_ids: Sequence[UUID], *, is_erased: bool) -> int:

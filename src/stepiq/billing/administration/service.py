@@ -7,7 +7,6 @@ from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit import recording as audit
 from stepiq.accounts.audit.actions import Action, AuditTargetType
 from stepiq.accounts.audit.records import AuditTarget, By
-from stepiq.accounts.workspaces import recorded as erasures
 from stepiq.accounts.workspaces import service as workspaces
 from stepiq.billing.administration import queries
 from stepiq.billing.administration.queries import LimitValue, ListedWorkspace
@@ -130,4 +129,4 @@ async def erase(session: Session, by: Actor | By, workspace_id: UUID) -> None:
     found = await get(session, workspace_id)
     if found.deleted_at is None:
         await workspaces.close(session, [workspace_id], is_erased=True)
-        await erasures.deleted(session, by, workspace_id, found.name)
+        await workspaces.record_deletion(session, by, workspace_id, found.name)

@@ -21,6 +21,7 @@ from stepiq.accounts.errors import EmailTaken, SetupDone
 from stepiq.accounts.schemas import Registration, normalise_email
 from stepiq.accounts.service import Account
 from stepiq.accounts.sessions import service as sessions
+from stepiq.accounts.signing_in import registration
 from stepiq.accounts.two_factor import service as two_factor
 from stepiq.billing.administration import service as workspaces
 from stepiq.cli import database
@@ -108,7 +109,7 @@ def show_setup_token() -> None:
             f"{configured.data_dir.absolute()} does not contain a signing key. Run this command with the STEPIQ_DATA_DIR or the"
             " STEPIQ_JWT_SECRET of the server, after its first start."
         )
-    token = service.setup_token(keys.jwt_secret(configured))
+    token = registration.setup_token(keys.jwt_secret(configured))
     print_text(token)
     say_block(f"""\
 This token creates the first account. Open this link:
@@ -132,7 +133,7 @@ async def send_invitation(configured: Settings, email: str) -> tuple[str, bool]:
     """Create an invitation. Returns the token, and whether it was emailed."""
     async with built(configured) as services:
         async with services.database.transaction() as session:
-            token = await service.invite(session, email)
+            token = await registration.invite(session, email)
             target = AuditTarget(AuditTargetType.INVITATION, None, email)
             await audit.record(session, OPERATOR, Action.USER_INVITED, target)
         if not services.mailer.has_server:
@@ -322,7 +323,7 @@ async def add_account(
     finally:
         passwords.close()
     async with built(configured) as services, services.database.transaction() as session:
-        account = await service.create_by_operator(
+        account = await registration.create_by_operator(
             session,
             configured,
             email=asked.email,

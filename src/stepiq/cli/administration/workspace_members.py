@@ -6,9 +6,8 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from stepiq.accounts import service as accounts
-from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.audit.records import operator_of
-from stepiq.accounts.workspaces import invitations, recorded, service
+from stepiq.accounts.workspaces import invitations, service
 from stepiq.cli import database
 from stepiq.cli.administration.accounts import address_of
 from stepiq.cli.database import warn_about_address
@@ -64,11 +63,9 @@ async def _invite(
     async with built(configured) as services:
         async with services.database.transaction() as session:
             workspace_id = await _find(session, workspace)
-            row, token = await invitations.create_by_operator(
+            _, token = await invitations.create_by_operator(
                 session, workspace_id, email=email, role=role
             )
-            by = operator_of(workspace_id)
-            await recorded.on_invitation(session, by, Action.INVITATION_CREATED, row)
         url = invitations.url(configured, token)
         if not services.mailer.has_server:
             return url, False
@@ -94,8 +91,7 @@ def set_role(email: str, role: Role, workspace: str | None) -> None:
     async def change(session: Session, workspace_id: UUID) -> None:
         user = await accounts.user_named(session, address)
         by = operator_of(workspace_id)
-        before = await service.change_role_by_operator(session, workspace_id, user.id, role)
-        await recorded.role_changed(session, by, user.id, address, before, role)
+        await service.change_role(session, by, workspace_id, user.id, role)
 
     _run(workspace, change)
     print_text(f"{address} now has the role {role}.")
@@ -113,9 +109,7 @@ def remove(email: str, workspace: str | None) -> None:
 
     async def end(session: Session, workspace_id: UUID) -> service.Removal:
         user = await accounts.user_named(session, address)
-        done = await service.remove_by_operator(session, workspace_id, user.id)
-        await recorded.removed(session, operator_of(workspace_id), user.id, address, done.facts)
-        return done
+        return await service.remove(session, operator_of(workspace_id), workspace_id, user.id)
 
     done = _run(workspace, end)
     print_text(
