@@ -15,10 +15,10 @@ from stepiq.execution.definitions import Definitions
 from stepiq.execution.records.run import ClaimedRun, Ending
 from stepiq.execution.runtime import Engine
 from stepiq.notify import delivery_worker, queries
-from stepiq.notify.calls import SignedRequest
 from stepiq.notify.delivery_worker import DeliveryWorker
 from stepiq.notify.outbox import DeliveryOutbox
 from stepiq.notify.preparing import Unsendable
+from stepiq.notify.records import SignedRequest
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.states import RunStatus, TriggerType
 from stepiq.store.tables import deliveries, delivery_attempts

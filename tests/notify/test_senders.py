@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from stepiq.core import clock
 from stepiq.core.settings.model import RegistrationPolicy, Settings
 from stepiq.notify import queries
-from stepiq.notify.calls import Unsendable
 from stepiq.notify.outbox import DeliveryOutbox
+from stepiq.notify.records import Unsendable
 from stepiq.store.tables import users
 from tests.notify.conftest import Sender
 from tests.support.mail import mail_server

@@ -11,7 +11,7 @@ import httpx2
 from stepiq.accounts.signing_in import registration
 from stepiq.core import clock, ids
 from stepiq.notify.recipients import queries as recipients
-from stepiq.notify.recipients.links import RecipientLink, RecipientLinks
+from stepiq.notify.recipients.service import RecipientLink, RecipientLinks
 from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.runs.reviews.records import LinkHolder
 from stepiq.store.states import RunStatus

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, expect
 
 from stepiq.core import clock
 from stepiq.core.settings.model import Settings
-from stepiq.notify.recipients.links import RecipientLink, RecipientLinks
+from stepiq.notify.recipients.service import RecipientLink, RecipientLinks
 from tests.support.ports import free_port
 from tests.support.process import first_account, proof_of_operator, running_server
 from tests.ui.kept_context import KeptContext

@@ -130,7 +130,7 @@ class AuthServices:
             LinkDoor(verification.read),
             known_clients,
             ExpiryWatch(database),
-            AccountNotices(services.mailer, base_url),
+            AccountNotices(services.mailer),
         )
 
     async def close(self) -> None:

@@ -20,10 +20,20 @@ from stepiq.execution.limits import quotas
 from stepiq.execution.limits.plans import Plans
 from stepiq.execution.limits.quotas import PlanEmailsExhausted, Quota
 from stepiq.notify import mailing, queries, sending
-from stepiq.notify.calls import MailCall, SignedRequest, Unconfirmed, Unsendable, WebhookCall
 from stepiq.notify.preparing import Preparer
 from stepiq.notify.recipients.service import Recipients
-from stepiq.notify.records import PAUSES, Attempt, Delivery, ShownTarget, Verdict
+from stepiq.notify.records import (
+    PAUSES,
+    Attempt,
+    Delivery,
+    MailCall,
+    ShownTarget,
+    SignedRequest,
+    Unconfirmed,
+    Unsendable,
+    Verdict,
+    WebhookCall,
+)
 from stepiq.queue import tickets
 from stepiq.queue.tickets import Ticket
 from stepiq.redaction.masking import masked

@@ -12,8 +12,7 @@ from stepiq.core import clock, json
 from stepiq.core.amounts import duration, ending, money
 from stepiq.core.json import Json
 from stepiq.language.definitions.targets import ChatService
-from stepiq.notify.calls import ChatMessage
-from stepiq.notify.records import Delivery, EventName, Occasion
+from stepiq.notify.records import ChatMessage, Delivery, EventName, Occasion
 from stepiq.store.states import RunStatus
 
 _LONGEST_NAME = 150

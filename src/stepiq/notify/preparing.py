@@ -31,9 +31,18 @@ from stepiq.language.definitions.compiled import Definition
 from stepiq.language.definitions.targets import EmailTarget, WebhookTarget
 from stepiq.language.templates import Template, TemplateError
 from stepiq.notify import mailing, queries, targets
-from stepiq.notify.calls import ChatMessage, MailCall, Unconfirmed, Unsendable, WebhookCall
 from stepiq.notify.recipients.service import Recipients
-from stepiq.notify.records import Delivery, EventName, Occasion, Sender
+from stepiq.notify.records import (
+    ChatMessage,
+    Delivery,
+    EventName,
+    MailCall,
+    Occasion,
+    Sender,
+    Unconfirmed,
+    Unsendable,
+    WebhookCall,
+)
 from stepiq.notify.reviewing import ReviewMail
 from stepiq.redaction.masking import EXCERPT_CHARACTERS, Masker
 from stepiq.runs.links import RUN_LINK_LIFETIME, RunLinks

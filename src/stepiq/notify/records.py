@@ -1,4 +1,4 @@
-"""Data classes of deliveries."""
+"""Data classes of deliveries, and of the requests and mails that their attempts send."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,6 +8,8 @@ from typing import NotRequired, TypedDict
 from uuid import UUID
 
 from stepiq.core.json import Json
+from stepiq.language.definitions.targets import ChatService
+from stepiq.redaction.masking import Masker
 from stepiq.store.states import DeliveryStatus, RunStatus, TargetType, TriggerType
 
 ATTEMPTS = 4
@@ -177,3 +179,77 @@ class Verdict:
     """Secrets masked."""
     response_excerpt: str | None = None
     """The first KiB of the response, secrets masked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsendable:
+    """The delivery cannot be sent."""
+
+    reason: str
+    """Shown to the pipeline's owner: what is wrong, and what to do."""
+    masker: Masker = field(default_factory=lambda: Masker({}))
+    """Masks the secrets that the reason can contain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """The recipient must confirm before the mail can be sent."""
+
+    to: str
+    sender: str
+    """Email address of the sending account."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """A message for a chat service."""
+
+    service: ChatService
+    link: str
+    """URL of the page of the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookCall:
+    """A webhook request, without the body and the headers that each attempt adds."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    signing_secret: str | None
+    """None for a message of a chat service, which is not signed."""
+    occasion: Occasion
+    shown: ShownTarget
+    """The target as the API shows it."""
+    shown_headers: dict[str, str]
+    """The headers of `headers` as the API shows them."""
+    masker: Masker
+    message: ChatMessage | None
+    """Sent instead of an event."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """The request of one webhook attempt."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
+    sent: SentRequest
+    """The request as it is stored."""
+    masker: Masker
+
+
+@dataclass(frozen=True, slots=True)
+class MailCall:
+    """A mail to one address."""
+
+    to: str
+    subject: str
+    text: str
+    shown: ShownTarget
+    """The target as the API shows it."""
+    masker: Masker
+    is_confidential: bool = False
+    """Whether the text contains a link that needs no credential. Replies may quote it, so they are not stored."""

@@ -9,8 +9,7 @@ from stepiq.core import clock
 from stepiq.execution.definitions import Definitions, VersionNotFound
 from stepiq.execution.records.run import NewReview
 from stepiq.language.definitions.step import Step
-from stepiq.notify.calls import MailCall, Unsendable
-from stepiq.notify.records import Delivery, NewTarget
+from stepiq.notify.records import Delivery, MailCall, NewTarget, Unsendable
 from stepiq.redaction.masking import Masker
 from stepiq.runs.reviews import service as reviews
 from stepiq.runs.reviews.errors import ReviewClosed

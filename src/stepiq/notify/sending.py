@@ -18,8 +18,14 @@ from stepiq.core.http import (
 )
 from stepiq.language import offload
 from stepiq.notify import envelope
-from stepiq.notify.calls import SignedRequest, WebhookCall
-from stepiq.notify.records import Attempt, Delivery, SentRequest, Verdict
+from stepiq.notify.records import (
+    Attempt,
+    Delivery,
+    SentRequest,
+    SignedRequest,
+    Verdict,
+    WebhookCall,
+)
 from stepiq.redaction.masking import EXCERPT_CHARACTERS, Masker, with_masked_host
 
 _STANDARD_PREFIX = "whsec_"

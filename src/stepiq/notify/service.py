@@ -14,7 +14,6 @@ from stepiq.execution.records.run import NewDelivery
 from stepiq.execution.runtime import Engine
 from stepiq.language.definitions.targets import ChatService
 from stepiq.notify import attempt_queries, envelope, queries, targets
-from stepiq.notify.calls import ChatMessage
 from stepiq.notify.errors import (
     AttemptNotFound,
     DeliveryNotFound,
@@ -23,7 +22,7 @@ from stepiq.notify.errors import (
     RequestNotRecorded,
 )
 from stepiq.notify.outbox import record
-from stepiq.notify.records import Delivery, EventName, ShownRequest
+from stepiq.notify.records import ChatMessage, Delivery, EventName, ShownRequest
 from stepiq.pipelines import service as pipelines
 from stepiq.store.database import Session
 from stepiq.store.states import DeliveryStatus, TargetType

@@ -30,7 +30,7 @@ from stepiq.billing.administration import endpoints as workspace_plans
 from stepiq.core import json
 from stepiq.notify import endpoints as notify
 from stepiq.notify.recipients import endpoints as recipients
-from stepiq.notify.recipients.links import RecipientLinks
+from stepiq.notify.recipients.service import RecipientLinks
 from stepiq.pipelines import catalogue, examples
 from stepiq.pipelines import endpoints as pipelines
 from stepiq.pipelines import secrets as pipeline_secrets

@@ -160,11 +160,12 @@ class TestRefusals:
         from stepiq.accounts.administration import service
         from stepiq.accounts.administration.queries import Data
         from stepiq.accounts.administration.service import LastAdministrator
+        from stepiq.accounts.audit.records import OPERATOR
 
         await make.user(is_admin=True, is_disabled=True)
 
         for refused in (
-            lambda session: service.delete(session, administrator.id, Data.KEEP),
+            lambda session: service.delete(session, OPERATOR, administrator.id, Data.KEEP),
             lambda session: service.disable(session, administrator.id),
             lambda session: service.set_admin(session, administrator.id, is_admin=False),
         ):

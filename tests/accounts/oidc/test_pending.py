@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 from fastapi import Request, Response
 
-from stepiq.accounts.oidc.pending import LIFETIME, PendingSignIns, local_path
+from stepiq.accounts.oidc.http import LIFETIME, PendingSignIns, local_path
 
 SITE = "https://stepiq.example.com"
 

@@ -5,7 +5,7 @@ import pytest
 
 from stepiq.accounts import housekeeping
 from stepiq.accounts.oidc import queries
-from stepiq.accounts.oidc.pending import LIFETIME
+from stepiq.accounts.oidc.http import LIFETIME
 
 pytestmark = pytest.mark.both_stores
 

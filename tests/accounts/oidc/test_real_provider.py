@@ -4,8 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from stepiq.accounts.oidc.http import OIDC, OidcServices
-from stepiq.accounts.oidc.pending import LIFETIME
+from stepiq.accounts.oidc.http import LIFETIME, OIDC, OidcServices
 from tests.accounts.oidc.conftest import ada, failure, opened
 
 pytestmark = pytest.mark.usefixtures("account")

@@ -5,6 +5,7 @@ import sqlalchemy as sa
 
 from stepiq.accounts.administration import service as administration
 from stepiq.accounts.administration.queries import Data
+from stepiq.accounts.audit.records import OPERATOR
 from stepiq.accounts.errors import RoleMissing
 from stepiq.accounts.queries import members
 from stepiq.accounts.workspaces import invitations, service
@@ -161,13 +162,13 @@ class TestIsRemoved:
     async def test_still_after_the_account_is_deleted(self, database, make, account, admin, remove):
         await remove(admin)
         async with database.transaction() as session:
-            await administration.delete(session, admin.id, Data.KEEP)
+            await administration.delete(session, OPERATOR, admin.id, Data.KEEP)
 
         assert await self.is_removed(database, account, admin.email)
 
     async def test_so_is_a_deleted_member(self, database, make, account, admin):
         async with database.transaction() as session:
-            await administration.delete(session, admin.id, Data.KEEP)
+            await administration.delete(session, OPERATOR, admin.id, Data.KEEP)
 
         assert await self.is_removed(database, account, admin.email)
 
@@ -175,7 +176,7 @@ class TestIsRemoved:
         self, database, make, account, admin
     ):
         async with database.transaction() as session:
-            await administration.delete(session, admin.id, Data.KEEP)
+            await administration.delete(session, OPERATOR, admin.id, Data.KEEP)
 
         await make.member(account, Role.VIEWER, email=admin.email)
 

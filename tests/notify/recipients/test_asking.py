@@ -15,10 +15,10 @@ from stepiq.core import clock as core_clock
 from stepiq.core import ids
 from stepiq.core.settings.model import RegistrationPolicy, Settings
 from stepiq.notify import queries as delivery_queries
-from stepiq.notify.calls import Unconfirmed
 from stepiq.notify.outbox import DeliveryOutbox
 from stepiq.notify.recipients import queries
 from stepiq.notify.recipients import service as recipients
+from stepiq.notify.records import Unconfirmed
 from stepiq.store.database import Database
 from tests.notify.conftest import Sender
 from tests.notify.recipients.conftest import BOB, REPORT, answer, send, token_of

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Query, Response
 from fastapi.responses import JSONResponse
 
-from stepiq.accounts.administration import queries, recorded, service
+from stepiq.accounts.administration import queries, service
 from stepiq.accounts.administration.queries import Data, UserFilter
 from stepiq.accounts.administration.service import LastAdministrator, OwnsWorkspaces
 from stepiq.accounts.authentication import current_rights, disabling
@@ -163,7 +163,7 @@ async def update_user(
             await service.set_admin(tx, user_id, is_admin=body.is_admin)
         if body.disabled is not None:
             await (service.disable if body.disabled else service.enable)(tx, user_id)
-        await recorded.changed(tx, caller, before, await queries.find(tx, user_id))
+        await service.record_change(tx, caller, before, await queries.find(tx, user_id))
         tx.after_commit(lambda: doors.authenticator.forget(user_id))
     if body.disabled:
         stopped = await disabling.stopped_workspaces(services.database, user_id)
@@ -192,8 +192,7 @@ async def delete_user(
         raise OwnAccount
     async with services.database.transaction() as tx:
         await current_rights.require_administrator(tx, caller)
-        done = await service.delete(tx, user_id, body.data)
-        await recorded.deleted(tx, caller, user_id, body.data, done)
+        done = await service.delete(tx, caller, user_id, body.data)
         tx.after_commit(lambda: doors.authenticator.forget(user_id))
     await disabling.stop(done.left, doors.authenticator, services.database, services.engine)
     return DeletedUserView(
@@ -218,8 +217,7 @@ async def create_reset_link(
     async with own_tx.held():
         async with own_tx() as tx:
             await current_rights.require_administrator(tx, caller)
-            made = await service.reset(tx, user_id, base_url)
-            await recorded.reset(tx, caller, user_id, made.email)
+            made = await service.reset(tx, caller, user_id, base_url)
             view = PasswordLinkView(link=made.link, expires_at=made.expires_at, emailed=False)
             # What a repetition of the request gets if this process ends before it has sent the email.
             await own_tx.answer(view, 200)

@@ -6,8 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from stepiq.accounts import recorded
+from stepiq.accounts.actor import Actor
 from stepiq.accounts.administration import queries
 from stepiq.accounts.administration.queries import Data, Deletion
+from stepiq.accounts.audit import recording as audit
+from stepiq.accounts.audit.actions import Action, AuditTargetType
+from stepiq.accounts.audit.records import AuditTarget, By
 from stepiq.accounts.authentication import disabling
 from stepiq.accounts.credentials.passwords import NO_PASSWORD
 from stepiq.accounts.credentials.tokens import new_token
@@ -20,6 +25,7 @@ from stepiq.accounts.workspaces import service as closing
 from stepiq.accounts.workspaces import service as workspaces
 from stepiq.core import clock
 from stepiq.core.errors import Conflict
+from stepiq.core.json import Json
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
 from stepiq.core.observability import logging
 from stepiq.store.database import Session
@@ -112,7 +118,7 @@ async def verify(session: Session, user_id: UUID) -> None:
     await account_queries.verify(session, user_id, clock.now())
 
 
-async def reset(session: Session, user_id: UUID, base_url: str) -> Reset:
+async def reset(session: Session, by: Actor | By, user_id: UUID, base_url: str) -> Reset:
     """Create a link with which the user sets a new password. Earlier links no longer work.
 
     The password, the sessions and the keys do not change until then.
@@ -124,6 +130,7 @@ async def reset(session: Session, user_id: UUID, base_url: str) -> Reset:
     now, token = clock.now(), new_token()
     await reset_queries.spend_all(session, user_id, now)
     await reset_queries.insert(session, user_id, token, RESET_LIFETIME)
+    await recorded.on_user(session, by, Action.USER_RESET_REQUESTED, user_id, row.email)
     return Reset(row.email, f"{base_url}/reset-password#token={token}", now + RESET_LIFETIME)
 
 
@@ -150,7 +157,7 @@ then, the service keys, schedules, invitations, unfinished runs and two-factor s
     return True
 
 
-async def delete(session: Session, user_id: UUID, data: Data) -> Deletion:
+async def delete(session: Session, by: Actor | By, user_id: UUID, data: Data) -> Deletion:
     """Delete a user: end all access, and replace the address and the name. The row remains, because others refer to it.
 
     Runs of the workspaces that no longer have a member continue until `disabling.cancel_runs_of`. With `Data.ERASE`, these
@@ -184,12 +191,14 @@ async def delete(session: Session, user_id: UUID, data: Data) -> Deletion:
         now=now,
     )
     await closing.close(session, left, is_erased=data is Data.ERASE)
-    return Deletion(
+    done = Deletion(
         removals=removals,
         left=left,
         sessions_ended=ended + sum(each.sessions_ended for each in removals.values()),
         api_keys_revoked=sum(each.api_keys_revoked for each in removals.values()),
     )
+    await _record_deletion(session, by, user_id, data, done)
+    return done
 
 
 def _leaves_without_owner(row: Any) -> bool:
@@ -207,3 +216,49 @@ async def _require_other_administrator(session: Session, user_id: UUID) -> None:
     # Before the user is locked: otherwise, two administrators who change each other would wait for each other.
     if await account_queries.lock_administrators(session) == {user_id}:
         raise LastAdministrator
+
+
+async def record_change(session: Session, by: Actor | By, old: Any, new: Any) -> None:
+    """Record the changes of an account. `old` and `new` are rows of `queries.find`, None for an unknown account."""
+    if old is None or new is None:
+        return
+    if bool(old.disabled) != bool(new.disabled):
+        action = Action.USER_DISABLED if new.disabled else Action.USER_ENABLED
+        await recorded.on_user(session, by, action, new.id, new.email)
+    were, are = audit.changes(_facts(old), _facts(new))
+    if are:
+        await recorded.on_user(
+            session, by, Action.USER_UPDATED, new.id, new.email, before=were, after=are
+        )
+
+
+async def _record_deletion(
+    session: Session, by: Actor | By, user_id: UUID, data: Data, done: Deletion
+) -> None:
+    """Record that an account was deleted, in the server's log, and that other workspaces have lost a member.
+
+    The address is not recorded, because it was replaced.
+    """
+    for workspace_id, removal in done.removals.items():
+        if workspace_id not in done.left:
+            await audit.record(
+                session,
+                by,
+                Action.MEMBER_REMOVED,
+                AuditTarget(AuditTargetType.USER, user_id),
+                after=removal.facts,
+                workspace_id=workspace_id,
+            )
+    left: list[Json] = [str(workspace_id) for workspace_id in done.left]
+    await audit.record(
+        session,
+        by,
+        Action.USER_DELETED,
+        AuditTarget(AuditTargetType.USER, user_id),
+        after={"data": data, "workspaces_left": left},
+        workspace_id=None,
+    )
+
+
+def _facts(row: Any) -> dict[str, Json]:
+    return {name: bool(getattr(row, name)) for name in ("is_admin", "email_verified")}

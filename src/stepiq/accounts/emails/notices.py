@@ -17,41 +17,12 @@ log = logging.get(__name__)
 class AccountNotices:
     """Sends notices in the background, only to verified addresses. An account gets at most 20 per hour."""
 
-    def __init__(self, mailer: Mailer, base_url: str) -> None:
+    def __init__(self, mailer: Mailer) -> None:
         self._mail = AccountMail(mailer)
-        self._base_url = base_url
         self._sent = Limiter(_MAILS_AN_HOUR, timedelta(hours=1))
 
-    def two_factor_on(self, user_id: UUID, email: str, *, is_verified: bool) -> None:
-        """Two-factor sign-in was turned on."""
-        self._start(user_id, two_factor_on(self._base_url, email), is_verified=is_verified)
-
-    def two_factor_off(
-        self, user_id: UUID, email: str, *, is_verified: bool, by_operator: bool = False
-    ) -> None:
-        """Two-factor sign-in was turned off, by the person or by an administrator."""
-        message = two_factor_off(self._base_url, email, by_operator=by_operator)
-        self._start(user_id, message, is_verified=is_verified)
-
-    def recovery_code_used(
-        self, user_id: UUID, email: str, *, is_verified: bool, client: str, left: int
-    ) -> None:
-        """Someone has signed in with a recovery code."""
-        message = recovery_code_used(self._base_url, email, client=client, left=left)
-        self._start(user_id, message, is_verified=is_verified)
-
-    def identity_connected(
-        self, user_id: UUID, email: str, *, is_verified: bool, provider: str
-    ) -> None:
-        """An identity of a provider was connected."""
-        message = identity_connected(self._base_url, email, provider=provider)
-        self._start(user_id, message, is_verified=is_verified)
-
-    async def settle(self) -> None:
-        """Send pending emails. Cancels those that take longer than ten seconds."""
-        await self._mail.settle()
-
-    def _start(self, user_id: UUID, message: MailMessage, *, is_verified: bool) -> None:
+    def send(self, user_id: UUID, message: MailMessage, *, is_verified: bool) -> None:
+        """Send a notice of this module to an account, if its address is verified."""
         if not is_verified:
             # Anyone can register an address of someone else, who must not get email for it.
             return
@@ -59,6 +30,10 @@ class AccountNotices:
             log.warning("notice_held_back", user_id=str(user_id))
             return
         self._mail.start(self._mail.send(user_id, message))
+
+    async def settle(self) -> None:
+        """Send pending emails. Cancels those that take longer than ten seconds."""
+        await self._mail.settle()
 
 
 def two_factor_on(base_url: str, email: str) -> MailMessage:

@@ -9,19 +9,29 @@ from fastapi import Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from stepiq.accounts import service as accounts
+from stepiq.accounts.audit import recording as audit
+from stepiq.accounts.audit.actions import Action, ActorKind, AuditTargetType
+from stepiq.accounts.audit.records import AuditTarget, By
 from stepiq.accounts.credentials.origin import client_of, hit_client, origin_of
 from stepiq.accounts.credentials.passwords import NO_PASSWORD
+from stepiq.accounts.emails import notices
 from stepiq.accounts.errors import SessionRequired
 from stepiq.accounts.http import AuthServices, DoorsDep, Person
-from stepiq.accounts.oidc import queries, recorded, service
+from stepiq.accounts.oidc import queries, service
 from stepiq.accounts.oidc.errors import (
     IdentityNotFound,
     LastSignInMethod,
     SignInFailed,
     SignInFailure,
 )
-from stepiq.accounts.oidc.http import PATH, OidcDep, OidcServices, start_path
-from stepiq.accounts.oidc.pending import PendingSignIn, local_path
+from stepiq.accounts.oidc.http import (
+    PATH,
+    OidcDep,
+    OidcServices,
+    PendingSignIn,
+    local_path,
+    start_path,
+)
 from stepiq.accounts.oidc.provider import (
     AuthorizationResponse,
     IdentifiedPerson,
@@ -276,7 +286,12 @@ async def _finish(
             return await _connect(services, doors, provider, pending, pending.session_id, person)
         return await _open_session(request, services, doors, provider, pending, person)
     except SignInFailed as failure:
-        entry = recorded.refused(provider.name, failure.failure, person.email)
+        entry = audit.new_entry(
+            By(ActorKind.ANONYMOUS),
+            Action.OIDC_REFUSED,
+            AuditTarget(AuditTargetType.USER, None, person.email),
+            after={"provider": provider.name, "reason": failure.failure.value},
+        )
         await REFUSALS.get(request.app).record([entry], None)
         raise
 
@@ -294,9 +309,9 @@ async def _connect(
         identity = await service.connect(tx, policy, identified, session_id)
         is_verified = await account_queries.is_verified(tx, identity.user_id)
     doors.authenticator.forget(identity.user_id)
-    doors.notices.identity_connected(
-        identity.user_id, identity.email, is_verified=is_verified, provider=provider.label
-    )
+    base_url = services.settings.base_url
+    notice = notices.identity_connected(base_url, identity.email, provider=provider.label)
+    doors.notices.send(identity.user_id, notice, is_verified=is_verified)
     log.info("identity_connected", provider=provider.name, user_id=str(identity.user_id))
     return continue_to(pending.next)
 

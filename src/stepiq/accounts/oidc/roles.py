@@ -4,11 +4,15 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from stepiq.accounts.actor import includes
-from stepiq.accounts.oidc import queries, recorded
+from stepiq.accounts.audit import recording as audit
+from stepiq.accounts.audit.actions import Action, AuditTargetType
+from stepiq.accounts.audit.records import AuditTarget, person
+from stepiq.accounts.oidc import queries
 from stepiq.accounts.oidc.queries import Connected
 from stepiq.accounts.queries import members
 from stepiq.accounts.workspaces import service as workspaces
 from stepiq.core import clock
+from stepiq.core.json import Json
 from stepiq.core.observability import logging
 from stepiq.core.settings.oidc import OidcSettings
 from stepiq.store.database import Session
@@ -60,12 +64,12 @@ async def _give(
         new = members.NewMember(workspace_id, identity.user_id, role, clock.now())
         if not await members.add(session, new):
             return False
-        await recorded.role_changed(session, identity, workspace_id, before=None, after=role)
+        await _record(session, identity, workspace_id, before=None, after=role)
         return True
     held = Role(current.role)
     if is_ours and held not in (role, Role.OWNER):
         await workspaces.set_role(session, workspace_id, identity.user_id, role)
-        await recorded.role_changed(session, identity, workspace_id, before=held, after=role)
+        await _record(session, identity, workspace_id, before=held, after=role)
     return is_ours
 
 
@@ -91,4 +95,32 @@ async def _remove(session: Session, identity: Connected, workspace_id: UUID) -> 
         return
     await workspaces.end_membership(session, workspace_id, identity.user_id)
     held = Role(current.role)
-    await recorded.role_changed(session, identity, workspace_id, before=held, after=None)
+    await _record(session, identity, workspace_id, before=held, after=None)
+
+
+async def _record(
+    session: Session,
+    identity: Connected,
+    workspace_id: UUID,
+    *,
+    before: Role | None,
+    after: Role | None,
+) -> None:
+    """Record that the groups of a person gave, changed or removed a membership."""
+    action = Action.MEMBER_ROLE_CHANGED
+    if before is None:
+        action = Action.MEMBER_ADDED
+    elif after is None:
+        action = Action.MEMBER_REMOVED
+    await audit.record(
+        session,
+        person(identity.user_id, identity.email, workspace_id),
+        action,
+        AuditTarget(AuditTargetType.USER, identity.user_id, identity.email),
+        before=None if before is None else _facts(before, identity),
+        after=None if after is None else _facts(after, identity),
+    )
+
+
+def _facts(role: Role, identity: Connected) -> dict[str, Json]:
+    return {"role": role.value, "provider": identity.provider}

@@ -9,12 +9,12 @@ from stepiq.accounts import recorded as account_log
 from stepiq.accounts import service as accounts
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit.actions import Action
-from stepiq.accounts.audit.records import By
+from stepiq.accounts.audit.records import By, Facts
 from stepiq.accounts.audit.records import person as person_entry
 from stepiq.accounts.credentials.passwords import NO_PASSWORD
 from stepiq.accounts.devices import SessionOrigin
 from stepiq.accounts.errors import EmailTaken, LoginFailed, NoWorkspace
-from stepiq.accounts.oidc import queries, recorded, roles
+from stepiq.accounts.oidc import queries, roles
 from stepiq.accounts.oidc.errors import (
     IdentityNotFound,
     LastSignInMethod,
@@ -131,7 +131,7 @@ async def connect(
         await _touch(session, person, identity)
         if found.suspended_at is not None:
             await queries.restore(session, identity.id)
-            await recorded.linked(session, identity, subject=person.subject)
+            await _record(session, identity, Action.OIDC_LINKED, after={"subject": person.subject})
     await _apply(session, policy, person, identity)
     return identity
 
@@ -259,7 +259,7 @@ async def _connect(
         # Another request has just connected it.
         raise SignInFailed(SignInFailure.EXPIRED, "the identity was connected at the same time")
     identity = Connected(identity_id, user.id, user.email, policy.provider)
-    await recorded.linked(session, identity, subject=person.subject)
+    await _record(session, identity, Action.OIDC_LINKED, after={"subject": person.subject})
     return identity
 
 
@@ -292,7 +292,33 @@ async def _dismiss(session: Session, identity: Connected) -> None:
 
 async def _set_admin(session: Session, identity: Connected, *, is_admin: bool) -> None:
     await queries.set_admin(session, identity.id, identity.user_id, is_admin=is_admin)
-    await recorded.admin_changed(session, identity, is_admin=is_admin)
+    await _record(
+        session,
+        identity,
+        Action.USER_UPDATED,
+        before={"is_admin": not is_admin},
+        after={"is_admin": is_admin},
+    )
+
+
+async def _record(
+    session: Session,
+    identity: Connected,
+    action: Action,
+    *,
+    before: Facts | None = None,
+    after: Facts,
+) -> None:
+    """Record what a sign-in of a person changes in the account, in the server's own log."""
+    await account_log.on_user(
+        session,
+        person_entry(identity.user_id, identity.email, None),
+        action,
+        identity.user_id,
+        identity.email,
+        before=before,
+        after={**after, "provider": identity.provider},
+    )
 
 
 async def disconnect(session: Session, actor: Actor, identity_id: UUID) -> None:
@@ -334,4 +360,11 @@ async def _withdraw(session: Session, by: Actor | By, identity: Connected) -> No
     if await queries.gives_admin(session, identity.id):
         await _dismiss(session, identity)
     await queries.delete(session, identity.id)
-    await recorded.unlinked(session, by, identity)
+    await account_log.on_user(
+        session,
+        by,
+        Action.OIDC_UNLINKED,
+        identity.user_id,
+        identity.email,
+        before={"provider": identity.provider},
+    )

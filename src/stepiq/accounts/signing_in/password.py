@@ -12,6 +12,7 @@ from stepiq.accounts.audit.records import person
 from stepiq.accounts.authentication.throttle import LoginAttempt
 from stepiq.accounts.credentials.origin import client_of, origin_of
 from stepiq.accounts.devices import SessionOrigin
+from stepiq.accounts.emails import notices
 from stepiq.accounts.errors import Busy, LoginFailed, TooManyAttempts
 from stepiq.accounts.http import AuthServices
 from stepiq.accounts.queries import accounts as account_queries
@@ -123,13 +124,9 @@ async def _open(
         if left is not None:
             await recorded.recovered(tx, opened.account, codes_left=left)
     if left is not None:
-        doors.notices.recovery_code_used(
-            user.id,
-            user.email,
-            is_verified=opened.account.email_verified,
-            client=client,
-            left=left,
-        )
+        base_url = services.settings.base_url
+        notice = notices.recovery_code_used(base_url, user.email, client=client, left=left)
+        doors.notices.send(user.id, notice, is_verified=opened.account.email_verified)
     return opened
 
 

@@ -12,6 +12,7 @@ from stepiq.accounts import recorded
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.authentication import current_rights
+from stepiq.accounts.emails import notices
 from stepiq.accounts.errors import (
     AdminRequired,
     Busy,
@@ -168,7 +169,8 @@ async def confirm(
             made = await service.confirm(tx, services.keyring, caller, body.code)
             await recorded.on_self(tx, caller, Action.TWO_FACTOR_ENABLED)
     user = made.user
-    doors.notices.two_factor_on(user.id, user.email, is_verified=user.is_verified)
+    notice = notices.two_factor_on(services.settings.base_url, user.email)
+    doors.notices.send(user.id, notice, is_verified=user.is_verified)
     return RecoveryCodesView(recovery_codes=made.recovery_codes)
 
 
@@ -215,7 +217,8 @@ async def turn_off(
         async with services.database.transaction() as tx:
             user = await service.turn_off(tx, services.keyring, caller, body.code)
             await recorded.on_self(tx, caller, Action.TWO_FACTOR_DISABLED)
-    doors.notices.two_factor_off(user.id, user.email, is_verified=user.is_verified)
+    notice = notices.two_factor_off(services.settings.base_url, user.email)
+    doors.notices.send(user.id, notice, is_verified=user.is_verified)
     return DeletedTotpView(id=user.id)
 
 
@@ -224,7 +227,7 @@ async def turn_off(
     responses=problems(SessionRequired, AdminRequired, UserNotFound, OwnAccount, TotpNotEnabled),
 )
 async def reset_two_factor(
-    caller: Administrator, tx: Tx, doors: DoorsDep, user_id: UUID
+    caller: Administrator, services: ServicesDep, tx: Tx, doors: DoorsDep, user_id: UUID
 ) -> DeletedTotpView:
     """Turn off two-factor sign-in for a person who has lost the authenticator and the recovery codes."""
     if user_id == caller.user_id:
@@ -232,11 +235,9 @@ async def reset_two_factor(
     await current_rights.require_administrator(tx, caller)
     user = await service.reset(tx, user_id)
     await recorded.on_user(tx, caller, Action.TWO_FACTOR_DISABLED, user.id, user.email)
-    tx.after_commit(
-        lambda: doors.notices.two_factor_off(
-            user.id, user.email, is_verified=user.is_verified, by_operator=True
-        )
-    )
+    base_url = services.settings.base_url
+    notice = notices.two_factor_off(base_url, user.email, by_operator=True)
+    tx.after_commit(lambda: doors.notices.send(user.id, notice, is_verified=user.is_verified))
     return DeletedTotpView(id=user_id)
 
 

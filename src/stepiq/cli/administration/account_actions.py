@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-from stepiq.accounts.administration import queries, recorded, service
+from stepiq.accounts.administration import queries, service
 from stepiq.accounts.administration.queries import Data, Deletion, UserFilter
 from stepiq.accounts.administration.service import Reset
 from stepiq.accounts.audit.records import OPERATOR
@@ -108,8 +108,7 @@ async def delete_account(configured: Settings, email: str, data: Data) -> tuple[
     async with built(configured) as services:
         async with services.database.transaction() as session:
             user_id = await _id_of(session, email)
-            done = await service.delete(session, user_id, data)
-            await recorded.deleted(session, OPERATOR, user_id, data, done)
+            done = await service.delete(session, OPERATOR, user_id, data)
         cancelled = await disabling.cancel_runs_of(services.database, services.engine, done.left)
         return done, cancelled
 
@@ -136,8 +135,7 @@ async def make_reset(configured: Settings, email: str) -> tuple[Reset, bool]:
         base_url = configured.base_url
         async with services.database.transaction() as session:
             user_id = await _id_of(session, email)
-            made = await service.reset(session, user_id, base_url)
-            await recorded.reset(session, OPERATOR, user_id, email)
+            made = await service.reset(session, OPERATOR, user_id, base_url)
         return made, await service.send_reset(services.mailer, base_url, made)
 
 
@@ -198,7 +196,8 @@ async def _changing(
         user_id = await _id_of(session, email)
         before = await queries.find(session, user_id)
         await change(session, user_id)
-        await recorded.changed(session, OPERATOR, before, await queries.find(session, user_id))
+        after = await queries.find(session, user_id)
+        await service.record_change(session, OPERATOR, before, after)
 
 
 async def _id_of(session: Session, email: str) -> UUID:

@@ -11,8 +11,8 @@ from stepiq.accounts.errors import ScopeMissing, TooManyAttempts
 from stepiq.accounts.http import LinkDoor, needs
 from stepiq.notify.errors import RecipientLinkExpired, RecipientLinkInvalid
 from stepiq.notify.recipients import queries, service
-from stepiq.notify.recipients.links import RecipientLink
 from stepiq.notify.recipients.queries import Recipient, RecipientStatus
+from stepiq.notify.recipients.service import RecipientLink
 from stepiq.web.bodies import StrictModel, Timestamp, View
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery

@@ -13,6 +13,7 @@ from stepiq.accounts.audit import recording as audit
 from stepiq.accounts.audit.actions import Action, ActorKind, AuditTargetType
 from stepiq.accounts.audit.records import AuditTarget, By
 from stepiq.core import clock, ids
+from stepiq.core.keys.signed_tokens import ExpiringTokens
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
 from stepiq.core.observability import logging, metrics
 from stepiq.core.settings.model import Settings
@@ -25,7 +26,6 @@ from stepiq.execution.runtime import Engine
 from stepiq.notify import queries as delivery_queries
 from stepiq.notify.errors import RecipientLinkExpired, RecipientLinkInvalid
 from stepiq.notify.recipients import queries
-from stepiq.notify.recipients.links import RecipientLink, RecipientLinks
 from stepiq.notify.recipients.queries import Recipient, RecipientStatus
 from stepiq.store.database import PATIENT_SECONDS, Database, Session
 
@@ -38,6 +38,45 @@ async def _record_answer(session: Session, action: Action, recipient: Recipient)
         action,
         AuditTarget(AuditTargetType.RECIPIENT, recipient.id, recipient.email),
     )
+
+
+PAGE_PATH = "/confirm-recipient"
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientLink:
+    """The signed content of a link's token."""
+
+    recipient_id: UUID
+    confirms_until: datetime
+    """May be in the past. The link can then only refuse."""
+
+
+class RecipientLinks:
+    """Creates links and verifies their tokens. Links are not stored; the token is in the URL fragment, as in `runs.links`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._base_url = settings.base_url
+        self._tokens = ExpiringTokens(settings, b"stepiq recipients")
+
+    def url(self, link: RecipientLink) -> str:
+        """The address of the page that confirms or refuses."""
+        return f"{self._base_url}{PAGE_PATH}#token={self.token(link)}"
+
+    def token(self, link: RecipientLink) -> str:
+        """The token of a link."""
+        return self._tokens.make(link.recipient_id, link.confirms_until)
+
+    def read(self, token: str) -> RecipientLink:
+        """Verify a token and return its content. The time limit is not checked.
+
+        Raises:
+            RecipientLinkInvalid: this server did not create the token.
+        """
+        claim = self._tokens.read(token)
+        if claim is None:
+            raise RecipientLinkInvalid
+        return RecipientLink(*claim)
 
 
 LIFETIME = timedelta(days=7)
