@@ -13,6 +13,7 @@ from stepiq.accounts.authentication.authenticator import CACHE_LIFETIME, Authent
 from stepiq.accounts.credentials import api_keys as keys
 from stepiq.accounts.credentials.tokens import ACCESS_LIFETIME, AccessTokens
 from stepiq.accounts.errors import CredentialInvalid, CredentialMissing
+from stepiq.accounts.queries import last_used
 from stepiq.store.tables import api_keys, sessions, workspaces
 
 pytestmark = pytest.mark.one_store
@@ -249,7 +250,7 @@ class TestKey:
 
 class TestStoreAway:
     async def test_noting_a_use_fails_without_failing_the_request(
-        self, authenticator, key, monkeypatch
+        self, authenticator, key, monkeypatch, clock
     ):
         from stepiq.store.database import StoreUnavailable
 
@@ -259,8 +260,8 @@ class TestStoreAway:
         async def fails(*_, **__):
             raise StoreUnavailable("away")
 
-        monkeypatch.setattr(authentication.key_queries, "touch", fails)
-        authenticator._touched.clear()
+        monkeypatch.setattr(last_used, "touch", fails)
+        clock.advance(last_used.INTERVAL)
 
         assert await authenticator.authenticate(None, key.text)
         await authenticator.settle()
@@ -271,7 +272,7 @@ class TestStoreAway:
         async def breaks(*_, **__):
             raise RuntimeError("broke")
 
-        monkeypatch.setattr(authentication.key_queries, "touch", breaks)
+        monkeypatch.setattr(last_used, "touch", breaks)
         await authenticator.authenticate(None, key.text)
 
         with capture_logs() as logs:

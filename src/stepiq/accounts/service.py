@@ -132,23 +132,22 @@ async def create_account(
     Raises:
         EmailTaken: an account has this address.
     """
-    now = clock.now()
-    new = account_queries.NewAccount(
-        user_id=ids.uuid7(),
+    name = name or account_queries.default_name(email)
+    user_id = await account_queries.insert_account(
+        session,
         email=email,
-        name=name or email.partition("@")[0],
+        name=name,
         password_hash=password_hash,
         is_admin=is_admin,
-        created_at=now,
-        email_verified_at=now if is_verified else None,
+        is_verified=is_verified,
     )
-    if not await account_queries.insert_account(session, new):
+    if user_id is None:
         raise EmailTaken
     if invitation is None or invitation.workspace_id is None:
-        await create_workspace(session, new.user_id, name=new.name, plan=plan)
+        await create_workspace(session, user_id, name=name, plan=plan)
     else:
-        await _add_invited(session, new.user_id, invitation)
-    return account_of(await account_queries.account_by_id(session, new.user_id))
+        await _add_invited(session, user_id, invitation)
+    return account_of(await account_queries.account_by_id(session, user_id))
 
 
 async def create_workspace(session: Session, user_id: UUID, *, name: str, plan: str) -> UUID:
@@ -231,18 +230,11 @@ async def open_session(
     account = account_of(await account_queries.account_by_id(session, user_id))
     now = clock.now()
     expires_at = now + REFRESH_LIFETIME
-    session_id, refresh_token = ids.uuid7(), new_token()
+    session_id = ids.uuid7()
     await session_queries.insert(
         session, session_id, account.workspace_id, user_id, origin, now=now, until=expires_at
     )
-    await session_queries.insert_token(
-        session,
-        token_id=ids.uuid7(),
-        session_id=session_id,
-        token_hash=keys.digest(refresh_token),
-        created_at=now,
-        expires_at=expires_at,
-    )
+    refresh_token = await session_queries.insert_token(session, session_id, now, expires_at)
     return SignedIn(account, session_id, refresh_token, expires_at)
 
 

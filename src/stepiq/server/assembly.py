@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 from stepiq.accounts.audit.recording import EntryBatcher
 from stepiq.accounts.secrets.reader import RunReads, StoredSecrets
-from stepiq.accounts.secrets.uses import SecretNotes
 from stepiq.core.http import guarded_client
 from stepiq.core.keys import data_folder
 from stepiq.core.keys.encryption import Keyring
@@ -54,7 +53,7 @@ async def build(settings: Settings, *, sends: bool = True, stubs: Stubs | None =
     for provider in providers.ids:
         metrics.export_provider(provider)
     run_reads = RunReads(EntryBatcher(database))
-    secrets = StoredSecrets(Keyring(settings), SecretNotes(database), run_reads)
+    secrets = StoredSecrets(Keyring(settings), database, run_reads)
     definitions, mailer, http = Definitions(), Mailer(settings), guarded_client(settings)
     sending = outbox.build(
         settings,

@@ -7,7 +7,6 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.accounts.secrets.reader import StoredSecrets
-from stepiq.accounts.secrets.uses import SecretNotes
 from stepiq.core import clock
 from stepiq.store.tables import secrets
 from tests.support.make_secrets import keyring
@@ -108,7 +107,7 @@ class TestLastUse:
         secret_id = await make.secret(account, "TOKEN")
         other = await make.secret(account, "OTHER")
         pipeline_id = await make.pipeline(account)
-        reader = StoredSecrets(keyring(), SecretNotes(database))
+        reader = StoredSecrets(keyring(), database)
 
         async def use():
             async with database.reading() as session:

@@ -5,12 +5,11 @@ process that revoked it, and within 5 seconds by others. The same holds for a me
 role, and for the service keys of a workspace that is deleted, or whose last enabled member is disabled or deleted.
 """
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from stepiq.accounts.actor import SCOPES_OF_ROLE, Actor, Credential, Scope, with_included
@@ -25,30 +24,15 @@ from stepiq.accounts.errors import (
 from stepiq.accounts.queries import keys as key_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.core import clock
-from stepiq.core.concurrency import tasks
-from stepiq.core.errors import StepIQError
-from stepiq.core.observability import logging
-from stepiq.store.database import Database, Session
+from stepiq.store.database import Database
 from stepiq.store.states import KeyKind, Role
 
 CACHE_LIFETIME = timedelta(seconds=5)
 """How long a checked credential is trusted without reading the store."""
-TOUCH_INTERVAL = timedelta(minutes=1)
-"""Precision of `last_used_at` of keys and sessions."""
 
 _CACHED = 10_000
 
-log = logging.get(__name__)
-
 Key = TypeVar("Key", bound=Hashable)
-
-
-class _Touch(Protocol):
-    """Updates `last_used_at` of a credential, unless it was updated after `unless_since`."""
-
-    async def __call__(
-        self, session: Session, used_id: UUID, /, *, now: datetime, unless_since: datetime
-    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +87,8 @@ class Authenticator:
         self._tokens = tokens
         self._sessions: _Recent[tuple[UUID, UUID | None]] = _Recent()
         self._keys: _Recent[bytes] = _Recent()
-        self._touched: OrderedDict[UUID, datetime] = OrderedDict()
-        self._touching: set[asyncio.Task[None]] = set()
+        self._used_sessions = session_queries.last_uses(database)
+        self._used_keys = key_queries.last_uses(database)
 
     async def authenticate(
         self, authorization: str | None, api_key: str | None, workspace_id: UUID | None = None
@@ -149,7 +133,8 @@ class Authenticator:
 
     async def settle(self) -> None:
         """Wait for pending updates of `last_used_at`."""
-        await tasks.finish(self._touching)
+        await self._used_sessions.settle()
+        await self._used_keys.settle()
 
     async def _by_token(self, authorization: str, workspace_id: UUID | None) -> Actor:
         scheme, _, token = authorization.partition(" ")
@@ -191,7 +176,7 @@ class Authenticator:
                 raise NoWorkspace if workspace_id is None else WorkspaceNotFound(workspace_id)
             actor = session_actor(row)
             self._sessions.put(wanted, _CachedCredential(actor, row.expires_at, now), changes)
-        self._note_use(session_queries.touch, session_id, now)
+        self._used_sessions.note([session_id])
         return actor
 
     async def _by_key(self, text: str) -> Actor:
@@ -209,28 +194,8 @@ class Authenticator:
             actor = _key_actor(row)
             self._keys.put(digest, _CachedCredential(actor, row.expires_at, now), changes)
         if actor.key_id is not None:
-            self._note_use(key_queries.touch, actor.key_id, now)
+            self._used_keys.note([actor.key_id])
         return actor
-
-    def _note_use(self, touch: _Touch, used_id: UUID, now: datetime) -> None:
-        noted = self._touched.get(used_id)
-        if noted is not None and now - noted < TOUCH_INTERVAL:
-            return
-        self._touched[used_id] = now
-        self._touched.move_to_end(used_id)
-        if len(self._touched) > _CACHED:
-            self._touched.popitem(last=False)
-        task = asyncio.create_task(self._touch(touch, used_id, now))
-        self._touching.add(task)
-        task.add_done_callback(self._touching.discard)
-
-    async def _touch(self, touch: _Touch, used_id: UUID, now: datetime) -> None:
-        try:
-            async with self._database.transaction() as session:
-                await touch(session, used_id, now=now, unless_since=now - TOUCH_INTERVAL)
-        except StepIQError as error:
-            # The date is not essential: an unavailable store must not fail the request.
-            log.warning("credential_use_not_recorded", code=error.code)
 
 
 def session_actor(row: Any) -> Actor:

@@ -28,7 +28,7 @@ from stepiq.accounts.queries import invitations as invitation_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.service import SignedIn
 from stepiq.accounts.sessions import service as sessions
-from stepiq.core import clock, ids
+from stepiq.core import clock
 from stepiq.core.observability import logging
 from stepiq.core.settings.model import Settings
 from stepiq.core.settings.oidc import OidcSettings
@@ -193,7 +193,14 @@ async def _create(
     if policy.settings.assigns_roles or is_invited:
         if not is_invited and not roles.wanted(policy.settings, person.groups):
             raise SignInFailed(SignInFailure.NO_ROLE, "no group of the person has a role")
-        user_id = await _create_member(session, person, email)
+        user_id = await account_queries.insert_account(
+            session,
+            email=email,
+            name=person.name,
+            password_hash=NO_PASSWORD,
+            is_admin=False,
+            is_verified=True,
+        )
     else:
         user_id = await _create_owner(session, settings, person, email)
     if user_id is None:
@@ -226,21 +233,6 @@ async def _create_owner(
     except EmailTaken:
         return None
     return account.id
-
-
-async def _create_member(session: Session, person: IdentifiedPerson, email: str) -> UUID | None:
-    """Create an account without a workspace of its own. None if the address is taken."""
-    now = clock.now()
-    new = account_queries.NewAccount(
-        user_id=ids.uuid7(),
-        email=email,
-        name=person.name or email.partition("@")[0],
-        password_hash=NO_PASSWORD,
-        is_admin=False,
-        created_at=now,
-        email_verified_at=now,
-    )
-    return new.user_id if await account_queries.insert_account(session, new) else None
 
 
 async def _connect(

@@ -1,7 +1,6 @@
 """Users and their workspaces."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from stepiq.accounts.queries import members
+from stepiq.core import clock, ids
 from stepiq.store.database import Session
 from stepiq.store.statements.workspaces import PLAN, membership_of
 from stepiq.store.states import FINAL_RUN_STATUSES, RunStatus, TriggerType
@@ -110,36 +110,40 @@ async def _enabled(
     return (await session.execute(statement)).first()
 
 
-@dataclass(frozen=True, slots=True)
-class NewAccount:
-    """The row of a new account."""
-
-    user_id: UUID
-    email: str
-    name: str
-    password_hash: str
-    is_admin: bool
-    created_at: datetime
-    email_verified_at: datetime | None
+def default_name(email: str) -> str:
+    """The name of a person who gives none: the part of the address before the @."""
+    return email.partition("@")[0]
 
 
-async def insert_account(session: Session, account: NewAccount) -> bool:
-    """Store an account; False if the address is already taken."""
+async def insert_account(
+    session: Session,
+    *,
+    email: str,
+    name: str | None,
+    password_hash: str,
+    is_admin: bool,
+    is_verified: bool,
+) -> UUID | None:
+    """Store a new account; returns its id, or None if the address is taken.
+
+    `is_verified`: whether the address is known to be the person's.
+    """
+    now, user_id = clock.now(), ids.uuid7()
     values = {
-        "id": account.user_id,
-        "email": account.email,
-        "name": account.name,
-        "password_hash": account.password_hash,
-        "is_admin": account.is_admin,
-        "created_at": account.created_at,
-        "email_verified_at": account.email_verified_at,
+        "id": user_id,
+        "email": email,
+        "name": name or default_name(email),
+        "password_hash": password_hash,
+        "is_admin": is_admin,
+        "created_at": now,
+        "email_verified_at": now if is_verified else None,
     }
     try:
         async with session.connection.begin_nested():
             await session.execute(sa.insert(users).values(values))
     except IntegrityError:
-        return False
-    return True
+        return None
+    return user_id
 
 
 async def insert_workspace(

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.store.database import Session
+from stepiq.accounts.queries.last_used import LastUses
+from stepiq.store.database import Database, Session
 from stepiq.store.statements.workspaces import PLAN, has_enabled_member, membership_of
 from stepiq.store.states import KeyKind
 from stepiq.store.tables import api_keys, memberships, users, workspaces
@@ -92,16 +93,9 @@ async def name(session: Session, key_id: UUID) -> str:
     return await session.scalar(sa.select(api_keys.c.name).where(api_keys.c.id == key_id))
 
 
-async def touch(session: Session, key_id: UUID, *, now: datetime, unless_since: datetime) -> None:
-    """Update `last_used_at`, unless it was updated after `unless_since`."""
-    await session.execute(
-        sa.update(api_keys)
-        .where(
-            api_keys.c.id == key_id,
-            sa.or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at <= unless_since),
-        )
-        .values(last_used_at=now)
-    )
+def last_uses(database: Database) -> LastUses:
+    """Notes the uses of keys."""
+    return LastUses(database, api_keys)
 
 
 async def page(

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -53,23 +53,11 @@ async def add(session: Session, new: NewMember) -> bool:
     )
     if await session.scalar(joinable) is None:
         return False
-    added = session.insert(memberships).values(
-        workspace_id=new.workspace_id,
-        user_id=new.user_id,
-        role=new.role,
-        joined_at=new.joined_at,
-        invited_by=new.invited_by,
-    )
-    again = {
-        "role": added.excluded.role,
-        "joined_at": added.excluded.joined_at,
-        "invited_by": added.excluded.invited_by,
-        "removed_at": None,
-        "address_digest": None,
-    }
+    added = session.insert(memberships).values(asdict(new))
+    again = {name: added.excluded[name] for name in ("role", "joined_at", "invited_by")}
     statement = added.on_conflict_do_update(
         index_elements=["workspace_id", "user_id"],
-        set_=again,
+        set_={**again, "removed_at": None, "address_digest": None},
         where=memberships.c.removed_at.is_not(None),
     ).returning(memberships.c.user_id)
     return (await session.execute(statement)).first() is not None

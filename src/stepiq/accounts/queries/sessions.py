@@ -7,9 +7,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from stepiq.accounts.credentials import api_keys as keys
+from stepiq.accounts.credentials.tokens import new_token
 from stepiq.accounts.devices import SessionOrigin
 from stepiq.accounts.queries import members
-from stepiq.store.database import Session
+from stepiq.accounts.queries.last_used import LastUses
+from stepiq.core import ids
+from stepiq.store.database import Database, Session
 from stepiq.store.statements.workspaces import PLAN, membership_of
 from stepiq.store.tables import memberships, refresh_tokens, sessions, users, workspaces
 
@@ -41,25 +45,19 @@ async def insert(
     )
 
 
-async def insert_token(
-    session: Session,
-    *,
-    token_id: UUID,
-    session_id: UUID,
-    token_hash: bytes,
-    created_at: datetime,
-    expires_at: datetime,
-) -> None:
-    """Store a refresh token's digest."""
+async def insert_token(session: Session, session_id: UUID, now: datetime, until: datetime) -> str:
+    """Store a new refresh token, as its digest; returns the token."""
+    token = new_token()
     await session.execute(
         sa.insert(refresh_tokens).values(
-            id=token_id,
+            id=ids.uuid7(),
             session_id=session_id,
-            token_hash=token_hash,
-            created_at=created_at,
-            expires_at=expires_at,
+            token_hash=keys.digest(token),
+            created_at=now,
+            expires_at=until,
         )
     )
+    return token
 
 
 async def live(
@@ -177,19 +175,9 @@ async def page(
     return (await session.execute(statement.order_by(sessions.c.id.desc()).limit(limit))).all()
 
 
-async def touch(
-    session: Session, session_id: UUID, *, now: datetime, unless_since: datetime
-) -> None:
-    """Update `last_used_at`, unless it was updated after `unless_since`."""
-    await session.execute(
-        sa.update(sessions)
-        .where(
-            sessions.c.id == session_id,
-            _counts(now),
-            sa.or_(sessions.c.last_used_at.is_(None), sessions.c.last_used_at <= unless_since),
-        )
-        .values(last_used_at=now)
-    )
+def last_uses(database: Database) -> LastUses:
+    """Notes the uses of sessions."""
+    return LastUses(database, sessions)
 
 
 async def end(

@@ -7,9 +7,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from stepiq.accounts.queries.last_used import LastUses
 from stepiq.accounts.queries.sealed import SealedTable, columns_of
 from stepiq.core.keys.encryption import Owner, Sealed
-from stepiq.store.database import Session
+from stepiq.store.database import Database, Session
 from stepiq.store.states import PipelineStatus
 from stepiq.store.tables import pipeline_versions, pipelines, secrets
 
@@ -172,18 +173,9 @@ async def using_pipelines(session: Session, workspace_id: UUID, limit: int) -> S
     return (await session.execute(statement)).all()
 
 
-async def touch(
-    session: Session, secret_ids: Sequence[UUID], now: datetime, unless_since: datetime
-) -> None:
-    """Update `last_used_at` of secrets, unless it was updated after `unless_since`."""
-    await session.execute(
-        sa.update(secrets)
-        .where(
-            secrets.c.id.in_(secret_ids),
-            sa.or_(secrets.c.last_used_at.is_(None), secrets.c.last_used_at <= unless_since),
-        )
-        .values(last_used_at=now)
-    )
+def last_uses(database: Database) -> LastUses:
+    """Notes the uses of secrets."""
+    return LastUses(database, secrets)
 
 
 def owner_of(row: Row) -> Owner:

@@ -10,11 +10,10 @@ from stepiq.accounts.audit.recording import EntryBatcher
 from stepiq.accounts.audit.records import AuditTarget, By
 from stepiq.accounts.queries.sealed import sealed_of
 from stepiq.accounts.secrets import queries
-from stepiq.accounts.secrets.uses import SecretNotes
 from stepiq.core.keys.encryption import Keyring
 from stepiq.execution.protocols import SecretValue
 from stepiq.execution.records.run import ClaimedRun
-from stepiq.store.database import Session
+from stepiq.store.database import Database, Session
 
 _KEPT = 10_000
 
@@ -48,16 +47,16 @@ class RunReads:
 
 
 class StoredSecrets:
-    """The secrets of this server's database."""
+    """The secrets of this server's database. With a `database`, their uses are recorded."""
 
     def __init__(
         self,
         keyring: Keyring,
-        notes: SecretNotes | None = None,
+        database: Database | None = None,
         run_reads: RunReads | None = None,
     ) -> None:
         self._keyring = keyring
-        self._notes = notes
+        self._uses = None if database is None else queries.last_uses(database)
         self._run_reads = run_reads
 
     async def read(
@@ -71,8 +70,8 @@ class StoredSecrets:
         rows = await queries.stored(session, workspace_id, pipeline_id, names)
         # The pipeline's rows come last, so they take precedence.
         chosen = {row.name: row for row in rows}
-        if self._notes is not None:
-            self._notes.note([row.id for row in chosen.values()])
+        if self._uses is not None:
+            self._uses.note([row.id for row in chosen.values()])
         return {
             name: SecretValue(
                 self._keyring.open(sealed_of(row), queries.owner_of(row)),
@@ -93,5 +92,5 @@ class StoredSecrets:
 
     async def settle(self) -> None:
         """Wait until the uses of secrets are recorded."""
-        if self._notes is not None:
-            await self._notes.settle()
+        if self._uses is not None:
+            await self._uses.settle()

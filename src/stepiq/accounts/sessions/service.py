@@ -8,7 +8,7 @@ from uuid import UUID
 
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.credentials import api_keys as keys
-from stepiq.accounts.credentials.tokens import REFRESH_LIFETIME, new_token
+from stepiq.accounts.credentials.tokens import REFRESH_LIFETIME
 from stepiq.accounts.errors import (
     CredentialInvalid,
     PasswordWrong,
@@ -21,7 +21,7 @@ from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import resets as reset_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.service import SignedIn, account_of, require_person
-from stepiq.core import clock, ids
+from stepiq.core import clock
 from stepiq.store.database import Session
 
 EXTENSION_INTERVAL = timedelta(hours=1)
@@ -87,15 +87,7 @@ async def refresh(session: Session, text: str) -> SignedIn | Reused:
     row = None if live is None else await account_queries.account_by_id(session, live.user_id)
     if row is None:
         raise SessionEnded
-    new = new_token()
-    await session_queries.insert_token(
-        session,
-        token_id=ids.uuid7(),
-        session_id=session_id,
-        token_hash=keys.digest(new),
-        created_at=now,
-        expires_at=expires_at,
-    )
+    new = await session_queries.insert_token(session, session_id, now, expires_at)
     return SignedIn(account_of(row), session_id, new, expires_at)
 
 
