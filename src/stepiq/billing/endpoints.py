@@ -187,19 +187,9 @@ def usage_view(usage: UsageReport) -> UsageView:
         quotas=[QuotaUsageView.model_validate(limit) for limit in usage.limits],
         series=[UsageEntryView.model_validate(entry) for entry in usage.series],
         series_complete=usage.series_complete,
-        daily=None if usage.daily is None else [daily_view(each) for each in usage.daily],
-    )
-
-
-def daily_view(daily: DailyUsage) -> DailyUsageView:
-    """Usage of one day as the API shows it."""
-    return DailyUsageView(
-        day=date.fromisoformat(daily.day),
-        key=daily.key,
-        runs=daily.runs,
-        tokens=daily.tokens,
-        cost_usd_micros=daily.cost_usd_micros,
-        cost_complete=daily.cost_complete,
+        daily=None
+        if usage.daily is None
+        else [DailyUsageView.model_validate(each) for each in usage.daily],
     )
 
 

@@ -23,40 +23,28 @@ from stepiq.store.tables import (
 )
 
 _counts_runs = usage_days.c.model == usage.RUNS
-# Cast, because not every database supports MIN of booleans.
-_complete = sa.func.min(sa.cast(usage_days.c.cost_complete, sa.Integer)).label("cost_complete")
 
 
 def totals_statement(workspace_id: UUID, period: Period) -> sa.Select[Any]:
-    """Sums over a period."""
-    names = (
-        "runs_completed",
-        "runs_failed",
-        "runs_cancelled",
-        "input_tokens",
-        "cached_tokens",
-        "output_tokens",
-        "credit_tokens",
-        "cost_usd_micros",
-    )
-    sums: list[sa.ColumnElement[Any]] = [_sum(usage_days.c[name]).label(name) for name in names]
-    return sa.select(*sums, _complete).where(*_within(workspace_id, period))
+    """Sums over a period, in the order of `Totals`."""
+    used = usage_days.c
+    sums = [
+        used.runs_completed,
+        used.runs_failed,
+        used.runs_cancelled,
+        used.input_tokens,
+        used.cached_tokens,
+        used.output_tokens,
+        used.credit_tokens,
+        used.cost_usd_micros,
+    ]
+    columns: list[sa.ColumnElement[Any]] = [*map(_sum, sums), _is_complete(usage_days)]
+    return sa.select(*columns).where(*_within(workspace_id, period))
 
 
 async def totals(session: Session, workspace_id: UUID, period: Period) -> Totals:
     """Sums over a period."""
-    row = (await session.execute(totals_statement(workspace_id, period))).one()
-    return Totals(
-        completed=row.runs_completed,
-        failed=row.runs_failed,
-        cancelled=row.runs_cancelled,
-        input_tokens=row.input_tokens,
-        cached_tokens=row.cached_tokens,
-        output_tokens=row.output_tokens,
-        credit_tokens=row.credit_tokens,
-        cost_usd_micros=row.cost_usd_micros,
-        cost_complete=row.cost_complete != 0,
-    )
+    return Totals(*(await session.execute(totals_statement(workspace_id, period))).one())
 
 
 def series_statement(
@@ -112,56 +100,28 @@ def daily_statement(
 async def daily(session: Session, statement: sa.Select[Any]) -> list[DailyUsage]:
     """Execute `daily_statement`."""
     return [
-        DailyUsage(
-            day=row.day,
-            key=None if row.key is None else str(row.key),
-            runs=row.runs,
-            tokens=row.tokens,
-            cost_usd_micros=row.cost_usd_micros,
-            cost_complete=row.cost_complete != 0,
-        )
+        DailyUsage(row.day, None if row.key is None else str(row.key), *row[2:])
         for row in await session.execute(statement)
     ]
 
 
 async def series(session: Session, statement: sa.Select[Any]) -> list[UsageEntry]:
     """Execute `series_statement`."""
-    return [
-        UsageEntry(
-            key=str(row["key"]),
-            name=row.get("name"),
-            runs=row["runs"],
-            tokens=row["tokens"],
-            cost_usd_micros=row["cost_usd_micros"],
-            cost_complete=row["cost_complete"] != 0,
-        )
-        for row in (await session.execute(statement)).mappings()
-    ]
+    return [UsageEntry(str(key), *rest) for key, *rest in await session.execute(statement)]
 
 
 async def now(session: Session, workspace_id: UUID, moment: datetime) -> Now:
     """Current counters of a workspace."""
-    row = (
-        await session.execute(
-            sa.select(
-                workspaces.c.unfinished_runs,
-                workspaces.c.admitted_runs,
-                _waiting_runs(workspace_id).label("waiting"),
-                usage.runs_today().label("today"),
-                usage.credit_tokens().label("tokens"),
-                _active_pipelines(workspace_id).label("pipelines"),
-            ).where(workspaces.c.id == workspace_id),
-            {**usage.days(moment), **usage.months(moment)},
-        )
-    ).one()
-    return Now(
-        row.unfinished_runs,
-        row.admitted_runs,
-        row.waiting,
-        row.today,
-        row.tokens,
-        row.pipelines,
-    )
+    statement = sa.select(
+        workspaces.c.unfinished_runs,
+        workspaces.c.admitted_runs,
+        _waiting_runs(workspace_id),
+        usage.runs_today(),
+        usage.credit_tokens(),
+        _active_pipelines(workspace_id),
+    ).where(workspaces.c.id == workspace_id)
+    moments = {**usage.days(moment), **usage.months(moment)}
+    return Now(*(await session.execute(statement, moments)).one())
 
 
 def _waiting_runs(workspace_id: UUID) -> sa.ScalarSelect[int]:
@@ -210,13 +170,18 @@ def _counted(
         conditions.append(~_counts_runs)
     elif group_by is not GroupBy.CALLER:
         number = sa.case((_counts_runs, number), else_=0)
-    complete = sa.func.min(sa.cast(table.c.cost_complete, sa.Integer))
     return [
         _sum(number).label("runs"),
         _sum(table.c.input_tokens + table.c.output_tokens).label("tokens"),
         _sum(table.c.cost_usd_micros).label("cost_usd_micros"),
-        complete.label("cost_complete"),
+        _is_complete(table).label("cost_complete"),
     ], conditions
+
+
+def _is_complete(table: sa.Table) -> sa.ColumnElement[bool]:
+    # Cast, because not every database supports MIN of booleans.
+    least = sa.func.min(sa.cast(table.c.cost_complete, sa.Integer))
+    return sa.func.coalesce(least, 1) != 0
 
 
 def _within(

@@ -44,15 +44,15 @@ class Period:
 class Totals:
     """Sums over a period."""
 
-    completed: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-    credit_tokens: int = 0
-    cost_usd_micros: int = 0
-    cost_complete: bool = True
+    completed: int
+    failed: int
+    cancelled: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    credit_tokens: int
+    cost_usd_micros: int
+    cost_complete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,12 @@ class UsageEntry:
     """One day, model, pipeline or caller of a series."""
 
     key: str
-    name: str | None = None
-    """Name of the pipeline, or of what started the runs."""
     runs: int = 0
     tokens: int = 0
     cost_usd_micros: int = 0
     cost_complete: bool = True
+    name: str | None = None
+    """Name of the pipeline, or of what started the runs."""
 
 
 @dataclass(frozen=True, slots=True)

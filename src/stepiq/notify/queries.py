@@ -54,6 +54,14 @@ _REOPEN = deliveries.update().values(
     claim=deliveries.c.claim + 1,
     attempts_allowed=deliveries.c.attempts + ATTEMPTS,
 )
+_INSERTED = (
+    "id", "workspace_id", "pipeline_id", "pipeline_version", "run_id", "event", "target_type", "target_path", "target", "status",
+    "created_at",
+)  # fmt: skip
+_REPORTED = (
+    "status", "trigger_type", "started_at", "completed_at", "input_data", "output", "error", "cost_usd_micros", "cost_complete",
+    "failed_steps",
+)  # fmt: skip
 _COUNTED = 1_000
 _SWEPT = 100
 _SAMPLE_OUTPUT = "This is a test event. It does not belong to a run."
@@ -62,25 +70,8 @@ _CUT_OFF = "The server stopped during this attempt. It is unknown whether the de
 
 async def insert(session: Session, new: Sequence[Delivery]) -> None:
     """Insert deliveries without attempts."""
-    await session.execute(
-        deliveries.insert(),
-        [
-            {
-                "id": delivery.id,
-                "workspace_id": delivery.workspace_id,
-                "pipeline_id": delivery.pipeline_id,
-                "pipeline_version": delivery.pipeline_version,
-                "run_id": delivery.run_id,
-                "event": delivery.event,
-                "target_type": delivery.target_type,
-                "target_path": delivery.target_path,
-                "target": delivery.target,
-                "status": delivery.status,
-                "created_at": delivery.created_at,
-            }
-            for delivery in new
-        ],
-    )
+    rows = [{name: getattr(delivery, name) for name in _INSERTED} for delivery in new]
+    await session.execute(deliveries.insert(), rows)
 
 
 async def pending(session: Session, workspace_id: UUID) -> int:
@@ -326,21 +317,19 @@ async def occasion(session: Session, delivery: Delivery) -> Occasion | None:
 
 
 async def _sample(session: Session, delivery: Delivery) -> Occasion | None:
-    row = (
-        await session.execute(
-            sa.select(pipelines.c.name, PLAN)
-            .join(workspaces, workspaces.c.id == pipelines.c.workspace_id)
-            .where(
-                pipelines.c.id == delivery.pipeline_id,
-                pipelines.c.workspace_id == delivery.workspace_id,
-            )
+    statement = (
+        sa.select(pipelines.c.name.label("pipeline_name"), PLAN)
+        .join(workspaces, workspaces.c.id == pipelines.c.workspace_id)
+        .where(
+            pipelines.c.id == delivery.pipeline_id,
+            pipelines.c.workspace_id == delivery.workspace_id,
         )
-    ).one_or_none()
+    )
+    row = (await session.execute(statement)).mappings().one_or_none()
     if row is None:
         return None
     return Occasion(
-        pipeline_name=row.name,
-        plan=row.plan,
+        **row,
         # Receivers identify events by run id. A test event uses the id of the delivery.
         run_id=delivery.id,
         status=RunStatus.COMPLETED,
@@ -357,47 +346,30 @@ async def _sample(session: Session, delivery: Delivery) -> Occasion | None:
 
 
 async def _run(session: Session, delivery: Delivery) -> Occasion | None:
-    row = (
-        await session.execute(
-            sa.select(
-                pipelines.c.name,
-                PLAN,
-                runs.c.status,
-                runs.c.trigger_type,
-                runs.c.started_at,
-                runs.c.completed_at,
-                runs.c.input_data,
-                runs.c.output,
-                runs.c.output_is_large,
-                runs.c.error,
-                runs.c.cost_usd_micros,
-                runs.c.cost_complete,
-                runs.c.failed_steps,
-                large_values.c.value,
-            )
-            .join(pipelines, pipelines.c.id == runs.c.pipeline_id)
-            .join(workspaces, workspaces.c.id == runs.c.workspace_id)
-            .outerjoin(large_values, large_values.c.owner_id == runs.c.id)
-            .where(runs.c.id == delivery.run_id, runs.c.workspace_id == delivery.workspace_id)
+    statement = (
+        sa.select(
+            pipelines.c.name.label("pipeline_name"),
+            PLAN,
+            runs.c.id.label("run_id"),
+            *(runs.c[name] for name in _REPORTED),
+            runs.c.output_is_large,
+            large_values.c.value,
         )
-    ).one_or_none()
-    if row is None or delivery.run_id is None:
-        return None
-    return Occasion(
-        pipeline_name=row.name,
-        plan=row.plan,
-        run_id=delivery.run_id,
-        status=RunStatus(row.status),
-        trigger_type=TriggerType(row.trigger_type),
-        started_at=row.started_at,
-        completed_at=row.completed_at,
-        input_data=row.input_data,
-        output=row.value if row.output_is_large else row.output,
-        error=row.error,
-        cost_usd_micros=row.cost_usd_micros,
-        cost_complete=row.cost_complete,
-        failed_steps=row.failed_steps,
+        .join(pipelines, pipelines.c.id == runs.c.pipeline_id)
+        .join(workspaces, workspaces.c.id == runs.c.workspace_id)
+        .outerjoin(large_values, large_values.c.owner_id == runs.c.id)
+        .where(runs.c.id == delivery.run_id, runs.c.workspace_id == delivery.workspace_id)
     )
+    row = (await session.execute(statement)).mappings().one_or_none()
+    if row is None:
+        return None
+    found = dict(row)
+    large = found.pop("value")
+    if found.pop("output_is_large"):
+        found["output"] = large
+    found["status"] = RunStatus(found["status"])
+    found["trigger_type"] = TriggerType(found["trigger_type"])
+    return Occasion(**found)
 
 
 async def find(session: Session, workspace_id: UUID, delivery_id: UUID) -> Delivery | None:

@@ -50,17 +50,6 @@ class ListedWorkspace:
     cost_complete: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ListedMember:
-    """A member of a workspace."""
-
-    id: UUID
-    email: str
-    name: str
-    role: str
-    disabled: bool
-
-
 _is_member = sa.and_(
     memberships.c.workspace_id == workspaces.c.id, memberships.c.removed_at.is_(None)
 )
@@ -135,19 +124,17 @@ async def update(session: Session, workspace_id: UUID, values: Mapping[str, Any]
     )
 
 
-async def members(session: Session, workspace_id: UUID, limit: int) -> list[ListedMember]:
+async def members(session: Session, workspace_id: UUID, limit: int) -> Sequence[sa.Row[Any]]:
     """Members of a workspace, those who joined first come first."""
-    rows = await session.execute(
-        sa.select(users.c.id, users.c.email, users.c.name, users.c.disabled_at, memberships.c.role)
+    is_disabled = users.c.disabled_at.is_not(None).label("disabled")
+    statement = (
+        sa.select(users.c.id, users.c.email, users.c.name, is_disabled, memberships.c.role)
         .join(users, users.c.id == memberships.c.user_id)
         .where(memberships.c.workspace_id == workspace_id, memberships.c.removed_at.is_(None))
         .order_by(memberships.c.joined_at, users.c.id)
         .limit(limit)
     )
-    return [
-        ListedMember(row.id, row.email, row.name, row.role, row.disabled_at is not None)
-        for row in rows
-    ]
+    return (await session.execute(statement)).all()
 
 
 def usage_statement(workspace_ids: Sequence[UUID], first_day: date) -> sa.Select[Any]:
