@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from stepiq.accounts.authentication.authenticator import Authenticator
-from stepiq.accounts.emails import password_reset, sending
+from stepiq.accounts.emails import notices, password_reset
 from stepiq.accounts.errors import CredentialInvalid
 from stepiq.accounts.keys import service as api_keys
 from stepiq.core.mail import Mailer
@@ -232,7 +232,7 @@ class TestAsk:
 
         recovering = app.state.doors.recovery
         monkeypatch.setattr(recovering._mail._mailer, "send", hang)
-        monkeypatch.setattr(sending, "_SETTLE_SECONDS", 0.2)
+        monkeypatch.setattr(notices, "_SETTLE_SECONDS", 0.2)
         await client.post("/api/auth/forgot-password", json={"email": account.email})
         await started.wait()
 

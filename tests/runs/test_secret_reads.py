@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from stepiq.accounts.audit.recording import EntryBatcher
-from stepiq.accounts.secrets.reader import RunReads, StoredSecrets
+from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.core.keys.encryption import Keyring
 from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine
@@ -28,7 +28,7 @@ PLAIN = "name: Plain\nsteps: [{id: a, type: transform, template: x}]"
 
 @pytest.fixture
 async def engine(database, changes, providers, http, settings) -> AsyncIterator[Engine]:
-    secrets = StoredSecrets(Keyring(settings), run_reads=RunReads(EntryBatcher(database)))
+    secrets = StoredSecrets(Keyring(settings), entries=EntryBatcher(database))
     engine = Engine(database, changes, providers, Plans.load({}), http, secrets=secrets)
     await engine.start()
     yield engine

@@ -99,9 +99,9 @@ def daily_statement(
 
 async def daily(session: Session, statement: sa.Select[Any]) -> list[DailyUsage]:
     """Execute `daily_statement`."""
+    rows: Sequence[Any] = (await session.execute(statement)).all()
     return [
-        DailyUsage(row.day, None if row.key is None else str(row.key), *row[2:])
-        for row in await session.execute(statement)
+        DailyUsage(row.day, None if row.key is None else str(row.key), *row[2:]) for row in rows
     ]
 
 

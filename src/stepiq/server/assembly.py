@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from stepiq.accounts.audit.recording import EntryBatcher
-from stepiq.accounts.secrets.reader import RunReads, StoredSecrets
+from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.core.http import guarded_client
 from stepiq.core.keys import data_folder
 from stepiq.core.keys.encryption import Keyring
@@ -52,8 +52,7 @@ async def build(settings: Settings, *, sends: bool = True, stubs: Stubs | None =
     providers = Providers(settings)
     for provider in providers.ids:
         metrics.export_provider(provider)
-    run_reads = RunReads(EntryBatcher(database))
-    secrets = StoredSecrets(Keyring(settings), database, run_reads)
+    secrets = StoredSecrets(Keyring(settings), database, EntryBatcher(database))
     definitions, mailer, http = Definitions(), Mailer(settings), guarded_client(settings)
     sending = outbox.build(
         settings,

@@ -15,29 +15,10 @@ from stepiq.store.tables import device_logins
 Row = sa.Row[Any]
 
 
-async def insert(
-    session: Session,
-    *,
-    device_digest: bytes,
-    user_digest: bytes,
-    host_name: str | None,
-    client: str,
-    interval: timedelta,
-    now: datetime,
-    until: datetime,
-) -> bool:
-    """Store a login; False if another one has the same code."""
-    statement = sa.insert(device_logins).values(
-        id=ids.uuid7(),
-        device_digest=device_digest,
-        user_digest=user_digest,
-        status=DeviceLoginStatus.PENDING,
-        host_name=host_name,
-        client=client,
-        interval_seconds=int(interval.total_seconds()),
-        created_at=now,
-        expires_at=until,
-    )
+async def insert(session: Session, **columns: Any) -> bool:
+    """Store a login that waits for a decision; False if another one has the same code."""
+    status = DeviceLoginStatus.PENDING
+    statement = sa.insert(device_logins).values(id=ids.uuid7(), status=status, **columns)
     try:
         async with session.connection.begin_nested():
             await session.execute(statement)

@@ -119,9 +119,9 @@ async def start(
             user_digest=digest,
             host_name=host_name,
             client=client,
-            interval=INTERVAL,
-            now=now,
-            until=now + LIFETIME,
+            interval_seconds=int(INTERVAL.total_seconds()),
+            created_at=now,
+            expires_at=now + LIFETIME,
         ):
             return started
 

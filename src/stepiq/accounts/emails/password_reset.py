@@ -18,7 +18,7 @@ from uuid import UUID
 from stepiq.accounts.credentials.origin import hit_client
 from stepiq.accounts.credentials.passwords import NO_PASSWORD
 from stepiq.accounts.credentials.tokens import new_token
-from stepiq.accounts.emails.sending import AccountMail
+from stepiq.accounts.emails.notices import AccountMail
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import resets as reset_queries
 from stepiq.accounts.queries.known_clients import KnownClients

@@ -8,7 +8,7 @@ When its owner sets a new password, all that was made before ends: see `takeover
 from datetime import timedelta
 from uuid import UUID
 
-from stepiq.accounts.emails.sending import AccountMail
+from stepiq.accounts.emails.notices import AccountMail
 from stepiq.accounts.errors import EmailUnverified, VerificationInvalid
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.core import addresses, clock

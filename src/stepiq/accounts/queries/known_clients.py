@@ -6,7 +6,7 @@ account.
 """
 
 import hmac
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -15,34 +15,6 @@ from stepiq.core import clock
 from stepiq.store.database import Session
 from stepiq.store.statements import sweeping
 from stepiq.store.tables import known_clients
-
-
-async def is_known(session: Session, digest: bytes, since: datetime) -> bool:
-    """Whether a client has authenticated to its account since an instant."""
-    statement = sa.select(known_clients.c.user_id).where(
-        known_clients.c.digest == digest, known_clients.c.last_seen_at > since
-    )
-    return await session.scalar(statement) is not None
-
-
-async def remember(session: Session, digest: bytes, user_id: UUID, now: datetime) -> None:
-    """Record that a client has authenticated to an account now."""
-    new = session.insert(known_clients).values(digest=digest, user_id=user_id, last_seen_at=now)
-    await session.execute(
-        new.on_conflict_do_update(
-            index_elements=["digest"], set_={"last_seen_at": new.excluded.last_seen_at}
-        )
-    )
-
-
-async def keep_newest(session: Session, user_id: UUID, count: int) -> None:
-    """Delete the clients of an account, except the `count` most recent ones. At most `count` are deleted at a time."""
-    seen_at, is_of_user = known_clients.c.last_seen_at, known_clients.c.user_id == user_id
-    newest = sa.select(seen_at).where(is_of_user).order_by(seen_at.desc())
-    last = await session.scalar(newest.offset(count - 1).limit(1))
-    if last is not None:
-        await sweeping.delete_oldest(session, seen_at, last, count, is_of_user)
-
 
 LIFETIME = timedelta(days=90)
 """How long a client stays known after it last authenticated to the account."""
@@ -59,12 +31,28 @@ class KnownClients:
 
     async def knows(self, session: Session, email: str, client: str) -> bool:
         """Whether a client has authenticated to an address's account. Takes the same time without an account."""
-        return await is_known(session, self._digest(email, client), clock.now() - LIFETIME)
+        statement = sa.select(known_clients.c.user_id).where(
+            known_clients.c.digest == self._digest(email, client),
+            known_clients.c.last_seen_at > clock.now() - LIFETIME,
+        )
+        return await session.scalar(statement) is not None
 
     async def remember(self, session: Session, user_id: UUID, email: str, client: str) -> None:
-        """Record that a client has authenticated to an account."""
-        await remember(session, self._digest(email, client), user_id, clock.now())
-        await keep_newest(session, user_id, MOST)
+        """Record that a client has authenticated to an account. At most `MOST` other clients are forgotten at a time."""
+        digest = self._digest(email, client)
+        new = session.insert(known_clients).values(
+            digest=digest, user_id=user_id, last_seen_at=clock.now()
+        )
+        await session.execute(
+            new.on_conflict_do_update(
+                index_elements=["digest"], set_={"last_seen_at": new.excluded.last_seen_at}
+            )
+        )
+        seen_at, is_of_user = known_clients.c.last_seen_at, known_clients.c.user_id == user_id
+        newest = sa.select(seen_at).where(is_of_user).order_by(seen_at.desc())
+        last = await session.scalar(newest.offset(MOST - 1).limit(1))
+        if last is not None:
+            await sweeping.delete_oldest(session, seen_at, last, MOST, is_of_user)
 
     def _digest(self, email: str, client: str) -> bytes:
         return hmac.digest(self._key, f"{email}\n{client}".encode(), "sha256")

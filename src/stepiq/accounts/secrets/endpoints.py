@@ -7,7 +7,7 @@ from fastapi import Path, Response
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import needs
-from stepiq.accounts.secrets import queries, schemas, service, uses
+from stepiq.accounts.secrets import queries, schemas, service
 from stepiq.accounts.secrets.service import SecretNotFound, TooManySecrets
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
@@ -32,7 +32,7 @@ async def list_secrets(
 ) -> Page[schemas.ListedSecretView]:
     """Names, hosts, dates and uses of the workspace's secrets, newest first. No route returns a value."""
     rows = await queries.page(read, caller.workspace_id, None, before=page.before, limit=page.fetch)
-    found = await uses.uses(read, caller)
+    found = await service.uses(read, caller)
     return page.page(rows, lambda row: _listed(row, found), lambda row: row.id)
 
 
@@ -46,7 +46,7 @@ async def list_missing_secrets(
 
     `pipeline_id` returns only those that this pipeline uses.
     """
-    found = await uses.uses(read, caller)
+    found = await service.uses(read, caller)
     missing = [
         schemas.MissingSecretView(name=name, **_used_by(pipelines))
         for name, pipelines in sorted(found.missing.items())
@@ -55,12 +55,12 @@ async def list_missing_secrets(
     return Page(data=missing, next_cursor=None)
 
 
-def _listed(row: Any, found: uses.SecretUse) -> schemas.ListedSecretView:
+def _listed(row: Any, found: service.SecretUse) -> schemas.ListedSecretView:
     shown = schemas.SecretView.model_validate(row).model_dump()
     return schemas.ListedSecretView(**shown, **_used_by(found.stored.get(row.name, [])))
 
 
-def _used_by(pipelines: list[uses.UsingPipeline]) -> dict[str, Any]:
+def _used_by(pipelines: list[service.UsingPipeline]) -> dict[str, Any]:
     shown = [schemas.UsingPipelineView.model_validate(each) for each in pipelines[:_MOST_SHOWN]]
     return {"used_by": shown, "used_by_count": len(pipelines)}
 

@@ -1,6 +1,5 @@
 """The engine's access to secrets: an `execution.protocols.SecretReader`."""
 
-from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
@@ -15,36 +14,6 @@ from stepiq.execution.protocols import SecretValue
 from stepiq.execution.records.run import ClaimedRun
 from stepiq.store.database import Database, Session
 
-_KEPT = 10_000
-
-
-class RunReads:
-    """Records each secret that a run reads, once for each run and secret."""
-
-    def __init__(self, batcher: EntryBatcher) -> None:
-        self._batcher = batcher
-        self._recorded: OrderedDict[tuple[UUID, UUID], None] = OrderedDict()
-        """Saves statements if this process claims a run again. The table has a unique index for other processes."""
-
-    async def record(self, run: ClaimedRun, found: Mapping[str, SecretValue]) -> None:
-        """Record that a run reads these secrets, in one statement. They are recorded when this returns.
-
-        Raises:
-            StoreUnavailable: it is unknown whether they were recorded.
-        """
-        ids = {name: secret.id for name, secret in found.items() if secret.id is not None}
-        new = {name: id_ for name, id_ in ids.items() if (run.id, id_) not in self._recorded}
-        by = By(ActorKind.RUN, run.workspace_id, run.id)
-        entries = [
-            audit.new_entry(by, Action.SECRET_READ, AuditTarget(AuditTargetType.SECRET, id_, name))
-            for name, id_ in sorted(new.items())
-        ]
-        await self._batcher.record(entries, run.workspace_id)
-        for id_ in new.values():
-            self._recorded[run.id, id_] = None
-        while len(self._recorded) > _KEPT:
-            self._recorded.popitem(last=False)
-
 
 class StoredSecrets:
     """The secrets of this server's database. With a `database`, their uses are recorded."""
@@ -53,11 +22,11 @@ class StoredSecrets:
         self,
         keyring: Keyring,
         database: Database | None = None,
-        run_reads: RunReads | None = None,
+        entries: EntryBatcher | None = None,
     ) -> None:
         self._keyring = keyring
         self._uses = None if database is None else queries.last_uses(database)
-        self._run_reads = run_reads
+        self._entries = entries
 
     async def read(
         self, session: Session, *, workspace_id: UUID, pipeline_id: UUID, names: Collection[str]
@@ -82,13 +51,24 @@ class StoredSecrets:
         }
 
     async def note_run(self, run: ClaimedRun, found: Mapping[str, SecretValue]) -> None:
-        """Record in the audit log that a run reads these secrets. It is durable when this returns.
+        """Record in the audit log that a run reads these secrets, once for each run and secret. It is durable when this returns.
 
         Raises:
             StoreUnavailable: it is unknown whether it was recorded.
         """
-        if self._run_reads is not None:
-            await self._run_reads.record(run, found)
+        if self._entries is None:
+            return
+        by = By(ActorKind.RUN, run.workspace_id, run.id)
+        ids = sorted((name, each.id) for name, each in found.items() if each.id is not None)
+        await self._entries.record(
+            [
+                audit.new_entry(
+                    by, Action.SECRET_READ, AuditTarget(AuditTargetType.SECRET, id_, name)
+                )
+                for name, id_ in ids
+            ],
+            run.workspace_id,
+        )
 
     async def settle(self) -> None:
         """Wait until the uses of secrets are recorded."""
