@@ -1,6 +1,5 @@
 """Records actions on accounts, sessions and API keys in the audit log."""
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -21,11 +20,6 @@ REFUSALS = AppKey[audit.EntryBatcher]("refusals")
 def user_target(user_id: UUID, email: str) -> AuditTarget:
     """An account."""
     return AuditTarget(AuditTargetType.USER, user_id, email)
-
-
-def self_target(actor: Actor) -> AuditTarget:
-    """The account of the actor. The entry has its address as the name of the actor."""
-    return AuditTarget(AuditTargetType.USER, actor.user_id)
 
 
 def account_facts(account: Account) -> dict[str, Json]:
@@ -53,27 +47,21 @@ async def registered(session: Session, account: Account, invitation: Any) -> Non
     await audit.record_all(session, entries)
 
 
-async def signed_in(session: Session, opened: SignedIn, *, method: str) -> None:
-    """Record that a person signed in, such as with the method `password`."""
+async def signed_in(
+    session: Session, opened: SignedIn, *, method: str, codes_left: int | None = None
+) -> None:
+    """Record that a person signed in, such as with the method `password`. `codes_left`: after that of a recovery code."""
     account = opened.account
-    await audit.record(
-        session,
-        person(account.id, account.email, account.workspace_id),
-        Action.SESSION_OPENED,
-        AuditTarget(AuditTargetType.SESSION, opened.session_id),
-        after={"method": method},
-    )
-
-
-async def recovered(session: Session, account: Account, *, codes_left: int) -> None:
-    """Record that a person signed in with a recovery code."""
-    await audit.record(
-        session,
-        person(account.id, account.email, account.workspace_id),
-        Action.TWO_FACTOR_RECOVERED,
-        user_target(account.id, account.email),
-        after={"recovery_codes_left": codes_left},
-    )
+    by = person(account.id, account.email, account.workspace_id)
+    await on_session(session, by, Action.SESSION_OPENED, opened.session_id, {"method": method})
+    if codes_left is not None:
+        await audit.record(
+            session,
+            by,
+            Action.TWO_FACTOR_RECOVERED,
+            user_target(account.id, account.email),
+            after={"recovery_codes_left": codes_left},
+        )
 
 
 def refused(email: str, account: Account | None, *, reason: str) -> NewEntry:
@@ -86,50 +74,30 @@ def refused(email: str, account: Account | None, *, reason: str) -> NewEntry:
     )
 
 
-async def refresh_reused(session: Session, session_id: UUID) -> None:
-    """Record that a session was ended because a refresh token was used twice."""
-    await audit.record(
-        session,
-        By(ActorKind.ANONYMOUS),
-        Action.SESSION_REFRESH_REUSED,
-        AuditTarget(AuditTargetType.SESSION, session_id),
-    )
+async def on_session(
+    session: Session,
+    by: Actor | By,
+    action: Action,
+    session_id: UUID | None,
+    after: Facts | None = None,
+) -> None:
+    """Record that a session was opened or ended."""
+    target = AuditTarget(AuditTargetType.SESSION, session_id)
+    await audit.record(session, by, action, target, after=after)
 
 
 async def signed_out(session: Session, actor: Actor, *, ended: int, everywhere: bool) -> None:
     """Record that a person signed out."""
-    await audit.record(
-        session,
-        actor,
-        Action.SESSION_ENDED,
-        AuditTarget(AuditTargetType.SESSION, actor.session_id),
-        after={"everywhere": everywhere, "sessions_ended": ended},
-    )
-
-
-async def session_ended(session: Session, actor: Actor, session_id: UUID) -> None:
-    """Record that a person ended one of their sessions."""
-    await audit.record(
-        session, actor, Action.SESSION_ENDED, AuditTarget(AuditTargetType.SESSION, session_id)
-    )
-
-
-async def others_ended(session: Session, actor: Actor, *, ended: int) -> None:
-    """Record that a person ended all their other sessions."""
-    await audit.record(
-        session,
-        actor,
-        Action.SESSION_ENDED,
-        AuditTarget(AuditTargetType.USER, actor.user_id),
-        after={"sessions_ended": ended},
-    )
+    after: Facts = {"everywhere": everywhere, "sessions_ended": ended}
+    await on_session(session, actor, Action.SESSION_ENDED, actor.session_id, after)
 
 
 async def on_self(
-    session: Session, actor: Actor, action: Action, after: Mapping[str, Json] | None = None
+    session: Session, actor: Actor, action: Action, after: Facts | None = None
 ) -> None:
-    """Record that a person changed their own account."""
-    await audit.record(session, actor, action, self_target(actor), after=after)
+    """Record that a person changed their own account. The entry has its address as the name of the actor."""
+    target = AuditTarget(AuditTargetType.USER, actor.user_id)
+    await audit.record(session, actor, action, target, after=after)
 
 
 async def on_user(

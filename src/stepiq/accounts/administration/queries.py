@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from stepiq.accounts.queries import members
 from stepiq.accounts.workspaces.service import Removal
 from stepiq.store.database import Session
-from stepiq.store.statements.workspaces import membership_of
+from stepiq.store.statements.workspaces import membership_of, newest
 from stepiq.store.states import Role
 from stepiq.store.tables import (
     api_keys,
@@ -94,7 +94,7 @@ async def page(
     session: Session, wanted: UserFilter, *, before: UUID | None, limit: int
 ) -> Sequence[Row]:
     """Users that match a filter, newest first."""
-    statement = _select.order_by(users.c.id.desc()).limit(limit)
+    statement = newest(_select, users.c.id, before, limit)
     if wanted.email is not None:
         statement = statement.where(users.c.email == wanted.email)
     if wanted.q is not None:
@@ -106,8 +106,6 @@ async def page(
         statement = statement.where(is_disabled if wanted.is_disabled else ~is_disabled)
     if wanted.is_admin is not None:
         statement = statement.where(users.c.is_admin == wanted.is_admin)
-    if before is not None:
-        statement = statement.where(users.c.id < before)
     return (await session.execute(statement)).all()
 
 

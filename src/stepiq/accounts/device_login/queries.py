@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from stepiq.core import ids
 from stepiq.store.database import Session
@@ -18,13 +17,8 @@ Row = sa.Row[Any]
 async def insert(session: Session, **columns: Any) -> bool:
     """Store a login that waits for a decision; False if another one has the same code."""
     status = DeviceLoginStatus.PENDING
-    statement = sa.insert(device_logins).values(id=ids.uuid7(), status=status, **columns)
-    try:
-        async with session.connection.begin_nested():
-            await session.execute(statement)
-    except IntegrityError:
-        return False
-    return True
+    new = session.insert(device_logins).values(id=ids.uuid7(), status=status, **columns)
+    return (await session.execute(new.on_conflict_do_nothing())).rowcount == 1
 
 
 async def by_user_code(

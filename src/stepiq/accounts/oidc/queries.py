@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from stepiq.accounts.oidc.errors import SignInFailure
 from stepiq.core import ids
@@ -21,14 +20,8 @@ Row = sa.Row[Any]
 
 async def spend(session: Session, digest: bytes, expires_at: datetime) -> bool:
     """Record that a sign-in has returned; False if it has returned before. Only one of two concurrent calls succeeds."""
-    try:
-        async with session.connection.begin_nested():
-            await session.execute(
-                sa.insert(spent_sign_ins).values(digest=digest, expires_at=expires_at)
-            )
-    except IntegrityError:
-        return False
-    return True
+    new = session.insert(spent_sign_ins).values(digest=digest, expires_at=expires_at)
+    return (await session.execute(new.on_conflict_do_nothing())).rowcount == 1
 
 
 async def find(session: Session, issuer: str, subject: str) -> Row | None:
@@ -53,23 +46,18 @@ async def insert(
 ) -> UUID | None:
     """Store an identity, and return its id. None if the person at this issuer has one."""
     identity_id = ids.uuid7()
-    try:
-        async with session.connection.begin_nested():
-            await session.execute(
-                sa.insert(identities).values(
-                    id=identity_id,
-                    user_id=user_id,
-                    provider=provider,
-                    issuer=issuer,
-                    subject=subject,
-                    email=email,
-                    created_at=now,
-                    last_used_at=now,
-                )
-            )
-    except IntegrityError:
-        return None
-    return identity_id
+    new = session.insert(identities).values(
+        id=identity_id,
+        user_id=user_id,
+        provider=provider,
+        issuer=issuer,
+        subject=subject,
+        email=email,
+        created_at=now,
+        last_used_at=now,
+    )
+    unless_known = new.on_conflict_do_nothing(index_elements=["issuer", "subject"])
+    return identity_id if (await session.execute(unless_known)).rowcount == 1 else None
 
 
 async def touch(

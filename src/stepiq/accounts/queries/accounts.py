@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from stepiq.accounts.queries import members
 from stepiq.core import clock, ids
@@ -138,12 +137,8 @@ async def insert_account(
         "created_at": now,
         "email_verified_at": now if is_verified else None,
     }
-    try:
-        async with session.connection.begin_nested():
-            await session.execute(sa.insert(users).values(values))
-    except IntegrityError:
-        return None
-    return user_id
+    new = session.insert(users).values(values).on_conflict_do_nothing(index_elements=["email"])
+    return user_id if (await session.execute(new)).rowcount == 1 else None
 
 
 async def insert_workspace(

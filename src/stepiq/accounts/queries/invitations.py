@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.store.database import Session
-from stepiq.store.statements.workspaces import has_enabled_member
+from stepiq.store.statements.workspaces import has_enabled_member, newest
 from stepiq.store.states import Role
 from stepiq.store.tables import invitations, users, workspaces
 
@@ -106,10 +106,8 @@ async def page(
     statement = sa.select(invitations).where(
         invitations.c.workspace_id == workspace_id, _is_open(now)
     )
-    if before is not None:
-        statement = statement.where(invitations.c.id < before)
-    ordered = statement.order_by(invitations.c.id.desc()).limit(limit)
-    return (await session.execute(ordered)).all()
+    page = newest(statement, invitations.c.id, before, limit)
+    return (await session.execute(page)).all()
 
 
 async def delete(session: Session, workspace_id: UUID, invitation_id: UUID) -> Row | None:

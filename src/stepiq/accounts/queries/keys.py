@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from stepiq.accounts.queries.last_used import LastUses
 from stepiq.store.database import Database, Session
-from stepiq.store.statements.workspaces import PLAN, has_enabled_member, membership_of
+from stepiq.store.statements.workspaces import PLAN, has_enabled_member, membership_of, newest
 from stepiq.store.states import KeyKind
 from stepiq.store.tables import api_keys, memberships, users, workspaces
 
@@ -102,15 +102,9 @@ async def page(
     session: Session, belongs: Belonging, *, before: UUID | None, limit: int
 ) -> Sequence[Row]:
     """Keys that have not been revoked, newest first, including expired ones."""
-    statement = (
-        sa.select(api_keys)
-        .where(_belongs(belongs), api_keys.c.revoked_at.is_(None))
-        .order_by(api_keys.c.id.desc())
-        .limit(limit)
-    )
-    if before is not None:
-        statement = statement.where(api_keys.c.id < before)
-    return (await session.execute(statement)).all()
+    statement = sa.select(api_keys).where(_belongs(belongs), api_keys.c.revoked_at.is_(None))
+    page = newest(statement, api_keys.c.id, before, limit)
+    return (await session.execute(page)).all()
 
 
 async def insert(session: Session, **columns: Any) -> Row:

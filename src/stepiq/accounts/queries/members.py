@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.store.database import Session
-from stepiq.store.statements.workspaces import PLAN, has_enabled_member, membership_of
+from stepiq.store.statements.workspaces import PLAN, has_enabled_member, membership_of, newest
 from stepiq.store.states import Role
 from stepiq.store.tables import memberships, users, workspaces
 
@@ -67,9 +67,7 @@ async def page(
     session: Session, workspace_id: UUID, *, before: UUID | None, limit: int
 ) -> Sequence[Row]:
     """Members of a workspace, the newest account first."""
-    statement = _members(workspace_id).order_by(memberships.c.user_id.desc()).limit(limit)
-    if before is not None:
-        statement = statement.where(memberships.c.user_id < before)
+    statement = newest(_members(workspace_id), memberships.c.user_id, before, limit)
     return (await session.execute(statement)).all()
 
 

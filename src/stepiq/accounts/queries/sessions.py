@@ -14,7 +14,7 @@ from stepiq.accounts.queries import members
 from stepiq.accounts.queries.last_used import LastUses
 from stepiq.core import ids
 from stepiq.store.database import Database, Session
-from stepiq.store.statements.workspaces import PLAN, membership_of
+from stepiq.store.statements.workspaces import PLAN, membership_of, newest
 from stepiq.store.tables import memberships, refresh_tokens, sessions, users, workspaces
 
 Row = sa.Row[Any]
@@ -170,9 +170,8 @@ async def page(
 ) -> Sequence[Row]:
     """Sessions of a user that have not ended, newest first."""
     statement = sa.select(sessions).where(sessions.c.user_id == user_id, _counts(now))
-    if before is not None:
-        statement = statement.where(sessions.c.id < before)
-    return (await session.execute(statement.order_by(sessions.c.id.desc()).limit(limit))).all()
+    page = newest(statement, sessions.c.id, before, limit)
+    return (await session.execute(page)).all()
 
 
 def last_uses(database: Database) -> LastUses:

@@ -11,6 +11,7 @@ from stepiq.accounts.queries.last_used import LastUses
 from stepiq.accounts.queries.sealed import SealedTable, columns_of
 from stepiq.core.keys.encryption import Owner, Sealed
 from stepiq.store.database import Database, Session
+from stepiq.store.statements.workspaces import newest
 from stepiq.store.states import PipelineStatus
 from stepiq.store.tables import pipeline_versions, pipelines, secrets
 
@@ -26,15 +27,11 @@ async def page(
     limit: int,
 ) -> Sequence[Row]:
     """A pipeline's own secrets, or those of the workspace, newest first."""
-    statement = (
-        sa.select(secrets)
-        .where(secrets.c.workspace_id == workspace_id, secrets.c.pipeline_id == pipeline_id)
-        .order_by(secrets.c.id.desc())
-        .limit(limit)
+    statement = sa.select(secrets).where(
+        secrets.c.workspace_id == workspace_id, secrets.c.pipeline_id == pipeline_id
     )
-    if before is not None:
-        statement = statement.where(secrets.c.id < before)
-    return (await session.execute(statement)).all()
+    page = newest(statement, secrets.c.id, before, limit)
+    return (await session.execute(page)).all()
 
 
 async def lock(session: Session, workspace_id: UUID, scope_id: UUID, name: str) -> Row | None:

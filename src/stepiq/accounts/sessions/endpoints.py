@@ -4,6 +4,7 @@ from typing import Literal
 from uuid import UUID
 
 from stepiq.accounts import recorded, schemas
+from stepiq.accounts.audit.actions import Action
 from stepiq.accounts.errors import (
     SessionNotFound,
     SessionRequired,
@@ -72,7 +73,7 @@ async def end_session(
 ) -> EndedSessionView:
     """End one of your sessions. The server then refuses its tokens."""
     await sessions.end_one(tx, caller, session_id)
-    await recorded.session_ended(tx, caller, session_id)
+    await recorded.on_session(tx, caller, Action.SESSION_ENDED, session_id)
     tx.after_commit(lambda: doors.authenticator.forget(session_id))
     return EndedSessionView(id=session_id)
 
@@ -81,6 +82,6 @@ async def end_session(
 async def end_other_sessions(caller: Person, tx: Tx, doors: DoorsDep) -> schemas.SessionsEnded:
     """End all your sessions except this one. The server then refuses their tokens."""
     ended = await queries.end_all(tx, caller.user_id, clock.now(), but=caller.session_id)
-    await recorded.others_ended(tx, caller, ended=len(ended))
+    await recorded.on_self(tx, caller, Action.SESSION_ENDED, {"sessions_ended": len(ended)})
     tx.after_commit(lambda: doors.authenticator.forget(caller.user_id))
     return schemas.SessionsEnded(sessions_ended=len(ended))

@@ -8,7 +8,8 @@ from fastapi import BackgroundTasks, Depends, Request, Response
 
 from stepiq.accounts import recorded, schemas, service
 from stepiq.accounts.actor import Actor, Scope
-from stepiq.accounts.audit.actions import Action
+from stepiq.accounts.audit.actions import Action, ActorKind
+from stepiq.accounts.audit.records import By
 from stepiq.accounts.authentication import disabling
 from stepiq.accounts.credentials.origin import client_of, count_client, origin_of
 from stepiq.accounts.credentials.tokens import ACCESS_LIFETIME
@@ -141,7 +142,8 @@ async def refresh(
             account = outcome.account
             await doors.known_clients.remember(tx, account.id, account.email, client_of(request))
         else:
-            await recorded.refresh_reused(tx, outcome.session_id)
+            by, action = By(ActorKind.ANONYMOUS), Action.SESSION_REFRESH_REUSED
+            await recorded.on_session(tx, by, action, outcome.session_id)
     if isinstance(outcome, sessions.Reused):
         doors.authenticator.forget(outcome.session_id)
         raise RefreshReused

@@ -119,10 +119,8 @@ async def _open(
         )
         accepted = await two_factor.check_at_login(tx, services.keyring, user.id, body.code)
         await doors.known_clients.remember(tx, user.id, user.email, client)
-        await recorded.signed_in(tx, opened, method=_method(accepted))
         left = None if accepted is None else accepted.recovery_codes_left
-        if left is not None:
-            await recorded.recovered(tx, opened.account, codes_left=left)
+        await recorded.signed_in(tx, opened, method=_method(accepted), codes_left=left)
     if left is not None:
         base_url = services.settings.base_url
         notice = notices.recovery_code_used(base_url, user.email, client=client, left=left)

@@ -12,7 +12,7 @@ from stepiq.core import ids
 from stepiq.execution.limits import usage
 from stepiq.execution.limits.usage import TOKENS_PER_CREDIT
 from stepiq.store.database import Session
-from stepiq.store.statements.workspaces import PLAN, WorkspacePlan
+from stepiq.store.statements.workspaces import PLAN, WorkspacePlan, newest
 from stepiq.store.tables import memberships, usage_days, users, workspaces
 from stepiq.store.types import contains
 
@@ -73,7 +73,7 @@ async def page(
     session: Session, wanted: WorkspaceFilter, now: datetime, *, before: UUID | None, limit: int
 ) -> list[ListedWorkspace]:
     """Workspaces that match a filter, newest first."""
-    statement = _select.order_by(workspaces.c.id.desc()).limit(limit)
+    statement = newest(_select, workspaces.c.id, before, limit)
     if wanted.q is not None:
         matches = contains(workspaces.c.name_folded, wanted.q)
         if (workspace_id := ids.parse(wanted.q)) is not None:
@@ -84,8 +84,6 @@ async def page(
     if wanted.has_members is not None:
         has_members = sa.exists().where(_is_member).correlate(workspaces)
         statement = statement.where(has_members if wanted.has_members else ~has_members)
-    if before is not None:
-        statement = statement.where(workspaces.c.id < before)
     return await _with_usage(session, (await session.execute(statement)).all(), now)
 
 

@@ -115,3 +115,10 @@ PLAN: sa.ColumnElement[WorkspacePlan] = sa.type_coerce(
     _PlanText(),
 ).label("plan")
 """The plan of a row of `workspaces`."""
+
+
+def newest(statement: Any, key: sa.ColumnElement[UUID], before: UUID | None, limit: int) -> Any:
+    """A page of the rows of a select, the newest first: those with a `key` before the last one of the page before."""
+    if before is not None:
+        statement = statement.where(key < before)
+    return statement.order_by(key.desc()).limit(limit)
