@@ -281,21 +281,13 @@ async def with_password(session: Session, actor: Actor) -> tuple[Account, str]:
 
 
 def require_person(actor: Actor) -> None:
-    """Refuse API keys.
-
-    Raises:
-        SessionRequired: the actor is one.
-    """
+    """Refuse API keys. Raises SessionRequired if the actor is one."""
     if actor.credential is not Credential.SESSION:
         raise SessionRequired
 
 
 def account_of(row: Any) -> Account:
-    """Convert a row to an account.
-
-    Raises:
-        NoWorkspace: the account is not a member of any workspace.
-    """
+    """Convert a row to an account. Raises NoWorkspace if the account is not a member of any workspace."""
     if row.workspace_id is None:
         raise NoWorkspace
     return Account(

@@ -37,31 +37,19 @@ DAILY_LIMIT = 20
 
 
 def require_steps(plan: Plan, steps: int) -> None:
-    """Check the number of steps of a pipeline.
-
-    Raises:
-        PlanStepsExceeded: it has more steps than the plan allows.
-    """
+    """Check the number of steps of a pipeline. Raises PlanStepsExceeded if it has more steps than the plan allows."""
     if plan.steps is not None and steps > plan.steps:
         raise PlanStepsExceeded(plan.name, plan.steps, steps)
 
 
 def require_webhooks(plan: Plan) -> None:
-    """Check that the plan includes webhooks.
-
-    Raises:
-        PlanWebhooksDisabled: it does not.
-    """
+    """Check that the plan includes webhooks. Raises PlanWebhooksDisabled if it does not."""
     if not plan.webhooks:
         raise PlanWebhooksDisabled(plan.name)
 
 
 def require_cron(plan: Plan) -> None:
-    """Check that the plan includes schedules.
-
-    Raises:
-        PlanCronDisabled: it does not.
-    """
+    """Check that the plan includes schedules. Raises PlanCronDisabled if it does not."""
     if not plan.cron:
         raise PlanCronDisabled(plan.name)
 

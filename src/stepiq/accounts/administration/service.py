@@ -86,11 +86,7 @@ async def disable(session: Session, user_id: UUID) -> int:
 
 
 async def enable(session: Session, user_id: UUID) -> None:
-    """Enable a disabled user.
-
-    Raises:
-        UserNotFound: no user has this id.
-    """
+    """Enable a disabled user. Raises UserNotFound if no user has this id."""
     await _require(session, user_id)
     await disabling.enable(session, user_id)
 
@@ -109,11 +105,7 @@ async def set_admin(session: Session, user_id: UUID, *, is_admin: bool) -> None:
 
 
 async def verify(session: Session, user_id: UUID) -> None:
-    """Mark the address of a user as verified.
-
-    Raises:
-        UserNotFound: no user has this id.
-    """
+    """Mark the address of a user as verified. Raises UserNotFound if no user has this id."""
     await _require(session, user_id)
     await account_queries.verify(session, user_id, clock.now())
 

@@ -103,11 +103,7 @@ def _workspace(chain_id: UUID) -> UUID | None:
 
 
 def head(text: str) -> Head:
-    """A head from the text that `Head` gives.
-
-    Raises:
-        AuditHeadInvalid: the text has another format.
-    """
+    """A head from the text that `Head` gives. Raises AuditHeadInvalid if the text has another format."""
     sequence, _, digest = text.partition(":")
     is_number = sequence.isascii() and sequence.isdigit() and len(sequence) <= _LONGEST_SEQUENCE
     if not is_number or len(digest) != _HASH_LENGTH:

@@ -18,7 +18,8 @@ async def insert(session: Session, **columns: Any) -> bool:
     """Store a login that waits for a decision; False if another one has the same code."""
     status = DeviceLoginStatus.PENDING
     new = session.insert(device_logins).values(id=ids.uuid7(), status=status, **columns)
-    return (await session.execute(new.on_conflict_do_nothing())).rowcount == 1
+    stored = new.on_conflict_do_nothing().returning(device_logins.c.id)
+    return (await session.execute(stored)).first() is not None
 
 
 async def by_user_code(

@@ -28,11 +28,7 @@ log = logging.get(__name__)
 
 
 async def require_verified(session: Session, user_id: UUID) -> None:
-    """Check that the address of an account is verified.
-
-    Raises:
-        EmailUnverified: it is not verified.
-    """
+    """Check that the address of an account is verified. Raises EmailUnverified if it is not verified."""
     if not await account_queries.is_verified(session, user_id):
         raise EmailUnverified
 

@@ -54,11 +54,7 @@ class ExpectedToken:
 
 
 def header_of(token: str) -> Header:
-    """The header of a token.
-
-    Raises:
-        SignInFailed: it is not a signed token of an accepted kind.
-    """
+    """The header of a token. Raises SignInFailed if it is not a signed token of an accepted kind."""
     import jwt
 
     if len(token) > _MAX_CHARACTERS:

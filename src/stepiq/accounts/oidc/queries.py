@@ -21,7 +21,8 @@ Row = sa.Row[Any]
 async def spend(session: Session, digest: bytes, expires_at: datetime) -> bool:
     """Record that a sign-in has returned; False if it has returned before. Only one of two concurrent calls succeeds."""
     new = session.insert(spent_sign_ins).values(digest=digest, expires_at=expires_at)
-    return (await session.execute(new.on_conflict_do_nothing())).rowcount == 1
+    once = new.on_conflict_do_nothing().returning(spent_sign_ins.c.digest)
+    return (await session.execute(once)).first() is not None
 
 
 async def find(session: Session, issuer: str, subject: str) -> Row | None:
@@ -45,9 +46,8 @@ async def insert(
     now: datetime,
 ) -> UUID | None:
     """Store an identity, and return its id. None if the person at this issuer has one."""
-    identity_id = ids.uuid7()
     new = session.insert(identities).values(
-        id=identity_id,
+        id=ids.uuid7(),
         user_id=user_id,
         provider=provider,
         issuer=issuer,
@@ -57,7 +57,7 @@ async def insert(
         last_used_at=now,
     )
     unless_known = new.on_conflict_do_nothing(index_elements=["issuer", "subject"])
-    return identity_id if (await session.execute(unless_known)).rowcount == 1 else None
+    return (await session.execute(unless_known.returning(identities.c.id))).scalar()
 
 
 async def touch(

@@ -127,9 +127,9 @@ async def insert_account(
 
     `is_verified`: whether the address is known to be the person's.
     """
-    now, user_id = clock.now(), ids.uuid7()
+    now = clock.now()
     values = {
-        "id": user_id,
+        "id": ids.uuid7(),
         "email": email,
         "name": name or default_name(email),
         "password_hash": password_hash,
@@ -138,7 +138,7 @@ async def insert_account(
         "email_verified_at": now if is_verified else None,
     }
     new = session.insert(users).values(values).on_conflict_do_nothing(index_elements=["email"])
-    return user_id if (await session.execute(new)).rowcount == 1 else None
+    return (await session.execute(new.returning(users.c.id))).scalar()
 
 
 async def insert_workspace(

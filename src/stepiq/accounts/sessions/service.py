@@ -157,11 +157,7 @@ async def end_all(session: Session, user_id: UUID) -> list[UUID]:
 
 
 async def end_one(session: Session, actor: Actor, session_id: UUID) -> None:
-    """End a session of the user.
-
-    Raises:
-        SessionNotFound: the user has no such session, or it has ended.
-    """
+    """End a session of the user. Raises SessionNotFound if the user has no such session, or it has ended."""
     if not await session_queries.end(session, session_id, clock.now(), user_id=actor.user_id):
         raise SessionNotFound(session_id)
 

@@ -104,11 +104,7 @@ async def _require_new(session: Session, workspace_id: UUID, email: str) -> None
 
 
 async def withdraw(session: Session, actor: Actor, invitation_id: UUID) -> None:
-    """Withdraw an open invitation.
-
-    Raises:
-        InvitationNotFound: the workspace has no such open invitation.
-    """
+    """Withdraw an open invitation. Raises InvitationNotFound if the workspace has no such open invitation."""
     row = await queries.delete(session, actor.workspace_id, invitation_id)
     if row is None:
         raise InvitationNotFound(invitation_id)

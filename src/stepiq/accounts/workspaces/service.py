@@ -139,11 +139,7 @@ async def named(
 
 
 async def member(session: Session, workspace_id: UUID, user_id: UUID) -> Any:
-    """The row of a member of a workspace.
-
-    Raises:
-        MemberNotFound: the workspace has no such member.
-    """
+    """The row of a member of a workspace. Raises MemberNotFound if the workspace has no such member."""
     row = await members.find(session, workspace_id, user_id)
     if row is None:
         raise MemberNotFound(user_id)

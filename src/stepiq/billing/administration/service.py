@@ -66,11 +66,7 @@ class WorkspaceHasMembers(Conflict):
 
 
 async def get(session: Session, workspace_id: UUID) -> ListedWorkspace:
-    """A workspace.
-
-    Raises:
-        NoSuchWorkspace: the server has no such workspace.
-    """
+    """A workspace. Raises NoSuchWorkspace if the server has no such workspace."""
     found = await queries.find(session, workspace_id, clock.now())
     if found is None:
         raise NoSuchWorkspace(workspace_id)

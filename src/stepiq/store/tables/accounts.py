@@ -183,7 +183,7 @@ invitations = sa.Table(
     sa.Index(None, "workspace_id", "id"),
 )
 
-# See accounts.known_clients.
+# See accounts.queries.known_clients.
 known_clients = sa.Table(
     "known_clients",
     metadata,
