@@ -53,6 +53,6 @@ class MakeTwoFactor:
             used = keys or keyring()
             made = await service.begin(session, used, caller, base_url="http://127.0.0.1")
             phone = Phone(account, made.secret)
-            turned_on = await service.confirm(session, used, caller, phone.code())
-        phone.recovery_codes = turned_on.recovery_codes
+            _, codes = await service.confirm(session, used, caller, phone.code())
+        phone.recovery_codes = codes
         return phone

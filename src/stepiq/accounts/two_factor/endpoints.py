@@ -166,12 +166,11 @@ async def confirm(
     with _counted(doors, caller):
         async with services.database.transaction() as tx:
             await current_rights.require_verified(tx, services.settings, caller)
-            made = await service.confirm(tx, services.keyring, caller, body.code)
+            user, made = await service.confirm(tx, services.keyring, caller, body.code)
             await recorded.on_self(tx, caller, Action.TWO_FACTOR_ENABLED)
-    user = made.user
     notice = notices.two_factor_on(services.settings.base_url, user.email)
     doors.notices.send(user.id, notice, is_verified=user.is_verified)
-    return RecoveryCodesView(recovery_codes=made.recovery_codes)
+    return RecoveryCodesView(recovery_codes=made)
 
 
 @router.post(

@@ -96,10 +96,9 @@ async def delete(session: Session, user_id: UUID) -> bool:
 
 
 async def user(session: Session, user_id: UUID) -> Row | None:
-    """The address of an account, disabled or not, and when it was verified."""
-    statement = sa.select(users.c.id, users.c.email, users.c.email_verified_at).where(
-        users.c.id == user_id
-    )
+    """The address of an account, disabled or not, and whether it is verified."""
+    is_verified = users.c.email_verified_at.is_not(None).label("is_verified")
+    statement = sa.select(users.c.id, users.c.email, is_verified).where(users.c.id == user_id)
     return (await session.execute(statement)).one_or_none()
 
 

@@ -98,23 +98,6 @@ class NewTotpSecret:
 
 
 @dataclass(frozen=True, slots=True)
-class User:
-    """A person who gets an email about a change."""
-
-    id: UUID
-    email: str
-    is_verified: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TurnedOn:
-    """Two-factor sign-in that was turned on. The codes are shown once."""
-
-    user: User
-    recovery_codes: list[str]
-
-
-@dataclass(frozen=True, slots=True)
 class Accepted:
     """A code that was right, and is now used."""
 
@@ -173,8 +156,10 @@ async def begin(
     return NewTotpSecret(secret, codes.uri(secret, issuer=issuer, email=user.email))
 
 
-async def confirm(session: Session, keyring: Keyring, actor: Actor, code: str) -> TurnedOn:
-    """Turn two-factor sign-in on with a code of the new secret.
+async def confirm(
+    session: Session, keyring: Keyring, actor: Actor, code: str
+) -> tuple[Any, list[str]]:
+    """Turn two-factor sign-in on with a code of the new secret; returns the row of the account, and its recovery codes.
 
     Raises:
         TotpEnabled: it is on.
@@ -192,7 +177,7 @@ async def confirm(session: Session, keyring: Keyring, actor: Actor, code: str) -
     step = _step(keyring, row, code, now)
     if step is None or not await queries.confirm(session, row.id, step, now):
         raise CodeWrong
-    return TurnedOn(user, await _new_codes(session, actor.user_id, now))
+    return user, await _new_codes(session, actor.user_id, now)
 
 
 async def check_at_login(
@@ -218,8 +203,8 @@ async def check_at_login(
     return accepted
 
 
-async def turn_off(session: Session, keyring: Keyring, actor: Actor, code: str) -> User:
-    """Turn two-factor sign-in off, and delete the secret and the recovery codes.
+async def turn_off(session: Session, keyring: Keyring, actor: Actor, code: str) -> Any:
+    """Turn two-factor sign-in off, and delete the secret and the recovery codes; returns the row of the account.
 
     Raises:
         TotpNotEnabled: it is off.
@@ -242,8 +227,8 @@ async def replace_codes(session: Session, keyring: Keyring, actor: Actor, code: 
     return await _new_codes(session, actor.user_id, clock.now())
 
 
-async def reset(session: Session, user_id: UUID) -> User:
-    """Turn two-factor sign-in of an account off without a code, for an administrator or the operator.
+async def reset(session: Session, user_id: UUID) -> Any:
+    """Turn two-factor sign-in off without a code, for an administrator or the operator; returns the row of the account.
 
     Raises:
         UserNotFound: the account does not exist.
@@ -254,16 +239,16 @@ async def reset(session: Session, user_id: UUID) -> User:
         raise UserNotFound(user_id)
     if not await queries.delete(session, user_id):
         raise TotpNotEnabled
-    return _user(row)
+    return row
 
 
-async def _lock(session: Session, actor: Actor) -> User:
-    """Lock and return the actor's account. Processes trust a session for a few seconds after its end."""
+async def _lock(session: Session, actor: Actor) -> Any:
+    """Lock and return the row of the actor's account. Processes trust a session for a few seconds after its end."""
     is_enabled = await account_queries.lock_user(session, actor.user_id, to_change=True)
     row = await queries.user(session, actor.user_id)
     if is_enabled is None or row is None or await _live(session, actor) is None:
         raise CredentialInvalid("The session has ended. Log in again.")
-    return _user(row)
+    return row
 
 
 async def _live(session: Session, actor: Actor) -> Any:
@@ -272,11 +257,7 @@ async def _live(session: Session, actor: Actor) -> Any:
     return await session_queries.live(session, actor.session_id, clock.now())
 
 
-def _user(row: Any) -> User:
-    return User(row.id, row.email, row.email_verified_at is not None)
-
-
-async def _require_code(session: Session, keyring: Keyring, actor: Actor, code: str) -> User:
+async def _require_code(session: Session, keyring: Keyring, actor: Actor, code: str) -> Any:
     user = await _lock(session, actor)
     row = await queries.secret(session, actor.user_id)
     if row is None or row.confirmed_at is None:

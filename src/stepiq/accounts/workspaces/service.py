@@ -183,12 +183,14 @@ async def remove(session: Session, by: Actor | By, workspace_id: UUID, user_id: 
     await accounts.lock(session, user_id)
     found = await _to_change(session, by, workspace_id, user_id)
     done = await end_membership(session, workspace_id, user_id)
-    await audit.record(session, by, Action.MEMBER_REMOVED, _user(found), after=done.facts)
+    has_left = isinstance(by, Actor) and by.user_id == user_id
+    action = Action.MEMBER_LEFT if has_left else Action.MEMBER_REMOVED
+    await audit.record(session, by, action, _user(found), after=done.facts)
     return done
 
 
 async def leave(session: Session, actor: Actor) -> Removal:
-    """Remove the actor from the workspace, as `remove` does.
+    """Remove the actor from the workspace, as `remove` does, whatever their role.
 
     Raises:
         MemberNotFound: the actor was removed since the credential was checked.
