@@ -119,32 +119,35 @@ class MakeAccounts:
     async def member(self, of: Account, role: Role = Role.EDITOR, **user: Any) -> Account:
         """Insert an account whose only workspace is that of another account."""
         async with self.database.transaction() as session:
-            invitation, token = service.new_invitation(
+            invited, token = await invitations.insert(
+                session,
                 user.get("email") or f"{uuid4().hex}@example.com",
                 workspace_id=of.workspace_id,
                 role=role,
                 invited_by=of.id,
             )
-            await invitations.insert(session, invitation)
             return await service.create_account(
                 session,
-                email=invitation.email,
+                email=invited.email,
                 name=user.get("name"),
                 password_hash=_password_hash(),
                 is_admin=user.get("is_admin", False),
                 plan=of.plan,
                 is_verified=user.get("is_verified", True),
-                invitation=await service.spend_invitation(session, token, invitation.email),
+                invitation=await service.spend_invitation(session, token, invited.email),
             )
 
     async def invitation(self, account: Account, email: str = "invited@example.com") -> UUID:
         """Insert an invitation to the workspace of an account."""
-        invitation, _ = service.new_invitation(
-            email, workspace_id=account.workspace_id, role=Role.VIEWER, invited_by=account.id
-        )
         async with self.database.transaction() as session:
-            await invitations.insert(session, invitation)
-        return invitation.id
+            row, _ = await invitations.insert(
+                session,
+                email,
+                workspace_id=account.workspace_id,
+                role=Role.VIEWER,
+                invited_by=account.id,
+            )
+        return row.id
 
     async def join(self, account: Account, of: Account | UUID, role: Role = Role.EDITOR) -> UUID:
         """Make an account a member of a workspace, or of that of another account; returns the workspace's id."""

@@ -1,7 +1,7 @@
 """Operations on accounts that several rooms share: create one, open a session, join a workspace, and find one."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from stepiq.accounts.audit import recording as audit
 from stepiq.accounts.audit.actions import Action, AuditTargetType
 from stepiq.accounts.audit.records import AuditTarget, By
 from stepiq.accounts.credentials import api_keys as keys
-from stepiq.accounts.credentials.tokens import REFRESH_LIFETIME, new_token
+from stepiq.accounts.credentials.tokens import REFRESH_LIFETIME
 from stepiq.accounts.devices import SessionOrigin
 from stepiq.accounts.errors import (
     AccountNotFound,
@@ -30,8 +30,6 @@ from stepiq.core import clock, ids
 from stepiq.execution.limits import usage
 from stepiq.store.database import Session
 from stepiq.store.states import Role
-
-INVITATION_LIFETIME = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +75,6 @@ async def administrator(session: Session) -> str | None:
 async def exists(session: Session, email: str) -> bool:
     """Whether an account has this address, disabled or not."""
     return await account_queries.is_taken(session, email)
-
-
-def new_invitation(
-    email: str,
-    *,
-    workspace_id: UUID | None = None,
-    role: Role | None = None,
-    invited_by: UUID | None = None,
-) -> tuple[invitation_queries.NewInvitation, str]:
-    """An invitation of an address for seven days, which is not stored yet, and its token."""
-    now, token = clock.now(), new_token()
-    new = invitation_queries.NewInvitation(
-        id=ids.uuid7(),
-        email=email,
-        token_hash=keys.digest(token),
-        created_at=now,
-        expires_at=now + INVITATION_LIFETIME,
-        workspace_id=workspace_id,
-        role=role,
-        invited_by=invited_by,
-    )
-    return new, token
 
 
 async def spend_invitation(session: Session, token: str, email: str) -> Any:

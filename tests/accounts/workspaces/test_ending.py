@@ -89,10 +89,7 @@ class TestWhatEnds:
                 (admin.email, account.id),
                 ("b@example.com", account.id),
             ):
-                invitation, _ = service.accounts.new_invitation(
-                    email, **by_admin, invited_by=inviter
-                )
-                await invitations.queries.insert(session, invitation)
+                await invitations.queries.insert(session, email, **by_admin, invited_by=inviter)
 
         await remove(admin)
 
@@ -207,12 +204,12 @@ class TestDeletedWorkspace:
         self, database, make, client, login, account, stranger
     ):
         async with database.transaction() as session:
-            invitation, token = service.accounts.new_invitation(
+            _, token = await invitations.queries.insert(
+                session,
                 stranger.email,
                 workspace_id=account.workspace_id,
                 role=Role.VIEWER,
             )
-            await invitations.queries.insert(session, invitation)
             await workspace_queries.mark_erased(session, [account.workspace_id], clock.now())
         person = await login(stranger)
         registration = {"email": "eve@example.com", "password": "a long password"}

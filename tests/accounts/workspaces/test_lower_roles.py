@@ -3,7 +3,6 @@
 import pytest
 import sqlalchemy as sa
 
-from stepiq.accounts import service as accounts
 from stepiq.accounts.audit.records import operator_of
 from stepiq.accounts.oidc import roles
 from stepiq.accounts.oidc.queries import Connected
@@ -25,13 +24,13 @@ async def member(make, account, database):
     invited = [(member, Role.OWNER), (member, Role.ADMIN), (member, Role.VIEWER)]
     async with database.transaction() as session:
         for inviter, role in [*invited, (account, Role.VIEWER)]:
-            new, _ = accounts.new_invitation(
+            await invitations.insert(
+                session,
                 f"{role}-of-{'member' if inviter is member else 'other'}@example.com",
                 workspace_id=account.workspace_id,
                 role=role,
                 invited_by=inviter.id,
             )
-            await invitations.insert(session, new)
     return member
 
 

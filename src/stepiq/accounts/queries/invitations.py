@@ -1,13 +1,15 @@
 """Queries of invitations: to register, or to join a workspace."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from stepiq.accounts.credentials import api_keys as keys
+from stepiq.accounts.credentials.tokens import new_token
+from stepiq.core import clock, ids
 from stepiq.store.database import Session
 from stepiq.store.statements.workspaces import has_enabled_member, newest
 from stepiq.store.states import Role
@@ -16,36 +18,40 @@ from stepiq.store.tables import invitations, users, workspaces
 Row = sa.Row[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class NewInvitation:
-    """An invitation of one address."""
-
-    id: UUID
-    email: str
-    token_hash: bytes
-    created_at: datetime
-    expires_at: datetime
-    workspace_id: UUID | None = None
-    """The workspace to join. None: the person gets an own one."""
-    role: Role | None = None
-    """The role in the workspace. None without a workspace."""
-    invited_by: UUID | None = None
+LIFETIME = timedelta(days=7)
 
 
-async def insert(session: Session, new: NewInvitation) -> Row:
-    """Store an invitation, and delete unused earlier ones of the address to the same workspace."""
-    is_same = (
-        invitations.c.workspace_id.is_(None)
-        if new.workspace_id is None
-        else invitations.c.workspace_id == new.workspace_id
-    )
+async def insert(
+    session: Session,
+    email: str,
+    *,
+    workspace_id: UUID | None = None,
+    role: Role | None = None,
+    invited_by: UUID | None = None,
+) -> tuple[Row, str]:
+    """Store an invitation of an address, to a workspace with a role or to register; returns its row and its token.
+
+    Unused earlier ones of the address to the same workspace are deleted.
+    """
+    of_workspace = invitations.c.workspace_id
+    is_same = of_workspace.is_(None) if workspace_id is None else of_workspace == workspace_id
     await session.execute(
         sa.delete(invitations).where(
-            invitations.c.email == new.email, invitations.c.used_at.is_(None), is_same
+            invitations.c.email == email, invitations.c.used_at.is_(None), is_same
         )
     )
-    statement = sa.insert(invitations).values(asdict(new)).returning(invitations)
-    return (await session.execute(statement)).one()
+    now, token = clock.now(), new_token()
+    new = sa.insert(invitations).values(
+        id=ids.uuid7(),
+        email=email,
+        token_hash=keys.digest(token),
+        created_at=now,
+        expires_at=now + LIFETIME,
+        workspace_id=workspace_id,
+        role=role,
+        invited_by=invited_by,
+    )
+    return (await session.execute(new.returning(invitations))).one(), token
 
 
 async def find(session: Session, token_hash: bytes, now: datetime) -> Row | None:

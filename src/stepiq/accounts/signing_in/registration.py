@@ -15,7 +15,7 @@ from stepiq.accounts.errors import (
 )
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import invitations as invitation_queries
-from stepiq.accounts.service import Account, create_account, new_invitation, spend_invitation
+from stepiq.accounts.service import Account, create_account, spend_invitation
 from stepiq.core import clock
 from stepiq.core.settings.model import RegistrationPolicy, Settings
 from stepiq.store.database import Session
@@ -143,9 +143,7 @@ async def invite(session: Session, email: str) -> str:
         raise SetupRequired
     if await account_queries.is_taken(session, email):
         raise EmailTaken
-    new, token = new_invitation(email)
-    await invitation_queries.insert(session, new)
-    return token
+    return (await invitation_queries.insert(session, email))[1]
 
 
 async def create_by_operator(

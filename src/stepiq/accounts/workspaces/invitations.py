@@ -53,10 +53,7 @@ async def create(
     await workspaces.require_role(session, actor, workspaces.role_to_invite(role))
     await _require_new(session, actor.workspace_id, email)
     await quotas.take(session, actor.workspace_id, plan, Quota.EMAILS_PER_DAY)
-    new, token = accounts.new_invitation(
-        email, workspace_id=actor.workspace_id, role=role, invited_by=actor.user_id
-    )
-    return await _insert(session, actor, new), token
+    return await _insert(session, actor, email, actor.workspace_id, role, invited_by=actor.user_id)
 
 
 async def count_mail(session: Session, settings: Settings, email: str) -> str | None:
@@ -81,16 +78,22 @@ async def create_by_operator(
         AlreadyMember: the person is a member.
     """
     await _require_new(session, workspace_id, email)
-    new, token = accounts.new_invitation(email, workspace_id=workspace_id, role=role)
-    return await _insert(session, operator_of(workspace_id), new), token
+    return await _insert(session, operator_of(workspace_id), email, workspace_id, role)
 
 
-async def _insert(session: Session, by: Actor | By, new: queries.NewInvitation) -> Any:
-    row = await queries.insert(session, new)
-    await audit.record(
-        session, by, Action.INVITATION_CREATED, _target(row), after={"role": row.role}
+async def _insert(
+    session: Session,
+    by: Actor | By,
+    email: str,
+    workspace_id: UUID,
+    role: Role,
+    invited_by: UUID | None = None,
+) -> tuple[Any, str]:
+    row, token = await queries.insert(
+        session, email, workspace_id=workspace_id, role=role, invited_by=invited_by
     )
-    return row
+    await audit.record(session, by, Action.INVITATION_CREATED, _target(row), after={"role": role})
+    return row, token
 
 
 def _target(row: Any) -> AuditTarget:
