@@ -8,7 +8,7 @@ from stepiq.web.errors import GrantRefused
 
 
 class AuthorizationPending(GrantRefused):
-    """The login is not confirmed yet. Ask again after the interval."""
+    """The login is not confirmed yet."""
 
     code = "authorization_pending"
 
@@ -19,7 +19,7 @@ class AuthorizationPending(GrantRefused):
 
 
 class SlowDown(GrantRefused):
-    """The request came before the interval was over. From now on, wait five seconds longer."""
+    """The request came before the interval was over."""
 
     code = "slow_down"
 
@@ -53,7 +53,7 @@ class AccessDenied(GrantRefused):
 
 
 class UserCodeNotFound(NotFound):
-    """No login waits for this code: it is wrong, or older than ten minutes."""
+    """No login waits for this code."""
 
     code = "user_code_not_found"
 

@@ -22,7 +22,7 @@ from stepiq.store.database import Session
 
 
 class TotpRequired(Unauthenticated):
-    """The password is right, and the account also needs a code: of its authenticator app, or a recovery code."""
+    """The password is right, and the account also needs a code."""
 
     code = "totp_required"
 
@@ -56,7 +56,7 @@ class CodeWrong(Invalid):
 
 
 class PasswordRequired(Forbidden):
-    """The request needs the password, or a session that began within the last 15 minutes."""
+    """The request needs the password."""
 
     code = "password_required"
 
