@@ -39,8 +39,8 @@ steps:
 _INTRODUCTION = """\
 # Errors
 
-Each error code, with its HTTP status, its meaning, and what to do. Codes are stable: programs can compare them. Messages
-are for people and can change. The API returns errors as `application/problem+json`:
+Each error code, with its HTTP status, its meaning, and what to do. Codes are stable: programs can compare them.
+Messages are for people and can change. The API returns errors as `application/problem+json`:
 
 ```json
 {

@@ -227,7 +227,7 @@ async def _stop(
 async def verify_email(
     request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.VerificationToken
 ) -> schemas.EmailVerificationView:
-    """Verify the email address of an account with the token of a verification email."""
+    """Verify an email address with the token of a verification email."""
     user_id = doors.verification_links.let_in(request, body.token)
     async with services.database.transaction() as tx:
         email = await verification.confirm(tx, user_id)
@@ -298,7 +298,7 @@ async def me(caller: AccountReader, services: ServicesDep, read: Read) -> schema
 
 @api_keys.get("/user/api-keys", responses=problems(ScopeMissing, MemberRequired))
 async def list_keys(caller: AccountReader, read: Read, page: PageQuery) -> Page[schemas.ApiKeyView]:
-    """Your API keys in the workspace, newest first, without their text."""
+    """Your API keys in the workspace."""
     rows = await keys.page(read, keys.personal(caller), before=page.before, limit=page.fetch)
     return page.page(rows, schemas.ApiKeyView.model_validate, lambda row: row.id)
 

@@ -160,7 +160,7 @@ async def update_member(
 async def get_member_holdings(
     caller: WorkspaceAdmin, read: Read, user_id: UUID
 ) -> schemas.MemberHoldings:
-    """What a member leaves behind: keys, which end with the membership, and schedules and pipelines, which stay."""
+    """Keys, schedules and pipelines of a member."""
     return schemas.MemberHoldings.model_validate(await service.holdings(read, caller, user_id))
 
 
@@ -186,7 +186,7 @@ async def remove_member(
 async def list_service_keys(
     caller: WorkspaceAdmin, read: Read, page: PageQuery
 ) -> Page[schemas.ServiceKeyView]:
-    """The service keys of the workspace, newest first, without their text. Requires the role `admin`."""
+    """The service keys of the workspace. Requires the role `admin`."""
     rows = await keys.page(read, keys.service(caller), before=page.before, limit=page.fetch)
     return page.page(rows, schemas.ServiceKeyView.model_validate, lambda row: row.id)
 
