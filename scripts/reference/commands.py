@@ -1,5 +1,6 @@
 """docs/reference/commands.md: every command of `stepiq`, its arguments and options."""
 
+import textwrap
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
@@ -17,18 +18,30 @@ _INTRODUCTION = """\
 
 After `make serve` or `make demo`, the command is `.venv/bin/stepiq`. Messages and these pages call it `stepiq`, which
 you can write after `source .venv/bin/activate`. It writes results to standard output, and all other messages to
-standard error.
+standard error. The arguments of a command come first, in the order of its list.
 """
+_SERVER_OPTIONS = ("--server", "--profile", "--json")
 
 
 def page() -> str:
     """The whole page."""
-    parts = [_INTRODUCTION]
-    for name, command in commands(typer.main.get_command(app), "stepiq"):
+    found = dict(commands(typer.main.get_command(app), "stepiq"))
+    shared = [each for each in found["stepiq whoami"].params if each.opts[0] in _SERVER_OPTIONS]
+    listed = "\n".join(map(_line, shared))
+    parts = [_INTRODUCTION, f"## Options for calling a server\n\n{listed}\n"]
+    shared_help = {each.help for each in shared}
+    for name, command in found.items():
         parts.append(f"## {name}\n\n{_text(command.help)}\n")
-        parts.append(f"```sh\n{_usage(name, command)}\n```\n")
-        if rows := list(_rows(command)):
-            parts.append("\n".join(["| | |", "|---|---|", *rows, ""]))
+        shown = [each for each in command.params if each.name != "help"]
+        common = [each for each in shown if each.help in shared_help]
+        if len(common) < len(shared):
+            common = []
+        lines = [_line(each) for each in shown if each not in common]
+        if common:
+            names = ", ".join(f"`{each.opts[0]}`" for each in common)
+            lines.append(f"- {names}: [as above](#options-for-calling-a-server)")
+        if lines:
+            parts.append("\n".join([*lines, ""]))
     codes = ["| 0 | Success. |"]
     codes += [
         f"| {code} | {meaning} |"
@@ -48,27 +61,20 @@ def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield from commands(each, f"{name} {word}")
 
 
-def _usage(name: str, command: Any) -> str:
-    words = [name]
-    for parameter in command.params:
-        if parameter.param_type_name == "argument":
-            words.append(_argument(parameter))
-    if any(parameter.param_type_name == "option" for parameter in command.params):
-        words.append("[OPTIONS]")
-    return " ".join(words)
+def _line(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        shown = f"`{_argument(parameter)}`"
+    else:
+        metavar = "" if parameter.is_flag else f" {_metavar(parameter)}"
+        options = [*parameter.opts, *parameter.secondary_opts]
+        shown = ", ".join(f"`{option}{metavar}`" for option in options)
+    return _wrapped(f"- {shown}: {_text(parameter.help)}{_default(parameter)}")
 
 
-def _rows(command: Any) -> Iterator[str]:
-    for parameter in command.params:
-        if parameter.name == "help":
-            continue
-        if parameter.param_type_name == "argument":
-            shown = f"`{_argument(parameter)}`"
-        else:
-            metavar = "" if parameter.is_flag else f" {_metavar(parameter)}"
-            options = [*parameter.opts, *parameter.secondary_opts]
-            shown = ", ".join(f"`{option}{metavar}`" for option in options)
-        yield f"| {shown} | {_text(parameter.help)}{_default(parameter)} |"
+def _wrapped(text: str) -> str:
+    return textwrap.fill(
+        text, 120, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _argument(parameter: Any) -> str:
@@ -79,9 +85,9 @@ def _argument(parameter: Any) -> str:
 def _metavar(parameter: Any) -> str:
     kind = parameter.type_descriptor.annotation
     if isinstance(kind, type) and issubclass(kind, Enum):
-        return "\\|".join(str(member.value) for member in kind)
+        return "|".join(str(member.value) for member in kind)
     if get_origin(kind) is Literal:
-        return "\\|".join(map(str, get_args(kind)))
+        return "|".join(map(str, get_args(kind)))
     return str(parameter.metavar or _PLACEHOLDERS.get(kind, "TEXT"))
 
 
@@ -94,4 +100,4 @@ def _default(parameter: Any) -> str:
 
 
 def _text(text: str | None) -> str:
-    return " ".join((text or "").split()).replace("|", "\\|")
+    return " ".join((text or "").split())

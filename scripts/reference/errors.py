@@ -27,7 +27,6 @@ from stepiq.server.docs.errors import advice_by_section, errors_by_code, every_e
 from stepiq.web.problems import status_of
 
 _CODE = re.compile(r"[a-z]+(_[a-z0-9]+)*")
-_KINDS = ("NotFound", "Conflict", "Invalid", "Malformed", "Unauthenticated", "Forbidden", "LimitReached", "Unavailable")  # fmt: skip
 # The language and the registry raise these. They become an issue or a failure before a user sees them.
 _TURNED = frozenset({"template_error", "model_unusable", "provider_not_configured"})
 
@@ -40,10 +39,8 @@ steps:
 _INTRODUCTION = """\
 # Errors
 
-This page lists all error codes: what each means, and what to do. Codes are stable: programs can compare them. Messages
-are for people and can change.
-
-The API returns errors as `application/problem+json`:
+Each error code, with its HTTP status, its meaning, and what to do. Codes are stable: programs can compare them.
+Messages are for people and can change. The API returns errors as `application/problem+json`:
 
 ```json
 {
@@ -57,10 +54,9 @@ The API returns errors as `application/problem+json`:
 }
 ```
 
-`request_id` is also in the `X-Request-ID` header and in the server's log. `errors` lists all problems of a definition,
-an input or a body; its codes are [issues](#issues).
-
-A failed run has `error: {code, message, step_id}`. Its codes are [failures](#failures-of-runs).
+The server's log contains the `request_id`. `errors` lists all problems of a definition, an input or a body, with the
+codes of [issues](#issues). A failed run has `error: {code, message, step_id}`, with the codes of
+[failures](#failures-of-runs).
 """
 
 
@@ -81,11 +77,9 @@ def page() -> str:
     return "\n".join(
         [
             _introduction(),
-            _kinds(),
             "## API errors\n",
             *_entries(codes, advice["api"]),
             "## Failures of runs\n",
-            "The `error` of a failed run has one of these codes, and the step that failed.\n",
             *_failures(failures, advice["failures"], known=set(advice["api"])),
             _issues(issues, advice["issues"]),
             "## Commands and start\n",
@@ -132,14 +126,6 @@ def _classes() -> dict[str, type[StepIQError]]:
                 f"advice.toml says nothing about {error.code} ({error.__qualname__})."
             )
     return errors_by_code()
-
-
-def _kinds() -> str:
-    rows = ["## Kinds\n", "| kind | status | meaning |", "|---|---|---|"]
-    for name in _KINDS:
-        error: type[StepIQError] = getattr(core, name)
-        rows.append(f"| `{error.code}` | {status_of(error)} | {meaning_of(error)} |")
-    return "\n".join([*rows, ""])
 
 
 def _entries(

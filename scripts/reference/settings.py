@@ -138,7 +138,7 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if value is None or value in ("", [], (), {}):
-        return "not set"
+        return "none"
     if isinstance(value, tuple):
         return f"`{','.join(value)}`"
     return f"`{json.dumps(value)}`" if isinstance(value, list) else f"`{value}`"

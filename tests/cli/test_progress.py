@@ -143,6 +143,20 @@ class TestPlainProgress:
 
         assert capsys.readouterr().err == "- ask  skipped\n"
 
+    def test_a_step_that_passed_over_failures_says_how_many(self, capsys):
+        each = {"step_id": "each", "status": "completed", "duration_ms": 7}
+        show(
+            PlainProgress(),
+            ("step.status", in_branch(FAILED, "0")),
+            ("step.status", in_branch(ENDED, "1")),
+            ("step.status", in_branch(FAILED, "2")),
+            ("step.status", each),
+            ("step.status", {**each, "step_id": "after"}),
+        )
+        written = capsys.readouterr().err.splitlines()
+        assert "! each  2 failed · 7 ms" in written
+        assert "✓ after  7 ms" in written
+
 
 class TestLiveProgress:
     def test_what_is_done_stays(self):

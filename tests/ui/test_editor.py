@@ -26,6 +26,12 @@ from tests.ui.support import (
     open_session,
 )
 
+TOPICS = """\
+name: Topics
+input: {schema: {topic: {type: string, required: true}}}
+steps: [{id: a, type: transform, set: {x: 1}}]
+"""
+
 
 async def save(page: Page) -> None:
     await page.get_by_role("button", name="Save", exact=True).click()
@@ -69,6 +75,39 @@ async def test_a_pipeline_is_made_from_an_example_tested_saved_and_run(page: Pag
     await expect(dialog.get_by_label("customer")).not_to_be_empty()
     await dialog.get_by_role("button", name="Start").click()
     await expect(page).to_have_url(re.compile(r"/runs/[0-9a-f-]{36}"))
+
+
+async def test_the_input_of_the_last_run_is_named_as_such_and_can_be_cleared(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    pipeline = await saved_pipeline(api, TOPICS)
+    body = {"input_data": {"topic": "rain"}}
+    (await api.post(f"/api/pipelines/{pipeline}/run", json=body)).raise_for_status()
+    await open_session(page, person)
+    await open_editor(page, pipeline)
+
+    await page.get_by_role("button", name="Run", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_text("Filled in from the last run")).to_be_visible()
+    await expect(dialog.get_by_label("topic")).to_have_value("rain")
+    await dialog.get_by_role("button", name="Clear").click()
+    await expect(dialog.get_by_text("Filled in from the last run")).to_be_hidden()
+    await dialog.get_by_role("button", name="Start").click()
+    await expect(dialog.get_by_text("This field is required.")).to_be_visible()
+
+
+async def test_a_required_text_that_was_cleared_is_missing(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    await open_session(page, person)
+    await open_editor(page, await saved_pipeline(api, TOPICS))
+
+    await page.get_by_role("button", name="Run", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("topic").fill("rain")
+    await dialog.get_by_label("topic").fill("")
+    await dialog.get_by_role("button", name="Start").click()
+    await expect(dialog.get_by_text("This field is required.")).to_be_visible()
 
 
 async def test_a_run_is_opened_when_it_has_started_although_its_callers_wait_for_its_end(

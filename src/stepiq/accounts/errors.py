@@ -40,7 +40,7 @@ class CredentialMissing(Unauthenticated):
 
 
 class CredentialInvalid(Unauthenticated):
-    """The credential is malformed, unknown, expired or revoked. The response does not say which.
+    """The credential is malformed, unknown, expired or revoked.
 
     A key is also refused while its account, or the accounts of all members of its workspace, are disabled.
     """
@@ -56,7 +56,7 @@ class LoginFailed(Unauthenticated):
 
 
 class RefreshUnknown(Unauthenticated):
-    """The refresh token is unknown. It may have expired long ago."""
+    """The refresh token is unknown."""
 
     code = "refresh_unknown"
     message = "This refresh token is unknown. Log in again."
@@ -70,7 +70,7 @@ class RefreshExpired(Unauthenticated):
 
 
 class RefreshReused(Unauthenticated):
-    """The refresh token was used twice, so someone else may have a copy. Its session has ended."""
+    """The refresh token was used twice. Its session has ended."""
 
     code = "refresh_reused"
     message = (
@@ -80,14 +80,14 @@ class RefreshReused(Unauthenticated):
 
 
 class SessionEnded(Unauthenticated):
-    """The session has ended: by a logout, a new password, or because the account was disabled or removed from a workspace."""
+    """The session has ended, for example by a logout or a new password."""
 
     code = "session_ended"
     message = "The session has ended. Log in again."
 
 
 class TooManyAttempts(LimitReached):
-    """Too many failed logins from one address to one account, from one address or from its network; or too many registrations."""
+    """Too many failed logins or registrations from one address or network."""
 
     code = "too_many_attempts"
 
@@ -125,7 +125,7 @@ class ResetInvalid(Invalid):
 
 
 class InvitationInvalid(Invalid):
-    """The invitation is unknown, used, expired, for another address, or by a workspace whose members are all disabled."""
+    """The invitation is unknown, used, expired, or for another address."""
 
     code = "invitation_invalid"
     message = (
@@ -209,7 +209,7 @@ class KeyRequired(Unauthenticated):
 
 
 class CsrfTokenInvalid(Forbidden):
-    """The request uses the session cookie, and its `X-CSRF-Token` is missing or does not belong to the session."""
+    """The `X-CSRF-Token` is missing, or does not belong to the session cookie."""
 
     code = "csrf_token_invalid"
     message = (
@@ -219,7 +219,7 @@ class CsrfTokenInvalid(Forbidden):
 
 
 class CrossSiteRequest(Forbidden):
-    """The request uses the session cookie, and a page of another origin has sent it."""
+    """A page of another origin sent the request with the session cookie."""
 
     code = "cross_site_request"
     message = (
@@ -244,7 +244,7 @@ class RegistrationInviteOnly(Forbidden):
 
 
 class SetupRequired(Forbidden):
-    """The server has no account yet. Only its operator can create the first one, the administrator."""
+    """The server has no account yet. Only its operator can create the first one."""
 
     code = "setup_required"
 
@@ -278,7 +278,7 @@ class EmailTaken(Conflict):
 
 
 class AccountNotFound(NotFound):
-    """No account has this email address. Only the operator sees this error."""
+    """No account has this email address."""
 
     code = "account_not_found"
 
@@ -293,7 +293,7 @@ class AccountNotFound(NotFound):
 
 
 class EmailUnverified(Forbidden):
-    """The email address of the account is not verified. Until then, it sends no email, and creates nothing that works without it."""
+    """The email address of the account is not verified."""
 
     code = "email_unverified"
     message = (
@@ -349,7 +349,7 @@ class SessionNotFound(NotFound):
 
 
 class KeyNotFound(NotFound):
-    """The workspace has no such API key, or the key was revoked."""
+    """The workspace has no such API key."""
 
     code = "api_key_not_found"
 

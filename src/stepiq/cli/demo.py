@@ -50,7 +50,7 @@ _HOST = "127.0.0.1"
 
 
 class DemoServerFailed(Unavailable):
-    """The server of the demo did not start. The message repeats the server's own message."""
+    """The server of the demo did not start."""
 
     code = "demo_server_failed"
 

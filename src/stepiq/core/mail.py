@@ -48,7 +48,7 @@ _OWN_HEADERS = frozenset(
 
 
 class MailUnsent(Unavailable):
-    """An email could not be sent. The message gives the reason, without credentials."""
+    """An email could not be sent."""
 
     code = "mail_unsent"
 

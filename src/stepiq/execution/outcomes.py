@@ -19,7 +19,7 @@ class FailureCode(StrEnum):
     TEMPLATE_UNRESOLVED = "template_unresolved"
     """A template uses a value that does not exist at run time."""
     EXPRESSION_ERROR = "expression_error"
-    """An expression, a JSONPath or a pattern could not be evaluated with the given data."""
+    """An expression, a JSONPath or a pattern could not be evaluated."""
     INPUT_INVALID = "input_invalid"
     """The input of a step has the wrong type, such as a `for_each` that does not get a list."""
     OUTPUT_INVALID = "output_invalid"

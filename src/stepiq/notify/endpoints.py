@@ -199,7 +199,7 @@ async def list_deliveries_for_pipeline(
         DeliveryStatus | None, Query(description="Only deliveries with this status.")
     ] = None,
 ) -> Page[DeliveryView]:
-    """Deliveries of a pipeline's runs, and its test events, newest first."""
+    """Deliveries of a pipeline's runs, and its test events."""
     await pipelines.get(read, caller, pipeline_id)
     statement = queries.of_pipeline_statement(
         pipeline_id, status=status, before=page.before, limit=page.limit
@@ -224,7 +224,7 @@ async def list_deliveries_for_pipeline(
 async def test_deliveries(
     caller: Executor, services: ServicesDep, tx: Tx, pipeline_id: UUID
 ) -> DeliveriesView:
-    """Send a test event to every webhook and email target of the current version, with signature and retries.
+    """Send a test event to every target of the current version.
 
     Its `event` is `pipeline.test`, and `test` is true. Its run and output are examples.
     """

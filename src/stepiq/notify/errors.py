@@ -63,7 +63,7 @@ class RecipientLinkInvalid(Invalid):
 
 
 class RecipientLinkExpired(Invalid):
-    """The link is too old to confirm that a recipient wants emails. It can still refuse them."""
+    """The link is too old to confirm that a recipient wants emails."""
 
     code = "recipient_link_expired"
 

@@ -31,7 +31,7 @@ OwnKeys = Annotated[frozenset[str], Depends(_own_keys)]
 
 @router.get("/models", responses=problems(ScopeMissing))
 async def list_models(services: ServicesDep, own: OwnKeys) -> Page[schemas.ModelView]:
-    """All models known by name, grouped by provider, in one page."""
+    """All models known by name, grouped by provider."""
     found = services.providers.models(own)
     return Page(data=[schemas.ModelView.model_validate(model) for model in found], next_cursor=None)
 
@@ -39,7 +39,7 @@ async def list_models(services: ServicesDep, own: OwnKeys) -> Page[schemas.Model
 # Must come before the route below, whose path also matches.
 @router.get("/models/providers", responses=problems(ScopeMissing))
 async def list_providers(services: ServicesDep, own: OwnKeys) -> Page[schemas.ProviderView]:
-    """All providers, whether they can be used on this server, and if not, what to set."""
+    """All providers, and what to set to use them."""
     found = services.providers.describe(own)
     return Page(
         data=[schemas.ProviderView.model_validate(each) for each in found], next_cursor=None

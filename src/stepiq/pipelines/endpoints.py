@@ -328,7 +328,7 @@ async def pause_pipeline(
     rules: RulesDep,
     body: schemas.PauseRequest | None = None,
 ) -> schemas.PipelineView:
-    """Pause a pipeline: until it is resumed, no new runs of it can start, except tests of drafts. Unfinished runs continue."""
+    """Pause a pipeline: until it is resumed, no new runs can start. Unfinished runs continue."""
     reason = None if body is None else body.reason
     before, pipeline = await pausing.pause(tx, caller, pipeline_id, rules, reason=reason)
     await recorded.pause_changed(tx, caller, Action.PIPELINE_PAUSED, before, pipeline)
@@ -418,7 +418,7 @@ async def diff_versions(
         int, Path(ge=1, le=2**31 - 1, description="Number of the version to compare with.")
     ],
 ) -> schemas.DiffView:
-    """The differences between two versions, as text and field by field, in either order."""
+    """The differences between two versions, as text and field by field."""
     async with services.database.reading() as read:
         before = await service.version(read, caller, pipeline_id, number)
         after = await service.version(read, caller, pipeline_id, other)

@@ -9,7 +9,7 @@ from stepiq.web.errors import Current, PreconditionFailed
 
 
 class PipelineNotFound(NotFound):
-    """The pipeline does not exist, or belongs to another workspace. Archived pipelines cannot be triggered."""
+    """The pipeline does not exist, belongs to another workspace, or is archived and cannot be started."""
 
     code = "pipeline_not_found"
 
@@ -31,7 +31,7 @@ class PipelineNotFound(NotFound):
 
 
 class PipelineArchived(Conflict):
-    """The pipeline is archived: it can be read, but not changed."""
+    """The pipeline is archived."""
 
     code = "pipeline_archived"
 
@@ -44,7 +44,7 @@ class PipelineArchived(Conflict):
 
 
 class PipelinePaused(Conflict):
-    """The pipeline is paused: it can be changed, but no runs can start."""
+    """The pipeline is paused."""
 
     code = "pipeline_paused"
 
@@ -118,7 +118,7 @@ class StaleVersion(PreconditionFailed):
 
 
 class DefinitionInvalid(Invalid):
-    """The definition cannot be run. `errors` lists every problem."""
+    """The definition cannot be run."""
 
     code = "invalid_definition"
 

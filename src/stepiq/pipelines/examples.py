@@ -51,7 +51,7 @@ class ExampleView(View):
     dependencies=[needs(Scope.PIPELINES_READ)],
 )
 async def list_examples() -> Page[ExampleView]:
-    """The example pipelines of this server, each with an input, in one page."""
+    """The example pipelines of this server, each with an input."""
     return Page(data=await asyncio.to_thread(_views), next_cursor=None)
 
 

@@ -26,7 +26,7 @@ router = new_router("Secrets")
 async def list_secrets_for_pipeline(
     caller: Reader, read: Read, page: PageQuery, pipeline_id: UUID
 ) -> Page[schemas.SecretView]:
-    """Names, hosts and dates of the pipeline's own secrets, newest first, without the workspace's secrets."""
+    """Names, hosts and dates of the pipeline's own secrets."""
     await service.get(read, caller, pipeline_id)
     rows = await queries.page(
         read, caller.workspace_id, pipeline_id, before=page.before, limit=page.fetch

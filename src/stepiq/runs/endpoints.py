@@ -342,7 +342,7 @@ async def stream_run(
         str | None, Header(description="The `id` of the last event received.")
     ] = None,
 ) -> EventStream:
-    """The events of a run: those after `Last-Event-ID` or from the start, then live until the final event."""
+    """Stream the events of a run until it ends."""
     async with services.database.reading() as read:
         progress = await service.progress(read, caller, run_id)
     streams.enter(caller.workspace_id)
@@ -404,7 +404,7 @@ async def retry_run(
     run_id: UUID,
     body: schemas.RetryRequest | None = None,
 ) -> Response:
-    """Start a run that retries an ended one, from its start or from a step, with the same or other data.
+    """Retry an ended run as a new run, from its start or from a step.
 
     Reused steps are not executed again and cost nothing. `reused` has their number, tokens and original cost.
     """

@@ -48,7 +48,7 @@ async def check_health() -> Health:
 
 @router.get("/ready", responses=problems(NotReady, StoreUnavailable, StoreFull))
 async def check_readiness(request: Request, services: ServicesDep) -> Readiness:
-    """Whether the process is ready: its database responds, and its worker, if it has one, is running."""
+    """Whether the database responds and the worker runs."""
     await services.database.ping()
     if not HAS_WORKER.get(request.app):
         return Readiness(worker="elsewhere")

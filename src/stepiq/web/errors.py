@@ -21,7 +21,7 @@ Current = Json | Callable[[], Json]
 
 
 class Stopping(Unavailable):
-    """The server stopped before the response was ready. The request may or may not have been executed."""
+    """The server stopped before the response was ready."""
 
     code = "server_stopping"
     message = "The server is stopping. Try again in a moment."
@@ -34,7 +34,7 @@ class UnknownPath(NotFound):
 
 
 class MethodNotAllowed(StepIQError):
-    """The path does not support this method. The `Allow` header lists the supported ones."""
+    """The path does not support this method."""
 
     code = "method_not_allowed"
 
@@ -47,7 +47,7 @@ class GrantRefused(StepIQError):
 
 
 class PreconditionFailed(StepIQError):
-    """`If-Match` names an old version: the pipeline was saved in the meantime. `current` has the newest version."""
+    """`If-Match` names an old version: the pipeline was saved in the meantime."""
 
     code = "precondition_failed"
 
@@ -135,7 +135,7 @@ class MalformedQuery(Malformed):
 
 
 class InvalidBody(Invalid):
-    """The body is JSON, but does not match the schema of the route. `errors` lists every problem."""
+    """The body does not match the schema of the route."""
 
     code = "invalid_body"
 
@@ -144,7 +144,7 @@ class InvalidBody(Invalid):
 
 
 class InvalidQuery(Invalid):
-    """A parameter of the query string or a header is not valid. `errors` lists every problem."""
+    """A parameter of the query string or a header is not valid."""
 
     code = "invalid_query"
 
@@ -167,7 +167,7 @@ class IdempotencyKeyInvalid(Invalid):
 
 
 class IdempotencyKeyReused(Invalid):
-    """The `Idempotency-Key` was used for a request with another body or query, by another member, or with other scopes."""
+    """The `Idempotency-Key` was used for another request, by another member, or with other scopes."""
 
     code = "idempotency_key_reused"
     message = (

@@ -47,3 +47,12 @@ class TestOwner:
         assert "`greeting` (from github.com/acme/other)" in problem(refused)["message"]
         assert "source: github.com/acme/other → flows" in taken.out
         assert (await pipeline(flows))["source"] == "flows"
+
+    async def test_invalid_files_are_reported_before_foreign_pipelines(self, flows: Remote):
+        await applied(flows, "--source", "github.com/acme/other")
+        flows.write("broken.yaml", "name: Broken\nstepps: []\n")
+
+        refused = await flows("apply", "flows", "--yes")
+
+        assert "broken.yaml" in refused.err
+        assert "managed_elsewhere" not in refused.err

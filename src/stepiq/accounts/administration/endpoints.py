@@ -212,7 +212,7 @@ async def delete_user(
 async def create_reset_link(
     caller: Administrator, services: ServicesDep, own_tx: OwnTx, user_id: UUID
 ) -> Response:
-    """Create a link with which the user sets a new password within 24 hours, and email it if there is a mail server."""
+    """Create a link to set a new password within 24 hours, and email it."""
     base_url = services.settings.base_url
     async with own_tx.held():
         async with own_tx() as tx:

@@ -254,7 +254,7 @@ async def export_server_audit(
     wanted: FilterQuery,
     format_: FormatQuery = _LINES,
 ) -> WatchedResponse:
-    """The audit logs of the server and of all workspaces as a file, one after the other."""
+    """The audit logs of the server and of all workspaces as a file."""
     return _file(service.export_all(services.database, wanted), format_, caller, doors.watch)
 
 

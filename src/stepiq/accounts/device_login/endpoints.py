@@ -197,7 +197,7 @@ async def start_device_login(
 async def redeem_device_login(
     request: Request, services: ServicesDep, logins: DeviceLoginsDep, body: DeviceCode
 ) -> DeviceKeyView:
-    """Ask for the API key of a login, every `interval` seconds until a person has decided. The key is shown only once.
+    """Request the API key of a login, every `interval` seconds. The key is shown only once.
 
     The codes of the errors are those of RFC 8628.
     """

@@ -8,14 +8,14 @@ from stepiq.web.errors import GrantRefused
 
 
 class AuthorizationPending(GrantRefused):
-    """The login is not confirmed yet. Ask again after the interval."""
+    """The login is not confirmed yet."""
 
     code = "authorization_pending"
     message = "This login is not confirmed yet. Ask again after the `interval` of the login."
 
 
 class SlowDown(GrantRefused):
-    """The request came before the interval was over. From now on, wait five seconds longer."""
+    """The request came before the interval was over."""
 
     code = "slow_down"
 
@@ -43,7 +43,7 @@ class AccessDenied(GrantRefused):
 
 
 class UserCodeNotFound(NotFound):
-    """No login waits for this code: it is wrong, or older than ten minutes."""
+    """No login waits for this code."""
 
     code = "user_code_not_found"
     message = (

@@ -87,7 +87,7 @@ async def revoke_current_key(caller: Holder, tx: Tx, doors: DoorsDep) -> schemas
 
 @router.get("/user/api-keys", responses=problems(ScopeMissing, MemberRequired))
 async def list_keys(caller: Reader, read: Read, page: PageQuery) -> Page[schemas.ApiKeyView]:
-    """Your API keys in the workspace, newest first, without their text."""
+    """Your API keys in the workspace."""
     own = service.personal(caller)
     rows = await queries.page(read, own, before=page.before, limit=page.fetch)
     return page.page(rows, schemas.ApiKeyView.model_validate, lambda row: row.id)
@@ -164,7 +164,7 @@ async def roll_key(
 async def list_service_keys(
     caller: WorkspaceAdmin, read: Read, page: PageQuery
 ) -> Page[ServiceKeyView]:
-    """The service keys of the workspace, newest first, without their text. Requires the role `admin`."""
+    """The service keys of the workspace. Requires the role `admin`."""
     of_workspace = service.of_workspace(caller)
     rows = await queries.page(read, of_workspace, before=page.before, limit=page.fetch)
     return page.page(rows, ServiceKeyView.model_validate, lambda row: row.id)

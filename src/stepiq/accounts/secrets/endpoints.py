@@ -30,7 +30,7 @@ async def list_secrets(
     read: Read,
     page: PageQuery,
 ) -> Page[schemas.ListedSecretView]:
-    """Names, hosts, dates and uses of the workspace's secrets, newest first. No route returns a value."""
+    """Names, hosts, dates and uses of the workspace's secrets. No route returns a value."""
     rows = await queries.page(read, caller.workspace_id, None, before=page.before, limit=page.fetch)
     found = await service.uses(read, caller)
     return page.page(rows, lambda row: _listed(row, found), lambda row: row.id)
@@ -42,7 +42,7 @@ async def list_missing_secrets(
     read: Read,
     pipeline_id: PipelineFilter,
 ) -> Page[schemas.MissingSecretView]:
-    """Secrets that the newest versions of active pipelines use and that are not stored, by name, in one page.
+    """Secrets that active pipelines use and that are not stored.
 
     `pipeline_id` returns only those that this pipeline uses.
     """

@@ -222,7 +222,7 @@ async def _stop(
 async def verify_email(
     request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.VerificationToken
 ) -> schemas.EmailVerificationView:
-    """Verify the email address of an account with the token of a verification email."""
+    """Verify an email address with the token of a verification email."""
     user_id = doors.verification_links.admit(request, body.token)
     async with services.database.transaction() as tx:
         email = await verification.confirm(tx, user_id)

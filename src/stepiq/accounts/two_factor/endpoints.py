@@ -228,7 +228,7 @@ async def turn_off(
 async def reset_two_factor(
     caller: Administrator, services: ServicesDep, tx: Tx, doors: DoorsDep, user_id: UUID
 ) -> DeletedTotpView:
-    """Turn off two-factor sign-in for a person who has lost the authenticator and the recovery codes."""
+    """Turn off two-factor sign-in of an account."""
     if user_id == caller.user_id:
         raise OwnAccount
     await current_rights.require_administrator(tx, caller)

@@ -22,7 +22,7 @@ from stepiq.store.database import Session
 
 
 class TotpRequired(Unauthenticated):
-    """The password is right, and the account also needs a code: of its authenticator app, or a recovery code."""
+    """The password is right, and the account also needs a code."""
 
     code = "totp_required"
     message = "This account has two-factor sign-in. Send the code of the authenticator app, or a recovery code, as `code`."
@@ -46,7 +46,7 @@ class CodeWrong(Invalid):
 
 
 class PasswordRequired(Forbidden):
-    """The request needs the password, or a session that began within the last 15 minutes."""
+    """The request needs the password."""
 
     code = "password_required"
 

@@ -133,7 +133,7 @@ async def update_member(
 async def get_member_holdings(
     caller: WorkspaceAdmin, read: Read, user_id: UUID
 ) -> schemas.MemberHoldings:
-    """What a member leaves behind: keys, which end with the membership, and schedules and pipelines, which stay."""
+    """Keys, schedules and pipelines of a member."""
     return schemas.MemberHoldings.model_validate(await service.holdings(read, caller, user_id))
 
 

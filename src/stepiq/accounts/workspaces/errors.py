@@ -83,7 +83,7 @@ class TooManyWorkspaces(Conflict):
 
 
 class TooManyNewWorkspaces(Conflict):
-    """The account has created as many workspaces in 30 days as one account can. Deleted workspaces count, too."""
+    """The account has created as many workspaces in 30 days as one account can, including deleted ones."""
 
     code = "too_many_new_workspaces"
 

@@ -122,7 +122,7 @@ async def list_workspaces(
         bool | None, Query(description="Only workspaces with members, or only those without.")
     ] = None,
 ) -> Page[AdminWorkspaceView]:
-    """All workspaces of the server with their usage of this month, newest first."""
+    """All workspaces of the server with their usage of this month."""
     wanted = WorkspaceFilter(q, plan, has_members)
     rows = await queries.page(read, wanted, clock.now(), before=page.before, limit=page.fetch)
     return page.page(

@@ -115,7 +115,7 @@ def disable(email: _AccountEmail) -> None:
 
 @app.command("reset-2fa")
 def reset_two_factor(email: _AccountEmail) -> None:
-    """Turn off two-factor sign-in for a person who has lost the authenticator and the recovery codes."""
+    """Turn off two-factor sign-in of an account."""
     from stepiq.cli.administration import accounts
 
     accounts.reset_two_factor(email)

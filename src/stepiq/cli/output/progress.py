@@ -1,5 +1,6 @@
 """Shows a run in progress, with a line for each step, streamed text, tokens, cost and time; then its result."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,13 +22,26 @@ if TYPE_CHECKING:
 
 
 class Labels:
-    """The name of each execution of a step, and whether the run may continue after its failure."""
+    """The name of each execution of a step, whether the run may continue after its failure, and what failed inside."""
 
     def __init__(self, definition: "Definition | None" = None) -> None:
         """Without a definition, branches have only numbers, and the run may continue after each failure."""
         self._steps: dict[str, tuple[Step, tuple[ParallelSpec, ...]]] = {}
+        self._failed: Counter[str] = Counter()
+        """Failures inside the running step of each sequence, by its path."""
         if definition is not None:
             self._add(definition.steps, ())
+
+    def count(self, event: Mapping[str, Any]) -> int:
+        """Count the failure of an ended step for those around it. Returns the failures inside the step."""
+        path = str(event.get("branch") or "")
+        # A sequence executes one step at a time: failures below its path belong to that step.
+        inside = self._failed.pop(path, 0)
+        if event["status"] == "failed":
+            while path:
+                path = path.rpartition("/")[0]
+                self._failed[path] += 1
+        return inside
 
     def _add(self, steps: "tuple[Step, ...]", around: "tuple[ParallelSpec, ...]") -> None:
         # Commands that show runs of a server have no definition, and do not load the language.
@@ -67,9 +81,6 @@ class Labels:
 def _place(spec: "ParallelSpec", number: int) -> str:
     return f"branch {spec.branches[number].id}" if spec.branches else f"item {number}"
 
-
-if TYPE_CHECKING:
-    from stepiq.language.definitions.compiled import Definition
 
 _TAIL_LINES = 8
 _MOST_AT_ONCE = 8
@@ -126,8 +137,8 @@ class PlainProgress:
             case "step.status" if data["status"] == "running":
                 self._line(f"> {_title(self._labels.of(data), data)}", data)
             case "step.status":
-                mark, _ = _MARKS.get(data["status"], ("-", ""))
-                self._line(f"{mark} {_ending(self._labels, data)}", data)
+                mark, _, ending = _ending(self._labels, data)
+                self._line(f"{mark} {ending}", data)
             case "step.log":
                 self._line(_logged(self._labels, data), data)
             case _:
@@ -249,9 +260,8 @@ class LiveProgress:
             self._live.update(self._picture())
         else:
             self.close()
-        mark, style = _MARKS.get(data["status"], ("-", "dim"))
-        ending = styled(_ending(self._labels, data))
-        self._console.print(styled(f"{mark} ", style).append_text(ending))
+        mark, style, ending = _ending(self._labels, data)
+        self._console.print(styled(f"{mark} ", style).append_text(styled(ending)))
         if flight is not None and flight.text:
             self._console.print(styled(flight.text, "dim"))
 
@@ -267,9 +277,13 @@ def _logged(labels: Labels, data: Mapping[str, Any]) -> str:
     return escape_line(f"  {data['level']}: {labels.of(data)}: {data['message']}")
 
 
-def _ending(labels: Labels, data: Mapping[str, Any]) -> str:
-    """Such as `classify  212 tokens in, 31 out · $0.000050 · 1.2 s`."""
+def _ending(labels: Labels, data: Mapping[str, Any]) -> tuple[str, str, str]:
+    """A mark, its style and a text such as `classify  212 tokens in, 31 out · $0.000050 · 1.2 s`."""
+    mark, style = _MARKS.get(data["status"], ("-", "dim"))
     facts: list[str] = []
+    if (failed := labels.count(data)) and data["status"] == "completed":
+        mark, style = "!", "yellow"
+        facts.append(f"{failed} failed")
     if data.get("model"):
         facts.append(f"{tokens(data['input_tokens'])} in, {data['output_tokens']:,} out")
         facts.append(money(data["cost_usd_micros"]))
@@ -281,9 +295,9 @@ def _ending(labels: Labels, data: Mapping[str, Any]) -> str:
         facts.append(str(data["status"]))
     line = escape_line(f"{labels.of(data)}  {' · '.join(facts)}")
     # A failure that ends the run is shown once, as the run's error.
-    return (
-        f"{line}\n  {escape_line(error['message'])}" if error and labels.continues(data) else line
-    )
+    if error and labels.continues(data):
+        line += f"\n  {escape_line(error['message'])}"
+    return mark, style, line
 
 
 def tokens(count: int) -> str:

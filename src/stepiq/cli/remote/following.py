@@ -17,7 +17,7 @@ _COMPLETED = "completed"
 
 
 class FollowTimeout(Unavailable):
-    """A followed run has not ended within `--timeout`. It continues on the server."""
+    """A followed run has not ended within `--timeout`. It continues."""
 
     code = "follow_timeout"
 

@@ -75,15 +75,15 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path(".data")
     """Folder for the SQLite file, generated keys, and emails if there is no mail server. The first start creates it, readable by
-    its owner only. Default: `.data` in the working folder."""
+    its owner only."""
 
     cache_dir: Path | None = None
-    """Folder for files that can be downloaded again: the weights of the local model (98 MB). All servers of a user can share it.
-    Default: `stepiq` in the user's cache folder, which is `$XDG_CACHE_HOME` or `~/.cache`, and `~/Library/Caches` on macOS."""
+    """Folder for the weights of the local model (98 MB). Default: `stepiq` in the user's cache folder: `$XDG_CACHE_HOME`, `~/.cache`,
+    or `~/Library/Caches` on macOS."""
 
     config_file: Path = Path("stepiq.toml")
     """TOML file with model endpoints (`[endpoints.NAME]`), plans (`[plans.NAME]`) and identity providers (`[oidc.NAME]`). If you
-    set it, the file must exist. Default: `stepiq.toml` in the working folder, if it exists."""
+    set it, the file must exist."""
 
     host: str = "127.0.0.1"
     """Address that the server listens on. `0.0.0.0` opens it to the network: put a TLS proxy in front."""
@@ -93,7 +93,7 @@ class Settings(BaseSettings):
 
     worker_port: int | None = Field(default=None, ge=0, le=65535)
     """TCP port on which `stepiq worker` answers `/health`, `/ready` and `/metrics`, at `STEPIQ_HOST`. 0 uses a free port and prints
-    it. Default: none."""
+    it."""
 
     public_url: str = ""
     """URL at which users reach the server, without a path. Access tokens are valid for this URL only.
@@ -101,7 +101,7 @@ class Settings(BaseSettings):
 
     master_key: SecretStr | None = None
     """32 bytes in base64 that encrypt the keys of all stored secrets. Without it the secrets cannot be read: keep a copy away from
-    the database. Default: `master.key` in the data folder, created when it is first needed."""
+    the database. Default: `master.key` in the data folder."""
 
     previous_master_keys: SecretStr | None = None
     """Earlier master keys, separated by commas. They decrypt old secrets until `stepiq keys rotate` has re-encrypted them.
@@ -109,16 +109,15 @@ class Settings(BaseSettings):
 
     jwt_secret: SecretStr | None = None
     """At least 32 characters that sign access tokens. A new value invalidates all access tokens, but no API keys.
-    Default: `jwt.key` in the data folder, created on first start."""
+    Default: `jwt.key` in the data folder."""
 
     registration: RegistrationPolicy | None = None
     """Who can register after the first account: everybody (`open`), people with an invitation (`invite`), or nobody (`closed`).
-    `stepiq users invite` and `stepiq users create` work in each case. Default: `open` while the server listens on a loopback
-    address without `STEPIQ_PUBLIC_URL` and `STEPIQ_TRUSTED_PROXIES`, else `invite`."""
+    Default: `open` while the server listens on a loopback address without `STEPIQ_PUBLIC_URL` and `STEPIQ_TRUSTED_PROXIES`, else `invite`."""
 
     oidc_providers: SecretStr | None = None
     """Identity providers for [single sign-on](../single-sign-on.md) as a JSON object, if you do not use the config file:
-    `{"google": {"issuer": "…", "client_id": "…", "client_secret": "…"}}`. The fields are those of `[oidc.NAME]`. Default: none."""
+    `{"google": {"issuer": "…", "client_id": "…", "client_secret": "…"}}`. The fields are those of `[oidc.NAME]`."""
 
     default_plan: str = "unlimited"
     """Plan of new workspaces, except that of the first administrator: `unlimited`, `free`, `starter`, `pro`, `enterprise`, or a plan
@@ -128,75 +127,68 @@ class Settings(BaseSettings):
     """Model of steps without `model`. Default: the small model of the first configured provider, else the local model."""
 
     allow_unsafe_store: bool = False
-    """`true` accepts a PostgreSQL server that can lose committed data when its machine fails (`fsync` or `full_page_writes` off).
-    By default, stepIQ does not start with such a server."""
+    """`true` accepts a PostgreSQL server that can lose committed data when its machine fails (`fsync` or `full_page_writes` off)."""
 
     run_retention_days: Annotated[int, Field(ge=0, le=36_500)] = 30
-    """Days after its end that a run is deleted, with its steps, events and deliveries. 0 keeps runs forever. Usage is stored
-    separately and is kept."""
+    """Days after its end that a run is deleted, with its steps, events and deliveries. 0 keeps runs forever."""
 
     audit_retention_days: Annotated[int, Field(ge=0, le=36_500)] = 365
     """Days that entries of the audit log are kept. 0 keeps them forever."""
 
     run_crash_limit: Annotated[int, Field(ge=0, le=1000)] = 3
     """How many times in a row a process can die or stop responding while it executes a run, before the run fails as `poisoned`.
-    A finished step or call starts the count again. A run also fails after ten times as many in total. 0: no limit, for machines
-    that often end processes for other reasons."""
+    A run also fails after ten times as many in total. 0: no limit."""
 
     allowed_private_networks: Annotated[tuple[Network, ...], NoDecode] = ()
-    """Private address ranges that pipelines can call (CIDR, separated by commas), such as `10.1.0.0/16`. Default: none, so that
-    pipelines reach public addresses only. A cloud's metadata address must be listed separately: `169.254.169.254/32`. Addresses
-    that you configure as settings need no range."""
+    """Private address ranges that pipelines can call (CIDR, separated by commas), such as `10.1.0.0/16`. Without it,
+    pipelines reach public addresses only. See [Operations](../operations.md#what-pipelines-may-call)."""
 
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     """Proxies (CIDR, separated by commas) whose `X-Forwarded-For` the server uses. A request counts as the
-    proxy's own if the header names no address. Default: none."""
+    proxy's own if the header names no address."""
 
     max_connections: Annotated[int, Field(ge=16, le=60_000)] = 4000
-    """Connections of clients that one process accepts at once. If the limit of open files is too small for this number, the process
-    accepts fewer, and `stepiq doctor` reports it."""
+    """Connections of clients that one process accepts at once. It accepts fewer if [the limit of open
+    files](../operations.md#open-files-and-connections) is too small."""
 
     max_connections_per_address: Annotated[int, Field(ge=1, le=60_000)] = 500
-    """Connections of one client address, but at most a quarter of `STEPIQ_MAX_CONNECTIONS`. The /64 network of an IPv6 address counts
-    as one address, and its /48 network has the connections of four. A trusted proxy has no limit: each request that it forwards counts for the address that it names."""
+    """Connections of one client address, but at most a quarter of `STEPIQ_MAX_CONNECTIONS`. See
+    [Operations](../operations.md#connections-of-clients)."""
 
     max_half_open_per_address: Annotated[int, Field(ge=1, le=60_000)] = 100
-    """Connections of one client address whose request is not complete, but at most half of its connections. If a client opens more,
-    its oldest one is closed."""
+    """Connections of one client address whose request is not complete, but at most half of its connections."""
 
     smtp_url: Annotated[SecretStr | None, AfterValidator(urls.checked_mail_server)] = None
     """Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…:465`. Write characters such as `@` in the user and
-    password as `%40`. On other ports, `smtp://` encrypts if the server offers it, and sends a password to another machine only
-    encrypted. Default: emails are written as `.eml` files to `mail` in the data folder."""
+    password as `%40`. Default: emails are written as `.eml` files to `mail` in the data folder."""
 
     mail_from: str = ""
     """Sender of emails: `address` or `Name <address>`. Default: `stepIQ <stepiq@HOST>`, with the host of `STEPIQ_PUBLIC_URL`."""
 
     confirm_recipients: bool | None = None
-    """Whether deliveries and reviews are emailed only to verified members of the workspace, and to recipients who have confirmed
-    once, and a mailbox gets at most 3 invitations a day. People who have refused never get any. Default: `true` if `STEPIQ_SMTP_URL` is set and registration is `open`, else
-    `false`."""
+    """Whether [recipients must confirm](../deliveries.md#recipients-must-confirm) emails, and a mailbox gets at most 3 invitations a
+    day. Default: `true` if `STEPIQ_SMTP_URL` is set and registration is `open`, else `false`."""
 
     metrics_token: SecretStr | None = None
-    """Token of at least 16 characters for the metrics (`/metrics`), sent as `Authorization: Bearer TOKEN`. Default: none, so that the
-    metrics can be read on `STEPIQ_METRICS_PORT` only."""
+    """Token of at least 16 characters for the metrics (`/metrics`), sent as `Authorization: Bearer TOKEN`. Without it,
+    the metrics can be read on `STEPIQ_METRICS_PORT` only."""
 
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """TCP port of 127.0.0.1 on which `stepiq serve` and `stepiq worker` answer `/metrics` without a token. 0 uses a free port, which
-    the log shows (`metrics_ready`). Default: none."""
+    the log shows (`metrics_ready`)."""
 
     otlp_endpoint: Annotated[str | None, AfterValidator(otlp_settings.checked_endpoint)] = None
     """URL of an OpenTelemetry collector or backend that accepts OTLP over HTTP, such as `http://127.0.0.1:4318`. `/v1/traces` and
-    `/v1/metrics` are added to it. Default: none, so that nothing is [exported](../observability.md)."""
+    `/v1/metrics` are added to it. Without it, nothing is [exported](../observability.md)."""
 
     otlp_headers: Annotated[SecretStr | None, AfterValidator(otlp_settings.checked_headers)] = None
     """Headers of these requests, `NAME=VALUE` separated by commas, such as `Authorization=Bearer%20TOKEN`. Write special characters
-    of values as in URLs. Default: none."""
+    of values as in URLs."""
 
     otlp_signals: Annotated[
         tuple[OtlpSignal, ...], NoDecode, BeforeValidator(otlp_settings.read_signals)
     ] = (OtlpSignal.TRACES, OtlpSignal.METRICS)
-    """What is exported: `traces`, `metrics` or `traces,metrics`. Default: both."""
+    """What is exported: `traces`, `metrics` or `traces,metrics`."""
 
     otlp_content: bool = False
     """`true` also exports prompts, answers, URLs and error messages, with secrets masked and at most 8,192 characters of each."""
@@ -208,19 +200,19 @@ class Settings(BaseSettings):
     """Key of the OpenAI API. It makes `openai/…` models available."""
 
     openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
-    """URL of another server with OpenAI's Chat Completions API. Default: OpenAI's server."""
+    """URL of another server with OpenAI's Chat Completions API."""
 
     openai_org_id: str | None = Field(default=None, validation_alias="OPENAI_ORG_ID")
-    """Organization that OpenAI bills for calls with `OPENAI_API_KEY`. Default: the key's default organization."""
+    """Organization that OpenAI bills. Default: the key's."""
 
     openai_project_id: str | None = Field(default=None, validation_alias="OPENAI_PROJECT_ID")
-    """Project that OpenAI bills for calls with `OPENAI_API_KEY`. Default: the key's project."""
+    """Project that OpenAI bills. Default: the key's."""
 
     anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY")
     """Key of the Anthropic API. It makes `anthropic/…` models available."""
 
     anthropic_base_url: str | None = Field(default=None, validation_alias="ANTHROPIC_BASE_URL")
-    """URL of another server with Anthropic's Messages API. Default: Anthropic's server."""
+    """URL of another server with Anthropic's Messages API."""
 
     google_api_key: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("GOOGLE_API_KEY", "GEMINI_API_KEY")
@@ -228,19 +220,19 @@ class Settings(BaseSettings):
     """Key of the Gemini API. It makes `google/…` models available. `GEMINI_API_KEY` is used if this is not set."""
 
     google_base_url: str | None = Field(default=None, validation_alias="GOOGLE_BASE_URL")
-    """URL of another server with Gemini's generateContent API. Default: Google's server."""
+    """URL of another server with Gemini's generateContent API."""
 
     mistral_api_key: SecretStr | None = Field(default=None, validation_alias="MISTRAL_API_KEY")
     """Key of the Mistral API. It makes `mistral/…` models available."""
 
     mistral_base_url: str | None = Field(default=None, validation_alias="MISTRAL_BASE_URL")
-    """URL of another server with Mistral's Chat Completions API. Default: Mistral's server."""
+    """URL of another server with Mistral's Chat Completions API."""
 
     zai_api_key: SecretStr | None = Field(default=None, validation_alias="ZAI_API_KEY")
     """Key of the Z.ai API. It makes `zai/…` models available."""
 
     zai_base_url: str | None = Field(default=None, validation_alias="ZAI_BASE_URL")
-    """URL of another server with Z.ai's Chat Completions API, such as the server of the coding plan. Default: Z.ai's server."""
+    """URL of another server with Z.ai's Chat Completions API, such as the server of the coding plan."""
 
     ollama_base_url: str | None = Field(default=None, validation_alias="OLLAMA_BASE_URL")
     """URL of an Ollama server, such as `http://127.0.0.1:11434`. It makes `ollama/…` models available."""

@@ -18,7 +18,7 @@ from stepiq.store.states import StepStatus
 
 
 class StepRunInvalid(Invalid):
-    """The step cannot be executed alone, or not with these outputs of other steps. `errors` lists every problem."""
+    """The step cannot be executed alone, or not with these outputs of other steps."""
 
     code = "step_run_invalid"
 

@@ -21,7 +21,7 @@ _MAX_COMPARED = 100
 
 
 class InputInvalid(Invalid):
-    """The input does not match the pipeline's schema. `errors` lists every problem."""
+    """The input does not match the pipeline's schema."""
 
     code = "input_invalid"
 

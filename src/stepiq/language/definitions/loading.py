@@ -37,7 +37,7 @@ FIELDS = tuple(nodes_of(DocumentFields))
 
 
 class InvalidDefinition(Invalid):
-    """The definition cannot be run. `errors` lists every problem."""
+    """The definition cannot be run."""
 
     code = "invalid_definition"
 

@@ -61,7 +61,7 @@ RecipientLinkDoor = Annotated[LinkDoor[RecipientLink], Depends(RECIPIENT_LINKS)]
 async def list_recipients(
     caller: Annotated[Actor, needs(Scope.PIPELINES_READ)], read: Read, page: PageQuery
 ) -> Page[ListedRecipientView]:
-    """Addresses outside the workspace that must confirm that they want its emails, newest first.
+    """Addresses outside the workspace that must confirm its emails.
 
     Members need not confirm. The list is empty if the server does not ask.
     """
@@ -77,7 +77,7 @@ async def list_recipients(
 async def confirm_recipient(
     request: Request, services: ServicesDep, door: RecipientLinkDoor, body: RecipientToken
 ) -> RecipientView:
-    """Let a workspace send emails to the address that it asked, with the token of the email. Held emails are sent now."""
+    """Agree to the emails of a workspace, with the token of one of them. Held emails are sent now."""
     link = door.admit(request, body.token)
     async with services.database.transaction() as tx:
         answered = await service.confirm(tx, link, services.engine)
@@ -88,7 +88,7 @@ async def confirm_recipient(
 async def refuse_recipient(
     request: Request, services: ServicesDep, door: RecipientLinkDoor, body: RecipientToken
 ) -> RecipientView:
-    """Refuse the emails of a workspace with the token of one of them. The token does not expire.
+    """Refuse the emails of a workspace, with the token of one of them. The token does not expire.
 
     Held emails are not sent, and no workspace asks the address again.
     """

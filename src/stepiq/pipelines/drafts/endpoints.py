@@ -139,7 +139,7 @@ async def get_draft(caller: Reader, read: Read, pipeline_id: UUID) -> DraftView:
     "/pipelines/{pipeline_id}/draft/others", responses=problems(PipelineNotFound, ScopeMissing)
 )
 async def list_other_drafts(caller: Reader, read: Read, pipeline_id: UUID) -> OtherDraftsView:
-    """Which other members have a draft of a pipeline, without the texts. You need no draft of your own."""
+    """Which other members have a draft of a pipeline. You need no draft of your own."""
     others = await service.others(read, caller, pipeline_id)
     return OtherDraftsView(data=[OtherDraftView.model_validate(each) for each in others])
 

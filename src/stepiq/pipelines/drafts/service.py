@@ -36,7 +36,7 @@ class DraftNotFound(NotFound):
 
 
 class DraftChanged(PreconditionFailed):
-    """The draft was changed or deleted elsewhere, for example in another tab. `current` has the stored draft."""
+    """The draft was changed or deleted elsewhere, for example in another tab."""
 
     code = "draft_changed"
 

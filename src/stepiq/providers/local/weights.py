@@ -41,7 +41,7 @@ Progress = Callable[[str], None]
 
 
 class LocalModelUnavailable(Unavailable):
-    """The local model cannot run here. The message names what is missing."""
+    """The local model cannot run here."""
 
     code = "local_model_unavailable"
 

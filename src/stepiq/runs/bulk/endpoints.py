@@ -184,7 +184,7 @@ async def list_items(
     job_id: UUID,
     status: Annotated[BulkItemStatus | None, Query(description="Items with this status.")] = None,
 ) -> Page[BulkItemView]:
-    """The runs of a bulk job in the order of execution, with their results."""
+    """The runs of a bulk job with their results."""
     await service.get(read, caller, job_id)
     after = 0 if page.before is None else min(page.before.int, service.MAX_RUNS)
     statement = queries.items_statement(job_id, status, after=after, limit=page.fetch)

@@ -94,7 +94,7 @@ async def run_draft(
     own_tx: OwnTx,
     body: DraftRunRequest,
 ) -> Response:
-    """Run a text without saving it, or only one of its steps with given outputs of the others.
+    """Run a text, or one of its steps, without saving it.
 
     The run has the limits of any other, but sends no deliveries. `is_draft` is true. `from_run` and a stored draft also need
     `pipelines:read`.

@@ -199,7 +199,7 @@ async def _step_page(
 async def list_steps(
     caller: Reader, read: Read, page: Annotated[PageRequest, Depends(_step_page)], run_id: UUID
 ) -> StepPage:
-    """The executions of steps of a run in the order of execution, without prompts and outputs.
+    """The executions of a run's steps, without prompts and outputs.
 
     Steps that started after a page was read are in the events after its `last_seq`.
     """
@@ -231,7 +231,7 @@ async def get_step(
         ),
     ] = None,
 ) -> StepDetail:
-    """One execution of a step with its operations: the calls to models, HTTP servers, code and people, in order.
+    """One execution of a step with its operations.
 
     If several executions match `iteration` and `branch`, the response is the one that began last.
     """

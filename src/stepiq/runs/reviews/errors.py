@@ -50,7 +50,7 @@ class ReviewOutputInvalid(Invalid):
 
 
 class ReviewLinkInvalid(NotFound):
-    """The token is unknown or incomplete, its run was deleted, or its assignee or all members are disabled or removed."""
+    """The token is unknown, its run was deleted, or its assignee was removed or disabled."""
 
     code = "review_link_invalid"
     message = "This link is not valid. Open the complete link from the email. If it still does not work, the run has been deleted."

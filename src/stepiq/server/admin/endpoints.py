@@ -143,7 +143,7 @@ def _shown(view: type[View], row: Any, **more: object) -> Any:
 async def list_workers(
     _caller: Administrator, services: ServicesDep, read: Read
 ) -> Page[WorkerView]:
-    """Worker processes that are live or hold work, in one page."""
+    """Worker processes that are live or hold work."""
     found = await services.engine.workers(read)
     return _page([WorkerView.model_validate(worker) for worker in found])
 
@@ -168,7 +168,7 @@ async def list_stuck_runs(_caller: Administrator, read: Read) -> Page[StuckRunVi
 
 @router.get("/admin/failing-deliveries", responses=_REFUSALS)
 async def list_failing_deliveries(_caller: Administrator, read: Read) -> Page[FailingDeliveryView]:
-    """Up to 100 deliveries that failed or are repeated, of the newest 1,000 of all workspaces."""
+    """Up to 100 failed or repeated deliveries of all workspaces."""
     rows = await queries.failing_deliveries(read, MAX_LIMIT)
     return _page([_shown(FailingDeliveryView, row) for row in rows])
 

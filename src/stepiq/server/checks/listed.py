@@ -25,7 +25,7 @@ log = logging.get(__name__)
 
 
 class CannotStart(Invalid):
-    """Several things keep the server from starting; the message lists all of them."""
+    """Several things keep the server from starting."""
 
     code = "cannot_start"
 

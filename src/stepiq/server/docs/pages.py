@@ -126,7 +126,7 @@ def router(app: FastAPI) -> APIRouter:
 
 
 async def read_index(request: Request, services: ServicesDep) -> Response:
-    """The list of all pages of the documentation for programs, as llmstxt.org defines it."""
+    """All pages of the documentation, as llmstxt.org defines it."""
     base_url = services.settings.base_url
     return await _file(request, lambda: _index(base_url))
 
@@ -148,7 +148,7 @@ async def search(q: Annotated[str, Query(max_length=200)] = "") -> Response:
 
 
 async def read_guide(request: Request, bundle: ui.BundleDep, name: str) -> Response:
-    """A page of the documentation: as Markdown if its name ends with `.md`, otherwise as HTML."""
+    """A page of the documentation, as HTML or Markdown."""
     guide = guides.find(name)
     if guide is None:
         if bundle is not None and _accepts_html(request):

@@ -23,7 +23,7 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class StoreUnavailable(Unavailable):
-    """The database did not respond. The last change may or may not have been saved."""
+    """The database did not respond."""
 
     code = "store_unavailable"
     was_answered = False

@@ -45,7 +45,7 @@ _SERVER_MESSAGE = re.compile(r"(^|: )\S+:  ", re.MULTILINE)
 
 
 class StoreRefused(Unavailable):
-    """The database server answers, but refuses what stepIQ needs. The message contains the SQL that allows it."""
+    """The database server refuses what stepIQ needs."""
 
     code = "store_refused"
 

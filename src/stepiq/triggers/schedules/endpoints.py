@@ -132,7 +132,7 @@ async def get_density(
 
 @router.post("/schedules/preview", responses=problems(CronInvalid, TimezoneUnknown, ScopeMissing))
 async def preview_schedule(_caller: Reader, body: schemas.PreviewRequest) -> schemas.PreviewView:
-    """When an expression fires next, in words and times, without storing a schedule."""
+    """When an expression fires next, in words and times."""
     after = clock.now() if body.after is None else body.after
     found = cron.firings(body.cron_expression, body.timezone, after, body.count)
     return schemas.PreviewView(
@@ -322,7 +322,7 @@ async def run_schedule_now(
 async def list_ticks(
     caller: Reader, read: Read, page: PageQuery, schedule_id: UUID
 ) -> Page[schemas.TickView]:
-    """The results of a schedule's ticks in the last 30 days, newest first."""
+    """The results of a schedule's ticks in the last 30 days."""
     await service.get(read, caller, schedule_id)
     before = None if page.before is None else queries.tick_moment(page.before)
     rows = await queries.ticks(read, schedule_id, before=before, limit=page.fetch)

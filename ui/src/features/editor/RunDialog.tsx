@@ -9,7 +9,7 @@ import { hasChanges } from "./draftNeeds";
 import type { DraftState } from "./draftTypes";
 import { readDocument } from "./language/complete";
 import { strings } from "./strings";
-import { lastInput, useInputForm } from "./useInputForm";
+import { useInputForm } from "./useInputForm";
 
 type Props = { isOpen: boolean; state: DraftState; pipelineId: string; onClose: () => void };
 
@@ -19,7 +19,7 @@ export function RunDialog({ isOpen, state, pipelineId, onClose }: Props) {
   const version = latestVersion ?? base.version;
   const { data: runs, isLoading } = useQuery({ ...recentRunsQuery(pipelineId), enabled: isOpen });
   const document = useMemo(() => readDocument(base.text ?? ""), [base.text]);
-  const { form, read } = useInputForm(document, lastInput(runs));
+  const { form, read } = useInputForm(document, runs);
   const start = useStartRun(pipelineId);
   const navigate = useNavigate();
   const run = () => {

@@ -12,7 +12,7 @@ import { stepIds } from "./language/stepAt";
 import classes from "./Panels.module.css";
 import { strings } from "./strings";
 import { TestResult } from "./TestResult";
-import { lastInput, useInputForm } from "./useInputForm";
+import { useInputForm } from "./useInputForm";
 
 type Props = {
   pipelineId: string;
@@ -29,7 +29,7 @@ export function TestPanel({ pipelineId, text, document, search, onSearch }: Prop
   const { data: runs, isLoading } = useQuery(recentRunsQuery(pipelineId));
   const { data: examples } = useQuery({ ...examplesQuery, enabled: search.example !== undefined });
   const example = examples?.find(({ id }) => id === search.example)?.input_data;
-  const input = useInputForm(document, example ?? lastInput(runs));
+  const input = useInputForm(document, runs, example);
   const start = useRunDraft(pipelineId);
   const isOfText = start.variables?.text === text;
   const denied = useDenied("pipelines:execute", "run a test");

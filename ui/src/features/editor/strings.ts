@@ -77,6 +77,8 @@ export const strings = {
   noRuns: "This step needs outputs of other steps. Test all steps first.",
   input: "Input",
   noInput: "This pipeline has no input.",
+  filledIn: (when: string) => `Filled in from the last run, ${when}.`,
+  clearInput: "Clear",
   runDraft: "Run the draft",
   testAgain: "Run again",
   testFailed: "The test was not started",

@@ -106,9 +106,7 @@ function Text(props: FieldProps) {
       minRows={1}
       maxRows={12}
       value={shownText(value)}
-      onChange={({ currentTarget: { value: next } }) =>
-        onChange(next === "" && (!field.isRequired || field.isNullable) ? empty(field) : next)
-      }
+      onChange={({ currentTarget: { value: next } }) => onChange(next === "" ? empty(field) : next)}
     />
   );
 }

@@ -145,11 +145,11 @@ async def apply(client: "AsyncClient", request: ApplyRequest) -> None:
     source = request.source or source_of(request.folder)
     compared = await _compare(client, request.folder, source, prune=request.prune)
     planned = compared.plan
-    if planned.elsewhere and not request.take_over:
-        raise ManagedElsewhere(planned.elsewhere)
     errors = [*compared.folder.errors, *await _checked_by_server(client, planned, request.folder)]
     if errors:
         _refuse(errors, as_json=request.as_json)
+    if planned.elsewhere and not request.take_over:
+        raise ManagedElsewhere(planned.elsewhere)
     if not request.as_json:
         output.show(output.plan_lines(planned))
     if request.dry_run or not planned.changes:

@@ -32,7 +32,7 @@ class PipelineMissing(NotFound):
 
 
 class ScheduleNameRepeated(Conflict):
-    """Two schedules of a pipeline have the same name. A deploy file identifies schedules by their names."""
+    """Two schedules of a pipeline have the same name, which identifies them in a deploy file."""
 
     code = "schedule_name_repeated"
 
