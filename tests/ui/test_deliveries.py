@@ -111,6 +111,31 @@ async def test_a_failed_delivery_is_found_explained_and_sent_again(
     assert [r.headers["webhook-id"] for r in receiver.received] == [delivery["id"]] * 2
 
 
+async def test_a_long_name_of_a_pipeline_keeps_its_place_on_a_narrow_screen(
+    page: Page, person: Person, api: httpx2.AsyncClient, receiver: Receiver
+) -> None:
+    pipeline_id = await created(api, receiver)
+    name = "Report about all orders and returns of the last month"
+    renamed = await api.patch(f"/api/pipelines/{pipeline_id}", json={"name": name})
+    assert renamed.status_code == 200, renamed.text
+    delivery = await delivered(api, pipeline_id)
+    await page.set_viewport_size({"width": 360, "height": 740})
+    await open_session(page, person)
+    await page.goto(f"/deliveries/{delivery['id']}")
+
+    links = page.get_by_role("link", name=name)
+    await expect(links).to_have_count(2)
+    fact = await links.last.bounding_box()
+    search = await page.get_by_role("button", name="Search").bounding_box()
+    item = page.get_by_label("Breadcrumb").get_by_role("listitem").filter(has_text=name)
+    parent = await item.bounding_box()
+    assert fact is not None
+    assert search is not None
+    assert parent is not None
+    assert parent["x"] + parent["width"] <= search["x"]
+    assert fact["x"] + fact["width"] <= 360
+
+
 async def test_the_command_sends_the_same_request(
     new_context: Callable[[], Awaitable[BrowserContext]],
     person: Person,
