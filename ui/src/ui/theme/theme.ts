@@ -145,6 +145,7 @@ export const cssVariables: CSSVariablesResolver = () => ({
     "--mantine-color-dimmed": "#a3a3ad",
     "--mantine-color-placeholder": dark[2],
     "--mantine-color-error": "#ff8a80",
+    "--mantine-color-red-light-color": "#ff8a80",
     "--mantine-color-anchor": accent[3],
     "--mantine-color-default-border": dark[4],
     ...DANGER,
