@@ -12,7 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.core import clock
-from stepiq.store import migrate
+from stepiq.store.connections import engines
 from stepiq.store.database import Database
 from stepiq.store.tables import usage_days
 
@@ -81,7 +81,7 @@ def write(
     steps: int,
 ) -> None:
     """Write that many runs over the last 40 days, each with so many steps and three events more than those."""
-    engine = migrate.sync_engine(store.url)
+    engine = engines.create(store.url)
     words = _WORDS[engine.dialect.name]
     # It ends an hour ago, before any run that a server has really carried.
     first_ms = int((clock.now() - timedelta(days=DAYS)).timestamp() * 1000)

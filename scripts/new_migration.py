@@ -13,11 +13,12 @@ from sqlalchemy.engine import make_url
 
 from stepiq.core import clock
 from stepiq.store import migrate
+from stepiq.store.connections import engines
 
 with tempfile.TemporaryDirectory() as folder:
     url = make_url(f"sqlite:///{Path(folder) / 'history.db'}")
     migrate.upgrade(url)
-    engine = migrate.sync_engine(url)
+    engine = engines.create(url)
     config = Config()
     config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
     config.set_main_option("file_template", "%%(year)d%%(month).2d%%(day).2d_%%(rev)s_%%(slug)s")

@@ -291,7 +291,7 @@ class TestStoppedWorkspace:
     @pytest.mark.new_store
     async def test_its_members_are_found_by_an_index(self, database):
         now = clocks.now()
-        with statements(database) as seen:
+        with statements() as seen:
             async with database.reading() as session:
                 await keys.live(session, b"digest", now)
                 await keys.live_ids(session, [ids.uuid7()], now)

@@ -315,7 +315,7 @@ class TestSettling:
         await assert_nothing_reserved(world)
 
     async def test_only_reserved_steps_are_read_to_find_those_left(self, world: World):
-        with statements(world.database) as seen:
+        with statements() as seen:
             assert await settle_left_over(world.database) == 0
 
         # The engine executes other statements at the same time.

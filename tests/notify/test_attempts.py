@@ -121,7 +121,7 @@ class TestNewest:
     @pytest.mark.parametrize("count", [1, 3])
     async def test_it_reads_only_these_attempts_by_the_index(self, database: Database, count: int):
         wanted = [ids.uuid7() for _ in range(count)]
-        with statements(database) as seen:
+        with statements() as seen:
             async with database.reading() as session:
                 await attempt_queries.newest(session, wanted, 10)
 

@@ -84,7 +84,7 @@ class TestStats:
         numbers = []
         for _ in range(2):
             await make.pipeline(account)
-            with statements(database) as seen:
+            with statements() as seen:
                 await listed(owner)
             numbers.append(
                 len([text for text in seen if "usage_days" in text or "schedules" in text])

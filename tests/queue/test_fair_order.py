@@ -29,7 +29,7 @@ class Simulation:
         self.session = session
         self.queue = queue
         self.table = "dbos.workflow_status"
-        if session.connection.dialect.name == "sqlite":
+        if session.dialect == "sqlite":
             self.table = "workflow_status"
         self.unfinished: Counter[str] = Counter()
         self.workspaces: dict[UUID, str] = {}
@@ -197,7 +197,7 @@ class TestPlans:
     async def test_the_lowest_priority_is_the_first_entry_of_an_index(
         self, database: Database, queue: TicketQueue
     ):
-        with statements(database) as seen:
+        with statements() as seen:
             async with database.transaction() as session:
                 await queue.enqueue_many(session, [(uuid7(), 1, 1)])
                 await queue.take_back(session, ["worker"])

@@ -86,7 +86,7 @@ class TestListFollower:
         run_id = await make.run(account, pipeline_id)
         async with opened(follow()) as frames, opened(follow()) as others:
             await teller.set(run_id, status=RunStatus.CANCELLED, completed_at=clocks.now())
-            with statements(database) as seen:
+            with statements() as seen:
                 for _ in range(5):
                     changes.publish(runs_topic(account.workspace_id), str(run_id))
                 told = [await next_events(frames), await next_events(others)]

@@ -127,7 +127,7 @@ async def test_the_counters_are_locked_last(database, owner, login_key, account,
     # The answer to this one is known, and stored, after the acceptance.
     headers = {} if start is of_schedule else {"Idempotency-Key": "order-1"}
 
-    with rest_of_transaction(database, COUNTS_IN) as statements:
+    with rest_of_transaction(COUNTS_IN) as statements:
         answer = await start(client, account, make, pipeline_id, headers=headers)
 
     assert answer.is_success

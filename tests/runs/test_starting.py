@@ -125,7 +125,7 @@ class TestStartMany:
 
         counts: list[int] = []
         for number in (2, 40):
-            with executions(database) as seen:
+            with executions() as seen:
                 await start(*(wanted(account, pipeline_id) for _ in range(number)))
             counts.append(len(seen))
 

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
+from stepiq.store.connections import engines
 from stepiq.store.database import Database
-from stepiq.store.migrate import sync_engine
 from tests.support.fake_provider import running_fake_provider
 from tests.support.ports import free_port
 from tests.support.process import first_account, running_server
@@ -91,7 +91,7 @@ def echoes(canaries):
 
 
 def rows_of(url):
-    engine = sync_engine(url)
+    engine = engines.create(url)
     try:
         with engine.connect() as connection:
             looking = sa.inspect(connection)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from stepiq.accounts.signing_in.registration import setup_token
 from stepiq.store import migrate
+from stepiq.store.connections import engines
 from tests.support.forked_command import ForkedCommand
 from tests.support.locks import until_one_waits
 
@@ -266,7 +267,7 @@ class TestRun:
             "STEPIQ_JWT_SECRET": "x" * 64,
             "STEPIQ_ALLOW_UNSAFE_STORE": "true",
         }
-        engine = migrate.sync_engine(database.url)
+        engine = engines.create(database.url)
         with engine.connect() as connection:
             lock = sa.func.pg_advisory_xact_lock(migrate.ADVISORY_LOCK)
             connection.execute(sa.select(lock))

@@ -74,7 +74,7 @@ class TestStatements:
         key = await login_key(account)
         test_delivery = await make.delivery(account, pipeline_id)
         waiting = await make.run(account, pipeline_id, status=RunStatus.WAITING)
-        with statements(database) as seen:
+        with statements() as seen:
             await self._carry(key, sender, pipeline_id)
             assert (await key.post(f"/api/runs/{waiting}/cancel")).status_code == 200
             await self._schedule(owner, database, engine, pipeline_id)

@@ -12,8 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from stepiq.core import clock, ids
 from stepiq.core.concurrency.fairness import act_for
 from stepiq.queue.tickets import TicketQueue
-from stepiq.store import migrate
-from stepiq.store.connections import postgresql
+from stepiq.store.connections import engines, postgresql
 from stepiq.store.database import (
     Database,
     Session,
@@ -33,7 +32,13 @@ DURABLE = SAFE | {"synchronous": 2}
 
 
 async def _add(session: Session, plan: str = "free") -> None:
-    row = {"id": ids.uuid7(), "name": "w", "plan": plan, "created_at": clock.now()}
+    row = {
+        "id": ids.uuid7(),
+        "name": "w",
+        "name_folded": "w",
+        "plan": plan,
+        "created_at": clock.now(),
+    }
     await session.execute(workspaces.insert().values(row))
 
 
@@ -96,7 +101,12 @@ class TestTransaction:
                 )
 
     async def test_an_error_does_not_repeat_what_the_statement_carried(self, database: Database):
-        row = {"name": "hunter2", "plan": "free", "created_at": clock.now()}
+        row = {
+            "name": "hunter2",
+            "name_folded": "hunter2",
+            "plan": "free",
+            "created_at": clock.now(),
+        }
 
         async def write() -> None:
             async with database.transaction() as session:
@@ -162,7 +172,8 @@ class TestAfterCommit:
 
 class TestInsert:
     async def test_what_is_there_already_can_be_left_as_it_is(self, database: Database):
-        row = {"id": ids.uuid7(), "name": "w", "plan": "free", "created_at": clock.now()}
+        row = {"id": ids.uuid7(), "name": "w", "name_folded": "w", "plan": "free"}
+        row |= {"created_at": clock.now()}
         async with database.transaction() as session:
             statement = session.insert(workspaces).values(row).on_conflict_do_nothing()
             adding = statement.returning(workspaces.c.id)
@@ -200,7 +211,7 @@ class TestLostConnection:
         monkeypatch.setattr(postgresql, "_IDLE_SECONDS", idle_seconds)
         async with database.transaction() as one, database.transaction() as another:
             pids = [await s.scalar(sa.select(sa.func.pg_backend_pid())) for s in (one, another)]
-        engine = migrate.sync_engine(database.url)
+        engine = engines.create(database.url)
         with engine.begin() as connection:
             for pid in pids:
                 connection.execute(sa.select(sa.func.pg_terminate_backend(pid, 5_000)))
@@ -365,7 +376,7 @@ class TestSqlite:
         engine.dispose()
 
     def test_migrations_are_as_durable(self, database: Database):
-        engine = migrate.sync_engine(database.url)
+        engine = engines.create(database.url)
         with engine.connect() as connection:
             found = {
                 name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in DURABLE
@@ -477,7 +488,7 @@ class TestPreparePostgres:
                 assert await session.scalar(sa.text("SHOW synchronous_commit")) == found
         finally:
             await other.close()
-        engine = migrate.sync_engine(database.url)
+        engine = engines.create(database.url)
         with engine.connect() as connection:
             assert connection.exec_driver_sql("SHOW synchronous_commit").scalar_one() == found
         engine.dispose()
@@ -487,7 +498,7 @@ class TestPreparePostgres:
         self, database: Database, monkeypatch: pytest.MonkeyPatch, may_idle: bool, found: str
     ):
         monkeypatch.undo()  # `patience` sets another limit
-        engine = migrate.sync_engine(database.url, may_idle=may_idle)
+        engine = engines.create(database.url, may_idle=may_idle)
         with engine.connect() as connection:
             limit = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout")
             assert limit.scalar_one() == found

@@ -61,7 +61,9 @@ def disk(monkeypatch: pytest.MonkeyPatch):
 async def add(database: Database) -> None:
     async with database.transaction() as session:
         await session.execute(
-            workspaces.insert().values(id=uuid7(), name="w", plan="free", created_at=clock.now())
+            workspaces.insert().values(
+                id=uuid7(), name="w", name_folded="w", plan="free", created_at=clock.now()
+            )
         )
 
 

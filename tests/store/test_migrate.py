@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL, make_url
 from stepiq.core import clock, ids
 from stepiq.queue import tickets
 from stepiq.store import migrate, tables
+from stepiq.store.connections import engines
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.migrate import SchemaTooNew, SchemaTooOld
 from tests.support.forked import ForkedProcess
@@ -26,7 +27,7 @@ def url(database_url: str) -> URL:
 
 
 def _tables(url: URL) -> set[str]:
-    engine = migrate.sync_engine(url)
+    engine = engines.create(url)
     try:
         return set(sa.inspect(engine).get_table_names())
     finally:
@@ -34,7 +35,7 @@ def _tables(url: URL) -> set[str]:
 
 
 def _execute(url: URL, statement: str) -> None:
-    engine = migrate.sync_engine(url)
+    engine = engines.create(url)
     try:
         with engine.begin() as connection:
             connection.execute(sa.text(statement))
@@ -51,7 +52,7 @@ def _empty(url: URL) -> None:
 
 
 def _columns(url: URL, table: str) -> set[str]:
-    engine = migrate.sync_engine(url)
+    engine = engines.create(url)
     try:
         return {column["name"] for column in sa.inspect(engine).get_columns(table)}
     finally:
@@ -84,7 +85,7 @@ class TestUpgrade:
         migrate.check(url)
 
     def test_it_leaves_the_same_rules_as_the_tables_have(self, url: URL):
-        engine = migrate.sync_engine(url)
+        engine = engines.create(url)
         try:
             migrated = _rules(engine)
             engine.dispose()
@@ -116,8 +117,9 @@ class TestUpgrade:
         assert (migrate.current_revision(url), _columns(url, "users")) == upgraded
 
     def test_on_a_current_database_it_does_nothing(self, url: URL):
-        engine = migrate.sync_engine(url)
-        row = {"id": ids.uuid7(), "name": "w", "plan": "free", "created_at": clock.now()}
+        engine = engines.create(url)
+        row = {"id": ids.uuid7(), "name": "w", "name_folded": "w", "plan": "free"}
+        row |= {"created_at": clock.now()}
         with engine.begin() as connection:
             connection.execute(tables.workspaces.insert().values(row))
 
@@ -180,7 +182,7 @@ class TestUpgradeInSteps:
             "ALTER TABLE users ADD COLUMN later TEXT",
             "ALTER TABLE runs ADD COLUMN later TEXT",
         )
-        engine, revisions, notices = migrate.sync_engine(url), [], []
+        engine, revisions, notices = engines.create(url), [], []
 
         with engine.connect() as dump:
             # As `pg_dump` does.
@@ -213,7 +215,7 @@ class TestUpgradeInSteps:
         monkeypatch.setattr(migrate.time, "sleep", lambda _seconds: None)
         # PostgreSQL ends the session that looks for a deadlock first.
         _execute(url, f"ALTER DATABASE {url.database} SET deadlock_timeout = '10ms'")
-        engine, notices = migrate.sync_engine(url), []
+        engine, notices = engines.create(url), []
 
         with ThreadPoolExecutor() as pool:
             with engine.connect() as other:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, Programm
 
 from stepiq.core.errors import Unavailable
 from stepiq.store import migrate
+from stepiq.store.connections import engines
 from stepiq.store.connections.refusals import StoreRefused, connect, explaining, quoted, shown
 from stepiq.store.database import StoreUnavailable
 
@@ -179,7 +180,7 @@ class TestExplaining:
             migrate.upgrade(make_url(f"sqlite:///{tmp_path}/letter.db"))
 
     async def test_a_wrong_statement_stays_a_fault(self, database_url: str):
-        engine = migrate.sync_engine(make_url(database_url))
+        engine = engines.create(make_url(database_url))
         try:
             with (
                 pytest.raises((OperationalError, ProgrammingError)),

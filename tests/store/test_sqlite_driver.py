@@ -32,7 +32,9 @@ async def database(tmp_path: Path):
 
 async def _add(session: Session) -> None:
     await session.execute(
-        workspaces.insert().values(id=uuid7(), name="w", plan="free", created_at=clock.now())
+        workspaces.insert().values(
+            id=uuid7(), name="w", name_folded="w", plan="free", created_at=clock.now()
+        )
     )
 
 

@@ -97,7 +97,7 @@ class TestDeleteLarge:
         await grow(database, account, pipeline_id)
         run_id = await large_run(2)
 
-        with statements(database) as seen:
+        with statements() as seen:
             while await delete_large(run_id, 1):
                 pass
 

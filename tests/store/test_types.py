@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
 from stepiq.core import json
-from stepiq.store import migrate
+from stepiq.store.connections import engines
 from stepiq.store.types import Instant, JsonText
 
 _NUMBERS = count(1)
@@ -41,7 +41,7 @@ on_one_connection = settings(
 
 @pytest.fixture
 def connection(database_url: str) -> Iterator[sa.Connection]:
-    engine = migrate.sync_engine(make_url(database_url))
+    engine = engines.create(make_url(database_url))
     with engine.connect() as connection:
         _NOTES.create(connection)
         yield connection

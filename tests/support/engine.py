@@ -119,7 +119,11 @@ class World:
         async with database.transaction() as session:
             await session.execute(
                 workspaces.insert().values(
-                    id=world.workspace_id, name="Test", plan="enterprise", created_at=now
+                    id=world.workspace_id,
+                    name="Test",
+                    name_folded="test",
+                    plan="enterprise",
+                    created_at=now,
                 )
             )
             await session.execute(
@@ -127,6 +131,7 @@ class World:
                     id=world.user_id,
                     email=f"{world.user_id}@example.com",
                     name="Test",
+                    name_folded="test",
                     password_hash="",
                     created_at=now,
                 )
@@ -177,6 +182,7 @@ class World:
                     workspace_id=self.workspace_id,
                     slug=str(pipeline_id),
                     name="Test",
+                    name_folded="test",
                     tags=[],
                     status="active",
                     version=1,

@@ -22,6 +22,7 @@ from stepiq.execution.limits.plans import Plans
 from stepiq.store.database import Database, Session
 from stepiq.store.states import Role
 from stepiq.store.tables import users, workspaces
+from stepiq.store.types import fold
 
 _UNLIMITED = Plans.load({}).get("unlimited")
 
@@ -111,7 +112,11 @@ class MakeAccounts:
         async with self.database.transaction() as session:
             await session.execute(
                 sa.insert(workspaces).values(
-                    id=workspace_id, name=name, plan=plan, created_at=clock.now()
+                    id=workspace_id,
+                    name=name,
+                    name_folded=fold(name),
+                    plan=plan,
+                    created_at=clock.now(),
                 )
             )
         return workspace_id

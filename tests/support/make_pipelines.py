@@ -13,6 +13,7 @@ from stepiq.pipelines.records import text_digest
 from stepiq.store.database import Database
 from stepiq.store.states import PipelineStatus
 from stepiq.store.tables import pipeline_versions, pipelines
+from stepiq.store.types import fold
 
 GREETING = """\
 name: Greeting
@@ -47,6 +48,7 @@ class MakePipelines:
                     workspace_id=account.workspace_id,
                     slug=slug or str(pipeline_id),
                     name=data["name"],
+                    name_folded=fold(data["name"]),
                     tags=list(tags),
                     status=status,
                     version=1,

@@ -1,16 +1,16 @@
 """Query plans, and the queries that were executed."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 
 from stepiq.store.database import Database
 from stepiq.store.tables import metadata
+from tests.support.watched_sql import watched
 
 _READS_OR_CHANGES = re.compile(r"\s*(SELECT|UPDATE|DELETE|INSERT|WITH)\b")
 
@@ -42,79 +42,61 @@ async def plan_of(
     off: Sequence[str] = _READ_AT_ONCE,
 ) -> str:
     """The plan of a statement as the store prints it. PostgreSQL avoids the plan types in `off` if it can."""
-    async with database.reading() as session:
-        execute = session.connection.exec_driver_sql
-        if database.is_sqlite:
-            rows = await execute(f"EXPLAIN QUERY PLAN {text.replace('%%', '%')}", parameters)
-            return "\n".join(row.detail for row in rows)
+    if database.is_sqlite:
+        async with database.reading() as session:
+            execute = session.connection.execute
+            found = await execute(f"EXPLAIN QUERY PLAN {text.replace('%%', '%')}", parameters)
+            return "\n".join(row[3] for row in found.rows)
+    async with database.transaction() as session:
+        execute = session.connection.execute
         for setting in off:
             await execute(f"SET LOCAL {setting} = off")
-        rows = await execute(f"EXPLAIN (COSTS OFF) {text}", parameters)
-        return "\n".join(row[0] for row in rows)
+        found = await execute(f"EXPLAIN (COSTS OFF) {text}", parameters)
+        return "\n".join(row[0] for row in found.rows)
 
 
 @contextmanager
-def statements(database: Database) -> Iterator[dict[str, Any]]:
+def statements() -> Iterator[dict[str, Any]]:
     """The statements executed in the block, with the parameters of their first execution."""
     seen: dict[str, Any] = {}
 
-    def note(_connection: Any, _cursor: Any, text: str, parameters: Any, *rest: Any) -> None:
+    def note(_connection: Any, text: str, values: Any) -> None:
         if _READS_OR_CHANGES.match(text):
-            is_many = rest[-1]
-            seen.setdefault(text, parameters[0] if is_many else parameters)
+            seen.setdefault(text, values)
 
-    with _noted(database, note):
+    with watched(note):
         yield seen
 
 
 @contextmanager
-def executions(database: Database) -> Iterator[list[str]]:
+def executions() -> Iterator[list[str]]:
     """All statements executed in the block, in order. One that is executed for several rows together counts once."""
     seen: list[str] = []
 
-    def note(_connection: Any, _cursor: Any, text: str, *_rest: Any) -> None:
-        seen.append(text)
+    def note(_connection: Any, text: str, _values: Any) -> None:
+        if text not in ("BEGIN", "COMMIT"):
+            seen.append(text)
 
-    with _noted(database, note):
+    with watched(note):
         yield seen
 
 
 @contextmanager
-def rest_of_transaction(database: Database, first: re.Pattern[str]) -> Iterator[list[str]]:
+def rest_of_transaction(first: re.Pattern[str]) -> Iterator[list[str]]:
     """The first statement in the block that matches, and those after it in its transaction."""
     found: list[str] = []
     inside: list[Any] = []
-    engine = database._writer.sync_engine
 
-    def executing(connection: Any, _cursor: Any, text: str, *_rest: Any) -> None:
+    def note(connection: Any, text: str, _values: Any) -> None:
+        if text == "COMMIT" and connection in inside:
+            inside.remove(connection)
         if not found and first.match(text):
             inside.append(connection)
         if connection in inside:
             found.append(text)
 
-    def committing(connection: Any) -> None:
-        if connection in inside:
-            inside.remove(connection)
-
-    event.listen(engine, "before_cursor_execute", executing)
-    event.listen(engine, "commit", committing)
-    try:
+    with watched(note):
         yield found
-    finally:
-        event.remove(engine, "before_cursor_execute", executing)
-        event.remove(engine, "commit", committing)
-
-
-@contextmanager
-def _noted(database: Database, note: Callable[..., None]) -> Iterator[None]:
-    engines = {database._writer.sync_engine, database._reader.sync_engine}
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield
-    finally:
-        for engine in engines:
-            event.remove(engine, "before_cursor_execute", note)
 
 
 def walked_whole(plan: str) -> set[str]:

@@ -9,32 +9,22 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg, PGDialectAsync_psycopg
-from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from stepiq.store import database
-
-_DIALECTS = (
-    SQLiteDialect_aiosqlite,
-    SQLiteDialect_pysqlite,
-    PGDialectAsync_psycopg,
-    PGDialect_psycopg,
-)
+_DIALECTS = (SQLiteDialect_pysqlite, PGDialect_psycopg)
 
 
 @contextmanager
 def kept_statements() -> Iterator[None]:
-    """Share compiled statements between all engines of the store."""
+    """Share compiled statements between all engines of migrations and of the queue."""
     kept: dict[Any, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
         for dialect in _DIALECTS:
             # The dialect is part of the cache key. All dialects of a class have the same configuration here.
             patch.setattr(dialect, "__eq__", lambda self, other: type(self) is type(other))
             patch.setattr(dialect, "__hash__", lambda self: hash(type(self)))
-        for module, name in ((database, "create_async_engine"), (sa, "create_engine")):
-            make = getattr(module, name)
-            patch.setattr(module, name, _keeping(make, kept))
+        patch.setattr(sa, "create_engine", _keeping(sa.create_engine, kept))
         yield
 
 

@@ -36,7 +36,7 @@ class StoreComparison:
         self._missing: list[Call] = []
 
     def pytest_sessionstart(self) -> None:
-        for name in ("execute", "scalar", "run_sync"):
+        for name in ("execute", "scalar"):
             setattr(Session, name, _watched(getattr(Session, name), self._calls))
 
     @pytest.hookimpl(optionalhook=True)
@@ -79,7 +79,7 @@ def _watched(
     @wraps(method)
     async def watched(session: Session, *arguments: Any, **options: Any) -> Any:
         if (line := _line(sys._getframe(1))) is not None:
-            calls.add((session.connection.dialect.name, *line))
+            calls.add((session.dialect, *line))
         return await method(session, *arguments, **options)
 
     return watched

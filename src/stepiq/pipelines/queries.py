@@ -245,6 +245,7 @@ async def insert(session: Session, pipeline: Pipeline) -> bool:
             workspace_id=pipeline.workspace_id,
             slug=pipeline.slug,
             name=pipeline.name,
+            name_folded=fold(pipeline.name),
             description=pipeline.description,
             tags=pipeline.tags,
             status=pipeline.status,
@@ -269,6 +270,7 @@ async def insert_unsaved(session: Session, workspace_id: UUID, target: Target) -
             workspace_id=workspace_id,
             slug=f"draft-{target.id}",
             name=target.name,
+            name_folded=fold(target.name),
             tags=[],
             status=target.status,
             version=1,
@@ -336,7 +338,7 @@ async def update(
     if "name" in values:
         values = {**values, "name_folded": fold(values["name"])}
     try:
-        async with session.connection.begin_nested():
+        async with session.savepoint():
             await session.execute(
                 pipelines.update()
                 .where(pipelines.c.id == pipeline_id)
@@ -421,7 +423,7 @@ async def version(
 async def delete_version(session: Session, pipeline_id: UUID, number: int) -> bool:
     """Delete a version; False, without a change, if it has runs."""
     try:
-        async with session.connection.begin_nested():
+        async with session.savepoint():
             await session.execute(
                 pipeline_versions.delete().where(
                     pipeline_versions.c.pipeline_id == pipeline_id,

@@ -65,7 +65,7 @@ class Backlog:
 
 async def read(session: Session) -> Backlog:
     """Count waiting tickets by queue, up to `MOST` in each lane, and held runs, up to `MOST`."""
-    statement = WAITING[session.connection.dialect.name]
+    statement = WAITING[session.dialect]
     queues: dict[Queue, WaitingTickets] = {}
     for queue in Queue:
         number, oldest = 0, 0.0
@@ -82,7 +82,7 @@ async def oldest_runs(session: Session, most: int) -> dict[UUID, float | None]:
     """The runs with the oldest tickets: for how many seconds each waits for a worker, or None if it has one."""
     first, others = Queue.RUNS.lanes
     rows = await session.execute(
-        OLDEST[session.connection.dialect.name], {"first": first, "others": others, "most": most}
+        OLDEST[session.dialect], {"first": first, "others": others, "most": most}
     )
     found: dict[UUID, float | None] = {}
     for row in rows:

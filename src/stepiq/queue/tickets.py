@@ -34,13 +34,12 @@ from stepiq.core.observability import logging
 from stepiq.queue import ticket_statements
 from stepiq.queue.dbos_threads import LANES, POLL_SECONDS, until_returned
 from stepiq.store import migrate
+from stepiq.store.connections import engines
 from stepiq.store.connections.refusals import explaining
 from stepiq.store.database import (
     PATIENT_SECONDS,
     Database,
     Session,
-    prepare_sqlite,
-    take_turns,
 )
 from stepiq.store.pubsub import TICKETS_WAITING, Changes
 from stepiq.store.statements import rows as many_rows
@@ -277,13 +276,8 @@ class TicketQueue:
 
     def _make_engine(self) -> sa.Engine:
         if self._database.is_sqlite:
-            engine = sa.create_engine(
-                self._database.url, pool_size=1, max_overflow=0, hide_parameters=True
-            )
-            prepare_sqlite(engine, begin=None)
-            take_turns(engine, self._database.write_turns)
-            return engine
-        return migrate.sync_engine(self._database.url, may_idle=False)
+            return engines.create_with_turns(self._database.url, self._database.write_turns)
+        return engines.create(self._database.url, may_idle=False)
 
     async def enqueue(
         self,
@@ -328,7 +322,7 @@ class TicketQueue:
             for subject_id, number, position in tickets
         ]
         # Writes the same rows as the library's `enqueue_in_transaction`, which compiles two statements for each ticket.
-        dialect = session.connection.dialect.name
+        dialect = session.dialect
         for each in ticket_statements.INSERT[dialect]:
             await many_rows.execute(session, each, ticket_statements.INSERT_TOGETHER, rows)
         for lane in {str(row["queue"]) for row in rows}:
@@ -349,7 +343,7 @@ class TicketQueue:
 
     async def holders(self, session: Session) -> set[str]:
         """Ids of the executors that hold tickets."""
-        statement = ticket_statements.SELECT_HOLDERS[session.connection.dialect.name]
+        statement = ticket_statements.SELECT_HOLDERS[session.dialect]
         return set((await session.execute(statement)).scalars())
 
     async def take_back(self, session: Session, executors: Collection[str]) -> int:
@@ -366,7 +360,7 @@ class TicketQueue:
         A ticket is among them for a moment when it starts or ends.
         """
         async with self._database.reading() as session:
-            statement = ticket_statements.SELECT_CLAIMED[session.connection.dialect.name]
+            statement = ticket_statements.SELECT_CLAIMED[session.dialect]
             claimed = await session.execute(statement, {"executor": _executor_id})
             return {ticket for ticket in claimed.scalars() if ticket not in _started}
 
@@ -392,7 +386,7 @@ class TicketQueue:
         self, session: Session, statements: Mapping[str, sa.TextClause], values: Mapping[str, Any]
     ) -> int:
         taken = 0
-        statement = statements[session.connection.dialect.name]
+        statement = statements[session.dialect]
         for lane in (lane for queue in Queue for lane in queue.lanes):
             if number := (await session.execute(statement, {"queue": lane, **values})).rowcount:
                 taken += number
@@ -468,7 +462,7 @@ def _otherwise(subject_id: UUID, first_id: UUID, first_position: int) -> str:
 async def finish(session: Session, tickets: Sequence[Ticket]) -> None:
     """Delete tickets in the transaction that ends their runs or deliveries. They are not executed again."""
     ids = [str(ticket) for ticket in tickets]
-    for statement in ticket_statements.DELETE[session.connection.dialect.name]:
+    for statement in ticket_statements.DELETE[session.dialect]:
         await session.execute(statement, {"ids": ids})
     if _handlers:
         session.after_commit(partial(_finished.update, ids))
@@ -479,7 +473,7 @@ async def lost(session: Session, tickets: Sequence[Ticket]) -> set[Ticket]:
 
     After an outage of the database, a worker may still execute them, and another worker as well.
     """
-    if not tickets or not _executor_id or session.connection.dialect.name == "sqlite":
+    if not tickets or not _executor_id or session.dialect == "sqlite":
         return set()  # No other worker can reclaim one.
     values = {"ids": [str(ticket) for ticket in tickets], "executor": _executor_id}
     found = await session.execute(ticket_statements.SELECT_LOST, values)

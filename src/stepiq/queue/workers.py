@@ -36,7 +36,7 @@ class WorkerState:
 async def read(session: Session, presence: Presence) -> list[WorkerState]:
     """The workers that hold a lease or tickets, sorted by name."""
     held: defaultdict[tuple[str, Queue], int] = defaultdict(int)
-    for row in await session.execute(_STATEMENTS[session.connection.dialect.name]):
+    for row in await session.execute(_STATEMENTS[session.dialect]):
         if (queue := _QUEUES.get(row.queue_name)) is not None:
             held[row.executor_id, queue] += row.number
     live = await presence.present(session)

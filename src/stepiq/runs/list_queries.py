@@ -56,7 +56,7 @@ async def page_ids(
     session: Session, workspace_id: UUID, wanted: Filter, *, before: UUID | None, limit: int
 ) -> Found:
     """The ids of at most `limit` runs of the workspace, newest first."""
-    is_sqlite = session.connection.dialect.name == "sqlite"
+    is_sqlite = session.dialect == "sqlite"
     statement = page_statement(
         workspace_id, wanted, before=before, limit=limit, is_sqlite=is_sqlite
     )
@@ -99,7 +99,7 @@ async def count(session: Session, workspace_id: UUID, wanted: Filter) -> RunCoun
     """
     if _driver(wanted) is None and (_chosen(wanted) or wanted.tag is not None or _is_name(wanted)):
         return None
-    is_sqlite = session.connection.dialect.name == "sqlite"
+    is_sqlite = session.dialect == "sqlite"
     found = await session.scalar(count_statement(workspace_id, wanted, is_sqlite=is_sqlite)) or 0
     has_more = found > COUNTED
     if not has_more and _is_scanned(wanted):

@@ -166,7 +166,7 @@ async def find(session: Session, workspace_id: UUID, run_id: UUID) -> Run | None
     return run_of(row, row.value if row.output_is_large else row.output)
 
 
-async def steps(session: Session, run_id: UUID) -> list[sa.CursorResult[Any]]:
+async def steps(session: Session, run_id: UUID) -> list[sa.Result[Any]]:
     """The steps of a run in execution order, for `step_records`."""
     ordinal = run_steps.c.ordinal
     last = await session.scalar(sa.select(sa.func.max(ordinal)).where(run_steps.c.run_id == run_id))
@@ -183,7 +183,7 @@ async def steps(session: Session, run_id: UUID) -> list[sa.CursorResult[Any]]:
     ]
 
 
-def step_records(found: Sequence[sa.CursorResult[Any]]) -> Iterator[StepRecord]:
+def step_records(found: Sequence[sa.Result[Any]]) -> Iterator[StepRecord]:
     """Convert `steps`, each when it is needed, and release its row. Their outputs are `SerializedJson` or None."""
     for page in found:
         for row in page:
@@ -320,13 +320,13 @@ async def _delete_draft_version(
         .returning(texts.workspace_id, texts.counted_bytes)
     )
     try:
-        async with session.connection.begin_nested():
+        async with session.savepoint():
             row = (await session.execute(deletion)).one_or_none()
     except IntegrityError:
         return None
     if is_unsaved:
         with suppress(IntegrityError):
-            async with session.connection.begin_nested():
+            async with session.savepoint():
                 await session.execute(sa.delete(pipelines).where(pipelines.c.id == pipeline_id))
     return row
 

@@ -17,22 +17,22 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
 )
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy import event, exc
+from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import CursorResult, make_url
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.engine import make_url
 
-from stepiq.core.errors import Unavailable
 from stepiq.core.observability import logging, metrics
 from stepiq.core.settings.model import Settings
+from stepiq.store.compiled import Plans, Rows, Values, plans
 from stepiq.store.connections import faults, log_flusher
 from stepiq.store.connections import postgresql as postgres_driver
 from stepiq.store.connections import sqlite as sqlite_driver
 from stepiq.store.connections import waiting as answer_time
+from stepiq.store.connections.connection import Connection, Fetched, Pool
 from stepiq.store.connections.faults import StoreFull, StoreUnavailable
 from stepiq.store.connections.waiting import SharedPlaces, WriterPlace
 
@@ -54,17 +54,10 @@ _WRITERS_OF_OWNER = 3
 # Deadlock, serialization failure, unavailable lock, cancelled statement.
 _ROLLED_BACK = frozenset({"40P01", "40001", "55P03", "57014"})
 
-Result = TypeVar("Result")
 _Place = AbstractAsyncContextManager[None]
 
 _WRITE_NOTHING = sa.text(log_flusher.WRITE_NOTHING)
 _NO_ANSWER = "The database did not respond. Try again in a moment."
-
-
-class UnsafeStore(Unavailable):
-    """The database could lose committed data, so the server does not start."""
-
-    code = "store_unsafe"
 
 
 class _NoConnection(Exception):
@@ -75,32 +68,73 @@ class Session:
     """One transaction. The code that opened it commits it."""
 
     def __init__(
-        self, connection: AsyncConnection, signals: Mapping[str, Callable[[], None]] | None = None
+        self,
+        connection: Connection,
+        plans: Plans,
+        signals: Mapping[str, Callable[[], None]] | None = None,
     ) -> None:
         self.connection = connection
+        self._plans = plans
         self._after_commit: list[Callable[[], None]] = []
         self._signals = signals or {}
+        self._savepoints = 0
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._plans.dialect.name
 
     async def execute(
-        self,
-        statement: sa.Executable,
-        parameters: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None,
-    ) -> CursorResult[Any]:
-        """Execute one statement; with a list of parameters, once for each element."""
-        return await self.connection.execute(statement, parameters)
+        self, statement: sa.Executable, parameters: Sequence[Values] | Values | None = None
+    ) -> Rows:
+        """Execute one statement; with a list of parameters, once for each element.
+
+        Raises:
+            DBAPIError: the database refuses it, or does not answer.
+        """
+        if parameters is None:
+            parameters = {}
+        elif not isinstance(parameters, Mapping):
+            if len(parameters) > 1:
+                return await self._execute_many(statement, parameters)
+            parameters = parameters[0]
+        plan, literals = self._plans.find(statement, tuple(parameters), is_many=False)
+        sql, values = plan.bound(parameters, literals)
+        with reported(self.connection, sql):
+            fetched = await self.connection.execute(sql, values)
+        return plan.rows(fetched)
+
+    async def _execute_many(self, statement: sa.Executable, parameters: Sequence[Values]) -> Rows:
+        plan, literals = self._plans.find(statement, tuple(parameters[0]), is_many=True)
+        values = [plan.bound(each, literals)[1] for each in parameters]
+        with reported(self.connection, plan.sql):
+            changed = await self.connection.execute_many(plan.sql, values)
+        return plan.rows(Fetched((), (), changed))
 
     async def scalar(self, statement: sa.Executable) -> Any:
         """The first column of the first row, or None."""
-        return await self.connection.scalar(statement)
+        return (await self.execute(statement)).scalar()
 
     def insert(self, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
         """An INSERT in the dialect of this store, which supports `on_conflict_do_nothing`."""
-        is_sqlite = self.connection.dialect.name == "sqlite"
-        return sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+        return sqlite.insert(table) if self.dialect == "sqlite" else postgresql.insert(table)
 
-    async def run_sync(self, function: Callable[[sa.Connection], Result]) -> Result:
-        """Call a function that needs a synchronous connection, inside this transaction."""
-        return await self.connection.run_sync(function)
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncGenerator[None]:
+        """Undo what this block has written if it raises an exception. The transaction goes on."""
+        self._savepoints += 1
+        name = f"savepoint_{self._savepoints}"
+        with reported(self.connection, name):
+            await self.connection.execute(f"SAVEPOINT {name}")
+        try:
+            yield
+        except BaseException:
+            if not self.connection.is_closed:
+                with reported(self.connection, name):
+                    await self.connection.execute(f"ROLLBACK TO SAVEPOINT {name}")
+            raise
+        with reported(self.connection, name):
+            await self.connection.execute(f"RELEASE SAVEPOINT {name}")
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Call `action` once the transaction is durable; never if it is rolled back. It must not fail."""
@@ -140,40 +174,20 @@ class Database:
         self._flusher: log_flusher.LogFlusher | None = None
         if self.path is None:
             self.url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
-            self._writer = create_async_engine(
-                self.url,
-                pool_size=_CONNECTIONS,
-                max_overflow=0,
-                pool_use_lifo=True,
-                hide_parameters=True,
-                connect_args={
-                    "async_creator_fn": postgres_driver.Opener().open,
-                    **postgres_driver.alive("stepiq"),
-                },
-            )
-            postgres_driver.prepare(self._writer.sync_engine)
-            self._reader = self._writer
+            self._plans = plans(is_sqlite=False)
+            self._writer = self._reader = Pool(postgres_driver.Opener(self._dsn()).open)
         else:
             self.url = make_url(f"sqlite:///{self.path}")
-            url = self.url.set(drivername="sqlite+aiosqlite")
-            path = self.path
-            # One connection, because SQLite has one writer at a time.
-            self._writer = create_async_engine(
-                url,
-                pool_size=1,
-                max_overflow=0,
-                hide_parameters=True,
-                async_creator=lambda: sqlite_driver.connect(path, self.write_turns),
-            )
-            self._reader = create_async_engine(
-                url,
-                pool_size=_READERS,
-                max_overflow=0,
-                hide_parameters=True,
-                async_creator=lambda: sqlite_driver.connect_reader(path),
-            )
-            prepare_sqlite(self._writer.sync_engine, "BEGIN IMMEDIATE", log_flusher.PRAGMAS)
-            prepare_sqlite(self._reader.sync_engine, begin="BEGIN")
+            self._plans = plans(is_sqlite=True)
+            path, turns = self.path, self.write_turns
+
+            async def open_writer() -> Connection:
+                return sqlite_driver.SqliteWriter(path, turns, log_flusher.FLUSHED)
+
+            async def open_reader() -> Connection:
+                return sqlite_driver.SqliteReader(path)
+
+            self._writer, self._reader = Pool(open_writer), Pool(open_reader)
             self._flusher = log_flusher.LogFlusher(path, self.write_turns)
             self._writers = WriterPlace()
             self._readers = SharedPlaces(_READERS)
@@ -197,49 +211,54 @@ class Database:
         Raises:
             StoreUnavailable: the database cannot be reached, or it is unknown whether the transaction was committed.
         """
-        async with self._open(
-            self._writer, self._writers.place(urgent=urgent), patience
-        ) as session:
+        place = self._writers.place(urgent=urgent)
+        async with self._open(place, patience, writes=True) as session:
             yield session
 
     @asynccontextmanager
     async def reading(self, *, urgent: bool = False) -> AsyncGenerator[Session]:
         """A read-only transaction; on SQLite it does not wait for writers. `urgent` as in `transaction`.
 
+        On PostgreSQL, each statement sees what was committed before it.
+
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        async with self._open(self._reader, self._readers.place(urgent=urgent), None) as session:
+        place = self._readers.place(urgent=urgent)
+        async with self._open(place, None, writes=False) as session:
             yield session
 
     @asynccontextmanager
     async def _open(
-        self, engine: AsyncEngine, place: _Place, patience: float | None
+        self, place: _Place, patience: float | None, *, writes: bool
     ) -> AsyncGenerator[Session]:
         if patience is not None or self.is_sqlite:
-            async with self._open_within(engine, place, patience or PATIENT_SECONDS) as session:
+            patience = patience or PATIENT_SECONDS
+            async with self._open_within(place, patience, writes=writes) as session:
                 yield session
             return
         request, started = answer_time.current(), time.monotonic()
         try:
-            async with self._open_within(engine, place, request.left) as session:
+            async with self._open_within(place, request.left, writes=writes) as session:
                 yield session
         finally:
             request.spend(time.monotonic() - started)
 
     @asynccontextmanager
     async def _open_within(
-        self, engine: AsyncEngine, place: _Place, patience: float
+        self, place: _Place, patience: float, *, writes: bool
     ) -> AsyncGenerator[Session]:
         try:
             with postgres_driver.answering_within(patience):
-                async with (
-                    self._connection(engine, place, patience) as connection,
-                    connection.begin(),
-                ):
-                    session = Session(connection, self._signals)
-                    yield session
-        except (exc.DBAPIError, exc.TimeoutError, _NoConnection) as error:
+                async with self._connection(place, patience, writes=writes) as connection:
+                    session = Session(connection, self._plans, self._signals)
+                    # Statements that only read need no transaction on PostgreSQL: each has its own view in any case.
+                    if writes or self.is_sqlite:
+                        async with _transaction(connection):
+                            yield session
+                    else:
+                        yield session
+        except (exc.DBAPIError, _NoConnection) as error:
             if (fault := faults.fault(error.__cause__, self.path)) is not None:
                 raise self._noted(fault) from error
             if not _is_outage(error):
@@ -249,7 +268,7 @@ class Database:
             away = StoreUnavailable(_NO_ANSWER)
             away.was_answered = _was_answered(error)
             raise away from error
-        if engine is self._writer:
+        if writes:
             await self._flush()
         session.committed()
 
@@ -271,21 +290,23 @@ class Database:
 
     @asynccontextmanager
     async def _connection(
-        self, engine: AsyncEngine, place: _Place, patience: float
-    ) -> AsyncGenerator[AsyncConnection]:
+        self, place: _Place, patience: float, *, writes: bool
+    ) -> AsyncGenerator[Connection]:
+        pool = self._writer if writes else self._reader
         async with AsyncExitStack() as held:
             try:
                 async with asyncio.timeout(_SQLITE_WAIT_SECONDS if self.is_sqlite else patience):
                     wait = None if self.is_sqlite else postgres_driver.wait_seconds(patience)
                     async with asyncio.timeout(wait):
                         await held.enter_async_context(place)
-                    connection = await engine.connect().start()
+                    with reported(None, "connect"):
+                        connection = await pool.take()
             except TimeoutError as error:
                 raise _NoConnection from error
             try:
                 yield connection
             finally:
-                await connection.close()
+                pool.give_back(connection)
 
     @asynccontextmanager
     async def without_writer(self) -> AsyncGenerator[None]:
@@ -314,7 +335,7 @@ class Database:
             if self.is_sqlite:
                 await session.execute(sa.text("SELECT 1"))
             elif await session.scalar(sa.text("SHOW transaction_read_only")) == "on":
-                await session.connection.invalidate()
+                await session.connection.close()
                 metrics.store_unavailable.inc()
                 log.warning(
                     "store_unavailable", reason=psycopg.errors.ReadOnlySqlTransaction.__name__
@@ -333,12 +354,12 @@ class Database:
 
     def connections(self) -> dict[str, int]:
         """The number of connections in use by pool: `all` on PostgreSQL, `write` and `read` on SQLite."""
-        pools = (
-            {"all": self._writer}
-            if not self.is_sqlite
-            else {"write": self._writer, "read": self._reader}
-        )
-        return {name: _checked_out(engine) for name, engine in pools.items()}
+        if not self.is_sqlite:
+            return {"all": self._writer.in_use}
+        return {"write": self._writer.in_use, "read": self._reader.in_use}
+
+    def _dsn(self) -> str:
+        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     async def connect_alone(self, purpose: str) -> psycopg.AsyncConnection:
         """A PostgreSQL connection outside the pool, in autocommit mode, for a separate session. The caller closes it.
@@ -346,18 +367,17 @@ class Database:
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        dsn = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
         with outages_reported():
             return await postgres_driver.PostgresConnection.connect(
-                dsn, autocommit=True, **postgres_driver.alive(f"stepiq {purpose}")
+                self._dsn(), autocommit=True, **postgres_driver.alive(f"stepiq {purpose}")
             )
 
     async def close(self) -> None:
         """Close all connections."""
         if self._flusher is not None:
             await self._flusher.close()
-        await self._writer.dispose()
-        await self._reader.dispose()
+        await self._writer.close()
+        await self._reader.close()
 
 
 @contextmanager
@@ -369,101 +389,58 @@ def outages_reported() -> Generator[None]:
         raise StoreUnavailable(_NO_ANSWER) from error
 
 
-def _checked_out(engine: AsyncEngine) -> int:
-    pool = engine.sync_engine.pool
-    return pool.checkedout() if isinstance(pool, sa.QueuePool) else 0
+@asynccontextmanager
+async def _transaction(connection: Connection) -> AsyncGenerator[None]:
+    """Commit at the end, or undo everything on any exception."""
+    try:
+        with reported(connection, "BEGIN"):
+            await connection.begin()
+        yield
+        with reported(connection, "COMMIT"):
+            await connection.commit()
+    except BaseException:
+        if not connection.is_closed:
+            try:
+                await connection.rollback()
+            except (sqlite3.Error, psycopg.Error, asyncio.CancelledError):
+                # Nobody must get a connection with an open transaction.
+                await connection.close()
+        raise
 
 
-def prepare_sqlite(
-    engine: sa.Engine,
-    begin: str | None,
-    pragmas: Mapping[str, tuple[str | int, str | int]] | None = None,
-) -> None:
-    """Prepare every connection of an SQLite engine, and start its transactions with `begin`.
-
-    Args:
-        engine: the engine.
-        begin: the statement that starts its transactions. With None, the driver begins an immediate transaction before
-            the first write.
-        pragmas: settings that replace those of `_PRAGMAS`. With those of `log_flusher`, the caller must flush commits.
-    """
-    wanted_pragmas = _PRAGMAS | dict(pragmas or {})
-
-    @event.listens_for(engine, "connect")
-    def _on_connect(connection: Any, _record: Any) -> None:
-        # The driver's own BEGIN is sent only before writes, so earlier reads would be outside the transaction.
-        wanted_level = None if begin else "IMMEDIATE"
-        if connection.isolation_level != wanted_level:
-            connection.isolation_level = wanted_level
-        cursor = connection.cursor()
-        try:
-            for name, (value, wanted) in wanted_pragmas.items():
-                cursor.execute(f"PRAGMA {name}={value}")
-                cursor.execute(f"PRAGMA {name}")
-                found = cursor.fetchone()[0]
-                if found != wanted:
-                    raise UnsafeStore(
-                        f"SQLite uses {name}={found}, but {wanted} is required to prevent data loss. "
-                        "Put the data folder on a local disk."
-                    )
-        finally:
-            cursor.close()
-
-    if begin:
-
-        @event.listens_for(engine, "begin")
-        def _on_begin(connection: sa.Connection) -> None:
-            connection.exec_driver_sql(begin)
+@contextmanager
+def reported(connection: Connection | None, sql: str) -> Generator[None]:
+    """Raise the errors of the drivers as those of SQLAlchemy, without the values of the statement."""
+    try:
+        yield
+    except (sqlite3.Error, psycopg.Error) as error:
+        raise exc.DBAPIError.instance(
+            sql,
+            None,
+            error,
+            psycopg.Error if isinstance(error, psycopg.Error) else sqlite3.Error,
+            hide_parameters=True,
+            connection_invalidated=connection is None or connection.is_closed,
+        ) from error
 
 
-def take_turns(engine: sa.Engine, turns: sqlite_driver.WriteTurns) -> None:
-    """Make the transactions of an SQLite engine wait for their turn before their first write."""
-
-    @event.listens_for(engine, "before_cursor_execute")
-    def _on_execute(connection: sa.Connection, _cursor: Any, statement: str, *_: Any) -> None:
-        info = connection.connection.record_info
-        assert info is not None  # noqa: S101 - the connection is one of the pool
-        if not info.get(_TURN) and statement.lstrip()[:6].upper() in _WRITES:
-            turns.take()
-            info[_TURN] = True
-
-    @event.listens_for(engine, "checkin")
-    def _on_checkin(_connection: Any, record: Any) -> None:
-        if record.record_info.pop(_TURN, False):
-            turns.release()
-
-
-_TURN = "write_turn"
-_WRITES = frozenset({"BEGIN ", "INSERT", "UPDATE", "DELETE"})
-# The value to set, and the value that SQLite then reports.
-_PRAGMAS: dict[str, tuple[str | int, str | int]] = {
-    "busy_timeout": (
-        sqlite_driver.BUSY_TIMEOUT_MILLISECONDS,
-        sqlite_driver.BUSY_TIMEOUT_MILLISECONDS,
-    ),
-    "journal_mode": ("WAL", "wal"),
-    "synchronous": ("FULL", 2),
-    "foreign_keys": ("ON", 1),
-}
-
-
-def _is_outage(error: exc.DBAPIError | exc.TimeoutError | _NoConnection) -> bool:
+def _is_outage(error: exc.DBAPIError | _NoConnection) -> bool:
     """Whether the database could not answer, as opposed to a wrong statement."""
     if isinstance(error, _NoConnection):
         return True
-    if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
+    if error.connection_invalidated:
         # Includes sessions that the server ended with another kind of error, such as idle ones.
         return True
     if isinstance(error.__cause__, psycopg.errors.IdleInTransactionSessionTimeout):
         # The same, if the server's message has arrived but the connection is not closed yet.
         return True
-    if not isinstance(error, exc.OperationalError | exc.InterfaceError | exc.TimeoutError):
+    if not isinstance(error, exc.OperationalError | exc.InterfaceError):
         return False
     # SQLite also reports a wrong statement as an operational error, for which a retry is useless.
     return getattr(error.__cause__, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
 
 
-def _was_answered(error: exc.DBAPIError | exc.TimeoutError | _NoConnection) -> bool:
+def _was_answered(error: exc.DBAPIError | _NoConnection) -> bool:
     """Whether a reachable PostgreSQL server rolled the transaction back: a deadlock, one of its limits, or read-only."""
     if not isinstance(error, exc.DBAPIError):
         return False

@@ -19,10 +19,9 @@ from sqlalchemy.engine import URL
 from stepiq.core.errors import NotFound, StepIQError, Unavailable
 from stepiq.core.keys.data_folder import create_private
 from stepiq.core.observability import logging
-from stepiq.store.connections import postgresql
+from stepiq.store.connections import engines
 from stepiq.store.connections.faults import check_not_emptied
 from stepiq.store.connections.refusals import explaining, shown
-from stepiq.store.database import prepare_sqlite
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -46,8 +45,6 @@ _REVISION = re.compile(r'^revision = "(\w+)"$', re.MULTILINE)
 _BEFORE = re.compile(r'^down_revision = "(\w+)"$', re.MULTILINE)
 ADVISORY_LOCK = 0x5354_4550_4952
 """Held while the schema on PostgreSQL changes. An arbitrary number: no other lock of stepIQ uses it or the next one."""
-# Few of the queue's threads use the store at the same time.
-_CONNECTIONS = 8
 _RETRY_SECONDS = 0.2
 _LOCK_TIMEOUT = "500ms"
 """How long a migration waits for a table. Requests that wait behind it have 3.5 seconds in total.
@@ -136,7 +133,7 @@ def upgrade(url: URL, on_wait: Callable[[], None] = _log_wait) -> None:
         create_private(path)
     if current_revision(url) == known_revisions()[0]:
         return
-    engine = sync_engine(url)
+    engine = engines.create(url)
     try:
         with explaining(url):
             if url.get_backend_name() == "sqlite":
@@ -199,7 +196,7 @@ def check(url: URL) -> None:
     """
     from alembic import command
 
-    engine = sync_engine(url)
+    engine = engines.create(url)
     try:
         with engine.begin() as connection:
             command.check(_config(connection))
@@ -213,7 +210,7 @@ def current_revision(url: URL) -> str | None:
     Raises:
         StoreUnavailable, StoreRefused: it cannot be used.
     """
-    engine = sync_engine(url)
+    engine = engines.create(url)
     try:
         with explaining(url), engine.connect() as connection:
             return _revision(connection)
@@ -243,25 +240,6 @@ def unknown(url: URL, revision: str) -> StepIQError:
     return SchemaTooOld(url, revision) if is_old else SchemaTooNew(url, revision)
 
 
-def sync_engine(url: URL, *, may_idle: bool = True) -> sa.Engine:
-    """A synchronous engine with the durability of the store; `postgres_driver.prepare` describes `may_idle`."""
-    if url.get_backend_name() == "sqlite":
-        engine = sa.create_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
-        prepare_sqlite(engine, begin="BEGIN IMMEDIATE")
-        return engine
-    url = url.set(drivername="postgresql+psycopg")
-    engine = sa.create_engine(
-        url,
-        pool_size=_CONNECTIONS,
-        max_overflow=0,
-        pool_use_lifo=True,
-        hide_parameters=True,
-        connect_args=postgresql.alive("stepiq"),
-    )
-    postgresql.prepare(engine, may_idle=may_idle)
-    return engine
-
-
 @contextmanager
 def alone(url: URL) -> Generator[None]:
     """Allow one process at a time to upgrade the tables of the queue on PostgreSQL.
@@ -272,7 +250,7 @@ def alone(url: URL) -> Generator[None]:
     if url.get_backend_name() == "sqlite":
         yield
         return
-    engine = sync_engine(url)
+    engine = engines.create(url)
     try:
         with (
             explaining(url),

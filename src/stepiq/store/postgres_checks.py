@@ -15,8 +15,8 @@ from sqlalchemy.engine import URL
 from stepiq.core.errors import Unavailable
 from stepiq.store import migrate
 from stepiq.store.connections import refusals
+from stepiq.store.connections.faults import UnsafeStore
 from stepiq.store.connections.refusals import StoreRefused, another_database, quoted, shown
-from stepiq.store.database import UnsafeStore
 from stepiq.store.tables import metadata
 
 QUEUE_SCHEMA = "dbos"

@@ -102,7 +102,7 @@ async def sizes(session: Session, run_ids: Collection[UUID]) -> dict[UUID, int]:
 async def load(session: Session, run_ids: Sequence[UUID], *, content: bool) -> list[TracedRun]:
     """Read runs with their steps and operations. `content` adds the beginnings of prompts, requests and results."""
     operations: defaultdict[UUID, list[TracedOperation]] = defaultdict(list)
-    is_sqlite = session.connection.dialect.name == "sqlite"
+    is_sqlite = session.dialect == "sqlite"
     statement = _operations(run_ids, is_sqlite=is_sqlite, content=content)
     for row in (await session.execute(statement)).mappings():
         operations[row["step_row_id"]].append(TracedOperation(**row))

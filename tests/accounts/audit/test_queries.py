@@ -61,7 +61,7 @@ class TestStatements:
             AuditFilter(target="11"),
             AuditFilter(since=now - timedelta(days=1), until=now),
         )
-        with statements(database) as seen:
+        with statements() as seen:
             async with database.transaction() as session:
                 for wanted in filters:
                     for before in (None, ids.uuid7()):
@@ -82,7 +82,7 @@ class TestStatements:
         assert not bad
 
     async def test_only_new_entries_are_read_to_seal_them(self, database, grown):
-        with statements(database) as seen:
+        with statements() as seen:
             async with database.transaction() as session:
                 assert await seal(session) == 0
 

@@ -56,7 +56,7 @@ class TestRecord:
 
     @pytest.mark.both_stores
     async def test_it_takes_one_statement(self, database, run, found):
-        with statements(database) as seen:
+        with statements() as seen:
             await reader(database).note_run(run, found)
 
         assert len([each for each in seen if "audit_entries" in str(each)]) == 1
@@ -65,7 +65,7 @@ class TestRecord:
     async def test_runs_share_statements(self, database, run, found):
         reads = reader(database)
         other = {name: SecretValue("x", None, ids.uuid7()) for name in ("C", "D", "E")}
-        with statements(database) as seen:
+        with statements() as seen:
             await asyncio.gather(
                 *(reads.note_run(run, {name: each}) for name, each in other.items())
             )
@@ -75,7 +75,7 @@ class TestRecord:
         assert len(await recorded(database)) == 3
 
     async def test_a_run_without_secrets_costs_nothing(self, database, run):
-        with statements(database) as seen:
+        with statements() as seen:
             await reader(database).note_run(run, {})
 
         assert not list(seen)

@@ -181,7 +181,8 @@ class TestErase:
         await mark(account.workspace_id)
         now = core_clock.now()
         broken = [ids.uuid7() for _ in range(25)]
-        row = {"name": "w", "plan": "free", "created_at": now, "deleted_at": now - 2 * GRACE}
+        row = {"name": "w", "name_folded": "w", "plan": "free", "created_at": now}
+        row |= {"deleted_at": now - 2 * GRACE}
         async with database.transaction() as session:
             await session.execute(workspaces.insert(), [{"id": each, **row} for each in broken])
         parts = queries.parts

@@ -19,6 +19,7 @@ from stepiq.accounts.audit.sealing import seal
 from stepiq.core import clock
 from stepiq.core.settings.model import Settings
 from stepiq.store import migrate
+from stepiq.store.connections import engines
 from stepiq.store.database import Database
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import (
@@ -96,7 +97,7 @@ def fill_every_table(kept: Kept, path: Path) -> None:
             await seal(session)
 
     within(add)
-    engine = migrate.sync_engine(make_url(f"sqlite:///{path}"))
+    engine = engines.create(make_url(f"sqlite:///{path}"))
     queue = sa.MetaData()
     queue.reflect(engine)
     with engine.begin() as connection:

@@ -144,7 +144,7 @@ class TestSessions:
 
     @pytest.mark.new_store
     async def test_a_reset_finds_the_jobs_by_an_index(self, database):
-        with statements(database) as seen:
+        with statements() as seen:
             async with database.transaction() as session:
                 await resets.cancel_bulk_jobs(session, ids.uuid7(), clocks.now())
 

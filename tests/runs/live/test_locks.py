@@ -21,7 +21,7 @@ COUNTS_USAGE = re.compile(r"INSERT INTO usage_(caller_)?days\b")
 async def test_a_run_that_ends_locks_the_counters_last(database, browser, account, make):
     pipeline_id = str(await make.pipeline(account, source=SOURCE))
 
-    with rest_of_transaction(database, COUNTS_OUT) as statements:
+    with rest_of_transaction(COUNTS_OUT) as statements:
         ended = await run(browser, pipeline_id)
 
     assert ended["status"] == "completed"

@@ -47,7 +47,7 @@ class TestStatements:
     @pytest.mark.slow
     async def test_none_reads_a_table_as_a_whole(self, database, owner, client, grown, token):
         link = {"token": token(grown)}
-        with statements(database) as seen:
+        with statements() as seen:
             first = await owner.get("/api/reviews?limit=1")
             later = await owner.get(f"/api/reviews?cursor={encode_cursor(ids.uuid7())}")
             await owner.get(grown.url)

@@ -210,7 +210,7 @@ class TestOneBatch:
         for number in (2, 40):
             for _ in range(number):
                 await schedule()
-            with executions(database) as seen:
+            with executions() as seen:
                 assert await ticker.turn(NINE) == number
             counts.append(len(seen))
 

@@ -170,7 +170,7 @@ class TestTick:
             for _ in range(2):
                 await make.schedule(account, pipeline_id, next_run_at=NINE)
 
-        with statements(database) as seen:
+        with statements() as seen:
             await ticker.turn(NINE)
 
         ((text, values),) = [each for each in seen.items() if text_of_each(each[0])]

@@ -156,13 +156,13 @@ def _in_chain(workspace_id: UUID | None) -> sa.ColumnElement[bool]:
     return audit_entries.c.workspace_id == workspace_id
 
 
-def _entries(found: sa.CursorResult[Any]) -> list[Entry]:
+def _entries(found: sa.Result[Any]) -> list[Entry]:
     return [Entry(*row) for row in found]
 
 
 async def lock_chains(session: Session) -> None:
     """Wait until no other transaction seals or deletes entries. On SQLite, a writing transaction is alone anyway."""
-    if session.connection.dialect.name != "sqlite":
+    if session.dialect != "sqlite":
         await session.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
 
 

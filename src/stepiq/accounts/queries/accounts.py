@@ -13,6 +13,7 @@ from stepiq.store.database import Session
 from stepiq.store.statements.workspaces import PLAN, membership_of
 from stepiq.store.states import FINAL_RUN_STATUSES, RunStatus, TriggerType
 from stepiq.store.tables import memberships, runs, users, workspaces
+from stepiq.store.types import fold
 
 Row = sa.Row[Any]
 
@@ -55,7 +56,7 @@ async def is_taken(session: Session, email: str) -> bool:
 
 async def lock_setup(session: Session) -> None:
     """Serialize transactions that create the first account. SQLite has only one writer at a time anyway."""
-    if session.connection.dialect.name == "postgresql":
+    if session.dialect == "postgresql":
         await session.execute(sa.select(sa.func.pg_advisory_xact_lock(_SETUP_LOCK)))
 
 
@@ -128,10 +129,12 @@ async def insert_account(
     `is_verified`: whether the address is known to be the person's.
     """
     now = clock.now()
+    name = name or default_name(email)
     values = {
         "id": ids.uuid7(),
         "email": email,
-        "name": name or default_name(email),
+        "name": name,
+        "name_folded": fold(name),
         "password_hash": password_hash,
         "is_admin": is_admin,
         "created_at": now,
@@ -146,7 +149,9 @@ async def insert_workspace(
 ) -> None:
     """Store a workspace, which has no member yet."""
     await session.execute(
-        sa.insert(workspaces).values(id=workspace_id, name=name, plan=plan, created_at=created_at)
+        sa.insert(workspaces).values(
+            id=workspace_id, name=name, name_folded=fold(name), plan=plan, created_at=created_at
+        )
     )
 
 

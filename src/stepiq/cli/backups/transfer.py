@@ -20,6 +20,7 @@ from stepiq.cli.backups.archive import (
 )
 from stepiq.queue import tickets
 from stepiq.store import migrate
+from stepiq.store.connections import engines
 from stepiq.store.connections.refusals import connect, explaining
 from stepiq.store.copying import QUEUE_VERSIONS, CopiedRows, ValueNotStorable, copy_rows
 from stepiq.store.postgres_checks import QUEUE_SCHEMA
@@ -77,7 +78,7 @@ def restore(reader: Reader, url: URL, *, may_replace: bool) -> CopiedRows:
 
 
 def _copy(source: URL, url: URL, *, may_replace: bool) -> CopiedRows:
-    reading, writing = migrate.sync_engine(source), migrate.sync_engine(url)
+    reading, writing = engines.create(source), engines.create(url)
     try:
         with explaining(url), reading.connect() as theirs, writing.begin() as ours:
             driver = cast(psycopg.Connection[Any], ours.connection.driver_connection)

@@ -167,7 +167,7 @@ async def add_many(session: Session, used: Iterable[Used]) -> None:
                 )
                 # The rows of models count the same runs again.
                 _add_counts(row, counts if model == RUNS else counts | {"runs": 0})
-    dialect = session.connection.dialect.name
+    dialect = session.dialect
     for table, found in ((usage_days, rows), (usage_caller_days, of_callers)):
         if found:
             columns = [column.name for column in table.primary_key]

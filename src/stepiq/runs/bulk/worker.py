@@ -149,7 +149,7 @@ class BulkWorker:
             await queries.end(session, job.id, BulkStatus.COMPLETED, now)
             return False
         try:
-            async with session.connection.begin_nested():
+            async with session.savepoint():
                 new_run_id = await self._apply(
                     session, _actor(job, caller), job, item.run_id, examined
                 )

@@ -79,7 +79,7 @@ async def steps(session: Session, run_id: UUID, *, after: int, limit: int) -> li
     """Execute `steps_statement` and `queued_statement`."""
     rows = (await session.execute(steps_statement(run_id, after=after, limit=limit))).mappings()
     found = rows.all()
-    is_sqlite = session.connection.dialect.name == "sqlite"
+    is_sqlite = session.dialect == "sqlite"
     waits = queued_statement([row["id"] for row in found], is_sqlite=is_sqlite)
     waited: dict[UUID, Any] = {}
     if found:

@@ -20,9 +20,9 @@ from stepiq.queue import worker_lease
 from stepiq.server.checks.check import Check, failed, fatal, note, ok, warning
 from stepiq.store import migrate, postgres_checks
 from stepiq.store.connections import faults
-from stepiq.store.connections.faults import NEARLY_FULL_BYTES, StoreFull
+from stepiq.store.connections.faults import NEARLY_FULL_BYTES, StoreFull, UnsafeStore
 from stepiq.store.connections.refusals import shown
-from stepiq.store.database import Database, StoreUnavailable, UnsafeStore, sqlite_version
+from stepiq.store.database import Database, StoreUnavailable, sqlite_version
 
 STORE = frozenset({"data folder", "database server", "database"})
 """Names of the checks that must succeed before stored data can be read."""

@@ -22,6 +22,12 @@ _NO_FILE = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
+class UnsafeStore(Unavailable):
+    """The database could lose committed data, so the server does not start."""
+
+    code = "store_unsafe"
+
+
 class StoreUnavailable(Unavailable):
     """The database did not respond."""
 

@@ -15,15 +15,12 @@ from contextlib import closing
 from pathlib import Path
 
 from stepiq.core.observability import logging
-from stepiq.store.connections.sqlite import WriteTurns
+from stepiq.store.connections.sqlite import PRAGMAS, Pragmas, WriteTurns
 
 log = logging.get(__name__)
 
-PRAGMAS: dict[str, tuple[str | int, str | int]] = {
-    "synchronous": ("NORMAL", 1),
-    "wal_autocheckpoint": (0, 0),
-}
-"""Settings of the connection whose commits are flushed here: the values to set, and those that SQLite then reports."""
+FLUSHED: Pragmas = {**PRAGMAS, "synchronous": ("NORMAL", 1), "wal_autocheckpoint": (0, 0)}
+"""Settings of the connection whose commits are flushed here."""
 WRITE_NOTHING = "UPDATE alembic_version SET version_num = version_num"
 """Writes a page without changing data. SQLite would write nothing if the column had no index."""
 COMMITS_PER_CHECKPOINT = 250

@@ -7,16 +7,16 @@ The caller sets a time limit. After it, the connection is closed, and the outcom
 import asyncio
 import select
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import psycopg
-import sqlalchemy as sa
 from psycopg import waiting
 from psycopg.abc import PQGen
-from sqlalchemy import event, exc
+
+from stepiq.store.connections.connection import Fetched
 
 _LEAST_SECONDS = 0.5
 _CONNECT_SECONDS = 3
@@ -25,9 +25,16 @@ _OPENED_AT_ONCE = 2
 # would begin only what it has no time to finish.
 _TO_FINISH_SECONDS = 1.0
 _UNHEARD_MILLISECONDS = 10_000
-_IDLE_IN_TRANSACTION = "3s"
+_END_IDLE_TRANSACTIONS = "SET idle_in_transaction_session_timeout = '3s'"
+# Stricter values are kept.
+_WAIT_FOR_DISK = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+# Otherwise, a statement that waits for a lock is not ended when its connection is closed. PostgreSQL on Windows refuses
+# this setting.
+_NOTICE_CLOSED = (
+    "SELECT set_config('client_connection_check_interval', '1s', false) "
+    "WHERE version() !~* 'windows|visual c|mingw'"
+)
 _IDLE_SECONDS = 1.0
-_IDLE_SINCE = "idle_since"
 
 Answer = TypeVar("Answer")
 
@@ -85,11 +92,12 @@ class Opener:
     On an overloaded machine, many that are opened at once would all exceed their time limit, and be opened again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
         self._places = asyncio.Semaphore(_OPENED_AT_ONCE)
 
-    async def open(self, *arguments: Any, **options: Any) -> PostgresConnection:
-        """Open a connection, with the arguments of `psycopg.AsyncConnection.connect`.
+    async def open(self) -> "PooledConnection":
+        """Open a connection.
 
         Raises:
             NoAnswer: it was not open in time, or could not be opened before the deadline.
@@ -103,87 +111,97 @@ class Opener:
         try:
             # The driver's own limit applies to each address of a host, and not to the search for them.
             async with asyncio.timeout(_CONNECT_SECONDS):
-                return await PostgresConnection.connect(*arguments, **options)
+                opened = await PostgresConnection.connect(
+                    self._dsn, autocommit=True, **alive("stepiq")
+                )
         except TimeoutError:
             raise NoAnswer("The connection was not opened within the time limit.") from None
         finally:
             self._places.release()
+        try:
+            await opened.execute("; ".join(preparations()).encode())
+        except BaseException:
+            await opened.close()
+            raise
+        return PooledConnection(opened)
+
+
+class PooledConnection:
+    """A connection of the pool. Without `begin`, each statement is a transaction."""
+
+    def __init__(self, connection: PostgresConnection) -> None:
+        self._connection = connection
+        self._used_at = time.monotonic()
+
+    @property
+    def is_closed(self) -> bool:
+        return self._connection.closed
+
+    async def begin(self) -> None:
+        await self.execute("BEGIN")
+
+    async def execute(self, sql: str, values: Sequence[Any] = ()) -> Fetched:
+        cursor = self._connection.cursor()
+        try:
+            await cursor.execute(sql.encode(), values)
+        except psycopg.errors.ReadOnlySqlTransaction:
+            # After a failover, the former primary accepts no writes. New connections may reach the new one.
+            await self.close()
+            raise
+        if cursor.description is None:
+            return Fetched((), (), cursor.rowcount)
+        names = [column.name for column in cursor.description]
+        return Fetched(names, await cursor.fetchall(), cursor.rowcount)
+
+    async def execute_many(self, sql: str, values: Sequence[Sequence[Any]]) -> int:
+        cursor = self._connection.cursor()
+        await cursor.executemany(sql.encode(), values)
+        return cursor.rowcount
+
+    async def commit(self) -> None:
+        await self.execute("COMMIT")
+        self._used_at = time.monotonic()
+
+    async def rollback(self) -> None:
+        if self._connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            await self.execute("ROLLBACK")
+        self._used_at = time.monotonic()
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def check(self) -> None:
+        """Send a statement, but only if the connection may be lost.
+
+        The server may have closed it, and has then sent something. Or it was idle for more than a second, in which the
+        network may have failed.
+        """
+        if may_be_lost(self._connection, self._used_at):
+            await self.execute("SELECT 1")
+
+
+def may_be_lost(connection: psycopg.BaseConnection[Any], used_at: float) -> bool:
+    """Whether a connection that was last used at this monotonic time must be checked."""
+    if connection.closed or time.monotonic() - used_at > _IDLE_SECONDS:
+        return True
+    readable = select.poll()
+    readable.register(connection.fileno(), select.POLLIN)
+    return bool(readable.poll(0))
+
+
+def preparations(*, may_idle: bool = False) -> list[str]:
+    """Statements that make a connection wait until commits are durable, and the server end idle transactions.
+
+    Without the idle timeout, the locks of a suspended process would block the same rows for all other processes, as long
+    as its connection seems alive. With `may_idle`, transactions may be idle for long, as in migrations that compute
+    between statements.
+    """
+    return [*([] if may_idle else [_END_IDLE_TRANSACTIONS]), _WAIT_FOR_DISK, _NOTICE_CLOSED]
 
 
 def wait_seconds(left: float) -> float:
     """How many of the seconds that are left a transaction may wait before it begins something."""
     return max(left - _TO_FINISH_SECONDS, left / 2)
-
-
-def prepare(engine: sa.Engine, *, may_idle: bool = False) -> None:
-    """Make every connection wait until commits are durable, and the server end idle transactions. Replace lost ones.
-
-    Stricter values of `synchronous_commit` are kept. Without the idle timeout, the locks of a suspended process would
-    block the same rows for all other processes, as long as its connection seems alive.
-
-    Args:
-        engine: the engine whose connections are prepared.
-        may_idle: whether transactions may be idle for long, as in migrations that compute between statements.
-    """
-
-    @event.listens_for(engine, "connect")
-    def _on_connect(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        if not may_idle:
-            cursor.execute(f"SET idle_in_transaction_session_timeout = '{_IDLE_IN_TRANSACTION}'")
-        cursor.execute(
-            "SELECT set_config('synchronous_commit', 'on', false) "
-            "WHERE current_setting('synchronous_commit') = 'off'"
-        )
-        # Otherwise, a statement that waits for a lock is not ended when its connection is closed. PostgreSQL on Windows
-        # refuses this setting.
-        cursor.execute(
-            "SELECT set_config('client_connection_check_interval', '1s', false) "
-            "WHERE version() !~* 'windows|visual c|mingw'"
-        )
-        cursor.close()
-        connection.commit()
-
-    @event.listens_for(engine, "handle_error")
-    def _on_error(context: sa.engine.ExceptionContext) -> None:
-        # After a failover, the former primary accepts no writes. New connections may reach the new one.
-        if isinstance(context.original_exception, psycopg.errors.ReadOnlySqlTransaction):
-            context.is_disconnect = True
-
-    _replace_lost(engine)
-
-
-def _replace_lost(engine: sa.Engine) -> None:
-    """Check a connection of the pool with a statement before it is used again, but only if it may be lost.
-
-    The server may have closed it, and has then sent something. Or it was idle for more than a second, in which the
-    network may have failed. A pool that uses the latest connection first has few that were idle.
-    """
-
-    @event.listens_for(engine, "checkin")
-    def _on_checkin(_connection: Any, record: Any) -> None:
-        record.info[_IDLE_SINCE] = time.monotonic()
-
-    @event.listens_for(engine, "checkout")
-    def _on_checkout(connection: Any, record: Any, _proxy: Any) -> None:
-        since = record.info.get(_IDLE_SINCE)
-        if since is None or not _may_be_lost(record.driver_connection, since):
-            return
-        try:
-            engine.dialect.do_ping(connection)
-        except psycopg.Error as error:
-            if record.driver_connection.closed:
-                # All others were probably closed with it.
-                raise exc.InvalidatePoolError from error
-            raise
-
-
-def _may_be_lost(connection: psycopg.BaseConnection[Any], idle_since: float) -> bool:
-    if connection.closed or time.monotonic() - idle_since > _IDLE_SECONDS:
-        return True
-    readable = select.poll()
-    readable.register(connection.fileno(), select.POLLIN)
-    return bool(readable.poll(0))
 
 
 def alive(application_name: str) -> dict[str, Any]:

@@ -14,17 +14,18 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
+from stepiq.store.connections.connection import Fetched
+from stepiq.store.connections.faults import UnsafeStore
+
 BUSY_TIMEOUT_MILLISECONDS = 30_000
 """How long a connection waits for a lock."""
-_BEGIN = "BEGIN"
-_WAITS_FOR_LOCK = f"{_BEGIN} IMMEDIATE"
+_BEGIN = "BEGIN IMMEDIATE"
 _INLINE_SECONDS = 0.0005
 """How long a statement of a reader may take on the event loop."""
 _YIELD_SECONDS = 0.001
@@ -37,6 +38,16 @@ _STEPS = 500
 """Steps of SQLite's virtual machine between two clock checks on the event loop; about 20 µs."""
 _STEPS_IN_THREAD = 200_000
 """Fewer checks, because each one waits for the GIL; about 10 ms."""
+_CACHED_STATEMENTS = 512
+
+Pragmas = Mapping[str, tuple[str | int, str | int]]
+"""Settings of a connection: the value to set, and the value that SQLite then reports."""
+PRAGMAS: Pragmas = {
+    "busy_timeout": (BUSY_TIMEOUT_MILLISECONDS, BUSY_TIMEOUT_MILLISECONDS),
+    "journal_mode": ("WAL", "wal"),
+    "synchronous": ("FULL", 2),
+    "foreign_keys": ("ON", 1),
+}
 
 Result = TypeVar("Result")
 
@@ -90,91 +101,35 @@ class WriteTurns:
                 self._is_taken = False
 
 
-async def connect(path: Path, turns: WriteTurns) -> "SqliteConnection":
-    """Open the file for writers. Transactions begin and end only with explicit statements of the caller."""
-    return SqliteConnection(_open(path), turns)
+def set_pragmas(connection: Any, pragmas: Pragmas) -> None:
+    """Set and verify the settings of a connection.
+
+    Raises:
+        UnsafeStore: SQLite does not accept one of them.
+    """
+    for name, (value, wanted) in pragmas.items():
+        connection.execute(f"PRAGMA {name}={value}")
+        (found,) = connection.execute(f"PRAGMA {name}").fetchone()
+        if found != wanted:
+            raise UnsafeStore(
+                f"SQLite uses {name}={found}, but {wanted} is required to prevent data loss. "
+                "Put the data folder on a local disk."
+            )
 
 
-async def connect_reader(path: Path) -> "SqliteReader":
-    """Open the file for readers. Transactions begin and end only with explicit statements of the caller."""
-    return SqliteReader(_open(path))
+class _SqliteConnection:
+    """What connections of readers and of writers have in common."""
 
-
-def _open(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-
-
-class Cursor:
-    """The methods that SQLAlchemy's asyncio dialect calls on a cursor."""
-
-    def __init__(self, connection: "SqliteConnection", cursor: sqlite3.Cursor) -> None:
-        self._connection = connection
-        self._cursor = cursor
-        self._rowcount: int | None = None
-
-    async def __aenter__(self) -> "Cursor":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._cursor.close()
-
-    @property
-    def description(self) -> Any:
-        return self._cursor.description
-
-    @property
-    def rowcount(self) -> int:
-        return self._cursor.rowcount if self._rowcount is None else self._rowcount
-
-    @property
-    def lastrowid(self) -> int | None:
-        return self._cursor.lastrowid
-
-    @property
-    def arraysize(self) -> int:
-        return self._cursor.arraysize
-
-    async def execute(self, statement: str, parameters: Sequence[Any] = ()) -> "Cursor":
-        if statement == _WAITS_FOR_LOCK:
-            await self._connection.begin(lambda: self._cursor.execute(statement))
-        else:
-            await self._connection.let_others_run()
-            self._cursor.execute(statement, parameters)
-            self._rowcount = None
-        return self
-
-    async def executemany(self, statement: str, parameters: Iterable[Sequence[Any]]) -> "Cursor":
-        rows = iter(parameters)
-        self._rowcount = 0
-        while some := list(islice(rows, _ROWS)):
-            await self._connection.let_others_run()
-            self._cursor.executemany(statement, some)
-            self._rowcount += self._cursor.rowcount
-        return self
-
-    async def fetchall(self) -> list[Any]:
-        return self._cursor.fetchall()
-
-    async def close(self) -> None:
-        self._cursor.close()
-
-
-class SqliteConnection:
-    """The methods that SQLAlchemy's asyncio dialect calls on a connection."""
-
-    def __init__(self, connection: sqlite3.Connection, turns: WriteTurns) -> None:
-        # The dialect reads this attribute to check whether the connection is open.
-        self._connection: sqlite3.Connection | None = connection
-        self._open = connection
-        self._turns = turns
-        self._has_turn = False
-        self._held_since = inf
-        """When the transaction began, or last let other tasks run."""
+    def __init__(self, path: Path, pragmas: Pragmas) -> None:
+        self._open = sqlite3.connect(
+            path,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_CACHED_STATEMENTS,
+        )
+        set_pragmas(self._open, pragmas)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
-
-    @property
-    def isolation_level(self) -> str | None:
-        return self._open.isolation_level
+        self.is_closed = False
 
     async def off_loop(self, action: Callable[[], Result]) -> Result:
         """Run a blocking action in a thread. A cancelled caller still waits for it: the connection is in use."""
@@ -207,29 +162,62 @@ class SqliteConnection:
     def _abandon(self) -> None:
         """Called when no caller waits for the action in the thread any more."""
 
-    def cursor(self) -> Cursor:
-        return Cursor(self, self._open.cursor())
+    async def check(self) -> None:
+        """Do nothing: a file does not go away while it is open."""
 
-    async def begin(self, action: Callable[[], Any]) -> None:
-        """Begin a writing transaction with this action. If the file cannot be locked at once, wait in a thread."""
-        if self._turns.take_now():
-            self._has_turn = True
-            if self._begin_now(action):
-                self._held_since = time.perf_counter()
-                return
-        await self.off_loop(lambda: self._begin(action))
+    async def close(self) -> None:
+        self.is_closed = True
+        self._thread.shutdown(wait=False)
+        self._open.close()
+
+
+def _fetch(cursor: sqlite3.Cursor) -> Fetched:
+    if cursor.description is None:
+        return Fetched((), (), cursor.rowcount)
+    rows = cursor.fetchall()
+    return Fetched([column[0] for column in cursor.description], rows, cursor.rowcount)
+
+
+class SqliteWriter(_SqliteConnection):
+    """A connection for transactions that write."""
+
+    def __init__(self, path: Path, turns: WriteTurns, pragmas: Pragmas = PRAGMAS) -> None:
+        super().__init__(path, pragmas)
+        self._turns = turns
+        self._has_turn = False
+        self._held_since = inf
+        """When the transaction began, or last let other tasks run."""
+
+    async def begin(self) -> None:
+        """Take the write lock, in a thread if it is not free."""
+        if not self._begin_now():
+            await self.off_loop(self._begin)
         self._held_since = time.perf_counter()
 
-    async def let_others_run(self) -> None:
+    async def execute(self, sql: str, values: Sequence[Any] = ()) -> Fetched:
+        await self._let_others_run()
+        return _fetch(self._open.execute(sql, values))
+
+    async def execute_many(self, sql: str, values: Sequence[Sequence[Any]]) -> int:
+        changed = 0
+        for start in range(0, len(values), _ROWS):
+            await self._let_others_run()
+            changed += self._open.executemany(sql, values[start : start + _ROWS]).rowcount
+        return changed
+
+    async def _let_others_run(self) -> None:
         """Let other tasks run if the transaction may have held the event loop for long."""
         if time.perf_counter() - self._held_since > _LONGEST_HOLD_SECONDS:
             await asyncio.sleep(0)
             self._held_since = time.perf_counter()
 
-    def _begin_now(self, action: Callable[[], Any]) -> bool:
+    def _begin_now(self) -> bool:
+        if not self._turns.take_now():
+            return False
+        self._has_turn = True
         try:
             self._open.execute("PRAGMA busy_timeout=0")
-            action()
+            self._open.execute(_BEGIN)
         except sqlite3.OperationalError:
             # Another process writes.
             return False
@@ -240,12 +228,12 @@ class SqliteConnection:
             self._open.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MILLISECONDS}")
         return True
 
-    def _begin(self, action: Callable[[], Any]) -> None:
+    def _begin(self) -> None:
         if not self._has_turn:
             self._turns.take()
             self._has_turn = True
         try:
-            action()
+            self._open.execute(_BEGIN)
         except BaseException:
             self._release()
             raise
@@ -254,9 +242,6 @@ class SqliteConnection:
         if self._has_turn:
             self._has_turn = False
             self._turns.release()
-
-    async def create_function(self, *arguments: Any, **options: Any) -> None:
-        self._open.create_function(*arguments, **options)
 
     async def commit(self) -> None:
         # If it fails, a rollback follows.
@@ -268,55 +253,42 @@ class SqliteConnection:
         self._release()
 
     async def close(self) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Close the connection immediately."""
-        self._connection = None
-        self._thread.shutdown(wait=False)
         try:
-            self._open.close()
+            await super().close()
         finally:
             self._release()
 
 
-class _ReadingCursor(Cursor):
-    """A cursor that has fetched all rows when `execute` returns."""
-
-    def __init__(self, connection: "SqliteReader", cursor: sqlite3.Cursor) -> None:
-        super().__init__(connection, cursor)
-        self._reader = connection
-        self._rows: list[Any] = []
-
-    async def execute(self, statement: str, parameters: Sequence[Any] = ()) -> Cursor:
-        if statement == _BEGIN:
-            # SQLite can report that it interrupted a statement that has just begun a transaction. Repeating it would fail.
-            self._cursor.execute(statement)
-            return self
-
-        def rows() -> list[Any]:
-            return self._cursor.execute(statement, parameters).fetchall()
-
-        self._rows = await self._reader.read(rows)
-        return self
-
-    async def fetchall(self) -> list[Any]:
-        rows, self._rows = self._rows, []
-        return rows
-
-
-class SqliteReader(SqliteConnection):
+class SqliteReader(_SqliteConnection):
     """A connection for read-only statements of any length."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        super().__init__(connection, WriteTurns())
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, PRAGMAS)
         self._deadline = inf
         self._inline_seconds = 0.0
         """Time of its statements on the event loop since it last let other tasks run."""
-        connection.set_progress_handler(self._is_late, _STEPS)
+        self._open.set_progress_handler(self._is_late, _STEPS)
 
-    def cursor(self) -> Cursor:
-        return _ReadingCursor(self, self._open.cursor())
+    async def begin(self) -> None:
+        # On the event loop: SQLite can report that it interrupted a statement that has just begun a transaction.
+        self._open.execute("BEGIN")
+
+    async def execute(self, sql: str, values: Sequence[Any] = ()) -> Fetched:
+        return await self.read(lambda: _fetch(self._open.execute(sql, values)))
+
+    async def execute_many(self, sql: str, values: Sequence[Sequence[Any]]) -> int:
+        """Not for readers.
+
+        Raises:
+            sqlite3.ProgrammingError: always.
+        """
+        raise sqlite3.ProgrammingError("A reader executes one statement at a time.")
+
+    async def commit(self) -> None:
+        self._open.commit()
+
+    async def rollback(self) -> None:
+        self._open.rollback()
 
     async def read(self, action: Callable[[], Result]) -> Result:
         """Execute a statement on the event loop, or again in a thread if it takes long.

@@ -40,9 +40,7 @@ async def insert(
         statement = _insert_together(table, tuple(rows[0]), keeps_existing)
         await session.execute(statement, arrays(rows))
     else:
-        await session.execute(
-            _insert_each(table, session.connection.dialect.name, keeps_existing), rows
-        )
+        await session.execute(_insert_each(table, session.dialect, keeps_existing), rows)
 
 
 async def insert_all(session: Session, *parts: tuple[sa.Table, Rows]) -> None:
@@ -129,12 +127,12 @@ def _prefix(table: sa.Table) -> str:
 
 
 def _has_arrays(session: Session) -> bool:
-    return session.connection.dialect.name == "postgresql"
+    return session.dialect == "postgresql"
 
 
 def size_bytes(session: Session, column: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
     """The size of a text in UTF-8."""
-    if session.connection.dialect.name == "sqlite":
+    if session.dialect == "sqlite":
         return sa.func.length(sa.cast(column, sa.LargeBinary), type_=sa.Integer)
     return sa.func.octet_length(column, type_=sa.Integer)
 

@@ -1,12 +1,10 @@
 """Naming conventions, and columns and checks that several tables use."""
 
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from stepiq.store.states import RunStatus, StepStatus
-from stepiq.store.types import fold
 
 metadata = sa.MetaData(
     naming_convention={
@@ -43,9 +41,5 @@ def count(name: str) -> sa.Column[int]:
 
 
 def name_folded() -> sa.Column[str]:
-    """The column with the folded form of `name`, for searches."""
-    return sa.Column("name_folded", sa.Text(), nullable=False, default=_folded_name)
-
-
-def _folded_name(context: Any) -> str:
-    return fold(context.get_current_parameters()["name"])
+    """The column for `store.types.fold` of the name, for searches."""
+    return sa.Column("name_folded", sa.Text(), nullable=False)

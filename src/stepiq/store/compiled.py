@@ -1,0 +1,181 @@
+"""Compiles each form of a statement once, and converts its values for the driver and its rows for our code.
+
+SQLAlchemy builds statements and renders them as SQL. The driver executes the SQL with positional values. Executing them
+through SQLAlchemy would take about ten times as long, because it creates a context, a cursor and a result for each.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, cast
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite import pysqlite
+from sqlalchemy.engine import Dialect, IteratorResult
+from sqlalchemy.engine.result import SimpleResultMetaData
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeEngine
+
+from stepiq.store.connections.connection import Fetched
+
+_MOST_FORMS = 2_000
+"""Values are not part of a form, so only lists of conditions in unusual combinations reach this number."""
+
+Values = Mapping[str, Any]
+_Convert = Callable[[Any], Any]
+
+
+class Rows(IteratorResult[Any]):
+    """The rows that a statement returned."""
+
+    def __init__(self, metadata: SimpleResultMetaData, rows: Sequence[Any], rowcount: int) -> None:
+        super().__init__(metadata, iter(rows))
+        self.rowcount = rowcount
+        """The number of rows that the statement has changed; -1 for a SELECT on SQLite."""
+
+
+class Plan:
+    """One form of a statement, as SQL for one database."""
+
+    def __init__(self, compiled: SQLCompiler, statement: Any) -> None:
+        self._compiled = compiled
+        self._dialect = compiled.dialect
+        self.sql = compiled.string
+        self._is_expanding = bool(compiled.post_compile_params)
+        literals: dict[sa.BindParameter[Any], int] = {}
+        if compiled.cache_key is not None:
+            clones, _ = cast("Any", compiled._cache_key_bind_match)  # pyright: ignore[reportPrivateUsage] - decision 0027
+            for index, literal in enumerate(compiled.cache_key.bindparams):
+                literals |= dict.fromkeys(clones[literal], index)
+        binds = [compiled.binds[name] for name in compiled.positiontup or ()]
+        self._parameters = [
+            (bind.key, literals.get(bind), bind, self._bind_processor(bind.type)) for bind in binds
+        ]
+        self._columns = [
+            self._result_processor(column.type)
+            for column in getattr(statement, "exported_columns", ())
+        ]
+        self._metadata: SimpleResultMetaData | None = None
+
+    def _bind_processor(self, kind: TypeEngine[Any]) -> _Convert | None:
+        return kind.dialect_impl(self._dialect).bind_processor(self._dialect)
+
+    def _result_processor(self, kind: TypeEngine[Any]) -> _Convert | None:
+        return kind.dialect_impl(self._dialect).result_processor(self._dialect, None)
+
+    def bound(
+        self, values: Values, literals: Sequence[sa.BindParameter[Any]]
+    ) -> tuple[str, list[Any]]:
+        """The SQL and the positional values of one execution."""
+        if self._is_expanding:
+            return self._expanded(values, literals)
+        bound: list[Any] = []
+        for key, index, bind, convert in self._parameters:
+            if key in values:
+                value = values[key]
+            elif index is None:
+                value = _default(bind)
+            else:
+                value = literals[index].effective_value
+            bound.append(value if convert is None else convert(value))
+        return self.sql, bound
+
+    def _expanded(
+        self, values: Values, literals: Sequence[sa.BindParameter[Any]]
+    ) -> tuple[str, list[Any]]:
+        """The same for a statement with a list of any length, which has a parameter for each element."""
+        parameters = self._compiled.construct_params(values, extracted_parameters=literals)
+        state = self._compiled.construct_expanded_state(parameters, escape_names=False)
+        elements = {
+            element: self._bind_processor(self._compiled.binds[name].type)
+            for name, names in state.parameter_expansion.items()
+            for element in names
+        }
+        bound: list[Any] = []
+        for name in state.positiontup or ():
+            value = state.parameters[name]
+            if name in elements:
+                convert = elements[name]
+            else:
+                convert = self._bind_processor(self._compiled.binds[name].type)
+            bound.append(value if convert is None else convert(value))
+        return state.statement, bound
+
+    def rows(self, fetched: Fetched) -> Rows:
+        """The fetched rows with the types of the statement's columns."""
+        if self._metadata is None:
+            self._metadata = SimpleResultMetaData(fetched.names)
+        rows = fetched.rows
+        columns = self._columns
+        if rows and any(columns):
+            rows = [
+                tuple(
+                    [
+                        value if convert is None else convert(value)
+                        for value, convert in zip(row, columns, strict=True)
+                    ]
+                )
+                for row in rows
+            ]
+        return Rows(self._metadata, rows, fetched.rowcount)
+
+
+def _default(bind: sa.BindParameter[Any]) -> Any:
+    if bind.required:
+        raise KeyError(f"The statement needs a value for {bind.key}.")
+    return bind.effective_value
+
+
+class Plans:
+    """The plans of all statements in one dialect."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._forms: dict[Any, Plan] = {}
+        # Constants are found by identity, because comparing forms takes as long as executing a short statement.
+        self._known: WeakKeyDictionary[sa.Executable, dict[_Names, _Found]] = WeakKeyDictionary()
+
+    def find(self, statement: sa.Executable, names: tuple[str, ...], *, is_many: bool) -> "_Found":
+        """The plan of a statement for values with these names, and the literal values in the statement.
+
+        Args:
+            statement: the statement.
+            names: the names of the values. An INSERT without `values` writes the columns with these names.
+            is_many: whether it is executed once for each of several sets of values.
+        """
+        known = self._known.setdefault(statement, {})
+        if (found := known.get((names, is_many))) is None:
+            found = known[names, is_many] = self._find(statement, names, is_many)
+        return found
+
+    def _find(self, statement: sa.Executable, names: tuple[str, ...], is_many: bool) -> "_Found":
+        clause = cast("sa.ClauseElement", statement)
+        key = clause._generate_cache_key()  # pyright: ignore[reportPrivateUsage] - decision 0027
+        form = None if key is None else (key.key, names, is_many)
+        plan = self._forms.get(form)
+        if plan is None or key is None:
+            compiled = clause.compile(
+                dialect=self.dialect,
+                cache_key=key,
+                column_keys=list(names) or None,
+                for_executemany=is_many,
+            )
+            plan = Plan(cast("SQLCompiler", compiled), statement)
+            if len(self._forms) >= _MOST_FORMS:
+                self._forms.clear()
+            if form is not None:
+                self._forms[form] = plan
+        return plan, () if key is None else key.bindparams
+
+
+@cache
+def plans(*, is_sqlite: bool) -> Plans:
+    """The plans for all databases of one kind in this process."""
+    if is_sqlite:
+        return Plans(pysqlite.dialect(paramstyle="qmark"))
+    return Plans(PGDialect_psycopg(paramstyle="format"))
+
+
+_Names = tuple[tuple[str, ...], bool]
+_Found = tuple[Plan, Sequence[sa.BindParameter[Any]]]
