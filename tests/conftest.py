@@ -219,7 +219,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     Tests of these limits override it.
     """
     monkeypatch.setattr(answer_time, "_ANSWER_SECONDS", 60.0)
-    monkeypatch.setattr(postgresql, "_IDLE_IN_TRANSACTION", "60s")
+    monkeypatch.setattr(postgresql, "IDLE_IN_TRANSACTION", "60s")
     monkeypatch.setattr(postgresql, "_CONNECT_SECONDS", 60)
 
 

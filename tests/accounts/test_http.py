@@ -2,10 +2,10 @@ from datetime import timedelta
 
 import httpx2
 import pytest
-from sqlalchemy import event
 
 from stepiq.store.states import RunStatus
 from tests.support.clients import login, login_key
+from tests.support.query_plans import executions
 
 pytestmark = pytest.mark.one_store
 
@@ -98,14 +98,8 @@ class TestRate:
         await owner.get("/api/models/providers")
         # The first request of a session stores when it was used, after its response.
         await app.state.doors.authenticator.settle()
-        statements = []
-        for engine in (database._writer, database._reader):
-            event.listen(
-                engine.sync_engine, "before_cursor_execute", lambda *seen: statements.append(seen)
-            )
-
-        await owner.get("/api/models/providers")
+        with executions() as statements:
+            await owner.get("/api/models/providers")
 
         # The page itself asks which keys of providers the account has stored.
-        others = [seen[2] for seen in statements if "FROM secrets" not in seen[2]]
-        assert [text for text in others if text != "BEGIN"] == []
+        assert [text for text in statements if "FROM secrets" not in text] == []

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy import event
 from structlog.testing import capture_logs
 
 from stepiq.core import clock as core_clock
@@ -21,7 +20,7 @@ from stepiq.store.tables import run_steps
 from tests.support import loop_time
 from tests.support.engine import Ended, Limits, World
 from tests.support.fake_provider import RunningFakeProvider
-from tests.support.query_plans import plan_of, statements
+from tests.support.query_plans import executions, plan_of, statements
 
 pytestmark = pytest.mark.both_stores
 
@@ -339,17 +338,8 @@ class TestFreeOfCharge:
     ):
         source = f"name: A\nsteps: [{{id: ask, model: {model}, prompt: x, output_schema: {{type: object}}}}]"
         fake_provider.configure(json_answers="invalid")
-        statements: list[str] = []
-        engine = world.database._writer.sync_engine
-
-        def note(*arguments: Any) -> None:
-            statements.append(arguments[2])
-
-        event.listen(engine, "before_cursor_execute", note)
-        try:
+        with executions() as statements:
             ended = await run(world, source, plan)
-        finally:
-            event.remove(engine, "before_cursor_execute", note)
 
         assert ended.run.error["code"] == "output_invalid"
         assert not [each for each in statements if "credit_reserved +" in each]

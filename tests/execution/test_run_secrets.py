@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from stepiq.providers.registry import Providers
 from stepiq.redaction.masking import Masker
 from stepiq.store.database import Session
+from stepiq.store.tables import metadata
 from tests.support.make_secrets import keyring
 
 pytestmark = pytest.mark.one_store
@@ -47,9 +48,8 @@ def found_in(text):
 async def everything(world):
     """All that the store holds, as one text."""
     async with world.database.reading() as session:
-        names = await session.run_sync(lambda sync: sa.inspect(sync).get_table_names())
         texts = []
-        for name in names:
+        for name in metadata.tables:
             rows = (
                 await session.execute(sa.select(sa.text("*")).select_from(sa.table(name)))
             ).all()

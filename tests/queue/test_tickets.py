@@ -22,6 +22,7 @@ from stepiq.queue import dbos_threads
 from stepiq.queue import tickets as tickets_module
 from stepiq.queue.dbos_threads import LANES, Lanes
 from stepiq.queue.tickets import Queue, Ticket, TicketQueue
+from stepiq.store.connections import engines
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.pubsub import TICKETS_WAITING, LocalChanges
 from stepiq.store.tables import runs, workspaces
@@ -124,11 +125,8 @@ class TestEnqueueMany:
         async with database.transaction() as session:
             # The first ticket of a lane has its position as its priority.
             await tickets.enqueue_many(session, [(subject_id, 2, 7), (uuid7(), 1, 8)], queue)
-            await session.run_sync(
-                lambda connection: client.enqueue_in_transaction(
-                    connection, options, str(subject_id)
-                )
-            )
+        with engines.create(database.url).begin() as connection:
+            client.enqueue_in_transaction(connection, options, str(subject_id))
 
         for table in ("workflow_status", "workflow_input"):
             rows = await _rows_of_library(database, table)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy import event
 
 from stepiq.core import ids
 from stepiq.runs import list_queries
+from stepiq.store.connections.connection import Pool
 from stepiq.store.states import RunStatus, TriggerType
 from stepiq.store.tables import runs
 from tests.support.make_pipelines import GREETING
@@ -175,26 +175,29 @@ class TestList:
         assert await self.found(owner, "pipeline_id=letters") == [run]
         assert (await owner.get("/api/runs?pipeline_id=unknown")).status_code == 422
 
-    async def test_to_find_a_slug_takes_no_second_connection(self, owner, account, make):
+    async def test_to_find_a_slug_takes_no_second_connection(
+        self, owner, account, make, monkeypatch
+    ):
         await make.pipeline(account, slug="letters")
         # Other tasks use connections at the same time.
-        holders: dict[Any, Any] = {}
+        held: Counter[Any] = Counter()
         most: Counter[Any] = Counter()
+        take, give_back = Pool.take, Pool.give_back
 
-        def take(_: Any, record: Any, __: Any) -> None:
-            task = holders[record] = asyncio.current_task()
-            most[task] = max(most[task], list(holders.values()).count(task))
+        async def taking(pool: Pool) -> Any:
+            task = asyncio.current_task()
+            held[task] += 1
+            most[task] = max(most[task], held[task])
+            return await take(pool)
 
-        def give_back(_: Any, record: Any) -> None:
-            holders.pop(record, None)
+        def giving_back(pool: Pool, connection: Any) -> None:
+            held[asyncio.current_task()] -= 1
+            give_back(pool, connection)
 
-        event.listen(sa.Pool, "checkout", take)
-        event.listen(sa.Pool, "checkin", give_back)
-        try:
-            assert (await owner.get("/api/runs?pipeline_id=letters")).status_code == 200
-        finally:
-            event.remove(sa.Pool, "checkout", take)
-            event.remove(sa.Pool, "checkin", give_back)
+        monkeypatch.setattr(Pool, "take", taking)
+        monkeypatch.setattr(Pool, "give_back", giving_back)
+
+        assert (await owner.get("/api/runs?pipeline_id=letters")).status_code == 200
 
         assert set(most.values()) == {1}
 

@@ -1,6 +1,7 @@
 import asyncio
+import sqlite3
 from collections.abc import Iterable
-from unittest.mock import Mock
+from contextlib import closing
 from uuid import UUID
 
 import psycopg
@@ -12,17 +13,17 @@ from sqlalchemy.exc import IntegrityError
 from stepiq.core import clock, ids
 from stepiq.core.concurrency.fairness import act_for
 from stepiq.queue.tickets import TicketQueue
-from stepiq.store.connections import engines, postgresql
+from stepiq.store.connections import engines, postgresql, sqlite
+from stepiq.store.connections.faults import UnsafeStore
 from stepiq.store.database import (
     Database,
     Session,
     StoreUnavailable,
-    UnsafeStore,
-    prepare_sqlite,
     sqlite_version,
 )
 from stepiq.store.pubsub import LocalChanges
 from stepiq.store.tables import memberships, workspaces
+from tests.support.query_plans import executions
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -228,14 +229,11 @@ class TestLostConnection:
     ):
         await database.ping()
         monkeypatch.setattr(postgresql, "_IDLE_SECONDS", idle_seconds)
-        dialect = database._writer.sync_engine.dialect
-        checked = Mock(side_effect=dialect.do_ping)
-        monkeypatch.setattr(dialect, "do_ping", checked)
+        with executions() as statements:
+            for _ in range(2):
+                await database.ping()
 
-        for _ in range(2):
-            await database.ping()
-
-        assert checked.call_count == checks
+        assert statements.count("SELECT 1") == checks
 
     async def test_a_server_that_is_not_there_is_an_outage(self, settings):
         nowhere = "postgresql://postgres:hunter2hunter2@127.0.0.1:1/x"
@@ -396,12 +394,11 @@ class TestSqlite:
         assert found == DURABLE
 
     def test_a_store_that_cannot_be_durable_is_refused(self, database: Database):
-        engine = sa.create_engine("sqlite:///:memory:")
-        prepare_sqlite(engine, begin="BEGIN")
-
-        with pytest.raises(UnsafeStore, match="journal_mode=memory"):
-            engine.connect()
-        engine.dispose()
+        with (
+            closing(sqlite3.connect(":memory:")) as connection,
+            pytest.raises(UnsafeStore, match="journal_mode=memory"),
+        ):
+            sqlite.set_pragmas(connection, sqlite.PRAGMAS)
 
     def test_the_library_has_a_version(self, database: Database):
         assert sqlite_version().startswith("3.")
@@ -410,8 +407,7 @@ class TestSqlite:
 async def _pragmas(session: Session, names: Iterable[str]) -> dict[str, object]:
     found: dict[str, object] = {}
     for name in names:
-        result = await session.connection.exec_driver_sql(f"PRAGMA {name}")
-        found[name] = result.scalar()
+        found[name] = await session.scalar(sa.text(f"PRAGMA {name}"))
     return found
 
 

@@ -6,7 +6,9 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.schema import CreateTable
 
 from stepiq.core.ids import uuid7
 from stepiq.store.connections import faults
@@ -53,10 +55,15 @@ values = st.fixed_dictionaries(
 )
 
 
+async def create(session: Session, table: sa.Table) -> None:
+    dialect = sqlite.dialect() if session.dialect == "sqlite" else postgresql.dialect()
+    await session.execute(sa.text(str(CreateTable(table).compile(dialect=dialect))))
+
+
 @pytest.fixture
 async def table(database: Database):
     async with database.transaction() as session:
-        await session.run_sync(TABLE.create)
+        await create(session, TABLE)
     return TABLE
 
 
@@ -111,7 +118,7 @@ class TestInsertAll:
     @pytest.fixture
     async def part(self, database: Database, table: sa.Table):
         async with database.transaction() as session:
-            await session.run_sync(PART.create)
+            await create(session, PART)
         return PART
 
     @pytest.mark.parametrize("parts", [0, 1, 3])

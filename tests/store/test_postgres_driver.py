@@ -137,25 +137,25 @@ class TestOpener:
     async def test_a_connection_that_waited_too_long_is_not_opened(
         self, database_url: str, monkeypatch: pytest.MonkeyPatch
     ):
-        begun: list[int] = []
+        begun: list[object] = []
 
-        async def connect(number: int) -> None:
-            begun.append(number)
+        async def connect(*_: object, **__: object) -> None:
+            begun.append(asyncio.current_task())
             await asyncio.Event().wait()
 
         monkeypatch.setattr(postgresql.PostgresConnection, "connect", connect)
         monkeypatch.setattr(postgresql, "_CONNECT_SECONDS", 60)
         monkeypatch.setattr(postgresql, "wait_seconds", lambda left: left / 1000)
-        opener = postgresql.Opener()
+        opener = postgresql.Opener(database_url)
 
         with postgresql.answering_within(60):
-            opening = [asyncio.create_task(opener.open(number)) for number in range(2)]
+            opening = [asyncio.create_task(opener.open()) for _ in range(2)]
             await asyncio.sleep(0)
             async with asyncio.timeout(20):
                 with pytest.raises(postgresql.NoAnswer):
-                    await opener.open(2)
+                    await opener.open()
 
-        assert begun == [0, 1]
+        assert begun == opening
         for each in opening:
             each.cancel()
         await asyncio.gather(*opening, return_exceptions=True)
@@ -168,7 +168,7 @@ class TestOpener:
 
         monkeypatch.setattr(postgresql.PostgresConnection, "connect", connect)
         monkeypatch.setattr(postgresql, "_CONNECT_SECONDS", 0.01)
-        opener = postgresql.Opener()
+        opener = postgresql.Opener(database_url)
 
         for _ in range(3):
             with pytest.raises(postgresql.NoAnswer):

@@ -7,7 +7,8 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from stepiq.store import postgres_checks
-from stepiq.store.database import StoreUnavailable, UnsafeStore
+from stepiq.store.connections.faults import UnsafeStore
+from stepiq.store.database import StoreUnavailable
 from stepiq.store.postgres_checks import StoreUnsupported
 
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -17,7 +17,8 @@ from stepiq.core.ids import uuid7
 from stepiq.core.settings.model import load
 from stepiq.store import migrate
 from stepiq.store.connections import sqlite
-from stepiq.store.connections.sqlite import SqliteConnection, SqliteReader, WriteTurns
+from stepiq.store.connections.connection import Fetched
+from stepiq.store.connections.sqlite import SqliteReader, SqliteWriter, WriteTurns
 from stepiq.store.database import Database, Session
 from stepiq.store.tables import workspaces
 
@@ -94,8 +95,8 @@ class TestTransactions:
 class TestLongTransactions:
     @pytest.fixture
     async def connection(self, tmp_path: Path):
-        connection = await sqlite.connect(tmp_path / "file.db", WriteTurns())
-        await connection.cursor().execute("CREATE TABLE t (x)")
+        connection = SqliteWriter(tmp_path / "file.db", WriteTurns())
+        await connection.execute("CREATE TABLE t (x)")
         yield connection
         await connection.close()
 
@@ -123,28 +124,24 @@ class TestLongTransactions:
         counting.cancel()
         return turns
 
-    async def write(self, connection: SqliteConnection) -> None:
-        cursor = connection.cursor()
-        await cursor.execute("BEGIN IMMEDIATE")
+    async def write(self, connection: SqliteWriter) -> None:
+        await connection.begin()
         for number in range(5):
-            await cursor.execute("INSERT INTO t VALUES (?)", (number,))
-        await cursor.executemany("INSERT INTO t VALUES (?)", [(n,) for n in range(60)])
-        assert cursor.rowcount == 60
+            await connection.execute("INSERT INTO t VALUES (?)", (number,))
+        rows = [(number,) for number in range(60)]
+        assert await connection.execute_many("INSERT INTO t VALUES (?)", rows) == 60
         await connection.commit()
 
     async def test_other_tasks_run_between_its_statements_and_rows(
-        self, connection: SqliteConnection, set_longest_hold
+        self, connection: SqliteWriter, set_longest_hold
     ):
         set_longest_hold(-1)
 
         assert await self.turns_during(self.write(connection)) == 5 + 3
 
-        cursor = await connection.cursor().execute("SELECT count(*) FROM t")
-        assert await cursor.fetchall() == [(65,)]
+        assert (await connection.execute("SELECT count(*) FROM t")).rows == [(65,)]
 
-    async def test_a_short_one_is_not_interrupted(
-        self, connection: SqliteConnection, set_longest_hold
-    ):
+    async def test_a_short_one_is_not_interrupted(self, connection: SqliteWriter, set_longest_hold):
         set_longest_hold(inf)
 
         assert await self.turns_during(self.write(connection)) == 0
@@ -177,26 +174,14 @@ class TestLongTransactions:
 
 
 class TestConnection:
-    async def test_it_gives_rows_and_their_description(self, tmp_path: Path):
-        connection = await sqlite.connect(tmp_path / "file.db", WriteTurns())
+    async def test_it_returns_rows_their_names_and_how_many_changed(self, tmp_path: Path):
+        connection = SqliteWriter(tmp_path / "file.db", WriteTurns())
+        await connection.execute("CREATE TABLE t (x)")
+        await connection.execute("INSERT INTO t VALUES (1), (2)")
 
-        async with connection.cursor() as cursor:
-            await cursor.execute("SELECT 1 AS one")
+        fetched = await connection.execute("UPDATE t SET x = x + 1 RETURNING x AS next")
 
-            assert cursor.description[0][0] == "one"
-            assert cursor.arraysize == 1
-            assert await cursor.fetchall() == [(1,)]
-        await connection.close()
-
-    async def test_it_knows_the_last_row(self, tmp_path: Path):
-        connection = await sqlite.connect(tmp_path / "file.db", WriteTurns())
-        cursor = connection.cursor()
-        await cursor.execute("CREATE TABLE t (x)")
-        await cursor.executemany("INSERT INTO t VALUES (?)", [(1,), (2,)])
-        await cursor.execute("INSERT INTO t VALUES (3)")
-
-        assert (cursor.lastrowid, cursor.rowcount) == (3, 1)
-        await cursor.close()
+        assert fetched == Fetched(["next"], [(2,), (3,)], 2)
         await connection.close()
 
     async def test_a_writer_waits_for_one_of_another_process(self, tmp_path: Path):
@@ -205,15 +190,14 @@ class TestConnection:
             other.execute("PRAGMA journal_mode=WAL")
             other.execute("CREATE TABLE t (x)")
             other.execute("BEGIN IMMEDIATE")
-            connection = await sqlite.connect(path, WriteTurns())
-            await connection.cursor().execute("PRAGMA busy_timeout=30000")
+            connection = SqliteWriter(path, WriteTurns())
 
-            beginning = asyncio.create_task(connection.cursor().execute("BEGIN IMMEDIATE"))
+            beginning = asyncio.create_task(connection.begin())
             await asyncio.sleep(0)
             assert not beginning.done()
             other.execute("COMMIT")
             await asyncio.wait_for(beginning, 20)
-            await connection.cursor().execute("INSERT INTO t VALUES (1)")
+            await connection.execute("INSERT INTO t VALUES (1)")
             await connection.commit()
 
             assert other.execute("SELECT x FROM t").fetchall() == [(1,)]
@@ -262,7 +246,7 @@ ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELEC
 
 @pytest.fixture
 async def reader(tmp_path: Path) -> AsyncIterator[SqliteReader]:
-    reader = await sqlite.connect_reader(tmp_path / "file.db")
+    reader = SqliteReader(tmp_path / "file.db")
     yield reader
     await reader.close()
 
@@ -273,10 +257,8 @@ class TestReader:
     ):
         # On a busy machine, even a short statement can be interrupted for longer than usual.
         monkeypatch.setattr(sqlite, "_INLINE_SECONDS", 60)
-        cursor = reader.cursor()
         for number in range(200):
-            await cursor.execute("SELECT ?", (number,))
-            assert await cursor.fetchall() == [(number,)]
+            assert (await reader.execute("SELECT ?", (number,))).rows == [(number,)]
 
         assert not reader._thread._threads
 
@@ -292,20 +274,19 @@ class TestReader:
 
         counting = asyncio.create_task(other())
         for _ in range(500):
-            await reader.cursor().execute(short)
+            await reader.execute(short)
         counting.cancel()
 
         assert turns > 5
 
     async def test_a_text_that_is_not_utf_8_is_an_error(self, reader: SqliteReader):
         with pytest.raises(sqlite3.OperationalError, match="UTF-8"):
-            await reader.cursor().execute("SELECT CAST(x'ff' AS TEXT)")
+            await reader.execute("SELECT CAST(x'ff' AS TEXT)")
 
     async def test_a_long_statement_does_not_hold_the_loop(self, reader: SqliteReader):
-        cursor = reader.cursor()
         longest, before = 0.0, time.process_time()
         reading = asyncio.create_task(
-            cursor.execute(ENDLESS.replace("FROM n)", "FROM n WHERE x < 2000000)"))
+            reader.execute(ENDLESS.replace("FROM n)", "FROM n WHERE x < 2000000)"))
         )
         gc.disable()  # a collection takes longer than many turns
         try:
@@ -315,14 +296,12 @@ class TestReader:
                 longest = max(longest, time.thread_time() - started)
         finally:
             gc.enable()
-        await reading
 
-        assert await cursor.fetchall() == [(2_000_000,)]
+        assert (await reading).rows == [(2_000_000,)]
         assert longest < (time.process_time() - before) / 4
 
     async def test_a_cancelled_caller_interrupts_its_statement(self, reader: SqliteReader):
-        cursor = reader.cursor()
-        reading = asyncio.create_task(cursor.execute(ENDLESS))
+        reading = asyncio.create_task(reader.execute(ENDLESS))
         await asyncio.sleep(0)
         assert reader._thread._threads
 
@@ -330,12 +309,11 @@ class TestReader:
         await asyncio.wait({reading}, timeout=20)
 
         assert reading.cancelled()
-        await cursor.execute("SELECT 1")
-        assert await cursor.fetchall() == [(1,)]
+        assert (await reader.execute("SELECT 1")).rows == [(1,)]
 
     async def test_a_wrong_statement_is_an_error(self, reader: SqliteReader):
         with pytest.raises(sqlite3.OperationalError, match="no such table"):
-            await reader.cursor().execute("SELECT * FROM missing")
+            await reader.execute("SELECT * FROM missing")
 
 
 class TestBegin:
@@ -343,12 +321,10 @@ class TestBegin:
     async def test_it_is_not_interrupted_after_it_began(self, tmp_path, monkeypatch, steps):
         monkeypatch.setattr(sqlite, "_STEPS", steps)
         monkeypatch.setattr(sqlite, "_INLINE_SECONDS", -1)
-        reader = await sqlite.connect_reader(tmp_path / "new.db")
+        reader = SqliteReader(tmp_path / "new.db")
 
         for _ in range(10):
-            async with reader.cursor() as cursor:
-                await cursor.execute("BEGIN")
-                await cursor.execute("SELECT 1")
-                assert await cursor.fetchall() == [(1,)]
+            await reader.begin()
+            assert (await reader.execute("SELECT 1")).rows == [(1,)]
             await reader.rollback()
         await reader.close()

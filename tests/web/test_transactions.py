@@ -1,6 +1,7 @@
+import sqlite3
+
 import pytest
 import sqlalchemy as sa
-from sqlalchemy import event, exc
 from starlette.responses import Response
 
 from stepiq.core.errors import Conflict
@@ -59,17 +60,17 @@ class TestTx:
         assert await names(database) == ["before"]
 
     async def test_a_commit_that_fails_is_a_503_and_never_a_success(
-        self, app, client, database, make: Make
+        self, app, client, database, make: Make, monkeypatch
     ):
         await make.workspace(name="before")
 
         async def rename(tx: Tx) -> str:
             await tx.execute(sa.update(workspaces).values(name="after"))
 
-            @event.listens_for(tx.connection.sync_connection, "commit")
-            def broken(_connection):
-                raise exc.OperationalError("COMMIT", {}, OSError("disk gone"))
+            async def broken():
+                raise sqlite3.OperationalError("disk gone")
 
+            monkeypatch.setattr(tx.connection, "commit", broken)
             return "done"
 
         app.add_api_route("/rename", rename, methods=["POST"])

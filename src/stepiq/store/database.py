@@ -263,6 +263,9 @@ class Database:
                 raise self._noted(fault) from error
             if not _is_outage(error):
                 raise
+            if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
+                # All others were probably lost with it.
+                await (self._writer if writes else self._reader).close()
             metrics.store_unavailable.inc()
             log.warning("store_unavailable", reason=type(error.__cause__ or error).__name__)
             away = StoreUnavailable(_NO_ANSWER)
@@ -336,6 +339,7 @@ class Database:
                 await session.execute(sa.text("SELECT 1"))
             elif await session.scalar(sa.text("SHOW transaction_read_only")) == "on":
                 await session.connection.close()
+                await self._reader.close()
                 metrics.store_unavailable.inc()
                 log.warning(
                     "store_unavailable", reason=psycopg.errors.ReadOnlySqlTransaction.__name__

@@ -90,6 +90,6 @@ class Pool:
             self._idle.append(connection)
 
     async def close(self) -> None:
-        """Close the unused connections."""
+        """Close the unused connections. The next callers get new ones."""
         while self._idle:
             await self._idle.pop().close()

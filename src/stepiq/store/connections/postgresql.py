@@ -25,7 +25,7 @@ _OPENED_AT_ONCE = 2
 # would begin only what it has no time to finish.
 _TO_FINISH_SECONDS = 1.0
 _UNHEARD_MILLISECONDS = 10_000
-_END_IDLE_TRANSACTIONS = "SET idle_in_transaction_session_timeout = '3s'"
+IDLE_IN_TRANSACTION = "3s"
 # Stricter values are kept.
 _WAIT_FOR_DISK = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 # Otherwise, a statement that waits for a lock is not ended when its connection is closed. PostgreSQL on Windows refuses
@@ -196,7 +196,15 @@ def preparations(*, may_idle: bool = False) -> list[str]:
     as its connection seems alive. With `may_idle`, transactions may be idle for long, as in migrations that compute
     between statements.
     """
-    return [*([] if may_idle else [_END_IDLE_TRANSACTIONS]), _WAIT_FOR_DISK, _NOTICE_CLOSED]
+    return [
+        *(
+            []
+            if may_idle
+            else [f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}'"]
+        ),
+        _WAIT_FOR_DISK,
+        _NOTICE_CLOSED,
+    ]
 
 
 def wait_seconds(left: float) -> float:
