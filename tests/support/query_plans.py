@@ -28,7 +28,7 @@ async def query_plan(database: Database, statement: sa.ClauseElement) -> str:
     """
     dialect = sqlite.dialect() if database.is_sqlite else postgresql.dialect()
     compiled = statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
-    text = str(compiled).replace("%", "%%")
+    text = str(compiled)
     return await plan_of(
         database, text, (), off=("enable_seqscan", "enable_bitmapscan", "enable_sort")
     )
@@ -45,7 +45,7 @@ async def plan_of(
     if database.is_sqlite:
         async with database.reading() as session:
             execute = session.connection.execute
-            found = await execute(f"EXPLAIN QUERY PLAN {text.replace('%%', '%')}", parameters)
+            found = await execute(f"EXPLAIN QUERY PLAN {text}", parameters)
             return "\n".join(row[3] for row in found.rows)
     async with database.transaction() as session:
         execute = session.connection.execute

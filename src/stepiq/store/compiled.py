@@ -174,7 +174,7 @@ def plans(*, is_sqlite: bool) -> Plans:
     """The plans for all databases of one kind in this process."""
     if is_sqlite:
         return Plans(pysqlite.dialect(paramstyle="qmark"))
-    return Plans(PGDialect_psycopg(paramstyle="format"))
+    return Plans(PGDialect_psycopg(paramstyle="numeric_dollar"))
 
 
 _Names = tuple[tuple[str, ...], bool]

@@ -10,7 +10,8 @@ from stepiq.core.settings.model import Settings, load
 from stepiq.server.checks import Status
 from stepiq.server.checks.store import check_secrets, check_store
 from stepiq.store import migrate, postgres_checks
-from stepiq.store.database import Database, UnsafeStore
+from stepiq.store.connections.faults import UnsafeStore
+from stepiq.store.database import Database
 from tests.server.checks.conftest import named, ordinary_user
 from tests.support.later_version import add_migrations
 

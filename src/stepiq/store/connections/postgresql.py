@@ -112,7 +112,10 @@ class Opener:
             # The driver's own limit applies to each address of a host, and not to the search for them.
             async with asyncio.timeout(_CONNECT_SECONDS):
                 opened = await PostgresConnection.connect(
-                    self._dsn, autocommit=True, **alive("stepiq")
+                    self._dsn,
+                    autocommit=True,
+                    cursor_factory=psycopg.AsyncRawCursor,
+                    **alive("stepiq"),
                 )
         except TimeoutError:
             raise NoAnswer("The connection was not opened within the time limit.") from None

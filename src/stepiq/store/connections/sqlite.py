@@ -127,7 +127,11 @@ class _SqliteConnection:
             check_same_thread=False,
             cached_statements=_CACHED_STATEMENTS,
         )
-        set_pragmas(self._open, pragmas)
+        try:
+            set_pragmas(self._open, pragmas)
+        except BaseException:
+            self._open.close()
+            raise
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         self.is_closed = False
 
