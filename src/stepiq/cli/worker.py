@@ -7,12 +7,12 @@ from stepiq.core.concurrency import garbage_collection
 from stepiq.core.observability import logging
 from stepiq.core.observability.watchdog import Watchdog
 from stepiq.core.settings.model import Settings
+from stepiq.server import process
 from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
-from stepiq.server.connections import descriptors
 from stepiq.server.connections.http import metrics_listener
+from stepiq.server.health import watched
 from stepiq.server.metrics import metrics_export
-from stepiq.server.probes import watched
 from stepiq.server.process import DRAIN, run, stop_on_signal
 from stepiq.server.worker import Worker
 
@@ -61,7 +61,7 @@ def _report(announce: Announce | None, address: str | None, name: str) -> None:
             version=__version__,
             url=address,
             worker=name,
-            max_open_files=descriptors.limit(),
+            max_open_files=process.file_limit(),
         )
         return
     where = f", with health and metrics at {address}" if address else ""

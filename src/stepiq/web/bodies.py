@@ -141,11 +141,7 @@ class StrictModel(BaseModel):
     """A request body: unknown fields are refused and named, and nothing is converted from another type."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        use_attribute_docstrings=True,
-        hide_input_in_errors=True,
-        defer_build=True,
+        extra="forbid", strict=True, use_attribute_docstrings=True, hide_input_in_errors=True
     )
     other_names: ClassVar[Mapping[str, str]] = {}
     """Field names by their names in definitions, which are also accepted."""
@@ -166,9 +162,7 @@ class StrictModel(BaseModel):
 class View(BaseModel):
     """The shape of an answer, filled from a row or any object with the same attributes."""
 
-    model_config = ConfigDict(
-        from_attributes=True, use_attribute_docstrings=True, defer_build=True
-    )
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True, defer_build=True)
 
 
 class Body(NamedTuple):

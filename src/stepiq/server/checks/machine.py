@@ -9,8 +9,8 @@ from stepiq.language.code_source import CodeLanguage
 from stepiq.sandbox.conversation import CodeFailed
 from stepiq.sandbox.isolation import walls
 from stepiq.sandbox.sandbox import Sandbox
+from stepiq.server import process
 from stepiq.server.checks.check import Check, Status, failed, ok, warning
-from stepiq.server.connections import descriptors
 
 _FILES = "open files"
 _SANDBOX = "sandbox"
@@ -23,11 +23,11 @@ _CODE_TIMEOUT = timedelta(seconds=10)
 
 async def check_descriptors(settings: Settings) -> list[Check]:
     """Whether the limit of open files is large enough for the settings. Raises the limit of this process first, as a server does."""
-    limit, wanted = descriptors.raise_limit(), settings.max_connections
-    possible = descriptors.max_connections(settings, limit)
+    limit, wanted = process.raise_file_limit(), settings.max_connections
+    possible = process.max_connections(settings, limit)
     if possible == wanted:
         return [ok(_FILES, f"a process can open {limit:,} files and connections")]
-    needed = wanted + descriptors.OTHER_DESCRIPTORS
+    needed = wanted + process.OTHER_DESCRIPTORS
     detail = (
         f"A process can open only {limit:,} files and connections, so a server accepts {possible:,} connections"
         f" instead of {wanted:,} (STEPIQ_MAX_CONNECTIONS)."

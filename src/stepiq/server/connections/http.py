@@ -15,7 +15,7 @@ import uvicorn
 
 from stepiq.core.observability import logging
 from stepiq.core.settings.model import Settings
-from stepiq.server.connections import descriptors
+from stepiq.server import process
 from stepiq.server.connections.limits import Connections, Limits
 from stepiq.server.connections.listening import bind
 from stepiq.server.connections.protocol import Clients, GuardedProtocol
@@ -158,7 +158,7 @@ class HttpServer(uvicorn.Server):
 
 def _limits_of(settings: Settings) -> Limits:
     """The limits of the API: those of the settings, or lower ones if the limit of open files requires it."""
-    total = descriptors.max_connections(settings, descriptors.limit())
+    total = process.max_connections(settings, process.file_limit())
     return Limits.fitted(
         total,
         settings.max_connections_per_address,

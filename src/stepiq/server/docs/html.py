@@ -5,7 +5,7 @@ import hashlib
 import re
 from html import escape
 
-from stepiq.server.ui.bundle import DIST
+from stepiq.server.ui.pages import DIST
 
 
 def _font(family: str, pattern: str) -> str:

@@ -16,10 +16,10 @@ from stepiq.accounts.http import AuthServices, DoorsDep
 from stepiq.core.errors import StepIQError
 from stepiq.language.definitions.step_types import TypePackage, packages, step_types
 from stepiq.language.fields.description import needed_by, nodes_of
-from stepiq.server.docs import api, errors, guide_page, guides, markdown, searching
+from stepiq.server.docs import api, errors, guide_page, guides, markdown
 from stepiq.server.docs.html import HEADERS, SEARCH_PATH, inline, page, table
 from stepiq.server.ui import pages as ui
-from stepiq.server.ui.bundle import Asset
+from stepiq.server.ui.pages import Asset
 from stepiq.web.bodies import prefers
 from stepiq.web.errors import UnknownPath
 from stepiq.web.services import ServicesDep
@@ -143,7 +143,7 @@ async def read_api_guide(request: Request) -> Response:
 
 async def search(q: Annotated[str, Query(max_length=200)] = "") -> Response:
     """The parts of the documentation that contain the words of `q`."""
-    found = await asyncio.to_thread(searching.render, q)
+    found = await asyncio.to_thread(guide_page.search, q)
     return Response(found, media_type="text/html", headers=HEADERS)
 
 
