@@ -31,9 +31,9 @@ from stepiq.client.connection import DEFAULT_TIMEOUT, ServerConnection
 from stepiq.client.models import Session
 from stepiq.core import http, json
 from stepiq.core.errors import Invalid, Unavailable
-from stepiq.core.keys import data_folder
+from stepiq.core.keys import files as key_files
 from stepiq.core.keys import files as keys
-from stepiq.core.keys.data_folder import create_private
+from stepiq.core.keys.files import create_private
 from stepiq.core.settings import model as settings
 from stepiq.core.settings.environment import environment
 from stepiq.core.settings.model import Settings
@@ -176,7 +176,7 @@ def run(port: int) -> bool:
         )
     examples = read_examples()
     chosen = next(example for example in examples if example.name == _SHOWN)
-    folder = data_folder.prepare(configured)
+    folder = key_files.prepare_folder(configured)
     _choose_model(configured, chosen)
     try:
         return asyncio.run(_demo(configured, folder, port, examples, chosen))

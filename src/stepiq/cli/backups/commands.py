@@ -17,7 +17,7 @@ from stepiq.cli.backups.archive import (
 )
 from stepiq.cli.output.console import UsageError, print_text, say
 from stepiq.core import clock
-from stepiq.core.keys import data_folder
+from stepiq.core.keys import files as key_files
 from stepiq.core.keys.files import KeyUnusable
 from stepiq.core.settings import model as settings
 from stepiq.core.settings.model import Settings
@@ -126,7 +126,7 @@ def _put(configured: Settings, reader: Reader, *, force: bool) -> str:
         copied = transfer.restore(reader, database.url, may_replace=force)
         say(f"Copied {copied.rows:,} rows of {copied.tables} tables from SQLite to PostgreSQL.")
         return f"Restored the database {database.url.database}"
-    data_folder.prepare(configured)
+    key_files.prepare_folder(configured)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _alone(database):
         if path.exists() and not force:

@@ -20,7 +20,7 @@ from stepiq.core.http.guarded import (
     Timeouts,
     guarded_client,
 )
-from stepiq.core.http.resolver import Resolver, SystemResolver
+from stepiq.core.http.transport import Resolver, SystemResolver
 from stepiq.core.http.urls import check_url, mask_host
 
 __all__ = [

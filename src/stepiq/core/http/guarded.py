@@ -15,8 +15,13 @@ import httpx2
 from stepiq.core.http import bodies, urls
 from stepiq.core.http.connection_pool import USER_AGENT, Client, NoCookies, trusted
 from stepiq.core.http.errors import HeaderInvalid, RequestInvalid, UrlInvalid
-from stepiq.core.http.resolver import Resolver, SystemResolver
-from stepiq.core.http.transport import GuardedTransport, NameUnanswered, NameUnknown
+from stepiq.core.http.transport import (
+    GuardedTransport,
+    NameUnanswered,
+    NameUnknown,
+    Resolver,
+    SystemResolver,
+)
 from stepiq.core.settings.model import Network, Settings
 
 DEFAULT_MAX_BYTES = 1024 * 1024

@@ -16,7 +16,7 @@ from stepiq.accounts.http import AuthServices, DoorsDep
 from stepiq.core.errors import StepIQError
 from stepiq.language.definitions.step_types import TypePackage, packages, step_types
 from stepiq.language.fields.description import needed_by, nodes_of
-from stepiq.server.docs import api, errors, guide_page, guides, markdown
+from stepiq.server.docs import api, errors, guide_page, guides
 from stepiq.server.docs.html import HEADERS, SEARCH_PATH, inline, page, table
 from stepiq.server.ui import pages as ui
 from stepiq.server.ui.pages import Asset
@@ -163,17 +163,17 @@ async def read_guide(request: Request, bundle: ui.BundleDep, name: str) -> Respo
 
 @cache
 def _index(base_url: str) -> Asset:
-    return Asset("llms.txt", markdown.index(base_url).encode())
+    return Asset("llms.txt", guides.llms_index(base_url).encode())
 
 
 @cache
 def _everything() -> Asset:
-    return Asset("llms-full.txt", markdown.everything().encode())
+    return Asset("llms-full.txt", guides.llms_full().encode())
 
 
 @cache
 def _markdown(name: str) -> Asset:
-    return Asset(f"{name}.md", markdown.page(guides.guides()[name]).encode())
+    return Asset(f"{name}.md", guides.page(guides.guides()[name]).encode())
 
 
 @cache
@@ -189,7 +189,7 @@ async def _file(request: Request, content: Callable[[], Asset]) -> Response:
 async def _page(request: Request, content: Callable[[], Asset], guide: str) -> Response:
     """The content as HTML, or the guide of this name for a client that prefers Markdown."""
     accept = request.headers.get("accept")
-    if prefers(accept, (markdown.MEDIA_TYPE,), "text/html"):
+    if prefers(accept, (guides.MEDIA_TYPE,), "text/html"):
         response = await _file(request, lambda: _markdown(guide))
     else:
         response = await _file(request, content)
@@ -230,7 +230,7 @@ async def _wants_app(request: Request, doors: AuthServices) -> bool:
 
 def _accepts_html(request: Request) -> bool:
     accept = request.headers.get("accept", "")
-    return "text/html" in accept and not prefers(accept, (markdown.MEDIA_TYPE,), "text/html")
+    return "text/html" in accept and not prefers(accept, (guides.MEDIA_TYPE,), "text/html")
 
 
 def _asset(name: str, html: str) -> Asset:
