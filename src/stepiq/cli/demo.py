@@ -18,7 +18,7 @@ from stepiq.accounts.signing_in.registration import setup_token
 from stepiq.cli.models import fetch_weights, uses_local_model
 from stepiq.cli.output.console import UsageError, say, say_block, shown_path, this_command
 from stepiq.cli.output.progress import make_progress, show_result
-from stepiq.cli.remote import following
+from stepiq.cli.remote import triggering
 from stepiq.client import (
     AsyncClient,
     AuthenticationError,
@@ -321,12 +321,12 @@ async def _show(client: AsyncClient, pipeline_id: str, example: Example) -> dict
     say(f"     {json.dumps(example.input_data)}")
     say()
     try:
-        await following.show_events(client, str(run.id), make_progress())
+        await triggering.show_events(client, str(run.id), make_progress())
     except asyncio.CancelledError:
         # Otherwise a stopping server would wait for the calls of the run.
         await client.runs.cancel(run.id)
         raise
-    return await following.run_of(client, str(run.id))
+    return await triggering.run_of(client, str(run.id))
 
 
 def _say_next(configured: Settings, example: Example, login: DemoLogin, run_id: str) -> None:

@@ -8,12 +8,13 @@ from urllib.parse import quote
 from stepiq.cli.output.console import (
     UsageError,
     ask_secret,
+    local_time,
     print_json,
+    print_rows,
     print_text,
     say,
     stdin_is_terminal,
 )
-from stepiq.cli.output.tables import local_time, print_rows
 from stepiq.cli.remote.calling import everything, new_key, pipeline_path
 from stepiq.cli.remote.failures import in_commands
 

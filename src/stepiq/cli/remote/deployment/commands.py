@@ -26,8 +26,7 @@ from stepiq.cli.remote.deployment.apply import AT_ONCE, Deployment, Outcome
 from stepiq.cli.remote.deployment.folder import FileIssue, Folder, pipeline_files, read_folder
 from stepiq.cli.remote.deployment.output import ShownLine
 from stepiq.cli.remote.deployment.plan import DeploymentPlan, PlannedChange, plan_changes
-from stepiq.cli.remote.deployment.server import read_pipelines, read_text
-from stepiq.cli.remote.deployment.state import RemotePipeline
+from stepiq.cli.remote.deployment.state import RemotePipeline, read_pipelines, read_text
 from stepiq.cli.remote.failures import (
     ReportedFailure,
     exit_code_of,

@@ -14,8 +14,12 @@ from stepiq.cli.pipelines.files import DEPLOY, SUFFIXES
 from stepiq.cli.remote.deployment.apply import AT_ONCE
 from stepiq.cli.remote.deployment.folder import format_of, pipeline_files, slug_problem
 from stepiq.cli.remote.deployment.output import ShownLine, settings_document, settings_of, show
-from stepiq.cli.remote.deployment.server import read_pipelines, read_text
-from stepiq.cli.remote.deployment.state import PipelineSettings, RemotePipeline
+from stepiq.cli.remote.deployment.state import (
+    PipelineSettings,
+    RemotePipeline,
+    read_pipelines,
+    read_text,
+)
 from stepiq.cli.remote.failures import ReportedFailure, fail
 from stepiq.core.control_characters import escape_line
 from stepiq.core.errors import Conflict, NotFound
