@@ -18,7 +18,6 @@ from stepiq.execution.admission.given_outputs import UNCHECKED, OutputIssues
 from stepiq.execution.admission.waking import wake_for_ever
 from stepiq.execution.definitions import Definitions
 from stepiq.execution.dependencies import Dependencies
-from stepiq.execution.handlers import handlers
 from stepiq.execution.interpreter.executor import Executor
 from stepiq.execution.journal import reading
 from stepiq.execution.journal.retention import sweep_for_ever
@@ -31,6 +30,7 @@ from stepiq.execution.records.trace_queue import TraceQueue
 from stepiq.execution.stubs import Stubs
 from stepiq.language import offload
 from stepiq.language.definitions.compiled import Definition
+from stepiq.language.definitions.step_types import packages
 from stepiq.language.schemas.work import ValidationMeter
 from stepiq.providers.registry import Providers
 from stepiq.queue import workers
@@ -129,7 +129,7 @@ class Engine:
             WorkerRunning: another process works on this SQLite file.
             StoreUnavailable, StoreRefused: the database cannot be used.
         """
-        handlers()
+        packages()
         await self._presence.acquire()
         try:
             await self._begin()

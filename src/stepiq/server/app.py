@@ -45,7 +45,7 @@ from stepiq.runs.operations import endpoints as operations
 from stepiq.runs.reviews import endpoints as reviews
 from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.runs.streams.listeners import Streams
-from stepiq.server import health, metrics, openapi
+from stepiq.server import health, metrics
 from stepiq.server.admin import endpoints as admin
 from stepiq.server.docs import json_schemas, pages
 from stepiq.server.routes import operation_id
@@ -156,7 +156,7 @@ def create_app() -> FastAPI:
         app.include_router(router, prefix=PREFIX, dependencies=checks)
     problems.install(app)
     _serve_document(app)
-    app.include_router(pages.router(app))
+    app.include_router(pages.router)
     app.include_router(ui.router())
     ui.serve_other_paths(app)
     app.add_middleware(VersionPrefix)
@@ -174,6 +174,7 @@ def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
     secrets = StoredSecrets(services.keyring)
     SERVICES.set(app, services)
     ui.BUNDLE.set(app, ui.installed())
+    pages.CONTENTS.set(app, pages.contents(app.openapi, settings.base_url))
     health.HAS_WORKER.set(app, has_worker)
     DOORS.set(app, doors)
     REFUSALS.set(app, EntryBatcher(services.database))
@@ -218,6 +219,8 @@ def _serve_document(app: FastAPI) -> None:
 
 
 def _document(app: FastAPI) -> dict[str, object]:
+    from stepiq.server import openapi  # noqa: PLC0415 - loads the examples
+
     if app.openapi_schema is None:
         app.openapi_schema = openapi.document(app)
     return app.openapi_schema

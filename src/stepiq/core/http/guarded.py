@@ -13,7 +13,7 @@ from typing import Self
 import httpx2
 
 from stepiq.core.http import bodies, urls
-from stepiq.core.http.connection_pool import USER_AGENT, Client, NoCookies, trusted
+from stepiq.core.http.connection_pool import USER_AGENT, Client, NoCookies
 from stepiq.core.http.errors import HeaderInvalid, RequestInvalid, UrlInvalid
 from stepiq.core.http.transport import (
     GuardedTransport,
@@ -121,7 +121,7 @@ class GuardedClient:
         transport = GuardedTransport(
             allowed=allowed,
             resolver=resolver or SystemResolver(),
-            ssl_context=ssl_context or trusted(),
+            ssl_context=ssl_context,
         )
         self.http: Client = Client(
             transport=transport,

@@ -171,7 +171,7 @@ class GuardedTransport(PooledTransport):
         *,
         allowed: Sequence[Network],
         resolver: Resolver,
-        ssl_context: ssl.SSLContext,
+        ssl_context: ssl.SSLContext | None,
     ) -> None:
         super().__init__(ssl_context, self._checked)
         self._allowed = allowed

@@ -56,11 +56,10 @@ async def check_step_types(_: Settings) -> list[Check]:
         installed = packages()
     except (InstallationIncomplete, StepTypeConflict) as error:
         return [fatal("step types", error)]
-    failures = {
-        name: reason
-        for module in (unusable_handlers(), unusable_types())
-        for name, reason in module.items()
-    }
+    failures: dict[str, str] = {}
+    # The code of built-in types is imported when it is first needed.
+    if not all(package.is_built_in for package in installed.values()):
+        failures = {**unusable_handlers(), **unusable_types()}
     usable = [
         name if package.is_built_in else f"{name} ({package.distribution})"
         for name, package in sorted(installed.items())

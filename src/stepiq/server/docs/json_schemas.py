@@ -9,8 +9,6 @@ from fastapi import Header, Response
 
 from stepiq.core import json
 from stepiq.core.json import Json
-from stepiq.language.definitions import json_schema as pipelines
-from stepiq.trials import json_schema as tests
 from stepiq.web.bodies import router as new_router
 
 MEDIA_TYPE = "application/schema+json"
@@ -68,8 +66,21 @@ def _is_among(tag: str, if_none_match: str) -> bool:
 
 PATHS = ("/schema/pipeline.json", "/schema/tests.json")
 
-_PIPELINES: Final = SchemaFile(pipelines.document)
-_TESTS: Final = SchemaFile(tests.document)
+
+def _pipelines() -> Mapping[str, Json]:
+    from stepiq.language.definitions.json_schema import document  # noqa: PLC0415 - rarely requested
+
+    return document()
+
+
+def _tests() -> Mapping[str, Json]:
+    from stepiq.trials.json_schema import document  # noqa: PLC0415 - rarely requested
+
+    return document()
+
+
+_PIPELINES: Final = SchemaFile(_pipelines)
+_TESTS: Final = SchemaFile(_tests)
 
 public = new_router("Pipelines")
 

@@ -1,24 +1,97 @@
-"""`/docs/NAME`, a page of the documentation as HTML, and `/docs/search`, which finds parts of these pages."""
+"""What the pages of the documentation show, made on the first request.
 
-from collections.abc import Iterable, Iterator
-from functools import cache
+Separate from the routes, because most servers show none of it soon after their start.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from stepiq.server.docs.guides import INDEX, Guide, HeadingAnchors, anchor, guides, read
-from stepiq.server.docs.html import page, yaml
+from stepiq.language.definitions.step_types import TypePackage, packages, step_types
+from stepiq.language.fields.description import needed_by, nodes_of
+from stepiq.server.docs import api, errors
+from stepiq.server.docs import guides as all_guides
+from stepiq.server.docs.guides import (
+    INDEX,
+    Guide,
+    HeadingAnchors,
+    anchor,
+    guides,
+    parts_of,
+    read,
+)
+from stepiq.server.docs.html import HEADERS, inline, page, table, yaml
+from stepiq.server.ui.pages import Asset
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from stepiq.server.docs.guides import parts_of
-from stepiq.server.docs.html import inline
 
 
-def render(guide: Guide) -> str:
+class Contents:
+    """The contents by page. Each is made once."""
+
+    headers = HEADERS
+    """Of HTML pages."""
+
+    def __init__(self, document: Callable[[], dict[str, Any]], base_url: str) -> None:
+        self._document = document
+        self._base_url = base_url
+
+    @cached_property
+    def api(self) -> Asset:
+        """The API reference, from the OpenAPI document."""
+        return _html("api", api.render(self._document(), self._base_url))
+
+    @cached_property
+    def errors(self) -> Asset:
+        """All errors."""
+        return _html("errors", errors.render())
+
+    @cached_property
+    def steps(self) -> Asset:
+        """The step types."""
+        return _html("steps", steps_page())
+
+    @cached_property
+    def index(self) -> Asset:
+        """`/llms.txt`."""
+        return Asset("llms.txt", all_guides.llms_index(self._base_url).encode())
+
+    @cached_property
+    def everything(self) -> Asset:
+        """`/llms-full.txt`."""
+        return Asset("llms-full.txt", all_guides.llms_full().encode())
+
+    @staticmethod
+    @cache
+    def markdown(name: str) -> Asset:
+        """A guide as Markdown."""
+        return Asset(f"{name}.md", all_guides.page(guides()[name]).encode())
+
+    @staticmethod
+    @cache
+    def guide(name: str) -> Asset:
+        """A guide as HTML."""
+        return _html(name, guide_page(guides()[name]))
+
+    @staticmethod
+    def search(wanted: str) -> str:
+        """The parts of guides that contain all words of a text, those with the words in their headings first."""
+        words = wanted.casefold().split()
+        found = _found(words) if words else []
+        content = f"<h1>Search</h1><p>{_summary(wanted, found)}</p>"
+        content += "".join(_result(each, words) for each in found)
+        return page("Search", navigation(None), content, wanted=wanted)
+
+
+def _html(name: str, content: str) -> Asset:
+    return Asset(f"{name}.html", content.encode())
+
+
+def guide_page(guide: Guide) -> str:
     """The whole page. Links lead to other pages of this server, or outside."""
     reader = _reader()
     tokens = list(_finished(reader.parse(read(guide, path_of))))
@@ -95,15 +168,6 @@ class _Section:
     folded: str
 
 
-def search(wanted: str) -> str:
-    """The page with the parts that contain all words of a text, those with the words in their headings first."""
-    words = wanted.casefold().split()
-    found = _found(words) if words else []
-    content = f"<h1>Search</h1><p>{_summary(wanted, found)}</p>"
-    content += "".join(_result(each, words) for each in found)
-    return page("Search", navigation(None), content, wanted=wanted)
-
-
 def _summary(wanted: str, found: Sequence[_Section]) -> str:
     if not wanted.strip():
         return "Type some words in the field above."
@@ -148,4 +212,38 @@ def _index() -> tuple[_Section, ...]:
         )
         for guide in guides().values()
         for anchor, heading, text in parts_of(read(guide, path_of))
+    )
+
+
+_STEPS_HEAD = '<ul><li><a href="/docs">API</a></li><li><a href="/docs/errors">Errors</a></li></ul>'
+
+
+def steps_page() -> str:
+    """The whole page."""
+    content = "<h1>Step types</h1><p>The values of <code>type</code> in a step.</p>"
+    links = ""
+    for name in step_types():
+        content += _step_type(name, packages()[name])
+        links += f'<li><a href="#{escape(name)}">{escape(name)}</a></li>'
+    return page("Step types", f'{_STEPS_HEAD}<ul class="entries">{links}</ul>', content)
+
+
+def _step_type(name: str, package: TypePackage) -> str:
+    step_type = step_types()[name]
+    required = needed_by(step_type.spec)
+    rows = [
+        (
+            f"<code>{escape(field)}</code>",
+            "required" if field in required else "optional",
+            inline(str(node.get("markdownDescription") or node.get("description") or "")),
+        )
+        for field, node in nodes_of(step_type.spec).items()
+    ]
+    origin = (
+        "" if package.is_built_in else f"<p>From the package {escape(package.distribution)}.</p>"
+    )
+    return (
+        f'<article id="{escape(name)}"><h2><code>{escape(name)}</code></h2><p>{inline(step_type.description)}</p>{origin}'
+        + table(("field", "use", "means"), rows)
+        + "</article>"
     )
