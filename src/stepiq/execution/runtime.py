@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
-from typing import Any, TypeVar
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from stepiq.core.concurrency.tasks import cancel
@@ -18,7 +20,7 @@ from stepiq.execution.admission.given_outputs import UNCHECKED, OutputIssues
 from stepiq.execution.admission.waking import wake_for_ever
 from stepiq.execution.definitions import Definitions
 from stepiq.execution.dependencies import Dependencies
-from stepiq.execution.interpreter.executor import Executor
+from stepiq.execution.handlers import handlers
 from stepiq.execution.journal import reading
 from stepiq.execution.journal.retention import sweep_for_ever
 from stepiq.execution.journal.writing import ClaimLost, Journal
@@ -42,13 +44,19 @@ from stepiq.sandbox.sandbox import Sandbox
 from stepiq.store.database import Database, Session, StoreUnavailable
 from stepiq.store.pubsub import GAP, RUN_CANCELLED, Changes
 
+if TYPE_CHECKING:
+    from stepiq.execution.interpreter.executor import Executor
+
 log = logging.get(__name__)
 
 _SETTLE_SECONDS = 0.5
 _STORE_RETRY_SECONDS = 1.0
 _LAST_SECONDS = 2.0
 _WARM_AFTER_SECONDS = 1.0
-"""The price list of models loads after this delay: it would slow down the start, and short commands don't need it."""
+"""The code that executes steps and the price list of models load after this delay, or when the first run needs them.
+
+They would slow down the start, and short commands don't need them.
+"""
 
 Done = TypeVar("Done")
 
@@ -96,14 +104,7 @@ class Engine:
             stubs=stubs,
             exports_traces=exports_traces,
         )
-        self._executor = Executor(
-            database,
-            self._journal,
-            self.definitions,
-            self._dependencies,
-            secrets,
-            crash_limit=crash_limit,
-        )
+        self._crash_limit = crash_limit
         self._executing: dict[UUID, asyncio.Task[None]] = {}
         self._claims: dict[UUID, int] = {}
         self._claimed_before: dict[UUID, int] = {}
@@ -114,6 +115,19 @@ class Engine:
         self._background: list[asyncio.Task[None]] = []
         self.is_ready = False
         """Whether the engine executes runs."""
+
+    @cached_property
+    def _executor(self) -> "Executor":
+        from stepiq.execution.interpreter.executor import Executor  # noqa: PLC0415
+
+        return Executor(
+            self._database,
+            self._journal,
+            self.definitions,
+            self._dependencies,
+            self._secrets,
+            crash_limit=self._crash_limit,
+        )
 
     @property
     def worker_name(self) -> str:
@@ -162,6 +176,7 @@ class Engine:
 
     async def _warm(self) -> None:
         await asyncio.sleep(_WARM_AFTER_SECONDS)
+        await asyncio.to_thread(_load)
         await self._providers.warm()
 
     async def stop(self, drain: timedelta = timedelta(seconds=25)) -> None:
@@ -449,3 +464,8 @@ def _cancel(task: asyncio.Task[Any]) -> bool:
 
 def _is_cancelled(task: asyncio.Task[Any] | None) -> bool:
     return task is not None and task.cancelling() > 0
+
+
+def _load() -> None:
+    import_module("stepiq.execution.interpreter.executor")
+    handlers()

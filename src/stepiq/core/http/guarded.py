@@ -14,7 +14,6 @@ import httpx2
 
 from stepiq.core.http import bodies, urls
 from stepiq.core.http.connection_pool import USER_AGENT, Client, NoCookies
-from stepiq.core.http.errors import HeaderInvalid, RequestInvalid, UrlInvalid
 from stepiq.core.http.transport import (
     GuardedTransport,
     NameUnanswered,
@@ -22,6 +21,7 @@ from stepiq.core.http.transport import (
     Resolver,
     SystemResolver,
 )
+from stepiq.core.http.urls import HeaderInvalid, RequestInvalid, UrlInvalid
 from stepiq.core.settings.model import Network, Settings
 
 DEFAULT_MAX_BYTES = 1024 * 1024

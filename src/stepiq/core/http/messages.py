@@ -1,12 +1,16 @@
-"""Writes the heads of requests in HTTP/1.1, and tidies those of responses.
+"""Writes the heads of requests in HTTP/1.1, tidies those of responses, and parses the waits that other servers request.
 
 Each part of a request is checked directly before it is sent, because a line break in a header would begin another request.
 """
 
+import email.utils
 import re
 from dataclasses import dataclass
+from datetime import UTC, timedelta
 
 import httpx2
+
+from stepiq.core import clock
 
 _TOKEN = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _TARGET = re.compile(rb"[\x21-\x7e]+")
@@ -80,3 +84,34 @@ def tidied(data: bytes) -> bytes:
         return b""
     head = _UNTIDY.sub(lambda found: b" " if found[1] else b"", data[: end.start() + 1])
     return head + data[end.start() + 1 :]
+
+
+LONGEST = timedelta(hours=1)
+"""Longer waits are reduced to this."""
+
+
+def retry_after(value: str | None) -> timedelta | None:
+    """The wait in a `Retry-After` header, which has seconds or an HTTP date; at most an hour.
+
+    None if the header is missing, invalid or in the past.
+    """
+    if value is None:
+        return None
+    try:
+        return bounded(float(value))
+    except ValueError:
+        pass
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    wait = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - clock.now()
+    return min(wait, LONGEST) if wait > timedelta(0) else None
+
+
+def bounded(seconds: float | None) -> timedelta | None:
+    """A wait of so many seconds, at most an hour; None if the number is missing, not positive or not finite."""
+    # A comparison with NaN is false.
+    if seconds is None or not 0 < seconds < float("inf"):
+        return None
+    return min(timedelta(seconds=min(seconds, 1e6)), LONGEST)

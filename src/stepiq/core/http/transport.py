@@ -25,8 +25,7 @@ import httpx2
 from stepiq.core.concurrency.fairness import FairSemaphore, Owner, current_owner, workspace_of
 from stepiq.core.http import urls
 from stepiq.core.http.connection_pool import PooledTransport
-from stepiq.core.http.errors import EgressBlocked
-from stepiq.core.http.urls import Address, plain, refusal
+from stepiq.core.http.urls import Address, EgressBlocked, plain, refusal
 from stepiq.core.observability import logging, metrics
 from stepiq.core.settings.model import Network
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from stepiq.cli.output.console import UsageError
 from stepiq.cli.pipelines.files import DEPLOY, files_of, kind_of
 from stepiq.cli.remote.deployment.state import LocalPipeline, PipelineSettings, digest_of
-from stepiq.core import slugs
+from stepiq.core import ids
 from stepiq.core.control_characters import escape_line
 from stepiq.core.errors import Issue
 from stepiq.language.documents.source import SourceFormat
@@ -75,11 +75,11 @@ def pipeline_files(folder: Path) -> list[Path]:
 
 def slug_problem(slug: str) -> str | None:
     """Why the name of a file is no slug; None if it is one."""
-    problem = slugs.problem(slug)
+    problem = ids.slug_problem(slug)
     if problem is None:
         return None
     near = re.sub(r"[^a-z0-9]+", "-", slug.lower()).strip("-")[:80].rstrip("-")
-    new_name = f" to `{near}`" if near != slug and slugs.is_slug(near) else ""
+    new_name = f" to `{near}`" if near != slug and ids.is_slug(near) else ""
     return f"The name `{escape_line(slug[:100])}` is not a slug. {problem.message} Rename the file{new_name}."
 
 
