@@ -62,10 +62,6 @@ async def demo_server(port: int, log: Path) -> AsyncGenerator[AsyncClient]:
     Args:
         port: port of the server. 0 selects a free port.
         log: file for the log of the server. It is overwritten.
-
-    Raises:
-        AddressInUse, AddressUnusable: the server cannot listen on the port.
-        DemoServerFailed: the server ended, or it was not ready within a minute.
     """
     bind(_HOST, port, "--port").close()
     process = await _start(port, log)
@@ -162,13 +158,7 @@ class DemoLogin:
 
 
 def run(port: int) -> bool:
-    """Run the demo, and return whether its run completed.
-
-    Raises:
-        DemoCallFailed: the API refuses a request.
-        StepIQError: the server does not start, or the local model cannot be fetched.
-        UsageError: the store is PostgreSQL, which may hold data that the demo must not change.
-    """
+    """Run the demo, and return whether its run completed."""
     configured = settings.load()
     if configured.sqlite_path is None:
         raise UsageError(

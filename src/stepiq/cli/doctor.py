@@ -71,11 +71,7 @@ _SUBJECT = "Test message from stepIQ"
 
 
 def send_test_mail(address: str) -> bool:
-    """Send a test message with the configured mail server. Returns whether the server accepted it.
-
-    Raises:
-        UsageError: the address is not an email address.
-    """
+    """Send a test message with the configured mail server. Returns whether the server accepted it."""
     to = addresses.parse(address)
     if to is None:
         raise UsageError(

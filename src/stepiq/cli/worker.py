@@ -20,12 +20,7 @@ log = logging.get(__name__)
 
 
 def work(configured: Settings) -> None:
-    """Execute runs until SIGTERM or Ctrl-C, then finish those in progress. A second signal ends the process immediately.
-
-    Raises:
-        UsageError: the database is SQLite, which only one process can use.
-        AddressInUse, AddressUnusable: the process cannot listen on STEPIQ_WORKER_PORT.
-    """
+    """Execute runs until SIGTERM or Ctrl-C, then finish those in progress. A second signal ends the process immediately."""
     if configured.sqlite_path is not None:
         raise UsageError(
             f"`stepiq worker` needs PostgreSQL: only one process can use the SQLite file {configured.sqlite_path}."

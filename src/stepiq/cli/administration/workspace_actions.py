@@ -31,12 +31,7 @@ _MOST_NAMED = 20
 
 
 def show_members(workspace: str | None) -> None:
-    """Print the members of a workspace.
-
-    Raises:
-        UsageError: the workspace is unknown or ambiguous.
-        StoreMissing: the configured database does not exist.
-    """
+    """Print the members of a workspace."""
 
     async def rows(session: Session, workspace_id: UUID) -> Any:
         return await service.of_workspace(session, workspace_id, limit=_MOST_LISTED)
@@ -47,13 +42,7 @@ def show_members(workspace: str | None) -> None:
 
 
 def invite(email: str, role: Role, workspace: str | None) -> None:
-    """Invite a person, print the link, and email it if there is a mail server.
-
-    Raises:
-        UsageError: the address is not valid, or the workspace is unknown or ambiguous.
-        StoreMissing: the configured database does not exist.
-        AlreadyMember: the person is a member.
-    """
+    """Invite a person, print the link, and email it if there is a mail server."""
     address, configured = address_of(email), database.load_settings()
     url, is_mailed = asyncio.run(_invite(configured, address, role, workspace))
     print_text(url)
@@ -84,13 +73,7 @@ async def _invite(
 
 
 def set_role(email: str, role: Role, workspace: str | None) -> None:
-    """Change the role of a member.
-
-    Raises:
-        UsageError: the address is not valid, or the workspace is unknown or ambiguous.
-        StoreMissing: the configured database does not exist.
-        AccountNotFound, MemberNotFound, LastOwner: see the classes.
-    """
+    """Change the role of a member."""
     address = address_of(email)
 
     async def change(session: Session, workspace_id: UUID) -> None:
@@ -103,13 +86,7 @@ def set_role(email: str, role: Role, workspace: str | None) -> None:
 
 
 def remove(email: str, workspace: str | None) -> None:
-    """Remove a member, and print what has ended.
-
-    Raises:
-        UsageError: the address is not valid, or the workspace is unknown or ambiguous.
-        StoreMissing: the configured database does not exist.
-        AccountNotFound, MemberNotFound, LastOwner: see the classes.
-    """
+    """Remove a member, and print what has ended."""
     address = address_of(email)
 
     async def end(session: Session, workspace_id: UUID) -> service.Removal:
@@ -160,11 +137,7 @@ _OF_PLAN = "plan"
 def show_workspaces(
     text: str | None, *, plan: str | None, without_members: bool, as_json: bool
 ) -> None:
-    """Print workspaces, newest first.
-
-    Raises:
-        StoreMissing: the configured database does not exist.
-    """
+    """Print workspaces, newest first."""
     configured = database.load_settings()
     wanted = WorkspaceFilter(text, plan, has_members=False if without_members else None)
     found = asyncio.run(_page(configured, wanted))
@@ -178,25 +151,14 @@ def show_workspaces(
 
 
 def set_plan(workspace: str, plan: str) -> None:
-    """Change the plan of a workspace.
-
-    Raises:
-        StoreMissing: the configured database does not exist.
-        UnknownPlan, NoSuchWorkspace: see the classes.
-    """
+    """Change the plan of a workspace."""
     workspace_id, configured = _prepared(workspace)
     changed = asyncio.run(_change(configured, workspace_id, plan=plan))
     print_text(f"{changed.name} now has plan {changed.plan}.")
 
 
 def limits(workspace: str, changes: Sequence[str]) -> None:
-    """Change limits of a workspace, and print all of them.
-
-    Raises:
-        UsageError: a change is not NAME=VALUE.
-        StoreMissing: the configured database does not exist.
-        LimitsInvalid, NoSuchWorkspace: see the classes.
-    """
+    """Change limits of a workspace, and print all of them."""
     wanted = dict(_change_of(text) for text in changes)
     workspace_id, configured = _prepared(workspace)
     found = asyncio.run(_change(configured, workspace_id, limits=wanted))

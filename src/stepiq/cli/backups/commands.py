@@ -45,13 +45,7 @@ class StoredKeys:
 
 
 def backup(file: Path, *, with_keys: bool) -> None:
-    """Copy all data of a server with SQLite into a new file. The server can keep running.
-
-    Raises:
-        UsageError: the file exists, its folder does not, or the server uses PostgreSQL.
-        BackupFailed: the database cannot be copied, or the file cannot be written.
-        KeyUnusable: a key is damaged or readable by other users.
-    """
+    """Copy all data of a server with SQLite into a new file. The server can keep running."""
     _refuse_bad_name(file)
     configured = settings.load()
     path = configured.sqlite_path
@@ -81,14 +75,7 @@ def backup(file: Path, *, with_keys: bool) -> None:
 
 
 def restore(file: Path, *, force: bool) -> None:
-    """Restore a backup completely, or change nothing.
-
-    Raises:
-        UsageError: the file does not exist.
-        BackupUnusable: the file or its database is damaged, newer than this version, or a backup of PostgreSQL.
-        RestoreRefused, WorkerRunning: a database exists, or a process uses it.
-        BackupFailed: the database cannot be written. Nothing was changed.
-    """
+    """Restore a backup completely, or change nothing."""
     configured = settings.load()
     with archive.reading(file) as reader:
         manifest = reader.manifest
@@ -245,11 +232,7 @@ def _add_keys(writer: Writer, configured: Settings) -> None:
 
 
 def _read_keys(reader: Reader) -> StoredKeys:
-    """Read the archive's key_files.
-
-    Raises:
-        BackupUnusable: one of them is no key.
-    """
+    """Read the archive's keys."""
     master, jwt = _master_keys(reader, _MASTER), reader.key(_JWT)
     if jwt is not None and len(jwt) < key_files.MIN_SECRET_BYTES:
         raise damaged(reader.path, f"{_JWT} has less than {key_files.MIN_SECRET_BYTES} bytes")
@@ -257,11 +240,7 @@ def _read_keys(reader: Reader) -> StoredKeys:
 
 
 def _store_keys(stored: StoredKeys, configured: Settings) -> bool:
-    """Store the archive's keys that this server lacks, and keep its own. Returns whether the archive has a master key.
-
-    Raises:
-        KeyUnusable: this server's keys are set in the environment, or a file cannot be written.
-    """
+    """Store the archive's keys that this server lacks, and keep its own. Returns whether the archive has a master key."""
     if stored.jwt is not None:
         key_files.adopt_jwt_secret(configured, stored.jwt)
     if stored.master is not None:

@@ -76,12 +76,7 @@ async def decide(
     output: str | None,
     as_json: bool,
 ) -> None:
-    """Approve or reject a review.
-
-    Raises:
-        UsageError: the new data is not JSON.
-        NoOpenReview: the run waits for no review.
-    """
+    """Approve or reject a review."""
     body: dict[str, Any] = {"decision": decision}
     if comment is not None:
         body["comment"] = comment

@@ -71,11 +71,7 @@ async def delete(client: "AsyncClient", name: str, *, pipeline: str | None, as_j
 
 
 def read_value(name: str) -> str:
-    """The value from standard input, without one line break at its end; on a terminal, typed without an echo.
-
-    Raises:
-        UsageError: it is empty, too long or not UTF-8.
-    """
+    """The value from standard input, without one line break at its end; on a terminal, typed without an echo."""
     if stdin_is_terminal():
         value = ask_secret(f"Value of {name}")
     else:

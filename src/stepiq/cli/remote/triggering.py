@@ -53,12 +53,7 @@ class TriggerRequest:
 
 
 async def trigger(client: "AsyncClient", request: TriggerRequest) -> dict[str, Any] | None:
-    """Start a run. Returns the run that has ended if it was followed.
-
-    Raises:
-        UsageError: the input cannot be read, or the idempotency key cannot be used.
-        ClientError: the server refused the run, or cannot be reached.
-    """
+    """Start a run. Returns the run that has ended if it was followed."""
     from stepiq.client.requests import is_idempotency_key
 
     key = request.idempotency_key
@@ -162,9 +157,6 @@ async def follow(
     """Show the events of a run until it ends, and return the run with its steps.
 
     The stream connects again after an interruption. If this is cancelled, for example with Ctrl-C, the run continues.
-
-    Raises:
-        FollowTimeout: the run has not ended after `seconds`.
     """
     continues = (
         f"The run continues on the server. To see it: {this_command()} runs logs -f {run_id}"
@@ -205,11 +197,7 @@ async def run_of(client: "AsyncClient", run_id: str) -> dict[str, Any]:
 
 
 def show_end(run: Mapping[str, Any] | None, *, as_json: bool) -> None:
-    """Print a run that has ended: its output to standard output, the rest to standard error. Without a run, nothing.
-
-    Raises:
-        typer.Exit: the run did not complete.
-    """
+    """Print a run that has ended: its output to standard output, the rest to standard error. Without a run, nothing."""
     if run is None:
         return
     if as_json:

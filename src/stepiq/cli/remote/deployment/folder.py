@@ -62,11 +62,7 @@ def read_folder(files: Sequence[Path], accepted: Mapping[str, str] | None = None
 
 
 def pipeline_files(folder: Path) -> list[Path]:
-    """The files of a folder that can be pipelines or belong to one, sorted by name. Folders in it are not read.
-
-    Raises:
-        UsageError: the folder does not exist, or cannot be read.
-    """
+    """The files of a folder that can be pipelines or belong to one, sorted by name. Folders in it are not read."""
     if not folder.is_dir():
         what = f"{folder} is a file" if folder.exists() else f"The folder {folder} does not exist"
         raise UsageError(f"{what}. Give the folder with the files of the pipelines.")

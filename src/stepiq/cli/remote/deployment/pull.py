@@ -64,13 +64,7 @@ class FileChange:
 
 
 async def pull(client: "AsyncClient", request: PullRequest) -> None:
-    """Write definitions and deploy files. Asks before it changes or deletes a file.
-
-    Raises:
-        UsageError: the folder cannot be used, or a confirmation is necessary and not possible.
-        PipelineMissing: the server has no such pipeline.
-        ScheduleNameRepeated: a deploy file could not identify the schedules of a pipeline.
-    """
+    """Write definitions and deploy files. Asks before it changes or deletes a file."""
     if request.folder.exists():
         pipeline_files(request.folder)
     remote = await _chosen(client, request.slugs)
