@@ -4,6 +4,7 @@ import asyncio
 from functools import cache
 
 from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stepiq import __version__
@@ -48,7 +49,6 @@ from stepiq.runs.streams.listeners import Streams
 from stepiq.server import health, metrics
 from stepiq.server.admin import endpoints as admin
 from stepiq.server.docs import json_schemas, pages
-from stepiq.server.routes import operation_id
 from stepiq.server.ui import pages as ui
 from stepiq.triggers.schedules import endpoints as schedules
 from stepiq.triggers.schedules.sync import ScheduleSync
@@ -188,6 +188,22 @@ def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
     recipients.RECIPIENT_LINKS.set(app, LinkDoor(RecipientLinks(settings).read))
     pipelines.WATCHER.set(app, ScheduleSync(plans, settings))
     webhooks.INBOX.set(app, Inbox(services.database, services.changes, services.engine, secrets))
+
+
+def operation_id(route: APIRoute) -> str:
+    """The id of a route: its tag, then the name of its function without the words of the tag.
+
+    Clients have a method for each id. With the tag "Runs", `cancel_run` becomes `runs_cancel`, the method
+    `client.runs.cancel`. Renaming such a function is therefore a breaking change.
+    """
+    resource = "_".join(map(str, route.tags)).lower().replace(" ", "_")
+    nouns = {noun for word in resource.split("_") for noun in (word, _singular(word))}
+    verb = [word for word in route.name.split("_") if word not in nouns]
+    return "_".join([resource, *verb])
+
+
+def _singular(word: str) -> str:
+    return word.removesuffix("ies") + "y" if word.endswith("ies") else word.removesuffix("s")
 
 
 class VersionPrefix:

@@ -162,9 +162,6 @@ class Settings(BaseSettings):
     """Connections of one client address, but at most a quarter of `STEPIQ_MAX_CONNECTIONS`. See
     [Operations](../operations.md#connections-of-clients)."""
 
-    max_half_open_per_address: Annotated[int, Field(ge=1, le=60_000)] = 100
-    """Connections of one client address whose request is not complete, but at most half of its connections."""
-
     smtp_url: Annotated[SecretStr | None, AfterValidator(checked_mail_server)] = None
     """Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…:465`. Write characters such as `@` in the user and
     password as `%40`. Default: emails are written as `.eml` files to `mail` in the data folder."""

@@ -78,6 +78,11 @@ class Contents:
         return _html(name, guide_page(guides()[name]))
 
     @staticmethod
+    def find(topic: str) -> Guide | None:
+        """The guide for a topic."""
+        return all_guides.find(topic)
+
+    @staticmethod
     def search(wanted: str) -> str:
         """The parts of guides that contain all words of a text, those with the words in their headings first."""
         words = wanted.casefold().split()

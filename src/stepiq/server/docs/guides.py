@@ -225,8 +225,6 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-MEDIA_TYPE = "text/markdown"
-
 _OPTIONAL = "Optional"
 """The section that a reader with little room can skip, as llmstxt.org defines it."""
 _SKIPPED = "Contributing"

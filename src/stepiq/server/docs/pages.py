@@ -13,7 +13,6 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from stepiq.accounts.http import AuthServices, DoorsDep
 from stepiq.core.errors import StepIQError
-from stepiq.server.docs import guides
 from stepiq.server.ui import pages as ui
 from stepiq.server.ui.pages import Asset
 from stepiq.web.bodies import prefers
@@ -46,6 +45,7 @@ PATHS = frozenset(
 
 _PLAIN = "plain"
 """A query parameter with which everyone gets the content itself."""
+_MARKDOWN = "text/markdown"
 _REVALIDATE = "no-cache"
 
 Load = Callable[[], "Contents"]
@@ -126,7 +126,7 @@ async def read_guide(
     request: Request, bundle: ui.BundleDep, load: ContentsDep, name: str
 ) -> Response:
     """A page of the documentation, as HTML or Markdown."""
-    guide = guides.find(name)
+    guide = await asyncio.to_thread(lambda: load().find(name))
     if guide is None:
         if bundle is not None and _accepts_html(request):
             return ui.serve_page(bundle, 404)
@@ -148,7 +148,7 @@ async def _page(
 ) -> Response:
     """The content as HTML, or the guide of this name for a client that prefers Markdown."""
     accept = request.headers.get("accept")
-    if prefers(accept, (guides.MEDIA_TYPE,), "text/html"):
+    if prefers(accept, (_MARKDOWN,), "text/html"):
         response = await _file(request, lambda: load().markdown(guide))
     else:
         response = await _file(request, lambda: content(load()))
@@ -190,4 +190,4 @@ async def _wants_app(request: Request, doors: AuthServices) -> bool:
 
 def _accepts_html(request: Request) -> bool:
     accept = request.headers.get("accept", "")
-    return "text/html" in accept and not prefers(accept, (guides.MEDIA_TYPE,), "text/html")
+    return "text/html" in accept and not prefers(accept, (_MARKDOWN,), "text/html")
