@@ -40,7 +40,6 @@ from stepiq.queue.recovery import Recovery
 from stepiq.queue.tickets import Queue, TicketHandler, TicketQueue
 from stepiq.queue.worker_lease import presence_of
 from stepiq.queue.workers import WorkerState
-from stepiq.sandbox.sandbox import Sandbox
 from stepiq.store.database import Database, Session, StoreUnavailable
 from stepiq.store.pubsub import GAP, RUN_CANCELLED, Changes
 
@@ -99,7 +98,6 @@ class Engine:
             database,
             providers,
             http,
-            Sandbox(),
             changes,
             stubs=stubs,
             exports_traces=exports_traces,
@@ -152,7 +150,6 @@ class Engine:
             raise
 
     async def _begin(self) -> None:
-        self._dependencies.sandbox = Sandbox()
         listening = asyncio.Event()
         self._background = [
             asyncio.create_task(self._watch_cancels(listening)),
@@ -204,7 +201,7 @@ class Engine:
                 await self._tickets.take_back(session, [self._presence.executor_id])
         await cancel(self._background)
         self._background = []
-        await self._dependencies.sandbox.close()
+        await self._dependencies.close()
         await self._presence.release()
 
     async def _close_queue(self) -> None:

@@ -3,14 +3,16 @@
 import asyncio
 import os
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from stepiq.core.settings.model import Settings
 from stepiq.language.code_source import CodeLanguage
-from stepiq.sandbox.conversation import CodeFailed
 from stepiq.sandbox.isolation import walls
-from stepiq.sandbox.sandbox import Sandbox
 from stepiq.server import process
 from stepiq.server.checks.check import Check, Status, failed, ok, warning
+
+if TYPE_CHECKING:
+    from stepiq.sandbox.conversation import CodeFailed
 
 _FILES = "open files"
 _SANDBOX = "sandbox"
@@ -62,6 +64,10 @@ async def try_sandbox(settings: Settings) -> list[Check]:
     found = await check_sandbox(settings)
     if any(check.status is Status.FAILED for check in found):
         return found
+    # A server starts without them.
+    from stepiq.sandbox.conversation import CodeFailed  # noqa: PLC0415
+    from stepiq.sandbox.sandbox import Sandbox  # noqa: PLC0415
+
     sandbox = Sandbox()
     try:
         for language, source in _CODE.items():
@@ -75,7 +81,7 @@ async def try_sandbox(settings: Settings) -> list[Check]:
     return found
 
 
-def _fails(language: CodeLanguage, ran: CodeFailed) -> Check:
+def _fails(language: CodeLanguage, ran: "CodeFailed") -> Check:
     if not ran.reason:
         return failed(_SANDBOX, f"`code` steps in {language} fail: {ran.message}", "")
     detail = (
