@@ -17,7 +17,6 @@ from stepiq.accounts.http import DOORS, AuthServices, LinkDoor, authenticated
 from stepiq.accounts.keys import endpoints as api_keys
 from stepiq.accounts.oidc import endpoints as oidc
 from stepiq.accounts.oidc.http import OIDC, OidcServices
-from stepiq.accounts.oidc.http import PATH as OIDC_PATH
 from stepiq.accounts.recorded import REFUSALS
 from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.accounts.secrets.reader import StoredSecrets
@@ -96,37 +95,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     recipients.router,
 )
 """Routers of the domains. All their routes require a credential."""
-
-PUBLIC_PATHS = frozenset(
-    {
-        "/api/auth/register",
-        "/api/auth/login",
-        f"/api{accounts.SESSION_PATH}",
-        "/api/auth/refresh",
-        "/api/auth/forgot-password",
-        "/api/auth/reset-password",
-        "/api/auth/verify-email",
-        "/api/invitations/open",
-        "/api/auth/providers",
-        f"/api{OIDC_PATH}/start",
-        f"/api{OIDC_PATH}/callback",
-        f"/api{device_login.PATH}",
-        f"/api{device_login.PATH}/token",
-        "/api/reviews/open",
-        "/api/reviews/decide",
-        "/api/run-links/open",
-        "/api/recipients/confirm",
-        "/api/recipients/refuse",
-        *(f"/api{path}" for path in json_schemas.PATHS),
-        "/health",
-        "/ready",
-        "/metrics",
-        "/openapi.json",
-        *pages.PATHS,
-        *ui.PATHS,
-    }
-)
-"""Paths that require no credential."""
 
 
 def create_app() -> FastAPI:

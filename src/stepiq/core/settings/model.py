@@ -46,7 +46,6 @@ from stepiq.core.settings.otlp import OtlpSignal
 
 Network = IPv4Network | IPv6Network
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 CLIENT_VARIABLES = frozenset(
     {"STEPIQ_SERVER", "STEPIQ_API_KEY", "STEPIQ_WORKSPACE", "STEPIQ_PROFILE"}
 )

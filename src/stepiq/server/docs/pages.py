@@ -22,27 +22,6 @@ from stepiq.web.services import AppKey
 if TYPE_CHECKING:
     from stepiq.server.docs.contents import Contents
 
-API_PATH = "/docs"
-ERRORS_PATH = "/docs/errors"
-STEPS_PATH = "/docs/steps"
-GUIDE_PATH = "/docs/{name}"
-SEARCH_PATH = "/docs/search"
-INDEX_PATH = "/llms.txt"
-EVERYTHING_PATH = "/llms-full.txt"
-PATHS = frozenset(
-    {
-        API_PATH,
-        f"{API_PATH}.md",
-        ERRORS_PATH,
-        STEPS_PATH,
-        SEARCH_PATH,
-        GUIDE_PATH,
-        INDEX_PATH,
-        EVERYTHING_PATH,
-    }
-)
-"""The paths of all routes here. None requires a credential."""
-
 _PLAIN = "plain"
 """A query parameter with which everyone gets the content itself."""
 _MARKDOWN = "text/markdown"
@@ -72,7 +51,7 @@ def contents(document: Callable[[], dict[str, Any]], base_url: str) -> Load:
     return load
 
 
-@router.get(API_PATH)
+@router.get("/docs")
 async def read_api(
     request: Request, bundle: ui.BundleDep, doors: DoorsDep, load: ContentsDep
 ) -> Response:
@@ -80,7 +59,7 @@ async def read_api(
     return await _answer(request, bundle, doors, load, "api", lambda shown: shown.api)
 
 
-@router.get(ERRORS_PATH)
+@router.get("/docs/errors")
 async def read_errors(
     request: Request, bundle: ui.BundleDep, doors: DoorsDep, load: ContentsDep
 ) -> Response:
@@ -88,7 +67,7 @@ async def read_errors(
     return await _answer(request, bundle, doors, load, "errors", lambda shown: shown.errors)
 
 
-@router.get(STEPS_PATH)
+@router.get("/docs/steps")
 async def read_steps(
     request: Request, bundle: ui.BundleDep, doors: DoorsDep, load: ContentsDep
 ) -> Response:
@@ -96,25 +75,25 @@ async def read_steps(
     return await _answer(request, bundle, doors, load, "steps", lambda shown: shown.steps)
 
 
-@router.get(INDEX_PATH)
+@router.get("/llms.txt")
 async def read_index(request: Request, load: ContentsDep) -> Response:
     """All pages of the documentation, as llmstxt.org defines it."""
     return await _file(request, lambda: load().index)
 
 
-@router.get(EVERYTHING_PATH)
+@router.get("/llms-full.txt")
 async def read_everything(request: Request, load: ContentsDep) -> Response:
     """The whole documentation as one Markdown file."""
     return await _file(request, lambda: load().everything)
 
 
-@router.get(f"{API_PATH}.md")
+@router.get("/docs.md")
 async def read_api_guide(request: Request, load: ContentsDep) -> Response:
     """The guide of the API as Markdown."""
     return await _file(request, lambda: load().markdown("api"))
 
 
-@router.get(SEARCH_PATH)
+@router.get("/docs/search")
 async def search(load: ContentsDep, q: Annotated[str, Query(max_length=200)] = "") -> Response:
     """The parts of the documentation that contain the words of `q`."""
     found = await asyncio.to_thread(lambda: load().search(q))
@@ -130,9 +109,7 @@ async def read_guide(
     if guide is None:
         if bundle is not None and _accepts_html(request):
             return ui.serve_page(bundle, 404)
-        raise UnknownPath(
-            f"The documentation has no page {name[:200]}. {INDEX_PATH} lists all pages."
-        )
+        raise UnknownPath(f"The documentation has no page {name[:200]}. /llms.txt lists all pages.")
     if name.endswith(".md"):
         return await _file(request, lambda: load().markdown(guide.name))
     return await _page(request, load, guide.name, lambda shown: shown.guide(guide.name))
