@@ -9,7 +9,6 @@ from stepiq.accounts.credentials import passwords as module
 from stepiq.accounts.credentials.passwords import Passwords
 from stepiq.accounts.errors import Busy
 from stepiq.accounts.queries import accounts as account_queries
-from stepiq.core.concurrency import processors
 
 
 @pytest.fixture
@@ -92,7 +91,7 @@ class TestPlaces:
     async def test_strangers_use_at_most_half_of_the_processors(
         self, hashes, monkeypatch, count, places
     ):
-        monkeypatch.setattr(processors, "count", lambda: count)
+        monkeypatch.setattr(module, "processor_count", lambda: count)
         passwords = Passwords()
         calls = [
             asyncio.create_task(passwords.hash("slow", client=f"stranger-{number}"))

@@ -129,7 +129,9 @@ class TestExport:
         name = "a\x85b\u200fc"
         execute(sa.update(audit_entries).values(target_name=name))
         monkeypatch.setattr("stepiq.cli.output.console.stdout_is_terminal", lambda: is_terminal)
-        monkeypatch.setattr("stepiq.cli.audit_log.stdout_is_terminal", lambda: is_terminal)
+        monkeypatch.setattr(
+            "stepiq.cli.administration.audit_actions.stdout_is_terminal", lambda: is_terminal
+        )
 
         text = cli("audit", "export").out
         table = cli("audit", "export", "--csv").out

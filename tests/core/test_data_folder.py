@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.core.keys import data_folder
-from stepiq.core.keys.data_folder import DataFolderUnusable
+from stepiq.core.keys import files as key_files
+from stepiq.core.keys.files import DataFolderUnusable
 from stepiq.core.settings.model import Settings, load
 
 
@@ -20,7 +20,7 @@ def settings(tmp_path: Path) -> Settings:
 
 class TestPrepare:
     def test_a_new_folder_is_for_its_owner_only(self, settings: Settings):
-        assert mode(data_folder.prepare(settings)) == 0o700
+        assert mode(key_files.prepare_folder(settings)) == 0o700
 
     @pytest.mark.parametrize(
         ("before", "after"),
@@ -39,7 +39,7 @@ class TestPrepare:
         settings.data_dir.mkdir()
         settings.data_dir.chmod(before)
 
-        data_folder.prepare(settings)
+        key_files.prepare_folder(settings)
 
         assert mode(settings.data_dir) == after
 
@@ -50,7 +50,7 @@ class TestPrepare:
         file.touch()
         file.chmod(0o644)
 
-        data_folder.prepare(settings)
+        key_files.prepare_folder(settings)
 
         assert mode(file) == 0o600
 
@@ -63,7 +63,7 @@ class TestPrepare:
         monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
 
         with pytest.raises(DataFolderUnusable) as caught:
-            data_folder.prepare(settings)
+            key_files.prepare_folder(settings)
 
         assert f"chmod o-rwx {settings.data_dir}" in caught.value.message
         assert mode(settings.data_dir) == 0o755
@@ -76,13 +76,13 @@ class TestPrepare:
         owner = settings.data_dir.stat().st_uid
         monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
 
-        assert data_folder.prepare(settings) == settings.data_dir
+        assert key_files.prepare_folder(settings) == settings.data_dir
 
     def test_one_that_cannot_be_created_is_named(self, tmp_path: Path):
         (tmp_path / "file").touch()
 
         with pytest.raises(DataFolderUnusable, match="Set STEPIQ_DATA_DIR to a folder"):
-            data_folder.prepare(load(data_dir=tmp_path / "file" / "data"))
+            key_files.prepare_folder(load(data_dir=tmp_path / "file" / "data"))
 
 
 class TestCreatePrivate:
@@ -90,6 +90,6 @@ class TestCreatePrivate:
         path = tmp_path / "file"
         path.write_text("content")
 
-        data_folder.create_private(path)
+        key_files.create_private(path)
 
         assert path.read_text() == "content"

@@ -5,8 +5,7 @@ import pytest
 from pydantic import SecretStr
 
 from stepiq.core.keys import files as keys
-from stepiq.core.keys.data_folder import DataFolderUnusable
-from stepiq.core.keys.files import KeyUnusable
+from stepiq.core.keys.files import DataFolderUnusable, KeyUnusable
 from stepiq.core.settings.model import load
 
 

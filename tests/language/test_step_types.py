@@ -22,7 +22,7 @@ from stepiq.language.definitions.step_types import (
     unusable_types,
 )
 from stepiq.language.fields.reader import FieldReader
-from stepiq.server.docs.pages import render
+from stepiq.server.docs.contents import steps_page
 from tests.support.plugins import installed, write_package
 
 SPEC = """
@@ -110,7 +110,7 @@ class TestInstalled:
         write_package(tmp_path, "stepiq-sing", "sing", spec=SPEC)
 
         with installed(tmp_path):
-            made, page = document()["$defs"], render()
+            made, page = document()["$defs"], steps_page()
 
         assert "sing" in made["step"]["properties"]["type"]["enum"]
         assert made["sing_step"]["properties"]["volume"]["description"] == "How loud."

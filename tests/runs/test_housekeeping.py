@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.runs import housekeeping
-from stepiq.server.housekeeping import sweep as server_sweep
-from stepiq.server.housekeeping import sweeps
+from stepiq.server.worker import sweep as server_sweep
+from stepiq.server.worker import sweeps
 from stepiq.store.states import FINAL_RUN_STATUSES, DeliveryStatus, RunStatus
 from stepiq.store.tables import (
     deliveries,

@@ -297,10 +297,10 @@ class TestProxies:
 
 class TestLimits:
     def test_one_client_has_at_most_a_quarter(self):
-        assert Limits.fitted(100, 500, 100) == Limits(100, 25, 12, 25)
+        assert Limits.fitted(100, 500) == Limits(100, 25, 12, 25)
 
     def test_the_smallest_server_has_a_place_for_each_purpose(self):
-        assert Limits.fitted(1, 500, 100) == Limits(1, 1, 1, 1)
+        assert Limits.fitted(1, 500) == Limits(1, 1, 1, 1)
 
 
 ACTIONS = st.tuples(

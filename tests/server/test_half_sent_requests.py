@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from stepiq.accounts.signing_in.registration import setup_token
-from stepiq.server.connections import descriptors
+from stepiq.server.process import raise_file_limit
 from tests.support.forked_command import ForkedCommand
 
 pytestmark = pytest.mark.slow
@@ -47,7 +47,7 @@ async def connections(client, url):
 
 
 async def test_the_server_serves_others_and_recovers(tmp_path):
-    descriptors.raise_limit()
+    raise_file_limit()
     environment = {name: value for name, value in os.environ.items() if "STEPIQ" not in name}
     environment |= {
         "STEPIQ_DATA_DIR": str(tmp_path / "data"),

@@ -10,7 +10,7 @@ from stepiq.accounts.audit.actions import Action, AuditTargetType
 from stepiq.accounts.audit.records import OPERATOR, AuditTarget
 from stepiq.accounts.audit.sealing import seal
 from stepiq.core.settings.model import load
-from stepiq.server import housekeeping
+from stepiq.server import worker
 from stepiq.store.database import StoreUnavailable
 from tests.support.audit_log import recorded
 
@@ -34,7 +34,7 @@ class TestSweeps:
                 await recording.record(session, OPERATOR, Action.PIPELINE_ARCHIVED, target)
                 await seal(session)
 
-        await housekeeping.sweep(database, housekeeping.sweeps(settings))
+        await worker.sweep(database, worker.sweeps(settings))
 
         assert [row.target_name for row in await recorded(database)] == kept
 
@@ -51,7 +51,7 @@ class TestSweep:
             return 3
 
         with capture_logs() as logs:
-            deleted = await housekeeping.sweep(database, (breaks, waits, works))
+            deleted = await worker.sweep(database, (breaks, waits, works))
 
         assert deleted == 3
         assert {line["event"] for line in logs} == {
@@ -68,8 +68,8 @@ class TestSweepForEver:
             swept.set()
             return 0
 
-        monkeypatch.setattr(housekeeping, "sweep", note)
-        task = asyncio.create_task(housekeeping.sweep_for_ever(database, ()))
+        monkeypatch.setattr(worker, "sweep", note)
+        task = asyncio.create_task(worker.sweep_for_ever(database, ()))
         for _ in range(100):
             await asyncio.sleep(0)
         task.cancel()
@@ -78,9 +78,9 @@ class TestSweepForEver:
         assert not swept.is_set()
 
     async def test_it_goes_on_as_long_as_there_is_something(self, database, monkeypatch):
-        monkeypatch.setattr(housekeeping, "_FIRST_AFTER_SECONDS", 0)
-        monkeypatch.setattr(housekeeping, "_PAUSE_SECONDS", 0)
-        monkeypatch.setattr(housekeeping, "_PAUSE_SHARE", 0)
+        monkeypatch.setattr(worker, "_FIRST_AFTER_SECONDS", 0)
+        monkeypatch.setattr(worker, "_PAUSE_SECONDS", 0)
+        monkeypatch.setattr(worker, "_PAUSE_SHARE", 0)
         left, swept = [2, 1, 0], asyncio.Event()
 
         async def note(_database, _sweeps):
@@ -89,8 +89,8 @@ class TestSweepForEver:
                 swept.set()
             return deleted
 
-        monkeypatch.setattr(housekeeping, "sweep", note)
-        task = asyncio.create_task(housekeeping.sweep_for_ever(database, ()))
+        monkeypatch.setattr(worker, "sweep", note)
+        task = asyncio.create_task(worker.sweep_for_ever(database, ()))
         await asyncio.wait_for(swept.wait(), 30)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -5,7 +5,7 @@ import pytest
 from pydantic import SecretStr
 
 from stepiq.server.connections.listening import AddressInUse
-from stepiq.server.probes import create_probes, watched
+from stepiq.server.health import create_probes, watched
 
 TOKEN = "a-token-of-the-operator"
 

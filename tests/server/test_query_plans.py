@@ -10,7 +10,7 @@ import pytest
 from stepiq.core import clock
 from stepiq.execution.journal.reservations import settle_left_over
 from stepiq.execution.limits.plans import Plans
-from stepiq.server import housekeeping
+from stepiq.server import worker
 from stepiq.store.states import DeliveryStatus, RunStatus
 from stepiq.triggers.schedules import ticker as schedule_ticker
 from stepiq.triggers.schedules.ticker import Ticker
@@ -82,10 +82,10 @@ class TestStatements:
             await self._read_steps(owner, make, account, pipeline_id)
             await owner.post(f"/api/deliveries/{test_delivery}/redeliver")
             await sender.finished(str(test_delivery))
-            assert await housekeeping.sweep(database, housekeeping.sweeps(settings)) > 0
+            assert await worker.sweep(database, worker.sweeps(settings)) > 0
             clock.advance(timedelta(days=40))
             assert await settle_left_over(database) == 0
-            assert await housekeeping.sweep(database, housekeeping.sweeps(settings)) > 0
+            assert await worker.sweep(database, worker.sweeps(settings)) > 0
 
         bad = {}
         for text, parameters in seen.items():

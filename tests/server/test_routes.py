@@ -6,10 +6,10 @@ from fastapi import Depends
 from stepiq.accounts.actor import Scope
 from stepiq.accounts.http import Caller, authenticated
 from stepiq.core import ids
-from stepiq.server.app import PUBLIC_PATHS
 from stepiq.server.routes import Access, routes_of
 from stepiq.store.states import Role
 from stepiq.web.bodies import router as new_router
+from tests.support.public_paths import PUBLIC_PATHS
 
 pytestmark = pytest.mark.one_store
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from fastapi.routing import APIRoute
 
-from stepiq.core import slugs
+from stepiq.core import ids
 from stepiq.server.app import ROUTERS
 from tests.support.clients import login, login_key
 
@@ -131,7 +131,7 @@ class TestPaths:
         }
 
         assert found
-        assert not any(slugs.is_slug(each) for each in found)
+        assert not any(ids.is_slug(each) for each in found)
 
     async def test_a_wrong_method_is_refused_for_a_slug_as_for_an_id(self, owner, saved):
         pipeline_id = await saved("first")

@@ -24,7 +24,7 @@ from stepiq.core import json, mail
 from stepiq.core.control_characters import escape, escape_json, escape_line, storable
 from stepiq.core.http import GuardedClient, Reply, operator_client, urls
 from stepiq.core.http.hosts import Host, HostInvalid
-from stepiq.core.http.waits import retry_after
+from stepiq.core.http.messages import retry_after
 from stepiq.core.json import Json
 from stepiq.core.observability.log_output import _escape_controls
 from stepiq.execution.calls.call_http import headers_of

@@ -7,7 +7,7 @@ import pytest
 
 from stepiq.core.settings.model import Settings
 from stepiq.execution.records import trace_queue
-from stepiq.server import housekeeping
+from stepiq.server import worker
 from stepiq.store.database import Database
 from stepiq.telemetry import queries
 from tests.support.engine import World
@@ -42,10 +42,10 @@ class TestSweep:
     ):
         await run_some(world, 2)
         clock.advance(trace_queue.KEPT - timedelta(minutes=1))
-        await housekeeping.sweep(database, housekeeping.sweeps(settings))
+        await worker.sweep(database, worker.sweeps(settings))
         assert len(await queued(database)) == 2
 
         clock.advance(timedelta(minutes=2))
-        await housekeeping.sweep(database, housekeeping.sweeps(settings))
+        await worker.sweep(database, worker.sweeps(settings))
 
         assert await queued(database) == []

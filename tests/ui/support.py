@@ -21,7 +21,7 @@ from playwright.async_api import (
     expect,
 )
 
-from stepiq.server.ui.bundle import DIST
+from stepiq.server.ui.pages import DIST
 from tests.support.mail import kept
 
 TIMEOUT_MS = 30_000

@@ -2,9 +2,9 @@
 
 import re
 
-from stepiq.server.app import PUBLIC_PATHS
 from stepiq.server.ui.pages import PAGES
 from tests.support.containers import ROOT
+from tests.support.public_paths import PUBLIC_PATHS
 
 _ROUTES = ROOT / "ui" / "src" / "routes"
 

@@ -1,8 +1,13 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx2
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.routing import _IncludedRouter
 
+from stepiq.web import bodies
+from stepiq.web.bodies import StrictRoute, View
 from stepiq.web.routing import PREFIX, ApiRouter, methods_at
 
 
@@ -81,3 +86,49 @@ class TestApiRouter:
         async with client_of(app_of(router_of("/{name}"))) as client:
             with pytest.raises(ValueError, match="constant segment"):
                 await client.get("/api/cats")
+
+
+class Found(View):
+    """What the route of these tests returns."""
+
+    number: int
+
+
+def declared() -> StrictRoute:
+    things = bodies.router("Things")
+
+    @things.get("/things")
+    async def list_things() -> Found:
+        return Found(number=1)
+
+    (route,) = things.routes
+    assert isinstance(route, StrictRoute)
+    return route
+
+
+class TestStrictRoute:
+    def test_it_is_built_when_it_is_first_used(self):
+        route = declared()
+        before = dict(vars(route))
+
+        assert route.methods == {"GET"}
+
+        assert "dependant" not in before
+        assert "dependant" in vars(route)
+
+    def test_threads_can_use_it_for_the_first_time_together(self):
+        for _ in range(20):
+            route, ready = declared(), threading.Barrier(4)
+
+            def read(route: StrictRoute = route, ready: threading.Barrier = ready) -> object:
+                ready.wait()
+                return route.response_field
+
+            with ThreadPoolExecutor(4) as pool:
+                found = [each.result() for each in [pool.submit(read) for _ in range(4)]]
+
+            assert set(map(id, found)) == {id(route.response_field)}
+
+    def test_other_attributes_do_not_exist(self):
+        with pytest.raises(AttributeError, match="nothing"):
+            _ = declared().nothing

@@ -1,7 +1,7 @@
 """`stepiq migrate`, and the settings of the other commands that use the database."""
 
 from stepiq.cli.output.console import UsageError, print_text, say
-from stepiq.core.keys import data_folder
+from stepiq.core.keys import files as key_files
 from stepiq.core.settings import model as settings
 from stepiq.core.settings.model import Settings
 from stepiq.queue import tickets
@@ -24,7 +24,7 @@ def migrate() -> None:
     """
     configured = settings.load()
     if configured.sqlite_path is not None:
-        data_folder.prepare(configured)
+        key_files.prepare_folder(configured)
     url = Database(configured).url
     postgres_checks.check(url, allow_unsafe=configured.allow_unsafe_store)
     before = migrations.current_revision(url)

@@ -18,7 +18,7 @@ from stepiq.accounts.signing_in.registration import setup_token
 from stepiq.cli.models import fetch_weights, uses_local_model
 from stepiq.cli.output.console import UsageError, say, say_block, shown_path, this_command
 from stepiq.cli.output.progress import make_progress, show_result
-from stepiq.cli.remote import following
+from stepiq.cli.remote import triggering
 from stepiq.client import (
     AsyncClient,
     AuthenticationError,
@@ -31,9 +31,9 @@ from stepiq.client.connection import DEFAULT_TIMEOUT, ServerConnection
 from stepiq.client.models import Session
 from stepiq.core import http, json
 from stepiq.core.errors import Invalid, Unavailable
-from stepiq.core.keys import data_folder
+from stepiq.core.keys import files as key_files
 from stepiq.core.keys import files as keys
-from stepiq.core.keys.data_folder import create_private
+from stepiq.core.keys.files import create_private
 from stepiq.core.settings import model as settings
 from stepiq.core.settings.environment import environment
 from stepiq.core.settings.model import Settings
@@ -62,10 +62,6 @@ async def demo_server(port: int, log: Path) -> AsyncGenerator[AsyncClient]:
     Args:
         port: port of the server. 0 selects a free port.
         log: file for the log of the server. It is overwritten.
-
-    Raises:
-        AddressInUse, AddressUnusable: the server cannot listen on the port.
-        DemoServerFailed: the server ended, or it was not ready within a minute.
     """
     bind(_HOST, port, "--port").close()
     process = await _start(port, log)
@@ -162,13 +158,7 @@ class DemoLogin:
 
 
 def run(port: int) -> bool:
-    """Run the demo, and return whether its run completed.
-
-    Raises:
-        DemoCallFailed: the API refuses a request.
-        StepIQError: the server does not start, or the local model cannot be fetched.
-        UsageError: the store is PostgreSQL, which may hold data that the demo must not change.
-    """
+    """Run the demo, and return whether its run completed."""
     configured = settings.load()
     if configured.sqlite_path is None:
         raise UsageError(
@@ -176,7 +166,7 @@ def run(port: int) -> bool:
         )
     examples = read_examples()
     chosen = next(example for example in examples if example.name == _SHOWN)
-    folder = data_folder.prepare(configured)
+    folder = key_files.prepare_folder(configured)
     _choose_model(configured, chosen)
     try:
         return asyncio.run(_demo(configured, folder, port, examples, chosen))
@@ -321,12 +311,12 @@ async def _show(client: AsyncClient, pipeline_id: str, example: Example) -> dict
     say(f"     {json.dumps(example.input_data)}")
     say()
     try:
-        await following.show_events(client, str(run.id), make_progress())
+        await triggering.show_events(client, str(run.id), make_progress())
     except asyncio.CancelledError:
         # Otherwise a stopping server would wait for the calls of the run.
         await client.runs.cancel(run.id)
         raise
-    return await following.run_of(client, str(run.id))
+    return await triggering.run_of(client, str(run.id))
 
 
 def _say_next(configured: Settings, example: Example, login: DemoLogin, run_id: str) -> None:

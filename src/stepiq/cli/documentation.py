@@ -58,11 +58,7 @@ def show_topics() -> None:
 
 
 def show(topic: str) -> None:
-    """Show a page, or its part after `#`: formatted on a terminal, otherwise as Markdown.
-
-    Raises:
-        UsageError: there is no such page or part.
-    """
+    """Show a page, or its part after `#`: formatted on a terminal, otherwise as Markdown."""
     name, _, place = topic.partition("#")
     guide = find(name)
     if guide is None:
@@ -81,11 +77,7 @@ def show(topic: str) -> None:
 
 
 def install_skill(folder: Path, *, force: bool) -> None:
-    """Write the skill for coding agents into a folder of skills, such as `.claude/skills`.
-
-    Raises:
-        UsageError: another file is there, or the folder cannot be written.
-    """
+    """Write the skill for coding agents into a folder of skills, such as `.claude/skills`."""
     file = folder / _SKILL
     text = guides()[SKILL_TOPIC].path.read_text("utf-8")
     try:

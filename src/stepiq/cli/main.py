@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from stepiq import __version__
-from stepiq.cli.administration import audit, members, users, workspaces
+from stepiq.cli.administration import commands as administration
+from stepiq.cli.administration import users
 from stepiq.cli.command_line import App, Commands, ServerCommand, server_commands
 from stepiq.cli.output.console import (
     ExitCode,
@@ -47,9 +48,9 @@ mail = server_commands("Check the mail server that stepIQ sends email with.")
 dev = server_commands("Tools for the development of pipelines and of stepIQ.")
 for name, group in {
     "users": users.app,
-    "members": members.app,
-    "audit": audit.app,
-    "workspaces": workspaces.app,
+    "members": administration.members,
+    "audit": administration.audit,
+    "workspaces": administration.workspaces,
     "keys": keys,
     "mail": mail,
 }.items():
@@ -460,9 +461,9 @@ def send_test_mail(
     ],
 ) -> None:
     """Send a test message with the configured mail server, and explain why if it fails."""
-    from stepiq.cli import mail_check
+    from stepiq.cli import doctor as command
 
-    _end(mail_check.send(address))
+    _end(command.send_test_mail(address))
 
 
 @dev.command("fake-provider")

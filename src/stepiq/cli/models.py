@@ -68,11 +68,7 @@ def _say_more(
 
 
 def fetch_weights(settings: Settings) -> None:
-    """Download the weights if they are not on this machine.
-
-    Raises:
-        LocalModelUnavailable: the download fails.
-    """
+    """Download the weights if they are not on this machine."""
     folder = settings.cache_path
     if weights_present(folder):
         return

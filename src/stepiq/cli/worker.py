@@ -7,12 +7,12 @@ from stepiq.core.concurrency import garbage_collection
 from stepiq.core.observability import logging
 from stepiq.core.observability.watchdog import Watchdog
 from stepiq.core.settings.model import Settings
+from stepiq.server import process
 from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
-from stepiq.server.connections import descriptors
 from stepiq.server.connections.http import metrics_listener
+from stepiq.server.health import watched
 from stepiq.server.metrics import metrics_export
-from stepiq.server.probes import watched
 from stepiq.server.process import DRAIN, run, stop_on_signal
 from stepiq.server.worker import Worker
 
@@ -20,12 +20,7 @@ log = logging.get(__name__)
 
 
 def work(configured: Settings) -> None:
-    """Execute runs until SIGTERM or Ctrl-C, then finish those in progress. A second signal ends the process immediately.
-
-    Raises:
-        UsageError: the database is SQLite, which only one process can use.
-        AddressInUse, AddressUnusable: the process cannot listen on STEPIQ_WORKER_PORT.
-    """
+    """Execute runs until SIGTERM or Ctrl-C, then finish those in progress. A second signal ends the process immediately."""
     if configured.sqlite_path is not None:
         raise UsageError(
             f"`stepiq worker` needs PostgreSQL: only one process can use the SQLite file {configured.sqlite_path}."
@@ -61,7 +56,7 @@ def _report(announce: Announce | None, address: str | None, name: str) -> None:
             version=__version__,
             url=address,
             worker=name,
-            max_open_files=descriptors.limit(),
+            max_open_files=process.file_limit(),
         )
         return
     where = f", with health and metrics at {address}" if address else ""

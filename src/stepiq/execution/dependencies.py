@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -10,9 +11,11 @@ from stepiq.core.http import GuardedClient
 from stepiq.execution.run_secrets import Maskers
 from stepiq.execution.stubs import Stubs
 from stepiq.providers.registry import Providers
-from stepiq.sandbox.sandbox import Sandbox
 from stepiq.store.database import Database
 from stepiq.store.pubsub import Changes
+
+if TYPE_CHECKING:
+    from stepiq.sandbox.sandbox import Sandbox
 
 
 class CreditTurns:
@@ -33,8 +36,6 @@ class Dependencies:
     database: Database
     providers: Providers
     http: GuardedClient
-    sandbox: Sandbox
-    """Replaced at each start of the engine, and closed when it stops."""
     changes: Changes
     credit_turns: CreditTurns = field(default_factory=CreditTurns)
     turns: LoopTurns = field(default_factory=LoopTurns)
@@ -44,3 +45,19 @@ class Dependencies:
     """Given results for steps, in tests of pipelines."""
     exports_traces: bool = False
     """Whether spans of the calls are exported later."""
+    _sandbox: "Sandbox | None" = field(default=None, init=False)
+
+    @property
+    def sandbox(self) -> "Sandbox":
+        """Runs code. Created for the first `code` step after a start of the engine."""
+        if self._sandbox is None:
+            from stepiq.sandbox.sandbox import Sandbox  # noqa: PLC0415
+
+            self._sandbox = Sandbox()
+        return self._sandbox
+
+    async def close(self) -> None:
+        """End the processes of the sandbox."""
+        if self._sandbox is not None:
+            await self._sandbox.close()
+            self._sandbox = None

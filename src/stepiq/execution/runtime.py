@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
-from typing import Any, TypeVar
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from stepiq.core.concurrency.tasks import cancel
@@ -19,7 +21,6 @@ from stepiq.execution.admission.waking import wake_for_ever
 from stepiq.execution.definitions import Definitions
 from stepiq.execution.dependencies import Dependencies
 from stepiq.execution.handlers import handlers
-from stepiq.execution.interpreter.executor import Executor
 from stepiq.execution.journal import reading
 from stepiq.execution.journal.retention import sweep_for_ever
 from stepiq.execution.journal.writing import ClaimLost, Journal
@@ -31,6 +32,7 @@ from stepiq.execution.records.trace_queue import TraceQueue
 from stepiq.execution.stubs import Stubs
 from stepiq.language import offload
 from stepiq.language.definitions.compiled import Definition
+from stepiq.language.definitions.step_types import packages
 from stepiq.language.schemas.work import ValidationMeter
 from stepiq.providers.registry import Providers
 from stepiq.queue import workers
@@ -38,9 +40,11 @@ from stepiq.queue.recovery import Recovery
 from stepiq.queue.tickets import Queue, TicketHandler, TicketQueue
 from stepiq.queue.worker_lease import presence_of
 from stepiq.queue.workers import WorkerState
-from stepiq.sandbox.sandbox import Sandbox
 from stepiq.store.database import Database, Session, StoreUnavailable
 from stepiq.store.pubsub import GAP, RUN_CANCELLED, Changes
+
+if TYPE_CHECKING:
+    from stepiq.execution.interpreter.executor import Executor
 
 log = logging.get(__name__)
 
@@ -48,7 +52,10 @@ _SETTLE_SECONDS = 0.5
 _STORE_RETRY_SECONDS = 1.0
 _LAST_SECONDS = 2.0
 _WARM_AFTER_SECONDS = 1.0
-"""The price list of models loads after this delay: it would slow down the start, and short commands don't need it."""
+"""The code that executes steps and the price list of models load after this delay, or when the first run needs them.
+
+They would slow down the start, and short commands don't need them.
+"""
 
 Done = TypeVar("Done")
 
@@ -91,19 +98,11 @@ class Engine:
             database,
             providers,
             http,
-            Sandbox(),
             changes,
             stubs=stubs,
             exports_traces=exports_traces,
         )
-        self._executor = Executor(
-            database,
-            self._journal,
-            self.definitions,
-            self._dependencies,
-            secrets,
-            crash_limit=crash_limit,
-        )
+        self._crash_limit = crash_limit
         self._executing: dict[UUID, asyncio.Task[None]] = {}
         self._claims: dict[UUID, int] = {}
         self._claimed_before: dict[UUID, int] = {}
@@ -114,6 +113,19 @@ class Engine:
         self._background: list[asyncio.Task[None]] = []
         self.is_ready = False
         """Whether the engine executes runs."""
+
+    @cached_property
+    def _executor(self) -> "Executor":
+        from stepiq.execution.interpreter.executor import Executor  # noqa: PLC0415
+
+        return Executor(
+            self._database,
+            self._journal,
+            self.definitions,
+            self._dependencies,
+            self._secrets,
+            crash_limit=self._crash_limit,
+        )
 
     @property
     def worker_name(self) -> str:
@@ -129,7 +141,7 @@ class Engine:
             WorkerRunning: another process works on this SQLite file.
             StoreUnavailable, StoreRefused: the database cannot be used.
         """
-        handlers()
+        packages()
         await self._presence.acquire()
         try:
             await self._begin()
@@ -138,7 +150,6 @@ class Engine:
             raise
 
     async def _begin(self) -> None:
-        self._dependencies.sandbox = Sandbox()
         listening = asyncio.Event()
         self._background = [
             asyncio.create_task(self._watch_cancels(listening)),
@@ -162,6 +173,7 @@ class Engine:
 
     async def _warm(self) -> None:
         await asyncio.sleep(_WARM_AFTER_SECONDS)
+        await asyncio.to_thread(_load)
         await self._providers.warm()
 
     async def stop(self, drain: timedelta = timedelta(seconds=25)) -> None:
@@ -189,7 +201,7 @@ class Engine:
                 await self._tickets.take_back(session, [self._presence.executor_id])
         await cancel(self._background)
         self._background = []
-        await self._dependencies.sandbox.close()
+        await self._dependencies.close()
         await self._presence.release()
 
     async def _close_queue(self) -> None:
@@ -449,3 +461,8 @@ def _cancel(task: asyncio.Task[Any]) -> bool:
 
 def _is_cancelled(task: asyncio.Task[Any] | None) -> bool:
     return task is not None and task.cancelling() > 0
+
+
+def _load() -> None:
+    import_module("stepiq.execution.interpreter.executor")
+    handlers()

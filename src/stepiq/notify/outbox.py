@@ -1,8 +1,10 @@
 """Records and sends the deliveries of runs that end or wait for a review."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
@@ -18,8 +20,6 @@ from stepiq.execution.protocols import SecretReader
 from stepiq.execution.records.run import ClaimedRun, Ending, NewDelivery, NewReview
 from stepiq.language.definitions.compiled import Definition
 from stepiq.notify import queries, reviewing, targets
-from stepiq.notify.delivery_worker import DeliveryWorker
-from stepiq.notify.preparing import Preparer
 from stepiq.notify.recipients.service import Recipients
 from stepiq.notify.records import ATTEMPTS, Delivery, EventName, NewTarget
 from stepiq.notify.reviewing import ReviewMail
@@ -27,6 +27,9 @@ from stepiq.runs.links import RunLinks
 from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.store.database import Database, Session
 from stepiq.store.states import DeliveryStatus, RunStatus
+
+if TYPE_CHECKING:
+    from stepiq.notify.delivery_worker import DeliveryWorker
 
 log = logging.get(__name__)
 
@@ -36,9 +39,15 @@ _EVENTS = {RunStatus.COMPLETED: EventName.COMPLETED, RunStatus.FAILED: EventName
 class DeliveryOutbox:
     """An `execution.protocols.Outbox` that stores deliveries in the database."""
 
-    def __init__(self, definitions: Definitions, courier: DeliveryWorker) -> None:
+    def __init__(
+        self, definitions: Definitions, make_worker: "Callable[[], DeliveryWorker]"
+    ) -> None:
         self._definitions = definitions
-        self._courier = courier
+        self._make_worker = make_worker
+
+    @cached_property
+    def _courier(self) -> "DeliveryWorker":
+        return self._make_worker()
 
     async def run_ended(
         self, session: Session, run: ClaimedRun, ending: Ending
@@ -154,21 +163,29 @@ def build(
     mailer: Mailer,
 ) -> DeliveryOutbox:
     """Build this server's outbox."""
-    recipients, retention_days = Recipients(settings, database, mailer), settings.run_retention_days
-    preparer = Preparer(
-        definitions,
-        plans,
-        secrets,
-        http,
-        base_url=settings.base_url,
-        run_links=RunLinks(settings),
-        review_mail=ReviewMail(definitions, ReviewLinks(settings)),
-        recipients=recipients,
-        verifies_addresses=settings.verifies_addresses,
-        run_retention=timedelta(days=retention_days) if retention_days else None,
-    )
-    domain = settings.mail_sender[1].rpartition("@")[2]
-    courier = DeliveryWorker(
-        database, preparer, http, mailer, recipients, plans=plans, mail_domain=domain
-    )
-    return DeliveryOutbox(definitions, courier)
+
+    def worker() -> "DeliveryWorker":
+        # Loaded with the first delivery.
+        from stepiq.notify.delivery_worker import DeliveryWorker  # noqa: PLC0415
+        from stepiq.notify.preparing import Preparer  # noqa: PLC0415
+
+        retention_days = settings.run_retention_days
+        recipients = Recipients(settings, database, mailer)
+        preparer = Preparer(
+            definitions,
+            plans,
+            secrets,
+            http,
+            base_url=settings.base_url,
+            run_links=RunLinks(settings),
+            review_mail=ReviewMail(definitions, ReviewLinks(settings)),
+            recipients=recipients,
+            verifies_addresses=settings.verifies_addresses,
+            run_retention=timedelta(days=retention_days) if retention_days else None,
+        )
+        domain = settings.mail_sender[1].rpartition("@")[2]
+        return DeliveryWorker(
+            database, preparer, http, mailer, recipients, plans=plans, mail_domain=domain
+        )
+
+    return DeliveryOutbox(definitions, worker)

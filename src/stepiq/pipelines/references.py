@@ -11,7 +11,7 @@ from pydantic import Field
 
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.http import Caller
-from stepiq.core.slugs import looks_like_id
+from stepiq.core.ids import looks_like_id
 from stepiq.pipelines import slugs
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.store.database import Session

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from stepiq.core import slugs
+from stepiq.core import ids
 from stepiq.language.documents.source import SourceFormat
 from stepiq.store.states import ManagedBy, PipelineStatus, RunStatus
 from stepiq.web.bodies import FROM_TEXT, StrictModel, Timestamp, View
@@ -31,7 +31,7 @@ _TAG = r'^[^"\\\x00-\x1f]*$'
 
 
 def _slug(text: str) -> str:
-    if (problem := slugs.problem(text)) is not None:
+    if (problem := ids.slug_problem(text)) is not None:
         raise PydanticCustomError("invalid_slug", "{problem}", {"problem": problem.message})
     return text
 
@@ -44,7 +44,7 @@ def _tag(text: str) -> str:
     return text
 
 
-Slug = Annotated[str, AfterValidator(_slug), Field(json_schema_extra={"pattern": slugs.PATTERN})]
+Slug = Annotated[str, AfterValidator(_slug), Field(json_schema_extra={"pattern": ids.SLUG_PATTERN})]
 Tag = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=50),

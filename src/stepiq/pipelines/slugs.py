@@ -9,7 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.core.slugs import is_slug
+from stepiq.core.ids import is_slug
 from stepiq.pipelines.errors import SlugTaken
 from stepiq.store.database import Session
 from stepiq.store.states import PipelineStatus

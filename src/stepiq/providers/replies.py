@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 
 import jiter
 
-from stepiq.core.http.waits import retry_after
+from stepiq.core.http.messages import retry_after
 from stepiq.redaction.masking import EXCERPT_CHARACTERS
 
 _DEPTH = 4

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.core import clock
-from stepiq.core.keys.signed_tokens import ExpiringTokens
+from stepiq.core.keys.encryption import ExpiringTokens
 from stepiq.core.settings.model import Settings
 from stepiq.runs.errors import RunLinkExpired, RunLinkInvalid
 

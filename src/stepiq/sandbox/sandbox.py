@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import cast
 
 from stepiq.core import clock, json
-from stepiq.core.concurrency import processors
 from stepiq.core.concurrency.fairness import FairSemaphore, current_owner
+from stepiq.core.concurrency.tasks import processor_count
 from stepiq.core.json import Json
 from stepiq.language.code_source import CodeLanguage
 from stepiq.sandbox import limits
@@ -101,7 +101,7 @@ class Sandbox:
         size = places or _places()
         self._places = FairSemaphore(
             size,
-            share=max(_LEAST_AT_ONCE, processors.count()),
+            share=max(_LEAST_AT_ONCE, processor_count()),
             reserve=size // 2,
             little_use_seconds=_LITTLE_USE_SECONDS,
         )

@@ -4,6 +4,7 @@ import asyncio
 from functools import cache
 
 from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stepiq import __version__
@@ -16,7 +17,6 @@ from stepiq.accounts.http import DOORS, AuthServices, LinkDoor, authenticated
 from stepiq.accounts.keys import endpoints as api_keys
 from stepiq.accounts.oidc import endpoints as oidc
 from stepiq.accounts.oidc.http import OIDC, OidcServices
-from stepiq.accounts.oidc.http import PATH as OIDC_PATH
 from stepiq.accounts.recorded import REFUSALS
 from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.accounts.secrets.reader import StoredSecrets
@@ -45,10 +45,9 @@ from stepiq.runs.operations import endpoints as operations
 from stepiq.runs.reviews import endpoints as reviews
 from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.runs.streams.listeners import Streams
-from stepiq.server import health, metrics, openapi
+from stepiq.server import health, metrics
 from stepiq.server.admin import endpoints as admin
 from stepiq.server.docs import json_schemas, pages
-from stepiq.server.routes import operation_id
 from stepiq.server.ui import pages as ui
 from stepiq.triggers.schedules import endpoints as schedules
 from stepiq.triggers.schedules.sync import ScheduleSync
@@ -97,37 +96,6 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 """Routers of the domains. All their routes require a credential."""
 
-PUBLIC_PATHS = frozenset(
-    {
-        "/api/auth/register",
-        "/api/auth/login",
-        f"/api{accounts.SESSION_PATH}",
-        "/api/auth/refresh",
-        "/api/auth/forgot-password",
-        "/api/auth/reset-password",
-        "/api/auth/verify-email",
-        "/api/invitations/open",
-        "/api/auth/providers",
-        f"/api{OIDC_PATH}/start",
-        f"/api{OIDC_PATH}/callback",
-        f"/api{device_login.PATH}",
-        f"/api{device_login.PATH}/token",
-        "/api/reviews/open",
-        "/api/reviews/decide",
-        "/api/run-links/open",
-        "/api/recipients/confirm",
-        "/api/recipients/refuse",
-        *(f"/api{path}" for path in json_schemas.PATHS),
-        "/health",
-        "/ready",
-        "/metrics",
-        "/openapi.json",
-        *pages.PATHS,
-        *ui.PATHS,
-    }
-)
-"""Paths that require no credential."""
-
 
 def create_app() -> FastAPI:
     """Create the app with all routes. They do not work until `equip` has been called."""
@@ -156,7 +124,7 @@ def create_app() -> FastAPI:
         app.include_router(router, prefix=PREFIX, dependencies=checks)
     problems.install(app)
     _serve_document(app)
-    app.include_router(pages.router(app))
+    app.include_router(pages.router)
     app.include_router(ui.router())
     ui.serve_other_paths(app)
     app.add_middleware(VersionPrefix)
@@ -174,6 +142,7 @@ def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
     secrets = StoredSecrets(services.keyring)
     SERVICES.set(app, services)
     ui.BUNDLE.set(app, ui.installed())
+    pages.CONTENTS.set(app, pages.contents(app.openapi, settings.base_url))
     health.HAS_WORKER.set(app, has_worker)
     DOORS.set(app, doors)
     REFUSALS.set(app, EntryBatcher(services.database))
@@ -187,6 +156,22 @@ def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
     recipients.RECIPIENT_LINKS.set(app, LinkDoor(RecipientLinks(settings).read))
     pipelines.WATCHER.set(app, ScheduleSync(plans, settings))
     webhooks.INBOX.set(app, Inbox(services.database, services.changes, services.engine, secrets))
+
+
+def operation_id(route: APIRoute) -> str:
+    """The id of a route: its tag, then the name of its function without the words of the tag.
+
+    Clients have a method for each id. With the tag "Runs", `cancel_run` becomes `runs_cancel`, the method
+    `client.runs.cancel`. Renaming such a function is therefore a breaking change.
+    """
+    resource = "_".join(map(str, route.tags)).lower().replace(" ", "_")
+    nouns = {noun for word in resource.split("_") for noun in (word, _singular(word))}
+    verb = [word for word in route.name.split("_") if word not in nouns]
+    return "_".join([resource, *verb])
+
+
+def _singular(word: str) -> str:
+    return word.removesuffix("ies") + "y" if word.endswith("ies") else word.removesuffix("s")
 
 
 class VersionPrefix:
@@ -218,6 +203,8 @@ def _serve_document(app: FastAPI) -> None:
 
 
 def _document(app: FastAPI) -> dict[str, object]:
+    from stepiq.server import openapi  # noqa: PLC0415 - loads the examples
+
     if app.openapi_schema is None:
         app.openapi_schema = openapi.document(app)
     return app.openapi_schema

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from stepiq.accounts.audit.recording import EntryBatcher
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.core.http import guarded_client
-from stepiq.core.keys import data_folder
+from stepiq.core.keys import files as key_files
 from stepiq.core.keys.encryption import Keyring
 from stepiq.core.mail import Mailer
 from stepiq.core.observability import metrics
@@ -39,7 +39,7 @@ async def build(settings: Settings, *, sends: bool = True, stubs: Stubs | None =
         StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, SchemaTooOld, PlansInvalid, DataFolderUnusable: the operator
             must fix a problem first.
     """
-    data_folder.prepare(settings)
+    key_files.prepare_folder(settings)
     plans = Plans.load(settings.plans)
     plans.require(settings.default_plan)
     database = Database(settings)

@@ -1,16 +1,21 @@
-"""Health checks, at the root and without credentials."""
+"""Health checks, at the root and without credentials, and the app of a worker without an API, which has only them and metrics."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, FastAPI, Request
 
 from stepiq import __version__
 from stepiq.core.errors import Unavailable
+from stepiq.server import metrics
+from stepiq.server.connections.http import answering
 from stepiq.store.connections.faults import StoreFull
 from stepiq.store.database import StoreUnavailable
 from stepiq.web.bodies import View
-from stepiq.web.problems import problems
-from stepiq.web.services import AppKey, ServicesDep
+from stepiq.web.guard import Guard
+from stepiq.web.problems import install, problems
+from stepiq.web.services import SERVICES, AppKey, Services, ServicesDep
 
 router = APIRouter(tags=["Health"])
 
@@ -55,3 +60,31 @@ async def check_readiness(request: Request, services: ServicesDep) -> Readiness:
     if not services.engine.is_ready:
         raise NotReady("The worker is not running: the server is starting or stopping.")
     return Readiness()
+
+
+def create_probes(services: Services) -> FastAPI:
+    """The app of a worker. Its responses are the same as those of the API."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.include_router(router)
+    app.include_router(metrics.router)
+    install(app)
+    app.add_middleware(Guard)
+    SERVICES.set(app, services)
+    HAS_WORKER.set(app, True)
+    return app
+
+
+@asynccontextmanager
+async def watched(services: Services) -> AsyncGenerator[str | None]:
+    """Serve on `STEPIQ_WORKER_PORT` until the block ends. Yields the URL, or None if no port is set.
+
+    Raises:
+        AddressInUse, AddressUnusable: the process cannot listen there.
+    """
+    settings = services.settings
+    if settings.worker_port is None:
+        yield None
+        return
+    app, host, port = create_probes(services), settings.host, settings.worker_port
+    async with answering(app, settings, host, port, "STEPIQ_WORKER_PORT") as address:
+        yield address

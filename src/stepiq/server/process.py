@@ -1,9 +1,11 @@
-"""The event loop and the signals of a process: `stepiq serve` or `stepiq worker`."""
+"""The event loop, the signals and the limit of open files of a process: `stepiq serve` or `stepiq worker`."""
 
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +13,7 @@ import uvloop
 
 from stepiq.core.concurrency import garbage_collection
 from stepiq.core.observability import logging
-from stepiq.server.connections import descriptors
+from stepiq.core.settings.model import Settings
 
 log = logging.get(__name__)
 
@@ -28,7 +30,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     the process immediately, because nothing is in progress, and a thread may wait for the database for long.
     """
     garbage_collection.pause_during_start()
-    descriptors.raise_limit()
+    raise_file_limit()
     before = {each: signal.signal(each, _end) for each in _SIGNALS}
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -63,3 +65,38 @@ def stop_on_signal() -> asyncio.Event:
     for each in _SIGNALS:
         loop.add_signal_handler(each, stop)
     return stopping
+
+
+OTHER_DESCRIPTORS = 1_500
+"""Descriptors for everything except client connections: outgoing calls of 1,000 runs, the database, the sandbox."""
+
+_MOST = 65_536
+_MOST_OF_MACOS = 10_240
+"""Limit of macOS, even if the hard limit is infinite."""
+
+
+def raise_file_limit() -> int:
+    """Raise the soft limit of open files (RLIMIT_NOFILE) to the hard limit, but to at most 65,536. Returns the new limit.
+
+    Child processes inherit it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
+    for wanted in (most, min(most, _MOST_OF_MACOS)):
+        if soft == resource.RLIM_INFINITY or soft >= wanted:
+            break
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            break
+    return file_limit()
+
+
+def file_limit() -> int:
+    """The current soft limit."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST if soft == resource.RLIM_INFINITY else soft
+
+
+def max_connections(settings: Settings, descriptors: int) -> int:
+    """The number of client connections to accept: `STEPIQ_MAX_CONNECTIONS`, or fewer if `descriptors` is too low."""
+    return min(settings.max_connections, max(descriptors - OTHER_DESCRIPTORS, descriptors // 2))

@@ -1,4 +1,4 @@
-"""Properties derived from the routes of an app: operation ids, required credentials, `Idempotency-Key`."""
+"""Properties derived from the routes of an app: required credentials, `Idempotency-Key`."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import iter_route_contexts
 
 from stepiq.accounts.actor import Scope, role_with
 from stepiq.accounts.http import (
@@ -67,22 +67,6 @@ class Route:
     """Whether it supports `Idempotency-Key`."""
     replays: bool
     """Whether it sends the response to an earlier request with the key again."""
-
-
-def operation_id(route: APIRoute) -> str:
-    """The id of a route: its tag, then the name of its function without the words of the tag.
-
-    Clients have a method for each id. With the tag "Runs", `cancel_run` becomes `runs_cancel`, the method
-    `client.runs.cancel`. Renaming such a function is therefore a breaking change.
-    """
-    resource = "_".join(map(str, route.tags)).lower().replace(" ", "_")
-    nouns = {noun for word in resource.split("_") for noun in (word, _singular(word))}
-    verb = [word for word in route.name.split("_") if word not in nouns]
-    return "_".join([resource, *verb])
-
-
-def _singular(word: str) -> str:
-    return word.removesuffix("ies") + "y" if word.endswith("ies") else word.removesuffix("s")
 
 
 def routes_of(app: FastAPI) -> list[Route]:

@@ -10,7 +10,7 @@ from stepiq.accounts import service as accounts
 from stepiq.accounts.signing_in import registration
 from stepiq.core.observability import logging
 from stepiq.core.settings.model import Settings
-from stepiq.server.connections import descriptors
+from stepiq.server import process
 from stepiq.store.database import Session
 from stepiq.web.services import Services
 
@@ -41,7 +41,7 @@ class Welcome:
             url=self.url,
             api=f"{self.url}/docs",
             worker=self.worker,
-            max_open_files=descriptors.limit(),
+            max_open_files=process.file_limit(),
         )
         if self.needs_setup:
             log.warning(

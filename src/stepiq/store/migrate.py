@@ -17,7 +17,7 @@ from sqlalchemy import exc
 from sqlalchemy.engine import URL
 
 from stepiq.core.errors import NotFound, StepIQError, Unavailable
-from stepiq.core.keys.data_folder import create_private
+from stepiq.core.keys.files import create_private
 from stepiq.core.observability import logging
 from stepiq.store.connections import engines
 from stepiq.store.connections.faults import check_not_emptied

@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from stepiq.core import http
-from stepiq.core.http.waits import retry_after
+from stepiq.core.http.messages import retry_after
 from stepiq.core.observability import logging
 from stepiq.core.settings import otlp as otlp_settings
 from stepiq.core.settings.model import Settings

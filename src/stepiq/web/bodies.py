@@ -10,6 +10,8 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import Enum
+from functools import partial
+from threading import RLock
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, cast
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -125,6 +127,7 @@ JsonInteger = Annotated[int, BeforeValidator(_whole_number)]
 """An integer in a request. JSON has one number type, so `3.0` is valid."""
 
 
+_building = RLock()
 _sent_names: ContextVar[Mapping[str, str]] = ContextVar("sent_names")
 
 
@@ -159,7 +162,7 @@ class StrictModel(BaseModel):
 class View(BaseModel):
     """The shape of an answer, filled from a row or any object with the same attributes."""
 
-    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True, defer_build=True)
 
 
 class Body(NamedTuple):
@@ -226,6 +229,9 @@ class StrictRoute(APIRoute):
     """A route that parses JSON bodies with `core.json`, and refuses other content types.
 
     It stores the response of a request with an `Idempotency-Key`, and sends it again if the request is repeated.
+
+    FastAPI builds a route from its function and models, which takes milliseconds. Most are not used soon after a start,
+    so each is built when one of its attributes other than `path` is first read.
     """
 
     def __init__(
@@ -236,9 +242,19 @@ class StrictRoute(APIRoute):
         dependencies: Sequence[Any] | None = None,
         **options: Any,
     ) -> None:
+        self.path = path
         # After the router's dependencies, which check credentials, and before the endpoint's.
         checks = [*(dependencies or ()), Depends(_refuse_unreadable)]
-        super().__init__(path, endpoint, dependencies=checks, **options)
+        self._build = partial(super().__init__, path, endpoint, dependencies=checks, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        # The thread that creates the OpenAPI document reads routes at the same time as the event loop.
+        with _building:
+            if (build := vars(self).pop("_build", None)) is None and name not in vars(self):
+                raise AttributeError(name, name=name, obj=self)
+            if build is not None:
+                build()
+            return getattr(self, name)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer = self._reading(super().get_route_handler())

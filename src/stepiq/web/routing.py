@@ -14,9 +14,9 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import Match
 from starlette.types import Scope
 
-from stepiq.core import slugs
+from stepiq.core import ids
 from stepiq.core.errors import Issue
-from stepiq.core.slugs import is_slug
+from stepiq.core.ids import is_slug
 from stepiq.web import requests
 from stepiq.web.errors import InvalidQuery, MethodNotAllowed
 
@@ -116,7 +116,7 @@ async def _filtered(
 ) -> UUID | None:
     if pipeline_id is None:
         return None
-    if slugs.looks_like_id(pipeline_id):
+    if ids.looks_like_id(pipeline_id):
         return UUID(pipeline_id)
     found: UUID | None = request.scope.get(FILTERED)
     if found is None:

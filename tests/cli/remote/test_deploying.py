@@ -13,8 +13,12 @@ from stepiq.cli.output.console import ExitCode
 from stepiq.cli.remote.deployment.apply import Deployment, DeploymentOvertaken, Outcome
 from stepiq.cli.remote.deployment.commands import _common_code
 from stepiq.cli.remote.deployment.plan import plan_changes
-from stepiq.cli.remote.deployment.server import read_pipelines
-from stepiq.cli.remote.deployment.state import LocalPipeline, PipelineSettings, ScheduleSettings
+from stepiq.cli.remote.deployment.state import (
+    LocalPipeline,
+    PipelineSettings,
+    ScheduleSettings,
+    read_pipelines,
+)
 from stepiq.client import AsyncClient, ServerUnreachableError
 from tests.cli.remote.conftest import GREETING, Remote
 from tests.support.live import Live

@@ -3,7 +3,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from stepiq.core.http.addresses import plain, refusal
+from stepiq.core.http.urls import plain, refusal
 
 CLOSED = {
     "0.0.0.0": "unspecified",

@@ -27,7 +27,7 @@ from stepiq.core.http import (
     UrlInvalid,
     transport,
 )
-from stepiq.core.http.resolver import Resolver
+from stepiq.core.http.transport import Resolver
 from tests.support.listeners import answer, answering, listening, serving
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)

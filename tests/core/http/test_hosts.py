@@ -1,8 +1,8 @@
 import httpx2
 import pytest
 
-from stepiq.core.http.errors import SecretHostRefused
 from stepiq.core.http.hosts import Host, HostInvalid, permit
+from stepiq.core.http.urls import SecretHostRefused
 
 
 class TestParse:

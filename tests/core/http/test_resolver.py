@@ -194,7 +194,7 @@ class TestKept:
     async def test_the_number_of_names_that_are_kept_is_limited(
         self, system: System, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr("stepiq.core.http.resolver._KEPT_NAMES", 2)
+        monkeypatch.setattr("stepiq.core.http.transport._KEPT_NAMES", 2)
         resolver = SystemResolver(now=lambda: 0.0)
         for name in "abcca":
             await resolver.resolve(f"{name}.example")

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from stepiq.core.http.waits import retry_after
+from stepiq.core.http.messages import retry_after
 
 
 class TestRetryAfter:

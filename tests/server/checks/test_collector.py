@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from stepiq.core.settings.model import Settings
 from stepiq.server.checks import Status
-from stepiq.server.checks.collector import check_collector
+from stepiq.server.checks.network import check_collector
 from tests.support.otlp import running_collector
 from tests.support.ports import free_port
 from tests.support.receiver import Reply

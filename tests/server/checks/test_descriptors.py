@@ -1,14 +1,14 @@
 import pytest
 
 from stepiq.core.settings.model import Settings
+from stepiq.server import process
 from stepiq.server.checks import Status
 from stepiq.server.checks.machine import check_descriptors
-from stepiq.server.connections import descriptors
 
 
 class TestCheckDescriptors:
     async def test_it_shows_the_limit(self, here: Settings, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(descriptors, "raise_limit", lambda: 20_000)
+        monkeypatch.setattr(process, "raise_file_limit", lambda: 20_000)
 
         (found,) = await check_descriptors(here)
 
@@ -18,7 +18,7 @@ class TestCheckDescriptors:
     async def test_a_limit_too_small_for_the_settings_is_a_warning(
         self, here: Settings, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(descriptors, "raise_limit", lambda: 1_024)
+        monkeypatch.setattr(process, "raise_file_limit", lambda: 1_024)
 
         (found,) = await check_descriptors(here)
 
@@ -29,7 +29,7 @@ class TestCheckDescriptors:
     async def test_fewer_connections_need_a_smaller_limit(
         self, here: Settings, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(descriptors, "raise_limit", lambda: 1_024)
+        monkeypatch.setattr(process, "raise_file_limit", lambda: 1_024)
 
         (found,) = await check_descriptors(here.model_copy(update={"max_connections": 512}))
 

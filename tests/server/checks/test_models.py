@@ -9,7 +9,7 @@ from stepiq.core.settings.model import Settings, load
 from stepiq.providers import registry
 from stepiq.providers.local.weights import weights_path
 from stepiq.server.checks import Status
-from stepiq.server.checks.models import check_default_model, check_providers
+from stepiq.server.checks.configuration import check_default_model, check_providers
 from tests.server.checks.conftest import named
 from tests.support.anthropic_server import AnthropicServer
 from tests.support.fake_provider import RunningFakeProvider

@@ -11,7 +11,7 @@ import stepiq
 from stepiq.server.docs import guides as module
 from stepiq.server.docs.guides import anchors_of, find, guides, section_of
 from stepiq.server.ui import pages as ui
-from stepiq.server.ui.bundle import Bundle
+from stepiq.server.ui.pages import Bundle
 from tests.docs.pages import PAGES, ROOT, read
 from tests.server.docs.test_pages import BROWSER, Reader
 

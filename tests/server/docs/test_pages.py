@@ -9,7 +9,7 @@ from stepiq.server.docs.errors import advice_by_section
 from stepiq.server.docs.html import inline, paragraphs, yaml
 from stepiq.server.docs.samples import sample
 from stepiq.server.ui import pages as ui
-from stepiq.server.ui.bundle import Bundle
+from stepiq.server.ui.pages import Bundle
 from tests.support.make_accounts import PASSWORD
 
 pytestmark = pytest.mark.one_store

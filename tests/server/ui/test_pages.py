@@ -4,9 +4,9 @@ import re
 import pytest
 
 from stepiq.server import ui
-from stepiq.server.probes import create_probes
+from stepiq.server.health import create_probes
 from stepiq.server.ui import pages
-from stepiq.server.ui.bundle import NONCE_PLACE, Bundle
+from stepiq.server.ui.pages import NONCE_PLACE, Bundle
 
 pytestmark = pytest.mark.one_store
 
@@ -281,6 +281,6 @@ def test_a_worker_without_an_api_does_not_serve_it(services):
 def test_a_build_is_found_in_the_package():
     from pathlib import Path
 
-    from stepiq.server.ui.bundle import DIST
+    from stepiq.server.ui.pages import DIST
 
     assert Path(ui.__file__).parent / "dist" == DIST

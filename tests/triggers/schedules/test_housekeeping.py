@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from stepiq.server.housekeeping import sweeps
+from stepiq.server.worker import sweeps
 from stepiq.store.states import TickOutcome
 from stepiq.store.tables import schedule_ticks
 from stepiq.triggers.schedules import housekeeping, queries

@@ -15,7 +15,7 @@ from stepiq.accounts.audit.records import (
     Fault,
     Head,
 )
-from stepiq.core import slugs
+from stepiq.core import ids
 from stepiq.core.errors import Invalid
 from stepiq.store.database import Database, Session
 
@@ -53,7 +53,7 @@ async def page(
 
 async def _by_id(session: Session, workspace_id: UUID | None, wanted: AuditFilter) -> AuditFilter:
     """The filter with the id of a pipeline of the workspace in place of its slug."""
-    if workspace_id is None or wanted.target is None or not slugs.is_slug(wanted.target):
+    if workspace_id is None or wanted.target is None or not ids.is_slug(wanted.target):
         return wanted
     found = await queries.pipeline_id(session, workspace_id, wanted.target)
     return wanted if found is None else replace(wanted, target=str(found))

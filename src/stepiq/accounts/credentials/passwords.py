@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stepiq.accounts.credentials.origin import site_of
 from stepiq.accounts.errors import Busy
-from stepiq.core.concurrency import processors
 from stepiq.core.concurrency.fairness import FairSemaphore, TooManyWaiting
+from stepiq.core.concurrency.tasks import processor_count
 
 if TYPE_CHECKING:
     from pwdlib import PasswordHash
@@ -45,7 +45,7 @@ class Passwords:
 
     def __init__(self) -> None:
         # At most half of the processors, so that requests and runs get the rest while strangers guess passwords.
-        places = min(_PLACES, max(1, processors.count() // 2))
+        places = min(_PLACES, max(1, processor_count() // 2))
         self._threads = ThreadPoolExecutor(
             places + _PLACES_OF_KNOWN, thread_name_prefix="passwords"
         )

@@ -12,7 +12,7 @@ from stepiq.accounts.emails.notices import AccountMail
 from stepiq.accounts.errors import EmailUnverified, VerificationInvalid
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.core import addresses, clock
-from stepiq.core.keys.signed_tokens import ExpiringTokens
+from stepiq.core.keys.encryption import ExpiringTokens
 from stepiq.core.mail import Mailer, MailMessage
 from stepiq.core.observability import logging
 from stepiq.core.settings.model import Settings

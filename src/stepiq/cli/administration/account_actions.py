@@ -26,11 +26,7 @@ _LIMIT = 1_000
 
 
 def show(text: str | None, *, disabled: bool, admins: bool, as_json: bool) -> None:
-    """Print accounts, newest first.
-
-    Raises:
-        StoreMissing: the configured database does not exist.
-    """
+    """Print accounts, newest first."""
     configured = database.load_settings()
     wanted = UserFilter(q=text, is_disabled=disabled or None, is_admin=admins or None)
     rows = asyncio.run(_page(configured, wanted))
@@ -75,13 +71,7 @@ def _as_json(row: Any) -> dict[str, Any]:
 
 
 def delete(email: str, *, data: str, is_confirmed: bool) -> None:
-    """Delete an account after a confirmation, and cancel the runs of its workspaces without members.
-
-    Raises:
-        UsageError: the address is not valid, or the deletion was not confirmed.
-        StoreMissing: the configured database does not exist.
-        AccountNotFound, LastAdministrator, OwnsWorkspaces: see the classes.
-    """
+    """Delete an account after a confirmation, and cancel the runs of its workspaces without members."""
     address, configured = address_of(email), database.load_settings()
     question = f"Delete the account {address}? It cannot be restored."
     if data == Data.ERASE:
@@ -114,13 +104,7 @@ async def delete_account(configured: Settings, email: str, data: Data) -> tuple[
 
 
 def reset(email: str) -> None:
-    """Print a link for a new password, and email it if there is a mail server.
-
-    Raises:
-        UsageError: the address is not valid.
-        StoreMissing: the configured database does not exist.
-        AccountNotFound: see the class.
-    """
+    """Print a link for a new password, and email it if there is a mail server."""
     address, configured = address_of(email), database.load_settings()
     made, is_mailed = asyncio.run(make_reset(configured, address))
     print_text(made.link)
@@ -140,13 +124,7 @@ async def make_reset(configured: Settings, email: str) -> tuple[Reset, bool]:
 
 
 def set_admin(email: str, *, is_admin: bool) -> None:
-    """Make an account an administrator of the server, or an ordinary one.
-
-    Raises:
-        UsageError: the address is not valid.
-        StoreMissing: the configured database does not exist.
-        AccountNotFound, LastAdministrator: see the classes.
-    """
+    """Make an account an administrator of the server, or an ordinary one."""
     address, configured = address_of(email), database.load_settings()
 
     async def change(session: Session, user_id: UUID) -> None:
@@ -157,13 +135,7 @@ def set_admin(email: str, *, is_admin: bool) -> None:
 
 
 def verify(email: str) -> None:
-    """Mark the address of an account as verified.
-
-    Raises:
-        UsageError: the address is not valid.
-        StoreMissing: the configured database does not exist.
-        AccountNotFound: see the class.
-    """
+    """Mark the address of an account as verified."""
     address, configured = address_of(email), database.load_settings()
 
     asyncio.run(_changing(configured, address, service.verify))
@@ -171,13 +143,7 @@ def verify(email: str) -> None:
 
 
 def disconnect(email: str) -> None:
-    """Disconnect all identities of an account.
-
-    Raises:
-        UsageError: the address is not valid.
-        StoreMissing: the configured database does not exist.
-        AccountNotFound: see the class.
-    """
+    """Disconnect all identities of an account."""
     address, configured = address_of(email), database.load_settings()
     count = asyncio.run(_disconnect(configured, address))
     print_text(f"Disconnected {address}. Identities: {count}.")

@@ -51,13 +51,7 @@ from stepiq.store.states import Role
 def create(
     email: str, *, name: str | None, plan: str | None, is_admin: bool, from_stdin: bool
 ) -> None:
-    """Create an account and print it.
-
-    Raises:
-        UsageError: the address or the password is not valid, or there is no terminal to enter a password.
-        StoreMissing: the configured database does not exist.
-        UnknownPlan, EmailTaken: see the classes.
-    """
+    """Create an account and print it."""
     configured = database.load_settings()
     if plan is not None:
         Plans.load(configured.plans).require(plan)
@@ -70,13 +64,7 @@ def create(
 
 
 def invite(email: str) -> None:
-    """Invite an address to register. Print the token, and email it if there is a mail server.
-
-    Raises:
-        UsageError: the address is not valid.
-        StoreMissing: the configured database does not exist.
-        SetupRequired, EmailTaken: see the classes.
-    """
+    """Invite an address to register. Print the token, and email it if there is a mail server."""
     address, configured = address_of(email), database.load_settings()
     with _advising():
         token, is_mailed = asyncio.run(send_invitation(configured, address))
@@ -94,13 +82,7 @@ def invite(email: str) -> None:
 
 
 def show_setup_token() -> None:
-    """Print the setup token of a server, with which the first account registers.
-
-    Raises:
-        StoreMissing: the configured database does not exist.
-        SetupDone: the server has an account.
-        KeyUnusable: the signing key of the server is missing. A new key would result in another token.
-    """
+    """Print the setup token of a server, with which the first account registers."""
     configured = database.load_settings()
     if not asyncio.run(_needs_setup(configured)):
         raise SetupDone
@@ -161,13 +143,7 @@ Within seven days, create your account with this email address ({email}):
 
 
 def set_plan(email: str, plan: str) -> None:
-    """Change the plan of the only workspace that an account owns, and print the plan.
-
-    Raises:
-        UsageError: the address is not valid, or the account does not own exactly one workspace.
-        StoreMissing: the configured database does not exist.
-        UnknownPlan, AccountNotFound: see the classes.
-    """
+    """Change the plan of the only workspace that an account owns, and print the plan."""
     address, configured = address_of(email), database.load_settings()
     wanted = Plans.load(configured.plans).require(plan)
     asyncio.run(change_plan(configured, address, wanted.name))
@@ -175,39 +151,21 @@ def set_plan(email: str, plan: str) -> None:
 
 
 def disable(email: str) -> None:
-    """Disable an account, and cancel the runs of its workspaces that have no other enabled member.
-
-    Raises:
-        UsageError: the address is not valid.
-        StoreMissing: the configured database does not exist.
-        AccountNotFound: see the class.
-    """
+    """Disable an account, and cancel the runs of its workspaces that have no other enabled member."""
     address, configured = address_of(email), database.load_settings()
     ended, runs = asyncio.run(disable_account(configured, address))
     print_text(f"Disabled {address}. Sessions ended: {ended}. Runs cancelled: {runs}.")
 
 
 def enable(email: str) -> None:
-    """Enable a disabled account.
-
-    Raises:
-        UsageError: the address is not valid.
-        StoreMissing: the configured database does not exist.
-        AccountNotFound: see the class.
-    """
+    """Enable a disabled account."""
     address, configured = address_of(email), database.load_settings()
     asyncio.run(enable_account(configured, address))
     print_text(f"Enabled {address}.")
 
 
 def reset_two_factor(email: str) -> None:
-    """Turn off the two-factor sign-in of an account, and email the person.
-
-    Raises:
-        UsageError: the address is not valid.
-        StoreMissing: the configured database does not exist.
-        AccountNotFound, TotpNotEnabled: see the classes.
-    """
+    """Turn off the two-factor sign-in of an account, and email the person."""
     address, configured = address_of(email), database.load_settings()
     asyncio.run(turn_off_two_factor(configured, address))
     print_text(
@@ -235,13 +193,7 @@ async def turn_off_two_factor(configured: Settings, email: str) -> None:
 
 
 def show_sessions(email: str, *, end: bool) -> None:
-    """Print the sessions of an account, or end them.
-
-    Raises:
-        UsageError: the address is not valid.
-        StoreMissing: the configured database does not exist.
-        AccountNotFound: see the class.
-    """
+    """Print the sessions of an account, or end them."""
     address, configured = address_of(email), database.load_settings()
     if end:
         print_text(f"Sessions ended: {asyncio.run(end_sessions(configured, address))}.")
@@ -380,11 +332,7 @@ def _advising() -> Generator[None]:
 
 
 def address_of(email: str) -> str:
-    """An address as it is stored.
-
-    Raises:
-        UsageError: it is not valid.
-    """
+    """An address as it is stored."""
     try:
         return normalise_email(email)
     except ValueError as error:

@@ -19,12 +19,6 @@ def rotate(*, dry_run: bool, generate: bool) -> bool:
     """Encrypt all secrets with the current master key.
 
     Returns whether all secrets use it, or with `dry_run`, whether all can be decrypted.
-
-    Raises:
-        UsageError: the database has the schema of another version.
-        StoreMissing: the configured database does not exist.
-        KeyUnusable: a key is damaged, readable by other users, or set in the environment.
-        StoreUnavailable: the database does not respond.
     """
     configured = database.load_settings()
     if generate and not dry_run:

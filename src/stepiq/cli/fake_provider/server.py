@@ -466,11 +466,7 @@ def serve(
     announce: Callable[[str], None] = say,
     **behaviour: Any,
 ) -> None:
-    """Serve until interrupted. `announce` prints the URL, and `behaviour` contains fields of `Behaviour`.
-
-    Raises:
-        AddressInUse, AddressUnusable: the server cannot listen there.
-    """
+    """Serve until interrupted. `announce` prints the URL, and `behaviour` contains fields of `Behaviour`."""
     import uvicorn
 
     with bind(host, port, "--port") as listener:

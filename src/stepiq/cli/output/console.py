@@ -2,7 +2,8 @@
 
 Commands write only through this module and `cli.output.terminal`, because the text can come from models, servers and files:
 its control characters must not reach a terminal, and its line breaks must not add lines that look like those of
-stepIQ. Ruff refuses other ways (`banned-api` in pyproject.toml).
+stepIQ. Ruff refuses other ways (`banned-api` in pyproject.toml). Lists are aligned columns on a terminal, else one line with
+tabs for each row.
 """
 
 import json
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -264,3 +266,41 @@ def read_bytes(file: Path, what: str) -> bytes:
         raise UsageError(f"{file} is a folder. Give the {what}.") from None
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.") from None
+
+
+_GAP = 2
+_WIDEST = 60
+
+
+def print_rows(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows. Only a terminal gets the headings."""
+    shown = [[escape_line(cell) for cell in row] for row in rows]
+    if not stdout_is_terminal():
+        for row in shown:
+            print_text("\t".join(row))
+        return
+    if not rows:
+        return
+    shown = [[_short(cell) for cell in row] for row in shown]
+    widths = [max(map(len, column)) for column in zip(headings, *shown, strict=True)]
+    print_text(_row(headings, widths), color="bright_black")
+    for row in shown:
+        print_text(_row(row, widths))
+
+
+def local_time(instant: str | None) -> str:
+    """A time of the API in the time zone of this machine, to the minute on a terminal; unchanged for programs."""
+    if instant is None:
+        return "-"
+    if not stdout_is_terminal():
+        return instant
+    return datetime.fromisoformat(instant).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [cell.ljust(width + _GAP) for cell, width in zip(cells, widths, strict=True)]
+    return "".join(padded).rstrip()
+
+
+def _short(cell: str) -> str:
+    return cell if len(cell) <= _WIDEST else f"{cell[: _WIDEST - 1]}…"

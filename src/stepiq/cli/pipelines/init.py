@@ -111,11 +111,7 @@ tests:
 
 
 def write(file: Path, *, force: bool) -> None:
-    """Write the pipeline, its tests and the schema, and print the next commands.
-
-    Raises:
-        UsageError: a file already exists, or cannot be written.
-    """
+    """Write the pipeline, its tests and the schema, and print the next commands."""
     tests = file.with_name(f"{file.stem}.test.yaml")
     _refuse(file, tests, force=force)
     schema = file.parent / SCHEMA

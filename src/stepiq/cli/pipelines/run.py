@@ -52,9 +52,6 @@ def require_models(
         providers: the configured providers.
         keys: the given secrets, which may be API keys.
         chosen: the model of the option `--model`.
-
-    Raises:
-        UsageError: a model is unusable. The message names the steps, what to set, and alternatives.
     """
     problems: dict[str, tuple[ModelUnusable, list[str]]] = {}
     for step in certain_steps(definition.steps):
@@ -198,13 +195,7 @@ class LocalRunRequest:
 
 
 def run_file(request: LocalRunRequest) -> bool:
-    """Run a pipeline file and print the run. Returns whether the run completed.
-
-    Raises:
-        UsageError: the file or the input cannot be read, or a model cannot be used.
-        typer.Exit: the input does not match the schema, which is reported.
-        StepIQError: a resource that the run needs is missing.
-    """
+    """Run a pipeline file and print the run. Returns whether the run completed."""
     draft = read_draft(request.file)
     configured = settings.load()
     _warn_of_misspelled(configured)
@@ -274,11 +265,7 @@ def _missing(draft: Draft, secrets: Collection[str]) -> list[Issue]:
 
 
 def _with_model(draft: Draft, model: str, providers: Providers) -> Draft:
-    """The pipeline with `model` in every `llm` step.
-
-    Raises:
-        UsageError: the model does not exist.
-    """
+    """The pipeline with `model` in every `llm` step."""
     for found in providers.check(model):
         if found.severity == "error":
             raise UsageError(f"--model: {found.message}")
@@ -315,11 +302,7 @@ def _rewritten(draft: Draft, document: dict[str, Json]) -> Draft:
 
 
 def read_secrets(names: Sequence[str]) -> dict[str, str]:
-    """Read secrets from the environment, because command lines are visible to other users and kept in shell histories.
-
-    Raises:
-        UsageError: a name is not allowed, or the variable is not set.
-    """
+    """Read secrets from the environment, because command lines are visible to other users and kept in shell histories."""
     found: dict[str, str] = {}
     for name in names:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", name):

@@ -57,9 +57,6 @@ def write(file: Path, cases: Sequence[JunitCase], errors: Mapping[str, Sequence[
         file: the file to write. An existing one is overwritten.
         cases: the tests that ran.
         errors: the errors of files whose tests could not run, by file.
-
-    Raises:
-        UsageError: the file cannot be written.
     """
     root = ElementTree.Element("testsuites", name="stepiq test")
     by_file: dict[str, list[JunitCase]] = {}
@@ -148,9 +145,6 @@ def run_tests(
         only: run only tests with this text in their name.
         as_json: print JSON instead of text.
         report: file to write JUnit XML to, also if a file is invalid.
-
-    Raises:
-        UsageError: a file does not exist, or no test has `only` in its name.
     """
     configured = settings.load()
     providers = Providers(configured, is_server=False)
@@ -192,11 +186,7 @@ def run_tests(
 
 
 def _pair(file: Path) -> tuple[Path, Path]:
-    """The pipeline file and its test file. `file` can name either, such as `a.yaml` or `a.test.yaml`.
-
-    Raises:
-        UsageError: one of the two does not exist.
-    """
+    """The pipeline file and its test file. `file` can name either, such as `a.yaml` or `a.test.yaml`."""
     stem, suffix = file.stem, file.suffix
     if stem.endswith(".test"):
         tests, pipeline = file, _beside(file, stem.removesuffix(".test"), suffix)

@@ -23,11 +23,7 @@ from stepiq.providers.registry import Providers
 
 
 def read_draft(file: Path) -> Draft:
-    """Read a pipeline file, valid or not. `.json` files are read as JSON, all others as YAML.
-
-    Raises:
-        UsageError: the file does not exist, or is not UTF-8 text.
-    """
+    """Read a pipeline file, valid or not. `.json` files are read as JSON, all others as YAML."""
     text = read_text(file, "pipeline's YAML or JSON file")
     source_format = SourceFormat.JSON if file.suffix.lower() == ".json" else SourceFormat.YAML
     return Draft(load(text, source_format), text, source_format)
@@ -45,9 +41,6 @@ def validate(
 
     Returns:
         The exit code: `USAGE` if a file cannot be read.
-
-    Raises:
-        UsageError: a folder has no pipelines, or cannot be read.
     """
     providers = Providers(settings.load(), is_server=False)
     drafts = {file: _read(file) for file in pipelines_in(files)}

@@ -193,13 +193,13 @@ def trigger(
     as_json: Json = False,
 ) -> None:
     """Start a run of a pipeline on a server. Prints the id of the run, or with --follow its output."""
-    from stepiq.cli.remote import following, triggering
+    from stepiq.cli.remote import triggering
 
     request = triggering.TriggerRequest(
         pipeline, inputs or (), input_file, version, idempotency_key, follow, timeout, as_json
     )
     run = call(server, profile, lambda client: triggering.trigger(client, request))
-    following.show_end(run, as_json=as_json)
+    triggering.show_end(run, as_json=as_json)
 
 
 @pipelines.command("list")
@@ -218,13 +218,13 @@ def list_pipelines(
     as_json: Json = False,
 ) -> None:
     """List pipelines, newest first."""
-    from stepiq.cli.remote import pipeline_list
+    from stepiq.cli.remote import triggering
 
     wanted = None if status is None else status.value
     call(
         server,
         profile,
-        lambda client: pipeline_list.show_list(
+        lambda client: triggering.show_pipelines(
             client, text, status=wanted, tag=tag, as_json=as_json
         ),
     )
@@ -279,8 +279,8 @@ def show_log(
     as_json: Json = False,
 ) -> None:
     """Print the events of a run. With -f, also those that follow, and the output at the end."""
-    from stepiq.cli.remote import following
     from stepiq.cli.remote import runs as command
+    from stepiq.cli.remote import triggering
 
     ended = call(
         server,
@@ -289,7 +289,7 @@ def show_log(
             client, run, is_followed=follow, seconds=timeout, as_json=as_json
         ),
     )
-    following.show_end(ended, as_json=as_json)
+    triggering.show_end(ended, as_json=as_json)
 
 
 @runs.command("cancel")
@@ -339,14 +339,14 @@ def retry_run(
     as_json: Json = False,
 ) -> None:
     """Repeat a run that has ended, as a new run."""
-    from stepiq.cli.remote import following
     from stepiq.cli.remote import runs as command
+    from stepiq.cli.remote import triggering
 
     options = command.RetryChoice(start, latest, inputs or (), input_file, follow, timeout)
     ended = call(
         server, profile, lambda client: command.retry(client, run, options, as_json=as_json)
     )
-    following.show_end(ended, as_json=as_json)
+    triggering.show_end(ended, as_json=as_json)
 
 
 @reviews.command("list")

@@ -149,12 +149,7 @@ def log_out(server: str | None, profile: str | None, *, as_json: bool) -> bool:
 
 
 def who_am_i(server: str | None, profile: str | None, *, as_json: bool) -> None:
-    """Print the server, account, workspace and key that commands use.
-
-    Raises:
-        NotSignedIn: no key is known for the server.
-        ClientError: the server does not accept the key, or cannot be reached.
-    """
+    """Print the server, account, workspace and key that commands use."""
     target = resolve(server, profile)
     if target.api_key is None:
         raise NotSignedIn(target.server)

@@ -5,8 +5,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from stepiq.cli.output.console import UsageError, print_block, print_json, print_text, say
-from stepiq.cli.output.tables import local_time, print_rows
+from stepiq.cli.output.console import (
+    UsageError,
+    local_time,
+    print_block,
+    print_json,
+    print_rows,
+    print_text,
+    say,
+)
 from stepiq.cli.remote.calling import everything, run_path
 from stepiq.core import json
 from stepiq.core.errors import NotFound
@@ -69,12 +76,7 @@ async def decide(
     output: str | None,
     as_json: bool,
 ) -> None:
-    """Approve or reject a review.
-
-    Raises:
-        UsageError: the new data is not JSON.
-        NoOpenReview: the run waits for no review.
-    """
+    """Approve or reject a review."""
     body: dict[str, Any] = {"decision": decision}
     if comment is not None:
         body["comment"] = comment

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from stepiq.cli.output.console import (
     UsageError,
+    local_time,
     print_block,
     print_json,
+    print_rows,
     print_text,
     say,
     stderr_is_terminal,
@@ -22,8 +24,7 @@ from stepiq.cli.output.progress import (
     summary,
     tokens,
 )
-from stepiq.cli.output.tables import local_time, print_rows
-from stepiq.cli.remote import following
+from stepiq.cli.remote import triggering
 from stepiq.cli.remote.calling import everything, new_key, pipeline_path, run_path
 from stepiq.cli.remote.triggering import are_json, definition_for, started
 from stepiq.core.amounts import duration, ending, money
@@ -93,7 +94,7 @@ async def show_list(client: "AsyncClient", wanted: WantedRuns, *, as_json: bool)
 
 async def show(client: "AsyncClient", run_id: str, *, as_json: bool) -> None:
     """Print a run with its steps and its output."""
-    run = await following.run_of(client, run_id)
+    run = await triggering.run_of(client, run_id)
     if as_json:
         print_json(run)
         return
@@ -122,7 +123,7 @@ async def show_log(
         print_json({"data": await everything(client, f"{path}/events")})
         return None
     if is_followed:
-        return await following.follow(client, run_id, None if as_json else _follower(), seconds)
+        return await triggering.follow(client, run_id, None if as_json else _follower(), seconds)
     printed = PlainProgress(write=_to_stdout)
     for event in await everything(client, f"{path}/events"):
         printed.event(event["type"], event["data"])

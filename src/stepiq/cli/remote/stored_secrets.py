@@ -8,12 +8,13 @@ from urllib.parse import quote
 from stepiq.cli.output.console import (
     UsageError,
     ask_secret,
+    local_time,
     print_json,
+    print_rows,
     print_text,
     say,
     stdin_is_terminal,
 )
-from stepiq.cli.output.tables import local_time, print_rows
 from stepiq.cli.remote.calling import everything, new_key, pipeline_path
 from stepiq.cli.remote.failures import in_commands
 
@@ -70,11 +71,7 @@ async def delete(client: "AsyncClient", name: str, *, pipeline: str | None, as_j
 
 
 def read_value(name: str) -> str:
-    """The value from standard input, without one line break at its end; on a terminal, typed without an echo.
-
-    Raises:
-        UsageError: it is empty, too long or not UTF-8.
-    """
+    """The value from standard input, without one line break at its end; on a terminal, typed without an echo."""
     if stdin_is_terminal():
         value = ask_secret(f"Value of {name}")
     else:

@@ -1,4 +1,4 @@
-"""`stepiq trigger`: starts a run of a pipeline on a server."""
+"""`stepiq pipelines list` and `stepiq trigger`: lists pipelines of a server, starts runs, and shows a run while it runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,13 +7,31 @@ from typing import TYPE_CHECKING, Any
 
 from stepiq.cli.output.console import UsageError, print_json, print_text, say, this_command
 from stepiq.cli.output.progress import make_progress
-from stepiq.cli.remote import following
 from stepiq.cli.remote.calling import new_key, pipeline_path
 from stepiq.core.json import Json
 
 if TYPE_CHECKING:
     from stepiq.client import AsyncClient
     from stepiq.language.definitions.compiled import Definition
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from stepiq.cli.output.console import ExitCode, print_output
+from stepiq.cli.output.progress import ProgressLine, as_text, failure, summary
+from stepiq.cli.remote.calling import run_path
+from stepiq.cli.remote.failures import ReportedFailure, fail
+from stepiq.core.errors import Unavailable
+
+if TYPE_CHECKING:
+    from stepiq.client import AsyncClient
+from typing import TYPE_CHECKING
+
+from stepiq.cli.output.console import local_time, print_rows
+from stepiq.cli.remote.calling import everything
+
+if TYPE_CHECKING:
+    from stepiq.client import AsyncClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +53,7 @@ class TriggerRequest:
 
 
 async def trigger(client: "AsyncClient", request: TriggerRequest) -> dict[str, Any] | None:
-    """Start a run. Returns the run that has ended if it was followed.
-
-    Raises:
-        UsageError: the input cannot be read, or the idempotency key cannot be used.
-        ClientError: the server refused the run, or cannot be reached.
-    """
+    """Start a run. Returns the run that has ended if it was followed."""
     from stepiq.client.requests import is_idempotency_key
 
     key = request.idempotency_key
@@ -88,7 +101,7 @@ async def started(
         return None
     if not as_json:
         say(f"Run {run_id}")
-    return await following.follow(client, run_id, None if as_json else make_progress(), seconds)
+    return await follow(client, run_id, None if as_json else make_progress(), seconds)
 
 
 async def _input(client: "AsyncClient", request: TriggerRequest, path: str) -> dict[str, Json]:
@@ -127,3 +140,118 @@ async def definition_for(
         return None
     # A step type that only the server has makes it invalid here. Then all values are texts.
     return load_document(found["definition"]).definition
+
+
+_COMPLETED = "completed"
+
+
+class FollowTimeout(Unavailable):
+    """A followed run has not ended within `--timeout`. It continues."""
+
+    code = "follow_timeout"
+
+
+async def follow(
+    client: "AsyncClient", run_id: str, progress: ProgressLine | None, seconds: float | None
+) -> dict[str, Any]:
+    """Show the events of a run until it ends, and return the run with its steps.
+
+    The stream connects again after an interruption. If this is cancelled, for example with Ctrl-C, the run continues.
+    """
+    continues = (
+        f"The run continues on the server. To see it: {this_command()} runs logs -f {run_id}"
+    )
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            await show_events(client, run_id, progress)
+        return await run_of(client, run_id)
+    except asyncio.CancelledError:
+        say(continues)
+        raise
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        message = f"The run has not ended within {seconds:g} seconds. {continues}"
+        raise FollowTimeout(message) from None
+
+
+async def show_events(client: "AsyncClient", run_id: str, progress: ProgressLine | None) -> None:
+    """Show the events of a run until it ends."""
+    try:
+        async for event in client.runs.stream(run_id):
+            if progress is not None:
+                data = event.model_dump(mode="json", exclude_unset=True)["data"]
+                progress.event(event.type, data)
+                if event.type == "review.requested":
+                    progress.close()
+                    _say_review(client.url, run_id, data)
+    finally:
+        if progress is not None:
+            progress.close()
+
+
+async def run_of(client: "AsyncClient", run_id: str) -> dict[str, Any]:
+    """A run with its steps."""
+    return (await client.request("GET", run_path(run_id))).json()
+
+
+def show_end(run: Mapping[str, Any] | None, *, as_json: bool) -> None:
+    """Print a run that has ended: its output to standard output, the rest to standard error. Without a run, nothing."""
+    if run is None:
+        return
+    if as_json:
+        print_json(run)
+    elif run["status"] == _COMPLETED:
+        say()
+        print_output(as_text(run["output"]))
+        say(summary(run))
+    else:
+        say()
+        say(summary(run))
+    if run["status"] != _COMPLETED:
+        code = run["error"]["code"] if run["error"] else f"run_{run['status']}"
+        fail(ReportedFailure(ExitCode.FAILED, code, failure(run)), as_json=as_json)
+
+
+def _say_review(server: str, run_id: str, data: Mapping[str, Any]) -> None:
+    step = data["step_id"]
+    say(
+        f"  {step} waits for a review by a person. Decide it on {server}/runs/{run_id}"
+        f" or with: {this_command()} reviews approve {run_id} {step}"
+    )
+
+
+async def show_pipelines(
+    client: "AsyncClient",
+    text: str | None,
+    *,
+    status: str | None,
+    tag: str | None,
+    as_json: bool,
+) -> None:
+    """Print pipelines, newest first."""
+    found = await everything(
+        client, "/api/pipelines", q=text, status=status, tag=tag, include_definition=False
+    )
+    if as_json:
+        print_json({"data": found})
+        return
+    headings = ("slug", "name", "version", "status", "managed by", "last run")
+    print_rows(headings, [_cells(pipeline) for pipeline in found])
+    if not found:
+        say("No pipelines match.")
+
+
+def _cells(pipeline: Mapping[str, Any]) -> list[str]:
+    run = pipeline["last_run"]
+    last = f"{run['status']}, {local_time(run['created_at'])}" if run else "-"
+    owner = f"git: {pipeline['source'] or '?'}" if pipeline["managed_by"] else "-"
+    return [
+        pipeline["slug"],
+        pipeline["name"],
+        f"v{pipeline['version']}",
+        pipeline["status"],
+        owner,
+        last,
+    ]

@@ -1,6 +1,7 @@
-"""Ends tasks. A background task that failed or was cancelled does not affect the others."""
+"""Ends tasks, and counts processors. A background task that failed or was cancelled does not affect the others."""
 
 import asyncio
+import os
 from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -56,3 +57,10 @@ async def finish(tasks: Iterable["asyncio.Task[None]"]) -> None:
     for task in tasks:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("task_failed", task=task.get_name(), exc_info=error)
+
+
+def processor_count() -> int:
+    """How many processors of the machine this process may use, at least one. A limit of CPU time, as of a container, does not count."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

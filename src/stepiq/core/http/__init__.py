@@ -5,13 +5,6 @@
 
 from stepiq.core.http.connection import SENDING
 from stepiq.core.http.connection_pool import USER_AGENT, Client, operator_client
-from stepiq.core.http.errors import (
-    EgressBlocked,
-    HeaderInvalid,
-    RequestInvalid,
-    SecretHostRefused,
-    UrlInvalid,
-)
 from stepiq.core.http.guarded import (
     FailureKind,
     GuardedClient,
@@ -20,8 +13,16 @@ from stepiq.core.http.guarded import (
     Timeouts,
     guarded_client,
 )
-from stepiq.core.http.resolver import Resolver, SystemResolver
-from stepiq.core.http.urls import check_url, mask_host
+from stepiq.core.http.transport import Resolver, SystemResolver
+from stepiq.core.http.urls import (
+    EgressBlocked,
+    HeaderInvalid,
+    RequestInvalid,
+    SecretHostRefused,
+    UrlInvalid,
+    check_url,
+    mask_host,
+)
 
 __all__ = [
     "SENDING",

@@ -7,7 +7,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from http.cookiejar import CookieJar
 from typing import Any
 
@@ -38,14 +38,13 @@ class PooledTransport(httpx2.AsyncBaseTransport):
     Cancelling a request, and closing a response that has not completely arrived, close the connection.
 
     Args:
-        ssl_context: verifies the certificates of servers.
+        ssl_context: verifies the certificates of servers. None is the system's.
         find_addresses: finds the addresses of a host, for each new connection. What it raises is passed on, except
             `OSError`, which becomes `httpx2.ConnectError`.
     """
 
-    def __init__(self, ssl_context: ssl.SSLContext, find_addresses: FindAddresses) -> None:
-        self._ssl_context = ssl_context
-        self._ssl_context.set_alpn_protocols(["http/1.1"])
+    def __init__(self, ssl_context: ssl.SSLContext | None, find_addresses: FindAddresses) -> None:
+        self._given_context = ssl_context
         self._find_addresses = find_addresses
         self._open: set[HttpConnection] = set()
         self._idle: dict[HttpConnection, asyncio.TimerHandle] = {}
@@ -68,6 +67,12 @@ class PooledTransport(httpx2.AsyncBaseTransport):
         )
         response = await connection.exchange(request, head)
         return httpx2.Response(response.status_code, headers=response.headers, stream=response)
+
+    @cached_property
+    def _ssl_context(self) -> ssl.SSLContext:
+        made = self._given_context or _trusted()
+        made.set_alpn_protocols(["http/1.1"])
+        return made
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -177,7 +182,7 @@ class NoCookies(CookieJar):
 
 
 @cache
-def trusted() -> ssl.SSLContext:
+def _trusted() -> ssl.SSLContext:
     """The system's certificates. All clients share them, because reading them takes tens of milliseconds."""
     return httpx2.create_ssl_context(trust_env=False)
 
@@ -192,7 +197,7 @@ def operator_client(headers: Mapping[str, str] | None = None) -> Client:
         headers: sent with every request, such as the credential of the client's service.
     """
     return Client(
-        transport=PooledTransport(trusted(), system_addresses),
+        transport=PooledTransport(None, system_addresses),
         headers={"User-Agent": USER_AGENT, **(headers or {})},
         timeout=_TIMEOUT,
         follow_redirects=False,

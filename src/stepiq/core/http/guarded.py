@@ -12,11 +12,16 @@ from typing import Self
 
 import httpx2
 
-from stepiq.core.http import bodies, urls
-from stepiq.core.http.connection_pool import USER_AGENT, Client, NoCookies, trusted
-from stepiq.core.http.errors import HeaderInvalid, RequestInvalid, UrlInvalid
-from stepiq.core.http.resolver import Resolver, SystemResolver
-from stepiq.core.http.transport import GuardedTransport, NameUnanswered, NameUnknown
+from stepiq.core.http import messages, urls
+from stepiq.core.http.connection_pool import USER_AGENT, Client, NoCookies
+from stepiq.core.http.transport import (
+    GuardedTransport,
+    NameUnanswered,
+    NameUnknown,
+    Resolver,
+    SystemResolver,
+)
+from stepiq.core.http.urls import HeaderInvalid, RequestInvalid, UrlInvalid
 from stepiq.core.settings.model import Network, Settings
 
 DEFAULT_MAX_BYTES = 1024 * 1024
@@ -116,7 +121,7 @@ class GuardedClient:
         transport = GuardedTransport(
             allowed=allowed,
             resolver=resolver or SystemResolver(),
-            ssl_context=ssl_context or trusted(),
+            ssl_context=ssl_context,
         )
         self.http: Client = Client(
             transport=transport,
@@ -240,11 +245,11 @@ class GuardedClient:
         response = await self.http.send(request, stream=True)
         try:
             hop.status_code = response.status_code
-            if bodies.encoding_of(response) not in bodies.DECODED:
+            if messages.encoding_of(response) not in messages.DECODED:
                 return hop.failure(
                     FailureKind.PROTOCOL, "answered with an unsupported `Content-Encoding`"
                 )
-            body, is_cut = await bodies.read(response, max_bytes)
+            body, is_cut = await messages.read_body(response, max_bytes)
         finally:
             await response.aclose()
         return Reply(response.status_code, response.headers, body, is_cut, str(hop.url))

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import httpx2
 
 from stepiq.core.http import urls
-from stepiq.core.http.errors import SecretHostRefused, UrlInvalid
+from stepiq.core.http.urls import SecretHostRefused, UrlInvalid
 
 _PORTS = {"http": 80, "https": 443}
 _WILDCARD = "*."

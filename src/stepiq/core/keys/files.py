@@ -1,16 +1,87 @@
-"""The server's own keys: set as settings, or generated once and stored in files that only their owner can read."""
+"""The server's own keys: set as settings, or generated once and stored in files that only their owner can read.
+
+The owner can use the data folder, and possibly a group, but not all users of the machine.
+"""
 
 import base64
 import binascii
+import contextlib
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stepiq.core.errors import Invalid
-from stepiq.core.keys import data_folder
 from stepiq.core.settings.model import Settings
+
+_OTHERS = 0o007
+_GROUP = 0o070
+_GROUP_WRITES = 0o020
+_FILES = ("stepiq.db", "stepiq.db-wal", "stepiq.db-shm", "stepiq.db.lock", "demo.log")
+
+
+class DataFolderUnusable(Invalid):
+    """The data folder cannot be created or written, or every user of the machine can read it."""
+
+    code = "data_folder_unusable"
+
+
+def prepare_folder(settings: Settings) -> Path:
+    """Create the data folder for its owner only, or remove the access of other users to an existing one.
+
+    Raises:
+        DataFolderUnusable: it cannot be created, or another user owns it and all users can use it.
+    """
+    folder = settings.data_dir.absolute()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataFolderUnusable(
+            f"The data folder {folder} cannot be created: {error.strerror}. Set STEPIQ_DATA_DIR to a folder you can write to."
+        ) from None
+    for path in (folder, *(folder / name for name in _FILES)):
+        with contextlib.suppress(FileNotFoundError):
+            _tighten(path)
+    if is_open(folder):
+        raise open_to_all(folder)
+    return folder
+
+
+def create_private(path: Path) -> None:
+    """Create an empty file that only its owner can read, unless the file exists."""
+    # If this fails, opening the file fails too, with an error that explains the reason.
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def is_open(path: Path) -> bool:
+    """Whether all users of the machine can use the path."""
+    return bool(path.stat().st_mode & _OTHERS)
+
+
+def is_ours(path: Path) -> bool:
+    """Whether the user of this process owns the path, and so can change its permissions."""
+    return path.stat().st_uid == os.geteuid()
+
+
+def open_to_all(folder: Path) -> DataFolderUnusable:
+    """The error for a folder whose permissions this process cannot change."""
+    return DataFolderUnusable(
+        f"All users of this machine can use the data folder {folder}, and another user owns it. Run as its owner or as root:"
+        f" chmod o-rwx {folder}"
+    )
+
+
+def _tighten(path: Path) -> None:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if not mode & _OTHERS or not is_ours(path):
+        return
+    # A group with write access was set on purpose, for example by `fsGroup` of Kubernetes.
+    kept = mode & ~_OTHERS if mode & _GROUP_WRITES else mode & ~(_OTHERS | _GROUP)
+    path.chmod(kept)
+
 
 MIN_SECRET_BYTES = 32
 """The shortest content of a file with a key."""
@@ -28,7 +99,7 @@ def jwt_secret(settings: Settings) -> bytes:
     if settings.jwt_secret is not None:
         return settings.jwt_secret.get_secret_value().encode()
     made = secrets.token_hex(32).encode()
-    return _read_or_make(data_folder.prepare(settings) / "jwt.key", made)
+    return _read_or_make(prepare_folder(settings) / "jwt.key", made)
 
 
 def master_key(settings: Settings) -> bytes:
@@ -38,7 +109,7 @@ def master_key(settings: Settings) -> bytes:
     """
     if settings.master_key is not None:
         return _decoded(settings.master_key.get_secret_value().encode(), "STEPIQ_MASTER_KEY")
-    path = data_folder.prepare(settings) / "master.key"
+    path = prepare_folder(settings) / "master.key"
     made = base64.b64encode(secrets.token_bytes(_MASTER_KEY_BYTES))
     return _decoded(_read_or_make(path, made), str(path))
 
@@ -87,7 +158,7 @@ def adopt_master_keys(settings: Settings, current: bytes, previous: Sequence[byt
             "STEPIQ_PREVIOUS_MASTER_KEYS."
         )
     if not has_master_key(settings):
-        _create(data_folder.prepare(settings) / "master.key", base64.b64encode(current))
+        _create(prepare_folder(settings) / "master.key", base64.b64encode(current))
     ours, known = master_key(settings), previous_master_keys(settings)
     wanted = [key for key in (current, *previous) if key != ours and key not in known]
     if wanted:
@@ -98,7 +169,7 @@ def adopt_master_keys(settings: Settings, current: bytes, previous: Sequence[byt
 def adopt_jwt_secret(settings: Settings, secret: bytes) -> None:
     """Use another server's secret for access tokens, unless this server has one already."""
     if not has_jwt_secret(settings):
-        _create(data_folder.prepare(settings) / "jwt.key", secret)
+        _create(prepare_folder(settings) / "jwt.key", secret)
 
 
 def decode_master_keys(text: bytes, where: str) -> list[bytes]:

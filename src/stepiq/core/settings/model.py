@@ -31,15 +31,21 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from stepiq.core import addresses
 from stepiq.core.settings import otlp as otlp_settings
-from stepiq.core.settings import urls
-from stepiq.core.settings.config_file import CONFIG_FILE_TABLES, EndpointSettings, read_config_file
+from stepiq.core.settings.config_file import (
+    CONFIG_FILE_TABLES,
+    EndpointSettings,
+    checked_base,
+    checked_mail_server,
+    checked_origin,
+    is_plain_database_url,
+    read_config_file,
+)
 from stepiq.core.settings.errors import invalid, of_validation, spellings
 from stepiq.core.settings.oidc import OidcSettings, read_variable
 from stepiq.core.settings.otlp import OtlpSignal
 
 Network = IPv4Network | IPv6Network
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 CLIENT_VARIABLES = frozenset(
     {"STEPIQ_SERVER", "STEPIQ_API_KEY", "STEPIQ_WORKSPACE", "STEPIQ_PROFILE"}
 )
@@ -155,10 +161,7 @@ class Settings(BaseSettings):
     """Connections of one client address, but at most a quarter of `STEPIQ_MAX_CONNECTIONS`. See
     [Operations](../operations.md#connections-of-clients)."""
 
-    max_half_open_per_address: Annotated[int, Field(ge=1, le=60_000)] = 100
-    """Connections of one client address whose request is not complete, but at most half of its connections."""
-
-    smtp_url: Annotated[SecretStr | None, AfterValidator(urls.checked_mail_server)] = None
+    smtp_url: Annotated[SecretStr | None, AfterValidator(checked_mail_server)] = None
     """Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…:465`. Write characters such as `@` in the user and
     password as `%40`. Default: emails are written as `.eml` files to `mail` in the data folder."""
 
@@ -273,7 +276,7 @@ class Settings(BaseSettings):
         scheme, _, rest = value.partition("://")
         if value and scheme not in ("sqlite", "postgresql", "postgres"):
             raise ValueError("use `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`")
-        if scheme != "sqlite" and not urls.is_plain_database_url(rest):
+        if scheme != "sqlite" and not is_plain_database_url(rest):
             raise ValueError(
                 "use `postgresql://USER:PASSWORD@HOST:PORT/NAME`. In USER and PASSWORD, write @ as %40, / as %2F, # as %23 and"
                 " ? as %3F"
@@ -283,7 +286,7 @@ class Settings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def _origin(cls, value: str) -> str:
-        return urls.checked_origin(value) if value else value
+        return checked_origin(value) if value else value
 
     @field_validator(
         "openai_base_url",
@@ -295,7 +298,7 @@ class Settings(BaseSettings):
     )
     @classmethod
     def _provider(cls, value: str | None) -> str | None:
-        return None if value is None else urls.checked_base(value)
+        return None if value is None else checked_base(value)
 
     @field_validator("mail_from")
     @classmethod

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from stepiq.core import clock
 from stepiq.core.control_characters import storable
-from stepiq.core.http.waits import retry_after
+from stepiq.core.http.messages import retry_after
 from stepiq.core.json import Json
 from stepiq.execution.outcomes import Failed, ReviewResult
 from stepiq.language.code_source import CodeLanguage

@@ -13,7 +13,7 @@ from stepiq.accounts.audit import recording as audit
 from stepiq.accounts.audit.actions import Action, ActorKind, AuditTargetType
 from stepiq.accounts.audit.records import AuditTarget, By
 from stepiq.core import clock, ids
-from stepiq.core.keys.signed_tokens import ExpiringTokens
+from stepiq.core.keys.encryption import ExpiringTokens
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
 from stepiq.core.observability import logging, metrics
 from stepiq.core.settings.model import Settings

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
-from stepiq.core.http.waits import bounded
+from stepiq.core.http.messages import bounded
 from stepiq.providers.base import ProviderError
 from stepiq.providers.failures import (
     Hide,

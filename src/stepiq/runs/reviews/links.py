@@ -6,7 +6,7 @@ first decision.
 
 from uuid import UUID
 
-from stepiq.core.keys.signed_tokens import Tokens
+from stepiq.core.keys.encryption import Tokens
 from stepiq.core.settings.model import Settings
 from stepiq.runs.reviews.errors import ReviewLinkInvalid
 from stepiq.runs.reviews.records import LinkHolder

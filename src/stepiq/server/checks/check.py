@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from stepiq.core.errors import StepIQError
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Hosts that may be called without TLS."""
+
 
 class Status(StrEnum):
     """How severe a result is."""

@@ -9,16 +9,16 @@ from stepiq.core.settings import model as settings
 from stepiq.core.settings.errors import SettingsInvalid
 from stepiq.core.settings.model import Settings
 from stepiq.server.checks.check import Check, Status
-from stepiq.server.checks.collector import check_collector
 from stepiq.server.checks.configuration import (
     check_accounts,
+    check_default_model,
     check_identity_providers,
+    check_providers,
     check_settings,
     check_step_types,
 )
 from stepiq.server.checks.machine import check_descriptors, check_sandbox, try_sandbox
-from stepiq.server.checks.models import check_default_model, check_providers
-from stepiq.server.checks.network import check_mail, check_port
+from stepiq.server.checks.network import check_collector, check_mail, check_port
 from stepiq.server.checks.store import STORE, check_owner, check_secrets, check_store
 
 log = logging.get(__name__)

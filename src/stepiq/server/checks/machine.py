@@ -3,14 +3,16 @@
 import asyncio
 import os
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from stepiq.core.settings.model import Settings
 from stepiq.language.code_source import CodeLanguage
-from stepiq.sandbox.conversation import CodeFailed
 from stepiq.sandbox.isolation import walls
-from stepiq.sandbox.sandbox import Sandbox
+from stepiq.server import process
 from stepiq.server.checks.check import Check, Status, failed, ok, warning
-from stepiq.server.connections import descriptors
+
+if TYPE_CHECKING:
+    from stepiq.sandbox.conversation import CodeFailed
 
 _FILES = "open files"
 _SANDBOX = "sandbox"
@@ -23,11 +25,11 @@ _CODE_TIMEOUT = timedelta(seconds=10)
 
 async def check_descriptors(settings: Settings) -> list[Check]:
     """Whether the limit of open files is large enough for the settings. Raises the limit of this process first, as a server does."""
-    limit, wanted = descriptors.raise_limit(), settings.max_connections
-    possible = descriptors.max_connections(settings, limit)
+    limit, wanted = process.raise_file_limit(), settings.max_connections
+    possible = process.max_connections(settings, limit)
     if possible == wanted:
         return [ok(_FILES, f"a process can open {limit:,} files and connections")]
-    needed = wanted + descriptors.OTHER_DESCRIPTORS
+    needed = wanted + process.OTHER_DESCRIPTORS
     detail = (
         f"A process can open only {limit:,} files and connections, so a server accepts {possible:,} connections"
         f" instead of {wanted:,} (STEPIQ_MAX_CONNECTIONS)."
@@ -62,6 +64,10 @@ async def try_sandbox(settings: Settings) -> list[Check]:
     found = await check_sandbox(settings)
     if any(check.status is Status.FAILED for check in found):
         return found
+    # A server starts without them.
+    from stepiq.sandbox.conversation import CodeFailed  # noqa: PLC0415
+    from stepiq.sandbox.sandbox import Sandbox  # noqa: PLC0415
+
     sandbox = Sandbox()
     try:
         for language, source in _CODE.items():
@@ -75,7 +81,7 @@ async def try_sandbox(settings: Settings) -> list[Check]:
     return found
 
 
-def _fails(language: CodeLanguage, ran: CodeFailed) -> Check:
+def _fails(language: CodeLanguage, ran: "CodeFailed") -> Check:
     if not ran.reason:
         return failed(_SANDBOX, f"`code` steps in {language} fail: {ran.message}", "")
     detail = (

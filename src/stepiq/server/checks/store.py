@@ -11,10 +11,10 @@ from sqlalchemy.exc import DBAPIError
 from stepiq.accounts.secrets import rotation
 from stepiq.accounts.secrets.rotation import Census
 from stepiq.core.errors import StepIQError, Unavailable
-from stepiq.core.keys import data_folder
+from stepiq.core.keys import files as key_files
 from stepiq.core.keys import files as keys
-from stepiq.core.keys.data_folder import DataFolderUnusable
 from stepiq.core.keys.encryption import Keyring
+from stepiq.core.keys.files import DataFolderUnusable
 from stepiq.core.settings.model import Settings
 from stepiq.queue import worker_lease
 from stepiq.server.checks.check import Check, failed, fatal, note, ok, warning
@@ -60,9 +60,9 @@ def _check_folder(settings: Settings) -> Check:
     if free < _LOW_DISK_BYTES:
         detail = f"{folder} has {free // 1024**2} MiB left."
         return warning(name, detail, "Free some disk space: every run stops on a full disk.")
-    if data_folder.is_open(folder):
-        if not data_folder.is_ours(folder):
-            return fatal(name, data_folder.open_to_all(folder))
+    if key_files.is_open(folder):
+        if not key_files.is_ours(folder):
+            return fatal(name, key_files.open_to_all(folder))
         detail = f"All users of this machine can use {folder}."
         return warning(name, detail, "`stepiq serve` closes it to them when it starts.")
     return ok(name, f"{folder}, {free // 1024**3} GiB free")

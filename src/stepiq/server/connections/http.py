@@ -15,7 +15,7 @@ import uvicorn
 
 from stepiq.core.observability import logging
 from stepiq.core.settings.model import Settings
-from stepiq.server.connections import descriptors
+from stepiq.server import process
 from stepiq.server.connections.limits import Connections, Limits
 from stepiq.server.connections.listening import bind
 from stepiq.server.connections.protocol import Clients, GuardedProtocol
@@ -114,7 +114,7 @@ _KEEP_ALIVE_SECONDS = 75
 Clients and proxies must close first, because a request sent while the server closes gets no response. Most of them
 close after 5 to 60 seconds.
 """
-_OF_MONITORS = Limits.fitted(64, 64, 64)
+_OF_MONITORS = Limits.fitted(64, 64)
 """Limits of listeners that serve only health checks and metrics."""
 
 log = logging.get(__name__)
@@ -158,12 +158,8 @@ class HttpServer(uvicorn.Server):
 
 def _limits_of(settings: Settings) -> Limits:
     """The limits of the API: those of the settings, or lower ones if the limit of open files requires it."""
-    total = descriptors.max_connections(settings, descriptors.limit())
-    return Limits.fitted(
-        total,
-        settings.max_connections_per_address,
-        settings.max_half_open_per_address,
-    )
+    total = process.max_connections(settings, process.file_limit())
+    return Limits.fitted(total, settings.max_connections_per_address)
 
 
 def _config(settings: Settings, app: object) -> uvicorn.Config:

@@ -24,6 +24,7 @@ from stepiq.core.errors import LimitReached, Unavailable
 from stepiq.core.observability import metrics
 
 _RETRY_AFTER = timedelta(seconds=5)
+_HALF_OPEN_PER_CLIENT = 100
 _ANTEROOM = 256
 
 
@@ -69,10 +70,10 @@ class Limits:
     """In addition to `total`. Includes connections that receive a refusal."""
 
     @classmethod
-    def fitted(cls, total: int, per_client: int, half_open_per_client: int) -> "Limits":
+    def fitted(cls, total: int, per_client: int) -> "Limits":
         """Limits in which one client has at most a quarter of the total, and half of that half-open."""
         per_client = max(1, min(per_client, total // 4))
-        half_open = max(1, min(half_open_per_client, per_client // 2))
+        half_open = max(1, min(_HALF_OPEN_PER_CLIENT, per_client // 2))
         return cls(total, per_client, half_open, max(1, min(_ANTEROOM, total // 4)))
 
 

@@ -5,7 +5,7 @@ import hashlib
 import re
 from html import escape
 
-from stepiq.server.ui.bundle import DIST
+from stepiq.server.ui.pages import DIST
 
 
 def _font(family: str, pattern: str) -> str:
@@ -65,7 +65,6 @@ td:first-child { white-space: nowrap; }
 """
 )
 
-SEARCH_PATH = "/docs/search"
 SCRIPT = """
 addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input")) return;
@@ -145,7 +144,7 @@ def page(title: str, navigation: str, content: str, *, wanted: str = "") -> str:
 <style>{STYLE}</style>
 <a class="skip" href="#content">Skip to content</a>
 <header><strong><a href="/">stepIQ</a></strong><a href="/docs">API</a> <a href="/docs/README">Documentation</a>
-<form action="{SEARCH_PATH}" role="search"><input type="search" name="q" value="{escape(wanted)}" required maxlength="200"
+<form action="/docs/search" role="search"><input type="search" name="q" value="{escape(wanted)}" required maxlength="200"
 aria-label="Search the documentation" placeholder="Search"></form></header>
 <script>{SCRIPT}</script>
 <nav aria-label="Contents">{navigation}</nav>

@@ -9,8 +9,6 @@ from fastapi import Header, Response
 
 from stepiq.core import json
 from stepiq.core.json import Json
-from stepiq.language.definitions import json_schema as pipelines
-from stepiq.trials import json_schema as tests
 from stepiq.web.bodies import router as new_router
 
 MEDIA_TYPE = "application/schema+json"
@@ -66,15 +64,25 @@ def _is_among(tag: str, if_none_match: str) -> bool:
     return tag in tags or "*" in tags
 
 
-PATHS = ("/schema/pipeline.json", "/schema/tests.json")
+def _pipelines() -> Mapping[str, Json]:
+    from stepiq.language.definitions.json_schema import document  # noqa: PLC0415 - rarely requested
 
-_PIPELINES: Final = SchemaFile(pipelines.document)
-_TESTS: Final = SchemaFile(tests.document)
+    return document()
+
+
+def _tests() -> Mapping[str, Json]:
+    from stepiq.trials.json_schema import document  # noqa: PLC0415 - rarely requested
+
+    return document()
+
+
+_PIPELINES: Final = SchemaFile(_pipelines)
+_TESTS: Final = SchemaFile(_tests)
 
 public = new_router("Pipelines")
 
 
-@public.get(PATHS[0], response_class=Response, responses=RESPONSES)
+@public.get("/schema/pipeline.json", response_class=Response, responses=RESPONSES)
 async def get_pipeline_schema(if_none_match: IfNoneMatch = "") -> Response:
     """The JSON Schema (2020-12) of pipeline documents, for editors.
 
@@ -83,7 +91,7 @@ async def get_pipeline_schema(if_none_match: IfNoneMatch = "") -> Response:
     return _PIPELINES.answer(if_none_match)
 
 
-@public.get(PATHS[1], response_class=Response, responses=RESPONSES)
+@public.get("/schema/tests.json", response_class=Response, responses=RESPONSES)
 async def get_tests_schema(if_none_match: IfNoneMatch = "") -> Response:
     """The JSON Schema (2020-12) of test files, for editors."""
     return _TESTS.answer(if_none_match)

@@ -14,8 +14,12 @@ from stepiq.cli.remote.deployment.plan import (
     plan_one,
     schedule_operations,
 )
-from stepiq.cli.remote.deployment.server import read_pipeline, read_schedules
-from stepiq.cli.remote.deployment.state import LocalPipeline, ScheduleSettings
+from stepiq.cli.remote.deployment.state import (
+    LocalPipeline,
+    ScheduleSettings,
+    read_pipeline,
+    read_schedules,
+)
 from stepiq.core.errors import Conflict
 from stepiq.store.states import ManagedBy
 

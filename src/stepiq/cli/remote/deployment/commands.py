@@ -26,8 +26,7 @@ from stepiq.cli.remote.deployment.apply import AT_ONCE, Deployment, Outcome
 from stepiq.cli.remote.deployment.folder import FileIssue, Folder, pipeline_files, read_folder
 from stepiq.cli.remote.deployment.output import ShownLine
 from stepiq.cli.remote.deployment.plan import DeploymentPlan, PlannedChange, plan_changes
-from stepiq.cli.remote.deployment.server import read_pipelines, read_text
-from stepiq.cli.remote.deployment.state import RemotePipeline
+from stepiq.cli.remote.deployment.state import RemotePipeline, read_pipelines, read_text
 from stepiq.cli.remote.failures import (
     ReportedFailure,
     exit_code_of,
@@ -135,13 +134,7 @@ class _Compared:
 
 
 async def apply(client: "AsyncClient", request: ApplyRequest) -> None:
-    """Print the plan, ask, and make the changes.
-
-    Raises:
-        UsageError: the folder cannot be read, or a confirmation is necessary and not possible.
-        ManagedElsewhere: another source manages a pipeline.
-        typer.Exit: files are not valid, or changes failed.
-    """
+    """Print the plan, ask, and make the changes."""
     source = request.source or source_of(request.folder)
     compared = await _compare(client, request.folder, source, prune=request.prune)
     planned = compared.plan
@@ -170,12 +163,7 @@ async def apply(client: "AsyncClient", request: ApplyRequest) -> None:
 
 
 async def diff(client: "AsyncClient", folder: Path, source: str | None, *, as_json: bool) -> bool:
-    """Print what `apply` would change, as text or JSON. Returns whether there are differences.
-
-    Raises:
-        UsageError: the folder cannot be read.
-        typer.Exit: files are not valid.
-    """
+    """Print what `apply` would change, as text or JSON. Returns whether there are differences."""
     source = source or source_of(folder)
     compared = await _compare(client, folder, source, prune=False)
     planned = compared.plan

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from stepiq.cli.output.console import UsageError
 from stepiq.cli.pipelines.files import DEPLOY, files_of, kind_of
 from stepiq.cli.remote.deployment.state import LocalPipeline, PipelineSettings, digest_of
-from stepiq.core import slugs
+from stepiq.core import ids
 from stepiq.core.control_characters import escape_line
 from stepiq.core.errors import Issue
 from stepiq.language.documents.source import SourceFormat
@@ -62,11 +62,7 @@ def read_folder(files: Sequence[Path], accepted: Mapping[str, str] | None = None
 
 
 def pipeline_files(folder: Path) -> list[Path]:
-    """The files of a folder that can be pipelines or belong to one, sorted by name. Folders in it are not read.
-
-    Raises:
-        UsageError: the folder does not exist, or cannot be read.
-    """
+    """The files of a folder that can be pipelines or belong to one, sorted by name. Folders in it are not read."""
     if not folder.is_dir():
         what = f"{folder} is a file" if folder.exists() else f"The folder {folder} does not exist"
         raise UsageError(f"{what}. Give the folder with the files of the pipelines.")
@@ -75,11 +71,11 @@ def pipeline_files(folder: Path) -> list[Path]:
 
 def slug_problem(slug: str) -> str | None:
     """Why the name of a file is no slug; None if it is one."""
-    problem = slugs.problem(slug)
+    problem = ids.slug_problem(slug)
     if problem is None:
         return None
     near = re.sub(r"[^a-z0-9]+", "-", slug.lower()).strip("-")[:80].rstrip("-")
-    new_name = f" to `{near}`" if near != slug and slugs.is_slug(near) else ""
+    new_name = f" to `{near}`" if near != slug and ids.is_slug(near) else ""
     return f"The name `{escape_line(slug[:100])}` is not a slug. {problem.message} Rename the file{new_name}."
 
 

@@ -14,8 +14,12 @@ from stepiq.cli.pipelines.files import DEPLOY, SUFFIXES
 from stepiq.cli.remote.deployment.apply import AT_ONCE
 from stepiq.cli.remote.deployment.folder import format_of, pipeline_files, slug_problem
 from stepiq.cli.remote.deployment.output import ShownLine, settings_document, settings_of, show
-from stepiq.cli.remote.deployment.server import read_pipelines, read_text
-from stepiq.cli.remote.deployment.state import PipelineSettings, RemotePipeline
+from stepiq.cli.remote.deployment.state import (
+    PipelineSettings,
+    RemotePipeline,
+    read_pipelines,
+    read_text,
+)
 from stepiq.cli.remote.failures import ReportedFailure, fail
 from stepiq.core.control_characters import escape_line
 from stepiq.core.errors import Conflict, NotFound
@@ -60,13 +64,7 @@ class FileChange:
 
 
 async def pull(client: "AsyncClient", request: PullRequest) -> None:
-    """Write definitions and deploy files. Asks before it changes or deletes a file.
-
-    Raises:
-        UsageError: the folder cannot be used, or a confirmation is necessary and not possible.
-        PipelineMissing: the server has no such pipeline.
-        ScheduleNameRepeated: a deploy file could not identify the schedules of a pipeline.
-    """
+    """Write definitions and deploy files. Asks before it changes or deletes a file."""
     if request.folder.exists():
         pipeline_files(request.folder)
     remote = await _chosen(client, request.slugs)

@@ -5,32 +5,16 @@
 
 from typing import Any, Final
 
-from stepiq.server.docs.examples import (
-    accounts,
-    administration,
-    pipelines,
-    reviews,
-    runs,
-    schedules,
-)
+from stepiq.server.docs.examples import accounts, pipelines, runs
+from stepiq.server.docs.examples.accounts import DELIVERY, KEY, OPERATION, PIPELINE, RUN, SCHEDULE
 from stepiq.server.docs.examples.pipelines import DEFINITION, DEFINITION_YAML
-from stepiq.server.docs.examples.shared import DELIVERY, KEY, OPERATION, PIPELINE, RUN, SCHEDULE
 
 __all__ = ["DEFINITION", "DEFINITION_YAML", "PARAMETERS", "REQUESTS", "RESPONSES", "SHAPES"]
 
-SHAPES: Final[dict[str, Any]] = (
-    accounts.SHAPES
-    | administration.SHAPES
-    | pipelines.SHAPES
-    | runs.SHAPES
-    | reviews.SHAPES
-    | schedules.SHAPES
-)
+SHAPES: Final[dict[str, Any]] = accounts.SHAPES | pipelines.SHAPES | runs.SHAPES
 """An example of each shape."""
 
-REQUESTS: Final[dict[str, dict[str, dict[str, Any]]]] = (
-    pipelines.REQUESTS | runs.REQUESTS | reviews.REQUESTS | schedules.REQUESTS
-)
+REQUESTS: Final[dict[str, dict[str, dict[str, Any]]]] = pipelines.REQUESTS | runs.REQUESTS
 """Examples of bodies, by operation and media type, if there are several."""
 
 RESPONSES: Final[dict[str, Any]] = runs.RESPONSES | {

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any, Final
 
-from stepiq.server.docs.examples.shared import ACCEPTED, CREATED, PIPELINE, RUN, USER
+from stepiq.server.docs.examples.accounts import ACCEPTED, CREATED, PIPELINE, RUN, USER
 
 _PROMPT: Final = "Write three sentences on {{input.topic}}, in this language: {{input.language}}."
 

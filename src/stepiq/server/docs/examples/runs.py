@@ -1,15 +1,17 @@
-"""Examples of runs, inbound webhooks and deliveries."""
+"""Examples of runs, inbound webhooks, deliveries, reviews, and schedules with their ticks."""
 
 from typing import Any, Final
 
-from stepiq.server.docs.examples.shared import (
+from stepiq.server.docs.examples.accounts import (
     ACCEPTED,
+    CREATED,
     DELIVERY,
     ENDED,
     INPUT,
     OPERATION,
     PIPELINE,
     RUN,
+    SCHEDULE,
     SENT,
     STARTED,
     STEP,
@@ -267,3 +269,143 @@ RESPONSES: Final[dict[str, Any]] = {
     "202 POST /api/schedules/{schedule_id}/run-now": _RUN_ACCEPTED,
     "200 GET /api/runs/{run_id}/stream": _FRAMES,
 }
+
+
+_EXPIRES: Final = "2026-03-02T10:00:00.018Z"
+_DECIDED: Final = "2026-02-27T11:12:41.503Z"
+_MESSAGE: Final = "May this brief go out?"
+_DRAFT: Final = "Agents are programs that choose their next step."
+_EDITED: Final = "Agents are programs that choose what they do next."
+_LINK: Final = "AZLwxR06exCMRC9vOp59AQBM0V7cFOl9P6mVh3mYkqRtW8b2JdXn4sLzQe5Gy1Ua"
+_REVIEW: Final[dict[str, Any]] = {
+    "run_id": RUN,
+    "step_id": "check",
+    "pipeline_id": PIPELINE,
+    "pipeline_name": "Brief on a topic",
+    "iteration": 1,
+    "message": _MESSAGE,
+    "input": _DRAFT,
+    "input_is_large": False,
+    "editable": True,
+    "is_test": False,
+    "assignees": ["ada@example.com", "bob@example.com"],
+    "requested_at": STARTED,
+    "expires_at": _EXPIRES,
+}
+
+SHAPES.update(
+    {
+        "Review": _REVIEW,
+        "ReviewDetail": _REVIEW
+        | {
+            "input_text": _DRAFT,
+            "input_schema": {"type": "string"},
+            "decision": None,
+            "reviewer": None,
+            "closed_at": None,
+        },
+        "ReviewAnswer": {"decision": "approve", "comment": "Shorter now.", "output": _EDITED},
+        "ReviewLink": {"token": _LINK},
+        "ReviewLinkAnswer": {"token": _LINK, "decision": "reject", "comment": "Too early."},
+        "ReviewForLink": {
+            "pipeline_name": "Brief on a topic",
+            "step_id": "check",
+            "message": _MESSAGE,
+            "input": _DRAFT,
+            "input_text": _DRAFT,
+            "input_schema": {"type": "string"},
+            "editable": True,
+            "reviewer": "ada@example.com",
+            "requested_at": STARTED,
+            "expires_at": _EXPIRES,
+        },
+        "ReviewDecided": {
+            "decision": "reject",
+            "reviewer": "ada@example.com",
+            "decided_at": _DECIDED,
+        },
+    }
+)
+
+REQUESTS.update(
+    {
+        "POST /api/runs/{run_id}/reviews/{step_id}": {
+            "application/json": {
+                "approve": {"summary": "Approve without changes", "value": {"decision": "approve"}},
+                "edit": {"summary": "Approve with an edit", "value": SHAPES["ReviewAnswer"]},
+                "reject": {
+                    "summary": "Reject with a comment",
+                    "value": {"decision": "reject", "comment": "Too early."},
+                },
+            }
+        },
+    }
+)
+
+
+SHAPES.update(
+    {
+        "DeletedSchedule": {"id": SCHEDULE, "deleted": True},
+        "SchedulePatch": {"cron_expression": "0 8 * * 1-5", "timezone": "Europe/Berlin"},
+        "ScheduleRequest": {
+            "name": "Every working day",
+            "cron_expression": "0 9 * * 1-5",
+            "timezone": "Europe/Berlin",
+            "input_data": {"topic": "AI agents"},
+            "overlap": "skip",
+            "catch_up": "last",
+        },
+        "Schedule": {
+            "id": SCHEDULE,
+            "pipeline_id": PIPELINE,
+            "name": "Every working day",
+            "description": "At 09:00, Monday through Friday",
+            "cron_expression": "0 9 * * 1-5",
+            "timezone": "Europe/Berlin",
+            "input_data": {"topic": "AI agents"},
+            "enabled": True,
+            "overlap": "skip",
+            "catch_up": "last",
+            "from_definition": False,
+            "next_run_at": "2026-03-02T08:00:00.000Z",
+            "last_run_at": "2026-02-27T08:00:00.000Z",
+            "created_at": CREATED,
+            "updated_at": CREATED,
+        },
+        "Tick": {
+            "due_at": "2026-02-27T08:00:00.000Z",
+            "outcome": "started",
+            "reason": None,
+            "run_id": RUN,
+            "recorded_at": "2026-02-27T08:00:00.142Z",
+        },
+        "Upcoming": {
+            "schedule_id": SCHEDULE,
+            "pipeline_id": PIPELINE,
+            "pipeline_name": "Brief on a topic",
+            "name": "Every working day",
+            "run_at": "2026-03-02T08:00:00.000Z",
+        },
+    }
+)
+
+REQUESTS.update(
+    {
+        "POST /api/pipelines/{pipeline_id}/schedules": {
+            "application/json": {
+                "working_days": {
+                    "summary": "At 9:00 on working days, in Berlin",
+                    "value": SHAPES["ScheduleRequest"],
+                },
+                "quarter_hours": {
+                    "summary": "Every 15 minutes, in UTC",
+                    "value": {
+                        "name": "Quarter hours",
+                        "cron_expression": "*/15 * * * *",
+                        "input_data": {"topic": "AI agents"},
+                    },
+                },
+            }
+        },
+    }
+)

@@ -59,12 +59,7 @@ def show(
     until: datetime | None,
     limit: int,
 ) -> None:
-    """Print the newest entries.
-
-    Raises:
-        StoreMissing: the configured database does not exist.
-        StoreUnavailable: the database does not respond.
-    """
+    """Print the newest entries."""
 
     async def read(store: Database) -> list[Entry]:
         async with store.reading() as session:
@@ -94,13 +89,7 @@ def export(
     *,
     is_csv: bool,
 ) -> None:
-    """Print all sealed entries.
-
-    Raises:
-        UsageError: two logs are chosen.
-        StoreMissing: the configured database does not exist.
-        StoreUnavailable: the database does not respond.
-    """
+    """Print all sealed entries."""
     chain_id, wanted = chosen.chain_id, _filter(actions, since, until)
 
     async def write(store: Database) -> None:
@@ -124,14 +113,7 @@ def _exported(
 
 
 def verify(chosen: Chosen, expect_head: str | None) -> bool:
-    """Check the logs, and print their heads. Returns whether they have no fault.
-
-    Raises:
-        UsageError: two logs are chosen, or a head is expected of all logs.
-        AuditHeadInvalid: the expected head has another format.
-        StoreMissing: the configured database does not exist.
-        StoreUnavailable: the database does not respond.
-    """
+    """Check the logs, and print their heads. Returns whether they have no fault."""
     chain_id = chosen.chain_id
     if expect_head is not None and chain_id is None:
         raise UsageError("--expect-head needs --workspace or --server.")
