@@ -20,7 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 import psycopg
 import run as bench
-from sqlalchemy import event
+import sqlalchemy as sa
 from workspaces import (
     Workspace,
     add_schedules,
@@ -35,7 +35,7 @@ from stepiq.core.settings import model as settings
 from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.providers.registry import Providers
-from stepiq.store.database import Database
+from stepiq.store.database import Database, Session
 from stepiq.store.postgres_pubsub import PostgresChanges
 from stepiq.store.pubsub import LocalChanges
 from stepiq.triggers.schedules.ticker import Ticker
@@ -79,7 +79,7 @@ async def _not_executed(folder: Path, url: str, each: int, count: int, profile: 
     providers, plans, http = Providers(configured), Plans.load({}), guarded_client(configured)
     ticker = Ticker(store, Engine(store, changes, providers, plans, http), plans)
     profiler = cProfile.Profile()
-    with _counted(store) as counted:
+    with _counted() as counted:
         before = _database_cpu(url)
         begun, computed = time.perf_counter(), time.process_time()
         if profile:
@@ -146,8 +146,7 @@ async def _one_after_the_other(workspace: Workspace, pipeline_id: str, waits: li
 async def _number(store: Database, condition: str) -> int:
     """The number of runs that meet a condition."""
     async with store.reading() as session:
-        statement = f"SELECT count(*) FROM runs WHERE {condition}"
-        return (await session.connection.exec_driver_sql(statement)).scalar_one()
+        return await session.scalar(sa.text(f"SELECT count(*) FROM runs WHERE {condition}"))
 
 
 @asynccontextmanager
@@ -162,20 +161,20 @@ async def _server(
 
 
 @contextmanager
-def _counted(store: Database) -> Iterator[Counter[str]]:
+def _counted() -> Iterator[Counter[str]]:
     """Count the statements of a store, and how often they are repeated for further rows."""
     counted: Counter[str] = Counter()
 
-    def note(_connection: Any, _cursor: Any, _text: str, parameters: Any, *rest: Any) -> None:
-        counted["statements"] += 1
-        counted["repeated"] += len(parameters) - 1 if rest[-1] else 0
+    execute = Session.execute
 
-    engines = {store._writer.sync_engine, store._reader.sync_engine}
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", note)
+    async def counting(session: Session, statement: Any, parameters: Any = None) -> Any:
+        counted["statements"] += 1
+        counted["repeated"] += len(parameters) - 1 if isinstance(parameters, list) else 0
+        return await execute(session, statement, parameters)
+
+    Session.execute = counting
     yield counted
-    for engine in engines:
-        event.remove(engine, "before_cursor_execute", note)
+    Session.execute = execute
 
 
 def _database_cpu(url: str) -> Counter[int]:

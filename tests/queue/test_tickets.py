@@ -125,8 +125,10 @@ class TestEnqueueMany:
         async with database.transaction() as session:
             # The first ticket of a lane has its position as its priority.
             await tickets.enqueue_many(session, [(subject_id, 2, 7), (uuid7(), 1, 8)], queue)
-        with engines.create(database.url).begin() as connection:
+        engine = engines.create(database.url)
+        with engine.begin() as connection:
             client.enqueue_in_transaction(connection, options, str(subject_id))
+        engine.dispose()
 
         for table in ("workflow_status", "workflow_input"):
             rows = await _rows_of_library(database, table)

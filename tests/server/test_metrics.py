@@ -6,6 +6,7 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
+from sqlalchemy.exc import OperationalError
 
 from stepiq.core.observability import metrics
 from stepiq.server.assembly import built
@@ -169,13 +170,11 @@ class TestCounting:
         assert sample("stepiq_http_requests_total", **labels) == before + 2
 
     async def test_an_outage_of_the_store_is_counted(self, database, monkeypatch):
-        from sqlalchemy import exc
-
         before = sample("stepiq_store_unavailable_total")
 
         with pytest.raises(StoreUnavailable):
             async with database.reading():
-                raise exc.TimeoutError
+                raise OperationalError("SELECT 1", {}, OSError())
 
         assert sample("stepiq_store_unavailable_total") == before + 1
 
