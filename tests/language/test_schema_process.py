@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from stepiq.core.errors import Issue
 from stepiq.core.json import Json
 from stepiq.language import offload
 from stepiq.language.definitions.inputs import InputInvalid, InputSchema

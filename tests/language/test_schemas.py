@@ -176,7 +176,7 @@ class TestRefusals:
                 {"properties": {"a": {"required": True}}},
                 ("properties", "a", "required"),
                 "`required` must be a list of field names; it is a boolean. "
-                "Write it next to `properties`: `required: [a]`.",
+                "Write it next to `properties`: `required: [summary]`.",
             ),
             ({"minimum": "3"}, ("minimum",), "`minimum` must be a number; it is a string."),
             ({"anyOf": []}, ("anyOf",), "`anyOf` must have at least 1 item; it has 0."),

@@ -1,6 +1,7 @@
 """Checks the names in templates and expressions, and the jumps, before anything runs."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from stepiq.language.definitions.layout import Layout
@@ -14,10 +15,24 @@ from stepiq.language.fields.reader import (
     PlacedTemplate,
     Report,
 )
+from stepiq.language.places import Path
 from stepiq.language.templates import Reference
-from stepiq.language.templates.foreign import TREATED_AS_TEXT, Tag, find, in_quotes, tag_of
 from stepiq.language.words import suggest
 
+MAX_FOUND = 5
+"""Most findings about syntax of other tools that are reported for one template."""
+_TREATED_AS_TEXT = ", so it is treated as plain text"
+"""The part of the messages that is wrong in URLs, which refuse the syntax."""
+_NOT_OURS = f"is not stepIQ template syntax{_TREATED_AS_TEXT}."
+_PATH = re.compile(r"(?:input|vars|steps|env|run|item)\.[A-Za-z_][\w.]{0,100}", re.ASCII)
+_OTHER_SYNTAX = re.compile(
+    r"\{\{(?:[^{}]|\{(?!\{)|\}(?!\}))*+\}\}"  # stepIQ tags, which are skipped
+    r"|(?P<block>\{%|\{\# |<%)"
+    r"|\$\{ {0,3}(?P<dollar>[A-Za-z_][\w.]{0,100}) {0,3}\}"
+    rf"|\$(?P<bare>{_PATH.pattern})"
+    r"|(?<![\w{$\\])\{(?P<brace>[A-Za-z_][\w.]{0,100})\}(?!\})",
+    re.ASCII,
+)
 ROOT_NAMES = ("input", "vars", "steps", "env", "run", "item", "index")
 RUN_FIELDS = ("id", "trigger_type", "started_at")
 STEP_FIELDS = ("output", "status", "error")
@@ -106,38 +121,52 @@ def _check_syntax(
     is_url = placed.path[-1] == "url"
     if isinstance(placed, PlacedTemplate):
         source = placed.template
-        findings = find(source.source, _tag_writer(placed, names))
+        findings = _other_syntax(placed, names)
     else:
         source = placed.expression
-        findings = ((at, in_quotes(path)) for at, path in quoted_paths(source.source))
+        findings = ((at, _in_quotes(path)) for at, path in quoted_paths(source.source))
     for offset, message in findings:
-        if is_url:
-            message = message.replace(TREATED_AS_TEXT, "")
         found = draft.problems if is_url else draft.warnings
         if len(found) >= MAX_PROBLEMS:
             return
-        if is_url and offset == 0:
-            # This also explains why the URL does not begin correctly, so it replaces that error.
-            whole = (placed.path, "invalid_format")
-            draft.problems = [each for each in found if (each.path, each.code) != whole]
-            found = draft.problems
+        message = message.replace(_TREATED_AS_TEXT, "") if is_url else message
         inside = (source.source, *source.locate(offset))
         found.append(PathProblem(placed.path, "other_template_syntax", message, inside=inside))
 
 
-def _tag_writer(placed: PlacedTemplate, names: KnownNames) -> Tag:
-    is_request = placed.path[-1] == "url" or "headers" in placed.path
+def _in_quotes(path: str) -> str:
+    return (
+        f"`{{{{{path}}}}}` is inside quotes{_TREATED_AS_TEXT}. Write `{path}` without quotes and braces. "
+        f"To join strings, write `'a' + {path}`."
+    )
 
-    def tag(name: str) -> str | None:
-        if names.inputs and name in names.inputs:
-            return f"{{{{input.{name}}}}}"
-        if name in names.variables:
-            return f"{{{{vars.{name}}}}}"
-        if is_request and name.isupper():
-            return f"{{{{env.{name}}}}}"
-        return tag_of(name)
 
-    return tag
+def _other_syntax(placed: PlacedTemplate, names: KnownNames) -> Iterator[tuple[int, str]]:
+    """Offset and message of each piece of other tools' template syntax. Repeated messages are omitted."""
+    seen: set[str] = set()
+    for found in _OTHER_SYNTAX.finditer(placed.template.source):
+        if found["block"]:
+            message = f"`{found['block'].strip()}` {_NOT_OURS} Write `{{{{#if input.topic}}}}…{{{{/if}}}}`, `{{{{#each input.topics}}}}…{{{{/each}}}}` or `{{{{! a comment }}}}`."
+        elif found.lastgroup and (tag := _tag(found[found.lastgroup], placed.path, names)):
+            message = f"`{found.group()}` {_NOT_OURS} Write `{tag}`."
+        else:
+            continue
+        if message not in seen:
+            seen.add(message)
+            yield found.start(), message
+        if len(seen) == MAX_FOUND:
+            return
+
+
+def _tag(name: str, path: Path, names: KnownNames) -> str | None:
+    """The tag for a name in another tool's syntax; None if the name is unknown."""
+    if names.inputs and name in names.inputs:
+        return f"{{{{input.{name}}}}}"
+    if name in names.variables:
+        return f"{{{{vars.{name}}}}}"
+    if name.isupper() and (path[-1] == "url" or "headers" in path):
+        return f"{{{{env.{name}}}}}"
+    return f"{{{{{name}}}}}" if _PATH.fullmatch(name) else None
 
 
 def _check_jumps(draft: Report, layout: Layout) -> None:

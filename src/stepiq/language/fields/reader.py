@@ -1,5 +1,6 @@
 """Reads a document field by field. Readers record each problem and continue, so that one pass finds all of them."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -8,12 +9,37 @@ from stepiq.core.concurrency import pauses
 from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_object, kind_of
 from stepiq.language.expressions import Expression, ExpressionSyntaxError
-from stepiq.language.fields.corrections import LIST, MAPPING, correction
 from stepiq.language.places import Path
 from stepiq.language.schemas.cost import SchemaProblem
 from stepiq.language.schemas.validation import Schema, compile_schema
 from stepiq.language.templates import Template, TemplateSyntaxError
-from stepiq.language.words import Note, nearest, note, same_word, suggest, wrapper
+from stepiq.language.words import STEP_NOTES, nearest, same_word, suggest
+
+TRUE_OR_FALSE = "true or false"
+INTEGER, NUMBER = "an integer", "a number"
+LIST = "a list"
+MAPPING = "an object"
+STRING = "a string"
+
+_TRUE = {"y", "yes", "on", "true", "1"}
+_FALSE = {"n", "no", "off", "false", "0"}
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_MAX_SHOWN = 40
+_EXAMPLES = {
+    "headers": "headers: {Authorization: 'Bearer {{env.TOKEN}}'}",
+    "input": "input: {schema: {topic: {type: string}}}",
+    "notifications": "notifications: {on_failure: [{type: email, to: team@example.com}]}",
+    "output": "output: {from: summary}",
+    "output_schema": "output_schema: {type: object, properties: {score: {type: number}}}",
+    "regex": "regex: {pattern: '[0-9]+', all: true}",
+    "retry": "retry: {max_attempts: 3}",
+    "schedule": "schedule: {cron: '0 9 * * 1-5'}",
+    "schema": "schema: {topic: {type: string}}",
+    "variables": "variables: {tone: calm}",
+    "verify": "verify: {scheme: github, secret_name: GITHUB_WEBHOOK_SECRET}",
+    "webhook": "webhook: {verify: {scheme: github, secret_name: GITHUB_WEBHOOK_SECRET}}",
+}
+
 
 ROADMAP = "See the roadmap: `stepiq docs roadmap`, or /docs/roadmap on a server."
 
@@ -225,26 +251,18 @@ class FieldReader:
         found: list[tuple[str, str]] = []
         misplaced: list[tuple[str, str]] = []
         for name in unknown[:MAX_PROBLEMS]:
-            if hint := self._other_tool(name, known):
-                self._announced |= hint.announced
-                found.append((name, f"Unknown field `{name[:60]}`. {hint.text}"))
+            start = f"Unknown field `{name[:60]}`."
+            if self._is_step and name in STEP_NOTES:
+                if name == "with" and is_object(inner := self._written[name]):
+                    self._announced |= inner.keys()
+                found.append((name, f"{start} {STEP_NOTES[name]}"))
             elif not same_word(name, known) and (message := self._misplaced(name)):
                 misplaced.append((name, message))
             else:
                 self._announced |= {nearest(name, known) or ""}
-                found.append((name, f"Unknown field `{name[:60]}`. {suggest(name, known)}"))
+                found.append((name, f"{start} {suggest(name, known)}"))
         # The fields of a step depend on its type.
         return found if "type" in self._announced else [*found, *misplaced]
-
-    def _other_tool(self, name: str, known: Collection[str]) -> Note | None:
-        """What to write instead of a field of another tool, or of a wrapper around the fields of this mapping."""
-        value = self._written[name]
-        hint = None if same_word(name, known) else note(name, known)
-        if not self.path and is_object(value) and "steps" in value:
-            hint = wrapper(name)
-        if hint is not None and hint.is_wrapper and is_object(value):
-            self._announced |= value.keys()
-        return hint
 
     def _misplaced(self, name: str) -> str | None:
         """What to do with a field that belongs elsewhere; None if it is unknown everywhere."""
@@ -333,3 +351,53 @@ class FieldReader:
         hint = correction(name, value, words)
         message = f"`{name[:60]}` must be {words}; it is {kind_of(value)}.{hint}"
         self.refuse(name, "wrong_type", message)
+
+
+def correction(name: str, value: Json, wanted: str) -> str:
+    """A sentence that starts with a space; empty if there is nothing to add."""
+    if wanted == TRUE_OR_FALSE:
+        return _boolean(value)
+    if wanted in (INTEGER, NUMBER):
+        return _number(name, value)
+    if wanted == LIST:
+        return _list(name, value)
+    if wanted == MAPPING and name in _EXAMPLES:
+        return f" Write it as in `{_EXAMPLES[name]}`."
+    if wanted == STRING and isinstance(value, bool | int | float):
+        return " Put it in quotes."
+    return ""
+
+
+def _boolean(value: Json) -> str:
+    written = str(value).lower()
+    if written in _TRUE:
+        return " Write `true`."
+    return " Write `false`." if written in _FALSE else ""
+
+
+def _number(name: str, value: Json) -> str:
+    if isinstance(value, float):
+        return " Write it without a fraction."
+    if not isinstance(value, str):
+        return ""
+    written = value.strip().lower()
+    if _NUMBER.fullmatch(written):
+        return f" Write `{name}: {written}`, without quotes."
+    return ""
+
+
+def _list(name: str, value: Json) -> str:
+    if is_object(value):
+        return " Start each item with `- `, or write `[…]` around it."
+    if isinstance(value, str) and re.fullmatch(r"[\w .-]{1,40}", value):
+        return f" Write `{name}: [{value}]`."
+    return ""
+
+
+def entry_correction(value: Json, example: str) -> str:
+    """A suggestion for a list entry that must be a mapping; starts with a space."""
+    if isinstance(value, str) and (found := re.match(r"([a-z_]+):(\S+)", value)):
+        return f" Write a space after the colon: `{found[1]}: {found[2][:_MAX_SHOWN]}`."
+    if is_array(value):
+        return f" Write `- {example}`, with one `-`."
+    return f" Write it as in `- {example}`."

@@ -111,7 +111,7 @@ def _compile_message(error: jsonschema_rs.ValidationError) -> str:
     if kind.name == "format" and kind.value == "regex":
         return _pattern_message(str(value))
     if kind.name == "type" and path[-1] == "required":
-        return no_list_of_fields(path, value)
+        return no_list_of_fields(value)
     if kind.name == "type" and kind.value == ["boolean", "object"]:
         return no_schema(str(path[-1]), value)
     if kind.name == "anyOf" and path[-1:] == ["type"]:

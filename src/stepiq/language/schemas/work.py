@@ -72,10 +72,7 @@ def work_of(value: Json, cost: SchemaCost, meter: ValidationMeter) -> float:
     """
     most_values = 0 if cost.is_recursive else MOST_WORK_HERE // cost.per_value
     values, size = size_of(value, meter, most_values)
-    if values > most_values:
-        work = math.inf
-    else:
-        work = cost.per_value * values + cost.per_byte * size
+    work = math.inf if values > most_values else cost.per_value * values + cost.per_byte * size
     meter.spend(int(min(work, MOST_WORK_HERE)) // _WORK_PER_OPERATION)
     return work
 
