@@ -400,12 +400,12 @@ class TestDecide:
         [
             (
                 "input.topic",
-                "a condition must be true or false, but this is a string. Compare it: `x != ''`",
+                "a condition must be true or false, but this is a string. Compare the value: `x != ''`",
             ),
             ("vars.limit", "this is an integer"),
-            ("input.nothing", "this is null. Compare it: `x != null`"),
+            ("input.nothing", "this is null. Compare the value"),
             ("input.?topic", "this is an optional value. Give a fallback: `.orValue(false)`."),
-            ("input.list", "this is a list. Compare its size: `size(x) > 0`."),
+            ("input.list", "this is a list. Compare the value"),
             ("input.absent", "`input` has no `absent`"),
         ],
     )

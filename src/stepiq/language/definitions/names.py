@@ -40,13 +40,6 @@ NEVER_PRESENT = "never_present"
 """Code of the warning for a value that is read with a fallback but can never be present."""
 _SCALAR_TYPES = ("string", "integer", "number", "boolean")
 _LOOP_NAMES = ("item", "index")
-_RUN_START = "The start of the run is `run.started_at`."
-_OTHER_ROOTS = {
-    "now": _RUN_START,
-    "today": _RUN_START,
-    "date": _RUN_START,
-    "output": "Write `steps.ID.output`.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,26 +163,26 @@ def _tag(name: str, path: Path, names: KnownNames) -> str | None:
 
 
 def _check_jumps(draft: Report, layout: Layout) -> None:
-    for jump in draft.jumps:
-        node = layout.at(jump.path)
+    for path, target in draft.jumps:
+        node = layout.at(path)
         if draft.is_full:
             return
         assert node is not None  # noqa: S101 - only steps have jumps
-        if jump.target in (NEXT, END):
-            if jump.target in layout.ids:
-                message = f"`{jump.target}` is a reserved word in `goto`, but a step has this id. Rename the step."
-                draft.refuse(jump.path, "conflict", message)
+        if target in (NEXT, END):
+            if target in layout.ids:
+                message = f"`{target}` is a reserved word in `goto`, but a step has this id. Rename the step."
+                draft.refuse(path, "conflict", message)
             continue
-        if node.sequence.find(jump.target) is not None:
+        if node.sequence.find(target) is not None:
             continue
-        shown = jump.target[:64]
-        if jump.target in layout.ids:
+        shown = target[:64]
+        if target in layout.ids:
             message = f"A jump cannot enter or leave a `parallel`, and step `{shown}` is in another sequence of steps."
-            draft.refuse(jump.path, "jump_leaves", message)
+            draft.refuse(path, "jump_leaves", message)
             continue
         known = [each.id for each in node.sequence.nodes if each.id]
         hint = suggest(shown, [*known, NEXT, END])
-        draft.refuse(jump.path, "unknown_step", f"Step `{shown}` does not exist. {hint}")
+        draft.refuse(path, "unknown_step", f"Step `{shown}` does not exist. {hint}")
 
 
 def _check(reference: Reference, names: KnownNames, reader: _Reader) -> Finding | None:
@@ -222,8 +215,7 @@ def _refuse_root(root: str, names: KnownNames, reader: _Reader) -> Finding:
     if root in names.layout.ids:
         return "unknown_name", f"`{shown}` is a step. Write `steps.{shown}.output`."
     known = [name for name in ROOT_NAMES if reader.is_in_loop_body or name not in _LOOP_NAMES]
-    hint = _OTHER_ROOTS.get(root) or suggest(root, known)
-    return "unknown_name", f"The name `{shown}` does not exist. {hint}"
+    return "unknown_name", f"The name `{shown}` does not exist. {suggest(root, known)}"
 
 
 def _check_input(rest: Sequence[str], names: KnownNames, reader: _Reader) -> Finding | None:
@@ -290,11 +282,11 @@ def _refuse_step(step_id: str, layout: Layout, reader: _Reader) -> Finding:
         reason = "cannot read its own output"
     elif beside is not None and node.position < beside.position:
         reason = "never runs before this one, because no path leads from it to this step. Change a `goto`, or use another step"
-    elif container is None or (here is not None and here.sequence is node.sequence):
-        reason = "runs after this one, so it has no output yet"
-    elif here is not None and container in layout.around(here):
+    elif (
+        here is not None and container in layout.around(here) and here.sequence is not node.sequence
+    ):
         reason = "is in another branch. Branches run at the same time, so its output is not available here"
-    elif container is node:
+    elif container in (None, node) or (here is not None and here.sequence is node.sequence):
         reason = "runs after this one, so it has no output yet"
     else:
         inside = container.id[:64]

@@ -18,6 +18,7 @@ from stepiq.language.expressions.nodes import (
 from stepiq.language.expressions.program import Program, UnknownFunction
 from stepiq.language.expressions.results import Room, to_json
 from stepiq.language.expressions.source import ExpressionError, ExpressionSource
+from stepiq.language.expressions.type_errors import TO_BOOLEAN
 from stepiq.language.expressions.values import (
     EvaluationFailure,
     EvaluationMeter,
@@ -109,13 +110,8 @@ class Expression:
 
 
 def _explain_undecided(value: Value) -> str:
-    hint = "Compare it: `x != ''`, `x > 0`, `x == true`."
-    if value is None:
-        hint = "Compare it: `x != null`, `x == true`."
-    elif type(value) is Optional:
-        hint = "Give a fallback: `.orValue(false)`."
-    elif type(value) in (list, tuple, dict):
-        hint = "Compare its size: `size(x) > 0`."
+    is_optional = type(value) is Optional
+    hint = "Give a fallback: `.orValue(false)`." if is_optional else TO_BOOLEAN
     return f"a condition must be true or false, but this is {kind_of(value)}. {hint}"
 
 

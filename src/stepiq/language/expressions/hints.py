@@ -33,18 +33,9 @@ _WORDS = {
     "else": "Write it as `condition ? this : that`.",
     "lambda": "To process a list, use a macro: `list.filter(x, x > 0)`, `list.map(x, x.name)`.",
     "for": "To process a list, use a macro: `list.filter(x, x > 0)`, `list.map(x, x.name)`.",
-    **{
-        word: f"Write `null` instead of `{word}`."
-        for word in ("None", "nil", "undefined", "NULL", "Null")
-    },
-    **{
-        word: f"Write `true` instead of `{word}`."
-        for word in ("True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON")
-    },
-    **{
-        word: f"Write `false` instead of `{word}`."
-        for word in ("False", "FALSE", "no", "No", "NO", "off", "Off", "OFF")
-    },
+    **dict.fromkeys(("None", "nil", "undefined"), "Write `null`, in lower case."),
+    **dict.fromkeys(("True", "yes", "on"), "Write `true`, in lower case."),
+    **dict.fromkeys(("False", "no", "off"), "Write `false`, in lower case."),
 }
 _MARKS = {
     "=": "`=` is not an operator. Write `==` to compare.",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from stepiq.core.concurrency import pauses
 from stepiq.core.json import Json
@@ -75,27 +75,6 @@ class PlacedExpression:
     """Whether it is evaluated after its step and can read the step's output."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedJump:
-    """A `goto` and the field that contains it."""
-
-    path: Path
-    target: str
-
-
-class TextProblem(Protocol):
-    """A problem inside a text, and its position."""
-
-    @property
-    def code(self) -> str: ...
-    @property
-    def message(self) -> str: ...
-    @property
-    def line(self) -> int: ...
-    @property
-    def column(self) -> int: ...
-
-
 MAX_PROBLEMS = 200
 """Reading stops at this number of problems."""
 MAX_EXPRESSIONS = 40_000
@@ -117,7 +96,8 @@ class Report:
     warnings: list[PathProblem] = field(default_factory=list[PathProblem])
     templates: list[PlacedTemplate] = field(default_factory=list[PlacedTemplate])
     expressions: list[PlacedExpression] = field(default_factory=list[PlacedExpression])
-    jumps: list[PlacedJump] = field(default_factory=list[PlacedJump])
+    jumps: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
+    """The fields with a `goto`, and its target."""
     signing_secrets: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
     """Secrets that no template reads, and the fields that name them."""
     models: list[tuple[Path, str | None]] = field(default_factory=list[tuple[Path, str | None]])
@@ -130,10 +110,6 @@ class Report:
     """Step ids in use, and the paths that use them."""
     homes: Mapping[str, str] = field(default_factory=dict[str, str])
     """The object that each field of the document and of its steps belongs to, such as `llm` steps."""
-    misplaced: set[str] = field(default_factory=set[str])
-    """Step fields found outside the steps."""
-    step_ids: Collection[str] = ()
-    """Every id of a step or branch in the document, valid or not."""
     nesting: int = 0
     """How many `parallel` steps contain the object being read."""
 
@@ -182,9 +158,11 @@ class Report:
 
     def add_jump(self, path: Path, target: str) -> None:
         """Register a `goto`, so that its target is checked after all steps are read."""
-        self.jumps.append(PlacedJump(path, target))
+        self.jumps.append((path, target))
 
-    def refuse_inside(self, path: Path, text: str, error: TextProblem) -> None:
+    def refuse_inside(
+        self, path: Path, text: str, error: TemplateSyntaxError | ExpressionSyntaxError
+    ) -> None:
         """Record a problem inside a text at a path."""
         inside = (text, error.line, error.column)
         self.problems.append(PathProblem(path, error.code, error.message, inside=inside))
@@ -270,7 +248,6 @@ class FieldReader:
         if home is None or not (self._is_step or not self.path):
             return None
         if not self.path:
-            self.draft.misplaced.add(name)
             return f"`{name}` is a field of {home}, not of the pipeline. Move it into a step."
         if home == PIPELINE:
             return f"`{name}` is a field of the pipeline, not of a step. Move it to the top level."
@@ -297,8 +274,7 @@ class FieldReader:
         """Report a required field if it is missing; returns whether it is present."""
         if self.has(name):
             return True
-        announced = self._announced | (self.draft.misplaced if self._is_step else set[str]())
-        if name in announced or ("type" in announced and name != "id"):
+        if name in self._announced or ("type" in self._announced and name != "id"):
             return False
         # The field has no place of its own, so the error is reported at the mapping.
         message = f"`{name}` is required. Add it, as in `{self._example or example}`."

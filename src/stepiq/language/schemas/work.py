@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_number, is_object
-from stepiq.language.templates.meter import OPERATIONS_PER_PAUSE, OverBudget
+from stepiq.language.templates.meter import WorkMeter
 
 MOST_WORK_HERE = 200_000
 """Most work in a thread of the server, in which no other thread runs: a few milliseconds. More is done in a process."""
@@ -18,33 +18,15 @@ _LONG_NUMBER = 500
 """The library compares numbers exactly, as fractions of integers with all their digits."""
 
 
-class ValidationMeter:
-    """Counts the work of one validation.
+class ValidationMeter(WorkMeter):
+    """Counts the work of one validation, which has no limit by default."""
 
-    Args:
-        budget: number of operations after which `OverBudget` is raised. By default, work is not limited.
-        pause: called regularly between calls of the library.
-    """
-
-    __slots__ = ("_left", "_pause")
+    __slots__ = ()
 
     def __init__(
         self, *, budget: int | None = None, pause: Callable[[], None] | None = None
     ) -> None:
-        self._pause = pause
-        self._left: float = math.inf if budget is None else budget
-        if pause is not None:
-            self._left = OPERATIONS_PER_PAUSE
-
-    def spend(self, operations: int = 1) -> None:
-        """Charge for work to be done."""
-        self._left -= operations
-        if self._left >= 0:
-            return
-        if self._pause is None:
-            raise OverBudget
-        self._pause()
-        self._left = OPERATIONS_PER_PAUSE
+        super().__init__(budget=budget, pause=pause)
 
     def spend_text(self, length: int) -> None:
         """Charge for characters to be read."""
