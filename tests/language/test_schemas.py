@@ -360,7 +360,9 @@ class TestCost:
         options: list[Json] = [n + 0.5 for n in range(1_000)]
         schema = compile_schema({"items": {"not": {"enum": options}}}, max_patterns=0)
 
-        (issue,) = schema.issues([1.25] * 1_000)
+        value: list[Json] = [1.25] * 1_000
+
+        (issue,) = schema.issues(value)
 
         assert issue.code == "too_large"
 

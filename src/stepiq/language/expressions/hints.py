@@ -33,9 +33,9 @@ _WORDS = {
     "else": "Write it as `condition ? this : that`.",
     "lambda": "To process a list, use a macro: `list.filter(x, x > 0)`, `list.map(x, x.name)`.",
     "for": "To process a list, use a macro: `list.filter(x, x > 0)`, `list.map(x, x.name)`.",
-    **dict.fromkeys(("None", "nil", "undefined"), "Write `null`, in lower case."),
-    **dict.fromkeys(("True", "yes", "on"), "Write `true`, in lower case."),
-    **dict.fromkeys(("False", "no", "off"), "Write `false`, in lower case."),
+    **dict.fromkeys(("None", "nil", "undefined"), "Write `null`."),
+    **dict.fromkeys(("True", "yes", "on"), "Write `true`."),
+    **dict.fromkeys(("False", "no", "off"), "Write `false`."),
 }
 _MARKS = {
     "=": "`=` is not an operator. Write `==` to compare.",

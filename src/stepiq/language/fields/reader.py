@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from stepiq.core.concurrency import pauses
 from stepiq.core.json import Json
@@ -73,6 +73,15 @@ class PlacedExpression:
     expression: Expression
     is_after: bool = False
     """Whether it is evaluated after its step and can read the step's output."""
+
+
+class TextProblem(Protocol):
+    """A problem inside a text, and its position."""
+
+    code: ClassVar[str]
+    message: str
+    line: int
+    column: int
 
 
 MAX_PROBLEMS = 200
@@ -160,9 +169,7 @@ class Report:
         """Register a `goto`, so that its target is checked after all steps are read."""
         self.jumps.append((path, target))
 
-    def refuse_inside(
-        self, path: Path, text: str, error: TemplateSyntaxError | ExpressionSyntaxError
-    ) -> None:
+    def refuse_inside(self, path: Path, text: str, error: TextProblem) -> None:
         """Record a problem inside a text at a path."""
         inside = (text, error.line, error.column)
         self.problems.append(PathProblem(path, error.code, error.message, inside=inside))
