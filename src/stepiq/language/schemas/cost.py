@@ -63,7 +63,7 @@ class SchemaProblem(Exception):
 
 
 @dataclass(slots=True)
-class _Part:
+class SchemaPart:
     """One schema inside the document."""
 
     path: Path
@@ -107,7 +107,7 @@ class _Graph:
 
     def __init__(self, document: dict[str, Json]) -> None:
         self._document = document
-        self.parts: dict[int, _Part] = {}
+        self.parts: dict[int, SchemaPart] = {}
         self.patterns = 0
         self.is_recursive = False
 
@@ -298,7 +298,7 @@ def _children_below(node: dict[str, Json], path: Path) -> Iterator[tuple[Json, P
             yield node[key], (*path, key), False, key in ("contains", *_LEFT_OVER)
 
 
-def _part(node: dict[str, Json], path: Path, document_length: int) -> _Part:
+def _part(node: dict[str, Json], path: Path, document_length: int) -> SchemaPart:
     options = node.get("enum")
     checked = [node[key] for key in _COMPARED if key in node]
     names = sum(len(_map(node, key)) for key in _BY_NAME)
@@ -306,7 +306,7 @@ def _part(node: dict[str, Json], path: Path, document_length: int) -> _Part:
     # An error repeats what the value was compared with, and that of `not` repeats the whole schema.
     size += document_length if "not" in node else 0
     patterns = [*_map(node, "patternProperties"), *([node["pattern"]] if "pattern" in node else [])]
-    return _Part(
+    return SchemaPart(
         path,
         weight=1 + (len(options) // 10 if is_array(options) else 0),
         units=_CHECK * (1 + len(node) + names + values)
