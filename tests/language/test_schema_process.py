@@ -100,6 +100,17 @@ class TestProcess:
     def ask(self, process: SchemaProcess) -> Any:
         return process.issues(LARGE, {"numbers": [120]}, ("input",), "The input")
 
+    def test_what_takes_too_long_does_not_end_it(self, process):
+        self.ask(process)
+        before = process.pid
+        options: list[Json] = [number + 0.5 for number in range(1_000)]
+        values: list[Json] = [1.25] * 1_000
+
+        (issue,) = process.issues({"items": {"not": {"enum": options}}}, values, (), "It")
+
+        assert issue.code == "too_large"
+        assert process.pid == before
+
     def test_one_that_was_killed_is_replaced(self, process):
         before = self.ask(process)
         killed = process.pid

@@ -27,7 +27,7 @@ _LOWER_PRIORITY = 10
 _KEPT = 16
 """Schemas that stay compiled. A compiled schema can need megabytes."""
 _MAX_SECONDS = 0.15
-"""CPU time to decide whether a value is valid, and again to list its errors."""
+"""CPU time for one value, including the list of its errors."""
 _MAX_MEMORY = 1024**3
 
 
@@ -64,24 +64,20 @@ def _validate(
     connection: "Connection[bytes, bytes]", schema: Schema, value: Json, at: Path, subject: str
 ) -> None:  # pragma: no cover - the process is not measured
     try:
-        _limit_time()
+        # Without a handler, the signal ends the child, even inside the library.
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_PROF, _MAX_SECONDS)
         is_valid = schema.validator.is_valid(value)
         # The limit must not end the child while it writes.
-        signal.setitimer(signal.ITIMER_PROF, 0)
+        left, _ = signal.setitimer(signal.ITIMER_PROF, 0)
         _send(connection, [] if is_valid else [_invalid(at, subject)])
         if not is_valid:
-            _limit_time()
+            signal.setitimer(signal.ITIMER_PROF, left)
             found = schema.listed(value, at, subject)
             signal.setitimer(signal.ITIMER_PROF, 0)
             _send(connection, found)
     finally:
         os._exit(0)
-
-
-def _limit_time() -> None:  # pragma: no cover - the process is not measured
-    # Without a handler, the signal ends the child, even inside the library.
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_PROF, _MAX_SECONDS)
 
 
 def _send(connection: "Connection[bytes, bytes]", issues: Iterable[Issue]) -> None:
