@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from stepiq.core.concurrency import pauses
 from stepiq.core.json import Json
@@ -78,10 +78,14 @@ class PlacedExpression:
 class TextProblem(Protocol):
     """A problem inside a text, and its position."""
 
-    code: ClassVar[str]
-    message: str
-    line: int
-    column: int
+    @property
+    def code(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def column(self) -> int: ...
 
 
 MAX_PROBLEMS = 200
