@@ -57,7 +57,6 @@ class TestCheckTemplates:
             ("{{input.topi}}", "unknown_input", "Did you mean `topic`?"),
             ("{{#if input.x}}{{/if}}", "unknown_input", "has no field `x`"),
             ("{{zzz}}", "unknown_name", "Use one of `env`, `input`, `run`, `steps`, `vars`."),
-            ("{{now}}", "unknown_name", "The start of the run is `run.started_at`."),
             ("{{steps.z.output}}", "unknown_step", "Use one of `data`, `first`."),
             ("{{input.topic.x}}", "no_such_field", "`input.topic` has the type string"),
             (
@@ -65,7 +64,7 @@ class TestCheckTemplates:
                 "no_such_field",
                 "no fields. Its length is `{{length input.topic}}`.",
             ),
-            ("{{output}}", "unknown_name", "`output` does not exist. Write `steps.ID.output`."),
+            ("{{output}}", "unknown_name", "`output` does not exist. Did you mean `steps`?"),
             ("{{vars.tune}}", "unknown_variable", "Did you mean `tone`?"),
             ("{{vars.tone.x}}", "no_such_field", "single value"),
             ("{{steps.frist.output}}", "unknown_step", "Did you mean `first`?"),

@@ -6,8 +6,8 @@ import pytest
 
 from stepiq.core.json import Json
 from stepiq.language.definitions.loading import compile_document
-from stepiq.language.definitions.outputs import output_issues
 from stepiq.language.definitions.step import Step
+from stepiq.language.definitions.step_types import output_issues
 
 SCORE = {"type": "object", "properties": {"score": {"type": "integer"}}, "required": ["score"]}
 LLM = {"prompt": "x"}

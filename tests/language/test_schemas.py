@@ -176,7 +176,7 @@ class TestRefusals:
                 {"properties": {"a": {"required": True}}},
                 ("properties", "a", "required"),
                 "`required` must be a list of field names; it is a boolean. "
-                "Write it next to `properties`: `required: [a]`.",
+                "Write it next to `properties`: `required: [summary]`.",
             ),
             ({"minimum": "3"}, ("minimum",), "`minimum` must be a number; it is a string."),
             ({"anyOf": []}, ("anyOf",), "`anyOf` must have at least 1 item; it has 0."),
@@ -291,8 +291,13 @@ class TestRefusals:
             },
         ],
     )
-    def test_recursion_that_judges_a_value_twice_is_refused(self, schema):
-        assert "more than one way" in problem(schema).message
+    def test_recursion_that_judges_a_value_twice_stops_nobody(self, schema):
+        deep: Json = 1
+        for n in range(90):
+            deep = {"a": deep} if n % 2 else [deep]
+
+        with cpu_limit(1):
+            compile_schema(schema, max_patterns=9).issues(deep)
 
     def test_a_circle_that_is_entered_sideways_is_still_found(self):
         schema = {
@@ -351,12 +356,13 @@ class TestRecursion:
 
 
 class TestCost:
-    def test_a_large_value_against_a_large_schema_is_not_checked(self):
-        schema = compile_schema(
-            {"items": {"properties": {f"p{n}": {} for n in range(5_000)}}}, max_patterns=0
-        )
+    def test_what_takes_too_long_is_not_checked(self):
+        options: list[Json] = [n + 0.5 for n in range(1_000)]
+        schema = compile_schema({"items": {"not": {"enum": options}}}, max_patterns=0)
 
-        (issue,) = schema.issues([[] for _ in range(20_000)])
+        value: list[Json] = [1.25] * 1_000
+
+        (issue,) = schema.issues(value)
 
         assert issue.code == "too_large"
 
@@ -379,10 +385,9 @@ class TestCost:
         ],
         ids=lambda value: None,
     )  # fmt: skip
-    def test_what_takes_long_to_compare_is_not_checked(self, schema, value):
-        (issue,) = compile_schema(schema, max_patterns=9).issues(value)
-
-        assert issue.code == "too_large"
+    def test_what_takes_long_to_compare_stops_nobody(self, schema, value):
+        with cpu_limit(1):
+            compile_schema(schema, max_patterns=9).issues(value)
 
     @pytest.mark.parametrize(
         ("schema", "value"),
@@ -413,37 +418,11 @@ class TestCost:
 
         assert len(schema.issues(value)) == 20
 
-    def test_parts_that_are_reached_more_than_once_count_each_time(self):
-        parts: Json = {"a": {"properties": {"x": {"pattern": "[ab]*a[ab]{90}c"}}}}
-        many: list[Json] = [{"$ref": "#/$defs/a"}] * 100
-        both: dict[str, Json] = {"allOf": many, "$defs": parts}
-        schema = compile_schema(both, max_patterns=9)
+    def test_of_more_errors_than_memory_holds_none_is_created(self):
+        required: list[Json] = [{"required": [f"k{n}"]} for n in range(9_000)]
+        schema = compile_schema({"allOf": required}, max_patterns=0)
 
-        (issue,) = schema.issues({"x": "ab" * 1_000})
-
-        assert issue.code == "too_large"
-
-    def test_recursive_parts_count_at_each_level(self):
-        schema = compile_schema(
-            {"pattern": "[ab]*a[ab]{90}c", "items": {"$ref": "#"}}, max_patterns=9
-        )
-
-        (issue,) = schema.issues([[["ab" * 100_000]]])
-
-        assert issue.code == "too_large"
-
-    def test_of_many_errors_with_a_long_text_only_the_first_is_created(self):
-        schema = compile_schema(
-            {"allOf": [{"required": [f"k{n}"]} for n in range(1_000)]}, max_patterns=0
-        )
-
-        assert len(schema.issues({"a": "x" * 250_000})) == 1
-
-    def test_of_many_alternatives_for_a_long_text_no_error_is_created(self):
-        many: list[Json] = [{"type": "integer"}] * 9_000
-        schema = compile_schema({"anyOf": many}, max_patterns=0)
-
-        (issue,) = schema.issues("x" * 250_000, at=("a",), subject="It")
+        (issue,) = schema.issues({"a": "x" * 250_000}, at=("a",), subject="It")
 
         assert (issue.path, issue.code) == ("a", "invalid")
         assert issue.message == "`a` does not match the schema. It is too large to say where."

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.core.json import as_object, dumps
-from stepiq.language import json_source
+from stepiq.language.documents import source as documents
 from stepiq.language.documents.source import MAX_SOURCE_BYTES, SourceFormat, read
 from tests.support.pace import cpu_limit
 
@@ -197,7 +197,7 @@ class TestJson:
         assert not source.is_readable
 
     def test_places_are_those_of_the_text(self):
-        root = json_source.places('{"a": [1, {"b\\n": "x"}],\n "c": {"d": null}}')
+        root = documents._places_in_json('{"a": [1, {"b\\n": "x"}],\n "c": {"d": null}}')
 
         assert root.children is not None
         a, c = root.children["a"], root.children["c"]

@@ -9,7 +9,6 @@ from stepiq import steps
 from stepiq.language.definitions import step_types as types
 from stepiq.language.definitions.json_schema import document
 from stepiq.language.definitions.loading import load_document
-from stepiq.language.definitions.outputs import output_issues
 from stepiq.language.definitions.step import StepSpec
 from stepiq.language.definitions.step_types import (
     GROUP,
@@ -17,6 +16,7 @@ from stepiq.language.definitions.step_types import (
     StepType,
     StepTypeConflict,
     added_packages,
+    output_issues,
     packages,
     step_types,
     unusable_types,

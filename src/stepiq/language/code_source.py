@@ -3,7 +3,6 @@
 import ast
 import re
 import warnings
-from collections.abc import Sequence
 from enum import StrEnum
 
 from stepiq.language.templates.lexer import position
@@ -37,7 +36,7 @@ _ONE_ARGUMENT = "`main` must have one parameter, the step's input. Write `def ma
 
 # Besides its plain name, `main` may be defined by an escape sequence, by generated code, or on the global object.
 _MAY_DEFINE_MAIN = re.compile(r"main|\\|eval|Function|constructor|globalThis|this")
-_MAY_BIND_MAIN = re.compile(r"main|exec|eval|import")
+_MAY_BIND_MAIN = re.compile(r"\b(?:main|exec|eval)\b|import[ \t(]*\*")
 
 # A string or a comment, which is skipped, or else a line that loads a module. It starts in the first column, because
 # an indented one may be in a function that defines `require`, or in `try`.
@@ -80,7 +79,7 @@ def check_python(source: str) -> Found | None:
         return 1, 1, _TOO_DEEP
     except ValueError as error:
         return 1, 1, _not_valid(str(error))
-    found = _check_main(module) or _check_imports(module)
+    found = _check_main(module, source) or _check_imports(module)
     return found and (*_place(source, *found[:2]), found[2])
 
 
@@ -121,84 +120,32 @@ def _parse(source: str) -> ast.Module:
         return ast.parse(source, "<code>")
 
 
-def _check_main(module: ast.Module) -> Found | None:
-    """Check the last definition of `main`, which is the one that runs."""
-    main = None
-    for statement in module.body:
-        if isinstance(statement, _Function) and statement.name == "main":
-            main = statement
-        elif _may_bind_main(statement):
-            return None
-    if main is None:
-        return 1, 1, NO_PYTHON_MAIN
-    if not _takes_one(main.args):
-        return main.lineno, main.col_offset + 1, _ONE_ARGUMENT
+def _check_main(module: ast.Module, source: str) -> Found | None:
+    """Check the definition of `main`, unless the code may bind it in a way that only running it shows."""
+    found = [each for each in module.body if isinstance(each, _Function) and each.name == "main"]
+    if not found:
+        return None if _MAY_BIND_MAIN.search(source) else (1, 1, NO_PYTHON_MAIN)
+    if len(_MAY_BIND_MAIN.findall(source)) == 1 and not _takes_one(found[0].args):
+        return found[0].lineno, found[0].col_offset + 1, _ONE_ARGUMENT
     return None
 
 
 def _check_imports(module: ast.Module) -> Found | None:
-    """Find the first import of a module that the sandbox does not have, unless the code seems prepared for that."""
-    waiting: list[ast.AST] = [module]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.expr):
-            continue
-        if isinstance(node, ast.stmt) and (name := _missing_module(node)) is not None:
-            known = ", ".join(f"`{each}`" for each in MODULES)
-            message = f"The sandbox does not have the module `{name}`. Use one of {known}."
-            return node.lineno, node.col_offset + 1, message
-        children: Sequence[ast.AST]
-        match node:
-            case ast.Try(handlers=[_, *_]):
-                children = [*node.handlers, *node.orelse, *node.finalbody]
-            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
-                children = node.orelse
+    """Find the first import at the top level of a module that the sandbox does not have."""
+    for statement in module.body:
+        match statement:
+            case ast.Import(names=aliases):
+                names = [alias.name for alias in aliases]
+            case ast.ImportFrom(module=name, level=level):
+                names = ["." * level + (name or "")]
             case _:
-                children = list(ast.iter_child_nodes(node))
-        waiting += reversed(children)
+                continue
+        missing = next((name for name in names if name not in _IMPORTABLE), None)
+        if missing is not None:
+            known = ", ".join(f"`{each}`" for each in MODULES)
+            message = f"The sandbox does not have the module `{missing}`. Use one of {known}."
+            return statement.lineno, statement.col_offset + 1, message
     return None
-
-
-def _missing_module(node: ast.stmt) -> str | None:
-    match node:
-        case ast.Import(names=aliases):
-            names = [alias.name for alias in aliases]
-        case ast.ImportFrom(module=module, level=level):
-            names = ["." * level + (module or "")]
-        case _:
-            return None
-    return next((name for name in names if name not in _IMPORTABLE), None)
-
-
-def _may_bind_main(statement: ast.stmt) -> bool:
-    """Whether a statement may bind `main` in a way that only running the code shows. Plain functions are checked."""
-    if isinstance(statement, _Function | ast.ClassDef):
-        return statement.name == "main" or _names_global_main(statement)
-    return any(_binds_main(node) for node in ast.walk(statement))
-
-
-def _names_global_main(definition: _Function | ast.ClassDef) -> bool:
-    return any(
-        isinstance(node, ast.Global) and "main" in node.names for node in ast.walk(definition)
-    )
-
-
-def _binds_main(node: ast.AST) -> bool:
-    match node:
-        case ast.Name(id="main", ctx=ast.Store()):
-            return True
-        case ast.FunctionDef(name="main") | ast.AsyncFunctionDef(name="main"):
-            return True
-        case ast.ClassDef(name="main") | ast.alias(name="*"):
-            return True
-        case ast.alias(name=name, asname=None):
-            return name == "main"
-        case ast.alias(asname="main"):
-            return True
-        case ast.Call(func=ast.Name(id="exec" | "eval")):
-            return True
-        case _:
-            return False
 
 
 def _takes_one(arguments: ast.arguments) -> bool:

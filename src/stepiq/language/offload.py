@@ -23,6 +23,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from stepiq.core.concurrency import pauses
 from stepiq.core.concurrency.fairness import FairSemaphore, current_owner
 from stepiq.core.json import Json
+from stepiq.language.definitions.inputs import InputSchema
 from stepiq.language.expressions import EvaluationMeter as Work
 from stepiq.language.expressions import Expression
 from stepiq.language.schemas import process_client
@@ -61,7 +62,6 @@ T = TypeVar("T")
 D = TypeVar("D", str, bytes)
 T_co = TypeVar("T_co", covariant=True)
 M = TypeVar("M")
-M_co = TypeVar("M_co", covariant=True)
 
 
 class Renders(Protocol[T_co]):
@@ -69,24 +69,6 @@ class Renders(Protocol[T_co]):
 
     def render(self, context: Mapping[str, Json], meter: RenderMeter | None = None) -> T_co:
         """Render it with these values."""
-        ...
-
-
-class Validates(Protocol):
-    """A schema of objects, such as `InputSchema`."""
-
-    def validate(
-        self, payload: Mapping[str, Json], meter: ValidationMeter | None = None
-    ) -> dict[str, Json]:
-        """Validate and normalize an object."""
-        ...
-
-
-class MakesMeter(Protocol[M_co]):
-    """Creates an object that counts operations, such as `RenderMeter`."""
-
-    def __call__(self, *, budget: int | None = None, pause: Pause | None = None) -> M_co:
-        """Create a meter that raises `OverBudget` beyond a budget, or calls `pause` every fraction of a millisecond."""
         ...
 
 
@@ -115,7 +97,7 @@ async def decide(expression: Expression, context: Mapping[str, Json]) -> bool:
     return await metered(lambda meter: expression.decide(context, meter=meter), Work)
 
 
-async def validate(schema: Validates, payload: Mapping[str, Json]) -> dict[str, Json]:
+async def validate(schema: InputSchema, payload: Mapping[str, Json]) -> dict[str, Json]:
     """Validate an object: inline if it is little work, otherwise again in a thread. The rules of `render` apply.
 
     Raises:
@@ -124,12 +106,12 @@ async def validate(schema: Validates, payload: Mapping[str, Json]) -> dict[str, 
     return await metered(lambda meter: schema.validate(payload, meter), ValidationMeter)
 
 
-async def validate_apart(schema: Validates, payload: Mapping[str, Json]) -> dict[str, Json]:
+async def validate_apart(schema: InputSchema, payload: Mapping[str, Json]) -> dict[str, Json]:
     """`validate` for callers that hold a transaction, in the threads of `compute_apart`."""
     return await metered_apart(lambda meter: schema.validate(payload, meter), ValidationMeter)
 
 
-async def metered(work: Callable[[M], T], meter: MakesMeter[M]) -> T:
+async def metered(work: Callable[[M], T], meter: Callable[..., M]) -> T:
     """Run work that counts its operations: inline if there are few, otherwise again from the start in a thread.
 
     Args:
@@ -139,12 +121,12 @@ async def metered(work: Callable[[M], T], meter: MakesMeter[M]) -> T:
     return await _metered(work, meter, _turns)
 
 
-async def metered_apart(work: Callable[[M], T], meter: MakesMeter[M]) -> T:
+async def metered_apart(work: Callable[[M], T], meter: Callable[..., M]) -> T:
     """`metered` for callers that hold a transaction, in the threads of `compute_apart`."""
     return await _metered(work, meter, _apart_turns)
 
 
-async def _metered(work: Callable[[M], T], meter: MakesMeter[M], turns: "_Turns") -> T:
+async def _metered(work: Callable[[M], T], meter: Callable[..., M], turns: "_Turns") -> T:
     try:
         return work(meter(budget=INLINE_OPERATIONS))
     except OverBudget:

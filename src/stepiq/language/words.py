@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 _MAX_COMPARED = 200
@@ -34,7 +33,6 @@ _WORDS: dict[str, str] = {
     "variables": "constants defaults vars",
     "notifications": "notify",
     "schedule": "cron crontab",
-    "description": "desc summary",
     "name": "display_name label title",
     "timeout_seconds": "max_duration timeout timeout_minutes timeout_ms timeouts",
     # Fields of steps.
@@ -44,34 +42,23 @@ _WORDS: dict[str, str] = {
     "max_tokens": "max_completion_tokens max_output_tokens",
     "output_schema": "json_schema response_schema schema",
     "output_format": "format output_parser output_type response_format",
-    "fallback_models": "fallback fallbacks",
     "source": "code script",
-    "language": "lang runtime",
     "url": "endpoint href uri",
     "body": "data json payload",
-    "expect_status": "expected_status status status_code",
     "message": "description question text",
-    "assignees": "approvers assignee reviewers users",
     "seconds": "delay duration",
-    "until": "at date time",
     "cases": "branches conditions rules when",
     "else": "default otherwise",
     "if": "condition when",
     "for_each": "each foreach items list over",
-    "step": "body do",
-    "max_concurrency": "concurrency max_parallel parallelism",
     "retry": "retries",
     "max_attempts": "attempts count limit max max_retries retries times tries",
-    "backoff_ms": "backoff delay delay_ms interval wait",
     "on_error": "continue_on_error on_failure onerror",
     "goto": "next step target then to",
     # Values and names.
     "continue": "ignore skip true",
     "fail": "abort error false raise stop throw",
-    "markdown": "md",
-    "text": "plain raw string",
     "env": "secret secrets",
-    "run": "execution",
     "item": "element it this value",
     "index": "i loop",
     "vars": "variable",
@@ -84,86 +71,14 @@ _SYNONYMS = {
 """Words of other tools, and their names in this language."""
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Advice about a field of another tool."""
-
-    text: str
-    announced: frozenset[str] = frozenset()
-    """The fields that it suggests."""
-    is_wrapper: bool = False
-    """Whether the fields inside the field belong one level higher."""
-
-
-def wrapper(name: str) -> Note:
-    """Advice about a field that only wraps fields that belong one level higher."""
-    text = f"Write the fields inside it one level higher, without `{name[:60]}`."
-    return Note(text, is_wrapper=True)
-
-
-_ORDER = Note(
-    "Steps run in the order written, so a step can read the outputs of all steps above it."
-)
-_START = Note(
-    "For a schedule, use `schedule`. The API and webhooks can start any pipeline.",
-    frozenset({"schedule"}),
-)
-_STEPS = Note("A pipeline has one list of steps, `steps`.", frozenset({"steps"}))
-_CALL = Note(
-    "To run code, use `type: code`. To call another system, use `type: webhook`.",
-    frozenset({"type"}),
-)
-_QUERY = Note("Write the query string in `url`.", frozenset({"url"}))
-_NOTES = {
-    ("schedule", "connections"): _ORDER,
-    ("schedule", "env"): Note(
-        "Write values in `variables`. Store API keys as secrets and use them as `{{env.NAME}}`.",
-        frozenset({"variables"}),
-    ),
-    ("schedule", "jobs"): _STEPS,
-    ("schedule", "nodes"): _STEPS,
-    ("schedule", "on"): _START,
-    ("schedule", "secrets"): Note(
-        "Store secrets on the server, and use them in templates as `{{env.NAME}}`."
-    ),
-    ("schedule", "trigger"): _START,
-    ("schedule", "triggers"): _START,
-    ("on_error", "continue_on_error"): Note(
-        "To go on after a failure, write `on_error: continue`.", frozenset({"on_error"})
-    ),
-    ("on_error", "depends_on"): _ORDER,
-    ("on_error", "needs"): _ORDER,
-    ("on_error", "output"): Note(
-        "The output of a step is stored automatically. Later steps read it as `steps.ID.output`."
-    ),
-    ("on_error", "run"): _CALL,
-    ("on_error", "uses"): _CALL,
-    ("on_error", "with"): Note(
-        "Write the fields of the step one level higher, without `with`.", is_wrapper=True
-    ),
-    ("prompt", "messages"): Note(
-        "Write `system_prompt` and `prompt`.", frozenset({"system_prompt", "prompt"})
-    ),
-    ("system_prompt", "input"): Note("Use the input in the prompt, as in `{{input.topic}}`."),
-    ("url", "auth"): Note(
-        "Write `headers: {Authorization: 'Bearer {{env.TOKEN}}'}`.", frozenset({"headers"})
-    ),
-    ("url", "params"): _QUERY,
-    ("url", "query"): _QUERY,
-    ("cases", "then"): Note(
-        "Write `cases: [{if: input.score > 5, goto: publish}]`.", frozenset({"cases"})
-    ),
+_ORDER = "Steps run in the order written, so a step can read the outputs of all steps above it."
+STEP_NOTES = {
+    "depends_on": _ORDER,
+    "needs": _ORDER,
+    "uses": "To run code, use `type: code`. To call another system, use `type: webhook`.",
+    "with": "Write the fields of the step one level higher, without `with`.",
 }
-"""Advice about fields of other tools, by a field that identifies the object, and the unknown name."""
-
-
-def note(name: str, known: Collection[str]) -> Note | None:
-    """Advice about a field of another tool in an object with these known fields."""
-    plain = _plain(name)
-    return next(
-        (found for (field, word), found in _NOTES.items() if word == plain and field in known),
-        None,
-    )
+"""Advice about fields of steps in GitHub Actions."""
 
 
 def listed(words: Sequence[str]) -> str:

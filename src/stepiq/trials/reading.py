@@ -14,8 +14,8 @@ from stepiq.execution.stubs import Ends, Given, GivenDecision
 from stepiq.language import places
 from stepiq.language.definitions.compiled import Definition
 from stepiq.language.definitions.inputs import InputSchema
-from stepiq.language.definitions.outputs import output_issues
 from stepiq.language.definitions.step import Step
+from stepiq.language.definitions.step_types import output_issues
 from stepiq.language.documents.issues import Placer
 from stepiq.language.documents.source import SourceFormat, read
 from stepiq.language.expressions import Expression, ExpressionSyntaxError

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from stepiq.language.expressions import Expression, ExpressionSyntaxError, hints, type_errors
+from stepiq.language.expressions import Expression, ExpressionSyntaxError, hints
 from stepiq.language.expressions.environment import engine
 from stepiq.language.expressions.functions import FUNCTIONS
 from stepiq.language.expressions.source import read
@@ -43,12 +43,11 @@ class TestRefusals:
             ("input.a or input.b", 9, "Write `||` instead of `or`."),
             ("not input.a", 1, "Write `!` instead of `not`"),
             ("input.a is null", 9, "Write `==` instead of `is`."),
-            ("input.a == None", 12, "Write `null` instead of `None`."),
-            ("input.a == True", 12, "Write `true` instead of `True`."),
-            ("FALSE", 1, "Write `false` instead of `FALSE`."),
-            ("yes", 1, "Write `true` instead of `yes`."),
-            ("input.a == off", 12, "Write `false` instead of `off`."),
-            ("undefined", 1, "Write `null` instead of `undefined`."),
+            ("input.a == None", 12, "Write `null`."),
+            ("input.a == True", 12, "Write `true`."),
+            ("yes", 1, "Write `true`."),
+            ("input.a == off", 12, "Write `false`."),
+            ("undefined", 1, "Write `null`."),
             ("1 if input.a else 2", 3, "`condition ? this : that`"),
             ("x => x", 3, "To process a list, use a macro"),
             ("lambda x: x", 1, "To process a list, use a macro"),
@@ -58,38 +57,24 @@ class TestRefusals:
             ("input?.a", 7, "the dot first: `input.?topic`"),
             ("2 ** 3", 3, "Power operators are not supported."),
             ("i++", 2, "Expressions cannot change values."),
-            ("true ? 1", 9, "`?` needs two results"),
             ("true ? 1 : 'a'", 6, "Both results of `? :` must have the same type; these are an integer and a string."),
             ("1 ? 2 : 3", 3, "The condition before `?` must be true or false, but it is an integer."),
-            ("len(input.a)", 1, "Function `len` does not exist. Use `size(x)` for the length of a string, list or object."),
-            ("input.a.length()", 9, "Use `size(x)`"),
-            ("input.a.includes('b')", 9, "`text.contains('x')`"),
-            ("input.a.lower()", 9, "Function `lower` does not exist. Use a `code` step."),
-            ("max(1, 2)", 1, "Function `max` does not exist. Write `a > b ? a : b`."),
-            ("round(1.5)", 1, "Function `round` does not exist. `int(x)` drops the fraction."),
             ("input.a.zzz()", 9, "Function `zzz` does not exist. Common functions are `has`, `size`, "),
             ("input.a.startsWit('b')", 9, "Did you mean `startsWith`?"),
-            ("contains(input.a, 'b')", 1, "Call `contains` on a value: `input.a.contains('b')`."),
-            ("!contains({{input.a}}, 'b, c')", 2, "Call `contains` on a value: `(input.a).contains('b, c')`."),
-            ("startsWith(input.a + 'b', 'c')", 1, "Call `startsWith` on a value: `(input.a + 'b').startsWith('c')`."),
-            ("endsWith(string(int('1')), 'c')", 1, "Call `endsWith` on a value: `string(int('1')).endsWith('c')`."),
             ("input.a.int()", 9, "Write the value in the parentheses: `int(x)`."),
             ("size(input.a, 1)", 1, "`size` does not take this number of values."),
             ("input.a.contains('b', 'c')", 9, "`contains` does not take this number of values."),
-            ("hasValue(input.?a)", 1, "Call `hasValue` on a value: `input.?a.hasValue()`."),
-            ("first(input.a)", 1, "Call `first` on a value: `input.a.first()`."),
-            ("first()", 1, "Call `first` on a value: `input.list.first()`."),
-            ("contains('x')", 1, "Call `contains` on a value: `input.topic.contains('a')`."),
-            ("getHours('x')", 1, "Call `getHours` on a value: `timestamp(run.started_at).getHours()`."),
-            ("contains('" + "a" * 101 + "', 'b')", 1, "Call `contains` on a value: `input.topic.contains('a')`."),
-            ("always()", 1, "Function `always` does not exist. A step also runs after a failed one if that one has `on_error: continue`."),
-            ("success()", 1, "Function `success` does not exist. A step runs only if the steps above it did not fail"),
-            ("failure()", 1, "Function `failure` does not exist. Give the step above `on_error: continue`"),
-            ("now()", 1, "Expressions cannot read the clock"),
+            ("contains(input.a, 'b')", 1, "Call `contains` on a value: `x.contains(…)`."),
+            ("(1", 3, "A bracket is not closed, or `?` does not have two results"),
+            ("{input.a}", 9, "`}` is not expected here. An operator, a comma, a colon or a bracket is missing before it."),
+            ("1 < 'a'", 3, "`<` cannot be applied to an integer and a string. Convert a value with `int(x)` or `double(x)`"),
+            ("'a' + 1", 5, "`+` cannot be applied to a string and an integer. To join strings"),
+            ("duration('1h') > 3600", 16, "Convert a string with `timestamp(x)` or `duration(x)`"),
+            ("!1", 1, "`!` cannot be applied to an integer. Compare the value"),
+            ("-'a'", 1, "`-` cannot be applied to a string. Convert a value"),
             ("input.a.map(x)", 12, "`map` needs a name and an expression: `list.map(x, x.ready)`."),
             ("input.a.all(i, v, true)", 12, "`all` needs a name and an expression: `list.all(x, x.ready)`."),
             ("has(input.a, 1) && has()", 4, "`has` needs a field"),
-            ("input.?a ? 1 : 2", 10, "The condition before `?` must be true or false, but it is an optional value. Give a fallback: `.orValue(false)`."),
             ("'a'.b", 4, "A value of this type has no fields."),
             ("'a'.all(x, true)", 1, "A macro needs a list or an object."),
             ("input.a.map(1, 2)", 13, "The first argument of a macro must be a name"),
@@ -131,22 +116,13 @@ class TestRefusals:
             ("'\\q'", 1, "for a backslash."),
             ("'\\ud800'", 1, "an escape sequence for a character that does not exist"),
             ("b'\\u00e9'", 1, ""),
-            ("(1", 3, "A bracket is not closed."),
-            ("[1", 3, "A bracket is not closed."),
-            ("size(1", 7, "A bracket is not closed."),
             ("1)", 2, "`)` is not expected here."),
-            ("input.a['b'", 12, "A bracket is not closed."),
             ("[1 2]", 4, "`2` is not expected here."),
             ("1 u99", 3, "`u99` is not expected here."),
             ("input. a. (b)", 11, "`.(` is not valid here."),
-            ("true ? : 1", 8, "`?` needs two results"),
-            ("true ? 1 2", 10, "`?` needs two results"),
             ("[?input.?a, {?'b': input[?'c'] 1}]", 32, "`1` is not expected here."),
-            ("true ? {'a'", 12, "An object needs a value after each key"),
-            ("{'a': 1, 'b'}", 13, "An object needs a value after each key"),
             ("true ? 1 :", 11, "The expression is incomplete"),
             ("1 in", 5, "The expression is incomplete"),
-            ("1 2", 3, "`2` is not expected here. An operator, a comma or a bracket is missing before it."),
             ("input.a ==", 11, "The expression is incomplete: a value is missing at its end."),
             ("input.", 7, "The expression is incomplete: a value is missing at its end."),
             ("input..a", 7, "A name cannot start with a dot."),
@@ -161,46 +137,16 @@ class TestRefusals:
             ("9223372036854775808", 1, "too large for an integer"),
             ("0xfffffffffffffffff", 1, "too large for an integer"),
             ("99999999999999999999u", 1, "too large for an integer"),
-            ("5 % 2.0", 3, "`%` cannot be applied to an integer and a double. Use integers: `int(x) % 2`."),
             ("[1][1.0]", 4, "`[…]` cannot be applied to a list and a double. Use an integer: `list[int(x)]`."),
             ("[1].first().orValue(0.5)", 20, "`orValue` cannot be applied to an optional value and a double. Give a fallback of the same type as the value"),
-            ("1 < 'a'", 3, "`<` cannot be applied to an integer and a string. Convert the string with `int(x)` or `double(x)`."),
-            ("'a' + 1", 5, "`+` cannot be applied to a string and an integer. Convert the integer with `string(x)`."),
-            ("1u + 'a'", 4, "Convert the unsigned integer with `string(x)`."),
-            ("'in ' + duration('1h')", 7, "Convert the duration with `string(x)`, or the string with `timestamp(x)` or `duration(x)`."),
-            ("input.x * '2'", 9, "`*` cannot be applied to any value and a string. Convert the string with `int(x)` or `double(x)`."),
-            ("input.x % 2.0", 9, "Use integers: `int(x) % 2`."),
-            ("1 + true", 3, "For a number, write `x ? 1 : 0`."),
-            ("[1] + 1", 5, "To append an item to a list, write `list + [x]`."),
-            ("'a' + [1]", 5, "Use an item of the list, such as `string(x[0])`, or `join` in a template."),
-            ("{'a': 1} + [1]", 10, "Use a field of the object, such as `x.total`."),
             ("{'a': 1}[null]", 9, "If a value may be null, check it first"),
-            ("[1] * 2", 5, "Use an item of the list, such as `x[0]`, or its length, `size(x)`."),
-            ("{'a': 1} + 1", 10, "Use a field of the object, such as `x.total`."),
             ("null + 1", 6, "If a value may be null, check it first: `x == null ? … : …`."),
             ("input.?a + 1", 10, "Use the value inside: `.orValue(…)`."),
-            ("b'a' + 'a'", 6, "Convert the bytes with `string(x)`."),
-            ("type(1) < 1", 9, "Types can only be compared with `==`: `type(x) == int`."),
-            ("timestamp('2026-01-01T00:00:00Z') - 3600", 35, "Write a duration instead of the number: `duration('3600s')`."),
-            ("timestamp('2026-01-01T00:00:00Z') - '1'", 35, "Convert the string with `timestamp(x)` or `duration(x)`."),
-            ("timestamp('2026-01-01T00:00:00Z') > 3600", 35, "Convert the timestamp to seconds with `int(x)`."),
-            ("timestamp('2026-01-01T00:00:00Z') + timestamp('2026-01-01T00:00:00Z')", 35, "Add a duration to a timestamp: `x + duration('3600s')`."),
-            ("timestamp('2026-01-01T00:00:00Z') > duration('1h')", 35, "The difference of two timestamps is a duration: `a - b < duration('3600s')`."),
-            ("duration('1h') - timestamp('2026-01-01T00:00:00Z')", 16, "Write the timestamp first: `x - duration('3600s')`."),
-            ("duration('1h') > 3600", 16, "Write a duration instead of the number: `duration('3600s')`."),
-            ("duration('1h') < '2h'", 16, "Convert the string with `duration(x)`."),
-            ("duration('1h') * 2", 16, "Convert the duration to seconds with `x.getSeconds()`."),
-            ("-1u", 1, "Convert the unsigned integer with `int(x)`."),
             ("1 == 'a'", 3, "Values of different types are never equal"),
             ("'a' in 'abc'", 5, "To search in a string, use `text.contains('a')`."),
-            ("{input.a}", 9, "An object needs a value after each key"),
             ("${{ input.a }}", 1, "Write the expression without `${{ … }}`"),
             ("input.a matches 'b'", 9, "`input.text.matches('^a')`"),
             ("1 in ['a']", 3, "`in` cannot be applied to an integer and a list. Values of different types are never equal."),
-            ("true && 1", 6, "`&&` cannot be applied to a boolean and an integer. Compare each value"),
-            ("!1", 1, "`!` cannot be applied to an integer. Compare each value"),
-            ("-'a'", 1, "`-` cannot be applied to a string. Convert the string with `int(x)` or `double(x)`."),
-            ("[1] < [2]", 5, "`<` cannot be applied to a list and a list. Use an item of the list, such as `x[0]`, or its length, `size(x)`."),
             ("'abc'[0]", 6, "`[…]` cannot be applied to a string and an integer. Only lists and objects have items."),
             ("{'a': 1}[1]", 9, "`[…]` cannot be applied to an object and an integer. Use a string: `x[string(key)]`."),
             ("string({'a': [1]})", 7, "`string` cannot be applied to an object."),
@@ -281,18 +227,14 @@ VALUES = {
 
 
 def advised():
-    """Every expression that a table of hints or an advice for types shows."""
-    tables = (hints._WORDS, hints._MARKS, hints._CALLS, hints._REFUSALS)
-    texts = {text for table in tables for text in table.values()} | {
-        type_errors.advise(sign, (one, other))
-        for sign, one, other in product("+-*/%<", VALUES, VALUES)
-    }
+    """Every expression that a table of hints shows."""
+    tables = (hints._WORDS, hints._MARKS, hints._REFUSALS)
+    texts = {text for table in tables for text in table.values()}
     shown = {each for text in texts for each in re.findall(r"`([^`]+)`", text)}
     # The others are words, signs, and fields of steps.
-    expressions = {
+    return sorted(
         each for each in shown if re.search(r"\w\(|\w .+ \w|\.", each) and "…" not in each
-    }
-    return sorted(expressions | set(hints._METHODS.values()))
+    )
 
 
 class TestAdvice:
@@ -312,27 +254,9 @@ class TestAdvice:
         assert messages
         assert [each for each in messages if not re.search(r"applied to .+?\. \w", each)] == []
 
-    @pytest.mark.parametrize(("kind", "advice"), type_errors._CONVERSIONS.items())
-    def test_a_conversion_works_for_its_type(self, kind, advice):
-        value = {"a string": "'12'", "an object": "{'total': 1}"}.get(kind, VALUES[kind])
-        shown = [each for each in re.findall(r"`([^`]+)`", advice) if re.search(r"\bx\b", each)]
-
-        assert shown
-        for expression in shown:
-            Expression.compile(re.sub(r"\bx\b", value, expression)).evaluate({"input": {}})
-
     @pytest.mark.parametrize("expression", advised())
     def test_every_expression_that_is_shown_is_valid(self, expression):
         for name in ("x", "a", "b", "list", "text", "condition", "this", "that"):
             expression = f"[input].map({name}, {expression})"
 
         assert compiles(expression)
-
-    @pytest.mark.parametrize("name", sorted(hints._METHODS))
-    @pytest.mark.parametrize(
-        "arguments", ["", "'x'", "1", "input.a", "input.?a", "input.a, 'x', 1", "'x', 1, 2"]
-    )
-    def test_so_is_a_call_that_is_written_for_another_one(self, name, arguments):
-        [shown] = re.findall(r"value: `(.+)`\.$", refused(f"{name}({arguments})").message)
-
-        assert compiles(shown)

@@ -18,7 +18,7 @@ _INTRODUCTION = """\
 # Completions
 
 What an editor offers in the examples, and in the definitions of `test_agreement.py`: for each object its fields with their
-title, description, values and snippets. `test_completions.py` compares this page with the schema. After a change,
+title, description, values and snippets; of those described above only the names. `test_completions.py` compares this page with the schema. After a change,
 `python -m tests.language.json_schema` writes it. Read the diff as the person who uses the editor.
 """
 
@@ -27,9 +27,20 @@ def page() -> str:
     """The whole page."""
     parts = [_INTRODUCTION]
     sections = sorted((sorted(places), section) for section, places in _sections().items())
-    parts += [f"## {', '.join(places)}\n\n{section}\n" for places, section in sections]
+    seen: set[str] = set()
+    parts += [f"## {', '.join(places)}\n\n{_new(section, seen)}\n" for places, section in sections]
     bodies = {json.dumps(each): None for each in _snippets(_nodes(SCHEMA))}
     return "\n".join([*parts, "## Snippets\n", *(f"- `{body}`" for body in bodies), ""])
+
+
+def _new(section: str, seen: set[str]) -> str:
+    """A section, with only the names of the fields that are described above."""
+    fields = re.split(r"\n(?=- )", section)
+    shown = [each.split(" ")[1] if each in seen else each for each in fields]
+    seen.update(fields)
+    above = [each for each in shown if not each.startswith("- ")]
+    new = [each for each in shown if each.startswith("- ")]
+    return "\n".join([*new, *([f"- as above: {', '.join(above)}"] if above else [])])
 
 
 def _nodes(value: Any) -> Iterator[dict]:

@@ -2,7 +2,7 @@ import pytest
 
 from stepiq.core.json import Json
 from stepiq.language.templates import OverBudget, RenderMeter, Template, TemplateLimit
-from stepiq.language.templates.meter import MAX_OPERATIONS, MAX_OUTPUT_BYTES
+from stepiq.language.templates.meter import MAX_OPERATIONS, MAX_OUTPUT_BYTES, WorkMeter
 
 LOOP = Template.compile("{{#each input.many}}{{#each @root.input.many}}x{{/each}}{{/each}}")
 
@@ -22,6 +22,10 @@ class TestBudget:
     def test_what_is_beyond_the_limit_at_once_is_no_matter_of_budgets(self):
         with pytest.raises(TemplateLimit, match="200,000 operations"):
             RenderMeter(budget=20).spend(MAX_OPERATIONS + 1)
+
+    def test_work_of_any_kind_is_over_budget_at_its_limit(self):
+        with pytest.raises(OverBudget):
+            WorkMeter(20).spend(21)
 
     def test_no_budget_is_beyond_the_limit(self):
         with pytest.raises(TemplateLimit):

@@ -7,8 +7,8 @@ from stepiq.core.errors import Issue
 from stepiq.core.json import Json
 from stepiq.execution.scope import owners
 from stepiq.language.definitions.compiled import Definition
-from stepiq.language.definitions.outputs import output_issues
 from stepiq.language.definitions.step import Step
+from stepiq.language.definitions.step_types import output_issues
 from stepiq.language.schemas.work import ValidationMeter
 
 OutputIssues = Mapping[tuple[str, str], tuple[Issue, ...]]

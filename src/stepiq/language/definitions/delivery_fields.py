@@ -17,9 +17,8 @@ from stepiq.language.definitions.targets import (
 )
 from stepiq.language.fields import description as fields
 from stepiq.language.fields import schema as nodes
-from stepiq.language.fields.corrections import entry_correction
 from stepiq.language.fields.description import Field, FieldObject
-from stepiq.language.fields.reader import FieldReader, Report
+from stepiq.language.fields.reader import FieldReader, Report, entry_correction
 from stepiq.language.fields.schema import Node, reference, words
 from stepiq.language.places import Path
 

@@ -121,7 +121,6 @@ def _no_mapping(data: Json) -> str:
 def _read_document(draft: Report, document: dict[str, Json]) -> Definition | None:
     reader = FieldReader(draft, (), document, FIELDS, _LATER)
     layout = Layout.of(document)
-    draft.step_ids = frozenset(layout.ids)
     written = fields.read(DocumentFields, reader)
     assert written is not None  # noqa: S101 - all of its attributes have a value
     _check_output(draft, written.output.step_id, layout)

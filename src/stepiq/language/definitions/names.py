@@ -1,6 +1,7 @@
 """Checks the names in templates and expressions, and the jumps, before anything runs."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from stepiq.language.definitions.layout import Layout
@@ -14,10 +15,24 @@ from stepiq.language.fields.reader import (
     PlacedTemplate,
     Report,
 )
+from stepiq.language.places import Path
 from stepiq.language.templates import Reference
-from stepiq.language.templates.foreign import TREATED_AS_TEXT, Tag, find, in_quotes, tag_of
 from stepiq.language.words import suggest
 
+MAX_FOUND = 5
+"""Most findings about syntax of other tools that are reported for one template."""
+_TREATED_AS_TEXT = ", so it is treated as plain text"
+"""The part of the messages that is wrong in URLs, which refuse the syntax."""
+_NOT_OURS = f"is not stepIQ template syntax{_TREATED_AS_TEXT}."
+_PATH = re.compile(r"(?:input|vars|steps|env|run|item)\.[A-Za-z_][\w.]{0,100}", re.ASCII)
+_OTHER_SYNTAX = re.compile(
+    r"\{\{(?:[^{}]|\{(?!\{)|\}(?!\}))*+\}\}"  # stepIQ tags, which are skipped
+    r"|(?P<block>\{%|\{\# |<%)"
+    r"|\$\{ {0,3}(?P<dollar>[A-Za-z_][\w.]{0,100}) {0,3}\}"
+    rf"|\$(?P<bare>{_PATH.pattern})"
+    r"|(?<![\w{$\\])\{(?P<brace>[A-Za-z_][\w.]{0,100})\}(?!\})",
+    re.ASCII,
+)
 ROOT_NAMES = ("input", "vars", "steps", "env", "run", "item", "index")
 RUN_FIELDS = ("id", "trigger_type", "started_at")
 STEP_FIELDS = ("output", "status", "error")
@@ -25,13 +40,6 @@ NEVER_PRESENT = "never_present"
 """Code of the warning for a value that is read with a fallback but can never be present."""
 _SCALAR_TYPES = ("string", "integer", "number", "boolean")
 _LOOP_NAMES = ("item", "index")
-_RUN_START = "The start of the run is `run.started_at`."
-_OTHER_ROOTS = {
-    "now": _RUN_START,
-    "today": _RUN_START,
-    "date": _RUN_START,
-    "output": "Write `steps.ID.output`.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,61 +114,75 @@ def _check_syntax(
     is_url = placed.path[-1] == "url"
     if isinstance(placed, PlacedTemplate):
         source = placed.template
-        findings = find(source.source, _tag_writer(placed, names))
+        findings = _other_syntax(placed, names)
     else:
         source = placed.expression
-        findings = ((at, in_quotes(path)) for at, path in quoted_paths(source.source))
+        findings = ((at, _in_quotes(path)) for at, path in quoted_paths(source.source))
     for offset, message in findings:
-        if is_url:
-            message = message.replace(TREATED_AS_TEXT, "")
         found = draft.problems if is_url else draft.warnings
         if len(found) >= MAX_PROBLEMS:
             return
-        if is_url and offset == 0:
-            # This also explains why the URL does not begin correctly, so it replaces that error.
-            whole = (placed.path, "invalid_format")
-            draft.problems = [each for each in found if (each.path, each.code) != whole]
-            found = draft.problems
+        message = message.replace(_TREATED_AS_TEXT, "") if is_url else message
         inside = (source.source, *source.locate(offset))
         found.append(PathProblem(placed.path, "other_template_syntax", message, inside=inside))
 
 
-def _tag_writer(placed: PlacedTemplate, names: KnownNames) -> Tag:
-    is_request = placed.path[-1] == "url" or "headers" in placed.path
+def _in_quotes(path: str) -> str:
+    return (
+        f"`{{{{{path}}}}}` is inside quotes{_TREATED_AS_TEXT}. Write `{path}` without quotes and braces. "
+        f"To join strings, write `'a' + {path}`."
+    )
 
-    def tag(name: str) -> str | None:
-        if names.inputs and name in names.inputs:
-            return f"{{{{input.{name}}}}}"
-        if name in names.variables:
-            return f"{{{{vars.{name}}}}}"
-        if is_request and name.isupper():
-            return f"{{{{env.{name}}}}}"
-        return tag_of(name)
 
-    return tag
+def _other_syntax(placed: PlacedTemplate, names: KnownNames) -> Iterator[tuple[int, str]]:
+    """Offset and message of each piece of other tools' template syntax. Repeated messages are omitted."""
+    seen: set[str] = set()
+    for found in _OTHER_SYNTAX.finditer(placed.template.source):
+        if found["block"]:
+            message = f"`{found['block'].strip()}` {_NOT_OURS} Write `{{{{#if input.topic}}}}…{{{{/if}}}}`, `{{{{#each input.topics}}}}…{{{{/each}}}}` or `{{{{! a comment }}}}`."
+        elif found.lastgroup and (tag := _tag(found[found.lastgroup], placed.path, names)):
+            message = f"`{found.group()}` {_NOT_OURS} Write `{tag}`."
+        else:
+            continue
+        if message not in seen:
+            seen.add(message)
+            yield found.start(), message
+        if len(seen) == MAX_FOUND:
+            return
+
+
+def _tag(name: str, path: Path, names: KnownNames) -> str | None:
+    """The tag for a name in another tool's syntax; None if the name is unknown."""
+    if names.inputs and name in names.inputs:
+        return f"{{{{input.{name}}}}}"
+    if name in names.variables:
+        return f"{{{{vars.{name}}}}}"
+    if name.isupper() and (path[-1] == "url" or "headers" in path):
+        return f"{{{{env.{name}}}}}"
+    return f"{{{{{name}}}}}" if _PATH.fullmatch(name) else None
 
 
 def _check_jumps(draft: Report, layout: Layout) -> None:
-    for jump in draft.jumps:
-        node = layout.at(jump.path)
+    for path, target in draft.jumps:
+        node = layout.at(path)
         if draft.is_full:
             return
         assert node is not None  # noqa: S101 - only steps have jumps
-        if jump.target in (NEXT, END):
-            if jump.target in layout.ids:
-                message = f"`{jump.target}` is a reserved word in `goto`, but a step has this id. Rename the step."
-                draft.refuse(jump.path, "conflict", message)
+        if target in (NEXT, END):
+            if target in layout.ids:
+                message = f"`{target}` is a reserved word in `goto`, but a step has this id. Rename the step."
+                draft.refuse(path, "conflict", message)
             continue
-        if node.sequence.find(jump.target) is not None:
+        if node.sequence.find(target) is not None:
             continue
-        shown = jump.target[:64]
-        if jump.target in layout.ids:
+        shown = target[:64]
+        if target in layout.ids:
             message = f"A jump cannot enter or leave a `parallel`, and step `{shown}` is in another sequence of steps."
-            draft.refuse(jump.path, "jump_leaves", message)
+            draft.refuse(path, "jump_leaves", message)
             continue
         known = [each.id for each in node.sequence.nodes if each.id]
         hint = suggest(shown, [*known, NEXT, END])
-        draft.refuse(jump.path, "unknown_step", f"Step `{shown}` does not exist. {hint}")
+        draft.refuse(path, "unknown_step", f"Step `{shown}` does not exist. {hint}")
 
 
 def _check(reference: Reference, names: KnownNames, reader: _Reader) -> Finding | None:
@@ -193,8 +215,7 @@ def _refuse_root(root: str, names: KnownNames, reader: _Reader) -> Finding:
     if root in names.layout.ids:
         return "unknown_name", f"`{shown}` is a step. Write `steps.{shown}.output`."
     known = [name for name in ROOT_NAMES if reader.is_in_loop_body or name not in _LOOP_NAMES]
-    hint = _OTHER_ROOTS.get(root) or suggest(root, known)
-    return "unknown_name", f"The name `{shown}` does not exist. {hint}"
+    return "unknown_name", f"The name `{shown}` does not exist. {suggest(root, known)}"
 
 
 def _check_input(rest: Sequence[str], names: KnownNames, reader: _Reader) -> Finding | None:
@@ -261,11 +282,11 @@ def _refuse_step(step_id: str, layout: Layout, reader: _Reader) -> Finding:
         reason = "cannot read its own output"
     elif beside is not None and node.position < beside.position:
         reason = "never runs before this one, because no path leads from it to this step. Change a `goto`, or use another step"
-    elif container is None or (here is not None and here.sequence is node.sequence):
-        reason = "runs after this one, so it has no output yet"
-    elif here is not None and container in layout.around(here):
+    elif (
+        here is not None and container in layout.around(here) and here.sequence is not node.sequence
+    ):
         reason = "is in another branch. Branches run at the same time, so its output is not available here"
-    elif container is node:
+    elif container in (None, node) or (here is not None and here.sequence is node.sequence):
         reason = "runs after this one, so it has no output yet"
     else:
         inside = container.id[:64]

@@ -275,20 +275,6 @@ _ON_ERROR = fields.either(
 ).converted(OnError.of)
 
 
-def _read_on_error(reader: FieldReader, name: str) -> OnError | None:
-    written = reader.raw(name)
-    if written == "retry":
-        message = (
-            "`on_error` cannot be `retry`. To retry the step, write `retry: {max_attempts: 3}`."
-        )
-    elif isinstance(written, str) and written in reader.draft.step_ids:
-        message = f"`on_error` cannot be `{written}`. To go to that step, write `on_error: {{goto: {written}}}`."
-    else:
-        return _ON_ERROR.read(reader, name)
-    reader.refuse(name, "not_allowed", message)
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Step(FieldObject):
     """One step, with defaults filled in."""
@@ -306,7 +292,7 @@ class Step(FieldObject):
     ).optional(name="if")
     """`if`: the step is skipped if this is false."""
     retry: Retry = fields.object_of(Retry).default(Retry())
-    on_error: OnError = Field(_ON_ERROR.node, _read_on_error).default(OnError(), shown="fail")
+    on_error: OnError = _ON_ERROR.default(OnError(), shown="fail")
     on_condition: tuple[Case, ...] = fields.objects(
         "After the step",
         "Jumps after the step. The first one that is true is used.",

@@ -18,9 +18,8 @@ from stepiq.language.definitions.step_types import (
     unusable_types,
 )
 from stepiq.language.fields import description as fields
-from stepiq.language.fields.corrections import entry_correction
 from stepiq.language.fields.description import Field
-from stepiq.language.fields.reader import PIPELINE, FieldReader, Report
+from stepiq.language.fields.reader import PIPELINE, FieldReader, Report, entry_correction
 from stepiq.language.places import Path
 from stepiq.language.words import listed
 

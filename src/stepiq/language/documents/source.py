@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stepiq.core.errors import Issue
-from stepiq.core.json import Json
-from stepiq.language import json_source
+from stepiq.core.json import Json, MalformedJson, loads
 from stepiq.language.documents.yaml import document as yaml_document
 from stepiq.language.places import Place
 
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},:]|[^\s\[\]{},:"]++', re.DOTALL)
 MAX_SOURCE_BYTES = 256 * 1024
 """Longest document text, in bytes of UTF-8."""
 _LINE_BREAK = re.compile("\r\n|\r|\n")
@@ -47,9 +47,9 @@ def read(text: str, source_format: SourceFormat) -> Source:
         return Source(
             data, tuple(issues), is_readable, lambda: root, lambda: _LINE_BREAK.split(text)
         )
-    data, issues = json_source.read(text)
+    data, issues = _read_json(text)
     return Source(
-        data, tuple(issues), not issues, lambda: json_source.places(text), lambda: text.split("\n")
+        data, tuple(issues), not issues, lambda: _places_in_json(text), lambda: text.split("\n")
     )
 
 
@@ -93,3 +93,48 @@ def _refuse(text: str, source_format: SourceFormat) -> Issue | None:
 def _at(text: str, offset: int, code: str, message: str) -> Issue:
     before = _LINE_BREAK.split(text[:offset])
     return Issue("", code, message, len(before), len(before[-1]) + 1)
+
+
+def _read_json(text: str) -> tuple[Json, list[Issue]]:
+    """Parse JSON. If there is an issue, the data is None."""
+    try:
+        return loads(text.encode()), []
+    except MalformedJson as error:
+        message = error.message
+        if error.reason:
+            message = f"The definition is not valid JSON: {error.reason}"
+        return None, [Issue("", "syntax", message, error.line or 1, error.column or 1)]
+
+
+def _places_in_json(text: str) -> Place:
+    """The places of all parts of a text that `_read_json` accepts."""
+    line, line_start, behind = 1, 0, 0
+    root: Place | None = None
+    stack: list[Place] = []
+    is_object: list[bool] = []
+    key: tuple[str, tuple[int, int]] | None = None
+    for token in _JSON_TOKEN.finditer(text):
+        at = token.start()
+        if breaks := text.count("\n", behind, at):
+            line += breaks
+            line_start = text.rfind("\n", behind, at) + 1
+        behind = at
+        written = token.group()
+        if written in "]}":
+            stack.pop()
+            is_object.pop()
+        elif written in ",:":
+            continue
+        elif stack and is_object[-1] and key is None:
+            key = str(loads(written.encode())), (line, at - line_start + 1)
+        else:
+            place = Place(line, at - line_start + 1, key[1] if key else None)
+            if not stack:
+                root = place
+            else:
+                stack[-1].add(key[0] if key else len(stack[-1].children or ()), place)
+            key = None
+            if written in "[{":
+                stack.append(place)
+                is_object.append(written == "{")
+    return root or Place(1, 1)

@@ -5,10 +5,20 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from stepiq.core.json import Json
-from stepiq.language.expressions import reading
-from stepiq.language.expressions.program import Program
+from stepiq.language.expressions import hints, source, wire
+from stepiq.language.expressions.environment import engine
+from stepiq.language.expressions.nodes import (
+    Constant,
+    FunctionCall,
+    Node,
+    UnknownName,
+    children,
+    collect,
+)
+from stepiq.language.expressions.program import Program, UnknownFunction
 from stepiq.language.expressions.results import Room, to_json
-from stepiq.language.expressions.source import ExpressionError
+from stepiq.language.expressions.source import ExpressionError, ExpressionSource
+from stepiq.language.expressions.type_errors import TO_BOOLEAN
 from stepiq.language.expressions.values import (
     EvaluationFailure,
     EvaluationMeter,
@@ -17,10 +27,13 @@ from stepiq.language.expressions.values import (
     Value,
     kind_of,
 )
+from stepiq.language.patterns import PatternSyntaxError, compile_regex
 from stepiq.language.templates.lexer import position
 from stepiq.language.templates.nodes import Reference
 
 _MAX_SHOWN = 80
+_DECIDING_TYPES = ("BOOL", "DYN")
+_NOT_PART = "Protocol buffer messages, such as `google.protobuf.Value{}`, are not supported."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +56,8 @@ class Expression:
         Raises:
             ExpressionSyntaxError: with line and column inside the text.
         """
-        found = reading.read(text)
-        return cls(text, found.references, found.may_decide, found.program)
+        program, references, may_decide = _parse(text)
+        return cls(text, references, may_decide, program)
 
     def locate(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset in its text, both counted from 1."""
@@ -97,11 +110,60 @@ class Expression:
 
 
 def _explain_undecided(value: Value) -> str:
-    hint = "Compare it: `x != ''`, `x > 0`, `x == true`."
-    if value is None:
-        hint = "Compare it: `x != null`, `x == true`."
-    elif type(value) is Optional:
-        hint = "Give a fallback: `.orValue(false)`."
-    elif type(value) in (list, tuple, dict):
-        hint = "Compare its size: `size(x) > 0`."
+    is_optional = type(value) is Optional
+    hint = "Give a fallback: `.orValue(false)`." if is_optional else TO_BOOLEAN
     return f"a condition must be true or false, but this is {kind_of(value)}. {hint}"
+
+
+def _parse(text: str) -> tuple[Program, tuple[Reference, ...], bool]:
+    """The program of an expression, the places where it reads the context, and whether its value may be true or false.
+
+    CEL's own engine parses and checks the text, but does not evaluate. Its evaluation cannot be interrupted, holds the
+    GIL, copies the whole list for every item that `map` and `filter` add, truncates texts at U+0000, and in this version
+    drops a reference to `None` for every null that it returns, which ends the process.
+    """
+    found = source.read(text)
+    try:
+        compiled = engine().compile(found.text)
+    except RuntimeError as error:
+        found.fail(*hints.explain(found, str(error)))
+    try:
+        result_type = str(compiled.return_type())
+    except RuntimeError:
+        # The library has types for objects with these keys, but cannot return them.
+        found.fail(0, "The keys of an object must be strings: `{'name': 1}`.")
+    try:
+        node = wire.decode(compiled.serialize(), found.is_in_placeholder)
+        references = collect(node)
+        _check_patterns(node, found)
+        program = Program(node)
+    except wire.Foreign as foreign:
+        found.fail(foreign.offset, _NOT_PART)
+    except UnknownName as unknown:
+        found.fail(unknown.name.offset, _NOT_PART)
+    except UnknownFunction as unknown:
+        found.fail(unknown.call.offset, f"`{unknown.call.function}` is not supported.")
+    return (
+        program,
+        tuple(
+            Reference(reference.parts, reference.optional, found.origin(reference.offset))
+            for reference in references
+        ),
+        result_type in _DECIDING_TYPES,
+    )
+
+
+def _check_patterns(node: Node, found: ExpressionSource) -> None:
+    """Refuse invalid literal patterns."""
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        waiting.extend(children(current))
+        match current:
+            case FunctionCall(function="matches", arguments=(_, Constant(value=str(pattern)))):
+                try:
+                    compile_regex(pattern)
+                except PatternSyntaxError as error:
+                    found.fail(current.offset, error.message)
+            case _:
+                pass

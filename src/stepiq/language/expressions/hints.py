@@ -1,8 +1,8 @@
 """Explains why an expression is refused: sentences that say what to write instead."""
 
 import re
-from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import NamedTuple
 
 from stepiq.language.expressions import type_errors
@@ -17,19 +17,11 @@ MACROS = ("has", *(kind.value for kind in FoldKind), "filter")
 _OPERATOR = re.compile(r"[@!_-]*([^_@A-Za-z]+|in)[_-]*")
 
 CALLABLE = sorted({name for name in FUNCTIONS if name[0].isalpha()} | {"or", "orValue", *MACROS})
-_METHODS = {
-    "contains": "input.topic.contains('a')",
-    "startsWith": "input.topic.startsWith('a')",
-    "endsWith": "input.topic.endsWith('a')",
-    "matches": "input.topic.matches('^a')",
-    "hasValue": "input.?topic.hasValue()",
-    "value": "input.?topic.value()",
-    "or": "input.?topic.or(input.?title)",
-    "orValue": "input.?topic.orValue('none')",
-    "first": "input.list.first()",
-    "last": "input.list.last()",
-} | {name: f"timestamp(run.started_at).{name}()" for name in FUNCTIONS if name.startswith("get")}
-"""Functions that are called on a value, each with an example."""
+_METHODS = frozenset(
+    ("contains", "startsWith", "endsWith", "matches", "hasValue", "value", "or", "orValue", "first", "last")
+) | {name for name in FUNCTIONS if name.startswith("get")}  # fmt: skip
+"""Functions that are called on a value."""
+_SIGNS = {"_[_]": "[…]", "_[?_]": "[…]", "_!=_": "!="}
 _WORDS = {
     "and": "Write `&&` instead of `and`.",
     "or": "Write `||` instead of `or`.",
@@ -41,18 +33,9 @@ _WORDS = {
     "else": "Write it as `condition ? this : that`.",
     "lambda": "To process a list, use a macro: `list.filter(x, x > 0)`, `list.map(x, x.name)`.",
     "for": "To process a list, use a macro: `list.filter(x, x > 0)`, `list.map(x, x.name)`.",
-    **{
-        word: f"Write `null` instead of `{word}`."
-        for word in ("None", "nil", "undefined", "NULL", "Null")
-    },
-    **{
-        word: f"Write `true` instead of `{word}`."
-        for word in ("True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON")
-    },
-    **{
-        word: f"Write `false` instead of `{word}`."
-        for word in ("False", "FALSE", "no", "No", "NO", "off", "Off", "OFF")
-    },
+    **dict.fromkeys(("None", "nil", "undefined"), "Write `null`."),
+    **dict.fromkeys(("True", "yes", "on"), "Write `true`."),
+    **dict.fromkeys(("False", "no", "off"), "Write `false`."),
 }
 _MARKS = {
     "=": "`=` is not an operator. Write `==` to compare.",
@@ -66,43 +49,12 @@ _MARKS = {
     "**": "Power operators are not supported. Multiply with `*`.",
     "++": "Expressions cannot change values. Write `x + 1`.",
 }
-_CALLS = {
-    **dict.fromkeys(("len", "length", "count", "strlen"), "Use `size(x)` for the length of a string, list or object."),
-    **dict.fromkeys(("includes", "includesAny", "has_key", "hasOwnProperty"), "Use `text.contains('x')` or `'x' in list`."),
-    **dict.fromkeys(("startswith", "starts_with"), "Use `startsWith`."),
-    **dict.fromkeys(("endswith", "ends_with"), "Use `endsWith`."),
-    **dict.fromkeys(("some", "any", "find"), "Use `list.exists(x, x > 0)`."),
-    **dict.fromkeys(("every", "forEach", "reduce"), "Use `all`, `exists`, `filter` or `map`: `list.all(x, x > 0)`."),
-    **dict.fromkeys(("match", "test", "search", "regex"), "Use `text.matches('^a')`."),
-    **dict.fromkeys(("get", "default", "coalesce", "ifEmpty"), "For a fallback, write `input.?topic.orValue('none')`."),
-    **dict.fromkeys(("str", "toString", "text", "String"), "Use `string(x)`."),
-    **dict.fromkeys(("float", "Number", "number", "parseInt", "parseFloat"), "Use `int(x)` or `double(x)`."),
-    **dict.fromkeys(("now", "today"), "Expressions cannot read the clock. The start of the run is `timestamp(run.started_at)`."),
-    "typeof": "Use `type(x)`.",
-    "success": "A step runs only if the steps above it did not fail, so you can leave this out.",
-    "always": "A step also runs after a failed one if that one has `on_error: continue`.",
-    "failure": "Give the step above `on_error: continue`, then write `steps.ID.status == 'failed'`.",
-    "cancelled": "A cancelled run executes no further steps.",
-    **dict.fromkeys(("format", "concat"), "Join strings with `+`: `'a' + input.topic`."),
-    **dict.fromkeys(("toJSON", "fromJSON"), "Use `json` in a template, or a `code` step."),
-    "max": "Write `a > b ? a : b`.",
-    "min": "Write `a < b ? a : b`.",
-    "abs": "Write `x < 0 ? -x : x`.",
-    **dict.fromkeys(("round", "floor", "ceil", "trunc"), "`int(x)` drops the fraction. To round a positive number, write `int(x + 0.5)`."),
-    **dict.fromkeys(("join", "split", "replace", "substring", "slice", "trim", "strip"), "Use a template, a `transform` with `regex`, or a `code` step."),
-    **dict.fromkeys(("lower", "upper", "toLowerCase", "toUpperCase", "sum", "sort", "sorted"), "Use a `code` step."),
-}  # fmt: skip
 _COMMON = (
     "`has`, `size`, `contains`, `startsWith`, `matches`, `string`, `int`, `double`, `timestamp`, `filter`, `map`, "
     "`exists` and `orValue`"
 )
 _MIN_LIKENESS = 0.7
-_MAX_SHOWN = 100
-_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
-_OPERATORS = frozenset(
-    ("==", "!=", "<", "<=", ">", ">=", "in", "&&", "||", "!", ":", "+", "-", "*", "/", "%")
-)
-_BEFORE_OPTIONAL = frozenset((".", "[", "{", ","))
+_CLOSING = frozenset(")]}")
 _RESERVED = frozenset(
     ("as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "namespace", "package",
      "return", "var", "void", "while")
@@ -216,8 +168,6 @@ def _is_called(tokens: list[ExpressionToken], place: int) -> bool:
 def _explain_function(source: ExpressionSource, place: int, name: str) -> str:
     if name in CALLABLE:
         return _explain_call(source, place, name)
-    if name in _CALLS:
-        return f"Function `{name}` does not exist. {_CALLS[name]}"
     near = get_close_matches(name[:60], CALLABLE, 1, _MIN_LIKENESS)
     hint = f"Did you mean `{near[0]}`?" if near else f"Common functions are {_COMMON}."
     return f"Function `{name[:60]}` does not exist. {hint}"
@@ -230,26 +180,8 @@ def _explain_call(source: ExpressionSource, place: int, name: str) -> str:
     if is_on_value and name not in _METHODS:
         return f"Write the value in the parentheses: `{name}(x)`."
     if not is_on_value and name in _METHODS:
-        return f"Call `{name}` on a value: `{_on_value(source, place, name)}`."
+        return f"Call `{name}` on a value: `x.{name}(…)`."
     return f"`{name}` does not take this number of values."
-
-
-def _on_value(source: ExpressionSource, place: int, name: str) -> str:
-    """A call such as `contains(input.topic, 'x')`, rewritten as a method: `input.topic.contains('x')`.
-
-    Returns an example if that is too long or invalid too.
-    """
-    start, *cuts = _argument_bounds([token for token in source.tokens if token.offset > place])
-    first, rest = (
-        source.text[start + 1 : cuts[0]].strip(),
-        source.text[cuts[0] + 1 : cuts[-1]].strip(),
-    )
-    if not first or len(first) + len(rest) > _MAX_SHOWN:
-        return _METHODS[name]
-    if any(token.text in _OPERATORS for token in source.tokens if start < token.offset < cuts[0]):
-        first = f"({first})"
-    moved = f"{first}.{name}({rest})"
-    return moved if _is_valid(moved) else _METHODS[name]
 
 
 def _is_valid(text: str) -> bool:
@@ -260,64 +192,19 @@ def _is_valid(text: str) -> bool:
     return True
 
 
-def _argument_bounds(tokens: list[ExpressionToken]) -> list[int]:
-    """Offsets of the opening bracket of a call, of the commas between its arguments, and of its closing bracket."""
-    bounds, depth = list[int](), 0
-    for token in tokens:  # pragma: no branch -- a call that could be parsed has its closing bracket
-        depth += (token.text in _OPENING) - (token.text in _CLOSING)
-        if depth == 0 or (depth == 1 and (token.text == "," or not bounds)):
-            bounds.append(token.offset)
-        if depth == 0:
-            break
-    return bounds
-
-
 def _explain_overload(function: str, types: tuple[str, ...]) -> str:
     kinds = [_KINDS.get(name, f"`{name[:60]}`") for name in types if name]
     if function == "_?_:_":
         if types[0] not in ("bool", "dyn"):
-            advice = (
-                "Give a fallback: `.orValue(false)`."
-                if types[0] == "optional_type"
-                else "Compare it: `x != ''`, `x > 0`."
-            )
-            return f"The condition before `?` must be true or false, but it is {kinds[0]}. {advice}"
+            return f"The condition before `?` must be true or false, but it is {kinds[0]}. {type_errors.TO_BOOLEAN}"
         return (
             f"Both results of `? :` must have the same type; these are {kinds[1]} and {kinds[2]}. "
             "Convert one of them, or write `dyn(…)` around one."
         )
     operator = _OPERATOR.fullmatch(function)
-    sign = operator[1] if operator else function
-    if function == "_[_]":
-        sign = "[…]"
-    advice = _advise_overload(function, types) or type_errors.advise(sign, kinds)
-    return f"`{sign}` cannot be applied to {_join(kinds)}. {advice}".rstrip()
-
-
-def _advise_overload(function: str, types: tuple[str, ...]) -> str:
-    if function in ("or", "orValue"):
-        return "Give a fallback of the same type as the value, or write `dyn(…)` around it."
-    if "optional_type" in types:
-        return ""
-    if function in ("_&&_", "_||_", "!_"):
-        return "Compare each value: `x != ''`, `x > 0`, `x == true`."
-    if function in ("_[_]", "_[?_]"):
-        return "" if "null_type" in types else _advise_item(types[0])
-    if function in ("_==_", "_!=_") or (function == "@in" and types[1] in ("list", "map")):
-        return "Values of different types are never equal. Convert one of them."
-    return ""
-
-
-def _advise_item(container: str) -> str:
-    if container == "list":
-        return "Use an integer: `list[int(x)]`."
-    if container == "map":
-        return "Use a string: `x[string(key)]`."
-    return "Only lists and objects have items. For a part of a string, use a `transform` with `regex`, or a `code` step."
-
-
-def _join(kinds: Iterable[str]) -> str:
-    return " and ".join(kinds)
+    sign = _SIGNS.get(function) or (operator[1] if operator else function)
+    message = f"`{sign}` cannot be applied to {' and '.join(kinds)}."
+    return f"{message} {type_errors.advise(sign, kinds)}".rstrip()
 
 
 # -- what the tokens show --
@@ -340,55 +227,22 @@ def _explain_syntax(source: ExpressionSource, offset: int) -> str:
     )
     if token is not None and token.kind == "string" and not _is_valid(token.text):
         return "This string cannot be read. Write `\\\\` for a backslash."
-    last, opened = (before[-1] if before else None), _find_open(source.tokens, offset)
+    last = before[-1] if before else None
     needs_value = last is not None and (
         last.text == "in" or (last.kind == "mark" and last.text not in _CLOSING)
     )
-    if token is None and (needs_value or not opened):
-        return _ENDS_EARLY
-    shown = source.text[offset : token.offset + len(token.text)] if token is not None else ""
+    if token is None:
+        return (
+            _ENDS_EARLY
+            if needs_value
+            else "A bracket is not closed, or `?` does not have two results: `condition ? this : that`."
+        )
+    shown = source.text[offset : token.offset + len(token.text)]
     if last is not None and last.text == ".":
         shown = f".{shown}"
     if shown.startswith("."):
         return f"`{shown[:60]}` is not valid here. Write `input.topic` for a field, `input['two words']` for other names, and `input.list[0]` for an item."
-    match opened:
-        case [*_, "?"]:
-            return "`?` needs two results: `condition ? this : that`."
-        case [*_, "{"]:
-            return "An object needs a value after each key: `{'name': 1}`."
-        case _ if token is None:
-            return "A bracket is not closed. Add the closing bracket."
-        case _:
-            return f"`{shown[:60]}` is not expected here. An operator, a comma or a bracket is missing before it."
-
-
-def _find_open(tokens: list[ExpressionToken], offset: int) -> list[str]:
-    """What is open at an offset, outermost first.
-
-    Brackets are open, with the word before a `(`; a `?` without its `:`; and `{:` instead of `{` after the colon of a key.
-    """
-    opened, before = list[str](), ""
-    for token in tokens:
-        if token.offset >= offset:
-            break
-        top = opened[-1] if opened else ""
-        match token.text:
-            case "(":
-                opened.append(f"{before}(")
-            case "[" | "{":
-                opened.append(token.text)
-            case "?" if before not in _BEFORE_OPTIONAL:
-                opened.append("?")
-            case ":" if top == "{":
-                opened[-1] = "{:"
-            case "," if top == "{:":
-                opened[-1] = "{"
-            case ":" | ")" | "]" | "}" if opened:
-                opened.pop()
-            case _:
-                pass
-        before = token.text
-    return opened
+    return f"`{shown[:60]}` is not expected here. An operator, a comma, a colon or a bracket is missing before it."
 
 
 def _explain_refusal(source: ExpressionSource, offset: int) -> str | None:
@@ -401,9 +255,11 @@ def _explain_refusal(source: ExpressionSource, offset: int) -> str | None:
         return _REFUSALS["escape"]
     if token.text in _RESERVED:
         return _REFUSALS["reserved"]
-    for opened in reversed(_find_open(source.tokens, offset)):
-        if opened == "has(":
-            return _REFUSALS["has"]
-        if opened[:-1] in MACROS:
-            return _REFUSALS["variable"]
+    calls = [
+        word.text
+        for word, mark in pairwise(source.tokens)
+        if mark.text == "(" and mark.offset <= offset and word.text in MACROS
+    ]
+    if calls:
+        return _REFUSALS["has" if calls[-1] == "has" else "variable"]
     return None

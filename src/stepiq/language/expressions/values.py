@@ -13,7 +13,7 @@ from typing import Any, Final
 from stepiq.language.data import is_whole
 from stepiq.language.expressions.times import Duration, Timestamp
 from stepiq.language.patterns import Regex, compile_regex
-from stepiq.language.templates.meter import OPERATIONS_PER_PAUSE, OverBudget
+from stepiq.language.templates.meter import WorkMeter
 
 MAX_OPERATIONS = 100_000
 """Most work of one evaluation: parts of the expression evaluated, once for every item that a macro visits."""
@@ -42,16 +42,10 @@ class AbsentValue:
 MISSING: Final = AbsentValue()
 
 
-class EvaluationMeter:
-    """Counts the work of one evaluation, or of several that share a limit, and stops it at the limit.
+class EvaluationMeter(WorkMeter):
+    """Counts the work of one evaluation, or of several that share a limit; the arguments are those of `WorkMeter`."""
 
-    Args:
-        limit: maximum number of operations.
-        budget: operations after which `OverBudget` is raised, far below the limit.
-        pause: called regularly during the work; an exception from it ends the evaluation.
-    """
-
-    __slots__ = ("_budget", "_left", "_limit", "_pause", "_span", "_spent", "patterns")
+    __slots__ = ("patterns",)
 
     def __init__(
         self,
@@ -60,16 +54,9 @@ class EvaluationMeter:
         budget: int | None = None,
         pause: Callable[[], None] | None = None,
     ) -> None:
-        self._limit, self._budget, self._pause = limit, budget, pause
-        self._spent = 0
-        self._span = self._left = self._next_span()
+        super().__init__(limit, budget=budget, pause=pause)
         self.patterns: dict[tuple[str, str], Any] = {}
         """Patterns compiled during the evaluation, by their text and the meaning of `.`."""
-
-    def spend(self, operations: int = 1) -> None:
-        self._left -= operations
-        if self._left < 0:
-            self._look_up()
 
     def spend_beyond_limit(self, operations: int) -> None:
         """Charge for work that another limit bounds, so that it does not count towards the limit of operations."""
@@ -86,24 +73,10 @@ class EvaluationMeter:
             raise Exhausted(f"it creates a string of more than {MAX_TEXT_LENGTH:,} characters.")
         self.spend(1 + length // _MADE_PER_OPERATION)
 
-    def _look_up(self) -> None:
-        self._spent += self._span - self._left
-        if self._spent > self._limit:
-            raise Exhausted(
-                f"it needs more than {self._limit:,} operations. Use fewer items or shorter strings, "
-                "or split the step."
-            )
-        if self._budget is not None:
-            raise OverBudget
-        if self._pause is not None:
-            self._pause()
-        self._span = self._left = self._next_span()
-
-    def _next_span(self) -> int:
-        left = self._limit - self._spent
-        if self._budget is not None:
-            return min(left, self._budget - self._spent)
-        return left if self._pause is None else min(left, OPERATIONS_PER_PAUSE)
+    def exceeded(self) -> Exception:
+        return Exhausted(
+            f"it needs more than {self._limit:,} operations. Use fewer items or shorter strings, or split the step."
+        )
 
 
 class Uint(int):

@@ -22,14 +22,14 @@ from stepiq.core.json import Json, dumps
 from stepiq.language.data import as_integer, is_array, is_number, is_object, kind_of
 from stepiq.language.expressions import Expression, source
 from stepiq.language.fields import schema as nodes
-from stepiq.language.fields.corrections import (
+from stepiq.language.fields.reader import (
     INTEGER,
     NUMBER,
     STRING,
     TRUE_OR_FALSE,
+    FieldReader,
     entry_correction,
 )
-from stepiq.language.fields.reader import FieldReader
 from stepiq.language.fields.schema import Node, words
 from stepiq.language.places import Path
 from stepiq.language.schemas.validation import ANY, Schema

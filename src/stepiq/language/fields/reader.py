@@ -1,5 +1,6 @@
 """Reads a document field by field. Readers record each problem and continue, so that one pass finds all of them."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -8,12 +9,37 @@ from stepiq.core.concurrency import pauses
 from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_object, kind_of
 from stepiq.language.expressions import Expression, ExpressionSyntaxError
-from stepiq.language.fields.corrections import LIST, MAPPING, correction
 from stepiq.language.places import Path
 from stepiq.language.schemas.cost import SchemaProblem
 from stepiq.language.schemas.validation import Schema, compile_schema
 from stepiq.language.templates import Template, TemplateSyntaxError
-from stepiq.language.words import Note, nearest, note, same_word, suggest, wrapper
+from stepiq.language.words import STEP_NOTES, nearest, same_word, suggest
+
+TRUE_OR_FALSE = "true or false"
+INTEGER, NUMBER = "an integer", "a number"
+LIST = "a list"
+MAPPING = "an object"
+STRING = "a string"
+
+_TRUE = {"y", "yes", "on", "true", "1"}
+_FALSE = {"n", "no", "off", "false", "0"}
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_MAX_SHOWN = 40
+_EXAMPLES = {
+    "headers": "headers: {Authorization: 'Bearer {{env.TOKEN}}'}",
+    "input": "input: {schema: {topic: {type: string}}}",
+    "notifications": "notifications: {on_failure: [{type: email, to: team@example.com}]}",
+    "output": "output: {from: summary}",
+    "output_schema": "output_schema: {type: object, properties: {score: {type: number}}}",
+    "regex": "regex: {pattern: '[0-9]+', all: true}",
+    "retry": "retry: {max_attempts: 3}",
+    "schedule": "schedule: {cron: '0 9 * * 1-5'}",
+    "schema": "schema: {topic: {type: string}}",
+    "variables": "variables: {tone: calm}",
+    "verify": "verify: {scheme: github, secret_name: GITHUB_WEBHOOK_SECRET}",
+    "webhook": "webhook: {verify: {scheme: github, secret_name: GITHUB_WEBHOOK_SECRET}}",
+}
+
 
 ROADMAP = "See the roadmap: `stepiq docs roadmap`, or /docs/roadmap on a server."
 
@@ -47,14 +73,6 @@ class PlacedExpression:
     expression: Expression
     is_after: bool = False
     """Whether it is evaluated after its step and can read the step's output."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedJump:
-    """A `goto` and the field that contains it."""
-
-    path: Path
-    target: str
 
 
 class TextProblem(Protocol):
@@ -91,7 +109,8 @@ class Report:
     warnings: list[PathProblem] = field(default_factory=list[PathProblem])
     templates: list[PlacedTemplate] = field(default_factory=list[PlacedTemplate])
     expressions: list[PlacedExpression] = field(default_factory=list[PlacedExpression])
-    jumps: list[PlacedJump] = field(default_factory=list[PlacedJump])
+    jumps: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
+    """The fields with a `goto`, and its target."""
     signing_secrets: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
     """Secrets that no template reads, and the fields that name them."""
     models: list[tuple[Path, str | None]] = field(default_factory=list[tuple[Path, str | None]])
@@ -104,10 +123,6 @@ class Report:
     """Step ids in use, and the paths that use them."""
     homes: Mapping[str, str] = field(default_factory=dict[str, str])
     """The object that each field of the document and of its steps belongs to, such as `llm` steps."""
-    misplaced: set[str] = field(default_factory=set[str])
-    """Step fields found outside the steps."""
-    step_ids: Collection[str] = ()
-    """Every id of a step or branch in the document, valid or not."""
     nesting: int = 0
     """How many `parallel` steps contain the object being read."""
 
@@ -156,7 +171,7 @@ class Report:
 
     def add_jump(self, path: Path, target: str) -> None:
         """Register a `goto`, so that its target is checked after all steps are read."""
-        self.jumps.append(PlacedJump(path, target))
+        self.jumps.append((path, target))
 
     def refuse_inside(self, path: Path, text: str, error: TextProblem) -> None:
         """Record a problem inside a text at a path."""
@@ -225,26 +240,18 @@ class FieldReader:
         found: list[tuple[str, str]] = []
         misplaced: list[tuple[str, str]] = []
         for name in unknown[:MAX_PROBLEMS]:
-            if hint := self._other_tool(name, known):
-                self._announced |= hint.announced
-                found.append((name, f"Unknown field `{name[:60]}`. {hint.text}"))
+            start = f"Unknown field `{name[:60]}`."
+            if self._is_step and name in STEP_NOTES:
+                if name == "with" and is_object(inner := self._written[name]):
+                    self._announced |= inner.keys()
+                found.append((name, f"{start} {STEP_NOTES[name]}"))
             elif not same_word(name, known) and (message := self._misplaced(name)):
                 misplaced.append((name, message))
             else:
                 self._announced |= {nearest(name, known) or ""}
-                found.append((name, f"Unknown field `{name[:60]}`. {suggest(name, known)}"))
+                found.append((name, f"{start} {suggest(name, known)}"))
         # The fields of a step depend on its type.
         return found if "type" in self._announced else [*found, *misplaced]
-
-    def _other_tool(self, name: str, known: Collection[str]) -> Note | None:
-        """What to write instead of a field of another tool, or of a wrapper around the fields of this mapping."""
-        value = self._written[name]
-        hint = None if same_word(name, known) else note(name, known)
-        if not self.path and is_object(value) and "steps" in value:
-            hint = wrapper(name)
-        if hint is not None and hint.is_wrapper and is_object(value):
-            self._announced |= value.keys()
-        return hint
 
     def _misplaced(self, name: str) -> str | None:
         """What to do with a field that belongs elsewhere; None if it is unknown everywhere."""
@@ -252,7 +259,6 @@ class FieldReader:
         if home is None or not (self._is_step or not self.path):
             return None
         if not self.path:
-            self.draft.misplaced.add(name)
             return f"`{name}` is a field of {home}, not of the pipeline. Move it into a step."
         if home == PIPELINE:
             return f"`{name}` is a field of the pipeline, not of a step. Move it to the top level."
@@ -279,8 +285,7 @@ class FieldReader:
         """Report a required field if it is missing; returns whether it is present."""
         if self.has(name):
             return True
-        announced = self._announced | (self.draft.misplaced if self._is_step else set[str]())
-        if name in announced or ("type" in announced and name != "id"):
+        if name in self._announced or ("type" in self._announced and name != "id"):
             return False
         # The field has no place of its own, so the error is reported at the mapping.
         message = f"`{name}` is required. Add it, as in `{self._example or example}`."
@@ -333,3 +338,53 @@ class FieldReader:
         hint = correction(name, value, words)
         message = f"`{name[:60]}` must be {words}; it is {kind_of(value)}.{hint}"
         self.refuse(name, "wrong_type", message)
+
+
+def correction(name: str, value: Json, wanted: str) -> str:
+    """A sentence that starts with a space; empty if there is nothing to add."""
+    if wanted == TRUE_OR_FALSE:
+        return _boolean(value)
+    if wanted in (INTEGER, NUMBER):
+        return _number(name, value)
+    if wanted == LIST:
+        return _list(name, value)
+    if wanted == MAPPING and name in _EXAMPLES:
+        return f" Write it as in `{_EXAMPLES[name]}`."
+    if wanted == STRING and isinstance(value, bool | int | float):
+        return " Put it in quotes."
+    return ""
+
+
+def _boolean(value: Json) -> str:
+    written = str(value).lower()
+    if written in _TRUE:
+        return " Write `true`."
+    return " Write `false`." if written in _FALSE else ""
+
+
+def _number(name: str, value: Json) -> str:
+    if isinstance(value, float):
+        return " Write it without a fraction."
+    if not isinstance(value, str):
+        return ""
+    written = value.strip().lower()
+    if _NUMBER.fullmatch(written):
+        return f" Write `{name}: {written}`, without quotes."
+    return ""
+
+
+def _list(name: str, value: Json) -> str:
+    if is_object(value):
+        return " Start each item with `- `, or write `[…]` around it."
+    if isinstance(value, str) and re.fullmatch(r"[\w .-]{1,40}", value):
+        return f" Write `{name}: [{value}]`."
+    return ""
+
+
+def entry_correction(value: Json, example: str) -> str:
+    """A suggestion for a list entry that must be a mapping; starts with a space."""
+    if isinstance(value, str) and (found := re.match(r"([a-z_]+):(\S+)", value)):
+        return f" Write a space after the colon: `{found[1]}: {found[2][:_MAX_SHOWN]}`."
+    if is_array(value):
+        return f" Write `- {example}`, with one `-`."
+    return f" Write it as in `- {example}`."

@@ -39,15 +39,10 @@ FIELDS = (
     ),
 )
 """Name, allowed values, and number of values, which is also the largest useful step."""
-_NAMES = (
-    "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
-    "SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT",
-)  # fmt: skip
 _NICKNAMES = {
     "@YEARLY": "0 0 1 1 *", "@ANNUALLY": "0 0 1 1 *", "@MONTHLY": "0 0 1 * *", "@WEEKLY": "0 0 * * 0",
     "@DAILY": "0 0 * * *", "@MIDNIGHT": "0 0 * * *", "@HOURLY": "0 * * * *",
 }  # fmt: skip
-_WORD = re.compile(r"[A-Z]{2,}|\?")
 # `L/2` has no meaning, although the library accepts it.
 _FIELD = re.compile(r"(?!.*L/)[0-9A-Z*/,#-]+")
 _EXAMPLE = "`0 9 * * 1-5` is 9:00 from Monday to Friday"
@@ -308,35 +303,15 @@ def _wrong_count(fields: list[str]) -> str:
     if len(fields) == 1 and (written := _NICKNAMES.get(fields[0])):
         return f"`{fields[0].lower()}` is not supported. Write `{written}`."
     message = f"A cron expression has five fields (minute, hour, day of month, month, day of week), not {len(fields)}."
-    without_seconds = " ".join(map(_spelled, fields[1:6]))
-    if len(fields) in (6, 7) and _is_expression(without_seconds):
-        return f"{message} Remove the field for seconds: `{without_seconds}`."
     return f"{message} Example: {_EXAMPLE}."
 
 
 def _wrong_field(place: int, text: str) -> str:
     name, allowed, count = FIELDS[place]
     message = f"`{text}` is not a valid {name}."
-    if _is_field(place, spelled := _spelled(text)):
-        return f"{message} Write `{spelled}`."
     if any(_step(item) > count for item in text.split(",")):
         return f"{message} The step after `/` must be at most {count}."
     return f"{message} Allowed: {allowed}; ranges `1-5`, lists `1,3` and steps `*/2`."
-
-
-def _spelled(text: str) -> str:
-    """A field with the names and signs of other cron dialects, such as `MO` and `?`, replaced by those of this one."""
-
-    def replace(found: re.Match[str]) -> str:
-        word = found.group()
-        names = [name for name in _NAMES if name.startswith(word[:3])]
-        return "*" if word == "?" else names[0] if len(names) == 1 else word
-
-    return _WORD.sub(replace, text)
-
-
-def _is_expression(text: str) -> bool:
-    return all(_is_field(place, field) for place, field in enumerate(text.split()))
 
 
 def _step(item: str) -> int:

@@ -1,43 +1,37 @@
-"""Estimates the work of validating with a schema before it is compiled.
+"""Measures a schema before it is compiled, and refuses one that nobody can check.
 
 A schema is a graph: parts that validate the same value (`allOf`, `$ref`), and parts that validate a value inside it
-(`properties`, `items`). Without recursion, the number of paths through the graph limits the work for each value.
-With recursion, the work grows with the depth of the value, and doubles at every level if a cycle validates one inner
-value twice; such schemas are refused. Parts with `unevaluatedProperties` or `unevaluatedItems` validate with their
-parts in place again, and with those of `contains` and of these two keywords. So nesting them doubles the work too.
-
-The work for one value depends on its place: `schema_shares` estimates it.
+(`properties`, `items`). Without recursion, the number of paths through the graph limits the work for each value. Parts
+with `unevaluatedProperties` or `unevaluatedItems` validate with their parts in place again, and with those of `contains`
+and of these two keywords. So nesting them doubles the work.
 """
 
+import math
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from urllib.parse import quote, unquote
 
 from stepiq.core.json import Json, dumps
 from stepiq.language.data import is_array, is_object
+from stepiq.language.patterns import PatternSyntaxError, compile_regex
 from stepiq.language.places import Path
-from stepiq.language.schemas.shares import (
-    ITEM,
-    NAME,
-    OTHER_FIELD,
-    WHOLE,
-    Inward,
-    Part,
-    Place,
-    Share,
-    name_share,
-    own_share,
-    shares_of,
-    strong_groups,
-)
 from stepiq.language.schemas.suggestions import stray_name
+from stepiq.language.schemas.work import SchemaCost, ValidationMeter, size_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-MAX_WEIGHT = 10_000
+_MAX_WEIGHT = 10_000
+"""Most parts evaluated for one value."""
 _MAX_REFERENCE_DEPTH = 100
 _MAX_PARTS = 20_000
+_CHECK = 3
+_UNIQUE = 100
+"""Hashing an item, or comparing it with each other of a short list."""
+_LARGEST_PATTERN = 10_000
+"""Instructions of a pattern whose size is unknown, because RE2 does not support its syntax."""
+_BYTES_PER_UNIT = 100
+"""The library copies texts into errors at this rate."""
 
 _ONE_IN_PLACE = ("not", "if", "then", "else")
 _LIST_IN_PLACE = ("allOf", "anyOf", "oneOf")
@@ -47,8 +41,12 @@ _MAPS = (*_MAP_IN_PLACE, "properties", "patternProperties", "$defs", "definition
 _DATA = ("const", "enum", "default", "examples")
 """Keywords whose values are data, not schemas."""
 _LEFT_OVER = ("unevaluatedProperties", "unevaluatedItems")
-_REST_OF_FIELDS = ("additionalProperties", "unevaluatedProperties")
-_REST_OF_ITEMS = ("items", "unevaluatedItems")
+_BY_NAME = ("properties", "dependentSchemas", "dependencies")
+_COMPARED = (
+    "const", "enum", "required", "dependentRequired", "dependencies", "multipleOf",
+    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+)  # fmt: skip
+"""Keywords whose values take longer to compare if they are larger."""
 _NO_PATH = "`$ref` must be a path in this schema, as in `#/$defs/address`."
 _SAFE = "!$&'()*+,;=:@/?"
 """Characters of a URI's fragment that are not percent-encoded, besides letters, digits and `-._~`."""
@@ -64,54 +62,22 @@ class SchemaProblem(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaCost:
-    """The cost of a schema."""
+@dataclass(slots=True)
+class SchemaPart:
+    """One schema inside the document."""
 
+    path: Path
     weight: int
-    """Most parts evaluated for one value."""
-    patterns: int
-    """Regular expressions to compile."""
-    whole: Share
-    """For the whole value."""
-    fields: Mapping[str, Share]
-    """For the values of fields that the schema names."""
-    other_field: Share
-    """For the values of other fields."""
-    item: Share
-    """For the items of lists."""
-    name: Share
-    """For the names of fields."""
-    has_choices: bool
-    """Whether one error can contain those of several parts (`anyOf`, `oneOf`)."""
-
-
-class _Ways:
-    """Steps of which no two can reach the same inner value."""
-
-    def __init__(self) -> None:
-        self._named: dict[tuple[str, str], Inward] = {}
-        self._rest: dict[str, Inward] = {}
-
-    def steps(self) -> Iterator[Inward]:
-        yield from self._named.values()
-        yield from self._rest.values()
-
-    def add(self, step: Inward, path: Path) -> None:
-        rest = self._rest.get(step.kind)
-        if step.name is None:
-            named = (name for kind, name in self._named if kind == step.kind)
-            clashes = rest is not None or any(name not in step.excluded for name in named)
-            self._rest[step.kind] = step
-        else:
-            key = (step.kind, step.name)
-            clashes = key in self._named or (rest is not None and step.name not in rest.excluded)
-            self._named[key] = step
-        if clashes:
-            raise SchemaProblem(
-                path,
-                "This part of the schema refers to itself in more than one way for the same value. Simplify it.",
-            )
+    units: int
+    """Work for each value, without that of the parts in it."""
+    pattern_size: int
+    """Work for each byte of a text."""
+    in_place: list[int] = field(default_factory=list[int])
+    below: list[tuple[int, bool]] = field(default_factory=list[tuple[int, bool]])
+    """Parts for the values inside the value, and whether they validate again to find what has not been evaluated."""
+    looks_again: bool = False
+    """Whether it validates with its parts in place, and some of those below, again to find what they have not
+    evaluated."""
 
 
 def measure(document: dict[str, Json], *, max_patterns: int) -> SchemaCost:
@@ -124,19 +90,15 @@ def measure(document: dict[str, Json], *, max_patterns: int) -> SchemaCost:
     graph = _Graph(document)
     graph.build(max_patterns)
     graph.refuse_endless()
-    weight = graph.weigh()
-    graph.refuse_doubling()
-    shares = graph.shares()
-    rest = shares.pop(OTHER_FIELD, Share())
+    parts = graph.parts.items()
+    graph.expanded({node: part.weight for node, part in parts}, _MAX_WEIGHT)
+    per_value = graph.expanded({node: part.units for node, part in parts})
+    pattern_size = graph.expanded({node: part.pattern_size for node, part in parts})
     return SchemaCost(
-        weight=weight,
+        per_value=per_value,
+        per_byte=pattern_size + per_value / _BYTES_PER_UNIT,
+        is_recursive=graph.is_recursive,
         patterns=graph.patterns,
-        whole=shares.pop(WHOLE),
-        item=shares.pop(ITEM, Share()),
-        name=shares.pop(NAME, Share()),
-        other_field=rest,
-        fields={str(name): share.plus(rest) for (_, name), share in shares.items()},
-        has_choices=graph.has_choices,
     )
 
 
@@ -145,10 +107,9 @@ class _Graph:
 
     def __init__(self, document: dict[str, Json]) -> None:
         self._document = document
-        self._parts: dict[int, Part] = {}
-        self._group: dict[int, int] = {}
+        self.parts: dict[int, SchemaPart] = {}
         self.patterns = 0
-        self.has_choices = False
+        self.is_recursive = False
 
     def build(self, max_patterns: int) -> None:
         _refuse_foreign(self._document, ())
@@ -156,106 +117,81 @@ class _Graph:
         waiting: list[tuple[dict[str, Json], Path]] = [(self._document, ())]
         while waiting:
             node, path = waiting.pop()
-            if id(node) in self._parts:
+            if id(node) in self.parts:
                 continue
-            if len(self._parts) == _MAX_PARTS:
+            if len(self.parts) == _MAX_PARTS:
                 raise SchemaProblem((), "This schema has too many parts. Simplify it.")
             # A part may also be data, if a reference leads to it.
             _refuse_keywords(node, path)
             self._count_patterns(node, max_patterns)
             if stray := stray_name(node, is_whole=not path):
                 raise SchemaProblem((*path, stray[0]), stray[1])
-            part = self._parts[id(node)] = Part(path)
-            options = node.get("enum")
-            part.own_weight += len(options) // 10 if is_array(options) else 0
-            part.own_share, part.name_share = own_share(node, length), name_share(node)
-            part.looks_again = any(
-                is_object(node.get(k)) or node.get(k) is False for k in _LEFT_OVER
-            )
-            self.has_choices |= "anyOf" in node or "oneOf" in node
-            for child, child_path, step in self._children(node, path):
+            part = self.parts[id(node)] = _part(node, path, length)
+            for child, child_path, is_in_place, is_repeated in self._children(node, path):
                 if not is_object(child):
                     continue
                 waiting.append((child, child_path))
-                if step is None:
+                if is_in_place:
                     part.in_place.append(id(child))
                 else:
-                    part.below.append((step, id(child)))
+                    part.below.append((id(child), is_repeated))
 
-    def weigh(self) -> int:
-        """The number of parts evaluated for one value, with references resolved; recursion counts once."""
-        return self._weigh(id(self._document), {}, set())[0]
+    def expanded(self, own: Mapping[int, int], limit: float = math.inf) -> int:
+        """The sum of a number of each part, with references resolved; recursion counts once.
 
-    def _weigh(
-        self, node: int, weights: dict[int, tuple[int, int]], active: set[int]
+        Raises:
+            SchemaProblem: it exceeds the limit.
+        """
+        return self._expand(id(self._document), own, limit, {}, set())[0]
+
+    def _expand(
+        self,
+        node: int,
+        own: Mapping[int, int],
+        limit: float,
+        known: dict[int, tuple[int, int]],
+        active: set[int],
     ) -> tuple[int, int]:
-        """The weight of a part, and that of validating with its parts again to find what is not evaluated."""
-        if node in weights or node in active:
-            return weights.get(node, (1, 1))
-        part = self._parts[node]
+        """The sum of a part, and that of validating with its parts again to find what is not evaluated."""
+        if node in active:
+            self.is_recursive = True
+            return own[node], own[node]
+        if node in known:
+            return known[node]
+        part = self.parts[node]
         if len(active) > _MAX_REFERENCE_DEPTH:
             raise SchemaProblem(
                 part.path, "The references are nested too deeply here. Simplify the schema."
             )
         active.add(node)
-        weight, again = part.own_weight, 0
+        total, again = own[node], 0
         for child in part.in_place:
-            found = self._weigh(child, weights, active)
-            weight += found[0]
+            found = self._expand(child, own, limit, known, active)
+            total += found[0]
             again += sum(found)
-        for step, child in part.below:
-            found = self._weigh(child, weights, active)
-            weight += found[0]
-            again += found[0] if step.is_repeated else 0
+        for child, is_repeated in part.below:
+            found = self._expand(child, own, limit, known, active)
+            total += found[0]
+            again += found[0] if is_repeated else 0
         active.remove(node)
-        weight += again if part.looks_again else 0
-        if weight > MAX_WEIGHT:
+        total += again if part.looks_again else 0
+        if total > limit:
             raise SchemaProblem(
                 part.path, "This part of the schema is too expensive to check. Simplify it."
             )
-        weights[node] = weight, again
-        return weight, again
-
-    def shares(self) -> dict[Place, Share]:
-        """The most work for a value at each place."""
-        return shares_of(self._parts, self._group, id(self._document))
+        known[node] = total, again
+        return total, again
 
     def refuse_endless(self) -> None:
         """Refuse parts that refer to themselves for the same value."""
-        group = strong_groups({node: part.in_place for node, part in self._parts.items()})
-        sizes = Counter(group.values())
-        for node, part in self._parts.items():
-            if node in part.in_place or sizes[group[node]] > 1:
-                raise SchemaProblem(
-                    part.path,
-                    "This part of the schema refers to itself endlessly. Remove the reference.",
-                )
-
-    def refuse_doubling(self) -> None:
-        """Refuse recursion that validates one inner value twice."""
-        self._group = group = strong_groups({n: p.targets for n, p in self._parts.items()})
-        sizes = Counter(group.values())
-        ways: dict[int, _Ways] = {}
-        for node, part in self._parts.items():
-            # Without a cycle, the weight limits how often a value is validated.
-            if sizes[group[node]] > 1 or any(child == node for _, child in part.below):
-                self._ways(node, group, ways)
-
-    def _ways(self, node: int, group: dict[int, int], ways: dict[int, _Ways]) -> _Ways:
-        """The steps from a part into its value that stay in its group, including those of parts for the same value."""
-        if node in ways:
-            return ways[node]
-        part = self._parts[node]
-        found = _Ways()
-        for step, child in part.below:
-            if group[child] == group[node]:
-                found.add(step, part.path)
-        for child in part.in_place:
-            if group[child] == group[node]:
-                for step in self._ways(child, group, ways).steps():
-                    found.add(step, part.path)
-        ways[node] = found
-        return found
+        edges = {node: part.in_place for node, part in self.parts.items()}
+        try:
+            TopologicalSorter(edges).prepare()
+        except CycleError as error:
+            path = min((self.parts[node].path for node in error.args[1]), key=len)
+            raise SchemaProblem(
+                path, "This part of the schema refers to itself endlessly. Remove the reference."
+            ) from None
 
     def _count_patterns(self, node: dict[str, Json], max_patterns: int) -> None:
         self.patterns += len(_map(node, "patternProperties")) + ("pattern" in node)
@@ -266,19 +202,20 @@ class _Graph:
 
     def _children(
         self, node: dict[str, Json], path: Path
-    ) -> Iterator[tuple[Json, Path, Inward | None]]:
+    ) -> Iterator[tuple[Json, Path, bool, bool]]:
+        """Parts, each with its path, whether it validates the same value, and whether it does so again."""
         reference = node.get("$ref")
         if isinstance(reference, str):
-            yield *self._resolve(reference, (*path, "$ref")), None
+            yield *self._resolve(reference, (*path, "$ref")), True, False
         for key in _ONE_IN_PLACE:
             if key in node:
-                yield node[key], (*path, key), None
+                yield node[key], (*path, key), True, False
         for key in _LIST_IN_PLACE:
             for index, item in enumerate(_list(node, key)):
-                yield item, (*path, key, index), None
+                yield item, (*path, key, index), True, False
         for key in _MAP_IN_PLACE:
             for name, item in _map(node, key).items():
-                yield item, (*path, key, name), None
+                yield item, (*path, key, name), True, False
         yield from _children_below(node, path)
 
     def _resolve(self, reference: str, path: Path) -> tuple[Json, Path]:
@@ -350,28 +287,41 @@ def _refuse_keyword(key: str, value: str, path: Path) -> None:
             pass
 
 
-def _children_below(node: dict[str, Json], path: Path) -> Iterator[tuple[Json, Path, Inward]]:
-    fields = _map(node, "properties")
-    for name, item in fields.items():
-        yield item, (*path, "properties", name), Inward("field", name)
-    for name, item in _map(node, "patternProperties").items():
-        yield item, (*path, "patternProperties", name), Inward("field", None)
-    for key in _REST_OF_FIELDS:
+def _children_below(node: dict[str, Json], path: Path) -> Iterator[tuple[Json, Path, bool, bool]]:
+    for key in ("properties", "patternProperties"):
+        for name, item in _map(node, key).items():
+            yield item, (*path, key, name), False, False
+    for index, item in enumerate(_list(node, "prefixItems")):
+        yield item, (*path, "prefixItems", index), False, False
+    for key in ("additionalProperties", "items", "propertyNames", "contains", *_LEFT_OVER):
         if key in node:
-            step = Inward("field", None, frozenset(fields), is_repeated=key in _LEFT_OVER)
-            yield node[key], (*path, key), step
-    first = _list(node, "prefixItems")
-    for index, item in enumerate(first):
-        yield item, (*path, "prefixItems", index), Inward("item", str(index))
-    rest = frozenset(map(str, range(len(first))))
-    for key in _REST_OF_ITEMS:
-        if key in node:
-            step = Inward("item", None, rest, is_repeated=key in _LEFT_OVER)
-            yield node[key], (*path, key), step
-    if "contains" in node:
-        yield node["contains"], (*path, "contains"), Inward("item", None, is_repeated=True)
-    if "propertyNames" in node:
-        yield node["propertyNames"], (*path, "propertyNames"), Inward("name", None)
+            yield node[key], (*path, key), False, key in ("contains", *_LEFT_OVER)
+
+
+def _part(node: dict[str, Json], path: Path, document_length: int) -> SchemaPart:
+    options = node.get("enum")
+    checked = [node[key] for key in _COMPARED if key in node]
+    names = sum(len(_map(node, key)) for key in _BY_NAME)
+    values, size = size_of(checked, ValidationMeter())
+    # An error repeats what the value was compared with, and that of `not` repeats the whole schema.
+    size += document_length if "not" in node else 0
+    patterns = [*_map(node, "patternProperties"), *([node["pattern"]] if "pattern" in node else [])]
+    return SchemaPart(
+        path,
+        weight=1 + (len(options) // 10 if is_array(options) else 0),
+        units=_CHECK * (1 + len(node) + names + values)
+        + (_UNIQUE if node.get("uniqueItems") is True else 0)
+        + size // _BYTES_PER_UNIT,
+        pattern_size=sum(map(_instructions, patterns)),
+        looks_again=any(is_object(node.get(k)) or node.get(k) is False for k in _LEFT_OVER),
+    )
+
+
+def _instructions(pattern: Json) -> int:
+    try:
+        return compile_regex(str(pattern)).size
+    except PatternSyntaxError:
+        return _LARGEST_PATTERN
 
 
 def _map(node: dict[str, Json], key: str) -> dict[str, Json]:

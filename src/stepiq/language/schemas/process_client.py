@@ -1,5 +1,6 @@
-"""The server's side of the process that validates large values."""
+"""The server's side of the process that validates what may take long."""
 
+import pickle
 import socket
 import struct
 import subprocess
@@ -7,13 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 from pydantic_core import from_json, to_json
 
-from stepiq.core.errors import Issue
-from stepiq.core.json import Json, dumps
+from stepiq.core.errors import Issue, Unavailable
+from stepiq.core.json import Json
 from stepiq.core.observability import logging
 from stepiq.language.places import Path
 
@@ -22,11 +24,17 @@ _ENVIRONMENT = {"TZ": "UTC"}
 """The process gets no setting or secret of the server."""
 _TRIES = 2
 _ANSWER_SECONDS = 30.0
-"""A validation takes a tenth of a second, on a processor that nobody else uses."""
-_BROKEN_SECONDS = 60.0
+"""A validation takes less than half a second, on a processor that nobody else uses."""
+_BROKEN_SECONDS = 60
 """How long no process is started after two failures in a row."""
 
 log = logging.get(__name__)
+
+
+class ValidationUnavailable(Unavailable):
+    """The process that validates large values cannot be started, or does not answer."""
+
+    code = "validation_unavailable"
 
 
 class SchemaProcess:
@@ -49,38 +57,40 @@ class SchemaProcess:
 
     def issues(
         self, document: dict[str, Json], value: Json, at: Path, subject: str
-    ) -> tuple[Issue, ...] | None:
+    ) -> tuple[Issue, ...]:
         """What `Schema.issues` returns for this schema. Blocks the thread, without the GIL.
 
-        Returns:
-            None if the process has failed twice, now or in the last minute, or if the value cannot be written as JSON.
+        Raises:
+            ValidationUnavailable: the process has failed twice, now or in the last minute.
         """
-        try:
-            question = to_json(document), dumps([value, list(at), subject]).encode()
-        except ValueError:
-            return None
+        question = to_json(document), pickle.dumps((value, at, subject))
         with self._turn:
-            if self._now() < self._broken_until:
-                return None
-            for _ in range(_TRIES):
+            for _ in range(_TRIES if self._now() >= self._broken_until else 0):
                 try:
                     return self._ask(question)
                 except (OSError, EOFError) as error:
                     self._stop()
+                    self._broken_until = self._now() + _BROKEN_SECONDS
                     log.warning("schema_process_failed", error=repr(error))
                 except BaseException:
                     # Its answer must not be taken for that of the next question.
                     self._stop()
                     raise
-            self._broken_until = self._now() + _BROKEN_SECONDS
-        return None
+        raise ValidationUnavailable(
+            "The server cannot check large values now. Try again in a minute.",
+            timedelta(seconds=_BROKEN_SECONDS),
+        )
 
     def _ask(self, question: tuple[bytes, bytes]) -> tuple[Issue, ...]:
         connection = self._connection or self._start()
         _limit_time(connection, _ANSWER_SECONDS)
         for message in question:
             connection.send_bytes(message)
-        return tuple(Issue(*each) for each in from_json(connection.recv_bytes()))
+        answer = b""
+        while message := connection.recv_bytes():
+            answer = message
+        self._broken_until = 0.0
+        return tuple(Issue(*each) for each in from_json(answer))
 
     def _start(self) -> "Connection[bytes, bytes]":
         ours, theirs = Pipe()
@@ -108,16 +118,17 @@ class SchemaProcess:
 
 
 _of_thread = threading.local()
+_of_other_threads = SchemaProcess()
 
 
 def use(process: SchemaProcess | None) -> None:
-    """Let this thread, which must not delay others, send large values to a process."""
+    """Set the process for this thread."""
     _of_thread.process = process
 
 
-def of_this_thread() -> SchemaProcess | None:
-    """The process that validates the large values of this thread. None: the thread does so itself."""
-    return getattr(_of_thread, "process", None)
+def of_this_thread() -> SchemaProcess:
+    """The process that validates for this thread."""
+    return getattr(_of_thread, "process", None) or _of_other_threads
 
 
 def _limit_time(connection: "Connection[bytes, bytes]", seconds: float) -> None:

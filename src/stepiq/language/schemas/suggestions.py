@@ -1,6 +1,6 @@
 """Suggestions for data that is not a valid JSON Schema."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from difflib import get_close_matches
 
 from stepiq.core.json import Json
@@ -81,7 +81,7 @@ def _names_types(value: Json) -> bool:
     return bool(names) and all(name in TYPES for name in names)
 
 
-def _type_of(value: Json) -> str:
+def _type_of(value: object) -> str:
     """The type to suggest for a field."""
     if is_object(value):
         value = value.get("type", "object")
@@ -99,14 +99,12 @@ def wrong_type_name(value: object) -> str:
 
 def no_schema(name: str, value: object) -> str:
     """The message for a value that must be a schema."""
-    kind = nearest(value, TYPES) if isinstance(value, str) else None
-    return f"`{name[:60]}` must be a schema, such as `{{type: {kind or 'string'}}}`; it is {kind_of(value)}."
+    return f"`{name[:60]}` must be a schema, such as `{{type: {_type_of(value)}}}`; it is {kind_of(value)}."
 
 
-def no_list_of_fields(path: Sequence[str | int], value: object) -> str:
+def no_list_of_fields(value: object) -> str:
     """The message for an invalid value of `required`."""
-    field = path[-2] if len(path) > 2 and path[-3] == "properties" else "summary"
     return (
         f"`required` must be a list of field names; it is {kind_of(value)}. "
-        f"Write it next to `properties`: `required: [{field}]`."
+        "Write it next to `properties`: `required: [summary]`."
     )

@@ -1,7 +1,8 @@
 """User-written JSON Schemas: compiled once, with problems explained in sentences.
 
 Schemas are untrusted. Nothing is fetched, patterns run in linear time, and a schema that would be too expensive to
-check is refused when it is saved (`schemas.cost`).
+check is refused when it is saved (`schemas.cost`). What could take more than a few milliseconds is validated in a process
+whose time and memory are limited (`schemas.process`).
 """
 
 from collections.abc import Callable, Iterator
@@ -16,22 +17,12 @@ from stepiq.language.data import is_array, is_object, is_whole, kind_of
 from stepiq.language.patterns import PatternSyntaxError, compile_regex
 from stepiq.language.places import Path, write_path
 from stepiq.language.schemas import process_client
-from stepiq.language.schemas.cost import SchemaCost, SchemaProblem, measure
+from stepiq.language.schemas.cost import SchemaProblem, measure
 from stepiq.language.schemas.suggestions import no_list_of_fields, no_schema, wrong_type_name
-from stepiq.language.schemas.work import ValidationMeter, work_of
+from stepiq.language.schemas.work import MOST_WORK_HERE, SchemaCost, ValidationMeter, work_of
 
 _MAX_ISSUES = 50
 _MAX_PATTERN_BYTES = 256 * 1024
-_MAX_UNITS = 5_000_000
-"""Most work of validating a value: less than a tenth of a second, in which no other thread of the process runs."""
-_UNITS_HERE = 200_000
-"""Most work in a thread of the server: a few milliseconds. More is done in a process of its own."""
-_MAX_ERRORS = 5_000
-"""Most errors that a value can have for all of them to be reported."""
-_OPERATIONS_PER_ERROR = 10
-"""The library creates an error, and it becomes an issue, in about 10 microseconds together."""
-_MAX_COPIED = 20_000_000
-"""Most characters that they may copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +51,19 @@ class Schema:
         """
         meter = meter or ValidationMeter()
         work = work_of(value, self.cost, meter)
-        if work.units > _MAX_UNITS:
-            message = f"{subject} and the schema are too large to check. Make one of them smaller."
-            return (Issue(write_path(at), "too_large", message),)
-        process = process_client.of_this_thread()
-        if work.units > _UNITS_HERE and process is not None:
-            found_apart = process.issues(self.document, value, at, subject)
-            if found_apart is not None:
-                return found_apart
-        if self.validator.is_valid(value):
-            return ()
-        # The library creates all errors before it returns one, each with a copy of its value.
-        is_large = work.errors > _MAX_ERRORS or work.copied > _MAX_COPIED
-        if is_large and self.cost.has_choices:
-            name = write_path(at)
-            message = f"{f'`{name}`' if name else subject} does not match the schema. It is too large to say where."
-            return (Issue(name, "invalid", message),)
-        if not is_large:
-            meter.spend(work.errors * _OPERATIONS_PER_ERROR)
+        if work <= MOST_WORK_HERE:
+            if self.validator.is_valid(value):
+                return ()
+            meter.spend(int(work))
+            # Creating an error takes a hundred times as long as a check.
+            if work <= MOST_WORK_HERE // 10:
+                return self.listed(value, at, subject)
+        return process_client.of_this_thread().issues(self.document, value, at, subject)
+
+    def listed(self, value: Json, at: Path, subject: str) -> tuple[Issue, ...]:
+        """The problems of an invalid value. The library creates all its errors, however many, before it returns one."""
         found: dict[str, Issue] = {}
-        for error in self._errors(value, first_only=is_large):
+        for error in self.validator.iter_errors(value):
             for issue in _issues(error, at, subject):
                 found.setdefault(issue.path, issue)
             if len(found) >= _MAX_ISSUES:
@@ -89,16 +73,6 @@ class Schema:
     def integers(self, value: Json) -> Json:
         """A valid value, with `3.0` replaced by `3` wherever a property or an item has the type integer."""
         return _with_integers(self.document, value)
-
-    def _errors(self, value: Json, *, first_only: bool) -> Iterator[jsonschema_rs.ValidationError]:
-        """The errors of an invalid value."""
-        if not first_only:
-            yield from self.validator.iter_errors(value)
-            return
-        try:
-            self.validator.validate(value)
-        except jsonschema_rs.ValidationError as error:
-            yield error
 
 
 def compile_schema(document: dict[str, Json], *, max_patterns: int) -> Schema:
@@ -137,7 +111,7 @@ def _compile_message(error: jsonschema_rs.ValidationError) -> str:
     if kind.name == "format" and kind.value == "regex":
         return _pattern_message(str(value))
     if kind.name == "type" and path[-1] == "required":
-        return no_list_of_fields(path, value)
+        return no_list_of_fields(value)
     if kind.name == "type" and kind.value == ["boolean", "object"]:
         return no_schema(str(path[-1]), value)
     if kind.name == "anyOf" and path[-1:] == ["type"]:

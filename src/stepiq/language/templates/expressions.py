@@ -6,9 +6,8 @@ from difflib import get_close_matches
 from typing import NoReturn
 
 from stepiq.core.json import Json
-from stepiq.language.templates import foreign
 from stepiq.language.templates.helpers import HELPERS, Helper, tolerates
-from stepiq.language.templates.lexer import Tag, TagKind, Token, fail
+from stepiq.language.templates.lexer import Tag, Token, fail
 from stepiq.language.templates.nodes import ArmKind, Expression, HelperCall, Literal, Path, Secret
 
 MAX_NESTING = 64
@@ -18,6 +17,13 @@ _MAX_NUMBER_LENGTH = 40
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _PARAMETER = re.compile(r"[^\s./\[\]@]+")
 _CONSTANTS: dict[str, Json] = {"true": True, "false": False, "null": None, "undefined": None}
+_OPERATORS = frozenset(
+    ("|", "=", "?", "||", "??", "?:", "&&", "or", "and", "eq", "is", "ne", "lt", "lte", "gt", "gte")
+)
+_NO_OPERATORS = (
+    "Templates have no operators and no filters. Write a helper first: `{{default input.topic 'none'}}`, or "
+    "`(eq input.topic 'none')` inside a block or a helper."
+)
 BLOCKS = {kind.value for kind in ArmKind}
 _KEEPING_WHOLE = frozenset({"json", "default"})
 """Helpers that return a secret unchanged. The others would reveal something about it, such as its length."""
@@ -272,14 +278,8 @@ class TagReader:
         fail(self._source, offset, message)
 
     def _misplaced(self, token: Token) -> str:
-        if token.kind == "|":
-            return self._filter(token)
-        if token.kind == "=":
-            return "Templates have no operators. Compare with a helper: `{{#if (eq a b)}}`."
-        if token.text == "?":
-            return f"Templates have no operators. {foreign.BLOCKS['if']}"
-        if token.text in foreign.OPERATORS:
-            return self._infix(foreign.OPERATORS[token.text])
+        if token.text in _OPERATORS:
+            return _NO_OPERATORS
         if token.text == "as" and (name := self._after(token)):
             return f"Write the name between bars: `as |{name[:60]}|`."
         return f"`{token.text[:60]}` is an extra word in this tag. Remove it."
@@ -289,25 +289,6 @@ class TagReader:
         at = self._tokens.index(token) + 1
         return self._tokens[at].text if at < len(self._tokens) else ""
 
-    def _filter(self, bar: Token) -> str:
-        name = self._after(bar).lower()
-        if name == "|":
-            return self._infix("or")
-        if name not in foreign.FILTERS:
-            return "Templates have no filters. Change the value in a `code` step before this one."
-        usage = HELPERS[foreign.FILTERS[name]].usage
-        return f"Templates have no filters. Call the helper: `{{{{{usage}}}}}`."
-
-    def _infix(self, helper: str) -> str:
-        """The message about an operator between two values."""
-        usage = HELPERS[helper].usage
-        if self._tag.kind is not TagKind.OUTPUT:
-            return f"Write the helper first, in parentheses: `({usage})`."
-        if helper == "or":
-            usage = HELPERS["default"].usage
-            return f"For a fallback, write the helper first: `{{{{{usage}}}}}`."
-        return f"Write the helper first: `{{{{{usage}}}}}`."
-
     def _bare_helper(self, name: str) -> str:
         if name in BLOCKS:
             return f"`{name}` is a block: `{{{{#{name} value}}}}…{{{{/{name}}}}}`."
@@ -316,11 +297,9 @@ class TagReader:
     def _fail_unknown_helper(self, token: Token) -> NoReturn:
         if token.text in BLOCKS:
             self._fail(token.offset, self._bare_helper(token.text))
-        if advice := foreign.BLOCKS.get(token.text):
-            self._fail(token.offset, f"`{token.text}` is not a helper. {advice}")
         following = self._peek()
-        if following is not None and following.text in ("|", "=", "?", *foreign.OPERATORS):
-            self._fail(following.offset, self._misplaced(following))
+        if following is not None and following.text in _OPERATORS:
+            self._fail(following.offset, _NO_OPERATORS)
         near = get_close_matches(token.text[:60], HELPERS, 1)
         hint = f"Did you mean `{near[0]}`?" if near else f"The helpers are {', '.join(HELPERS)}."
         self._fail(token.offset, f"`{token.text[:60]}` is not a helper. {hint}")

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import NoReturn, assert_never
 
-from stepiq.language.templates import foreign
 from stepiq.language.templates.expressions import BLOCKS, FRAMED, MAX_NESTING, TagReader
 from stepiq.language.templates.lexer import (
     LITERAL_SEGMENT,
@@ -35,8 +34,6 @@ _SEGMENT = re.compile(
     rf"(?P<literal>{LITERAL_SEGMENT})|(?P<up>\.\.)|(?P<here>\.(?=/|\Z))|(?P<name>[^./\[\]]++)",
     re.DOTALL,
 )
-_QUOTED_SEGMENT = re.compile(r"\.?\[(['\"])([^\]'\"]*)\1\]")
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPE = re.compile(r"\\([\\\]])")
 _SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _LOOP_VALUES = {
@@ -101,27 +98,15 @@ def split(text: str) -> TagName:
         if at == len(text):
             return TagName(text, is_data, ups, is_explicit, tuple(parts))
         if text[at] == "[":
-            raise NameProblem(_bracket_problem(text, at))
+            raise NameProblem(
+                "Write names and indexes with dots: `input.list.0`, `input.[two words]`."
+            )
         if text[at] not in "./" or text.startswith("..", at):
             raise NameProblem(
                 f"The name `{_shorten(text)}` cannot be read. Write it as in `input.topic` or `input.[two words]`."
             )
         # A separator at the end leaves an empty part, which the next iteration refuses.
         at += 1
-
-
-def _bracket_problem(text: str, at: int) -> str:
-    """The message about a bracket that follows a name without a dot."""
-    if text.startswith("$node"):
-        return "The name `$node` does not exist. Write the output of a step as `steps.ID.output`."
-    rest = _QUOTED_SEGMENT.sub(_without_quotes, text[at:])
-    rest = rest if rest.startswith(".") else f".{rest}"
-    return f"Write names and indexes with dots: `{_shorten(text[:at] + rest)}`."
-
-
-def _without_quotes(found: re.Match[str]) -> str:
-    name = found[2]
-    return f".{name}" if _PLAIN.fullmatch(name) else f".[{name}]"
 
 
 def _shorten(text: str) -> str:
@@ -352,7 +337,7 @@ class Parser:
     def _fail_block(self, tag: Tag, tokens: list[Token]) -> NoReturn:
         name = tokens[0].text if tokens else ""
         near = get_close_matches(name, BLOCKS, 1)
-        hint = foreign.BLOCKS.get(name) or (
+        hint = (
             f"Did you mean `#{near[0]}`?"
             if near
             else "The blocks are `#if`, `#unless`, `#each` and `#with`."

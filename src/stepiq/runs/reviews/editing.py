@@ -14,9 +14,8 @@ from stepiq.language import offload
 from stepiq.language.data import is_array, is_object
 from stepiq.language.definitions.compiled import Definition
 from stepiq.language.definitions.loading import InvalidDefinition
-from stepiq.language.definitions.outputs import output_issues
 from stepiq.language.definitions.step import Step
-from stepiq.language.definitions.step_types import output_shape
+from stepiq.language.definitions.step_types import output_issues, output_shape
 from stepiq.language.expressions import Expression
 from stepiq.language.schemas.cost import SchemaProblem
 from stepiq.language.schemas.validation import Schema, compile_schema
