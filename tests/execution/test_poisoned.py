@@ -17,6 +17,7 @@ from stepiq.queue.worker_lease import presence_of
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import StepStatus
 from stepiq.store.tables import runs
+from tests.support import loop_time
 from tests.support.engine import Heard, World
 from tests.support.fake_provider import RunningFakeProvider
 
@@ -217,7 +218,7 @@ class TestPoisoned:
     async def test_an_outage_of_the_store_is_not_a_crash(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr("stepiq.execution.runtime._STORE_RETRY_SECONDS", 0.01)
+        loop_time.quicken(1)
         journal = world.engine._journal
         write, outages = journal.write, list(range(CRASH_LIMIT + 1))
 
@@ -365,7 +366,7 @@ class TestPoisoned:
     async def test_a_claim_whose_commit_is_unknown_is_not_a_crash(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr("stepiq.execution.runtime._STORE_RETRY_SECONDS", 0.01)
+        loop_time.quicken(1)
         journal = world.engine._journal
         claim, claimed = journal.claim, list[ClaimedRun | None]()
 

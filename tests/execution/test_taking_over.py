@@ -23,6 +23,7 @@ from stepiq.queue.tickets import TicketQueue
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.pubsub import GAP, LocalChanges
 from stepiq.store.tables import runs
+from tests.support import loop_time
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
 from tests.support.workers import another, asking, say_that_somebody_else_has_it
@@ -386,7 +387,7 @@ class TestLetGo:
 class TestRunForEver:
     @only_postgresql
     async def test_it_goes_on_whatever_happens(self, world: World, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(recovery, "_EVERY_SECONDS", 0.01)
+        loop_time.quicken(1)
         faults: list[Exception] = [StoreUnavailable("No answer."), RuntimeError("a fault of ours")]
         again = asyncio.Event()
         watching = another(world)

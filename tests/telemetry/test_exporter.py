@@ -24,6 +24,7 @@ from stepiq.store.tables import runs, trace_exports
 from stepiq.telemetry import exporter as exporters
 from stepiq.telemetry import queries
 from stepiq.telemetry.exporter import TraceExporter
+from tests.support import loop_time
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
 from tests.support.otlp import CollectorServer
@@ -62,7 +63,6 @@ def counted(result: str) -> float:
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporters, "GATHER_SECONDS", 0.05)
-    monkeypatch.setattr(exporters, "_FIRST_PAUSE_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -440,10 +440,9 @@ class TestFailures:
 @pytest.mark.one_store
 class TestRunForEver:
     @pytest.mark.usefixtures("running")
-    async def test_a_run_wakes_the_exporter(
-        self, world: World, collector: CollectorServer, monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setattr(exporters, "_POLL_SECONDS", 1000)
+    async def test_a_run_wakes_the_exporter(self, world: World, collector: CollectorServer):
+        # It looks for runs every five seconds.
+        loop_time.hold(5)
 
         for _ in range(3):
             (run_id,) = await run_some(world)

@@ -232,10 +232,7 @@ class TestSweep:
 
 
 class TestExport:
-    async def test_only_sealed_entries_in_the_order_of_the_chain(
-        self, database, account, chain_id, monkeypatch
-    ):
-        monkeypatch.setattr(service, "_BATCH", 2)
+    async def test_only_sealed_entries_in_the_order_of_the_chain(self, database, account, chain_id):
         async with database.transaction() as session:
             await recording.record(
                 session,
@@ -246,9 +243,17 @@ class TestExport:
 
         batches = [each async for each in service.export(database, chain_id, AuditFilter())]
 
-        assert [[entry.target_name for entry in each] for each in batches] == [
-            ["a", "b"], ["c", "d"], ["e"],
-        ]  # fmt: skip
+        assert [[entry.target_name for entry in each] for each in batches] == [list("abcde")]
+
+    async def test_a_long_chain_in_batches(self, database, account, chain_id):
+        for _ in range(2):
+            await record(database, operator_of(account.workspace_id), "x" * 200)
+
+        batches = [each async for each in service.export(database, chain_id, AuditFilter())]
+
+        assert [len(each) for each in batches] == [200, 200, 5]
+        sequences = [entry.sequence for each in batches for entry in each]
+        assert sequences == list(range(1, 406))
 
 
 class TestHead:
