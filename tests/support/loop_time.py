@@ -28,30 +28,40 @@ def within(seconds: float) -> Iterator[None]:
         loop.time = real
 
 
-def quicken(seconds: float) -> Callable[[], None]:
-    """End timers of this length a hundred times earlier, if they begin from now on; returns a function that stops this."""
+class ChangedTimers:
+    """Timers of one length that end earlier or later."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        """How many have begun."""
+        self.is_on = True
+
+    def stop(self) -> None:
+        """Let timers that begin from now on take their time again."""
+        self.is_on = False
+
+
+def quicken(seconds: float) -> ChangedTimers:
+    """End timers of this length a hundred times earlier, if they begin from now on."""
     return _change(seconds, lambda length: length / 100)
 
 
-def hold(seconds: float) -> Callable[[], None]:
-    """End timers of this length an hour later, if they begin from now on; returns a function that stops this."""
+def hold(seconds: float) -> ChangedTimers:
+    """End timers of this length an hour later, if they begin from now on."""
     return _change(seconds, lambda length: length + 3_600)
 
 
-def _change(seconds: float, change: Callable[[float], float]) -> Callable[[], None]:
+def _change(seconds: float, change: Callable[[float], float]) -> ChangedTimers:
     loop = asyncio.get_running_loop()
-    real, is_on = loop.call_at, True
+    real, changed = loop.call_at, ChangedTimers()
 
     def call_at(when: float, *arguments: Any, **options: Any) -> asyncio.TimerHandle:
         # Shorter by the time since the caller has read the clock.
         length = when - loop.time()
-        if is_on and seconds - _TOLERANCE <= length <= seconds:
+        if changed.is_on and seconds - _TOLERANCE <= length <= seconds:
             when += change(length) - length
+            changed.number += 1
         return real(when, *arguments, **options)
 
-    def stop() -> None:
-        nonlocal is_on
-        is_on = False
-
     loop.call_at = call_at
-    return stop
+    return changed

@@ -165,16 +165,15 @@ class TestCheck:
         found = await service.check(database, chain_id, expected=other)
         assert found.fault is Fault.UNEXPECTED_HEAD
 
-    async def test_a_check_continues_where_the_last_one_stopped(
-        self, database, chain_id, monkeypatch
-    ):
-        monkeypatch.setattr(service, "_BATCH", 2)
+    async def test_a_check_continues_where_the_last_one_stopped(self, database, account, chain_id):
+        await record(database, operator_of(account.workspace_id), "x" * 200)
 
+        # It stops behind a batch of 200 entries.
         first, head = await intact(database, chain_id, limit=2)
         rest = await service.check(database, chain_id, after=head.sequence)
 
-        assert (first.entries, first.is_complete) == (2, False)
-        assert (rest.entries, rest.is_complete, rest.fault) == (3, True, None)
+        assert (first.entries, first.is_complete) == (200, False)
+        assert (rest.entries, rest.is_complete, rest.fault) == (5, True, None)
 
 
 class TestSweep:
