@@ -341,8 +341,6 @@ class TestPoisoned:
     async def test_a_worker_that_loses_its_claim_at_a_write_takes_its_crash_back(
         self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
     ):
-        # A stall of this process is not what this test is about.
-        monkeypatch.setattr("stepiq.queue.recovery._HELD_SECONDS", 600)
         run_id = await lose_claim_at_a_write(world, fake_provider, monkeypatch)
 
         await world.engine._recovery.take_crashes_back()
