@@ -22,7 +22,7 @@ from stepiq.execution.journal.writing import ClaimLost, Journal, JournalEntry
 from stepiq.execution.records.operations import Written
 from stepiq.execution.records.run import ClaimedRun, StepRecord
 from stepiq.execution.runtime import Engine
-from stepiq.language import offload
+from stepiq.steps.transform import handler as transform
 from stepiq.store.database import PATIENT_SECONDS, Session, StoreUnavailable
 from stepiq.store.tables import runs
 from stepiq.store.write_batching import WriteBatcher
@@ -117,7 +117,7 @@ class TestCancel:
 
         monkeypatch.setattr(Engine, "_let_go", lambda *_: False)
         monkeypatch.setattr(Executor, "_count_unwritten", counted)
-        monkeypatch.setattr(offload, "metered", find_the_loss)
+        monkeypatch.setattr(transform, "_make", find_the_loss)
         monkeypatch.setattr(httpx2.Response, "aclose", close_slowly)
         fake_provider.configure(token_ms=60_000)
         run_id, heard = await world.start(
@@ -129,7 +129,7 @@ class TestCancel:
                     type: parallel
                     steps:
                       - {id: ask, model: openai/gpt-4o, prompt: a}
-                      - {id: loss, type: transform, set: {x: "1"}}
+                      - {id: loss, type: transform, template: x}
                 """
             )
         )
