@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stepiq.queue.dbos_threads import LANES
+from stepiq.queue import tickets
+from stepiq.queue.dbos_threads import Lanes
 from stepiq.queue.tickets import FIRST, Queue
 from stepiq.store.database import Database
 from stepiq.store.states import Overlap, PipelineStatus
@@ -256,11 +257,12 @@ class TestFailures:
 @pytest.fixture
 def held(monkeypatch):
     """Whether the lane of backlogs was held, at each batch."""
-    monkeypatch.setattr(LANES, "_free_until", {})
+    lanes = Lanes()
+    monkeypatch.setattr(tickets, "LANES", lanes)
     found, fire = [], firing.fire
 
     async def noting(*arguments):
-        found.append(LANES.held_for(BACKLOG) > 0)
+        found.append(lanes.held_for(BACKLOG) > 0)
         return await fire(*arguments)
 
     monkeypatch.setattr(firing, "fire", noting)
@@ -278,7 +280,7 @@ class TestBacklog:
         await ticker.tick(NINE)
 
         assert held[:3] == [False, True, True]
-        assert LANES.held_for(BACKLOG) == 0
+        assert tickets.LANES.held_for(BACKLOG) == 0
 
     async def test_they_do_not_wait_for_one_batch(self, ticker, schedule, held):
         for _ in range(10):
