@@ -63,5 +63,5 @@ def _change(seconds: float, change: Callable[[float], float]) -> ChangedTimers:
             changed.number += 1
         return real(when, *arguments, **options)
 
-    loop.call_at = call_at
+    loop.call_at = call_at  # pyright: ignore[reportAttributeAccessIssue] - passes all arguments on
     return changed
