@@ -14,7 +14,7 @@ from stepiq.core import clock, ids
 from stepiq.execution.definitions import Definitions
 from stepiq.execution.records.run import ClaimedRun, Ending
 from stepiq.execution.runtime import Engine
-from stepiq.notify import queries
+from stepiq.notify import delivery_worker, queries
 from stepiq.notify.delivery_worker import DeliveryWorker
 from stepiq.notify.outbox import DeliveryOutbox
 from stepiq.notify.preparing import Unsendable
@@ -221,18 +221,25 @@ class TestClaim:
         let_go: asyncio.Event,
         monkeypatch: pytest.MonkeyPatch,
     ):
+        in_pause, overtaken = asyncio.Event(), asyncio.Event()
+
+        async def pause(seconds: float, stopping: asyncio.Event) -> bool:
+            if seconds > 0:
+                in_pause.set()
+                await overtaken.wait()
+            return not stopping.is_set()
+
         set_pauses(monkeypatch, 30, 30, 30)
+        monkeypatch.setattr(delivery_worker, "_pause", pause)
         receiver.reply_with(503)
         run_id = await started(sender, receiver)
-        delivery = await sender.attempted(run_id, 1)
+        await asyncio.wait_for(in_pause.wait(), 20)
+        [delivery] = await sender.deliveries(run_id, final=0)
 
         async with database.transaction() as session:
             assert await queries.claim(session, UUID(delivery["id"]))
-        async with asyncio.timeout(600):
-            while not let_go.is_set():
-                # The pause may begin in the next turn of the loop.
-                loop_time.skip(1)
-                await asyncio.sleep(0)
+        overtaken.set()
+        await asyncio.wait_for(let_go.wait(), 20)
 
         assert len(receiver.received) == 1
 
