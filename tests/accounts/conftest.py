@@ -2,18 +2,11 @@
 
 import pytest
 
-from stepiq.accounts.signing_in import password as signing_in
-
-_REFUSAL_SECONDS = signing_in._REFUSAL_SECONDS
+from tests.support import loop_time
+from tests.support.loop_time import ChangedTimers
 
 
 @pytest.fixture(autouse=True)
-def quick_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuse a login over the limit almost at once."""
-    monkeypatch.setattr(signing_in, "_REFUSAL_SECONDS", 0.01)
-
-
-@pytest.fixture
-def slow_refusals(quick_refusals: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuse a login over the limit when a server does."""
-    monkeypatch.setattr(signing_in, "_REFUSAL_SECONDS", _REFUSAL_SECONDS)
+async def refusals() -> ChangedTimers:
+    """The pauses of a second before refusals of logins. They take 10 ms."""
+    return loop_time.quicken(1)

@@ -4,6 +4,7 @@ import time
 
 import httpx2
 import pytest
+from pwdlib import PasswordHash
 
 from stepiq.accounts.credentials import passwords as module
 from stepiq.accounts.credentials.passwords import Passwords
@@ -65,7 +66,8 @@ class Hashes:
 @pytest.fixture
 def hashes(monkeypatch):
     hashes = Hashes()
-    monkeypatch.setattr(module, "_hashes", lambda: hashes)
+    monkeypatch.setattr(PasswordHash, "hash", lambda _, password: hashes.hash(password))
+    monkeypatch.setattr(PasswordHash, "verify", lambda _, *given: hashes.verify(*given))
     yield hashes
     hashes.done.set()
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from tests.chaos.proxy import Cut, Proxy
+from tests.support import loop_time
 from tests.support.stores import PostgresStores
 
 
@@ -101,10 +102,8 @@ class TestCutCommit:
 
         assert notes(database) == [text]
 
-    async def test_it_gives_up_when_nobody_commits(
-        self, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setattr("tests.chaos.proxy._PATIENCE_SECONDS", 0.05)
+    async def test_it_gives_up_when_nobody_commits(self, proxy: Proxy):
+        loop_time.quicken(5)
 
         assert not await proxy.cut_commit(Cut.AFTER)
 

@@ -40,5 +40,4 @@ async def twin(kind: str, script: ScriptedServer, quick: None) -> AsyncIterator[
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses between attempts that a test does not notice."""
-    monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(retries, "_LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "backoff", lambda _: 0.001)

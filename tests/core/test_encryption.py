@@ -1,4 +1,5 @@
 import base64
+import os
 from dataclasses import replace
 
 import pytest
@@ -180,13 +181,13 @@ class TestReplaceMasterKey:
     def test_a_folder_that_cannot_be_written_to_is_named(self, settings, monkeypatch):
         keys.master_key(settings)
 
-        def refuse(path, content):
+        def refuse(*_):
             raise OSError(30, "Read-only file system")
 
-        monkeypatch.setattr(keys, "_draft", refuse)
-
-        with pytest.raises(KeyUnusable, match=r"previous-master.keys cannot be written: Read-only"):
-            keys.replace_master_key(settings)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", refuse)
+            with pytest.raises(KeyUnusable, match=r"previous-master.keys cannot be written: Read"):
+                keys.replace_master_key(settings)
 
 
 class TestPreviousMasterKeys:

@@ -39,10 +39,7 @@ def measured(part: str) -> float:
 
 
 class TestWatchdog:
-    async def test_the_longest_delay_since_the_last_measurement_is_measured(
-        self, monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setattr(watchdog, "_MEASURE_EVERY_SECONDS", 0.2)
+    async def test_the_longest_delay_since_the_last_measurement_is_measured(self):
         count, seconds = measured("count"), measured("sum")
 
         with Watchdog() as dog:
@@ -52,17 +49,15 @@ class TestWatchdog:
 
         assert measured("sum") - seconds >= 0.1
 
-    async def test_what_holds_the_loop_is_logged_with_its_stack(
-        self, monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setattr(watchdog, "_LONG_SECONDS", math.inf)
+    async def test_what_holds_the_loop_is_logged_with_its_stack(self):
         with capture_logs() as logs, Watchdog() as dog:
             await free(dog)
             dog._next_report = 0.0
             hold_the_loop(dog)
             await free(dog)
 
-        [event] = [each for each in logs if "hold_the_loop" in each["stack"]]
+        # On a machine that stops for seconds, it is also logged before it is over.
+        event = [each for each in logs if "hold_the_loop" in each["stack"]][-1]
         assert (event["event"], event["log_level"]) == ("event_loop_held", "warning")
         assert event["seconds"] >= watchdog.HELD_SECONDS
         assert event["is_over"]

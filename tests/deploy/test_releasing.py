@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,22 @@ class TestProblems:
         assert found == "Files differ from the commit. Commit or remove them first:\n?? src/new.py"
 
 
+def _git(status: str) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Executes git commands in a repository with this status and no tag."""
+
+    def run(command: list[str], **_: object) -> "subprocess.CompletedProcess[str]":
+        output = status if command[1] == "status" else ""
+        return subprocess.CompletedProcess(command, 0, output, "")
+
+    return run
+
+
 class TestMain:
     @pytest.fixture
     def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         """The folder of the packages. The repository has no changes and no tag, and builds nothing."""
         monkeypatch.setattr(sys, "argv", ["build_release.py", str(tmp_path)])
-        monkeypatch.setattr(build_release, "_git", lambda *_: "")
+        monkeypatch.setattr(subprocess, "run", _git(""))
         monkeypatch.setattr(build_release, "build", lambda _: [])
         return tmp_path
 
@@ -59,10 +70,10 @@ class TestMain:
     def test_a_tree_with_changes_is_refused(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ):
-        monkeypatch.setattr(build_release, "_git", lambda *given: " M Makefile" if given[0] == "status" else "")  # fmt: skip
+        monkeypatch.setattr(subprocess, "run", _git(" M Makefile"))
 
         assert build_release.main() == 1
-        assert " M Makefile" in capsys.readouterr().err
+        assert "M Makefile" in capsys.readouterr().err
         assert list(folder.iterdir()) == []
 
     def test_the_locked_versions_are_written_as_constraints(self, folder: Path):

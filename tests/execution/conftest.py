@@ -10,7 +10,6 @@ from pydantic import SecretStr
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.core.http import GuardedClient, guarded_client
 from stepiq.core.settings.model import Settings
-from stepiq.execution.admission import waking
 from stepiq.execution.runtime import Engine
 from stepiq.providers.registry import Providers
 from stepiq.store.database import Database
@@ -21,12 +20,6 @@ from tests.support.make_secrets import keyring
 from tests.support.midnight import midnight_is_far
 
 __all__ = ["midnight_is_far"]
-
-
-@pytest.fixture(autouse=True)
-def quick_waking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wake runs that are due soon after that. Engines look every second."""
-    monkeypatch.setattr(waking, "_EVERY_SECONDS", 0.05)
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from stepiq.execution import runtime
 from stepiq.execution.journal.writing import JournalEntry
 from stepiq.execution.records.run import ClaimedRun
 from stepiq.store.database import StoreUnavailable
+from tests.support import loop_time
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
 from tests.support.workers import ASK, another, say_that_somebody_else_has_it
@@ -47,7 +47,7 @@ class TestClaimingAgain:
 
         monkeypatch.setattr(journal, "claim", claim_and_look)
         monkeypatch.setattr(journal, "write", write_later)
-        monkeypatch.setattr(runtime, "_STORE_RETRY_SECONDS", 0.01)
+        loop_time.quicken(1)
         run_id, heard = await world.start(await world.pipeline(TRANSFORM))
         await asyncio.wait_for(heard.until_ended(), 20)
 
@@ -63,7 +63,7 @@ class TestClaimingAgain:
         async def claim_later(*arguments: Any, **options: Any) -> ClaimedRun | None:
             if is_away and fake_provider.requests:
                 # The ticket returns before the next try.
-                monkeypatch.setattr(runtime, "_STORE_RETRY_SECONDS", 60)
+                loop_time.hold(1)
                 tried.set()
                 raise StoreUnavailable("The database did not respond.")
             return await claim(*arguments, **options)
@@ -73,7 +73,7 @@ class TestClaimingAgain:
                 raise StoreUnavailable("The database did not respond.")
             await write(run, entry)
 
-        monkeypatch.setattr(runtime, "_STORE_RETRY_SECONDS", 0.01)
+        loop_time.quicken(1)
         monkeypatch.setattr(journal, "claim", claim_later)
         monkeypatch.setattr(journal, "write", write_later)
         run_id, heard = await world.start(await world.pipeline(ASK))
@@ -98,7 +98,7 @@ class TestClaimingAgain:
             raise StoreUnavailable("The database did not respond.")
 
         monkeypatch.setattr(journal, "claim", claim_once)
-        monkeypatch.setattr(runtime, "_STORE_RETRY_SECONDS", 0.01)
+        loop_time.quicken(1)
         monkeypatch.setattr(world.engine._recovery, "claim_lost", lambda *found: lost.append(found))
         fake_provider.configure(latency_ms=200)
         run_id, _ = await world.start(await world.pipeline(ASK))

@@ -14,9 +14,7 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from stepiq.execution.interpreter import journal_buffer
-from stepiq.execution.interpreter.executor import Executor
-from stepiq.execution.interpreter.run_context import RunContext
+from stepiq.execution.interpreter.journal_buffer import JournalBuffer
 from stepiq.execution.journal import writing as journal_module
 from stepiq.execution.journal.writing import ClaimLost, Journal, JournalEntry
 from stepiq.execution.records.operations import Written
@@ -100,7 +98,7 @@ class TestCancel:
     ):
         is_cancelled, closing, may_close = asyncio.Event(), asyncio.Event(), asyncio.Event()
         close, let_go = httpx2.Response.aclose, Engine._let_go
-        count, may_count = Executor._count_unwritten, list[bool]()
+        count, may_count = Journal.count_cancelled, list[bool]()
 
         async def find_the_loss(*_: object) -> None:
             await is_cancelled.wait()
@@ -111,12 +109,12 @@ class TestCancel:
             await may_close.wait()
             await close(response)
 
-        async def counted(executor: Executor, run_context: RunContext) -> None:
+        async def counted(journal: Journal, run: ClaimedRun, record: StepRecord) -> None:
             may_count.append(may_close.is_set())
-            await count(executor, run_context)
+            await count(journal, run, record)
 
         monkeypatch.setattr(Engine, "_let_go", lambda *_: False)
-        monkeypatch.setattr(Executor, "_count_unwritten", counted)
+        monkeypatch.setattr(Journal, "count_cancelled", counted)
         monkeypatch.setattr(transform, "_make", find_the_loss)
         monkeypatch.setattr(httpx2.Response, "aclose", close_slowly)
         fake_provider.configure(token_ms=60_000)
@@ -294,7 +292,7 @@ class TestTakingOver:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ):
         # Everything is overdue.
-        monkeypatch.setattr(journal_buffer, "_SETTLE_SECONDS", -1.0)
+        monkeypatch.setattr(JournalBuffer, "write_in_time", JournalBuffer.write)
         written: list[tuple[list[str], bool]] = []
         write = Journal.write
 

@@ -17,6 +17,7 @@ from stepiq.queue.worker_lease import presence_of
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import StepStatus
 from stepiq.store.tables import runs
+from tests.support import loop_time
 from tests.support.engine import Heard, World
 from tests.support.fake_provider import RunningFakeProvider
 
@@ -217,7 +218,7 @@ class TestPoisoned:
     async def test_an_outage_of_the_store_is_not_a_crash(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr("stepiq.execution.runtime._STORE_RETRY_SECONDS", 0.01)
+        loop_time.quicken(1)
         journal = world.engine._journal
         write, outages = journal.write, list(range(CRASH_LIMIT + 1))
 
@@ -340,8 +341,6 @@ class TestPoisoned:
     async def test_a_worker_that_loses_its_claim_at_a_write_takes_its_crash_back(
         self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
     ):
-        # A stall of this process is not what this test is about.
-        monkeypatch.setattr("stepiq.queue.recovery._HELD_SECONDS", 600)
         run_id = await lose_claim_at_a_write(world, fake_provider, monkeypatch)
 
         await world.engine._recovery.take_crashes_back()
@@ -365,7 +364,7 @@ class TestPoisoned:
     async def test_a_claim_whose_commit_is_unknown_is_not_a_crash(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr("stepiq.execution.runtime._STORE_RETRY_SECONDS", 0.01)
+        loop_time.quicken(1)
         journal = world.engine._journal
         claim, claimed = journal.claim, list[ClaimedRun | None]()
 

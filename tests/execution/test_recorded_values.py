@@ -176,16 +176,15 @@ class TestClaim:
 
 class TestRead:
     async def test_others_have_turns_while_many_short_values_are_parsed(
-        self, world: World, ended: Ended, monkeypatch: pytest.MonkeyPatch
+        self, world: World, ended: Ended
     ):
-        monkeypatch.setattr(reading, "_CHARACTERS", 1_100)
         async with world.database.reading() as session:
             run = await reading.recorded(session, ended.run.id)
         assert run is not None
         order: list[str] = []
-        short = [each for each in run.steps.values() if each.step_id in ("small", "b", "last")]
-        for record in short:
-            record.output = json.SerializedJson('"short"')
+        [small] = [each for each in run.steps.values() if each.step_id == "small"]
+        # Each counts as about 500 characters of the 64 Ki until a turn.
+        short = [replace(small, output=json.SerializedJson('"short"')) for _ in range(150)]
 
         async def turn() -> None:
             order.append("turn")
@@ -193,10 +192,10 @@ class TestRead:
         with parsed() as texts:
             await reading.read_outputs(short, turn)
 
-        assert [is_here for text, is_here in texts if text == '"short"'] == [True] * 3
+        assert [is_here for text, is_here in texts if text == '"short"'] == [True] * 150
         assert order == ["turn"]
-        assert [record.output for record in short] == ["short"] * 3
-        assert [record.output_bytes for record in short] == [7] * 3
+        assert [record.output for record in short] == ["short"] * 150
+        assert [record.output_bytes for record in short] == [7] * 150
 
 
 class TestRetry:

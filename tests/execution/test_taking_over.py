@@ -23,6 +23,7 @@ from stepiq.queue.tickets import TicketQueue
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.pubsub import GAP, LocalChanges
 from stepiq.store.tables import runs
+from tests.support import loop_time
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
 from tests.support.workers import another, asking, say_that_somebody_else_has_it
@@ -71,19 +72,18 @@ def _look_often_until_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
 
     The next claim can take longer than the time between two checks.
     """
-    take_back, as_usual = TicketQueue.take_back_unstarted, recovery._EVERY_SECONDS
+    take_back, turns = TicketQueue.take_back_unstarted, loop_time.quicken(1)
 
     async def take_back_once(queue: TicketQueue, *arguments: Any) -> int:
         taken = await take_back(queue, *arguments)
-        monkeypatch.setattr(recovery, "_EVERY_SECONDS", as_usual)
+        turns.stop()
         return taken
 
-    monkeypatch.setattr(recovery, "_EVERY_SECONDS", 0.05)
     monkeypatch.setattr(TicketQueue, "take_back_unstarted", take_back_once)
 
 
 @pytest.fixture
-def lost_claims(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+async def lost_claims(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The tickets of the library's next claim: it is committed, but the connection is lost before the response."""
     lost: list[str] = []
     _look_often_until_taken_back(monkeypatch)
@@ -92,7 +92,7 @@ def lost_claims(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def lost_starts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+async def lost_starts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The same, but the library knows the tickets when the response is lost."""
     lost: list[str] = []
     _look_often_until_taken_back(monkeypatch)
@@ -109,7 +109,10 @@ class TestTakeBackUnstarted:
         world: World,
         monkeypatch: pytest.MonkeyPatch,
     ):
-        monkeypatch.setattr(recovery, "_UNSTARTED_TURNS", 1_000)
+        async def take_back_none(_: object) -> int:
+            return 0
+
+        monkeypatch.setattr(recovery.Recovery, "take_back_unstarted", take_back_none)
         run_id, heard = await world.start(await world.pipeline(TRANSFORM))
 
         await asyncio.wait_for(heard.until_ended(), 60)
@@ -119,9 +122,8 @@ class TestTakeBackUnstarted:
         assert (ended.run.status, ended.run.claim, ended.run.crashes) == ("completed", 1, 0)
 
     async def test_so_is_one_that_the_library_knows_and_does_not_start(
-        self, lost_starts: list[str], world: World, monkeypatch: pytest.MonkeyPatch
+        self, lost_starts: list[str], world: World
     ):
-        monkeypatch.setattr(recovery, "_UNSTARTED_TURNS", 1)
         run_id, heard = await world.start(await world.pipeline(TRANSFORM))
 
         await asyncio.wait_for(heard.until_ended(), 60)
@@ -386,7 +388,7 @@ class TestLetGo:
 class TestRunForEver:
     @only_postgresql
     async def test_it_goes_on_whatever_happens(self, world: World, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(recovery, "_EVERY_SECONDS", 0.01)
+        loop_time.quicken(1)
         faults: list[Exception] = [StoreUnavailable("No answer."), RuntimeError("a fault of ours")]
         again = asyncio.Event()
         watching = another(world)
@@ -412,8 +414,9 @@ class TestRunForEver:
             return 0
 
         monkeypatch.setattr(world.engine._recovery, "take_over", leave_it_to_another)
-        monkeypatch.setattr(recovery, "_EVERY_SECONDS", 60.0)
-        monkeypatch.setattr(recovery, "GRACE_SECONDS", 1.0)
+        # The turns of a second.
+        loop_time.hold(1)
+        monkeypatch.setattr(recovery, "GRACE_SECONDS", 0.5)
         fake_provider.configure(token_ms=10_000)
         _, heard = await asking(world)
         fake_provider.configure(token_ms=0)

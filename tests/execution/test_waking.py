@@ -8,6 +8,7 @@ from stepiq.execution.admission import waking
 from stepiq.execution.admission.control import Admission
 from stepiq.execution.runtime import Engine
 from stepiq.store.database import Database, StoreUnavailable
+from tests.support import loop_time
 from tests.support.engine import World
 
 
@@ -26,7 +27,7 @@ async def test_it_looks_again_after_an_error(
 
     await engine.stop()
     monkeypatch.setattr(waking, "wake", wake)
-    monkeypatch.setattr(waking, "_EVERY_SECONDS", 0)
+    loop_time.quicken(1)
 
     await engine.start()
 

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from stepiq.core.http import GuardedClient
-from stepiq.execution import runtime
 from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.providers.registry import Providers
 from stepiq.store.database import Database
 from stepiq.store.pubsub import LocalChanges
+from tests.support import loop_time
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def idle(database: Database, changes: LocalChanges, providers: Providers, http: 
     return Engine(database, changes, providers, Plans.load({}), http)
 
 
-async def test_a_while_after_the_start_they_are_loaded(idle: Engine, warmed, monkeypatch):
-    monkeypatch.setattr(runtime, "_WARM_AFTER_SECONDS", 0)
+async def test_a_second_after_the_start_they_are_loaded(idle: Engine, warmed):
+    loop_time.quicken(1)
     await idle.start()
 
     async with asyncio.timeout(10):
@@ -39,8 +39,8 @@ async def test_a_while_after_the_start_they_are_loaded(idle: Engine, warmed, mon
     await idle.stop()
 
 
-async def test_before_that_they_are_not(idle: Engine, warmed, monkeypatch):
-    monkeypatch.setattr(runtime, "_WARM_AFTER_SECONDS", 3_600)
+async def test_before_that_they_are_not(idle: Engine, warmed):
+    loop_time.hold(1)
     await idle.start()
 
     await idle.stop()

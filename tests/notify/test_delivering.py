@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from standardwebhooks import Webhook
 
-from stepiq.core.http import Timeouts
 from stepiq.core.settings.config_file import EndpointSettings
 from stepiq.core.settings.model import Settings
-from stepiq.notify import delivery_worker, sending
+from stepiq.notify import sending
 from tests.notify.conftest import PIPELINE, SECRET, Sender, Vault, set_pauses
+from tests.support import loop_time
 from tests.support.receiver import Receiver, Reply
 
 pytestmark = pytest.mark.one_store
@@ -46,20 +46,6 @@ output:
         Authorization: "Bearer {{{{env.TOKEN}}}}"
         X-Run: "{{{{run.id}}}}"
 """
-
-
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds of each pause that the worker makes, zero or less where it makes none."""
-    asked: list[float] = []
-    pause = delivery_worker._pause
-
-    async def note(seconds: float, stopping: asyncio.Event) -> bool:
-        asked.append(seconds)
-        return await pause(seconds, stopping)
-
-    monkeypatch.setattr(delivery_worker, "_pause", note)
-    return asked
 
 
 class TestEnvelope:
@@ -187,7 +173,7 @@ class TestCancelled:
 class TestRetry:
     @pytest.mark.timeout(60)
     async def test_it_is_tried_four_times_with_growing_pauses(
-        self, sender: Sender, receiver: Receiver, pauses: list[float]
+        self, sender: Sender, receiver: Receiver
     ):
         receiver.reply_with(503, Reply(500, delay=0.5), Reply(hangs_up=True), 502)
 
@@ -195,10 +181,6 @@ class TestRetry:
 
         assert [r.json["meta"]["attempt"] for r in receiver.received] == [1, 2, 3, 4]
         receiver.assert_pauses(1, 2, 4)
-        # A pause begins when the attempt has been recorded, so on a busy machine little of it may be left.
-        assert all(asked <= wanted for asked, wanted in zip(pauses, (0, 1, 2, 4), strict=True)), (
-            pauses
-        )
         assert delivery["status"] == "failed"
         assert delivery["error"] == "The receiver returned 502."
         assert [a["status_code"] for a in delivery["attempts"]] == [503, 500, None, 502]
@@ -240,20 +222,16 @@ class TestRetry:
 
     @pytest.mark.usefixtures("short_pauses")
     async def test_a_receiver_that_takes_longer_than_the_limit_has_not_got_it(
-        self, sender: Sender, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+        self, sender: Sender, receiver: Receiver
     ):
-        limit = timedelta(seconds=0.5)
-        receiver.reply_with(Reply(delay=60), 200)
+        receiver.reply_with(Reply(after=asyncio.Event()), 200)
+        run_id = await sender.run(await sender.pipeline(PIPELINE.format(url=receiver.url)))
+        await receiver.until(1)
 
-        with monkeypatch.context() as patch:
-            patch.setattr(sending, "_TIMEOUTS", Timeouts(connect=limit, read=limit, total=limit))
-            run_id = await sender.run(await sender.pipeline(PIPELINE.format(url=receiver.url)))
-            await receiver.until(1)
+        loop_time.skip(10)
         [delivery] = await sender.deliveries(run_id)
 
-        first, second = receiver.received
-        assert second.at - first.at >= 0.4
-        assert 450 <= delivery["attempts"][0]["duration_ms"] < 20_000
+        assert len(receiver.received) == 2
         assert "in time" in delivery["attempts"][0]["error"]
         assert delivery["status"] == "delivered"
 
@@ -396,11 +374,7 @@ class TestReply:
 
 class TestSlowReceivers:
     @pytest.mark.timeout(60)
-    async def test_they_hold_up_nobody_else(
-        self, sender: Sender, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-    ):
-        limit = timedelta(seconds=60)
-        monkeypatch.setattr(sending, "_TIMEOUTS", Timeouts(connect=limit, read=limit, total=limit))
+    async def test_they_hold_up_nobody_else(self, sender: Sender, receiver: Receiver):
         slow = await sender.pipeline(PIPELINE.format(url=f"{receiver.url}/slow"))
         receiver.reply_with(*[Reply(after=asyncio.Event())] * 20, 200)
         for _ in range(20):

@@ -23,6 +23,7 @@ from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.states import RunStatus, TriggerType
 from stepiq.store.tables import deliveries, delivery_attempts
 from tests.notify.conftest import PIPELINE, Sender, set_pauses
+from tests.support import loop_time
 from tests.support.noted_turns import NotedTurns
 from tests.support.receiver import Receiver, Reply
 
@@ -279,7 +280,7 @@ class TestFaults:
             await end(*arguments)  # type: ignore[arg-type]
 
         monkeypatch.setattr(queries, "end", end_in_an_outage)
-        monkeypatch.setattr("stepiq.notify.delivery_worker._STORE_RETRY_SECONDS", 0.01)
+        loop_time.quicken(1)
 
         delivery = await sender.sent(PIPELINE.format(url=receiver.url))
 
@@ -298,7 +299,7 @@ class TestFaults:
             return await claim(*arguments)  # type: ignore[arg-type]
 
         monkeypatch.setattr(queries, "claim", claim_in_an_outage)
-        monkeypatch.setattr("stepiq.notify.delivery_worker._STORE_RETRY_SECONDS", 0.01)
+        loop_time.quicken(1)
 
         delivery = await sender.sent(PIPELINE.format(url=receiver.url))
 

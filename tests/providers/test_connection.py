@@ -12,6 +12,7 @@ from stepiq.providers.base import CallProgress, Delta, Finished, Message, ModelR
 from stepiq.providers.parts import TextPart
 from stepiq.providers.questions import most_tokens
 from tests.providers.conftest import KEY, Configure, Spoken, ask, failure, request
+from tests.support import loop_time
 from tests.support.network import only_loopback
 from tests.support.vendor_server import Refusal, event
 
@@ -463,10 +464,8 @@ class TestListModels:
         with pytest.raises(Exception, match=r"list of models of .+ is larger than 20"):
             await spoken.providers.probe(spoken.vendor)
 
-    async def test_a_silent_server_is_not_waited_for(
-        self, spoken: Spoken, monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setattr("stepiq.providers.connection._LISTING_SECONDS", 0.1)
+    async def test_a_silent_server_is_not_waited_for(self, spoken: Spoken):
+        loop_time.quicken(15)
         spoken.server.is_silent = True
 
         with pytest.raises(Exception, match="did not respond in time"):

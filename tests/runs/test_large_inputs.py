@@ -4,10 +4,12 @@ import asyncio
 import threading
 from collections.abc import Coroutine
 from functools import partial
+from itertools import count
 from typing import Any, TypeVar
 
 import pytest
 
+from stepiq.core import clock
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
 from stepiq.execution.limits.plans import Plans
@@ -19,7 +21,6 @@ from stepiq.runs import examining, service
 from stepiq.runs.bulk.worker import BulkWorker
 from stepiq.store.database import Database
 from stepiq.store.states import CallerType, RunStatus, StepStatus, TriggerType
-from stepiq.triggers.schedules import firing
 from stepiq.triggers.schedules.firing import NotYet, WantedRun, start_many
 from tests.support.make_accounts import actor
 
@@ -185,7 +186,8 @@ async def test_that_of_a_due_schedule_is_validated_in_a_thread(start_due, thread
 
 
 async def test_due_schedules_whose_inputs_take_long_leave_time_to_others(start_due, monkeypatch):
-    monkeypatch.setattr(firing, "_CHECKING_SECONDS", -1.0)
+    # Each look at the clock is a second later.
+    monkeypatch.setattr(clock, "monotonic", partial(next, count()))
 
     refusals = await start_due(LARGE, SMALL, LARGE)
 

@@ -16,7 +16,7 @@ from stepiq.core import clock as clocks
 from stepiq.execution.records import events
 from stepiq.runs import list_queries
 from stepiq.runs.records import Filter
-from stepiq.runs.streams import listeners, lists
+from stepiq.runs.streams import listeners
 from stepiq.runs.streams.lists import STALE, ListFollower, matches, may_match
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.pubsub import runs_topic
@@ -28,8 +28,9 @@ from tests.support.sse import parse
 
 
 @pytest.fixture(autouse=True)
-def without_pauses(monkeypatch):
-    monkeypatch.setattr(lists, "_PAUSE_SECONDS", 0)
+async def short_pauses():
+    """Let the listener of a workspace pause for a millisecond instead of 0.1 seconds."""
+    loop_time.quicken(0.1)
 
 
 @pytest.fixture

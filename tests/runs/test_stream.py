@@ -10,11 +10,11 @@ from stepiq.core import clock
 from stepiq.execution.records import events
 from stepiq.runs import queries
 from stepiq.runs.streams import listeners
-from stepiq.runs.streams import runs as stream
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.pubsub import run_topic
 from stepiq.store.states import RunStatus, StepStatus
 from stepiq.store.tables import runs
+from tests.support import loop_time
 from tests.support.sse import parse, received
 
 
@@ -50,14 +50,13 @@ class TestFollower:
 
         assert await received(follow(run_id, last_seq=1)) == []
 
-    async def test_a_long_log_is_told_in_batches(self, follow, teller, run_id, monkeypatch):
-        monkeypatch.setattr(stream, "_BATCH", 2)
-        await teller.log(run_id, 6)
+    async def test_a_log_of_several_batches_is_told_whole(self, follow, teller, run_id):
+        await teller.log(run_id, 450)
         await teller.end(run_id)
 
         told = await received(follow(run_id))
 
-        assert [event.seq for event in told] == list(range(1, 8))
+        assert [event.seq for event in told] == list(range(1, 452))
 
     @pytest.mark.both_stores
     async def test_after_the_log_it_tells_what_comes(self, follow, teller, run_id):
@@ -133,7 +132,7 @@ class TestFollower:
 
     @pytest.mark.both_stores
     async def test_it_waits_for_a_store_that_is_away(self, follow, teller, run_id, monkeypatch):
-        monkeypatch.setattr(stream, "_OUTAGE_SECONDS", 0)
+        loop_time.quicken(1)
         await teller.log(run_id, 1)
         await teller.end(run_id)
         progress, answers = queries.progress, iter([False, False, True])
@@ -158,7 +157,7 @@ class TestFollower:
         async def away(*_asked):
             raise StoreUnavailable("away")
 
-        monkeypatch.setattr(stream, "_OUTAGE_SECONDS", 0)
+        loop_time.quicken(1)
         monkeypatch.setattr(queries, "progress", away)
         async with aclosing(follow(run_id)) as frames:
             assert await anext(frames) == KEEPALIVE_COMMENT

@@ -7,6 +7,7 @@ import pytest
 from stepiq.core import ids
 from stepiq.execution.records import events
 from stepiq.language.definitions.loading import compile_document
+from stepiq.runs import queries
 from stepiq.runs.errors import TooManyStreams
 from stepiq.runs.streams import listeners, waiting
 from stepiq.runs.streams.waiting import Waited, until_ended
@@ -35,13 +36,14 @@ def wait(database, streams, account, run_id):
 def heard(monkeypatch):
     """Set when somebody has begun to listen and has asked the store."""
     heard = asyncio.Event()
-    final_event = waiting._final_event
+    progress = queries.progress
 
     async def observed(*arguments):
+        found = await progress(*arguments)
         heard.set()
-        await final_event(*arguments)
+        return found
 
-    monkeypatch.setattr(waiting, "_final_event", observed)
+    monkeypatch.setattr(queries, "progress", observed)
     return heard
 
 

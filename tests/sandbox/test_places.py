@@ -14,13 +14,15 @@ async def test_the_memory_of_the_container_limits_the_places(
     limit: str | None,
     places: int,
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
 ):
-    file = tmp_path / "memory.max"
-    if limit is not None:
-        file.write_text(f"{limit}\n")
+    def read(path: Path) -> str:
+        assert path == Path("/sys/fs/cgroup/memory.max")
+        if limit is None:
+            raise FileNotFoundError
+        return f"{limit}\n"
+
     machine = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 64 * 1024**3 // 4096}
     monkeypatch.setattr(os, "sysconf", machine.__getitem__)
-    monkeypatch.setattr("stepiq.sandbox.sandbox._CONTAINER_MEMORY", file)
+    monkeypatch.setattr(Path, "read_text", read)
 
     assert Sandbox().places == places

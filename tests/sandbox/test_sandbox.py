@@ -21,6 +21,7 @@ from stepiq.sandbox.conversation import CodeFailed, Conversation, Outcome, Ran
 from stepiq.sandbox.sandbox import Sandbox
 from tests.sandbox.conftest import Code
 from tests.sandbox.processes import FOREVER, below, children, ended, opened, running, told
+from tests.support import loop_time
 
 IDENTITY = {
     CodeLanguage.PYTHON: "def main(input): return input",
@@ -183,11 +184,13 @@ class TestWorkspaces:
 
     @languages
     async def test_code_that_has_run_for_a_while_gives_way_to_new_code(
-        self, sandbox: Sandbox, language: CodeLanguage, monkeypatch: pytest.MonkeyPatch
+        self, sandbox: Sandbox, language: CodeLanguage
     ):
-        monkeypatch.setattr("stepiq.sandbox.sandbox._DEMOTE_SECONDS", 0)
+        demotions = loop_time.quicken(1)
         async with running(sandbox, language) as code:
-            monkeypatch.undo()
+            demotions.stop()
+            loop_time.skip(1)
+            await asyncio.sleep(0)
             # The forking process executes orders in sequence, so it has lowered the priority before this code runs.
             await identity(sandbox, language, 1)
 
@@ -197,17 +200,15 @@ class TestWorkspaces:
     async def test_new_code_of_a_workspace_that_uses_much_gives_way_at_once(
         self, sandbox: Sandbox, language: CodeLanguage, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(sandbox._places, "_little_use", -1)
+        monkeypatch.setattr(sandbox._places, "uses_little", lambda _: False)
         async with running(sandbox, language) as code:
             await identity(sandbox, language, 1)
 
             assert min(os.getpriority(os.PRIO_PROCESS, pid) for pid in code.pids) >= 19
 
     @languages
-    async def test_new_code_of_others_does_not(
-        self, sandbox: Sandbox, language: CodeLanguage, monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setattr("stepiq.sandbox.sandbox._DEMOTE_SECONDS", 600)
+    async def test_new_code_of_others_does_not(self, sandbox: Sandbox, language: CodeLanguage):
+        loop_time.hold(1)
         async with running(sandbox, language) as code:
             await identity(sandbox, language, 1)
 

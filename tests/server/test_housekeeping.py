@@ -12,6 +12,7 @@ from stepiq.accounts.audit.sealing import seal
 from stepiq.core.settings.model import load
 from stepiq.server import worker
 from stepiq.store.database import StoreUnavailable
+from tests.support import loop_time
 from tests.support.audit_log import recorded
 
 pytestmark = pytest.mark.both_stores
@@ -78,9 +79,8 @@ class TestSweepForEver:
         assert not swept.is_set()
 
     async def test_it_goes_on_as_long_as_there_is_something(self, database, monkeypatch):
-        monkeypatch.setattr(worker, "_FIRST_AFTER_SECONDS", 0)
-        monkeypatch.setattr(worker, "_PAUSE_SECONDS", 0)
-        monkeypatch.setattr(worker, "_PAUSE_SHARE", 0)
+        # Of the first sweep.
+        loop_time.quicken(30)
         left, swept = [2, 1, 0], asyncio.Event()
 
         async def note(_database, _sweeps):
@@ -91,7 +91,7 @@ class TestSweepForEver:
 
         monkeypatch.setattr(worker, "sweep", note)
         task = asyncio.create_task(worker.sweep_for_ever(database, ()))
-        await asyncio.wait_for(swept.wait(), 30)
+        await asyncio.wait_for(swept.wait(), 60)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -434,12 +434,14 @@ class TestOwnTransaction:
 
 class TestSweep:
     async def test_what_had_its_day_is_forgotten_in_batches(
-        self, login_key, account, run_url, database, rows, monkeypatch
+        self, login_key, account, run_url, database, rows
     ):
-        monkeypatch.setattr("stepiq.web.queries._SWEPT_AT_ONCE", 2)
         owner = await login_key(account)
-        for n in range(3):
-            await owner.post(run_url, headers={"Idempotency-Key": f"old-{n}"})
+        await owner.post(run_url, headers={"Idempotency-Key": "old"})
+        async with database.transaction() as session:
+            old = (await session.execute(sa.select(idempotent_requests))).one()._asdict()
+            others = [{**old, "key": f"old-{number}".encode()} for number in range(500)]
+            await session.execute(sa.insert(idempotent_requests), others)
         clock.advance(timedelta(hours=24))
         await owner.post(run_url, headers={"Idempotency-Key": "new"})
 
@@ -448,7 +450,7 @@ class TestSweep:
             async with database.transaction() as session:
                 counts.append(await idempotency.sweep(session, clock.now()))
 
-        assert counts == [2, 1, 0]
+        assert counts == [500, 1, 0]
         assert await rows(idempotent_requests) == 1
 
 

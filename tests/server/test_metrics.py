@@ -14,6 +14,7 @@ from stepiq.server.connections.http import metrics_listener
 from stepiq.server.connections.listening import AddressInUse
 from stepiq.server.metrics import create_metrics
 from stepiq.store.database import StoreUnavailable
+from tests.support import loop_time
 
 pytestmark = pytest.mark.one_store
 
@@ -123,7 +124,7 @@ class TestWaiting:
         self, client, database, monkeypatch
     ):
         await client.get("/metrics")
-        monkeypatch.setattr("stepiq.server.metrics._PATIENCE_SECONDS", 0.05)
+        loop_time.quicken(2)
 
         async def stall(_session):
             await asyncio.sleep(60)

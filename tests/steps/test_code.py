@@ -10,6 +10,7 @@ from stepiq.execution.calls.run_code import _Printed
 from stepiq.redaction.masking import Masker
 from tests.sandbox.processes import below
 from tests.sandbox.processes import ended as processes_ended
+from tests.support import loop_time
 from tests.support.engine import Ended, World
 
 pytestmark = pytest.mark.one_store
@@ -192,7 +193,8 @@ class TestLinesOfStoppedCode:
     async def test_they_are_kept_when_the_time_of_the_run_is_over(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr("stepiq.execution.calls.run_code._STOPPING_SECONDS", 30)
+        # The time in which what was printed is still masked.
+        loop_time.hold(0.3)
         await world.secret("TOKEN", "super-secret-value")
         _, may_end = self.masking(monkeypatch)
         received = self.receiving(monkeypatch)

@@ -24,6 +24,7 @@ from stepiq.store.tables import runs, trace_exports
 from stepiq.telemetry import exporter as exporters
 from stepiq.telemetry import queries
 from stepiq.telemetry.exporter import TraceExporter
+from tests.support import loop_time
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
 from tests.support.otlp import CollectorServer
@@ -62,7 +63,6 @@ def counted(result: str) -> float:
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporters, "GATHER_SECONDS", 0.05)
-    monkeypatch.setattr(exporters, "_FIRST_PAUSE_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -168,8 +168,8 @@ class TestExport:
         collector: CollectorServer,
         monkeypatch: pytest.MonkeyPatch,
     ):
-        monkeypatch.setattr(exporters, "_SPANS_OF_REQUEST", 3)
-        monkeypatch.setattr(exporters, "_EVENTS_AT_ONCE", 5)
+        monkeypatch.setattr(exporters, "SPANS_OF_REQUEST", 3)
+        monkeypatch.setattr(exporters, "EVENTS_AT_ONCE", 5)
         run_ids = await run_some(world, 4)
 
         await exporter.export()
@@ -254,37 +254,53 @@ class TestClaims:
 @pytest.mark.one_store
 class TestFailures:
     async def test_runs_wait_for_a_collector_that_is_down(
-        self, world: World, settings: Settings, database: Database, collector: CollectorServer
+        self,
+        world: World,
+        settings: Settings,
+        database: Database,
+        collector: CollectorServer,
+        clock: ModuleType,
     ):
         down = settings.model_copy(update={"otlp_endpoint": f"http://127.0.0.1:{free_port()}"})
         run_ids = await run_some(world, 2)
         async with aclosing(TraceExporter(down, database)) as exporter:
             assert not await exporter.export()
         assert set(await queued(database)) == set(run_ids)
-        await asyncio.sleep(0.1)
+        clock.advance(timedelta(seconds=2))
 
         async with aclosing(TraceExporter(settings, database)) as exporter:
             await exporter.export()
 
         assert sorted(roots(collector)) == sorted(map(str, run_ids))
 
-    @pytest.mark.usefixtures("running")
     @pytest.mark.parametrize("status", [429, 502, 503, 504])
     async def test_a_collector_that_is_busy_gets_everything_later(
-        self, world: World, database: Database, collector: CollectorServer, status: int
+        self,
+        world: World,
+        database: Database,
+        exporter: TraceExporter,
+        collector: CollectorServer,
+        clock: ModuleType,
+        status: int,
     ):
         retried = counted("retried")
         collector.receiver.reply_with(status, Reply(hangs_up=True), status, ACCEPTED)
 
         run_ids = await run_some(world, 2)
-        await collector.receiver.until(4)
-        await _until_empty(database)
+        for _ in range(4):
+            await exporter.export()
+            clock.advance(exporter._pause + timedelta(milliseconds=10))
 
+        assert await queued(database) == []
         assert set(roots(collector)) == set(map(str, run_ids))
         assert counted("retried") == retried + 3
 
     async def test_pauses_grow_and_end_with_the_first_success(
-        self, world: World, exporter: TraceExporter, collector: CollectorServer
+        self,
+        world: World,
+        exporter: TraceExporter,
+        collector: CollectorServer,
+        clock: ModuleType,
     ):
         collector.receiver.reply_with(503, 503, 503, ACCEPTED)
         await run_some(world)
@@ -293,7 +309,7 @@ class TestFailures:
         for _ in range(4):
             await exporter.export()
             pauses.append(exporter._pause.total_seconds())
-            await asyncio.sleep(pauses[-1] + 0.01)
+            clock.advance(exporter._pause + timedelta(milliseconds=10))
 
         assert pauses[0] < pauses[1] < pauses[2]
         assert pauses[3] == 0
@@ -370,7 +386,7 @@ class TestFailures:
         collector: CollectorServer,
         monkeypatch: pytest.MonkeyPatch,
     ):
-        monkeypatch.setattr(exporters, "_SPANS_OF_REQUEST", 1)
+        monkeypatch.setattr(exporters, "SPANS_OF_REQUEST", 1)
         incomplete = counted("incomplete")
         partial = ExportTracePartialSuccess(rejected_spans=1, error_message="too old")
         body = ExportTraceServiceResponse(partial_success=partial).SerializeToString()
@@ -440,10 +456,9 @@ class TestFailures:
 @pytest.mark.one_store
 class TestRunForEver:
     @pytest.mark.usefixtures("running")
-    async def test_a_run_wakes_the_exporter(
-        self, world: World, collector: CollectorServer, monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setattr(exporters, "_POLL_SECONDS", 1000)
+    async def test_a_run_wakes_the_exporter(self, world: World, collector: CollectorServer):
+        # It looks for runs every five seconds.
+        loop_time.hold(5)
 
         for _ in range(3):
             (run_id,) = await run_some(world)
@@ -490,9 +505,3 @@ class TestOff:
         await run_some(world)
 
         assert await queued(database) == []
-
-
-async def _until_empty(database: Database) -> None:
-    async with asyncio.timeout(30):
-        while await queued(database):  # noqa: ASYNC110 - nothing tells when rows are deleted
-            await asyncio.sleep(0.02)

@@ -89,7 +89,7 @@ class KeptContext:
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_EMPTYING_SECONDS):
-                    is_empty = not any((await self._emptied(opened)).values())
+                    is_empty = not any((await self.emptied(opened)).values())
         finally:
             if not is_empty:
                 await _close(opened.context)
@@ -101,7 +101,7 @@ class KeptContext:
             await _close(self._opened.context)
             self._opened = None
 
-    async def _emptied(self, opened: _Opened) -> Mapping[str, Any]:
+    async def emptied(self, opened: _Opened) -> Mapping[str, Any]:
         context, keeper = opened.context, opened.keeper
         # First, so that no page writes again. Listeners, dialogs, locks and what a tab stores end with the page.
         await asyncio.gather(*(page.close() for page in context.pages if page is not keeper))

@@ -75,7 +75,7 @@ async def test_if_something_is_left_or_unknown_the_next_test_gets_a_new_context(
         return {"local": ["left"]}
 
     context = await kept.take()
-    monkeypatch.setattr(kept, "_emptied", empty)
+    monkeypatch.setattr(kept, "emptied", empty)
 
     await kept.give_back()
 

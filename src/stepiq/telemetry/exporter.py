@@ -28,9 +28,10 @@ from stepiq.telemetry.spans import spans_of
 
 BATCH = 100
 """Maximum number of runs that a process claims at once."""
-_EVENTS_AT_ONCE = 2_000
+EVENTS_AT_ONCE = 2_000
 """Maximum number of events of the runs that are read at once, at least one run."""
-_SPANS_OF_REQUEST = 500
+SPANS_OF_REQUEST = 500
+"""Maximum number of spans of a request. Its size is limited, too."""
 _BYTES_OF_REQUEST = 1024 * 1024
 _POLL_SECONDS = 5.0
 """For cancelled runs, runs of processes that died, and retries."""
@@ -231,7 +232,7 @@ def _grouped(sizes: Iterable[tuple[UUID, int]]) -> Generator[list[UUID]]:
     group: list[UUID] = []
     total = 0
     for run_id, size in sizes:
-        if group and total + size > _EVENTS_AT_ONCE:
+        if group and total + size > EVENTS_AT_ONCE:
             yield group
             group, total = [], 0
         group.append(run_id)
@@ -247,7 +248,7 @@ def _requests(group: Sequence[TracedRun], *, content: bool) -> Generator[bytes]:
     for run in group:
         for span in spans_of(run, content=content):
             size += span.ByteSize()
-            if spans and (size > _BYTES_OF_REQUEST or len(spans) == _SPANS_OF_REQUEST):
+            if spans and (size > _BYTES_OF_REQUEST or len(spans) == SPANS_OF_REQUEST):
                 yield _request(spans)
                 spans, size = [], span.ByteSize()
             spans.append(span)

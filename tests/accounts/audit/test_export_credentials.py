@@ -17,7 +17,7 @@ from stepiq.accounts.authentication.expiry import ExpiryWatch
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.core import clock
 from stepiq.store.states import Role
-from stepiq.store.tables import audit_entries, memberships, users
+from stepiq.store.tables import memberships, users
 from tests.support.clients import outcome, session_headers
 from tests.support.cuts import lost
 from tests.support.readers import reading
@@ -55,16 +55,15 @@ async def headers(app, make, person):
 
 
 @pytest.fixture
-async def long_log(database, person, monkeypatch):
-    """A log whose entries are each larger than what sockets hold. Each is read from the store when the last is sent."""
+async def long_log(database, person):
+    """A log in three batches, which are each larger than what sockets hold. Each is read when the last is sent."""
     by = operator_of(person.workspace_id)
     async with database.transaction() as session:
-        for name in "abc":
-            target = AuditTarget(AuditTargetType.PIPELINE, "1", name)
+        target = AuditTarget(AuditTargetType.PIPELINE, "1", "x" * 5_000)
+        for _ in range(3 * 200):
             await recording.record(session, by, Action.PIPELINE_ARCHIVED, target)
-        await seal(session)
-        await session.execute(sa.update(audit_entries).values(target_name="x" * 1_000_000))
-    monkeypatch.setattr(service, "_BATCH", 1)
+        while await seal(session):
+            pass
 
 
 @pytest.mark.both_stores

@@ -9,6 +9,7 @@ from stepiq.accounts.audit.records import OPERATOR, SERVER_CHAIN, AuditTarget, B
 from stepiq.accounts.audit.service import check
 from stepiq.core.errors import Unavailable
 from stepiq.store.pubsub import AUDIT_RECORDED
+from tests.support import loop_time
 
 pytestmark = pytest.mark.both_stores
 
@@ -22,10 +23,10 @@ async def record(database, number=1):
 
 
 @pytest.fixture
-async def sealer(database, changes, monkeypatch):
+async def sealer(database, changes):
     """A sealer that only works when it is woken."""
-    monkeypatch.setattr(sealing, "_POLL_SECONDS", 60)
-    monkeypatch.setattr(sealing, "_PAUSE_SECONDS", 0)
+    # It looks for entries every second.
+    loop_time.hold(1)
     database.on_signal(AUDIT_RECORDED, lambda: changes.publish(AUDIT_RECORDED, None))
     task = asyncio.create_task(sealing.Sealer(database, changes).run_for_ever())
     yield

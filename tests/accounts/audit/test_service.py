@@ -165,16 +165,15 @@ class TestCheck:
         found = await service.check(database, chain_id, expected=other)
         assert found.fault is Fault.UNEXPECTED_HEAD
 
-    async def test_a_check_continues_where_the_last_one_stopped(
-        self, database, chain_id, monkeypatch
-    ):
-        monkeypatch.setattr(service, "_BATCH", 2)
+    async def test_a_check_continues_where_the_last_one_stopped(self, database, account, chain_id):
+        await record(database, operator_of(account.workspace_id), "x" * 200)
 
+        # It stops behind a batch of 200 entries.
         first, head = await intact(database, chain_id, limit=2)
         rest = await service.check(database, chain_id, after=head.sequence)
 
-        assert (first.entries, first.is_complete) == (2, False)
-        assert (rest.entries, rest.is_complete, rest.fault) == (3, True, None)
+        assert (first.entries, first.is_complete) == (200, False)
+        assert (rest.entries, rest.is_complete, rest.fault) == (5, True, None)
 
 
 class TestSweep:
@@ -232,10 +231,7 @@ class TestSweep:
 
 
 class TestExport:
-    async def test_only_sealed_entries_in_the_order_of_the_chain(
-        self, database, account, chain_id, monkeypatch
-    ):
-        monkeypatch.setattr(service, "_BATCH", 2)
+    async def test_only_sealed_entries_in_the_order_of_the_chain(self, database, account, chain_id):
         async with database.transaction() as session:
             await recording.record(
                 session,
@@ -246,9 +242,17 @@ class TestExport:
 
         batches = [each async for each in service.export(database, chain_id, AuditFilter())]
 
-        assert [[entry.target_name for entry in each] for each in batches] == [
-            ["a", "b"], ["c", "d"], ["e"],
-        ]  # fmt: skip
+        assert [[entry.target_name for entry in each] for each in batches] == [list("abcde")]
+
+    async def test_a_long_chain_in_batches(self, database, account, chain_id):
+        for _ in range(2):
+            await record(database, operator_of(account.workspace_id), "x" * 200)
+
+        batches = [each async for each in service.export(database, chain_id, AuditFilter())]
+
+        assert [len(each) for each in batches] == [200, 200, 5]
+        sequences = [entry.sequence for each in batches for entry in each]
+        assert sequences == list(range(1, 406))
 
 
 class TestHead:

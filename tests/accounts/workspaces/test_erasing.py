@@ -135,12 +135,12 @@ class TestErase:
         assert await rows_of(account.workspace_id) == {}
 
     async def test_a_large_run_is_deleted_in_batches(
-        self, database, engine, account, make, mark, rows_of, monkeypatch
+        self, database, engine, account, make, mark, rows_of
     ):
-        monkeypatch.setattr(queries, "_EVENTS", 5)
+        # A batch has 500 events. A step counts as some of them.
         pipeline_id = await make.pipeline(account)
-        run_id = await make.run(account, pipeline_id, status=RunStatus.COMPLETED, last_seq=6)
-        for number in range(6):
+        run_id = await make.run(account, pipeline_id, status=RunStatus.COMPLETED, last_seq=501)
+        for number in range(120):
             await make.step(run_id, f"s{number}", ordinal=number)
         await mark(account.workspace_id)
         delete_runs = queries.parts(account.workspace_id)[0]
@@ -149,7 +149,7 @@ class TestErase:
             async with database.transaction() as session:
                 return await delete_runs(session)
 
-        assert [await batch() for _ in range(8)] == [1] * 7 + [0]
+        assert [await batch() for _ in range(4)] == [100, 20, 1, 0]
 
         assert await Eraser(database, engine).erase_all() == 1
         assert await rows_of(account.workspace_id) == {}

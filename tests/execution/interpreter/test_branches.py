@@ -2,15 +2,13 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from stepiq.execution.interpreter import flow
-from stepiq.execution.outcomes import Outcome
-from stepiq.steps.transform import handler as transform
 from tests.support.engine import Ended, World
 from tests.support.fake_provider import RunningFakeProvider
+from tests.support.receiver import Reply, running_receiver
 
 pytestmark = pytest.mark.one_store
 
@@ -98,30 +96,33 @@ class TestBranches:
         assert all("branch" not in e.data for e in ended.events if e.data.get("step_id") == "both")
 
     async def test_a_failure_stops_the_others_and_closes_their_calls(
-        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+        self, world: World, fake_provider: RunningFakeProvider
     ):
-        make = transform._make
-
-        async def make_after_the_call(*arguments: Any) -> Outcome:
-            await fake_provider.next_request()
-            return await make(*arguments)
-
-        monkeypatch.setattr(transform, "_make", make_after_the_call)
         fake_provider.configure(latency_ms=60_000)
-        ended = await world.run(
-            """
-            name: P
-            input: {schema: {type: object}}
-            steps:
-              - id: p
-                type: parallel
-                steps:
-                  - {id: slow, model: openai/gpt-4o, prompt: a}
-                  - id: bad
+        has_called = asyncio.Event()
+        async with running_receiver() as receiver:
+            receiver.reply_with(Reply(after=has_called))
+            run_id, heard = await world.start(
+                await world.pipeline(
+                    f"""
+                    name: P
+                    input: {{schema: {{type: object}}}}
                     steps:
-                      - {id: broken, type: transform, template: "{{input.a.b}}"}
-            """
-        )
+                      - id: p
+                        type: parallel
+                        steps:
+                          - {{id: slow, model: openai/gpt-4o, prompt: a}}
+                          - id: bad
+                            steps:
+                              - {{id: waiting, type: webhook, method: POST, url: {receiver.url}}}
+                              - {{id: broken, type: transform, template: "{{{{input.a.b}}}}"}}
+                    """
+                )
+            )
+            await fake_provider.next_request()
+            has_called.set()
+            await asyncio.wait_for(heard.until_ended(), 20)
+        ended = await world.ended(run_id, heard)
 
         assert ended.run.error["code"] == "template_unresolved"
         assert ended.run.error["step_id"] == "broken"

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from stepiq.core import clock
-from stepiq.execution.interpreter import journal_buffer
 from stepiq.language import offload
 from tests.support import loop_time
 from tests.support.engine import World
@@ -148,14 +147,15 @@ class TestTakingUp:
                 """
             )
         )
+        # No timer writes what has ended.
+        timers = loop_time.hold(0.1)
         with monkeypatch.context() as patched:
-            # No timer writes what has ended.
-            patched.setattr(journal_buffer, "_SETTLE_SECONDS", 60)
             await receiver.until(1)
             patched.setattr(offload, "render", wait)
             may_end.set()
             await asyncio.wait_for(is_next.wait(), 20)
             await world.engine.stop(drain=timedelta(0))
+        timers.stop()
         await world.engine.start()
         await asyncio.wait_for(heard.until_ended(), 20)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stepiq.accounts.service import Account
-from stepiq.accounts.workspaces import invitation_endpoints
+from stepiq.core.mail import Mailer
 from stepiq.core.settings.model import Settings
 from stepiq.execution.limits.mailboxes import ASKED_A_DAY
 from tests.notify.conftest import Sender
@@ -216,7 +216,7 @@ class TestRepeated:
             sending.set()
             await may_end.wait()
 
-        monkeypatch.setattr(invitation_endpoints, "_send", send)
+        monkeypatch.setattr(Mailer, "send", send)
         client = await login(stranger)
         invite = partial(
             client.post,
@@ -239,7 +239,7 @@ class TestRepeated:
         async def killed(*_: Any) -> None:
             raise RuntimeError
 
-        monkeypatch.setattr(invitation_endpoints, "_send", killed)
+        monkeypatch.setattr(Mailer, "send", killed)
 
         _, again = await twice()
 

@@ -2,8 +2,10 @@
 
 import pytest
 
+from stepiq.core import clock
+
 
 @pytest.fixture(autouse=True)
-def _long_turns(monkeypatch):
+def _timeless_turns(monkeypatch):
     """A turn of a worker does not depend on the speed of the machine."""
-    monkeypatch.setattr("stepiq.runs.bulk.worker._TURN_SECONDS", 60.0)
+    monkeypatch.setattr(clock, "monotonic", lambda: 0.0)

@@ -5,6 +5,8 @@ import os
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from itertools import count
 
 import pytest
 import sqlalchemy as sa
@@ -128,10 +130,10 @@ class TestTurn:
         assert item.code == "run_not_found"
 
     async def test_jobs_of_a_workspace_are_executed_in_order(
-        self, worker, job, result, account, make, pipeline_id, monkeypatch
+        self, worker, job, result, account, make, pipeline_id
     ):
-        monkeypatch.setattr("stepiq.runs.bulk.worker._ITEMS", 1)
-        run_ids = [await make.run(account, pipeline_id) for _ in range(2)]
+        # One more than a turn has.
+        run_ids = [await make.run(account, pipeline_id) for _ in range(21)]
         first = await job(BulkAction.CANCEL, run_ids)
         second = await job(BulkAction.CANCEL, run_ids[:1])
 
@@ -143,31 +145,29 @@ class TestTurn:
         ]
 
     async def test_workspaces_take_turns(
-        self, worker, job, result, account, make, stranger, pipeline_id, monkeypatch
+        self, worker, job, result, account, make, stranger, pipeline_id
     ):
-        monkeypatch.setattr("stepiq.runs.bulk.worker._ITEMS", 1)
-        large = await job(BulkAction.CANCEL, [ids.uuid7() for _ in range(5)])
+        large = await job(BulkAction.CANCEL, [ids.uuid7() for _ in range(30)])
         small = await job(BulkAction.CANCEL, [ids.uuid7()], stranger)
 
         await worker.turn()
 
-        assert (await result(large))[0].failed == 1
+        assert (await result(large))[0].failed == 20
         assert (await result(small, stranger))[0].failed == 1
 
     async def test_jobs_of_a_few_workspaces_do_not_keep_out_those_of_others(
         self, worker, job, result, account, stranger, monkeypatch
     ):
         monkeypatch.setattr("stepiq.runs.bulk.worker._JOBS", 1)
-        monkeypatch.setattr("stepiq.runs.bulk.worker._ITEMS", 1)
-        run_ids = [ids.uuid7() for _ in range(5)]
+        run_ids = [ids.uuid7() for _ in range(50)]
         made = {each: await job(BulkAction.CANCEL, run_ids, each) for each in (account, stranger)}
 
         for tried in (1, 2):
             for _ in made:
-                assert await worker.turn() == 1
+                assert await worker.turn() == 20
 
             for creator, each in made.items():
-                assert (await result(each, creator))[0].failed == tried
+                assert (await result(each, creator))[0].failed == 20 * tried
 
     async def test_its_work_counts_for_the_workspace_of_the_job(
         self, worker, job, account, stranger, make, monkeypatch
@@ -194,7 +194,8 @@ class TestTurn:
     async def test_a_job_that_takes_long_waits_for_its_next_turn(
         self, worker, job, result, monkeypatch
     ):
-        monkeypatch.setattr("stepiq.runs.bulk.worker._TURN_SECONDS", -1)
+        # Each look at the clock is a second later.
+        monkeypatch.setattr(clocks, "monotonic", partial(next, count()))
         made = await job(BulkAction.CANCEL, [ids.uuid7() for _ in range(5)])
 
         await worker.turn()

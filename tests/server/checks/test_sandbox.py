@@ -1,4 +1,5 @@
 import os
+import subprocess
 
 import pytest
 
@@ -67,7 +68,10 @@ class TestCheckSandbox:
         assert not walls.can_switch_user()
 
     def test_if_the_attempt_does_not_end_it_cannot(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(walls, "_SWITCH_SECONDS", 0.001)
+        def hang(command: list[str], *, timeout: float, **_: object) -> None:
+            raise subprocess.TimeoutExpired(command, timeout)
+
+        monkeypatch.setattr(subprocess, "run", hang)
 
         assert not walls.can_switch_user()
 

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stepiq.queue.dbos_threads import LANES
+from stepiq.queue import tickets
+from stepiq.queue.dbos_threads import Lanes
 from stepiq.queue.tickets import FIRST, Queue
 from stepiq.store.database import Database
 from stepiq.store.states import Overlap, PipelineStatus
@@ -158,15 +159,14 @@ class TestOneBatch:
         assert {tuple(row) for row in counted} == {(100, 100)}
 
     async def test_large_inputs_make_a_batch_smaller_and_each_workspace_has_its_turn(
-        self, ticker, make, monkeypatch, rows
+        self, ticker, make, rows
     ):
-        monkeypatch.setattr(module, "_BATCH_BYTES", 3_000)
         accounts = [await make.user() for _ in range(3)]
         for account in accounts:
             pipeline_id = await make.pipeline(account)
             for _ in range(2):
                 await make.schedule(
-                    account, pipeline_id, next_run_at=NINE, input_data={"text": "x" * 900}
+                    account, pipeline_id, next_run_at=NINE, input_data={"text": "x" * 2_700_000}
                 )
 
         assert [await ticker.turn(NINE) for _ in range(3)] == [3, 3, 0]
@@ -174,12 +174,9 @@ class TestOneBatch:
         found = await rows(sa.select(runs.c.workspace_id).order_by(runs.c.created_at))
         assert {row.workspace_id for row in found[:3]} == {each.workspace_id for each in accounts}
 
-    async def test_an_input_that_is_larger_than_a_batch_starts_alone(
-        self, ticker, schedule, monkeypatch
-    ):
-        monkeypatch.setattr(module, "_BATCH_BYTES", 10)
+    async def test_an_input_that_is_larger_than_a_batch_starts_alone(self, ticker, schedule):
         for _ in range(2):
-            await schedule(input_data={"text": "ä" * 10})
+            await schedule(input_data={"text": "ä" * 4_200_000})
 
         assert [await ticker.turn(NINE) for _ in range(3)] == [1, 1, 0]
 
@@ -239,30 +236,33 @@ class TestFailures:
         self, ticker, make, database, settings, monkeypatch
     ):
         monkeypatch.setattr(module, "BATCH", 2)
-        monkeypatch.setattr(module, "_WORKSPACES_OF_BATCH", 1)
-        accounts = sorted([await make.user() for _ in range(5)], key=lambda each: each.workspace_id)
+        # Two batches of 20 workspaces.
+        accounts = sorted(
+            [await make.user() for _ in range(41)], key=lambda each: each.workspace_id
+        )
         for account in accounts:
             pipeline_id = await make.pipeline(account)
             await make.schedule(account, pipeline_id, next_run_at=NINE)
-        others = [account.workspace_id for account in accounts[:4]]
+        others = [account.workspace_id for account in accounts[:40]]
         other_database = Database(settings)
 
         async with other_database.transaction(30) as session:
-            assert len(await module.queries.due_of_each(session, NINE, 2, others)) == 4
+            assert len(await module.queries.due_of_each(session, NINE, 2, others)) == 40
             assert await ticker.turn(NINE) == 1
 
-        assert await ticker.tick(NINE) == 4
+        assert await ticker.tick(NINE) == 40
         await other_database.close()
 
 
 @pytest.fixture
 def held(monkeypatch):
     """Whether the lane of backlogs was held, at each batch."""
-    monkeypatch.setattr(LANES, "_free_until", {})
+    lanes = Lanes()
+    monkeypatch.setattr(tickets, "LANES", lanes)
     found, fire = [], firing.fire
 
     async def noting(*arguments):
-        found.append(LANES.held_for(BACKLOG) > 0)
+        found.append(lanes.held_for(BACKLOG) > 0)
         return await fire(*arguments)
 
     monkeypatch.setattr(firing, "fire", noting)
@@ -280,7 +280,7 @@ class TestBacklog:
         await ticker.tick(NINE)
 
         assert held[:3] == [False, True, True]
-        assert LANES.held_for(BACKLOG) == 0
+        assert tickets.LANES.held_for(BACKLOG) == 0
 
     async def test_they_do_not_wait_for_one_batch(self, ticker, schedule, held):
         for _ in range(10):

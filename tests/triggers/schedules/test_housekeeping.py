@@ -44,10 +44,10 @@ class TestSweep:
         assert await sweep(database, NINE + 31 * DAY + timedelta(seconds=1)) == 2
         assert await left(database) == [NINE + 2 * DAY]
 
-    async def test_a_turn_takes_a_batch_the_oldest_first(self, database, ticks, monkeypatch):
-        monkeypatch.setattr(housekeeping, "_BATCH", 2)
+    async def test_a_turn_takes_a_batch_the_oldest_first(self, database, ticks):
+        async with database.transaction() as session:
+            assert await queries.forget_ticks(session, NINE + 60 * DAY, 2) == 2
 
-        assert await sweep(database, NINE + 90 * DAY) == 2
         assert await left(database) == [NINE + 2 * DAY]
         assert await sweep(database, NINE + 90 * DAY) == 1
 

@@ -1,8 +1,11 @@
 from datetime import timedelta
+from functools import partial
+from itertools import count
 
 import pytest
 import sqlalchemy as sa
 
+from stepiq.core import clock
 from stepiq.language.schedules import cron
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus
 from stepiq.store.tables import runs, schedule_ticks, schedules, workspaces
@@ -126,13 +129,13 @@ class TestTick:
         self, ticker, make, rows, monkeypatch
     ):
         monkeypatch.setattr(module, "BATCH", 4)
-        monkeypatch.setattr(module, "_WORKSPACES_OF_BATCH", 2)
-        accounts = [await make.user() for _ in range(7)]
+        # A batch has 20 workspaces.
+        accounts = [await make.user() for _ in range(43)]
         # The last one in the order of turns.
         *crowd, other = sorted(accounts, key=lambda account: account.workspace_id)
         for account in crowd:
             pipeline_id = await make.pipeline(account)
-            for _ in range(4):
+            for _ in range(2):
                 await make.schedule(account, pipeline_id, next_run_at=NINE)
         late = await make.schedule(other, await make.pipeline(other), next_run_at=NINE + SECOND)
         await ticker.turn(NINE)
@@ -141,20 +144,20 @@ class TestTick:
 
         started = [row.schedule_id for row in await rows(sa.select(runs.c.schedule_id))]
         assert late in started
-        assert len(started) <= 4 + 4
+        assert len(started) <= 20 + 20
 
     async def test_each_workspace_has_its_turn_before_one_has_another(
         self, ticker, make, rows, monkeypatch
     ):
         monkeypatch.setattr(module, "BATCH", 2)
-        monkeypatch.setattr(module, "_WORKSPACES_OF_BATCH", 2)
-        accounts = [await make.user() for _ in range(5)]
+        # A batch has 20 workspaces.
+        accounts = [await make.user() for _ in range(50)]
         for account in accounts:
             pipeline_id = await make.pipeline(account)
-            for _ in range(3):
+            for _ in range(2):
                 await make.schedule(account, pipeline_id, next_run_at=NINE)
 
-        assert [await ticker.turn(NINE) for _ in range(3)] == [2, 2, 2]
+        assert [await ticker.turn(NINE) for _ in range(3)] == [20, 20, 10]
 
         started = await rows(sa.select(runs.c.workspace_id))
         assert {row.workspace_id for row in started} == {each.workspace_id for each in accounts}
@@ -457,7 +460,8 @@ class TestMissed:
     async def test_it_decides_about_one_of_each_workspace_even_then(
         self, ticker, schedule, make, outcomes, monkeypatch
     ):
-        monkeypatch.setattr(firing, "_DECIDING_SECONDS", -1)
+        # Each look at the clock is a second later.
+        monkeypatch.setattr(clock, "monotonic", partial(next, count()))
         for _ in range(3):
             await schedule(cron_expression="*/20 * * * *")
         account = await make.user()
@@ -477,7 +481,8 @@ class TestMissed:
     async def test_a_transaction_decides_about_few_schedules_if_that_takes_long(
         self, ticker, schedule, outcomes, monkeypatch
     ):
-        monkeypatch.setattr(firing, "_DECIDING_SECONDS", -1)
+        # Each look at the clock is a second later.
+        monkeypatch.setattr(clock, "monotonic", partial(next, count()))
         schedule_ids = [await schedule(cron_expression="*/20 * * * *") for _ in range(3)]
 
         first = await ticker.turn(NINE + timedelta(minutes=50))

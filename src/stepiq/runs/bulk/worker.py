@@ -5,7 +5,6 @@ the job is locked in the meantime, so that two workers never try the same item. 
 """
 
 import asyncio
-import time
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -76,13 +75,13 @@ class BulkWorker:
             for job in found:
                 # A share of its own: other workspaces must not wait until the runs and requests of this one have ended.
                 act_for(OwnShare("bulk jobs", job.workspace_id))
-                until = time.monotonic() + _TURN_SECONDS
+                until = clock.monotonic() + _TURN_SECONDS
                 try:
                     for _ in range(_ITEMS):
                         if not await self._next(job):
                             break
                         settled += 1
-                        if time.monotonic() > until:
+                        if clock.monotonic() > until:
                             break
                 except StoreUnavailable as error:
                     if not error.was_answered:

@@ -4,7 +4,6 @@ The caller has locked the schedules. The statements write all rows of a table to
 number of workspaces and pipeline versions, not on the number of schedules.
 """
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from functools import partial
 from uuid import UUID
 
 from stepiq.billing import service as billing
+from stepiq.core import clock
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
 from stepiq.core.observability import logging, metrics
@@ -97,9 +97,9 @@ async def start_many(
         except StepIQError as error:
             refusals[each.id] = error
     # Last, so that they delay no other run. On SQLite, other transactions wait for this one.
-    end = time.monotonic() + _CHECKING_SECONDS
+    end = clock.monotonic() + _CHECKING_SECONDS
     for number, (each, definition, payment) in enumerate(slow):
-        if number and time.monotonic() > end:
+        if number and clock.monotonic() > end:
             refusals[each.id] = NotYet()
             continue
         try:
@@ -183,9 +183,9 @@ async def fire(
     statuses = await pausing.lock_to_trigger(session, {due.schedule.pipeline_id for due in taken})
     firings: list[_Firing] = []
     begun: set[UUID] = set()
-    end = time.monotonic() + _DECIDING_SECONDS
+    end = clock.monotonic() + _DECIDING_SECONDS
     for due in taken:
-        if due.schedule.workspace_id in begun and time.monotonic() > end:
+        if due.schedule.workspace_id in begun and clock.monotonic() > end:
             break
         begun.add(due.schedule.workspace_id)
         is_paused = statuses.get(due.schedule.pipeline_id) is PipelineStatus.PAUSED

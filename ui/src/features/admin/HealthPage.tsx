@@ -11,7 +11,8 @@ import {
 import { EmptyState } from "@/ui/feedback/EmptyState";
 import { formatDuration, formatNumber } from "@/ui/format/numbers";
 import { PageHeader } from "@/ui/PageHeader";
-import { type Column, DataTable } from "@/ui/table/DataTable";
+import type { Column } from "@/ui/table/columns";
+import { DataTable } from "@/ui/table/DataTable";
 import { Message } from "@/ui/text/Message";
 import classes from "./Admin.module.css";
 import { strings } from "./strings";

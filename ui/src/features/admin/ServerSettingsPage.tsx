@@ -2,7 +2,8 @@ import { Tooltip } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { type Setting, settingsQuery } from "@/api/admin";
 import { PageHeader } from "@/ui/PageHeader";
-import { type Column, DataTable } from "@/ui/table/DataTable";
+import type { Column } from "@/ui/table/columns";
+import { DataTable } from "@/ui/table/DataTable";
 import classes from "./Admin.module.css";
 import { SOURCES, strings } from "./strings";
 

@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import type { AuditEntry } from "@/api/audit";
 import { RelativeTime } from "@/ui/format/Values";
-import type { Column } from "@/ui/table/DataTable";
+import type { Column } from "@/ui/table/columns";
 import classes from "./Audit.module.css";
 import type { AuditSearch } from "./search";
 import { strings } from "./strings";

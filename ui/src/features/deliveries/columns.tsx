@@ -3,7 +3,7 @@ import type { Delivery } from "@/api/deliveries";
 import { shortId } from "@/ui/format/ids";
 import { RelativeTime } from "@/ui/format/Values";
 import { StatusBadge } from "@/ui/StatusBadge";
-import type { Column } from "@/ui/table/DataTable";
+import type { Column } from "@/ui/table/columns";
 import { attemptCount } from "./attempts";
 import classes from "./Deliveries.module.css";
 import { targetText } from "./parts";

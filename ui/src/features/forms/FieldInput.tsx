@@ -1,30 +1,19 @@
 import { Checkbox, NativeSelect, Textarea, TextInput } from "@mantine/core";
 import { useState } from "react";
-import type { Issue } from "./issues";
+import type { FieldProps } from "./FieldGroup";
 import { ListField } from "./ListField";
 import { ObjectField } from "./ObjectField";
 import { localTime, readJson, readNumber, shownText } from "./reading";
-import type { Field, Schema } from "./schema";
+import type { Field } from "./schema";
 import { strings } from "./strings";
-
-export type FieldProps = {
-  field: Field;
-  root: Schema;
-  /** Where the field is in the value. */
-  path: string;
-  value: unknown;
-  issues: readonly Issue[];
-  /** `undefined`: the value is absent. */
-  onChange: (value: unknown) => void;
-};
 
 /** One field of a form, whatever is in it. */
 export function FieldInput(props: FieldProps) {
   switch (props.field.kind) {
     case "object":
-      return <ObjectField {...props} />;
+      return <ObjectField {...props} Input={FieldInput} />;
     case "list":
-      return <ListField {...props} />;
+      return <ListField {...props} Input={FieldInput} />;
     case "boolean":
       return <Switch {...props} />;
     case "choice":

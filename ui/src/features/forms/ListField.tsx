@@ -1,31 +1,36 @@
 import { ActionIcon, Button } from "@mantine/core";
 import { Plus, X } from "lucide-react";
-import { FieldInput, type FieldProps } from "./FieldInput";
+import { FieldGroup, type GroupProps } from "./FieldGroup";
 import classes from "./Forms.module.css";
 import { pathIn } from "./issues";
-import { Problem } from "./ObjectField";
 import { type Field, fieldOf, itemsOf } from "./schema";
 import { strings } from "./strings";
 
 /** The items of a list. An optional list without items is absent. */
-export function ListField(props: FieldProps) {
-  const { field, root, path, value, issues, onChange } = props;
+export function ListField(props: GroupProps) {
+  const { field, root, path, value, issues, onChange, Input } = props;
   const items = Array.isArray(value) ? value : [];
   const change = (next: unknown[]) =>
     onChange(next.length === 0 && !field.isRequired ? undefined : next);
+  const add = (
+    <Button
+      className={classes.add}
+      variant="subtle"
+      size="compact-sm"
+      leftSection={<Plus size={14} aria-hidden />}
+      onClick={() => change([...items, initial(fieldOf("", itemsOf(field.schema), root, true))])}
+    >
+      {strings.add}
+    </Button>
+  );
   return (
-    <fieldset className={classes.group}>
-      <legend className={classes.legend}>
-        {field.label}
-        {field.isRequired && " *"}
-      </legend>
-      {field.description && <p className={classes.hint}>{field.description}</p>}
+    <FieldGroup field={field} path={path} issues={issues} footer={add}>
       {items.map((each, index) => {
         const item = fieldOf(strings.item(index + 1), itemsOf(field.schema), root, true);
         const name = `${field.label} ${index + 1}`;
         return (
           <div key={index} className={classes.item}>
-            <FieldInput
+            <Input
               field={{ ...item, label: name }}
               root={root}
               path={pathIn(path, index)}
@@ -43,17 +48,7 @@ export function ListField(props: FieldProps) {
           </div>
         );
       })}
-      <Problem path={path} issues={issues} />
-      <Button
-        className={classes.add}
-        variant="subtle"
-        size="compact-sm"
-        leftSection={<Plus size={14} aria-hidden />}
-        onClick={() => change([...items, initial(fieldOf("", itemsOf(field.schema), root, true))])}
-      >
-        {strings.add}
-      </Button>
-    </fieldset>
+    </FieldGroup>
   );
 }
 

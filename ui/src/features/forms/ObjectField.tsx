@@ -1,11 +1,11 @@
-import { FieldInput, type FieldProps } from "./FieldInput";
+import { FieldGroup, type GroupProps } from "./FieldGroup";
 import classes from "./Forms.module.css";
 import { pathIn } from "./issues";
 import { fieldsOf, isObject } from "./schema";
 
 /** The fields of an object. An optional object whose fields are all empty is absent. */
-export function ObjectField(props: FieldProps) {
-  const { field, root, path, value, issues, onChange } = props;
+export function ObjectField(props: GroupProps) {
+  const { field, root, path, value, issues, onChange, Input } = props;
   const members = isObject(value) ? value : {};
   const fields = fieldsOf(field.schema, root) ?? [];
   const change = (name: string, next: unknown) => {
@@ -20,7 +20,7 @@ export function ObjectField(props: FieldProps) {
     onChange(isAbsent ? undefined : changed);
   };
   const inputs = fields.map((each) => (
-    <FieldInput
+    <Input
       key={each.name}
       field={each}
       root={root}
@@ -32,19 +32,8 @@ export function ObjectField(props: FieldProps) {
   ));
   if (path === "") return <div className={classes.fields}>{inputs}</div>;
   return (
-    <fieldset className={classes.group}>
-      <legend className={classes.legend}>
-        {field.label}
-        {field.isRequired && " *"}
-      </legend>
-      {field.description && <p className={classes.hint}>{field.description}</p>}
+    <FieldGroup field={field} path={path} issues={issues}>
       {inputs}
-      <Problem path={path} issues={issues} />
-    </fieldset>
+    </FieldGroup>
   );
-}
-
-export function Problem({ path, issues }: Pick<FieldProps, "path" | "issues">) {
-  const text = issues.find((issue) => issue.path === path)?.text;
-  return text === undefined ? null : <p className={classes.problem}>{text}</p>;
 }

@@ -3,7 +3,7 @@ import { canManage, type Role, rolesToGive } from "@/api/access";
 import type { Member } from "@/api/members";
 import type { User } from "@/api/session";
 import { RelativeTime } from "@/ui/format/Values";
-import type { Column } from "@/ui/table/DataTable";
+import type { Column } from "@/ui/table/columns";
 import classes from "./Members.module.css";
 import { strings } from "./strings";
 

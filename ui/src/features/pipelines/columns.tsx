@@ -6,7 +6,7 @@ import { LOCALE } from "@/ui/format/locale";
 import { formatMoney } from "@/ui/format/numbers";
 import { Money, RelativeTime } from "@/ui/format/Values";
 import { runStatus, StatusIcon } from "@/ui/StatusBadge";
-import type { Column } from "@/ui/table/DataTable";
+import type { Column } from "@/ui/table/columns";
 import { PipelineBadge } from "./PipelineBadge";
 import classes from "./PipelineList.module.css";
 import type { Row } from "./rows";

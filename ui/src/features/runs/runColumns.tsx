@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import type { Run } from "@/api/runs";
 import { Money, RelativeTime, Tokens } from "@/ui/format/Values";
 import { RunStatusBadge, runStatus, StatusIcon, TestTag } from "@/ui/StatusBadge";
-import type { Column } from "@/ui/table/DataTable";
+import type { Column } from "@/ui/table/columns";
 import { Message } from "@/ui/text/Message";
 import { RunDuration } from "./RunDuration";
 import classes from "./Runs.module.css";

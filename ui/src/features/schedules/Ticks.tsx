@@ -6,7 +6,8 @@ import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
 import { RelativeTime } from "@/ui/format/Values";
 import { type Status, StatusBadge } from "@/ui/StatusBadge";
-import { type Column, DataTable } from "@/ui/table/DataTable";
+import type { Column } from "@/ui/table/columns";
+import { DataTable } from "@/ui/table/DataTable";
 import { isErrorCode, reasonText, strings } from "./strings";
 
 const STATUSES: Readonly<Record<Tick["outcome"], Status>> = {

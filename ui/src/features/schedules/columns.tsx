@@ -4,7 +4,7 @@ import { useCan } from "@/api/access";
 import { type ListedSchedule, useChangeSchedule } from "@/api/schedules";
 import { toast } from "@/ui/feedback/toast";
 import { RelativeTime } from "@/ui/format/Values";
-import type { Column } from "@/ui/table/DataTable";
+import type { Column } from "@/ui/table/columns";
 import classes from "./Schedules.module.css";
 import { readSchedulesSearch } from "./search";
 import { strings } from "./strings";

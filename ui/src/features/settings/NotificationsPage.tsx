@@ -6,7 +6,8 @@ import { EmptyState } from "@/ui/feedback/EmptyState";
 import { RelativeTime } from "@/ui/format/Values";
 import { PageHeader } from "@/ui/PageHeader";
 import { type Status, StatusBadge } from "@/ui/StatusBadge";
-import { type Column, DataTable } from "@/ui/table/DataTable";
+import type { Column } from "@/ui/table/columns";
+import { DataTable } from "@/ui/table/DataTable";
 import { strings } from "./strings";
 
 const LOOKS: Record<Recipient["status"], Status> = {

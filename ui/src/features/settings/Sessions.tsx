@@ -10,7 +10,8 @@ import {
 import { ConfirmDialog } from "@/ui/feedback/ConfirmDialog";
 import { toast } from "@/ui/feedback/toast";
 import { RelativeTime } from "@/ui/format/Values";
-import { type Column, DataTable } from "@/ui/table/DataTable";
+import type { Column } from "@/ui/table/columns";
+import { DataTable } from "@/ui/table/DataTable";
 import classes from "./Settings.module.css";
 import { strings } from "./strings";
 

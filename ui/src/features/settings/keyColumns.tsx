@@ -1,6 +1,6 @@
 import type { ApiKey } from "@/api/keys";
 import { RelativeTime } from "@/ui/format/Values";
-import type { Column } from "@/ui/table/DataTable";
+import type { Column } from "@/ui/table/columns";
 import { strings } from "./strings";
 
 /** The columns of personal keys and of service keys. */

@@ -1,7 +1,7 @@
 import { Button } from "@mantine/core";
 import type { MissingSecret, PipelineSecret, Secret } from "@/api/secrets";
 import { RelativeTime } from "@/ui/format/Values";
-import type { Column } from "@/ui/table/DataTable";
+import type { Column } from "@/ui/table/columns";
 import classes from "./Settings.module.css";
 import { strings } from "./strings";
 

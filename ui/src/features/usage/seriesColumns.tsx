@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router";
 import type { Usage, UsageGroup } from "@/api/usage";
 import { formatNumber } from "@/ui/format/numbers";
 import { Money, Tokens } from "@/ui/format/Values";
-import type { Column } from "@/ui/table/DataTable";
+import type { Column } from "@/ui/table/columns";
 import { strings } from "./strings";
 
 type Entry = Usage["series"][number];

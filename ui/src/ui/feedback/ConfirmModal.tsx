@@ -1,5 +1,20 @@
 import { Button, Group, Modal, Text } from "@mantine/core";
-import type { ConfirmProps } from "./ConfirmDialog";
+import type { ReactNode } from "react";
+
+export type ConfirmProps = {
+  /** A question that names what is affected: "Revoke the key “deploy”?". */
+  title: string;
+  /** What happens, and what cannot be undone. */
+  children: ReactNode;
+  /** The verb of the question: "Revoke". */
+  action: string;
+  /** The other button. Default: Cancel. */
+  keep?: string;
+  isOpen: boolean;
+  isPending?: boolean;
+  onConfirm: () => void;
+  onClose: () => void;
+};
 
 export default function ConfirmModal(props: ConfirmProps) {
   const { title, children, action, keep = "Cancel", isOpen, isPending, onConfirm, onClose } = props;

@@ -1,5 +1,5 @@
 import type { KeyboardEvent, MouseEvent } from "react";
-import type { Column } from "./DataTable";
+import type { Column } from "./columns";
 import { visibilityClass } from "./visibility";
 
 type Props<Row> = {

@@ -1,25 +1,12 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, type ReactNode, useRef } from "react";
-import { filledColumns } from "./columns";
+import { type Column, filledColumns } from "./columns";
 import { DataRow } from "./DataRow";
 import classes from "./DataTable.module.css";
 import type { TableSelection } from "./selection";
 import { useActiveRow } from "./useActiveRow";
 import { useSelection } from "./useSelection";
-import { type Visibility, visibilityClass } from "./visibility";
-
-export type Column<Row> = Visibility & {
-  id: string;
-  header: ReactNode;
-  /** Nothing (null, false or "") where a row has no value. A column without any value is not shown. */
-  cell: (row: Row) => ReactNode;
-  /** CSS width, such as "120px" or "20%". Without widths, columns share the space by their content. */
-  width?: string;
-  /** Takes the room that the others leave. Its cells cut what does not fit. */
-  grows?: boolean;
-  /** Numbers are aligned to the end. */
-  align?: "start" | "end";
-};
+import { visibilityClass } from "./visibility";
 
 type Props<Row> = {
   /** Accessible name of the table: "Runs". */

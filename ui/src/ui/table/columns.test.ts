@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import type { Column } from "./columns";
 import { filledColumns } from "./columns";
-import type { Column } from "./DataTable";
 
 type Row = { name: string; tag: string | null };
 const COLUMNS: Column<Row>[] = [

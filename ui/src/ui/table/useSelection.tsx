@@ -1,6 +1,6 @@
 import { useRef } from "react";
 import { useKeys } from "../keys/useKeys";
-import type { Column } from "./DataTable";
+import type { Column } from "./columns";
 import classes from "./DataTable.module.css";
 import { type TableSelection, toggleRow } from "./selection";
 

@@ -2,7 +2,7 @@ import { Button } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import type { AdminUser } from "@/api/adminUsers";
 import { RelativeTime } from "@/ui/format/Values";
-import type { Column } from "@/ui/table/DataTable";
+import type { Column } from "@/ui/table/columns";
 import classes from "../Admin.module.css";
 import { strings } from "./strings";
 

@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router";
 import type { AdminWorkspace } from "@/api/adminWorkspaces";
 import { formatNumber } from "@/ui/format/numbers";
 import { Money, RelativeTime, Tokens } from "@/ui/format/Values";
-import type { Column } from "@/ui/table/DataTable";
+import type { Column } from "@/ui/table/columns";
 import classes from "../Admin.module.css";
 import { strings } from "./strings";
 

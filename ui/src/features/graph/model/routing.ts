@@ -1,6 +1,5 @@
 import type { Link } from "./links";
-import type { Item } from "./sequenceLayout";
-import type { Line, Point, Tag } from "./shapes";
+import type { Item, Line, Point, Tag } from "./shapes";
 
 /** Between two rows: room below the boxes, for marks of jumps, for each track of horizontal lines, and for arrows. */
 const BELOW = 8;

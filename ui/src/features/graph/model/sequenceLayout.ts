@@ -1,13 +1,10 @@
 import { type Link, linksOf, ranksOf } from "./links";
 import { routeLines } from "./routing";
-import { type Box, type Layout, moved } from "./shapes";
+import { type Box, type Item, type Layout, moved } from "./shapes";
 import type { Step } from "./steps";
 
 const BESIDE = 24;
 const END = { width: 64, height: 28 };
-
-/** A step of a sequence with its place. */
-export type Item = { key: string; rank: number; layout: Layout; x: number; y: number };
 
 /** Places the steps of a sequence from top to bottom. Steps that exclude each other are beside each other. */
 export function layoutSequence(

@@ -41,6 +41,9 @@ export type Layout = {
   lines: readonly Line[];
 };
 
+/** A step of a sequence with its place. */
+export type Item = { key: string; rank: number; layout: Layout; x: number; y: number };
+
 export function moved(layout: Layout, dx: number, dy: number): Layout {
   return {
     ...layout,

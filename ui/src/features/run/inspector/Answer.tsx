@@ -5,10 +5,9 @@ import { visible } from "@/ui/text/visible";
 import { rowKey } from "../model/rows";
 import { useAnswer } from "../useRun";
 import classes from "./Inspector.module.css";
-import { attemptsOf } from "./kinds";
+import { attemptsOf, type TabProps } from "./kinds";
 import { Note } from "./parts";
 import { strings } from "./strings";
-import type { TabProps } from "./TabContent";
 import { field, useLastOperation } from "./useOperation";
 import { ValueView } from "./ValueView";
 

@@ -1,7 +1,8 @@
 import type { Operation, StepDetail } from "@/api/run";
 import { Duration, Tokens } from "@/ui/format/Values";
 import { type Status, StatusBadge } from "@/ui/StatusBadge";
-import { type Column, DataTable } from "@/ui/table/DataTable";
+import type { Column } from "@/ui/table/columns";
+import { DataTable } from "@/ui/table/DataTable";
 import { CodeLink, failureOf } from "../failure";
 import { Note } from "./parts";
 import { strings } from "./strings";

@@ -2,11 +2,10 @@ import { useQuery } from "@tanstack/react-query";
 import { type Run, type StepDetail, versionQuery } from "@/api/run";
 import { JsonTree } from "@/ui/text/JsonTree";
 import { TextViewer } from "@/ui/text/TextViewer";
-import { definitionOf } from "./kinds";
+import { definitionOf, type TabProps } from "./kinds";
 import { Logs } from "./Logs";
 import { Note, Section } from "./parts";
 import { strings } from "./strings";
-import type { TabProps } from "./TabContent";
 
 /** The source of the code and the expressions that select its data. */
 export function CodeInput({ run, detail }: TabProps) {

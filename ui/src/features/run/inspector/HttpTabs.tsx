@@ -2,9 +2,9 @@ import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
 import { JsonTree } from "@/ui/text/JsonTree";
 import { TextViewer } from "@/ui/text/TextViewer";
+import type { TabProps } from "./kinds";
 import { Facts, Note, Section } from "./parts";
 import { strings } from "./strings";
-import type { TabProps } from "./TabContent";
 import { field, useLastOperation } from "./useOperation";
 
 export function HttpRequest(props: TabProps) {

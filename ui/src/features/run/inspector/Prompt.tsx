@@ -1,10 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { versionQuery } from "@/api/run";
 import { TextViewer } from "@/ui/text/TextViewer";
-import { definitionOf } from "./kinds";
+import { definitionOf, type TabProps } from "./kinds";
 import { Note, Section } from "./parts";
 import { strings } from "./strings";
-import type { TabProps } from "./TabContent";
 import { field, useLastOperation } from "./useOperation";
 
 const HEIGHT = 280;

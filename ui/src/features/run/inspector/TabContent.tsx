@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { type Operation, operationQuery, type Run, type StepDetail } from "@/api/run";
+import { type Operation, operationQuery, type StepDetail } from "@/api/run";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
 import { JsonTree } from "@/ui/text/JsonTree";
@@ -7,7 +7,7 @@ import { Answer } from "./Answer";
 import { Attempts } from "./Attempts";
 import { CodeInput, PrintedLines } from "./CodeTabs";
 import { HttpRequest, HttpResponse } from "./HttpTabs";
-import { operationsOf, type Tab } from "./kinds";
+import { operationsOf, type Tab, type TabProps } from "./kinds";
 import { Logs } from "./Logs";
 import { Prompt } from "./Prompt";
 import { Note } from "./parts";
@@ -15,13 +15,6 @@ import { Review } from "./Review";
 import { strings } from "./strings";
 import { Usage } from "./Usage";
 import { ValueView } from "./ValueView";
-
-export type TabProps = {
-  run: Run;
-  detail: StepDetail;
-  attempt: number | undefined;
-  isRunning: boolean;
-};
 
 export function TabContent({ tab, ...props }: TabProps & { tab: Tab }) {
   const { detail, attempt, isRunning, run } = props;

@@ -1,4 +1,4 @@
-import type { StepDetail } from "@/api/run";
+import type { Run, StepDetail } from "@/api/run";
 import { waitsFor } from "../model/rows";
 
 export type Tab =
@@ -15,6 +15,13 @@ export type Tab =
   | "attempts"
   | "logs"
   | "raw";
+
+export type TabProps = {
+  run: Run;
+  detail: StepDetail;
+  attempt: number | undefined;
+  isRunning: boolean;
+};
 
 const TABS: Record<ReturnType<typeof waitsFor>, readonly Tab[]> = {
   model: ["answer", "prompt", "usage", "attempts", "logs", "raw"],

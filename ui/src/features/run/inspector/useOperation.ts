@@ -1,7 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { type OperationDetail, operationQuery } from "@/api/run";
-import { operationsOf } from "./kinds";
-import type { TabProps } from "./TabContent";
+import { operationsOf, type TabProps } from "./kinds";
 
 /** The last call of the attempt with what it sent and received. */
 export function useLastOperation({ detail, attempt }: Pick<TabProps, "detail" | "attempt">) {
