@@ -38,7 +38,7 @@ from stepiq.language.expressions import source as expression_source
 from stepiq.language.schedules import cron, time_zones
 from stepiq.language.schemas.cost import SchemaProblem
 from stepiq.language.schemas.validation import compile_schema
-from stepiq.language.templates import Template, foreign
+from stepiq.language.templates import Template
 from stepiq.notify import mailing, sending
 from stepiq.pipelines.definitions import diffs
 from stepiq.pipelines.slugs import made_from
@@ -355,9 +355,6 @@ READERS: dict[str, Reader] = {
     ),
     "prompt in a definition": Reader(in_a_pipeline, MAX_SOURCE_BYTES // 4, "thread"),
     "template": Reader(Template.compile, MAX_SOURCE_BYTES, "thread"),
-    "syntax of other tools": Reader(
-        lambda text: list(foreign.find(text, lambda name: None)), MAX_SOURCE_BYTES, "thread"
-    ),
     "expression": Reader(Expression.compile, expression_source.MAX_LENGTH, "thread"),
     "JSONPath": Reader(Query.compile, 1_000, "thread"),
     "pattern": Reader(patterns.Pattern.compile, patterns.MAX_PATTERN_LENGTH, "thread"),

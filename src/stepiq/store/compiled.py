@@ -123,7 +123,7 @@ class Plan:
 
 def _default(bind: sa.BindParameter[Any]) -> Any:
     if bind.required:
-        raise KeyError(f"The statement needs a value for {bind.key}.")
+        raise KeyError(bind.key)
     return bind.effective_value
 
 

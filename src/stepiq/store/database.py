@@ -77,7 +77,6 @@ class Session:
         self._plans = plans
         self._after_commit: list[Callable[[], None]] = []
         self._signals = signals or {}
-        self._savepoints = 0
 
     @property
     def dialect(self) -> str:
@@ -122,19 +121,18 @@ class Session:
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None]:
         """Undo what this block has written if it raises an exception. The transaction goes on."""
-        self._savepoints += 1
-        name = f"savepoint_{self._savepoints}"
-        with reported(self.connection, name):
-            await self.connection.execute(f"SAVEPOINT {name}")
+        await self._control("SAVEPOINT part")
         try:
             yield
         except BaseException:
             if not self.connection.is_closed:
-                with reported(self.connection, name):
-                    await self.connection.execute(f"ROLLBACK TO SAVEPOINT {name}")
+                await self._control("ROLLBACK TO SAVEPOINT part")
             raise
-        with reported(self.connection, name):
-            await self.connection.execute(f"RELEASE SAVEPOINT {name}")
+        await self._control("RELEASE SAVEPOINT part")
+
+    async def _control(self, sql: str) -> None:
+        with reported(self.connection, sql):
+            await self.connection.execute(sql)
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Call `action` once the transaction is durable; never if it is rolled back. It must not fail."""

@@ -281,12 +281,7 @@ class SqliteReader(_SqliteConnection):
         return await self.read(lambda: _fetch(self._open.execute(sql, values)))
 
     async def execute_many(self, sql: str, values: Sequence[Sequence[Any]]) -> int:
-        """Not for readers.
-
-        Raises:
-            sqlite3.ProgrammingError: always.
-        """
-        raise sqlite3.ProgrammingError("A reader executes one statement at a time.")
+        raise NotImplementedError
 
     async def commit(self) -> None:
         self._open.commit()
