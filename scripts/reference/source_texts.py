@@ -7,7 +7,7 @@ from collections.abc import Iterator
 _PROSE = re.compile(r"[^\W\d_][\w`'\"».,:;)]+ +[\w`'\"{(\[]|[\w}`] +[a-z]{2,}")
 _LONG = re.compile(r"(\S+ +){2,}\S|[.!?]$")
 _NOT_PROSE = re.compile(
-    r"\s*(SELECT|INSERT|UPDATE|DELETE|PRAGMA|BEGIN|SET|LISTEN|DO|ANY|EXTRACT|CREATE|GRANT|ALTER|REASSIGN|COPY)[ (]|\w+ (IS|IN|AND|WHERE|SET)\b"
+    r"\s*(SELECT|INSERT|UPDATE|DELETE|PRAGMA|BEGIN|SET|LISTEN|DO|ANY|EXTRACT|CREATE|GRANT|ALTER|REASSIGN|COPY|ROLLBACK|RELEASE)[ (]|\w+ (IS|IN|AND|WHERE|SET)\b"
     r"|\(|[a-z]+\(|default-src|Bearer |dict\[|tuple\[|def |typeof |public, "
     r"|[\w.\[\], ]+( \| [\w.\[\], ]+)+\Z"
 )

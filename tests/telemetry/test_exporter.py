@@ -18,7 +18,6 @@ from pydantic import SecretStr
 
 from stepiq.core.observability import metrics
 from stepiq.core.settings.model import Settings
-from stepiq.execution.runtime import Engine
 from stepiq.store.database import Database
 from stepiq.store.tables import runs, trace_exports
 from stepiq.telemetry import exporter as exporters
@@ -494,14 +493,3 @@ class TestRunForEver:
 
         task.cancel()
         await asyncio.wait({task})
-
-
-class TestOff:
-    async def test_without_an_endpoint_nothing_is_queued(
-        self, world: World, database: Database, engine: Engine
-    ):
-        engine._admission.traces._is_on = False
-
-        await run_some(world)
-
-        assert await queued(database) == []

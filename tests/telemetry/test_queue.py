@@ -7,6 +7,7 @@ import pytest
 
 from stepiq.core.settings.model import Settings
 from stepiq.execution.records import trace_queue
+from stepiq.execution.runtime import Engine
 from stepiq.server import worker
 from stepiq.store.database import Database
 from stepiq.telemetry import queries
@@ -47,5 +48,16 @@ class TestSweep:
 
         clock.advance(timedelta(minutes=2))
         await worker.sweep(database, worker.sweeps(settings))
+
+        assert await queued(database) == []
+
+
+class TestOff:
+    async def test_without_an_endpoint_nothing_is_queued(
+        self, world: World, database: Database, engine: Engine
+    ):
+        engine._admission.traces._is_on = False
+
+        await run_some(world)
 
         assert await queued(database) == []

@@ -35,8 +35,8 @@ class Rows(IteratorResult[Any]):
         """The number of rows that the statement has changed; -1 for a SELECT on SQLite."""
 
 
-class Plan:
-    """One form of a statement, as SQL for one database."""
+class CompiledStatement:
+    """One form of a statement, as SQL of one dialect."""
 
     def __init__(self, compiled: SQLCompiler, statement: Any) -> None:
         self._compiled = compiled
@@ -127,17 +127,17 @@ def _default(bind: sa.BindParameter[Any]) -> Any:
     return bind.effective_value
 
 
-class Plans:
-    """The plans of all statements in one dialect."""
+class StatementCache:
+    """The compiled statements of one dialect."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
-        self._forms: dict[Any, Plan] = {}
+        self._forms: dict[Any, CompiledStatement] = {}
         # Constants are found by identity, because comparing forms takes as long as executing a short statement.
         self._known: WeakKeyDictionary[sa.Executable, dict[_Names, _Found]] = WeakKeyDictionary()
 
     def find(self, statement: sa.Executable, names: tuple[str, ...], *, is_many: bool) -> "_Found":
-        """The plan of a statement for values with these names, and the literal values in the statement.
+        """The compiled form of a statement for values with these names, and the literal values in the statement.
 
         Args:
             statement: the statement.
@@ -153,29 +153,29 @@ class Plans:
         clause = cast("sa.ClauseElement", statement)
         key = clause._generate_cache_key()  # pyright: ignore[reportPrivateUsage] - decision 0027
         form = None if key is None else (key.key, names, is_many)
-        plan = self._forms.get(form)
-        if plan is None or key is None:
-            compiled = clause.compile(
+        compiled = self._forms.get(form)
+        if compiled is None or key is None:
+            rendered = clause.compile(
                 dialect=self.dialect,
                 cache_key=key,
                 column_keys=list(names) or None,
                 for_executemany=is_many,
             )
-            plan = Plan(cast("SQLCompiler", compiled), statement)
+            compiled = CompiledStatement(cast("SQLCompiler", rendered), statement)
             if len(self._forms) >= _MOST_FORMS:
                 self._forms.clear()
             if form is not None:
-                self._forms[form] = plan
-        return plan, () if key is None else key.bindparams
+                self._forms[form] = compiled
+        return compiled, () if key is None else key.bindparams
 
 
 @cache
-def plans(*, is_sqlite: bool) -> Plans:
-    """The plans for all databases of one kind in this process."""
+def statement_cache(*, is_sqlite: bool) -> StatementCache:
+    """The compiled statements for all databases of one kind in this process."""
     if is_sqlite:
-        return Plans(pysqlite.dialect(paramstyle="qmark"))
-    return Plans(PGDialect_psycopg(paramstyle="numeric_dollar"))
+        return StatementCache(pysqlite.dialect(paramstyle="qmark"))
+    return StatementCache(PGDialect_psycopg(paramstyle="numeric_dollar"))
 
 
 _Names = tuple[tuple[str, ...], bool]
-_Found = tuple[Plan, Sequence[sa.BindParameter[Any]]]
+_Found = tuple[CompiledStatement, Sequence[sa.BindParameter[Any]]]

@@ -27,7 +27,7 @@ from sqlalchemy.engine import make_url
 
 from stepiq.core.observability import logging, metrics
 from stepiq.core.settings.model import Settings
-from stepiq.store.compiled import Plans, Rows, Values, plans
+from stepiq.store.compiled import Rows, StatementCache, Values, statement_cache
 from stepiq.store.connections import faults, log_flusher
 from stepiq.store.connections import postgresql as postgres_driver
 from stepiq.store.connections import sqlite as sqlite_driver
@@ -70,18 +70,18 @@ class Session:
     def __init__(
         self,
         connection: Connection,
-        plans: Plans,
+        statements: StatementCache,
         signals: Mapping[str, Callable[[], None]] | None = None,
     ) -> None:
         self.connection = connection
-        self._plans = plans
+        self._statements = statements
         self._after_commit: list[Callable[[], None]] = []
         self._signals = signals or {}
 
     @property
     def dialect(self) -> str:
         """`sqlite` or `postgresql`."""
-        return self._plans.dialect.name
+        return self._statements.dialect.name
 
     async def execute(
         self, statement: sa.Executable, parameters: Sequence[Values] | Values | None = None
@@ -97,18 +97,18 @@ class Session:
             if len(parameters) > 1:
                 return await self._execute_many(statement, parameters)
             parameters = parameters[0]
-        plan, literals = self._plans.find(statement, tuple(parameters), is_many=False)
-        sql, values = plan.bound(parameters, literals)
+        compiled, literals = self._statements.find(statement, tuple(parameters), is_many=False)
+        sql, values = compiled.bound(parameters, literals)
         with reported(self.connection, sql):
             fetched = await self.connection.execute(sql, values)
-        return plan.rows(fetched)
+        return compiled.rows(fetched)
 
     async def _execute_many(self, statement: sa.Executable, parameters: Sequence[Values]) -> Rows:
-        plan, literals = self._plans.find(statement, tuple(parameters[0]), is_many=True)
-        values = [plan.bound(each, literals)[1] for each in parameters]
-        with reported(self.connection, plan.sql):
-            changed = await self.connection.execute_many(plan.sql, values)
-        return plan.rows(Fetched((), (), changed))
+        compiled, literals = self._statements.find(statement, tuple(parameters[0]), is_many=True)
+        values = [compiled.bound(each, literals)[1] for each in parameters]
+        with reported(self.connection, compiled.sql):
+            changed = await self.connection.execute_many(compiled.sql, values)
+        return compiled.rows(Fetched((), (), changed))
 
     async def scalar(self, statement: sa.Executable) -> Any:
         """The first column of the first row, or None."""
@@ -172,11 +172,11 @@ class Database:
         self._flusher: log_flusher.LogFlusher | None = None
         if self.path is None:
             self.url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
-            self._plans = plans(is_sqlite=False)
+            self._statements = statement_cache(is_sqlite=False)
             self._writer = self._reader = Pool(postgres_driver.Opener(self._dsn()).open)
         else:
             self.url = make_url(f"sqlite:///{self.path}")
-            self._plans = plans(is_sqlite=True)
+            self._statements = statement_cache(is_sqlite=True)
             path, turns = self.path, self.write_turns
 
             async def open_writer() -> Connection:
@@ -249,7 +249,7 @@ class Database:
         try:
             with postgres_driver.answering_within(patience):
                 async with self._connection(place, patience, writes=writes) as connection:
-                    session = Session(connection, self._plans, self._signals)
+                    session = Session(connection, self._statements, self._signals)
                     # Statements that only read need no transaction on PostgreSQL: each has its own view in any case.
                     if writes or self.is_sqlite:
                         async with _transaction(connection):
