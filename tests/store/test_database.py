@@ -19,7 +19,6 @@ from stepiq.store.database import (
     Database,
     Session,
     StoreUnavailable,
-    sqlite_version,
 )
 from stepiq.store.pubsub import LocalChanges
 from stepiq.store.tables import memberships, workspaces
@@ -399,9 +398,6 @@ class TestSqlite:
             pytest.raises(UnsafeStore, match="journal_mode=memory"),
         ):
             sqlite.set_pragmas(connection, sqlite.PRAGMAS)
-
-    def test_the_library_has_a_version(self, database: Database):
-        assert sqlite_version().startswith("3.")
 
 
 async def _pragmas(session: Session, names: Iterable[str]) -> dict[str, object]:

@@ -112,8 +112,7 @@ class TestBranches:
                         type: parallel
                         steps:
                           - {{id: slow, model: openai/gpt-4o, prompt: a}}
-                          - id: bad
-                            steps:
+                          - steps:
                               - {{id: waiting, type: webhook, method: POST, url: {receiver.url}}}
                               - {{id: broken, type: transform, template: "{{{{input.a.b}}}}"}}
                     """
