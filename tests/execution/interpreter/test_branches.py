@@ -102,8 +102,8 @@ class TestBranches:
         has_called = asyncio.Event()
         async with running_receiver() as receiver:
             receiver.reply_with(Reply(after=has_called))
-            run_id, heard = await world.start(
-                await world.pipeline(
+            running = asyncio.create_task(
+                world.run(
                     f"""
                     name: P
                     input: {{schema: {{type: object}}}}
@@ -112,7 +112,8 @@ class TestBranches:
                         type: parallel
                         steps:
                           - {{id: slow, model: openai/gpt-4o, prompt: a}}
-                          - steps:
+                          - id: bad
+                            steps:
                               - {{id: waiting, type: webhook, method: POST, url: {receiver.url}}}
                               - {{id: broken, type: transform, template: "{{{{input.a.b}}}}"}}
                     """
@@ -120,8 +121,7 @@ class TestBranches:
             )
             await fake_provider.next_request()
             has_called.set()
-            await asyncio.wait_for(heard.until_ended(), 20)
-        ended = await world.ended(run_id, heard)
+            ended = await running
 
         assert ended.run.error["code"] == "template_unresolved"
         assert ended.run.error["step_id"] == "broken"
