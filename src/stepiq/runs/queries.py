@@ -105,6 +105,32 @@ _SELECT_NAMES = sa.select(
 ).where(pipelines.c.id == sa.bindparam("pipeline", type_=sa.Uuid))
 
 
+# Building a statement takes longer than executing it.
+_THIS_RUN = (
+    runs.c.id == sa.bindparam("run", type_=sa.Uuid),
+    runs.c.workspace_id == sa.bindparam("workspace", type_=sa.Uuid),
+)
+_SELECT_PROGRESS = sa.select(runs.c.status, runs.c.last_seq).where(*_THIS_RUN)
+_SELECT_RUN = (
+    select_runs(large_values.c.value)
+    .outerjoin(large_values, large_values.c.owner_id == runs.c.id)
+    .where(*_THIS_RUN)
+)
+_STEPS_OF_RUN = run_steps.c.run_id == sa.bindparam("run", type_=sa.Uuid)
+_SELECT_LAST_STEP = sa.select(sa.func.max(run_steps.c.ordinal)).where(_STEPS_OF_RUN)
+_SELECT_STEPS = (
+    sa.select(*STEP_COLUMNS)
+    .select_from(run_steps)
+    .outerjoin(large_values, large_values.c.owner_id == run_steps.c.id)
+    .where(
+        _STEPS_OF_RUN,
+        run_steps.c.ordinal >= sa.bindparam("first", type_=sa.Integer),
+        run_steps.c.ordinal < sa.bindparam("after", type_=sa.Integer),
+    )
+    .order_by(run_steps.c.ordinal, run_steps.c.id)
+)
+
+
 async def when_accepted(session: Session, new: NewRun) -> Run:
     """A run as it is shown after its acceptance."""
     values = {"pipeline": new.pipeline_id, "caller": new.caller and new.caller.id}
@@ -142,25 +168,15 @@ async def when_accepted(session: Session, new: NewRun) -> Run:
 
 async def progress(session: Session, workspace_id: UUID, run_id: UUID) -> Progress | None:
     """Status and last event number of a run of the workspace."""
-    row = (
-        await session.execute(
-            sa.select(runs.c.status, runs.c.last_seq).where(
-                runs.c.id == run_id, runs.c.workspace_id == workspace_id
-            )
-        )
-    ).one_or_none()
+    values = {"run": run_id, "workspace": workspace_id}
+    row = (await session.execute(_SELECT_PROGRESS, values)).one_or_none()
     return None if row is None else Progress(RunStatus(row.status), row.last_seq)
 
 
 async def find(session: Session, workspace_id: UUID, run_id: UUID) -> Run | None:
     """A run of the workspace without its steps."""
-    row = (
-        await session.execute(
-            select_runs(large_values.c.value)
-            .outerjoin(large_values, large_values.c.owner_id == runs.c.id)
-            .where(runs.c.id == run_id, runs.c.workspace_id == workspace_id)
-        )
-    ).one_or_none()
+    values = {"run": run_id, "workspace": workspace_id}
+    row = (await session.execute(_SELECT_RUN, values)).one_or_none()
     if row is None:
         return None
     return run_of(row, row.value if row.output_is_large else row.output)
@@ -168,17 +184,11 @@ async def find(session: Session, workspace_id: UUID, run_id: UUID) -> Run | None
 
 async def steps(session: Session, run_id: UUID) -> list[sa.Result[Any]]:
     """The steps of a run in execution order, for `step_records`."""
-    ordinal = run_steps.c.ordinal
-    last = await session.scalar(sa.select(sa.func.max(ordinal)).where(run_steps.c.run_id == run_id))
-    statement = (
-        sa.select(*STEP_COLUMNS)
-        .select_from(run_steps)
-        .outerjoin(large_values, large_values.c.owner_id == run_steps.c.id)
-        .where(run_steps.c.run_id == run_id)
-        .order_by(ordinal, run_steps.c.id)
-    )
+    last = (await session.execute(_SELECT_LAST_STEP, {"run": run_id})).scalar()
     return [
-        await session.execute(statement.where(ordinal >= first, ordinal < first + _PAGE))
+        await session.execute(
+            _SELECT_STEPS, {"run": run_id, "first": first, "after": first + _PAGE}
+        )
         for first in range(0, 0 if last is None else last + 1, _PAGE)
     ]
 
