@@ -4,7 +4,7 @@ SQLAlchemy builds statements and renders them as SQL. The driver executes the SQ
 through SQLAlchemy would take about ten times as long, because it creates a context, a cursor and a result for each.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -21,6 +21,9 @@ from stepiq.store.connections.connection import Fetched
 
 _MOST_FORMS = 2_000
 """Values are not part of a form, so only lists of conditions in unusual combinations reach this number."""
+_MOST_EXPANSIONS = 64
+"""Of one form: SQL for lists of certain lengths."""
+_LONGEST_PADDED = 4_096
 
 Values = Mapping[str, Any]
 _Convert = Callable[[Any], Any]
@@ -42,16 +45,18 @@ class CompiledStatement:
         self._compiled = compiled
         self._dialect = compiled.dialect
         self.sql = compiled.string
-        self._is_expanding = bool(compiled.post_compile_params)
+        self._lists = [compiled.bind_names[bind] for bind in compiled.post_compile_params]
         literals: dict[sa.BindParameter[Any], int] = {}
         if compiled.cache_key is not None:
             clones, _ = cast("Any", compiled._cache_key_bind_match)  # pyright: ignore[reportPrivateUsage] - decision 0027
             for index, literal in enumerate(compiled.cache_key.bindparams):
                 literals |= dict.fromkeys(clones[literal], index)
-        binds = [compiled.binds[name] for name in compiled.positiontup or ()]
-        self._parameters = [
-            (bind.key, literals.get(bind), bind, self._bind_processor(bind.type)) for bind in binds
-        ]
+        self._sources = {
+            name: (bind.key, literals.get(bind), bind, self._bind_processor(bind.type))
+            for bind, name in compiled.bind_names.items()
+        }
+        self._parameters = [self._sources[name] for name in compiled.positiontup or ()]
+        self._expansions: dict[tuple[int, ...], _Expansion] = {}
         self._columns = [
             self._result_processor(column.type)
             for column in getattr(statement, "exported_columns", ())
@@ -68,39 +73,45 @@ class CompiledStatement:
         self, values: Values, literals: Sequence[sa.BindParameter[Any]]
     ) -> tuple[str, list[Any]]:
         """The SQL and the positional values of one execution."""
-        if self._is_expanding:
+        if self._lists:
             return self._expanded(values, literals)
         bound: list[Any] = []
-        for key, index, bind, convert in self._parameters:
-            if key in values:
-                value = values[key]
-            elif index is None:
-                value = _default(bind)
-            else:
-                value = literals[index].effective_value
+        for source in self._parameters:
+            value, convert = _value(source, values, literals), source[3]
             bound.append(value if convert is None else convert(value))
         return self.sql, bound
 
     def _expanded(
         self, values: Values, literals: Sequence[sa.BindParameter[Any]]
     ) -> tuple[str, list[Any]]:
-        """The same for a statement with a list of any length, which has a parameter for each element."""
-        parameters = self._compiled.construct_params(values, extracted_parameters=literals)
-        state = self._compiled.construct_expanded_state(parameters, escape_names=False)
-        elements = {
-            element: self._bind_processor(self._compiled.binds[name].type)
-            for name, names in state.parameter_expansion.items()
-            for element in names
-        }
+        """The same for a statement with lists, which has a parameter for each element."""
+        given = {name: _value(source, values, literals) for name, source in self._sources.items()}
+        given |= {name: _padded(given[name]) for name in self._lists}
+        lengths = tuple(len(given[name]) for name in self._lists)
+        expansion = self._expansions.get(lengths)
+        if expansion is None:
+            if len(self._expansions) >= _MOST_EXPANSIONS:
+                self._expansions.clear()
+            expansion = self._expansions[lengths] = self._expand(given)
+        sql, places = expansion
         bound: list[Any] = []
-        for name in state.positiontup or ():
-            value = state.parameters[name]
-            if name in elements:
-                convert = elements[name]
-            else:
-                convert = self._bind_processor(self._compiled.binds[name].type)
+        for name, index in places:
+            value, convert = given[name], self._sources[name][3]
+            if index is not None:
+                value = value[index]
             bound.append(value if convert is None else convert(value))
-        return state.statement, bound
+        return sql, bound
+
+    def _expand(self, given: Values) -> "_Expansion":
+        state = self._compiled.construct_expanded_state(given, escape_names=False)
+        elements = {
+            element: (name, index)
+            for name, parts in state.parameter_expansion.items()
+            for index, element in enumerate(parts)
+        }
+        return state.statement, [
+            elements.get(name, (name, None)) for name in state.positiontup or ()
+        ]
 
     def rows(self, fetched: Fetched) -> Rows:
         """The fetched rows with the types of the statement's columns."""
@@ -121,10 +132,23 @@ class CompiledStatement:
         return Rows(self._metadata, rows, fetched.rowcount)
 
 
-def _default(bind: sa.BindParameter[Any]) -> Any:
+def _value(source: "_Source", values: Values, literals: Sequence[sa.BindParameter[Any]]) -> Any:
+    key, index, bind, _ = source
+    if key in values:
+        return values[key]
     if bind.required:
-        raise KeyError(bind.key)
+        raise KeyError(key)
+    if index is not None:
+        return literals[index].effective_value
     return bind.effective_value
+
+
+def _padded(elements: Iterable[Any]) -> list[Any]:
+    """A list that repeats its last element until its length is a power of two, so that statements have few forms."""
+    padded = list(elements)
+    if padded and len(padded) <= _LONGEST_PADDED:
+        padded += padded[-1:] * ((1 << (len(padded) - 1).bit_length()) - len(padded))
+    return padded
 
 
 class StatementCache:
@@ -177,5 +201,9 @@ def statement_cache(*, is_sqlite: bool) -> StatementCache:
     return StatementCache(PGDialect_psycopg(paramstyle="numeric_dollar"))
 
 
+_Source = tuple[str, int | None, sa.BindParameter[Any], _Convert | None]
+"""Where the value of a parameter comes from: its name among the values, or the index of a literal, or its default."""
+_Expansion = tuple[str, list[tuple[str, int | None]]]
+"""The SQL for lists of certain lengths. For each position, the parameter and the index of the element."""
 _Names = tuple[tuple[str, ...], bool]
 _Found = tuple[CompiledStatement, Sequence[sa.BindParameter[Any]]]
