@@ -63,7 +63,7 @@ async def test_every_command_works(tmp_path: Path):
                 key = (await first_account(client, server.data))["X-API-Key"]
             printed = await _bash(tmp_path, commands, {**models, "STEPIQ_SERVER": server.url, "STEPIQ_API_KEY": key})  # fmt: skip
 
-    assert "ticket.yaml: valid, 3 steps\n" in printed
+    assert "ticket.yaml: valid, 4 steps\n" in printed
     assert printed.count("3 tests, all passed\n") == 2
     assert (tmp_path / "report.xml").is_file()
     saved = json.loads((tmp_path / "pipeline.json").read_text())

@@ -189,13 +189,14 @@ class TestHtml:
     # The pages of errors and steps are generated from the code.
     @pytest.mark.slow
     @pytest.mark.parametrize("name", sorted(set(guides()) - {"errors", "steps"}))
-    async def test_each_page_is_html_that_runs_and_loads_nothing(self, client, name):
+    async def test_each_page_is_html_that_loads_nothing(self, client, name):
         response = await client.get(f"/docs/{name}", headers=BROWSER)
 
         reader = Reader(response.text)
         assert response.headers["Content-Type"] == "text/html; charset=utf-8"
         assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
-        assert not reader.tags & {"script", "img", "link", "iframe", "form"}
+        assert not reader.tags & {"img", "link", "iframe"}
+        assert response.text.count("<script") == 1
         assert len(set(reader.ids)) == len(reader.ids)
 
     @pytest.mark.slow
