@@ -57,8 +57,6 @@ class TestBound:
     def test_lists_of_similar_lengths_have_the_same_sql(self, cache: StatementCache):
         statement = sa.select(runs.c.id).where(runs.c.id.in_(sa.bindparam("ids", expanding=True)))
 
-        found = {
-            bound(cache, statement, ids=[uuid4() for _ in range(n)])[0] for n in range(33, 65)
-        }
+        found = {bound(cache, statement, ids=[uuid4() for _ in range(n)])[0] for n in range(33, 65)}
 
         assert len(found) == 1
