@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from stepiq.core.observability import metrics
 from stepiq.server.assembly import built
 from stepiq.server.connections.http import metrics_listener
-from stepiq.server.connections.listening import AddressInUse
+from stepiq.server.connections.listening import AddressInUse, bind_metrics
 from stepiq.server.metrics import create_metrics
 from stepiq.store.database import StoreUnavailable
 from tests.support import loop_time
@@ -44,7 +44,10 @@ class TestMetricsListener:
     async def test_it_answers_on_loopback_without_a_token_and_serves_nothing_else(self, services):
         services.settings = services.settings.model_copy(update={"metrics_port": 0})
 
-        async with metrics_listener(services) as address, httpx2.AsyncClient() as client:
+        async with (
+            metrics_listener(services, bind_metrics(services.settings)) as address,
+            httpx2.AsyncClient() as client,
+        ):
             response = await client.get(f"{address}/metrics")
             other = await client.get(f"{address}/api/pipelines")
 
@@ -57,11 +60,11 @@ class TestMetricsListener:
         changed = {"metrics_port": 0, "host": "::"}
         services.settings = services.settings.model_copy(update=changed)
 
-        async with metrics_listener(services) as address:
+        async with metrics_listener(services, bind_metrics(services.settings)) as address:
             assert str(address).startswith("http://127.0.0.1:")
 
     async def test_without_a_port_nothing_listens(self, services):
-        async with metrics_listener(services) as address:
+        async with metrics_listener(services, bind_metrics(services.settings)) as address:
             assert address is None
 
     async def test_a_taken_port_is_named_with_what_to_do(self, services):
@@ -69,7 +72,7 @@ class TestMetricsListener:
             port = taken.getsockname()[1]
             services.settings = services.settings.model_copy(update={"metrics_port": port})
             with pytest.raises(AddressInUse, match="STEPIQ_METRICS_PORT"):
-                async with metrics_listener(services):
+                async with metrics_listener(services, bind_metrics(services.settings)):
                     pass
 
 

@@ -38,6 +38,8 @@ class Process:
             "STEPIQ_ALLOW_UNSAFE_STORE": "true",
             # Tests may kill a process many times during one step.
             "STEPIQ_RUN_CRASH_LIMIT": "0",
+            # Tests kill the process that serves.
+            "STEPIQ_PROCESSES": "1",
             **environment,
             "STEPIQ_LOG_FORMAT": "json",
         }

@@ -22,7 +22,6 @@ from stepiq.cli.output.console import (
     print_text,
     report_fault,
     say,
-    stdout_is_terminal,
 )
 from stepiq.cli.remote import account_commands
 from stepiq.cli.remote import commands as remote
@@ -139,36 +138,33 @@ def serve(
             help="Port to listen on. Use 0 for any free port. Default: STEPIQ_PORT, or 8080."
         ),
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of processes, each with API and worker (PostgreSQL only). Default: STEPIQ_PROCESSES, or the number of "
+            "processors, at most 4."
+        ),
+    ] = None,
     has_worker: Annotated[
         bool,
         typer.Option(
             "--worker/--no-worker",
-            help="Execute runs in this process too. With --no-worker, start `stepiq worker` as well (PostgreSQL only).",
+            help="Execute runs too. With --no-worker, start `stepiq worker` as well (PostgreSQL only).",
         ),
     ] = True,
 ) -> None:
-    """Start the server: API and worker in one process. Migrates the database first."""
+    """Start the server: API and worker in each process. Migrates the database first."""
     garbage_collection.pause_during_start()
-    from stepiq.cli.output.server import configured_log, to_people_at_once
+    from stepiq.cli.output.server import configured_log
     from stepiq.core.settings import model as settings
 
-    given = {"host": host, "port": port}
+    given = {"host": host, "port": port, "processes": processes}
     overrides = {name: value for name, value in given.items() if value is not None}
     with configured_log():
-        from stepiq.server import serving
+        from stepiq.cli import serve as command
 
-        configured = settings.load({"host": "--host", "port": "--port"}, **overrides)
-        if not has_worker and configured.sqlite_path is not None:
-            raise UsageError(
-                f"--no-worker needs PostgreSQL, because only one process can use the SQLite file {configured.sqlite_path}."
-                " Remove --no-worker, or set STEPIQ_DATABASE_URL to postgresql://…"
-            )
-        serving.serve(
-            configured,
-            to_people_at_once(),
-            shows_secrets=stdout_is_terminal(),
-            has_worker=has_worker,
-        )
+        names = {name: f"--{name}" for name in given}
+        command.serve(settings.load(names, **overrides), has_worker=has_worker)
 
 
 @server_command()

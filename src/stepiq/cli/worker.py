@@ -11,6 +11,7 @@ from stepiq.server import process
 from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
 from stepiq.server.connections.http import metrics_listener
+from stepiq.server.connections.listening import bind_metrics
 from stepiq.server.health import watched
 from stepiq.server.metrics import metrics_export
 from stepiq.server.process import DRAIN, run, stop_on_signal
@@ -33,7 +34,7 @@ async def _work(configured: Settings, announce: Announce | None) -> None:
     await before_start(configured, announce)
     async with (
         built(configured) as services,
-        metrics_listener(services),
+        metrics_listener(services, bind_metrics(configured)),
         metrics_export(services),
         watched(services) as address,
     ):

@@ -10,6 +10,7 @@ from stepiq import __version__
 from stepiq.core.errors import Unavailable
 from stepiq.server import metrics
 from stepiq.server.connections.http import answering
+from stepiq.server.connections.listening import bind
 from stepiq.store.connections.faults import StoreFull
 from stepiq.store.database import StoreUnavailable
 from stepiq.web.bodies import View
@@ -85,6 +86,6 @@ async def watched(services: Services) -> AsyncGenerator[str | None]:
     if settings.worker_port is None:
         yield None
         return
-    app, host, port = create_probes(services), settings.host, settings.worker_port
-    async with answering(app, settings, host, port, "STEPIQ_WORKER_PORT") as address:
+    listener = bind(settings.host, settings.worker_port, "STEPIQ_WORKER_PORT")
+    async with answering(create_probes(services), settings, listener) as address:
         yield address

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-import socket
+import os
 from collections.abc import Callable
 
 from stepiq.accounts.http import DOORS
@@ -17,8 +17,8 @@ from stepiq.server.app import create_app, equip
 from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
 from stepiq.server.connections.http import HttpServer, metrics_listener
-from stepiq.server.connections.listening import bind
 from stepiq.server.metrics import metrics_export
+from stepiq.server.parent import Child, Sockets
 from stepiq.server.process import DRAIN, run, stop_on_signal
 from stepiq.server.welcome import welcome
 from stepiq.server.worker import Worker
@@ -35,6 +35,7 @@ def serve(
     *,
     shows_secrets: bool = False,
     has_worker: bool = True,
+    child: Child | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. A second one ends the process immediately.
 
@@ -46,6 +47,7 @@ def serve(
         announce: prints warnings, the address, and on a new server the first steps. Default: they are logged.
         shows_secrets: whether that text may contain the setup token. Set it only if nobody but the operator sees it.
         has_worker: whether this process also executes runs. If not, workers on the same PostgreSQL database must.
+        child: this process, if it is one of several.
 
     Raises:
         AddressInUse, AddressUnusable: the server cannot listen there.
@@ -56,27 +58,44 @@ def serve(
     if settings.sqlite_path is not None:
         # First, because a server on the same data usually has the same port, too.
         require_unused(settings.sqlite_path)
-    with bind(settings.host, settings.port, "STEPIQ_PORT") as listener:
-        if settings.port == 0:
-            settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-        options = {"shows_secrets": shows_secrets, "has_worker": has_worker}
-        run(_serve(settings, listener, announce, **options))
+    sockets = Sockets.bound(settings) if child is None else child.sockets
+    if settings.port == 0:
+        settings = settings.model_copy(update={"port": sockets.api.getsockname()[1]})
+    with sockets.api:
+        run(_serve(settings, sockets, announce, child, shows_secrets, has_worker))
+
+
+def _ignore(_: str) -> None:
+    pass
+
+
+def _end_with_parent() -> None:
+    # Nobody could stop this process, and the next server could not listen on its port.
+    log.critical("parent_ended")
+    os._exit(1)
 
 
 async def _serve(
     settings: Settings,
-    listener: socket.socket,
+    sockets: Sockets,
     announce: Callable[[str], None] | None,
-    *,
+    child: Child | None,
     shows_secrets: bool,
     has_worker: bool,
 ) -> None:
-    await before_start(settings, announce)
-    async with built(settings) as services, metrics_listener(services), metrics_export(services):
+    is_first = child is None or child.is_first
+    await before_start(settings, announce if is_first else _ignore)
+    async with (
+        built(settings) as services,
+        metrics_listener(services, sockets.metrics, reports=is_first),
+        metrics_export(services),
+    ):
         app = create_app()
         equip(app, services, has_worker=has_worker)
-        server = HttpServer(settings, app)
+        server = HttpServer(settings, app, is_alone=child is None)
         stopping = stop_on_signal()
+        if child is not None:
+            asyncio.get_running_loop().add_reader(child.parent, _end_with_parent)
         worker = Worker(services) if has_worker else None
         if worker is not None:
             await worker.start()
@@ -86,8 +105,13 @@ async def _serve(
                 secret = DOORS.get(app).jwt_secret
                 ready = await welcome(services, secret if shows_secrets else None)
                 garbage_collection.resume_after_start()
-                serving = asyncio.create_task(server.serve([listener]))
-                ready.show(announce)
+                serving = asyncio.create_task(server.serve([sockets.api]))
+                if is_first:
+                    ready.show(announce)
+                else:
+                    log.info("process_ready", worker=ready.worker)
+                if child is not None:
+                    child.report_ready()
                 ends = {serving, asked := asyncio.create_task(stopping.wait())}
                 await asyncio.wait(
                     ends, timeout=_SETTLES_SECONDS, return_when=asyncio.FIRST_COMPLETED

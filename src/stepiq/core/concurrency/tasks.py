@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Coroutine, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from stepiq.core.observability import logging
@@ -11,6 +12,9 @@ from stepiq.core.observability import logging
 log = logging.get(__name__)
 
 Done = TypeVar("Done")
+
+_CONTAINER_CPU = Path("/sys/fs/cgroup/cpu.max")
+"""Of cgroup v2: microseconds of CPU time, or `max`, and the period in microseconds."""
 
 
 async def uninterrupted(work: Coroutine[Any, Any, Done]) -> Done:
@@ -60,7 +64,13 @@ async def finish(tasks: Iterable["asyncio.Task[None]"]) -> None:
 
 
 def processor_count() -> int:
-    """How many processors of the machine this process may use, at least one. A limit of CPU time, as of a container, does not count."""
+    """How many processors this process may use, at least one: of the machine, or of a container with a limit of CPU time."""
+    count = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        count = len(os.sched_getaffinity(0))
+    try:
+        quota, period = _CONTAINER_CPU.read_text().split()
+        return max(1, min(count, round(int(quota) / int(period))))
+    except (OSError, ValueError):
+        # The process is in no container, or the limit is "max".
+        return count

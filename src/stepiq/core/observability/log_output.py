@@ -33,6 +33,7 @@ def configure(
     log_format: LogFormat = "auto",
     level: int = logging.INFO,
     stream: TextIO | None = None,
+    process: int | None = None,
 ) -> None:
     """Write all logs, of stepIQ and of libraries, to one stream in one format.
 
@@ -40,6 +41,7 @@ def configure(
         log_format: `auto` is `console` if the stream is a terminal, and `json` otherwise.
         level: lowest level of stepIQ's own lines. Libraries log only warnings and errors.
         stream: standard error by default, so that the output of a command contains no logs.
+        process: the number of this process, if a server has several. Every line contains it.
     """
     target = stream if stream is not None else sys.stderr
     shared: list[Processor] = [
@@ -61,6 +63,8 @@ def configure(
     )
     # Tracebacks show only code, because values of variables can be secrets.
     final: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if process is not None:
+        final.append(lambda _logger, _method, event: {**event, "process": process})
     if is_for_people(log_format, target):
         # The default formatter would show values of variables: passwords, prompts, keys.
         colors = target.isatty()

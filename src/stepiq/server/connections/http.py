@@ -17,7 +17,6 @@ from stepiq.core.observability import logging
 from stepiq.core.settings.model import Settings
 from stepiq.server import process
 from stepiq.server.connections.limits import Connections, Limits
-from stepiq.server.connections.listening import bind
 from stepiq.server.connections.protocol import Clients, GuardedProtocol
 from stepiq.server.metrics import create_metrics
 from stepiq.web.services import Services
@@ -26,7 +25,6 @@ PAUSE_SECONDS = 0.1
 """How long accepting pauses after the system has refused a descriptor or memory."""
 
 _AT_ONCE = 32
-"""Connections accepted in one iteration of the event loop."""
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _LOG_SECONDS = 10
 
@@ -39,6 +37,7 @@ class Acceptor:
         listener: socket.socket,
         protocol: Callable[[], asyncio.BaseProtocol],
         make_place: Callable[[], bool],
+        at_once: int = _AT_ONCE,
     ) -> None:
         """Start to accept.
 
@@ -46,11 +45,13 @@ class Acceptor:
             listener: stays open after `close`.
             protocol: creates the protocol of a connection.
             make_place: closes an inactive connection. Called if the process has no free descriptor.
+            at_once: how many connections it accepts in one iteration of the event loop.
         """
         self._loop = asyncio.get_running_loop()
         self._listener = listener
         self._protocol = protocol
         self._make_place = make_place
+        self._at_once = at_once
         self._opening: set[asyncio.Task[object]] = set()
         self._pause: asyncio.TimerHandle | None = None
         self._logged_at = -float(_LOG_SECONDS)
@@ -73,7 +74,7 @@ class Acceptor:
         self._loop.add_reader(self._listener, self._accept)
 
     def _accept(self) -> None:
-        for _ in range(_AT_ONCE):
+        for _ in range(self._at_once):
             try:
                 connection, _ = self._listener.accept()
             except (BlockingIOError, InterruptedError):
@@ -123,8 +124,18 @@ log = logging.get(__name__)
 class HttpServer(uvicorn.Server):
     """A uvicorn server with connection limits. It stops only through `should_exit`."""
 
-    def __init__(self, settings: Settings, app: object, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        app: object,
+        limits: Limits | None = None,
+        *,
+        is_alone: bool = True,
+    ) -> None:
+        """Create the server. `is_alone`: no other process accepts connections on the same sockets."""
         super().__init__(_config(settings, app))
+        # One at a time leaves the others to processes with less work.
+        self._at_once = _AT_ONCE if is_alone else 1
         self.connections = Connections(limits or _limits_of(settings))
         self._clients = Clients([str(network) for network in settings.trusted_proxies])
 
@@ -139,7 +150,9 @@ class HttpServer(uvicorn.Server):
             clients=self._clients,
         )
         make_place = self.connections.make_place
-        self._acceptors = [Acceptor(each, create, make_place) for each in sockets or ()]
+        self._acceptors = [
+            Acceptor(each, create, make_place, self._at_once) for each in sockets or ()
+        ]
         self.servers = []
         self.started = True
 
@@ -180,14 +193,10 @@ def _config(settings: Settings, app: object) -> uvicorn.Config:
 
 @contextlib.asynccontextmanager
 async def answering(
-    app: object, settings: Settings, host: str, port: int, variable: str
+    app: object, settings: Settings, listener: socket.socket
 ) -> AsyncGenerator[str]:
-    """Serve an app on a port until the block ends, and yield its URL. Errors name the setting `variable`.
-
-    Raises:
-        AddressInUse: another process uses the port.
-    """
-    with bind(host, port, variable) as listener:
+    """Serve an app on a listening socket, which is closed at the end of the block, and yield its URL."""
+    with listener:
         server = HttpServer(settings, app, _OF_MONITORS)
         serving = asyncio.create_task(server.serve([listener]))
         host, port = listener.getsockname()[:2]
@@ -199,17 +208,20 @@ async def answering(
 
 
 @contextlib.asynccontextmanager
-async def metrics_listener(services: Services) -> AsyncGenerator[str | None]:
-    """Serve `/metrics` on `STEPIQ_METRICS_PORT` of 127.0.0.1. Yields the URL, or None if no port is set.
+async def metrics_listener(
+    services: Services, listener: socket.socket | None, *, reports: bool = True
+) -> AsyncGenerator[str | None]:
+    """Serve `/metrics` without a token on a socket of this machine. Yields the URL, or None if no port is set.
 
-    Raises:
-        AddressInUse: another process uses the port.
+    Args:
+        services: of the process.
+        listener: the result of `bind_metrics`.
+        reports: whether the URL is logged.
     """
-    settings = services.settings
-    if settings.metrics_port is None:
+    if listener is None:
         yield None
         return
-    app, port = create_metrics(services), settings.metrics_port
-    async with answering(app, settings, "127.0.0.1", port, "STEPIQ_METRICS_PORT") as address:
-        log.info("metrics_ready", url=f"{address}/metrics")
+    async with answering(create_metrics(services), services.settings, listener) as address:
+        if reports:
+            log.info("metrics_ready", url=f"{address}/metrics")
         yield address

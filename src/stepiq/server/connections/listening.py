@@ -6,6 +6,7 @@ import re
 import socket
 
 from stepiq.core.errors import Invalid, Unavailable
+from stepiq.core.settings.model import Settings
 
 BACKLOG = 2048
 _HOST = re.compile(r"(?!\.)(?:[A-Za-z0-9_:%-]{1,63}(?:\.(?!\.)|$))*")
@@ -39,6 +40,16 @@ def bind(host: str, port: int, setting: str) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise _explained(error.errno, host, port, setting) from None
+
+
+def bind_metrics(settings: Settings) -> socket.socket | None:
+    """The socket of `STEPIQ_METRICS_PORT` on 127.0.0.1, or None if no port is set.
+
+    Raises:
+        AddressInUse, AddressUnusable: the port cannot be used.
+    """
+    port = settings.metrics_port
+    return None if port is None else bind("127.0.0.1", port, "STEPIQ_METRICS_PORT")
 
 
 def _explained(
