@@ -43,7 +43,8 @@ class _Hold:
 class Lanes:
     """The pauses of the queue threads of this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, worker: Callable[..., None] = library_queues.queue_worker_thread) -> None:
+        self._worker = worker
         self.may_rest: Callable[[], bool] = lambda: False
         """Whether nothing runs, and only commits of this process can enqueue tickets."""
         self.concurrency = 1
@@ -109,7 +110,7 @@ class Lanes:
         queue._worker_concurrency, queue._polling_interval_sec = self.concurrency, POLL_SECONDS
         self._wakes[queue.name] = wake = _Wake(stop, self, queue.name)
         _started.tickets = []
-        _queue_worker(wake, instance, queue)  # pyright: ignore[reportArgumentType] - the two methods it calls
+        self._worker(wake, instance, queue)
 
 
 class _Wake:
@@ -146,7 +147,6 @@ class _Wake:
 
 
 LANES = Lanes()
-_queue_worker = library_queues.queue_worker_thread
 _submit = BackgroundEventLoop.submit_coroutine
 
 
