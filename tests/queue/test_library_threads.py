@@ -68,10 +68,8 @@ class TestLanes:
 
             assert polls.get(timeout=_PATIENCE) == "runs"
 
-    def test_at_rest_it_polls_without_a_wake_too(
-        self, lanes: Lanes, polls: queue.Queue[str], monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setattr(dbos_threads, "_IDLE_POLL_SECONDS", 0.01)
+    def test_at_rest_it_polls_without_a_wake_too(self, lanes: Lanes, polls: queue.Queue[str]):
+        lanes.idle_poll_seconds = 0.01
         lanes.may_rest = lambda: True
         with running(lanes, "runs"):
             for _ in range(3):

@@ -11,7 +11,6 @@ from structlog.testing import capture_logs
 from stepiq.core import clock
 from stepiq.core.ids import uuid7
 from stepiq.execution.admission.control import Release
-from stepiq.execution.definitions import Definitions
 from stepiq.execution.journal import retention
 from stepiq.execution.journal.writing import JournalEntry
 from stepiq.execution.records.run import ClaimedRun
@@ -219,25 +218,6 @@ class TestSweepForEver:
         await asyncio.wait_for(swept.wait(), 10)
 
         sweeping.cancel()
-
-
-class TestDefinitions:
-    async def test_the_version_that_was_not_used_for_longest_makes_room(
-        self, world: World, monkeypatch
-    ):
-        monkeypatch.setattr("stepiq.execution.definitions._KEPT", 2)
-        definitions = Definitions()
-        pipelines = [await world.pipeline(ASK) for _ in range(3)]
-
-        async with world.database.reading() as session:
-            for pipeline_id in pipelines:
-                await definitions.get(session, pipeline_id, 1)
-
-        assert [definitions.kept(pipeline_id, 1) is not None for pipeline_id in pipelines] == [
-            False,
-            True,
-            True,
-        ]
 
 
 class TestCarry:

@@ -80,7 +80,7 @@ class TestEnqueue:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ):
         wait = dbos_threads._Wake.wait
-        monkeypatch.setattr(dbos_threads, "_IDLE_POLL_SECONDS", 3_600.0)
+        monkeypatch.setattr(LANES, "idle_poll_seconds", 3_600.0)
         monkeypatch.setattr(dbos_threads._Wake, "wait", lambda wake, **_: wait(wake, 3_600.0))
         pipeline_id = await world.pipeline(TRANSFORM)
 

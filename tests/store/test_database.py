@@ -17,11 +17,7 @@ from stepiq.core.concurrency.fairness import act_for
 from stepiq.queue.tickets import TicketQueue
 from stepiq.store.connections import engines, postgresql, sqlite
 from stepiq.store.connections.faults import UnsafeStore
-from stepiq.store.database import (
-    Database,
-    Session,
-    StoreUnavailable,
-)
+from stepiq.store.database import Database, Session, StoreUnavailable
 from stepiq.store.pubsub import LocalChanges
 from stepiq.store.tables import memberships, workspaces
 from tests.support.query_plans import executions
@@ -217,7 +213,6 @@ class TestLostConnection:
             for pid in pids:
                 connection.execute(sa.select(sa.func.pg_terminate_backend(pid, 5_000)))
         engine.dispose()
-
         _pass(idle_seconds, monkeypatch)
         await database.ping()
         async with database.transaction() as session:
@@ -501,5 +496,5 @@ class TestPreparePostgres:
 
 def _pass(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Move the clock that tells for how long connections were not used."""
-    passed = SimpleNamespace(monotonic=lambda: time.monotonic() + seconds)
-    monkeypatch.setattr(postgresql, "time", passed)
+    later = SimpleNamespace(monotonic=lambda: time.monotonic() + seconds)
+    monkeypatch.setattr(postgresql, "time", later)
