@@ -189,6 +189,8 @@ class TestServe:
             (["serve"], "STEPIQ_REGISTRATION", "x", 1, "STEPIQ_REGISTRATION: `x` is not valid."),
             (["serve", "--port", "-1"], "STEPIQ_PORT", "1", 2, "--port: `-1` is not valid."),
             (["serve", "--no-worker"], "STEPIQ_PORT", "0", 2, "needs PostgreSQL"),
+            (["serve", "--processes", "2"], "STEPIQ_PORT", "0", 2, "needs PostgreSQL"),
+            (["serve"], "STEPIQ_PROCESSES", "2", 2, "needs PostgreSQL"),
             (["worker"], "STEPIQ_LOG_FORMAT", "xml", 1, "STEPIQ_LOG_FORMAT: `xml` is not valid."),
             (["worker"], "STEPIQ_PORT", "0", 2, "`stepiq worker` needs PostgreSQL"),
         ],

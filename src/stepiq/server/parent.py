@@ -53,7 +53,7 @@ class Sockets:
 
 
 @dataclass(frozen=True, slots=True)
-class Child:
+class ServerChild:
     """This process, if it is one of several."""
 
     number: int
@@ -87,17 +87,17 @@ class _Slot:
         return self.pid is not None and now - self.started_at >= _STABLE_SECONDS
 
 
-def divide(settings: Settings, processes: int) -> Child:
+def divide(settings: Settings, processes: int) -> ServerChild:
     """Start the processes. Returns in each child; the parent exits when all of them have ended.
 
     Raises:
         AddressInUse, AddressUnusable: the server cannot listen there.
         ProcessesFail: in the parent.
     """
-    return _Parent(Sockets.bound(settings), processes).run()
+    return _ParentProcess(Sockets.bound(settings), processes).run()
 
 
-class _Parent:
+class _ParentProcess:
     def __init__(self, sockets: Sockets, processes: int) -> None:
         self._sockets = sockets
         self._slots = [_Slot(number + 1) for number in range(processes)]
@@ -110,7 +110,7 @@ class _Parent:
         for each in (self._woken, self._wake):
             each.setblocking(False)
 
-    def run(self) -> Child:
+    def run(self) -> ServerChild:
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         for each in _SIGNALS:
             signal.signal(each, self._note)
@@ -147,7 +147,7 @@ class _Parent:
         slots = self._slots if self._is_ready else self._slots[:1]
         return [slot for slot in slots if slot.pid is None]
 
-    def _start(self, slot: _Slot) -> Child | None:
+    def _start(self, slot: _Slot) -> ServerChild | None:
         """Fork. Returns in the child with it, and in the parent with None."""
         ours, theirs = socket.socketpair()
         # A signal between the fork and the reset of its handlers would be lost.
@@ -156,7 +156,7 @@ class _Parent:
         if pid == 0:
             ours.close()
             self._forget()
-            child = Child(slot.number, not self._is_ready, self._sockets, theirs)
+            child = ServerChild(slot.number, not self._is_ready, self._sockets, theirs)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             return child
         theirs.close()

@@ -18,7 +18,7 @@ from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
 from stepiq.server.connections.http import HttpServer, metrics_listener
 from stepiq.server.metrics import metrics_export
-from stepiq.server.parent import Child, Sockets
+from stepiq.server.parent import ServerChild, Sockets
 from stepiq.server.process import DRAIN, run, stop_on_signal
 from stepiq.server.welcome import welcome
 from stepiq.server.worker import Worker
@@ -35,7 +35,7 @@ def serve(
     *,
     shows_secrets: bool = False,
     has_worker: bool = True,
-    child: Child | None = None,
+    child: ServerChild | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. A second one ends the process immediately.
 
@@ -79,7 +79,7 @@ async def _serve(
     settings: Settings,
     sockets: Sockets,
     announce: Callable[[str], None] | None,
-    child: Child | None,
+    child: ServerChild | None,
     shows_secrets: bool,
     has_worker: bool,
 ) -> None:
