@@ -31,7 +31,7 @@ from sqlalchemy.exc import DBAPIError
 
 from stepiq.core.json import Json
 from stepiq.core.observability import logging
-from stepiq.queue import ticket_statements
+from stepiq.queue import direct_runs, ticket_statements
 from stepiq.queue.dbos_threads import LANES, POLL_SECONDS, until_returned
 from stepiq.store import migrate
 from stepiq.store.connections import engines
@@ -204,8 +204,14 @@ class TicketQueue:
         self._client: DBOSClient | None = None
         self._is_working = False
         self._is_starting = False
+        self._executing: Collection[UUID] = ()
 
-    async def launch(self, executor_id: str, handlers: Mapping[Queue, TicketHandler]) -> None:
+    async def launch(
+        self,
+        executor_id: str,
+        handlers: Mapping[Queue, TicketHandler],
+        executing: Collection[UUID] = (),
+    ) -> None:
         """Start to execute tickets. Call it on the event loop that executes them.
 
         Args:
@@ -213,6 +219,7 @@ class TicketQueue:
                 present, may have the same id.
             handlers: for each queue, a function that executes one run or delivery until it ends or waits. If the call
                 is cancelled, the ticket is enqueued again.
+            executing: the runs that this process executes at any time, with or without tickets.
 
         Raises:
             StoreUnavailable, StoreRefused: the database cannot be used. Call `stop` then, too.
@@ -220,6 +227,7 @@ class TicketQueue:
         global _executor_id
         _handlers.update(handlers)
         _executor_id = executor_id
+        self._executing = executing
         is_only_process = self._database.is_sqlite
         LANES.concurrency = CONCURRENCY
         LANES.open()
@@ -341,28 +349,44 @@ class TicketQueue:
         finally:
             LANES.release(backlog)
 
+    def room(self) -> int:
+        """How many more runs this process can begin without tickets."""
+        if not self._is_working or LANES.is_closed or LANES.held_for(Queue.RUNS.lanes[1]):
+            return 0
+        # Other workers take those of which this one has many.
+        most = CONCURRENCY if self._database.is_sqlite else _CLAIMED_AT_ONCE
+        return max(0, most - len(self._executing))
+
     async def holders(self, session: Session) -> set[str]:
-        """Ids of the executors that hold tickets."""
+        """Ids of the executors that hold tickets, or that execute runs without one."""
         statement = ticket_statements.SELECT_HOLDERS[session.dialect]
         return set((await session.execute(statement)).scalars())
 
     async def take_back(self, session: Session, executors: Collection[str]) -> int:
         """Return all tickets held by these executors to their lanes in this transaction. Returns their number.
 
-        A later outcome from such an executor is ignored.
+        Their runs without a ticket get one. A later outcome from such an executor is ignored.
         """
+        # Runs are locked before tickets, as everywhere.
+        taken = await direct_runs.take_back(session, executors)
+        await self.enqueue_many(session, taken)
         values = {"executors": list(executors)}
-        return await self._take_back(session, ticket_statements.TAKE_BACK, values)
+        return len(taken) + await self._take_back(session, ticket_statements.TAKE_BACK, values)
 
     async def unstarted(self) -> set[str]:
         """Tickets that this process has claimed, and that no handler executes.
 
-        A ticket is among them for a moment when it starts or ends.
+        A ticket is among them for a moment when it starts or ends. So are those that runs without a ticket would have.
         """
         async with self._database.reading() as session:
             statement = ticket_statements.SELECT_CLAIMED[session.dialect]
             claimed = await session.execute(statement, {"executor": _executor_id})
-            return {ticket for ticket in claimed.scalars() if ticket not in _started}
+            unstarted = {ticket for ticket in claimed.scalars() if ticket not in _started}
+            direct = await direct_runs.of_worker(session, _executor_id)
+            return unstarted | {
+                str(Ticket(run_id, direct_runs.TICKET))
+                for run_id in direct.difference(self._executing)
+            }
 
     async def unreceived(self) -> set[str]:
         """Tickets that this process has claimed, and that the library does not know about: the response was lost.
@@ -378,9 +402,13 @@ class TicketQueue:
     ) -> int:
         """Return tickets that this process has claimed to their lanes. Returns the number of tickets."""
         values = {"executors": [_executor_id], "ids": list(tickets)}
+        subjects = {Ticket.parse(ticket).subject_id for ticket in tickets}
         _received.difference_update(tickets)
         async with self._database.transaction(patience) as session:
-            return await self._take_back(session, ticket_statements.TAKE_BACK_SOME, values)
+            taken = await direct_runs.take_back(session, [_executor_id], subjects)
+            await self.enqueue_many(session, taken)
+            some = await self._take_back(session, ticket_statements.TAKE_BACK_SOME, values)
+            return len(taken) + some
 
     async def _take_back(
         self, session: Session, statements: Mapping[str, sa.TextClause], values: Mapping[str, Any]
@@ -461,6 +489,8 @@ def _otherwise(subject_id: UUID, first_id: UUID, first_position: int) -> str:
 
 async def finish(session: Session, tickets: Sequence[Ticket]) -> None:
     """Delete tickets in the transaction that ends their runs or deliveries. They are not executed again."""
+    if not tickets:
+        return
     ids = [str(ticket) for ticket in tickets]
     for statement in ticket_statements.DELETE[session.dialect]:
         await session.execute(statement, {"ids": ids})
