@@ -218,9 +218,9 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
     Tests of these limits override it.
     """
-    monkeypatch.setattr(answer_time, "_ANSWER_SECONDS", 60.0)
+    monkeypatch.setattr(answer_time, "ANSWER_SECONDS", 60.0)
     monkeypatch.setattr(postgresql, "IDLE_IN_TRANSACTION", "60s")
-    monkeypatch.setattr(postgresql, "_CONNECT_SECONDS", 60)
+    monkeypatch.setattr(postgresql, "CONNECT_SECONDS", 60)
 
 
 @pytest.fixture(autouse=True)

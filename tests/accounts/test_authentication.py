@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from stepiq.accounts.actor import ALL_SCOPES, Credential, Scope
-from stepiq.accounts.authentication import authenticator as authentication
 from stepiq.accounts.authentication.authenticator import CACHE_LIFETIME, Authenticator
 from stepiq.accounts.credentials import api_keys as keys
 from stepiq.accounts.credentials.tokens import ACCESS_LIFETIME, AccessTokens
@@ -236,16 +235,6 @@ class TestKey:
     async def test_an_unknown_one_is_refused(self, authenticator):
         with pytest.raises(CredentialInvalid):
             await authenticator.authenticate(None, keys.generate().text)
-
-    async def test_only_so_many_answers_are_remembered(
-        self, authenticator, make, account, monkeypatch
-    ):
-        monkeypatch.setattr(authentication, "_CACHED", 2)
-        made = [await make.api_key(account) for _ in range(4)]
-
-        for key in made:
-            assert await authenticator.authenticate(None, key.text)
-        assert await authenticator.authenticate(None, made[0].text)
 
 
 class TestStoreAway:

@@ -48,3 +48,29 @@ def test_each_class_has_a_name_of_its_own():
     )
 
     assert [name for name, number in defined.items() if number > 1] == []
+
+
+def test_few_tests_replace_a_private_name():
+    """Use the public interface instead, or `tests.support.loop_time`. This number may only become smaller."""
+    replaced = [
+        f"{path.name}:{call.lineno}"
+        for path in OTHERS
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr == "setattr"
+        and _replaced(call).startswith("_")
+        and not _replaced(call).startswith("__")
+    ]
+
+    assert len(replaced) <= 20, replaced
+
+
+def _replaced(call: ast.Call) -> str:
+    """The name that a call of `setattr` replaces: `name` in `(target, "name", value)` and `("module.name", value)`."""
+    texts = [
+        each.value
+        for each in call.args[:2]
+        if isinstance(each, ast.Constant) and isinstance(each.value, str)
+    ]
+    return texts[-1].rpartition(".")[2] if texts else ""

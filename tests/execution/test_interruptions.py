@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 from unittest.mock import AsyncMock
 from uuid import UUID
 
@@ -14,13 +14,14 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
+from stepiq.execution.handlers import StepHandler, handlers
+from stepiq.execution.interpreter import attempts
 from stepiq.execution.interpreter.journal_buffer import JournalBuffer
 from stepiq.execution.journal import writing as journal_module
 from stepiq.execution.journal.writing import ClaimLost, Journal, JournalEntry
 from stepiq.execution.records.operations import Written
 from stepiq.execution.records.run import ClaimedRun, StepRecord
 from stepiq.execution.runtime import Engine
-from stepiq.steps.transform import handler as transform
 from stepiq.store.database import PATIENT_SECONDS, Session, StoreUnavailable
 from stepiq.store.tables import runs
 from stepiq.store.write_batching import WriteBatcher
@@ -97,10 +98,10 @@ class TestCancel:
         self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
     ):
         is_cancelled, closing, may_close = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        close, let_go = httpx2.Response.aclose, Engine._let_go
+        close, let_go = httpx2.Response.aclose, Engine.let_go
         count, may_count = Journal.count_cancelled, list[bool]()
 
-        async def find_the_loss(*_: object) -> None:
+        async def find_the_loss(*_: object) -> NoReturn:
             await is_cancelled.wait()
             raise ClaimLost
 
@@ -113,9 +114,10 @@ class TestCancel:
             may_count.append(may_close.is_set())
             await count(journal, run, record)
 
-        monkeypatch.setattr(Engine, "_let_go", lambda *_: False)
+        monkeypatch.setattr(Engine, "let_go", lambda *_: False)
         monkeypatch.setattr(Journal, "count_cancelled", counted)
-        monkeypatch.setattr(transform, "_make", find_the_loss)
+        others = {**handlers(), "transform": StepHandler(find_the_loss)}
+        monkeypatch.setattr(attempts, "handlers", lambda: others)
         monkeypatch.setattr(httpx2.Response, "aclose", close_slowly)
         fake_provider.configure(token_ms=60_000)
         run_id, heard = await world.start(
@@ -367,13 +369,13 @@ def _notify_during_count(
     world: World, monkeypatch: pytest.MonkeyPatch, *, is_cancelled: bool
 ) -> None:
     """Let go of a run only after its worker has found that its claim is lost."""
-    count, let_go = Journal.count_cancelled, Engine._let_go
+    count, let_go = Journal.count_cancelled, Engine.let_go
 
     async def interrupted(journal: Journal, run: ClaimedRun, record: StepRecord) -> None:
         let_go(world.engine, run.id, is_cancelled)
         await count(journal, run, record)
 
-    monkeypatch.setattr(Engine, "_let_go", lambda *_: False)
+    monkeypatch.setattr(Engine, "let_go", lambda *_: False)
     monkeypatch.setattr(Journal, "count_cancelled", interrupted)
 
 

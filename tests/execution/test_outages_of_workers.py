@@ -132,7 +132,7 @@ class TestRunForEver:
         first_may_return = restored_late(first, monkeypatch)
         watching = Recovery(world.database, world.changes, world.engine._tickets, first)
         checks = Checks(watching, monkeypatch)
-        task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
+        task = asyncio.create_task(watching.run_for_ever({}, world.engine.let_go))
         try:
             # One after the other, because two sessions do not end at the same moment.
             await cut_lease(world.database, first)

@@ -212,7 +212,7 @@ class TestTakeOver:
         await another(world).take_over()
         await asyncio.wait_for(tried.wait(), 30)
 
-        await another(world).let_go(world.engine._claims, world.engine._let_go)
+        await another(world).let_go(world.engine._claims, world.engine.let_go)
 
         await asyncio.wait_for(heard.until_ended(), 30)
         assert (await world.ended(run_id, heard)).run.claim == 3
@@ -297,7 +297,7 @@ class TestLetGo:
 
         with capture_logs() as logs:
             await claim_for_another(world, run_id)
-            await another(world).let_go(world.engine._claims, world.engine._let_go)
+            await another(world).let_go(world.engine._claims, world.engine.let_go)
             await asyncio.wait({task}, timeout=20)
 
         assert task.cancelled()
@@ -315,7 +315,7 @@ class TestLetGo:
             await world.engine.cancel(session, world.workspace_id, run_id)
             session._after_commit.clear()
 
-        await another(world).let_go(world.engine._claims, world.engine._let_go)
+        await another(world).let_go(world.engine._claims, world.engine.let_go)
         await asyncio.wait({task}, timeout=20)
 
         assert task.cancelled()
@@ -341,7 +341,7 @@ class TestLetGo:
         fake_provider.configure(token_ms=100, tokens=10)
         run_id, heard = await asking(world)
 
-        await another(world).let_go(world.engine._claims, world.engine._let_go)
+        await another(world).let_go(world.engine._claims, world.engine.let_go)
 
         await asyncio.wait_for(heard.until_ended(), 30)
         assert (await world.ended(run_id, heard)).run.claim == 1
@@ -367,7 +367,7 @@ class TestLetGo:
             await world.engine.cancel(session, world.workspace_id, run_id)
         await asyncio.wait_for(counting.wait(), 20)
 
-        await another(world).let_go(world.engine._claims, world.engine._let_go)
+        await another(world).let_go(world.engine._claims, world.engine.let_go)
         may_count.set()
         await asyncio.wait({task}, timeout=20)
 
@@ -377,12 +377,12 @@ class TestLetGo:
         fake_provider.configure(token_ms=10_000)
         run_id, _ = await asking(world)
 
-        assert world.engine._let_go(run_id, False)
-        assert not world.engine._let_go(run_id, False)
+        assert world.engine.let_go(run_id, False)
+        assert not world.engine.let_go(run_id, False)
         assert world.engine._executing[run_id].cancelling() == 1
 
     async def test_a_run_that_is_not_executed_is_not_stopped(self, world: World):
-        assert not world.engine._let_go(uuid7(), False)
+        assert not world.engine.let_go(uuid7(), False)
 
 
 class TestRunForEver:
@@ -400,7 +400,7 @@ class TestRunForEver:
             return 0
 
         monkeypatch.setattr(watching, "take_over", take_over)
-        task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
+        task = asyncio.create_task(watching.run_for_ever({}, world.engine.let_go))
 
         await asyncio.wait_for(again.wait(), 20)
 
@@ -426,7 +426,7 @@ class TestRunForEver:
         assert await watching.take_over(recovery.GRACE_SECONDS) == 0
 
         async with changes.subscribe("anything") as subscription:
-            task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
+            task = asyncio.create_task(watching.run_for_ever({}, world.engine.let_go))
             assert await asyncio.wait_for(subscription.next(), 30) is GAP
 
         task.cancel()

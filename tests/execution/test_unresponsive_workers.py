@@ -33,7 +33,7 @@ class TestRunForEver:
                 done.set()
 
         monkeypatch.setattr(watching, "let_go", let_go)
-        task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
+        task = asyncio.create_task(watching.run_for_ever({}, world.engine.let_go))
 
         await asyncio.wait_for(done.wait(), 20)
 
@@ -57,7 +57,7 @@ class TestRunForEver:
 
         monkeypatch.setattr(watching, "take_over", take_over)
         monkeypatch.setattr(watching, "let_go", let_go)
-        task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
+        task = asyncio.create_task(watching.run_for_ever({}, world.engine.let_go))
 
         assert await asyncio.wait_for(held, 20)
 
@@ -79,7 +79,7 @@ class TestRunForEver:
                 done.set()
 
         monkeypatch.setattr(watching, "let_go", let_go)
-        task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
+        task = asyncio.create_task(watching.run_for_ever({}, world.engine.let_go))
 
         await asyncio.wait_for(done.wait(), 60)
 

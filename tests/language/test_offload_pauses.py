@@ -24,11 +24,14 @@ def stopped_job(
     """
     job, slept = SimpleNamespace(seconds=0.0), list[float]()
     clocks = SimpleNamespace(
-        sleep=slept.append, thread_time=lambda: job.seconds, monotonic=lambda: sum(slept)
+        sleep=slept.append,
+        thread_time=lambda: job.seconds,
+        monotonic=lambda: sum(slept),
+        pthread_getcpuclockid=lambda _: 0,
+        clock_gettime=lambda _: loop_seconds * len(slept),
     )
     monkeypatch.setattr(offload, "time", clocks)
     monkeypatch.setattr(offload, "_pauses", offload._Pauses())
-    monkeypatch.setattr(offload, "_cpu_clock", lambda: lambda: loop_seconds * len(slept))
     return job, slept
 
 

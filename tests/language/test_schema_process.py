@@ -120,16 +120,14 @@ class TestProcess:
         assert process.pid != killed
 
     @pytest.mark.parametrize("length", [1, 1_000_000], ids=["an answer", "a read"])
-    def test_the_time_for_each_step_is_limited(
-        self, process, clock: Clock, length: int, monkeypatch: pytest.MonkeyPatch
-    ):
+    def test_the_time_for_each_step_is_limited(self, process, clock: Clock, length: int):
         before = self.ask(process)
         os.kill(process.pid, signal.SIGSTOP)
-        with monkeypatch.context() as patch:
-            # The second process is not ready in this time either.
-            patch.setattr(process_client, "_ANSWER_SECONDS", 0.001)
-            with pytest.raises(ValidationUnavailable):
-                process.issues(LARGE, {"numbers": [0], "text": "a" * length}, (), "It")
+        # The second process is not ready in this time either.
+        process.answer_seconds = 0.001
+        with pytest.raises(ValidationUnavailable):
+            process.issues(LARGE, {"numbers": [0], "text": "a" * length}, (), "It")
+        process.answer_seconds = 30.0
         clock.now += 61
 
         assert self.ask(process) == before

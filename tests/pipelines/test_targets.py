@@ -6,7 +6,6 @@ import sqlalchemy as sa
 
 from stepiq.core import ids
 from stepiq.execution.definitions import Definitions
-from stepiq.pipelines import triggered as module
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.pipelines.triggered import LIFETIME, Targets
 from stepiq.store.pubsub import PIPELINE_CHANGED
@@ -98,18 +97,3 @@ class TestActive:
 
         with pytest.raises(PipelineNotFound):
             await targets.active(account.workspace_id, pipeline_id)
-
-    async def test_the_one_used_longest_ago_makes_room(
-        self, targets, make, account, archive, monkeypatch
-    ):
-        monkeypatch.setattr(module, "_KEPT", 2)
-        first, second, third = [await make.pipeline(account) for _ in range(3)]
-        for pipeline_id in (first, second, first, third):
-            await targets.active(account.workspace_id, pipeline_id)
-        for pipeline_id in (first, second):
-            await archive(pipeline_id)
-
-        await targets.active(account.workspace_id, first)
-
-        with pytest.raises(PipelineNotFound):
-            await targets.active(account.workspace_id, second)

@@ -328,7 +328,7 @@ class TestDamagedWeights:
     async def test_the_message_names_the_file_and_what_to_do(self, tmp_path: Path):
         path = weights_path(tmp_path)
         with path.open("wb") as file:
-            file.truncate(weights._SIZE)
+            file.truncate(weights.SIZE_BYTES)
         providers = Providers(settings_with(tmp_path, cache_dir=tmp_path))
 
         with pytest.raises(ProviderError) as caught:
@@ -348,7 +348,7 @@ class TestEnvironment:
         python.write_text(f"#!/bin/sh\n/usr/bin/env > {seen}\n")
         python.chmod(0o755)
         with weights_path(tmp_path).open("wb") as file:
-            file.truncate(weights._SIZE)
+            file.truncate(weights.SIZE_BYTES)
         monkeypatch.setenv("OPENAI_API_KEY", "a key")
         monkeypatch.setattr(sys, "executable", str(python))
 

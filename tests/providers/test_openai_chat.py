@@ -16,7 +16,7 @@ from stepiq.providers.base import (
 from stepiq.providers.openai.chat import ChatConnection
 from stepiq.providers.places import Endpoint, FailurePlace
 from stepiq.providers.questions import most_tokens
-from tests.providers.conftest import KEY, STRICT, Configure, ask, request
+from tests.providers.conftest import KEY, STRICT, Configure, ask, request, speaking
 from tests.support.fake_provider import RunningFakeProvider
 
 LOOSE = {"type": "object", "properties": {"score": {"type": "integer", "default": 3}}}
@@ -41,13 +41,12 @@ class TestStreaming:
         assert fake_provider.requests[0].tokens_sent == 1
         await answer.aclose()
 
-    async def test_a_character_cut_in_two_becomes_whole(
-        self, openai: Model, monkeypatch: pytest.MonkeyPatch
-    ):
-        pieces = ["a\ud83d", "\ude00b", "\ud83d"]
-        monkeypatch.setattr("stepiq.cli.fake_provider.server._pieces", lambda *_: pieces)
+    async def test_a_character_cut_in_two_becomes_whole(self, configured: Configure):
+        # Its server speaks this protocol, and takes the pieces of its answer from the test.
+        async with speaking("zai", configured) as zai:
+            zai.server.pieces = ["a\ud83d", "\ude00b", "\ud83d"]
 
-        items = [item async for item in openai.stream(request())]
+            items = [item async for item in zai.model.stream(request())]
 
         assert items[:-1] == [Delta("a"), Delta("\U0001f600b"), Delta("\ufffd")]
         assert items[-1].text == "a\U0001f600b\ufffd"

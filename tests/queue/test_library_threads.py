@@ -28,16 +28,18 @@ print(BackgroundEventLoop.submit_coroutine.__name__)
 
 
 @pytest.fixture
-def polls(monkeypatch: pytest.MonkeyPatch) -> queue.Queue[str]:
+def polls() -> queue.Queue[str]:
     """The polls of a queue thread whose own pause is too long for a test."""
-    polls: queue.Queue[str] = queue.Queue()
+    return queue.Queue()
 
+
+@pytest.fixture
+def lanes(polls: queue.Queue[str]) -> Lanes:
     def work(stop: Any, _: object, lane: Any) -> None:
         while not stop.wait(timeout=10 * _PATIENCE):
             polls.put(lane.name)
 
-    monkeypatch.setattr(dbos_threads, "_queue_worker", work)
-    return polls
+    return Lanes(work)
 
 
 @contextmanager
@@ -55,30 +57,25 @@ def running(lanes: Lanes, name: str) -> Generator[None]:
 
 
 class TestLanes:
-    def test_the_first_poll_is_immediate(self, polls: queue.Queue[str]):
-        with running(Lanes(), "runs"):
+    def test_the_first_poll_is_immediate(self, lanes: Lanes, polls: queue.Queue[str]):
+        with running(lanes, "runs"):
             assert polls.get(timeout=_PATIENCE) == "runs"
 
-    def test_a_wake_ends_a_pause(self, polls: queue.Queue[str]):
-        lanes = Lanes()
+    def test_a_wake_ends_a_pause(self, lanes: Lanes, polls: queue.Queue[str]):
         with running(lanes, "runs"):
             polls.get(timeout=_PATIENCE)
             lanes.wake("runs")
 
             assert polls.get(timeout=_PATIENCE) == "runs"
 
-    def test_at_rest_it_polls_without_a_wake_too(
-        self, polls: queue.Queue[str], monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setattr(dbos_threads, "_IDLE_POLL_SECONDS", 0.01)
-        lanes = Lanes()
+    def test_at_rest_it_polls_without_a_wake_too(self, lanes: Lanes, polls: queue.Queue[str]):
+        lanes.idle_poll_seconds = 0.01
         lanes.may_rest = lambda: True
         with running(lanes, "runs"):
             for _ in range(3):
                 polls.get(timeout=_PATIENCE)
 
-    def test_a_closed_lane_is_not_polled_again(self, polls: queue.Queue[str]):
-        lanes = Lanes()
+    def test_a_closed_lane_is_not_polled_again(self, lanes: Lanes, polls: queue.Queue[str]):
         with running(lanes, "runs"):
             polls.get(timeout=_PATIENCE)
 
@@ -98,8 +95,7 @@ class TestLanes:
                 may_end.wait(_PATIENCE)
                 claimed.append(lane.name)
 
-        monkeypatch.setattr(dbos_threads, "_queue_worker", work)
-        lanes = Lanes()
+        lanes = Lanes(work)
         with running(lanes, "runs"):
             assert begun.wait(_PATIENCE)
             assert not lanes.close(0)
@@ -108,8 +104,7 @@ class TestLanes:
             assert lanes.close(_PATIENCE)
             assert claimed == ["runs"]
 
-    def test_threads_of_the_next_launch_poll_again(self, polls: queue.Queue[str]):
-        lanes = Lanes()
+    def test_threads_of_the_next_launch_poll_again(self, lanes: Lanes, polls: queue.Queue[str]):
         with running(lanes, "runs"):
             polls.get(timeout=_PATIENCE)
             lanes.close(_PATIENCE)
@@ -119,8 +114,9 @@ class TestLanes:
         with running(lanes, "runs"):
             assert polls.get(timeout=_PATIENCE) == "runs"
 
-    def test_a_held_lane_is_not_polled_until_it_is_released(self, polls: queue.Queue[str]):
-        lanes = Lanes()
+    def test_a_held_lane_is_not_polled_until_it_is_released(
+        self, lanes: Lanes, polls: queue.Queue[str]
+    ):
         with running(lanes, "runs"), running(lanes, "runs-first"):
             assert {polls.get(timeout=_PATIENCE) for _ in range(2)} == {"runs", "runs-first"}
             lanes.hold("runs", 10 * _PATIENCE)
@@ -132,8 +128,7 @@ class TestLanes:
 
             assert polls.get(timeout=_PATIENCE) == "runs"
 
-    def test_a_hold_ends_after_its_time(self, polls: queue.Queue[str]):
-        lanes = Lanes()
+    def test_a_hold_ends_after_its_time(self, lanes: Lanes, polls: queue.Queue[str]):
         lanes.hold("runs", 0.05)
         with running(lanes, "runs"):
             lanes.wake("runs")
@@ -141,16 +136,14 @@ class TestLanes:
             assert polls.get(timeout=_PATIENCE) == "runs"
             assert lanes.held_for("runs") == 0
 
-    def test_a_thread_with_a_held_lane_stops(self, polls: queue.Queue[str]):
-        lanes = Lanes()
+    def test_a_thread_with_a_held_lane_stops(self, lanes: Lanes, polls: queue.Queue[str]):
         lanes.hold("runs", 10 * _PATIENCE)
         with running(lanes, "runs"):
             pass
 
         assert polls.empty()
 
-    def test_a_held_lane_can_be_closed(self, polls: queue.Queue[str]):
-        lanes = Lanes()
+    def test_a_held_lane_can_be_closed(self, lanes: Lanes, polls: queue.Queue[str]):
         lanes.hold("runs", 10 * _PATIENCE)
         with running(lanes, "runs"):
             assert lanes.close(_PATIENCE)
@@ -188,8 +181,8 @@ class TestLanes:
 
         assert lanes.held_for("runs") == 10
 
-    def test_the_queue_of_the_library_is_not_polled(self, polls: queue.Queue[str]):
-        with running(Lanes(), INTERNAL_QUEUE_NAME):
+    def test_the_queue_of_the_library_is_not_polled(self, lanes: Lanes, polls: queue.Queue[str]):
+        with running(lanes, INTERNAL_QUEUE_NAME):
             pass
 
         assert polls.empty()
@@ -220,11 +213,10 @@ class TestStarts:
             submitted.wait(_PATIENCE)
             return list(begun)
 
-        monkeypatch.setattr(dbos_threads, "_queue_worker", work)
         target = loop.target_loop()
         assert target is not None
         holding = asyncio.run_coroutine_threadsafe(busy(), target)
-        with running(Lanes(), "runs"):
+        with running(Lanes(work), "runs"):
             assert holding.result(_PATIENCE) == []
             assert polled.wait(_PATIENCE)
         loop.stop()

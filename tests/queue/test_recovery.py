@@ -11,14 +11,13 @@ from structlog.testing import capture_logs
 from stepiq.core import clock
 from stepiq.core.ids import uuid7
 from stepiq.execution.admission.control import Release
-from stepiq.execution.definitions import Definitions
-from stepiq.execution.interpreter import journal_buffer
 from stepiq.execution.journal import retention
 from stepiq.execution.journal.writing import JournalEntry
 from stepiq.execution.records.run import ClaimedRun
 from stepiq.store.connections.faults import FULL, StoreDamaged, StoreFull
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.tables import pipeline_versions, runs
+from tests.support import loop_time
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
 
@@ -74,7 +73,7 @@ class TestAbandon:
 
         monkeypatch.setattr(executor, "execute", broken)
         monkeypatch.setattr(executor, "abandon", abandon_in_an_outage)
-        monkeypatch.setattr("stepiq.execution.runtime._STORE_RETRY_SECONDS", 0.01)
+        loop_time.quicken(1)
 
         ended = await world.run("name: T\nsteps: [{id: t, type: transform, template: x}]")
 
@@ -127,7 +126,7 @@ class TestStoreOutage:
             await write(run, entry)
 
         monkeypatch.setattr(journal, "write", write_in_a_damaged_file)
-        monkeypatch.setattr(journal_buffer, "_STORE_RETRY_SECONDS", 0.01)
+        loop_time.quicken(1)
 
         ended = await world.run("name: T\nsteps: [{id: t, type: transform, template: x}]")
 
@@ -171,7 +170,7 @@ class TestStoreOutage:
             return await claim(run_id, again=again)
 
         monkeypatch.setattr(journal, "claim", claim_in_an_outage)
-        monkeypatch.setattr("stepiq.execution.runtime._STORE_RETRY_SECONDS", 0.01)
+        loop_time.quicken(1)
 
         ended = await world.run("name: T\nsteps: [{id: t, type: transform, template: x}]")
 
@@ -196,7 +195,7 @@ class TestStoreOutage:
 
 class TestSweepForEver:
     async def test_it_goes_on_turn_after_turn(self, world: World, monkeypatch):
-        monkeypatch.setattr(retention, "_EVERY_SECONDS", 0.01)
+        loop_time.quicken(30)
         swept = asyncio.Event()
 
         async def sweep(database, tickets):
@@ -219,25 +218,6 @@ class TestSweepForEver:
         await asyncio.wait_for(swept.wait(), 10)
 
         sweeping.cancel()
-
-
-class TestDefinitions:
-    async def test_the_version_that_was_not_used_for_longest_makes_room(
-        self, world: World, monkeypatch
-    ):
-        monkeypatch.setattr("stepiq.execution.definitions._KEPT", 2)
-        definitions = Definitions()
-        pipelines = [await world.pipeline(ASK) for _ in range(3)]
-
-        async with world.database.reading() as session:
-            for pipeline_id in pipelines:
-                await definitions.get(session, pipeline_id, 1)
-
-        assert [definitions.kept(pipeline_id, 1) is not None for pipeline_id in pipelines] == [
-            False,
-            True,
-            True,
-        ]
 
 
 class TestCarry:

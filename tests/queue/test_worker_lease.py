@@ -10,6 +10,7 @@ from stepiq.core.settings.model import Settings
 from stepiq.queue import worker_lease
 from stepiq.queue.worker_lease import Presence, SessionPresence, WorkerRunning, presence_of
 from stepiq.store.database import Database, StoreUnavailable
+from tests.support import loop_time
 from tests.support.silent_proxy import proxied
 from tests.support.workers import cut_lease, restored_late
 
@@ -86,8 +87,8 @@ class TestSession:
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(worker_lease, "LEASE_SECONDS", 1)
-        monkeypatch.setattr(worker_lease, "_SIGN_SECONDS", 60)
-        monkeypatch.setattr(worker_lease, "_RETRY_SECONDS", 60)
+        loop_time.hold(1)
+        loop_time.hold(0.5)
         first, second = presence_of(database), presence_of(database)
         await first.acquire()
 
@@ -99,7 +100,7 @@ class TestSession:
     async def test_one_whose_session_was_cut_comes_back_under_its_name(
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(worker_lease, "_SIGN_SECONDS", 0.05)
+        loop_time.quicken(1)
         first, second = SessionPresence(database, 1), presence_of(database)
         await first.acquire()
 
@@ -117,7 +118,7 @@ class TestSession:
     async def test_a_loss_is_noticed_at_once_and_its_end_is_remembered(
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(worker_lease, "_SIGN_SECONDS", 600)
+        loop_time.hold(1)
         lease = SessionPresence(database, 1)
         await lease.acquire()
         assert lease.restored_at == -math.inf

@@ -7,19 +7,21 @@ import threading
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from stepiq.core import clock
 from stepiq.core.ids import uuid7
 from stepiq.core.settings.model import load
-from stepiq.store import database as stores
 from stepiq.store import migrate
 from stepiq.store.connections import log_flusher
 from stepiq.store.connections.faults import StoreFull, StoreUnavailable
 from stepiq.store.database import Database
 from stepiq.store.tables import workspaces
+from tests.support import loop_time
 
 
 class Disk:
@@ -53,7 +55,7 @@ async def database(tmp_path: Path):
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch):
     disk = Disk()
-    monkeypatch.setattr(log_flusher, "_flush", disk.flush)
+    monkeypatch.setattr(os, "fdatasync", disk.flush)
     yield disk
     disk.ready.set()
 
@@ -184,9 +186,9 @@ async def test_if_the_disk_fails_no_waiting_transaction_is_confirmed(
 
 
 async def test_after_a_failure_the_database_gets_what_the_disk_may_have_lost(
-    database: Database, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: Database, disk: Disk, tmp_path: Path
 ):
-    monkeypatch.setattr(log_flusher, "_RETRY_SECONDS", 600)
+    loop_time.hold(1)
     disk.error = OSError(5, "Input/output error")
     with pytest.raises(StoreUnavailable):
         await add(database)
@@ -202,9 +204,9 @@ async def test_after_a_failure_the_database_gets_what_the_disk_may_have_lost(
 
 
 async def test_it_recovers_without_a_further_transaction(
-    database: Database, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: Database, disk: Disk, tmp_path: Path
 ):
-    monkeypatch.setattr(log_flusher, "_RETRY_SECONDS", 0.01)
+    loop_time.quicken(1)
     disk.error = OSError(5, "Input/output error")
     with pytest.raises(StoreUnavailable):
         await add(database)
@@ -220,25 +222,24 @@ async def test_it_recovers_without_a_further_transaction(
 async def test_a_failed_checkpoint_is_followed_by_a_recovery(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(log_flusher, "_RETRY_SECONDS", 600)
+    loop_time.hold(1)
     flusher = database._flusher
     assert flusher is not None
-    flusher._commits_until_move = 1
-    has_ended = asyncio.Event()
-    end = flusher._end_move
+    flusher._commits_until_move = 2
+    await add(database)
 
-    def fail() -> bool:
+    def fail(*_: object, **__: object) -> NoReturn:
         raise sqlite3.OperationalError("disk I/O error")
 
-    def note_end(moving: Future[bool]) -> None:
-        end(moving)
-        has_ended.set()
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(sqlite3, "connect", fail)
+        await add(database)
+        async with asyncio.timeout(10):
+            while not logs:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0)
+    await add(database)
 
-    monkeypatch.setattr(flusher, "_move_in_background", fail)
-    monkeypatch.setattr(flusher, "_end_move", note_end)
-    await add(database)
-    await asyncio.wait_for(has_ended.wait(), 10)
-    await add(database)
+    assert [each["event"] for each in logs] == ["checkpoint_failed"]
 
     assert size_of_log(database) == 0
 
@@ -257,10 +258,7 @@ async def test_the_next_write_after_a_checkpoint_does_not_have_to_start_the_log_
     assert (after, times_started(database)) == (before + 1, before + 1)
 
 
-async def test_a_checkpoint_tries_again_while_the_log_is_read(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(log_flusher, "_RESTART_BUSY_SECONDS", 0.0)
+async def test_a_checkpoint_tries_again_while_the_log_is_read(database: Database):
     flusher = database._flusher
     assert flusher is not None
     await add(database)
@@ -273,10 +271,7 @@ async def test_a_checkpoint_tries_again_while_the_log_is_read(
     assert await asyncio.to_thread(flusher._move_in_background)
 
 
-async def test_a_checkpoint_tries_again_while_another_process_writes(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(log_flusher, "_RESTART_BUSY_SECONDS", 0.0)
+async def test_a_checkpoint_tries_again_while_another_process_writes(database: Database):
     flusher = database._flusher
     assert database.path is not None
     assert flusher is not None
@@ -291,9 +286,9 @@ async def test_a_checkpoint_tries_again_while_another_process_writes(
 
 
 async def test_a_disk_that_hangs_does_not_hold_a_transaction_for_ever(
-    database: Database, disk: Disk, monkeypatch: pytest.MonkeyPatch
+    database: Database, disk: Disk
 ):
-    monkeypatch.setattr(stores, "_SQLITE_WAIT_SECONDS", 0.2)
+    loop_time.quicken(30)
     disk.ready.clear()
 
     with pytest.raises(StoreUnavailable):
@@ -353,7 +348,13 @@ async def test_the_log_does_not_grow_with_the_number_of_commits(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(log_flusher, "COMMITS_PER_CHECKPOINT", 10)
-    monkeypatch.setattr(log_flusher, "_RESTART_BUSY_SECONDS", 30.0)
+    connect = sqlite3.connect
+
+    def connect_patiently(path: Path, **options: Any) -> sqlite3.Connection:
+        options["timeout"] = 30.0
+        return connect(path, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", connect_patiently)
     flusher = database._flusher
     assert flusher is not None
     flusher._commits_until_move = 10

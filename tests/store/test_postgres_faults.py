@@ -11,12 +11,12 @@ from stepiq.store.database import Database
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 # The error of a server that cannot extend a file.
-FULL = "DO $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$"
+RAISE = "BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END"
 
 
 async def fill(database: Database) -> None:
     async with database.transaction() as session:
-        await session.execute(sa.text(FULL))
+        await session.execute(sa.text(f"DO $$ {RAISE} $$"))
 
 
 async def test_a_write_is_refused(database: Database):
@@ -24,14 +24,24 @@ async def test_a_write_is_refused(database: Database):
         await fill(database)
 
 
-async def test_readiness_then_tries_to_write(database: Database, monkeypatch: pytest.MonkeyPatch):
+async def execute(database: Database, *statements: str) -> None:
+    async with database.transaction() as session:
+        for each in statements:
+            await session.execute(sa.text(each))
+
+
+async def test_readiness_then_tries_to_write(database: Database):
     with pytest.raises(StoreFull):
         await fill(database)
 
-    with monkeypatch.context() as patch:
-        patch.setattr("stepiq.store.database._WRITE_NOTHING", sa.text(FULL))
-        with pytest.raises(StoreFull):
-            await database.ping()
+    await execute(
+        database,
+        f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $f$ {RAISE} $f$",
+        "CREATE TRIGGER full_disk BEFORE UPDATE ON alembic_version EXECUTE FUNCTION refuse()",
+    )
+    with pytest.raises(StoreFull):
+        await database.ping()
+    await execute(database, "DROP FUNCTION refuse CASCADE")
     await database.ping()
 
 

@@ -7,10 +7,10 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from stepiq.store import postgres_pubsub
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.postgres_pubsub import PostgresChanges
 from stepiq.store.pubsub import GAP
+from tests.support import loop_time
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -142,9 +142,8 @@ class TestMayHaveMissed:
         database: Database,
         here: PostgresChanges,
         there: PostgresChanges,
-        monkeypatch: pytest.MonkeyPatch,
     ):
-        monkeypatch.setattr(postgres_pubsub, "_RETRY_SECONDS", 0.01)
+        loop_time.quicken(0.5)
         async with there.subscribe("t") as subscription:
             await cut(database, "changes")
             assert await asyncio.wait_for(subscription.next(), 20) is GAP
@@ -158,7 +157,7 @@ class TestMayHaveMissed:
     async def test_an_outage_is_logged_once(
         self, database: Database, here: PostgresChanges, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(postgres_pubsub, "_RETRY_SECONDS", 0.001)
+        loop_time.quicken(0.5)
         attempts = asyncio.Queue[str]()
 
         async def refuse(purpose: str) -> psycopg.AsyncConnection:
@@ -179,9 +178,8 @@ class TestMayHaveMissed:
         database: Database,
         here: PostgresChanges,
         there: PostgresChanges,
-        monkeypatch: pytest.MonkeyPatch,
     ):
-        monkeypatch.setattr(postgres_pubsub, "_RETRY_SECONDS", 0.01)
+        loop_time.quicken(0.5)
         async with there.subscribe("t") as subscription:
             here.publish("t", 1)
             await asyncio.wait_for(subscription.next(), 20)
@@ -195,21 +193,17 @@ class TestMayHaveMissed:
         self,
         here: PostgresChanges,
         there: PostgresChanges,
-        monkeypatch: pytest.MonkeyPatch,
     ):
-        monkeypatch.setattr(postgres_pubsub, "_BACKLOG", 10)
         async with there.subscribe("t") as subscription:
-            for number in range(11):
+            for number in range(10_001):
                 here.publish("t", number)
 
             assert await asyncio.wait_for(subscription.next(), 20) is GAP
 
 
 class TestStop:
-    async def test_last_words_are_said(
-        self, database: Database, there: PostgresChanges, monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setattr(postgres_pubsub, "_LAST_WORDS_SECONDS", 30)
+    async def test_last_words_are_said(self, database: Database, there: PostgresChanges):
+        loop_time.hold(1)
         changes = PostgresChanges(database)
         await changes.start()
         async with there.subscribe("t") as subscription:

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.core import clock as core_clock
-from stepiq.runs.housekeeping import sweep
+from stepiq.runs.queries import delete_ended
 from stepiq.store.statements import sweeping
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import run_events, run_steps, runs
@@ -107,10 +107,7 @@ class TestDeleteLarge:
 
 
 class TestSweep:
-    async def test_a_sweep_deletes_a_large_run_in_batches(
-        self, database, large_run, clock, left, monkeypatch
-    ):
-        monkeypatch.setattr("stepiq.runs.housekeeping._EVENTS", 10)
+    async def test_a_sweep_deletes_a_large_run_in_batches(self, database, large_run, clock, left):
         await large_run()
         clock.advance(timedelta(days=2))
         later = core_clock.now()
@@ -118,7 +115,9 @@ class TestSweep:
 
         while not batches or batches[-1]:
             async with database.transaction() as session:
-                batches.append(await sweep(session, later, kept=timedelta(days=1)))
+                ended = later - timedelta(days=1)
+                deleted = await delete_ended(session, ended, runs_limit=100, events_limit=10)
+                batches.append(deleted)
 
         assert batches == [10, 2, *[2] * 6, 1, 0]
         assert await left(runs.c.id) == []

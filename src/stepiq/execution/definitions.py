@@ -1,7 +1,6 @@
 """A cache of compiled pipeline versions, which never change."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from functools import partial
 from uuid import UUID
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 from stepiq.core.concurrency.fairness import act_for
 from stepiq.core.errors import NotFound
 from stepiq.core.json import Json, SerializedJson
+from stepiq.core.recent import Recent
 from stepiq.language import offload
 from stepiq.language.definitions.compiled import Definition
 from stepiq.language.definitions.loading import QUICK_BYTES, InvalidDefinition, compile_document
@@ -22,7 +22,6 @@ _Key = tuple[UUID, int]
 _Stored = tuple[dict[str, Json], Mapping[str, str]]
 _Running = dict[_Key, asyncio.Task[Definition]]
 
-_KEPT = 512
 _FAILED_SECONDS = 60
 _MOST_AHEAD = 50
 """Most versions that are compiled in the background at once, because each holds its document."""
@@ -86,7 +85,7 @@ class Definitions:
     """Caches the 512 most recently used versions, compiled."""
 
     def __init__(self) -> None:
-        self._compiled: OrderedDict[_Key, Definition] = OrderedDict()
+        self._compiled: Recent[_Key, Definition] = Recent(512)
         self._awaited: _Running = {}
         """Compilations that `get` started."""
         self._ahead: _Running = {}
@@ -140,8 +139,8 @@ class Definitions:
         if key not in self._ahead:
             stored = await _stored(session, pipeline_id, version)
             if _is_quick(stored[0]):
-                self._add(key, await _compile(stored))
-                return self._compiled[key]
+                self._compiled[key] = found = await _compile(stored)
+                return found
             if len(self._ahead) < _MOST_AHEAD:
                 self._compilation(self._ahead, key, stored, owner)
         return None
@@ -174,12 +173,7 @@ class Definitions:
         if compiling.cancelled():
             return
         if (error := compiling.exception()) is None:
-            self._add(key, compiling.result())
+            self._compiled[key] = compiling.result()
         elif is_ahead:
             self._failed[key] = error
             compiling.get_loop().call_later(_FAILED_SECONDS, self._failed.pop, key, None)
-
-    def _add(self, key: _Key, definition: Definition) -> None:
-        self._compiled[key] = definition
-        if len(self._compiled) > _KEPT:
-            self._compiled.popitem(last=False)

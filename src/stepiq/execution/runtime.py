@@ -468,15 +468,15 @@ class Engine:
             while True:
                 change = await cancels.next()
                 if change is not GAP:
-                    self._let_go(UUID(change.payload), True)
+                    self.let_go(UUID(change.payload), True)
 
     def _overtaken(self, run_id: UUID, is_cancelled: bool) -> bool:
-        """As `_let_go`, for a run that has a newer claim than the last one that this worker knows."""
+        """As `let_go`, for a run that has a newer claim than the last one that this worker knows."""
         # The newer claim can be this worker's own. If it is not, this worker finds that when it claims the run.
         is_claiming = self._claimed_before.get(run_id, -1) == self._claims.get(run_id)
-        return (is_cancelled or not is_claiming) and self._let_go(run_id, is_cancelled)
+        return (is_cancelled or not is_claiming) and self.let_go(run_id, is_cancelled)
 
-    def _let_go(self, run_id: UUID, is_cancelled: bool) -> bool:
+    def let_go(self, run_id: UUID, is_cancelled: bool) -> bool:
         """Stop executing a run; False if it is not executing here or is already being stopped."""
         task = self._executing.get(run_id)
         if task is None:

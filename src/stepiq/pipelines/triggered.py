@@ -3,13 +3,13 @@
 Entries expire after five seconds, and are dropped when a change of the pipeline is published.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.core import clock
 from stepiq.core.errors import StepIQError
+from stepiq.core.recent import Recent
 from stepiq.execution.definitions import Definitions
 from stepiq.language.definitions.compiled import Definition
 from stepiq.pipelines import queries
@@ -21,7 +21,6 @@ from stepiq.store.states import PipelineStatus
 
 LIFETIME = timedelta(seconds=5)
 """How long an entry is used. Limits the delay if the event of another process's change is lost."""
-_KEPT = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Targets:
     def __init__(self, database: Database, changes: Changes, definitions: Definitions) -> None:
         self._database = database
         self._definitions = definitions
-        self._entries: OrderedDict[UUID, _CachedTarget] = OrderedDict()
+        self._entries: Recent[UUID, _CachedTarget] = Recent(2_000)
         self._changed = 0
         changes.call_on(PIPELINE_CHANGED, self._forget)
 
@@ -97,9 +96,6 @@ class Targets:
         # Not cached if a change arrived meanwhile, because the data read may be older.
         if changed == self._changed:
             self._entries[pipeline_id] = _CachedTarget(workspace_id, triggered, now)
-            self._entries.move_to_end(pipeline_id)
-            if len(self._entries) > _KEPT:
-                self._entries.popitem(last=False)
         return triggered
 
     def _forget(self, payload: str | None) -> None:

@@ -26,9 +26,6 @@ log = logging.get(__name__)
 POLL_SECONDS = 1.0
 """How often a lane is polled while tickets run, and always on PostgreSQL, where another process can die between its
 commit and its notification."""
-_IDLE_POLL_SECONDS = 5.0
-"""How often a lane is polled while nothing runs and all commits are those of this process, which wake the lane. For polls
-that have failed, such as on a full disk."""
 _RETURN_POLL_SECONDS = 0.005
 
 
@@ -43,7 +40,11 @@ class _Hold:
 class Lanes:
     """The pauses of the queue threads of this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, worker: Callable[..., None] = library_queues.queue_worker_thread) -> None:
+        self._worker = worker
+        self.idle_poll_seconds = 5.0
+        """How often a lane is polled while it may rest: its commits wake it, so this is for polls that have failed, such
+        as on a full disk."""
         self.may_rest: Callable[[], bool] = lambda: False
         """Whether nothing runs, and only commits of this process can enqueue tickets."""
         self.concurrency = 1
@@ -109,7 +110,7 @@ class Lanes:
         queue._worker_concurrency, queue._polling_interval_sec = self.concurrency, POLL_SECONDS
         self._wakes[queue.name] = wake = _Wake(stop, self, queue.name)
         _started.tickets = []
-        _queue_worker(wake, instance, queue)  # pyright: ignore[reportArgumentType] - the two methods it calls
+        self._worker(wake, instance, queue)
 
 
 class _Wake:
@@ -134,7 +135,7 @@ class _Wake:
 
     def wait(self, timeout: float | None = None) -> bool:
         _wait_until_started()
-        self.event.wait(_IDLE_POLL_SECONDS if self._lanes.may_rest() else timeout)
+        self.event.wait(self._lanes.idle_poll_seconds if self._lanes.may_rest() else timeout)
         self.event.clear()
         while not self._is_ending and (held := self._lanes.held_for(self._lane)):
             self.event.wait(held)
@@ -146,7 +147,6 @@ class _Wake:
 
 
 LANES = Lanes()
-_queue_worker = library_queues.queue_worker_thread
 _submit = BackgroundEventLoop.submit_coroutine
 
 

@@ -1,9 +1,10 @@
 """Rate limits per key, in this process."""
 
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from stepiq.core.recent import Recent
 
 MAX_KEYS = 10_000
 """Maximum number of keys in a limiter. The least recently used key is dropped; its next hit starts a new period."""
@@ -36,8 +37,7 @@ class Limiter:
     def __init__(self, limit: int, period: timedelta, max_keys: int = MAX_KEYS) -> None:
         self.limit = limit
         self.period = period
-        self._max_keys = max_keys
-        self._periods: OrderedDict[Hashable, _Period] = OrderedDict()
+        self._periods: Recent[Hashable, _Period] = Recent(max_keys)
 
     def hit(self, key: Hashable, now: datetime, limit: int | None = None) -> Decision:
         """Check the limit, and count one hit if it is allowed.
@@ -74,6 +74,3 @@ class Limiter:
 
     def _keep(self, key: Hashable, period: _Period) -> None:
         self._periods[key] = period
-        self._periods.move_to_end(key)
-        if len(self._periods) > self._max_keys:
-            self._periods.popitem(last=False)

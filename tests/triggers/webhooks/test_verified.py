@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 
 from stepiq.execution.protocols import SecretValue
-from stepiq.triggers.webhooks import inbox as module
 from stepiq.triggers.webhooks.inbox import SECRET_LIFETIME, Inbox
 
 pytestmark = pytest.mark.one_store
@@ -172,15 +171,6 @@ class TestSecrets:
 
         assert [before.status_code, after.status_code, new.status_code] == [202, 401, 202]
         assert len(stored.asked) == 2
-
-    async def test_the_one_read_first_makes_room(self, stored, sender, account, make, monkeypatch):
-        monkeypatch.setattr(module, "_KEPT", 1)
-        urls = [f"/api/webhooks/{await make.pipeline(account, source=SIGNED)}" for _ in range(2)]
-
-        for url in (*urls, urls[0]):
-            await sender.post(url, content=BODY, headers=signed())
-
-        assert len(stored.asked) == 3
 
 
 class TestChanges:

@@ -5,7 +5,6 @@ process that revoked it, and within 5 seconds by others. The same holds for a me
 role, and for the service keys of a workspace that is deleted, or whose last enabled member is disabled or deleted.
 """
 
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,13 +23,12 @@ from stepiq.accounts.errors import (
 from stepiq.accounts.queries import keys as key_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.core import clock
+from stepiq.core.recent import Recent
 from stepiq.store.database import Database
 from stepiq.store.states import KeyKind, Role
 
 CACHE_LIFETIME = timedelta(seconds=5)
 """How long a checked credential is trusted without reading the store."""
-
-_CACHED = 10_000
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -42,11 +40,11 @@ class _CachedCredential:
     read_at: datetime
 
 
-class _Recent(Generic[Key]):
+class _CheckedCredentials(Generic[Key]):
     """An LRU cache of checked credentials, whose entries expire after `CACHE_LIFETIME`."""
 
     def __init__(self) -> None:
-        self._entries: OrderedDict[Key, _CachedCredential] = OrderedDict()
+        self._entries: Recent[Key, _CachedCredential] = Recent(10_000)
         self.changes = 0
         """Number of invalidations. Data read before the last one may be stale."""
 
@@ -63,12 +61,8 @@ class _Recent(Generic[Key]):
 
     def put(self, key: Key, entry: _CachedCredential, changes: int) -> None:
         """Store an entry, unless an invalidation followed its read. `changes` is the count from before the read."""
-        if changes != self.changes:
-            return
-        self._entries[key] = entry
-        self._entries.move_to_end(key)
-        if len(self._entries) > _CACHED:
-            self._entries.popitem(last=False)
+        if changes == self.changes:
+            self._entries[key] = entry
 
     def forget(self, concerned: UUID) -> None:
         """Drop the entries of one key, session, user or workspace."""
@@ -85,8 +79,8 @@ class Authenticator:
     def __init__(self, database: Database, tokens: AccessTokens) -> None:
         self._database = database
         self._tokens = tokens
-        self._sessions: _Recent[tuple[UUID, UUID | None]] = _Recent()
-        self._keys: _Recent[bytes] = _Recent()
+        self._sessions: _CheckedCredentials[tuple[UUID, UUID | None]] = _CheckedCredentials()
+        self._keys: _CheckedCredentials[bytes] = _CheckedCredentials()
         self._used_sessions = session_queries.last_uses(database)
         self._used_keys = key_queries.last_uses(database)
 

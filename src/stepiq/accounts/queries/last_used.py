@@ -1,7 +1,6 @@
 """Records when keys, sessions and secrets were last used, without delaying their use."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -12,12 +11,11 @@ from stepiq.core import clock
 from stepiq.core.concurrency import tasks
 from stepiq.core.errors import StepIQError
 from stepiq.core.observability import logging
+from stepiq.core.recent import Recent
 from stepiq.store.database import Database, Session
 
 INTERVAL = timedelta(minutes=1)
 """Precision of `last_used_at`."""
-
-_NOTED = 10_000
 
 log = logging.get(__name__)
 
@@ -38,7 +36,7 @@ class LastUses:
     def __init__(self, database: Database, table: sa.Table) -> None:
         self._database = database
         self._table = table
-        self._noted: OrderedDict[UUID, datetime] = OrderedDict()
+        self._noted: Recent[UUID, datetime] = Recent(10_000)
         self._writing: set[asyncio.Task[None]] = set()
 
     def note(self, used: Collection[UUID]) -> None:
@@ -49,9 +47,6 @@ class LastUses:
             return
         for each in due:
             self._noted[each] = now
-            self._noted.move_to_end(each)
-        while len(self._noted) > _NOTED:
-            self._noted.popitem(last=False)
         task = asyncio.create_task(self._write(due, now))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)

@@ -11,7 +11,6 @@ import socket
 import ssl
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from copy import copy
@@ -27,6 +26,7 @@ from stepiq.core.http import urls
 from stepiq.core.http.connection_pool import PooledTransport
 from stepiq.core.http.urls import Address, EgressBlocked, plain, refusal
 from stepiq.core.observability import logging, metrics
+from stepiq.core.recent import Recent
 from stepiq.core.settings.model import Network
 
 _LOOKUPS = 64
@@ -35,7 +35,6 @@ _LITTLE_USE_SECONDS = 10.0
 _KEPT_SECONDS = 30.0
 _FAILURE_KEPT_SECONDS = 2.0
 """Shorter than the delays of most retries."""
-_KEPT_NAMES = 1_000
 
 Found = Sequence[str] | Exception
 """The addresses of a name, or the reason why it has none."""
@@ -78,7 +77,7 @@ class SystemResolver:
             reserve=_LOOKUPS // 2,
             little_use_seconds=_LITTLE_USE_SECONDS,
         )
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._kept: Recent[str, _Kept] = Recent(1_000)
         self._running: dict[str, asyncio.Future[Found]] = {}
 
     async def resolve(self, host: str) -> Sequence[str]:
@@ -138,9 +137,6 @@ class SystemResolver:
     def _keep(self, host: str, found: Found) -> None:
         seconds = _FAILURE_KEPT_SECONDS if isinstance(found, Exception) else _KEPT_SECONDS
         self._kept[host] = _Kept(found, self._now() + seconds)
-        self._kept.move_to_end(host)
-        if len(self._kept) > _KEPT_NAMES:
-            self._kept.popitem(last=False)
 
 
 def _addresses(host: str) -> Sequence[str]:

@@ -2,7 +2,6 @@
 
 import re
 import tomllib
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache
@@ -12,6 +11,7 @@ from typing import Any
 from stepiq.core import json
 from stepiq.core.errors import Invalid, Issue
 from stepiq.core.observability import logging
+from stepiq.core.recent import Recent
 from stepiq.language.words import suggest
 from stepiq.store.statements.workspaces import WorkspacePlan
 
@@ -25,7 +25,6 @@ UNLIMITED = "unlimited"
 LARGEST = 1_000_000_000_000
 """Largest number of a limit. SQL compares limits, and products of them, as 64-bit integers."""
 
-_KEPT = 1_000
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
@@ -113,7 +112,7 @@ class Plans:
 
     def __init__(self, plans: Mapping[str, Plan]) -> None:
         self._plans = dict(plans)
-        self._of_workspaces: OrderedDict[tuple[str, str], Plan] = OrderedDict()
+        self._of_workspaces: Recent[tuple[str, str], Plan] = Recent(1_000)
 
     @classmethod
     def load(cls, overrides: Mapping[str, Mapping[str, Any]]) -> "Plans":
@@ -154,8 +153,6 @@ class Plans:
         if plan is None:
             plan = replace(self._named(name), **_limits(_readable(overrides)))
             self._of_workspaces[key] = plan
-            if len(self._of_workspaces) > _KEPT:
-                self._of_workspaces.popitem(last=False)
         return plan
 
     def overridden(self, name: str) -> frozenset[str]:

@@ -23,8 +23,6 @@ _MODULE = "stepiq.language.schemas.process"
 _ENVIRONMENT = {"TZ": "UTC"}
 """The process gets no setting or secret of the server."""
 _TRIES = 2
-_ANSWER_SECONDS = 30.0
-"""A validation takes less than half a second, on a processor that nobody else uses."""
 _BROKEN_SECONDS = 60
 """How long no process is started after two failures in a row."""
 
@@ -43,8 +41,12 @@ class SchemaProcess:
     It ends with the server, because the other end of its connection is closed then.
     """
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, now: Callable[[], float] = time.monotonic, answer_seconds: float = 30.0
+    ) -> None:
+        """Create it without starting it. A validation takes less than half a second on a free processor."""
         self._now = now
+        self.answer_seconds = answer_seconds
         self._turn = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection[bytes, bytes] | None = None
@@ -83,7 +85,7 @@ class SchemaProcess:
 
     def _ask(self, question: tuple[bytes, bytes]) -> tuple[Issue, ...]:
         connection = self._connection or self._start()
-        _limit_time(connection, _ANSWER_SECONDS)
+        _limit_time(connection, self.answer_seconds)
         for message in question:
             connection.send_bytes(message)
         answer = b""

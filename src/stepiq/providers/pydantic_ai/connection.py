@@ -5,7 +5,6 @@ All of these libraries are slow to import, so they are imported only when one of
 
 import warnings
 from abc import abstractmethod
-from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from stepiq.core import json
 from stepiq.core.control_characters import storable
+from stepiq.core.recent import Recent
 from stepiq.providers import bounds
 from stepiq.providers.answers import (
     AnswerEnding,
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 _IMPOSSIBLE_TOKENS = "Failed to extract usage .*: (Invalid usage value|Expected)"
 """Warnings of negative numbers and of values that are not numbers. Missing numbers are estimated instead."""
 _DETAILS = ("id", "signature", "provider_name", "provider_details")
-_KEPT_MODELS = 100
-"""Limit of cached models, because users can name any number of models."""
 
 _replies: ContextVar["list[httpx2.Response] | None"] = ContextVar("replies", default=None)
 """Replies to the current call."""
@@ -54,7 +52,8 @@ class LibraryConnection(ProviderConnection):
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__(endpoint)
         self._client: Any = None
-        self._models: OrderedDict[str, Model[Any]] = OrderedDict()
+        # Users can name any number of models.
+        self._models: Recent[str, Model[Any]] = Recent(100)
         # The library would only warn of such numbers, and count no tokens.
         warnings.filterwarnings("error", _IMPOSSIBLE_TOKENS)
 
@@ -86,8 +85,6 @@ class LibraryConnection(ProviderConnection):
         """The library's object for one model."""
         if name not in self._models:
             self._models[name] = self.build(name)
-            if len(self._models) > _KEPT_MODELS:
-                self._models.popitem(last=False)
         return self._models[name]
 
     @asynccontextmanager

@@ -9,7 +9,7 @@ failure can then lose the most recent transactions, but does not corrupt the fil
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -30,9 +30,6 @@ _RECOVERY_BUSY_SECONDS = 1.0
 _RESTART_BUSY_SECONDS = 0.1
 """How long a checkpoint waits for transactions that read the log, while other writers wait for it."""
 _RETRY_SECONDS = 1.0
-
-# Unlike `fsync`, `fdatasync` does not write metadata that is not needed to read the data, such as the time of the change.
-_flush: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
 
 class LogFlusher:
@@ -118,7 +115,8 @@ class LogFlusher:
         if self._descriptor is None or os.fstat(self._descriptor).st_ino != self._log.stat().st_ino:
             self._close_descriptor()
             self._descriptor = os.open(self._log, os.O_RDONLY)
-        _flush(self._descriptor)
+        # Unlike `fsync`, it does not write metadata that is not needed to read the data, such as the time of the change.
+        getattr(os, "fdatasync", os.fsync)(self._descriptor)
 
     def _recover_and_flush(self) -> None:
         """Flush after a flush or a checkpoint that failed.

@@ -19,7 +19,7 @@ from psycopg.abc import PQGen
 from stepiq.store.connections.connection import Fetched
 
 _LEAST_SECONDS = 0.5
-_CONNECT_SECONDS = 3
+CONNECT_SECONDS = 3
 _OPENED_AT_ONCE = 2
 # What is left of the time of a transaction after its waits. If all of it could be spent on waits, an overloaded process
 # would begin only what it has no time to finish.
@@ -110,7 +110,7 @@ class Opener:
             raise NoAnswer("The time limit ended while other connections were opened.") from None
         try:
             # The driver's own limit applies to each address of a host, and not to the search for them.
-            async with asyncio.timeout(_CONNECT_SECONDS):
+            async with asyncio.timeout(CONNECT_SECONDS):
                 opened = await PostgresConnection.connect(
                     self._dsn,
                     autocommit=True,
@@ -219,7 +219,7 @@ def alive(application_name: str) -> dict[str, Any]:
     """Connection parameters that detect a server that is gone."""
     return {
         "application_name": application_name,
-        "connect_timeout": _CONNECT_SECONDS,
+        "connect_timeout": CONNECT_SECONDS,
         "keepalives_idle": 5,
         "keepalives_interval": 2,
         "keepalives_count": 3,

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 
 from stepiq.core.concurrency.fairness import FairSemaphore, Owner, current_owner
 
-_ANSWER_SECONDS = 3.5
+ANSWER_SECONDS = 3.5
 """How long all transactions of a request on PostgreSQL may take, including the waits for a connection."""
 _LEAST_SECONDS = 0.5
 """What a transaction gets in any case: if the machine is slow, the ones before may have used the time successfully."""
@@ -19,12 +19,12 @@ class AnswerTime:
     """What is left of the time of one request."""
 
     def __init__(self) -> None:
-        self._left: float | None = _ANSWER_SECONDS
+        self._left: float | None = ANSWER_SECONDS
 
     @property
     def left(self) -> float:
         """Seconds that the next transaction may take."""
-        return _ANSWER_SECONDS if self._left is None else max(_LEAST_SECONDS, self._left)
+        return ANSWER_SECONDS if self._left is None else max(_LEAST_SECONDS, self._left)
 
     def spend(self, seconds: float) -> None:
         """Count the time of a transaction."""

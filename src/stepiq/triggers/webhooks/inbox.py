@@ -1,12 +1,12 @@
 """Per-process caches of inbound webhooks: recently triggered pipelines, and the secrets of their senders."""
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.core import clock
 from stepiq.core.errors import StepIQError
+from stepiq.core.recent import Recent
 from stepiq.execution.protocols import SecretReader
 from stepiq.execution.records.run import NewRun
 from stepiq.execution.runtime import Engine
@@ -21,7 +21,6 @@ from stepiq.triggers.webhooks.errors import SignatureSecretMissing
 
 SECRET_LIFETIME = timedelta(seconds=5)
 """How long a changed or deleted secret may still be accepted."""
-_KEPT = 1_000
 _MOST_TOGETHER = 20
 """Maximum runs accepted in one transaction, for which callers wait."""
 
@@ -46,7 +45,7 @@ class Inbox:
             database, self._accept_together, _MOST_TOGETHER, gives_up=True
         )
         self._secrets = secrets
-        self._known: OrderedDict[tuple[UUID, str], tuple[str, datetime]] = OrderedDict()
+        self._known: Recent[tuple[UUID, str], tuple[str, datetime]] = Recent(1_000)
 
     async def accept(self, workspace_id: UUID, prepare: Prepare) -> None:
         """Accept a run of a workspace. The run is committed when this returns.
@@ -99,9 +98,6 @@ class Inbox:
             return known[0]
         found = await self._read(workspace_id, pipeline_id, name)
         self._known[key] = (found, now)
-        self._known.move_to_end(key)
-        if len(self._known) > _KEPT:
-            self._known.popitem(last=False)
         return found
 
     async def _read(self, workspace_id: UUID, pipeline_id: UUID, name: str) -> str:
