@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from stepiq.core.concurrency.tasks import cancel
+from stepiq.core.concurrency.tasks import cancel, cancel_once, is_cancelled
 from stepiq.core.errors import StepIQError
 from stepiq.core.http import GuardedClient
 from stepiq.core.json import Json
@@ -38,7 +38,8 @@ from stepiq.language.schemas.work import ValidationMeter
 from stepiq.providers.registry import Providers
 from stepiq.queue import workers
 from stepiq.queue.recovery import Recovery
-from stepiq.queue.tickets import Queue, TicketHandler, TicketQueue
+from stepiq.queue.ticket import Queue
+from stepiq.queue.tickets import TicketHandler, TicketQueue
 from stepiq.queue.worker_lease import presence_of
 from stepiq.queue.workers import WorkerState
 from stepiq.store.database import Database, Session, StoreUnavailable
@@ -190,7 +191,7 @@ class Engine:
         await closing
         unfinished = dict(self._claims)
         for task in self._in_hand():
-            _cancel(task)
+            cancel_once(task)
         while tasks := self._in_hand():
             await asyncio.wait(tasks)
             await asyncio.sleep(0)
@@ -393,14 +394,14 @@ class Engine:
         if (overtaken := tasks.get(subject_id)) is not None:
             # Another worker considered this one dead and reclaimed the ticket, which has now come back. With the old
             # claim, `Recovery.let_go` would stop the new task before it has a claim.
-            _cancel(overtaken)
+            cancel_once(overtaken)
             self._forget_claims(subject_id)
         tasks[subject_id] = task = asyncio.create_task(work)
         try:
             await asyncio.wait({task})
         finally:
             # At shutdown, the ticket itself is cancelled.
-            _cancel(task)
+            cancel_once(task)
             self._remove(tasks, subject_id, task)
         return task
 
@@ -431,7 +432,7 @@ class Engine:
                 # A task that was overtaken has no claim: the one in the table is its successor's. `Recovery.let_go`
                 # may have cancelled this one while its tokens were counted, and then handles the loss.
                 task = asyncio.current_task()
-                is_current = self._executing.get(run_id) is task and not _is_cancelled(task)
+                is_current = self._executing.get(run_id) is task and not is_cancelled(task)
                 # Removed immediately, so that `Recovery.let_go` does not handle the same loss.
                 if is_current and (claim := self._claims.pop(run_id, None)) is not None:
                     self._recovery.claim_lost(run_id, claim)
@@ -483,19 +484,10 @@ class Engine:
             return False
         if is_cancelled:
             self._cancelled.add(run_id)
-        is_new = _cancel(task)
+        is_new = cancel_once(task)
         if is_new and not is_cancelled:
             log.info("run_claim_lost", run_id=str(run_id))
         return is_new
-
-
-def _cancel(task: asyncio.Task[Any]) -> bool:
-    """Cancel a task, but only once: a second cancel would interrupt the counting of its tokens."""
-    return not _is_cancelled(task) and task.cancel()
-
-
-def _is_cancelled(task: asyncio.Task[Any] | None) -> bool:
-    return task is not None and task.cancelling() > 0
 
 
 def _load() -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.queue import direct_runs
-from stepiq.queue.tickets import Queue, Ticket
+from stepiq.queue.ticket import Queue, Ticket
 from stepiq.store.database import Session
 
 MOST = 10_000

@@ -19,7 +19,11 @@ TICKET = 1
 # Written as in the partial index, which SQLite would not use otherwise.
 _EXECUTED = sa.and_(runs.c.executor.is_not(None), runs.c.status == sa.literal_column("'running'"))
 _OF_EXECUTORS = runs.c.executor.in_(sa.bindparam("executors", expanding=True))
-_COUNT = sa.select(runs.c.executor, sa.func.count()).where(_EXECUTED).group_by(runs.c.executor)
+_COUNT = (
+    sa.select(runs.c.executor, sa.func.count().label("number"))
+    .where(_EXECUTED)
+    .group_by(runs.c.executor)
+)
 _OF_ONE = sa.select(runs.c.id).where(_EXECUTED, runs.c.executor == sa.bindparam("executor"))
 _OLDEST = sa.select(runs.c.id).where(_EXECUTED).order_by(runs.c.id).limit(sa.bindparam("most"))
 _TAKE_BACK = (
@@ -35,7 +39,7 @@ _TAKE_BACK_SOME = _TAKE_BACK.where(
 
 async def count(session: Session) -> dict[str, int]:
     """The number of these runs of each worker."""
-    return {executor: number for executor, number in await session.execute(_COUNT)}
+    return {row.executor: row.number for row in await session.execute(_COUNT)}
 
 
 async def of_worker(session: Session, executor_id: str) -> set[UUID]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from stepiq.queue import direct_runs
-from stepiq.queue.tickets import Queue
+from stepiq.queue.ticket import Queue
 from stepiq.queue.worker_lease import Presence
 from stepiq.store.database import Session
 

@@ -64,3 +64,13 @@ def processor_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def cancel_once(task: asyncio.Task[Any]) -> bool:
+    """Cancel a task unless it is being cancelled: a second cancel would interrupt its cleanup. Returns whether it did."""
+    return not is_cancelled(task) and task.cancel()
+
+
+def is_cancelled(task: asyncio.Task[Any] | None) -> bool:
+    """Whether a task is being cancelled, or was."""
+    return task is not None and task.cancelling() > 0

@@ -19,10 +19,11 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from stepiq.core import clock
-from stepiq.core.errors import Conflict, StepIQError
+from stepiq.core.errors import StepIQError
 from stepiq.core.observability import metrics
 from stepiq.execution.admission import direct, retries
 from stepiq.execution.admission.direct import CountedRuns, Worker
+from stepiq.execution.admission.errors import RunNotCancellable, VersionDeleted
 from stepiq.execution.admission.statements import COUNT_IN, SEE, lock_run, parameters
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.limits import usage
@@ -34,7 +35,7 @@ from stepiq.execution.records.events import Event
 from stepiq.execution.records.run import ClaimedRun, NewRun
 from stepiq.execution.records.trace_queue import TraceQueue
 from stepiq.store.connections import faults
-from stepiq.store.database import Session, StoreUnavailable
+from stepiq.store.database import Session
 from stepiq.store.pubsub import RUN_CANCELLED, Changes, run_topic, runs_topic
 from stepiq.store.statements import rows as many_rows
 from stepiq.store.statements.workspaces import PLAN
@@ -50,24 +51,6 @@ HELD = 0
 """Ticket number of a run that waits for a slot."""
 PARKED = -1
 """Ticket number of a run that waits for a time or a person, and has no slot."""
-
-
-class RunNotCancellable(Conflict):
-    """The run ended before it could be cancelled."""
-
-    code = "run_already_finished"
-
-    def __init__(self, run_id: UUID) -> None:
-        super().__init__(f"Run {run_id} has already finished.", run_id=run_id)
-
-
-class _VersionDeleted(StoreUnavailable):
-    """A run's version was deleted after it had been read. Another attempt reads the newest version."""
-
-    was_answered = True
-
-    def __init__(self) -> None:
-        super().__init__("A version of the pipeline was deleted at the same time. Try again.")
 
 
 _SLOTS = (workspaces.c.unfinished_runs, workspaces.c.admitted_runs, PLAN)
@@ -140,7 +123,7 @@ class Admission:
         """
         try:
             (refusal,) = await self.accept_many(session, [run])
-        except _VersionDeleted:
+        except VersionDeleted:
             raise VersionNotFound(run.pipeline_id, run.pipeline_version) from None
         if refusal is not None:
             raise refusal
@@ -207,7 +190,7 @@ class Admission:
             await self.append_many(session, logs, rows)
         except IntegrityError as error:
             if faults.refers_to_nothing(error):
-                raise _VersionDeleted from error
+                raise VersionDeleted from error
             raise
         for run, _ in accepted:
             await retries.copy(session, run.id, run.reuse)

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from stepiq.execution.limits import usage
 from stepiq.execution.records.run import NewRun
+from stepiq.queue.ticket import Queue
 from stepiq.queue.ticket_statements import is_waiting
-from stepiq.queue.tickets import Queue
 from stepiq.store.database import Session
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import runs, workspaces

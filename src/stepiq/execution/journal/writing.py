@@ -33,7 +33,8 @@ from stepiq.execution.records.events import Event
 from stepiq.execution.records.rows import claimed, split_large, step_row, used
 from stepiq.execution.records.run import ClaimedRun, Ending, NewDelivery, Parking, StepRecord
 from stepiq.queue import tickets
-from stepiq.queue.tickets import Queue, Ticket, TicketQueue
+from stepiq.queue.ticket import Queue, Ticket
+from stepiq.queue.tickets import TicketQueue
 from stepiq.store.database import PATIENT_SECONDS, Database, Session
 from stepiq.store.states import FINAL_STEP_STATUSES, RunStatus, StepStatus
 from stepiq.store.tables import large_values, run_steps, runs
