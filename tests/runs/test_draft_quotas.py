@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from stepiq.core import clock
 from stepiq.core.settings.model import Settings
-from stepiq.runs import housekeeping
+from stepiq.runs import service
 from stepiq.store.database import Database
 from stepiq.store.states import FIRST_DRAFT_VERSION
 from stepiq.store.tables import pipeline_versions, pipelines, quota_counts, runs
@@ -60,7 +60,7 @@ def sweep(database):
 
     async def sweep():
         async with database.transaction() as session:
-            return await housekeeping.sweep(session, clock.now() + KEPT, kept=KEPT)
+            return await service.sweep(session, clock.now() + KEPT, kept=KEPT)
 
     return sweep
 

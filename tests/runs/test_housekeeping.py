@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 
-from stepiq.runs import housekeeping, queries
+from stepiq.runs import queries, service
 from stepiq.server.worker import sweep as server_sweep
 from stepiq.server.worker import sweeps
 from stepiq.store.states import FINAL_RUN_STATUSES, DeliveryStatus, RunStatus
@@ -53,7 +53,7 @@ def run(make, account, pipeline_id, clock):
 def sweep(database, clock):
     async def sweep():
         async with database.transaction() as session:
-            return await housekeeping.sweep(session, clock.now(), kept=KEPT)
+            return await service.sweep(session, clock.now(), kept=KEPT)
 
     return sweep
 

@@ -1,6 +1,7 @@
 """Operations on runs."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor, Credential
@@ -386,3 +387,12 @@ async def outline(session: Session, run_id: UUID) -> Outline:
     if found is None:
         raise RunLinkInvalid
     return found
+
+
+async def sweep(session: Session, now: datetime, *, kept: timedelta) -> int:
+    """Delete a batch of runs that ended longer ago than `kept`, with all that belongs to them; returns the number of rows.
+
+    A run with a pending delivery is kept until the delivery ends.
+    """
+    # The number of rows of a run grows with its events.
+    return await queries.delete_ended(session, now - kept, runs_limit=100, events_limit=500)

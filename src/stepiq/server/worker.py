@@ -17,11 +17,11 @@ from stepiq.core.settings.otlp import OtlpSignal
 from stepiq.execution.limits import mailboxes
 from stepiq.execution.records import trace_queue
 from stepiq.notify import queries as deliveries
-from stepiq.runs import housekeeping as runs
+from stepiq.runs import service as runs
+from stepiq.runs.bulk import service as bulk_jobs
 from stepiq.runs.bulk.worker import BulkWorker
 from stepiq.store.database import PATIENT_SECONDS, Database, Session, StoreUnavailable
-from stepiq.triggers.schedules import housekeeping as schedules
-from stepiq.triggers.schedules.ticker import Ticker
+from stepiq.triggers.schedules import ticker as schedules
 from stepiq.web import idempotency
 from stepiq.web.services import Services
 
@@ -57,7 +57,7 @@ def sweeps(settings: Settings) -> tuple[Sweep, ...]:
     return (
         *always,
         partial(runs.sweep, kept=kept),
-        partial(runs.sweep_bulk_jobs, kept=kept),
+        partial(bulk_jobs.sweep, kept=kept),
         partial(deliveries.sweep_tests, kept=kept),
     )
 
@@ -98,7 +98,7 @@ class Worker:
         self._database = services.database
         self._sweeps = sweeps(services.settings)
         self._engine = services.engine
-        self._ticker = Ticker(services.database, services.engine, services.plans)
+        self._ticker = schedules.Ticker(services.database, services.engine, services.plans)
         self._bulk = BulkWorker(services.database, services.engine, services.plans)
         self._sealer = Sealer(services.database, services.changes)
         self._eraser = Eraser(services.database, services.engine)

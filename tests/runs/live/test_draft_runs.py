@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.core import clock
-from stepiq.runs import housekeeping
+from stepiq.runs import service
 from stepiq.store.tables import pipeline_versions, pipelines
 from tests.runs.live.test_retrying import finished, run
 from tests.support.clients import login_key
@@ -129,7 +129,7 @@ class TestDraft:
 
         clock.advance(timedelta(days=40))
         async with database.transaction() as session:
-            assert await housekeeping.sweep(session, clock.now(), kept=timedelta(days=30)) == 2
+            assert await service.sweep(session, clock.now(), kept=timedelta(days=30)) == 2
 
         assert await _rows(database, ended["pipeline_id"]) == (0, 0)
 
@@ -140,7 +140,7 @@ class TestDraft:
         assert retried.status_code == 202
 
         async with database.transaction() as session:
-            assert await housekeeping.sweep(session, clock.now(), kept=timedelta(seconds=30)) == 1
+            assert await service.sweep(session, clock.now(), kept=timedelta(seconds=30)) == 1
 
         assert await _rows(database, ended["pipeline_id"]) == (1, 1)
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from stepiq.server.worker import sweeps
 from stepiq.store.states import TickOutcome
 from stepiq.store.tables import schedule_ticks
-from stepiq.triggers.schedules import housekeeping, queries
+from stepiq.triggers.schedules import queries, ticker
 from stepiq.triggers.schedules.records import Tick
 
 NINE = datetime(2030, 1, 7, 9, tzinfo=UTC)
@@ -28,7 +28,7 @@ async def ticks(database, make, account):
 
 async def sweep(database, now):
     async with database.transaction() as session:
-        return await housekeeping.sweep(session, now)
+        return await ticker.sweep(session, now)
 
 
 async def left(database):
@@ -52,4 +52,4 @@ class TestSweep:
         assert await sweep(database, NINE + 90 * DAY) == 1
 
     def test_the_server_calls_it(self, default_settings):
-        assert housekeeping.sweep in sweeps(default_settings)
+        assert ticker.sweep in sweeps(default_settings)

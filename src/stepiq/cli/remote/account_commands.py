@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from stepiq.cli.output.console import ExitCode
-from stepiq.cli.remote.calling import Json, ProfileName, Server
+from stepiq.cli.remote.calling import ProfileName, Server
 from stepiq.cli.remote.failures import remote_commands
 
 app = remote_commands()
@@ -33,8 +33,7 @@ def login(
     server: _LoginServer = None,
     profile: _StoredProfile = None,
     with_key: Annotated[
-        bool,
-        typer.Option("--with-key", help="Read an API key from standard input instead."),
+        bool, typer.Option("--with-key", help="Read an API key from standard input instead.")
     ] = False,
     opens: Annotated[
         bool | None,
@@ -44,26 +43,25 @@ def login(
             show_default=False,
         ),
     ] = None,
-    as_json: Json = False,
 ) -> None:
     """Log in to a server: confirm a code in the browser, and store the key in a profile."""
     from stepiq.cli.remote import login as command
 
-    command.log_in(server, profile, with_key=with_key, opens=opens, as_json=as_json)
+    command.log_in(server, profile, with_key=with_key, opens=opens)
 
 
 @app.command()
-def logout(server: Server = None, profile: ProfileName = None, as_json: Json = False) -> None:
+def logout(server: Server = None, profile: ProfileName = None) -> None:
     """Delete a profile, and revoke its key if `stepiq login` has created it."""
     from stepiq.cli.remote import login as command
 
-    if not command.log_out(server, profile, as_json=as_json):
+    if not command.log_out(server, profile):
         raise typer.Exit(ExitCode.UNREACHABLE)
 
 
 @app.command()
-def whoami(server: Server = None, profile: ProfileName = None, as_json: Json = False) -> None:
+def whoami(server: Server = None, profile: ProfileName = None) -> None:
     """Show the server, account, workspace and key that commands use."""
     from stepiq.cli.remote import login as command
 
-    command.who_am_i(server, profile, as_json=as_json)
+    command.who_am_i(server, profile)

@@ -1,9 +1,13 @@
 """Connects a command with its server."""
 
+import inspect
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID
@@ -50,6 +54,37 @@ _MOST_PAGES = 10_000
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """The options that all commands have that call a server."""
+
+    server: Server = None
+    profile: ProfileName = None
+    as_json: Json = False
+
+
+_options: ContextVar[CallOptions] = ContextVar("options")
+
+
+def with_call_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The function of a command, with the options of `CallOptions` that it does not have itself."""
+    own, common = inspect.signature(command), inspect.signature(CallOptions).parameters
+    added = [each for name, each in common.items() if name not in own.parameters]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        _options.set(CallOptions(**{name: given[name] for name in common}))
+        command(**{name: given[name] for name in own.parameters})
+
+    run.__signature__ = own.replace(parameters=[*own.parameters.values(), *added])  # pyright: ignore[reportAttributeAccessIssue] - which Typer reads
+    return run
+
+
+def is_json() -> bool:
+    """Whether the command prints JSON."""
+    return _options.get().as_json
+
+
 class NotSignedIn(Unauthenticated):
     """No key is known for the server that a command calls."""
 
@@ -62,17 +97,15 @@ class NotSignedIn(Unauthenticated):
         )
 
 
-def call(
-    server: str | None, profile: str | None, action: "Callable[[AsyncClient], Awaitable[T]]"
-) -> T:
-    """Run an action with a client of the server that these options name.
+def call(action: "Callable[[AsyncClient], Awaitable[T]]") -> T:
+    """Run an action with a client of the server that the command's options name.
 
     Raises:
         NotSignedIn: no key is known for the server.
         UsageError, ProfilesInvalid: the server or the profile cannot be determined.
         ClientError: a request failed.
     """
-    target = resolve(server, profile)
+    target = resolve(_options.get().server, _options.get().profile)
     if target.api_key is None:
         raise NotSignedIn(target.server)
 

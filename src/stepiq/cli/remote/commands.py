@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from stepiq.cli.output.console import ExitCode
-from stepiq.cli.remote.calling import Json, ProfileName, Server, call
+from stepiq.cli.remote.calling import call
 from stepiq.cli.remote.failures import HELP_PANEL, remote_commands
 from stepiq.store.states import PipelineStatus
 
@@ -37,12 +37,10 @@ Source = Annotated[
     ),
 ]
 Slug = Annotated[
-    str,
-    typer.Argument(metavar="PIPELINE", help="Slug or id of the pipeline.", show_default=False),
+    str, typer.Argument(metavar="PIPELINE", help="Slug or id of the pipeline.", show_default=False)
 ]
 PipelineOption = Annotated[
-    str | None,
-    typer.Option("--pipeline", metavar="PIPELINE", help="Slug or id of a pipeline."),
+    str | None, typer.Option("--pipeline", metavar="PIPELINE", help="Slug or id of a pipeline.")
 ]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.", show_default=False)]
 Inputs = Annotated[
@@ -108,18 +106,14 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     source: Source = None,
     take_over: Annotated[
-        bool,
-        typer.Option("--take-over", help="Also change pipelines that another source manages."),
+        bool, typer.Option("--take-over", help="Also change pipelines that another source manages.")
     ] = False,
-    server: Server = None,
-    profile: ProfileName = None,
-    as_json: Json = False,
 ) -> None:
     """Make the pipelines, schedules and tags of a server like the files of a folder. Shows the plan first."""
     from stepiq.cli.remote.deployment import commands as folder_commands
 
-    request = folder_commands.ApplyRequest(folder, source, prune, dry_run, yes, take_over, as_json)
-    call(server, profile, lambda client: folder_commands.apply(client, request))
+    request = folder_commands.ApplyRequest(folder, source, prune, dry_run, yes, take_over)
+    call(lambda client: folder_commands.apply(client, request))
 
 
 @app.command()
@@ -129,18 +123,11 @@ def diff(
         bool, typer.Option("--exit-code", help="End with code 1 if there are differences.")
     ] = False,
     source: Source = None,
-    server: Server = None,
-    profile: ProfileName = None,
-    as_json: Json = False,
 ) -> None:
     """Show what `stepiq apply` would change on a server, as a unified diff."""
     from stepiq.cli.remote.deployment import commands as folder_commands
 
-    differs = call(
-        server,
-        profile,
-        lambda client: folder_commands.diff(client, folder, source, as_json=as_json),
-    )
+    differs = call(lambda client: folder_commands.diff(client, folder, source))
     if differs and exit_code:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -162,15 +149,12 @@ def pull(
     yes: Annotated[
         bool, typer.Option("--yes", help="Overwrite changed files without a question.")
     ] = False,
-    server: Server = None,
-    profile: ProfileName = None,
-    as_json: Json = False,
 ) -> None:
     """Write the pipelines of a server into files, with their tags and schedules."""
     from stepiq.cli.remote.deployment import pull as pulling
 
-    request = pulling.PullRequest(folder, slugs or (), yes, as_json)
-    call(server, profile, lambda client: pulling.pull(client, request))
+    request = pulling.PullRequest(folder, slugs or (), yes)
+    call(lambda client: pulling.pull(client, request))
 
 
 @app.command()
@@ -188,18 +172,15 @@ def trigger(
     ] = None,
     follow: Follow = False,
     timeout: Timeout = None,
-    server: Server = None,
-    profile: ProfileName = None,
-    as_json: Json = False,
 ) -> None:
     """Start a run of a pipeline on a server. Prints the id of the run, or with --follow its output."""
     from stepiq.cli.remote import triggering
 
     request = triggering.TriggerRequest(
-        pipeline, inputs or (), input_file, version, idempotency_key, follow, timeout, as_json
+        pipeline, inputs or (), input_file, version, idempotency_key, follow, timeout
     )
-    run = call(server, profile, lambda client: triggering.trigger(client, request))
-    triggering.show_end(run, as_json=as_json)
+    run = call(lambda client: triggering.trigger(client, request))
+    triggering.show_end(run)
 
 
 @pipelines.command("list")
@@ -213,21 +194,12 @@ def list_pipelines(
         typer.Option(help="Only pipelines with this status. Default: all but archived ones."),
     ] = None,
     tag: Annotated[str | None, typer.Option(help="Only pipelines with this tag.")] = None,
-    server: Server = None,
-    profile: ProfileName = None,
-    as_json: Json = False,
 ) -> None:
     """List pipelines, newest first."""
     from stepiq.cli.remote import triggering
 
     wanted = None if status is None else status.value
-    call(
-        server,
-        profile,
-        lambda client: triggering.show_pipelines(
-            client, text, status=wanted, tag=tag, as_json=as_json
-        ),
-    )
+    call(lambda client: triggering.show_pipelines(client, text, status=wanted, tag=tag))
 
 
 @runs.command("list")
@@ -248,58 +220,38 @@ def list_runs(
         ),
     ] = False,
     limit: Limit = 20,
-    server: Server = None,
-    profile: ProfileName = None,
-    as_json: Json = False,
 ) -> None:
     """List runs, newest first."""
     from stepiq.cli.remote import runs as command
 
     wanted = command.WantedRuns(pipeline, status or (), tag, error_code, with_failures, limit)
-    call(server, profile, lambda client: command.show_list(client, wanted, as_json=as_json))
+    call(lambda client: command.show_list(client, wanted))
 
 
 @runs.command("show")
-def show_run(
-    run: RunId, server: Server = None, profile: ProfileName = None, as_json: Json = False
-) -> None:
+def show_run(run: RunId) -> None:
     """Show a run with its steps and its output."""
     from stepiq.cli.remote import runs as command
 
-    call(server, profile, lambda client: command.show(client, run, as_json=as_json))
+    call(lambda client: command.show(client, run))
 
 
 @runs.command("logs")
-def show_log(
-    run: RunId,
-    follow: Follow = False,
-    timeout: Timeout = None,
-    server: Server = None,
-    profile: ProfileName = None,
-    as_json: Json = False,
-) -> None:
+def show_log(run: RunId, follow: Follow = False, timeout: Timeout = None) -> None:
     """Print the events of a run. With -f, also those that follow, and the output at the end."""
     from stepiq.cli.remote import runs as command
     from stepiq.cli.remote import triggering
 
-    ended = call(
-        server,
-        profile,
-        lambda client: command.show_log(
-            client, run, is_followed=follow, seconds=timeout, as_json=as_json
-        ),
-    )
-    triggering.show_end(ended, as_json=as_json)
+    ended = call(lambda client: command.show_log(client, run, is_followed=follow, seconds=timeout))
+    triggering.show_end(ended)
 
 
 @runs.command("cancel")
-def cancel_run(
-    run: RunId, server: Server = None, profile: ProfileName = None, as_json: Json = False
-) -> None:
+def cancel_run(run: RunId) -> None:
     """Stop a run and abort its calls."""
     from stepiq.cli.remote import runs as command
 
-    call(server, profile, lambda client: command.cancel(client, run, as_json=as_json))
+    call(lambda client: command.cancel(client, run))
 
 
 @runs.command("retry")
@@ -334,48 +286,31 @@ def retry_run(
     ] = None,
     follow: Follow = False,
     timeout: Timeout = None,
-    server: Server = None,
-    profile: ProfileName = None,
-    as_json: Json = False,
 ) -> None:
     """Repeat a run that has ended, as a new run."""
     from stepiq.cli.remote import runs as command
     from stepiq.cli.remote import triggering
 
     options = command.RetryChoice(start, latest, inputs or (), input_file, follow, timeout)
-    ended = call(
-        server, profile, lambda client: command.retry(client, run, options, as_json=as_json)
-    )
-    triggering.show_end(ended, as_json=as_json)
+    ended = call(lambda client: command.retry(client, run, options))
+    triggering.show_end(ended)
 
 
 @reviews.command("list")
-def list_reviews(
-    limit: Limit = 20,
-    server: Server = None,
-    profile: ProfileName = None,
-    as_json: Json = False,
-) -> None:
+def list_reviews(limit: Limit = 20) -> None:
     """List open reviews, newest first."""
     from stepiq.cli.remote import reviews as command
 
-    call(server, profile, lambda client: command.show_list(client, limit=limit, as_json=as_json))
+    call(lambda client: command.show_list(client, limit=limit))
 
 
 @reviews.command("show")
-def show_review(
-    run: RunId,
-    step: StepArgument = None,
-    iteration: Iteration = None,
-    server: Server = None,
-    profile: ProfileName = None,
-    as_json: Json = False,
-) -> None:
+def show_review(run: RunId, step: StepArgument = None, iteration: Iteration = None) -> None:
     """Show a review with the data to review."""
     from stepiq.cli.remote import reviews as command
 
     choice = command.ReviewChoice(run, step, iteration)
-    call(server, profile, lambda client: command.show(client, choice, as_json=as_json))
+    call(lambda client: command.show(client, choice))
 
 
 @reviews.command("approve")
@@ -385,41 +320,25 @@ def approve_review(
     iteration: Iteration = None,
     comment: Comment = None,
     output: Output = None,
-    server: Server = None,
-    profile: ProfileName = None,
-    as_json: Json = False,
 ) -> None:
     """Approve a review. The run then continues."""
-    _decide("approve", (run, step, iteration), comment, output, (server, profile, as_json))
+    _decide("approve", (run, step, iteration), comment, output)
 
 
 @reviews.command("reject")
 def reject_review(
-    run: RunId,
-    step: StepArgument = None,
-    iteration: Iteration = None,
-    comment: Comment = None,
-    server: Server = None,
-    profile: ProfileName = None,
-    as_json: Json = False,
+    run: RunId, step: StepArgument = None, iteration: Iteration = None, comment: Comment = None
 ) -> None:
     """Reject a review. The pipeline decides how the run continues."""
-    _decide("reject", (run, step, iteration), comment, None, (server, profile, as_json))
+    _decide("reject", (run, step, iteration), comment)
 
 
 @secrets.command("list")
-def list_secrets(
-    pipeline: PipelineOption = None,
-    server: Server = None,
-    profile: ProfileName = None,
-    as_json: Json = False,
-) -> None:
+def list_secrets(pipeline: PipelineOption = None) -> None:
     """List the names of secrets of the workspace, or of one pipeline."""
     from stepiq.cli.remote import stored_secrets
 
-    call(
-        server, profile, lambda client: stored_secrets.show_list(client, pipeline, as_json=as_json)
-    )
+    call(lambda client: stored_secrets.show_list(client, pipeline))
 
 
 @secrets.command("set")
@@ -436,20 +355,15 @@ def set_secret(
             help="Send the value only to this host. Can be repeated. Default: as before, or all hosts.",
         ),
     ] = None,
-    server: Server = None,
-    profile: ProfileName = None,
-    as_json: Json = False,
 ) -> None:
     """Store a secret, or replace its value. Reads the value from standard input."""
     from stepiq.cli.remote import stored_secrets
 
     value = stored_secrets.read_value(name)
     call(
-        server,
-        profile,
         lambda client: stored_secrets.store(
-            client, name, value, pipeline=pipeline, hosts=hosts or (), as_json=as_json
-        ),
+            client, name, value, pipeline=pipeline, hosts=hosts or ()
+        )
     )
 
 
@@ -459,39 +373,20 @@ def delete_secret(
         str, typer.Argument(metavar="NAME", help="Name of the secret.", show_default=False)
     ],
     pipeline: PipelineOption = None,
-    server: Server = None,
-    profile: ProfileName = None,
-    as_json: Json = False,
 ) -> None:
     """Delete a secret. Runs that use it then fail."""
     from stepiq.cli.remote import stored_secrets
 
-    call(
-        server,
-        profile,
-        lambda client: stored_secrets.delete(client, name, pipeline=pipeline, as_json=as_json),
-    )
+    call(lambda client: stored_secrets.delete(client, name, pipeline=pipeline))
 
 
 def _decide(
     decision: str,
     choice: tuple[str, str | None, int | None],
     comment: str | None,
-    output: str | None,
-    options: tuple[str | None, str | None, bool],
+    output: str | None = None,
 ) -> None:
     from stepiq.cli.remote import reviews as command
 
-    server, profile, as_json = options
-    call(
-        server,
-        profile,
-        lambda client: command.decide(
-            client,
-            command.ReviewChoice(*choice),
-            decision,
-            comment=comment,
-            output=output,
-            as_json=as_json,
-        ),
-    )
+    review = command.ReviewChoice(*choice)
+    call(lambda client: command.decide(client, review, decision, comment=comment, output=output))

@@ -77,7 +77,7 @@ def start(transport: Transport) -> ShownLogin:
     )
 
 
-def wait_for_key(transport: Transport, started: ShownLogin, *, as_json: bool) -> dict[str, Any]:
+def wait_for_key(transport: Transport, started: ShownLogin) -> dict[str, Any]:
     """Ask for the key until a person has decided. Short failures of the server or the network do not end this.
 
     Raises:
@@ -105,7 +105,7 @@ def wait_for_key(transport: Transport, started: ShownLogin, *, as_json: bool) ->
                     error.status,
                     error.request_id,
                 )
-                fail(refusal, as_json=as_json)
+                fail(refusal)
             elif error.code != "authorization_pending":
                 raise
 

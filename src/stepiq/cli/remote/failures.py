@@ -6,7 +6,7 @@ The exit code depends on what the caller can do about the error. `docs/terminal.
 import json
 import re
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -25,6 +25,7 @@ from stepiq.cli.output.console import (
     say,
     stderr_is_terminal,
 )
+from stepiq.cli.remote.calling import is_json, with_call_options
 from stepiq.core.control_characters import escape_json
 from stepiq.core.errors import (
     Conflict,
@@ -107,12 +108,17 @@ class RemoteCommands(Commands):
 
 
 class RemoteApp(App):
-    """A group in which every command is a `RemoteCommand`."""
+    """A group in which every command is a `RemoteCommand`, with the options of `CallOptions`."""
 
     def command(self, *arguments: Any, **options: Any) -> Any:
         options.setdefault("cls", RemoteCommand)
         options.setdefault("rich_help_panel", HELP_PANEL)
-        return super().command(*arguments, **options)
+        register = super().command(*arguments, **options)
+
+        def add(command: Callable[..., None]) -> Any:
+            return register(with_call_options(command))
+
+        return add
 
 
 def remote_commands(help_text: str | None = None) -> RemoteApp:
@@ -152,12 +158,13 @@ def _reported(*, as_json: bool) -> Generator[None]:
         fail(failure, as_json=as_json)
 
 
-def fail(failure: ReportedFailure, *, as_json: bool) -> NoReturn:
-    """Report a failure and end the command with its exit code.
+def fail(failure: ReportedFailure, *, as_json: bool | None = None) -> NoReturn:
+    """Report a failure and end the command with its exit code. By default, in the format that its options ask for.
 
     Raises:
         typer.Exit: always.
     """
+    as_json = is_json() if as_json is None else as_json
     if not as_json:
         # Also in the log of a CI job, where a person reads them.
         for issue in failure.errors:

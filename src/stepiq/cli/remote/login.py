@@ -21,7 +21,7 @@ from stepiq.cli.output.console import (
     wait_for_enter,
 )
 from stepiq.cli.remote import device_login
-from stepiq.cli.remote.calling import NotSignedIn, advised, explained
+from stepiq.cli.remote.calling import NotSignedIn, advised, explained, is_json
 from stepiq.cli.remote.target import (
     DEFAULT_NAME,
     KEY_VARIABLE,
@@ -85,14 +85,7 @@ class _Destination:
     becomes_default: bool
 
 
-def log_in(
-    server: str | None,
-    profile: str | None,
-    *,
-    with_key: bool,
-    opens: bool | None,
-    as_json: bool,
-) -> None:
+def log_in(server: str | None, profile: str | None, *, with_key: bool, opens: bool | None) -> None:
     """Store a key for a server: one that a person gives in the browser, or one from standard input.
 
     Args:
@@ -100,12 +93,11 @@ def log_in(
         profile: the option `--profile`.
         with_key: read a key instead of getting one.
         opens: whether to open the page in the browser. None: ask on a terminal.
-        as_json: print the result as JSON.
     """
     where = _destination(server, profile)
     try:
         with advised(where.server):
-            made = _given(where.server) if with_key else _confirmed(where.server, opens, as_json)
+            made = _given(where.server) if with_key else _confirmed(where.server, opens)
     except (KeyboardInterrupt, typer.Abort):
         say()
         say("Stopped. Nothing was stored.")
@@ -113,7 +105,7 @@ def log_in(
     save_profile(where.name, made, make_default=where.becomes_default)
     if where.replaced is not None and where.replaced.api_key != made.api_key:
         _revoke_replaced(where.replaced)
-    if as_json:
+    if is_json():
         print_json(_shown(where.name, made))
         return
     account = f" as {made.email}" if made.email else ""
@@ -122,7 +114,7 @@ def log_in(
     _say_how_to_use(where)
 
 
-def log_out(server: str | None, profile: str | None, *, as_json: bool) -> bool:
+def log_out(server: str | None, profile: str | None) -> bool:
     """Revoke the key of a profile if `log_in` has created it, and forget the profile. False if the key still works.
 
     A key that a person has given stays valid: it may be used elsewhere.
@@ -131,7 +123,7 @@ def log_out(server: str | None, profile: str | None, *, as_json: bool) -> bool:
     stored = read_profiles().by_name.get(name)
     problem = None if stored is None or stored.key_id is None else _revoke(stored)
     forget_profile(name)
-    if as_json:
+    if is_json():
         is_revoked = stored is not None and stored.key_id is not None and problem is None
         print_json({"profile": None if stored is None else name, "key_revoked": is_revoked})
     if stored is None:
@@ -148,7 +140,7 @@ def log_out(server: str | None, profile: str | None, *, as_json: bool) -> bool:
     return problem is None
 
 
-def who_am_i(server: str | None, profile: str | None, *, as_json: bool) -> None:
+def who_am_i(server: str | None, profile: str | None) -> None:
     """Print the server, account, workspace and key that commands use."""
     target = resolve(server, profile)
     if target.api_key is None:
@@ -156,7 +148,7 @@ def who_am_i(server: str | None, profile: str | None, *, as_json: bool) -> None:
     with explained(target), Client(target.server, api_key=target.api_key) as client:
         found, refusal = _identity(client)
     source = target.key_source
-    if as_json:
+    if is_json():
         print_json({"server": target.server, "source": source, **found})
         return
     account, workspace = _NOT_SHOWN.get(refusal or "", (found["email"], found["workspace"]))
@@ -217,14 +209,14 @@ def _stored_name(server: str | None, profile: str | None) -> str:
     return next(found, url)
 
 
-def _confirmed(server: str, opens: bool | None, as_json: bool) -> Profile:
+def _confirmed(server: str, opens: bool | None) -> Profile:
     _warn_about_plain_http(server)
     with device_login.without_credential(server) as transport:
         started = device_login.start(transport)
         device_login.show(started)
         _open(started.page_with_code, opens)
         say("Waiting for you to allow it in the browser … Stop with Ctrl-C.")
-        found = device_login.wait_for_key(transport, started, as_json=as_json)
+        found = device_login.wait_for_key(transport, started)
     return Profile(
         server=server,
         api_key=found["key"],

@@ -14,7 +14,7 @@ from stepiq.cli.output.console import (
     print_text,
     say,
 )
-from stepiq.cli.remote.calling import everything, run_path
+from stepiq.cli.remote.calling import everything, is_json, run_path
 from stepiq.core import json
 from stepiq.core.errors import NotFound
 from stepiq.core.json import MalformedJson
@@ -40,10 +40,10 @@ class ReviewChoice:
     """None: the last one."""
 
 
-async def show_list(client: "AsyncClient", *, limit: int, as_json: bool) -> None:
+async def show_list(client: "AsyncClient", *, limit: int) -> None:
     """Print open reviews, newest first."""
     found = await everything(client, "/api/reviews", limit=limit)
-    if as_json:
+    if is_json():
         print_json({"data": found})
         return
     headings = ("run", "step", "pipeline", "requested", "expires", "question")
@@ -52,10 +52,10 @@ async def show_list(client: "AsyncClient", *, limit: int, as_json: bool) -> None
         say("No review is open.")
 
 
-async def show(client: "AsyncClient", choice: ReviewChoice, *, as_json: bool) -> None:
+async def show(client: "AsyncClient", choice: ReviewChoice) -> None:
     """Print a review with the data to review."""
     review = (await client.request("GET", await _path(client, choice), query=_which(choice))).json()
-    if as_json:
+    if is_json():
         print_json(review)
         return
     decided = review["decision"] or ("closed" if review["closed_at"] else "open")
@@ -74,7 +74,6 @@ async def decide(
     *,
     comment: str | None,
     output: str | None,
-    as_json: bool,
 ) -> None:
     """Approve or reject a review."""
     body: dict[str, Any] = {"decision": decision}
@@ -84,7 +83,7 @@ async def decide(
         body["output"] = _parsed(output)
     path = await _path(client, choice)
     answer = (await client.request("POST", path, json={**body, **_which(choice)})).json()
-    if as_json:
+    if is_json():
         print_json(answer)
     else:
         word = "approved" if decision == "approve" else "rejected"

@@ -25,7 +25,7 @@ from stepiq.cli.output.progress import (
     tokens,
 )
 from stepiq.cli.remote import triggering
-from stepiq.cli.remote.calling import everything, new_key, pipeline_path, run_path
+from stepiq.cli.remote.calling import everything, is_json, new_key, pipeline_path, run_path
 from stepiq.cli.remote.triggering import are_json, definition_for, started
 from stepiq.core.amounts import duration, ending, money
 from stepiq.core.json import Json
@@ -65,7 +65,7 @@ class RetryChoice:
     """Seconds to follow the new run. None is until it ends."""
 
 
-async def show_list(client: "AsyncClient", wanted: WantedRuns, *, as_json: bool) -> None:
+async def show_list(client: "AsyncClient", wanted: WantedRuns) -> None:
     """Print runs, newest first."""
     for status in wanted.statuses:
         if status not in _STATUSES:
@@ -83,7 +83,7 @@ async def show_list(client: "AsyncClient", wanted: WantedRuns, *, as_json: bool)
         with_failures=wanted.with_failures or None,
         include_data=False,
     )
-    if as_json:
+    if is_json():
         print_json({"data": found})
         return
     headings = ("id", "pipeline", "status", "started by", "created", "took")
@@ -92,10 +92,10 @@ async def show_list(client: "AsyncClient", wanted: WantedRuns, *, as_json: bool)
         say("No runs match.")
 
 
-async def show(client: "AsyncClient", run_id: str, *, as_json: bool) -> None:
+async def show(client: "AsyncClient", run_id: str) -> None:
     """Print a run with its steps and its output."""
     run = await triggering.run_of(client, run_id)
-    if as_json:
+    if is_json():
         print_json(run)
         return
     print_text(f"{run['id']}  {run['pipeline_name']} v{run['pipeline_version']}")
@@ -114,16 +114,16 @@ async def show(client: "AsyncClient", run_id: str, *, as_json: bool) -> None:
 
 
 async def show_log(
-    client: "AsyncClient", run_id: str, *, is_followed: bool, seconds: float | None, as_json: bool
+    client: "AsyncClient", run_id: str, *, is_followed: bool, seconds: float | None
 ) -> dict[str, Any] | None:
     """Print the events of a run. Returns the run when it has ended, if it is followed."""
     is_followed = is_followed or seconds is not None
     path = run_path(run_id)
-    if as_json and not is_followed:
+    if is_json() and not is_followed:
         print_json({"data": await everything(client, f"{path}/events")})
         return None
     if is_followed:
-        return await triggering.follow(client, run_id, None if as_json else _follower(), seconds)
+        return await triggering.follow(client, run_id, None if is_json() else _follower(), seconds)
     printed = PlainProgress(write=_to_stdout)
     for event in await everything(client, f"{path}/events"):
         printed.event(event["type"], event["data"])
@@ -134,18 +134,16 @@ async def show_log(
     return None
 
 
-async def cancel(client: "AsyncClient", run_id: str, *, as_json: bool) -> None:
+async def cancel(client: "AsyncClient", run_id: str) -> None:
     """Stop a run."""
     run = (await client.request("POST", f"{run_path(run_id)}/cancel")).json()
-    if as_json:
+    if is_json():
         print_json(run)
     else:
         print_text(f"{run['id']}: {run['status']}")
 
 
-async def retry(
-    client: "AsyncClient", run_id: str, options: RetryChoice, *, as_json: bool
-) -> dict[str, Any] | None:
+async def retry(client: "AsyncClient", run_id: str, options: RetryChoice) -> dict[str, Any] | None:
     """Repeat a run as a new one. Returns the new run when it has ended, if it is followed."""
     body: dict[str, Any] = {
         "from": options.start,
@@ -154,17 +152,10 @@ async def retry(
     if options.inputs or options.input_file is not None:
         body["input_data"] = await _input_of_retry(client, run_id, options)
     answer = await client.request(
-        "POST",
-        f"{run_path(run_id)}/retry",
-        json=body,
-        idempotency_key=new_key(),
+        "POST", f"{run_path(run_id)}/retry", json=body, idempotency_key=new_key()
     )
     return await started(
-        client,
-        answer.json(),
-        is_followed=options.is_followed,
-        seconds=options.seconds,
-        as_json=as_json,
+        client, answer.json(), is_followed=options.is_followed, seconds=options.seconds
     )
 
 

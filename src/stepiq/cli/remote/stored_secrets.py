@@ -15,7 +15,7 @@ from stepiq.cli.output.console import (
     say,
     stdin_is_terminal,
 )
-from stepiq.cli.remote.calling import everything, new_key, pipeline_path
+from stepiq.cli.remote.calling import everything, is_json, new_key, pipeline_path
 from stepiq.cli.remote.failures import in_commands
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ _MAX_BYTES = 100_000
 """More than the largest secret. Protects against a wrong file."""
 
 
-async def show_list(client: "AsyncClient", pipeline: str | None, *, as_json: bool) -> None:
+async def show_list(client: "AsyncClient", pipeline: str | None) -> None:
     """Print the names of secrets."""
     found = await everything(client, _path(pipeline))
-    if as_json:
+    if is_json():
         print_json({"data": found})
         return
     print_rows(("name", "hosts", "stored", "last used"), [_cells(secret) for secret in found])
@@ -37,13 +37,7 @@ async def show_list(client: "AsyncClient", pipeline: str | None, *, as_json: boo
 
 
 async def store(
-    client: "AsyncClient",
-    name: str,
-    value: str,
-    *,
-    pipeline: str | None,
-    hosts: Sequence[str],
-    as_json: bool,
+    client: "AsyncClient", name: str, value: str, *, pipeline: str | None, hosts: Sequence[str]
 ) -> None:
     """Store a secret, or replace its value."""
     body: dict[str, Any] = {"name": name, "value": value}
@@ -52,7 +46,7 @@ async def store(
     # Storing the same value again has the same effect, but the server needs a key to know that it is a repetition.
     answer = await client.request("POST", _path(pipeline), json=body, idempotency_key=new_key())
     stored = answer.json()
-    if as_json:
+    if is_json():
         print_json(stored)
         return
     print_text(f"{stored['name']}: {'stored' if answer.status == 201 else 'replaced'}")
@@ -60,11 +54,11 @@ async def store(
         say(f"warning  {in_commands(stored['warning'])}")
 
 
-async def delete(client: "AsyncClient", name: str, *, pipeline: str | None, as_json: bool) -> None:
+async def delete(client: "AsyncClient", name: str, *, pipeline: str | None) -> None:
     """Delete a secret."""
     path = _path(pipeline)
     answer = await client.request("DELETE", f"{path}/{quote(name, safe='')}")
-    if as_json:
+    if is_json():
         print_json(answer.json())
     else:
         print_text(f"{name}: deleted")

@@ -1,37 +1,31 @@
 """`stepiq pipelines list` and `stepiq trigger`: lists pipelines of a server, starts runs, and shows a run while it runs."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stepiq.cli.output.console import UsageError, print_json, print_text, say, this_command
-from stepiq.cli.output.progress import make_progress
-from stepiq.cli.remote.calling import new_key, pipeline_path
+from stepiq.cli.output.console import (
+    ExitCode,
+    UsageError,
+    local_time,
+    print_json,
+    print_output,
+    print_rows,
+    print_text,
+    say,
+    this_command,
+)
+from stepiq.cli.output.progress import ProgressLine, as_text, failure, make_progress, summary
+from stepiq.cli.remote.calling import everything, is_json, new_key, pipeline_path, run_path
+from stepiq.cli.remote.failures import ReportedFailure, fail
+from stepiq.core.errors import Unavailable
 from stepiq.core.json import Json
 
 if TYPE_CHECKING:
     from stepiq.client import AsyncClient
     from stepiq.language.definitions.compiled import Definition
-import asyncio
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-from stepiq.cli.output.console import ExitCode, print_output
-from stepiq.cli.output.progress import ProgressLine, as_text, failure, summary
-from stepiq.cli.remote.calling import run_path
-from stepiq.cli.remote.failures import ReportedFailure, fail
-from stepiq.core.errors import Unavailable
-
-if TYPE_CHECKING:
-    from stepiq.client import AsyncClient
-from typing import TYPE_CHECKING
-
-from stepiq.cli.output.console import local_time, print_rows
-from stepiq.cli.remote.calling import everything
-
-if TYPE_CHECKING:
-    from stepiq.client import AsyncClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +43,6 @@ class TriggerRequest:
     is_followed: bool = False
     seconds: float | None = None
     """Seconds to follow the run. None is until it ends."""
-    as_json: bool = False
 
 
 async def trigger(client: "AsyncClient", request: TriggerRequest) -> dict[str, Any] | None:
@@ -74,34 +67,25 @@ async def trigger(client: "AsyncClient", request: TriggerRequest) -> dict[str, A
         idempotency_key=new_key() if key is None else key,
     )
     return await started(
-        client,
-        answer.json(),
-        is_followed=request.is_followed,
-        seconds=request.seconds,
-        as_json=request.as_json,
+        client, answer.json(), is_followed=request.is_followed, seconds=request.seconds
     )
 
 
 async def started(
-    client: "AsyncClient",
-    run: dict[str, Any],
-    *,
-    is_followed: bool,
-    seconds: float | None,
-    as_json: bool,
+    client: "AsyncClient", run: dict[str, Any], *, is_followed: bool, seconds: float | None
 ) -> dict[str, Any] | None:
     """Follow a run that has been started, if it is followed or for some seconds. Otherwise, print it."""
     run_id = str(run["id"])
     if not is_followed and seconds is None:
-        if as_json:
+        if is_json():
             print_json(run)
         else:
             print_text(run_id)
             say(f"The run has started. To see it: {this_command()} runs logs -f {run_id}")
         return None
-    if not as_json:
+    if not is_json():
         say(f"Run {run_id}")
-    return await follow(client, run_id, None if as_json else make_progress(), seconds)
+    return await follow(client, run_id, None if is_json() else make_progress(), seconds)
 
 
 async def _input(client: "AsyncClient", request: TriggerRequest, path: str) -> dict[str, Json]:
@@ -196,11 +180,11 @@ async def run_of(client: "AsyncClient", run_id: str) -> dict[str, Any]:
     return (await client.request("GET", run_path(run_id))).json()
 
 
-def show_end(run: Mapping[str, Any] | None, *, as_json: bool) -> None:
+def show_end(run: Mapping[str, Any] | None) -> None:
     """Print a run that has ended: its output to standard output, the rest to standard error. Without a run, nothing."""
     if run is None:
         return
-    if as_json:
+    if is_json():
         print_json(run)
     elif run["status"] == _COMPLETED:
         say()
@@ -211,7 +195,7 @@ def show_end(run: Mapping[str, Any] | None, *, as_json: bool) -> None:
         say(summary(run))
     if run["status"] != _COMPLETED:
         code = run["error"]["code"] if run["error"] else f"run_{run['status']}"
-        fail(ReportedFailure(ExitCode.FAILED, code, failure(run)), as_json=as_json)
+        fail(ReportedFailure(ExitCode.FAILED, code, failure(run)))
 
 
 def _say_review(server: str, run_id: str, data: Mapping[str, Any]) -> None:
@@ -223,18 +207,13 @@ def _say_review(server: str, run_id: str, data: Mapping[str, Any]) -> None:
 
 
 async def show_pipelines(
-    client: "AsyncClient",
-    text: str | None,
-    *,
-    status: str | None,
-    tag: str | None,
-    as_json: bool,
+    client: "AsyncClient", text: str | None, *, status: str | None, tag: str | None
 ) -> None:
     """Print pipelines, newest first."""
     found = await everything(
         client, "/api/pipelines", q=text, status=status, tag=tag, include_definition=False
     )
-    if as_json:
+    if is_json():
         print_json({"data": found})
         return
     headings = ("slug", "name", "version", "status", "managed by", "last run")

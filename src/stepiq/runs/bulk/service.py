@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
@@ -176,3 +177,8 @@ async def cancel(session: Session, actor: Actor, job_id: UUID) -> BulkJob:
     job = await get(session, actor, job_id)
     await on_bulk_job(session, actor, Action.BULK_JOB_CANCELLED, job)
     return job
+
+
+async def sweep(session: Session, now: datetime, *, kept: timedelta) -> int:
+    """Delete a job that ended longer ago than `kept`, which can have 10,000 items; returns the number deleted."""
+    return await queries.delete_ended(session, now - kept, 1)

@@ -12,7 +12,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import accumulate, zip_longest
 from uuid import UUID
 
@@ -36,6 +36,10 @@ _BEFORE_ALL = UUID(int=0)
 _A_MOMENT_SECONDS = 0.001
 _COMPILING_SECONDS = 0.25
 """How long a ticker waits for versions to be compiled before it looks for due schedules again."""
+
+KEPT = timedelta(days=30)
+"""How long outcomes of ticks are kept."""
+_SWEPT = 500
 
 
 class Ticker:
@@ -217,3 +221,8 @@ def _fitting(due: Sequence[Candidate]) -> list[UUID]:
         for place, (candidate, size) in enumerate(zip(in_turn, sizes, strict=True))
         if not place or size <= _BATCH_BYTES
     ]
+
+
+async def sweep(session: Session, now: datetime) -> int:
+    """Delete a batch of outcomes older than 30 days; returns the number deleted."""
+    return await queries.forget_ticks(session, now - KEPT, _SWEPT)

@@ -21,6 +21,7 @@ from stepiq.cli.output.console import (
     say,
 )
 from stepiq.cli.pipelines.files import DEPLOY, TESTS, kind_of
+from stepiq.cli.remote.calling import is_json
 from stepiq.cli.remote.deployment import output
 from stepiq.cli.remote.deployment.apply import AT_ONCE, Deployment, Outcome
 from stepiq.cli.remote.deployment.folder import FileIssue, Folder, pipeline_files, read_folder
@@ -82,10 +83,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
     command = ["git", "-c", "safe.directory=*", "-C", str(folder), *arguments]
     try:
         done = subprocess.run(  # noqa: S603 - fixed arguments
-            command,
-            capture_output=True,
-            check=False,
-            timeout=_GIT_SECONDS,
+            command, capture_output=True, check=False, timeout=_GIT_SECONDS
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
@@ -123,7 +121,6 @@ class ApplyRequest:
     dry_run: bool = False
     is_confirmed: bool = False
     take_over: bool = False
-    as_json: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,36 +137,34 @@ async def apply(client: "AsyncClient", request: ApplyRequest) -> None:
     planned = compared.plan
     errors = [*compared.folder.errors, *await _checked_by_server(client, planned, request.folder)]
     if errors:
-        _refuse(errors, as_json=request.as_json)
+        _refuse(errors)
     if planned.elsewhere and not request.take_over:
         raise ManagedElsewhere(planned.elsewhere)
-    if not request.as_json:
+    if not is_json():
         output.show(output.plan_lines(planned))
     if request.dry_run or not planned.changes:
-        if request.as_json:
+        if is_json():
             print_json(output.plan_data(planned, source) | {"applied": False})
         return
-    if not request.is_confirmed and (request.as_json or not can_ask()):
+    if not request.is_confirmed and (is_json() or not can_ask()):
         raise UsageError(
             "A confirmation needs a terminal. Add --yes to make the changes,"
             " or --dry-run to see them."
         )
     if not request.is_confirmed and not confirm("Make these changes?"):
-        fail(
-            ReportedFailure(ExitCode.FAILED, "not_confirmed", "Nothing was changed."), as_json=False
-        )
-    outcomes = await _deploy(client, planned, source, as_json=request.as_json)
-    _report(planned, outcomes, source, as_json=request.as_json)
+        fail(ReportedFailure(ExitCode.FAILED, "not_confirmed", "Nothing was changed."))
+    outcomes = await _deploy(client, planned, source)
+    _report(planned, outcomes, source)
 
 
-async def diff(client: "AsyncClient", folder: Path, source: str | None, *, as_json: bool) -> bool:
+async def diff(client: "AsyncClient", folder: Path, source: str | None) -> bool:
     """Print what `apply` would change, as text or JSON. Returns whether there are differences."""
     source = source or source_of(folder)
     compared = await _compare(client, folder, source, prune=False)
     planned = compared.plan
     errors = [*compared.folder.errors, *await _checked_by_server(client, planned, folder)]
     if errors:
-        _refuse(errors, as_json=as_json)
+        _refuse(errors)
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def before(change: PlannedChange) -> str:
@@ -183,7 +178,7 @@ async def diff(client: "AsyncClient", folder: Path, source: str | None, *, as_js
         change.slug: list(_differences(change, text))
         for change, text in zip(planned.changes, texts, strict=True)
     }
-    if as_json:
+    if is_json():
         data = output.plan_data(planned, source)
         for change in data["changes"]:
             change["diff"] = "".join(f"{line.text}\n" for line in found[change["slug"]])
@@ -243,11 +238,9 @@ def _problems(error: "ApiError") -> list[dict[str, Any]]:
     return error.errors or [{"path": "", "code": error.code, "message": error.message}]
 
 
-async def _deploy(
-    client: "AsyncClient", planned: DeploymentPlan, source: str, *, as_json: bool
-) -> list[Outcome]:
+async def _deploy(client: "AsyncClient", planned: DeploymentPlan, source: str) -> list[Outcome]:
     def announce(outcome: Outcome) -> None:
-        if not as_json:
+        if not is_json():
             _announce(outcome)
 
     return await Deployment(client, source, announce).apply(planned.changes)
@@ -262,12 +255,10 @@ def _announce(outcome: Outcome) -> None:
     print_text(f"{slug}: {output.done_word(outcome.change.action)}{version}")
 
 
-def _report(
-    planned: DeploymentPlan, outcomes: list[Outcome], source: str, *, as_json: bool
-) -> None:
+def _report(planned: DeploymentPlan, outcomes: list[Outcome], source: str) -> None:
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     done = [outcome.change for outcome in outcomes if outcome.error is None]
-    if as_json:
+    if is_json():
         versions = {each.change.slug: each.version for each in outcomes if each.error is None}
         data = output.plan_data(planned, source)
         for change in data["changes"]:
@@ -284,10 +275,7 @@ def _report(
             f"{left} of {len(planned.changes)} changes could not be completed. Correct the problem,"
             " then apply again: it continues where it stopped."
         )
-        fail(
-            ReportedFailure(_common_code(failed), "deployment_failed", message, errors=errors),
-            as_json=as_json,
-        )
+        fail(ReportedFailure(_common_code(failed), "deployment_failed", message, errors=errors))
 
 
 def _error_data(outcome: Outcome) -> Iterator[dict[str, Any]]:
@@ -340,11 +328,11 @@ def _differences(change: PlannedChange, before: str) -> Iterator[ShownLine]:
             yield ShownLine(f"{local.file}: {detail}", "yellow")
 
 
-def _refuse(errors: Iterable[FileIssue], *, as_json: bool) -> None:
+def _refuse(errors: Iterable[FileIssue]) -> None:
     # The server reports most errors of a file again.
     found = list(dict.fromkeys(errors))
     files = len({each.file for each in found})
     data = [{"file": each.file, **issue_data([each.issue])[0]} for each in found]
     what = "1 file is not valid" if files == 1 else f"{files} files are not valid"
     message = f"{what}. Nothing was changed on the server."
-    fail(ReportedFailure(ExitCode.FAILED, _INVALID, message, errors=data), as_json=as_json)
+    fail(ReportedFailure(ExitCode.FAILED, _INVALID, message, errors=data))

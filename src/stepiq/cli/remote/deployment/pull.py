@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stepiq.cli.output.console import ExitCode, UsageError, can_ask, confirm, print_json
 from stepiq.cli.pipelines.files import DEPLOY, SUFFIXES
+from stepiq.cli.remote.calling import is_json
 from stepiq.cli.remote.deployment.apply import AT_ONCE
 from stepiq.cli.remote.deployment.folder import format_of, pipeline_files, slug_problem
 from stepiq.cli.remote.deployment.output import ShownLine, settings_document, settings_of, show
@@ -49,7 +50,6 @@ class PullRequest:
     slugs: Sequence[str] = ()
     """Empty: all pipelines that are not archived."""
     is_confirmed: bool = False
-    as_json: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +80,13 @@ async def pull(client: "AsyncClient", request: PullRequest) -> None:
         for pipeline, text in zip(remote, texts, strict=True)
         for change in _file_changes(request.folder, pipeline, text)
     ]
-    if not request.as_json:
+    if not is_json():
         show(_lines(changes, len(remote)))
     is_destructive = any(change.before is not None for change in changes)
     if is_destructive and not request.is_confirmed:
-        _ask(as_json=request.as_json)
+        _ask()
     _write(request.folder, changes)
-    if request.as_json:
+    if is_json():
         print_json({"pipelines": len(remote), "files": [_data(change) for change in changes]})
 
 
@@ -178,16 +178,14 @@ def _lines(changes: Sequence[FileChange], count: int) -> Iterator[ShownLine]:
     yield ShownLine(f"{count} {'pipeline' if count == 1 else 'pipelines'}, {files}.")
 
 
-def _ask(*, as_json: bool) -> None:
-    if as_json or not can_ask():
+def _ask() -> None:
+    if is_json() or not can_ask():
         raise UsageError(
             "Existing files would change, and a confirmation needs a terminal."
             " Add --yes to overwrite them."
         )
     if not confirm("Overwrite these files?"):
-        fail(
-            ReportedFailure(ExitCode.FAILED, "not_confirmed", "No file was changed."), as_json=False
-        )
+        fail(ReportedFailure(ExitCode.FAILED, "not_confirmed", "No file was changed."))
 
 
 def _write(folder: Path, changes: Sequence[FileChange]) -> None:
