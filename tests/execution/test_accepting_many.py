@@ -22,7 +22,8 @@ from stepiq.execution.limits import usage
 from stepiq.execution.limits.runs import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.execution.records.run import NewRun
 from stepiq.execution.records.trace_queue import TraceQueue
-from stepiq.queue.tickets import Ticket, TicketQueue
+from stepiq.queue.ticket import Ticket
+from stepiq.queue.tickets import TicketQueue
 from stepiq.store.database import Database
 from stepiq.store.pubsub import LocalChanges
 from stepiq.store.states import TriggerType

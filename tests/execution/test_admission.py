@@ -7,7 +7,7 @@ import pytest
 
 from stepiq.core import clock as core_clock
 from stepiq.core.ids import uuid7
-from stepiq.execution.admission.control import RunNotCancellable
+from stepiq.execution.admission.errors import RunNotCancellable
 from stepiq.execution.limits import usage
 from stepiq.execution.limits.runs import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.execution.records.run import NewRun

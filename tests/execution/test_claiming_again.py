@@ -48,7 +48,7 @@ class TestClaimingAgain:
         monkeypatch.setattr(journal, "claim", claim_and_look)
         monkeypatch.setattr(journal, "write", write_later)
         loop_time.quicken(1)
-        run_id, heard = await world.start(await world.pipeline(TRANSFORM))
+        run_id, heard = await world.start(await world.pipeline(TRANSFORM), has_ticket=True)
         await asyncio.wait_for(heard.until_ended(), 20)
 
         ended = await world.ended(run_id, heard)

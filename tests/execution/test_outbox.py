@@ -14,7 +14,7 @@ from stepiq.execution.journal.retention import sweep
 from stepiq.execution.records.run import ClaimedRun, Ending, NewDelivery, NewReview
 from stepiq.execution.runtime import Engine
 from stepiq.providers.registry import Providers
-from stepiq.queue.tickets import Queue
+from stepiq.queue.ticket import Queue
 from stepiq.store.database import Database, Session
 from stepiq.store.pubsub import LocalChanges
 from stepiq.store.tables import deliveries

@@ -376,7 +376,8 @@ class TestPoisoned:
 
         monkeypatch.setattr(journal, "claim", claim_without_answer)
 
-        await world.run(ASK)
+        _, heard = await world.start(await world.pipeline(ASK), has_ticket=True)
+        await asyncio.wait_for(heard.until_ended(), 30)
 
         assert [run and run.crashes for run in claimed] == [0, 0]
 

@@ -113,7 +113,7 @@ class TestTakeBackUnstarted:
             return 0
 
         monkeypatch.setattr(recovery.Recovery, "take_back_unstarted", take_back_none)
-        run_id, heard = await world.start(await world.pipeline(TRANSFORM))
+        run_id, heard = await world.start(await world.pipeline(TRANSFORM), has_ticket=True)
 
         await asyncio.wait_for(heard.until_ended(), 60)
 
@@ -124,7 +124,7 @@ class TestTakeBackUnstarted:
     async def test_so_is_one_that_the_library_knows_and_does_not_start(
         self, lost_starts: list[str], world: World
     ):
-        run_id, heard = await world.start(await world.pipeline(TRANSFORM))
+        run_id, heard = await world.start(await world.pipeline(TRANSFORM), has_ticket=True)
 
         await asyncio.wait_for(heard.until_ended(), 60)
 
@@ -222,7 +222,7 @@ class TestTakeOver:
         self, world: World, fake_provider: RunningFakeProvider
     ):
         fake_provider.configure(token_ms=10_000)
-        run_id, _ = await asking(world)
+        run_id, _ = await asking(world, has_ticket=True)
         await say_that_somebody_else_has_it(world)
 
         claimed = await world.engine._executor._journal.claim(run_id, again=True)
@@ -461,7 +461,7 @@ class TestStop:
         lost_claims: list[str],
         world: World,
     ):
-        run_id, _ = await world.start(await world.pipeline(TRANSFORM))
+        run_id, _ = await world.start(await world.pipeline(TRANSFORM), has_ticket=True)
         while not lost_claims:  # noqa: ASYNC110 - the library tells nobody
             await asyncio.sleep(0.01)
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from stepiq.core import clock as core_clock
 from stepiq.core.ids import uuid7
-from stepiq.execution.admission.control import RunNotCancellable
+from stepiq.execution.admission.errors import RunNotCancellable
 from stepiq.execution.journal.writing import ClaimLost, Ending, JournalEntry
 from stepiq.execution.limits import usage
 from stepiq.execution.limits.runs import next_month, tomorrow

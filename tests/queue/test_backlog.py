@@ -10,7 +10,7 @@ from stepiq.execution.limits.plans import Plans
 from stepiq.execution.runtime import Engine
 from stepiq.providers.registry import Providers
 from stepiq.queue import backlog
-from stepiq.queue.tickets import Queue
+from stepiq.queue.ticket import Queue
 from stepiq.store.database import Database
 from stepiq.store.pubsub import LocalChanges
 from stepiq.store.tables import runs

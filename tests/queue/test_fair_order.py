@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from stepiq.core.ids import uuid7
 from stepiq.queue import tickets
-from stepiq.queue.tickets import FIRST, Queue, Ticket, TicketQueue
+from stepiq.queue.ticket import FIRST, Queue, Ticket
+from stepiq.queue.tickets import TicketQueue
 from stepiq.store.database import Database, Session
 from stepiq.store.pubsub import LocalChanges
 from tests.support.query_plans import plan_of, statements

@@ -21,7 +21,8 @@ from stepiq.execution.journal.retention import sweep
 from stepiq.queue import dbos_threads
 from stepiq.queue import tickets as tickets_module
 from stepiq.queue.dbos_threads import LANES, Lanes
-from stepiq.queue.tickets import Queue, Ticket, TicketQueue
+from stepiq.queue.ticket import Queue, Ticket
+from stepiq.queue.tickets import TicketQueue
 from stepiq.store.connections import engines
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.pubsub import TICKETS_WAITING, LocalChanges
@@ -273,7 +274,8 @@ class TestStop:
         monkeypatch.setattr(SystemDatabase, "update_workflow_outcome", record)
         monkeypatch.setattr(DBOS, "destroy", stop)
         monkeypatch.setattr(ActiveWorkflowById, "activeList", look)
-        await world.run(TRANSFORM)
+        _, heard = await world.start(await world.pipeline(TRANSFORM), has_ticket=True)
+        await asyncio.wait_for(heard.until_ended(), 30)
 
         await world.engine.stop()
 

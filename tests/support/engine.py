@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Collection
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -219,8 +220,12 @@ class World:
         retry_of: UUID | None = None,
         reuse: Reuse = NOTHING,
         only_step: str | None = None,
+        has_ticket: bool = False,
     ) -> tuple[UUID, Heard]:
-        """Accept a run, and subscribe to it from its first event. With `plan`, change the workspace's plan first."""
+        """Accept a run, and subscribe to it from its first event. With `plan`, change the workspace's plan first.
+
+        With `has_ticket`, it is enqueued although the worker has room.
+        """
         if plan is not None:
             await self.set_plan(plan)
         run_id = uuid7()
@@ -242,8 +247,10 @@ class World:
             reuse=reuse,
             only_step=only_step,
         )
-        async with self.database.transaction() as session:
-            await self.engine.accept(session, run)
+        enqueuing = self.engine.holding_backlog() if has_ticket else nullcontext()
+        with enqueuing:
+            async with self.database.transaction() as session:
+                await self.engine.accept(session, run)
         return run_id, heard
 
     def new_run(self, pipeline_id: UUID) -> NewRun:

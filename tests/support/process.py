@@ -82,6 +82,12 @@ class Process:
         assert self._process is not None
         return await self._process.wait()
 
+    def children(self) -> list[int]:
+        """The child processes, oldest first. Needs Linux."""
+        assert self._process is not None
+        pid = self._process.pid
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
     def _send(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)

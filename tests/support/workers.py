@@ -10,6 +10,7 @@ from stepiq.queue.recovery import Recovery
 from stepiq.queue.worker_lease import SessionPresence, presence_of
 from stepiq.store.database import Database
 from stepiq.store.pubsub import LocalChanges
+from stepiq.store.tables import runs
 from tests.support.engine import World
 
 ASK = """
@@ -20,9 +21,9 @@ steps:
 """
 
 
-async def asking(world: World):
+async def asking(world: World, *, has_ticket: bool = False):
     """A run in the middle of a model's answer, and who listens to it."""
-    run_id, heard = await world.start(await world.pipeline(ASK))
+    run_id, heard = await world.start(await world.pipeline(ASK), has_ticket=has_ticket)
     await heard.until("step.delta")
     return run_id, heard
 
@@ -40,11 +41,14 @@ def restored_late(lease: SessionPresence, monkeypatch: pytest.MonkeyPatch) -> as
 
 
 async def say_that_somebody_else_has_it(world: World) -> None:
-    """Write the tickets in hand to a worker that is not there."""
+    """Write the runs and tickets in hand to a worker that is not there."""
     schema = "" if world.database.is_sqlite else "dbos."
     async with world.database.transaction() as session:
         await session.execute(
             sa.text(f"UPDATE {schema}workflow_status SET executor_id = 'worker-0'")  # noqa: S608
+        )
+        await session.execute(
+            runs.update().where(runs.c.executor.is_not(None)).values(executor="worker-0")
         )
 
 

@@ -141,8 +141,7 @@ def serve(
     processes: Annotated[
         int | None,
         typer.Option(
-            help="Number of processes, each with API and worker (PostgreSQL only). Default: STEPIQ_PROCESSES, or the number of "
-            "processors, at most 4."
+            help="Number of processes, each with API and worker (PostgreSQL only). Default: STEPIQ_PROCESSES, or 1."
         ),
     ] = None,
     has_worker: Annotated[

@@ -2,22 +2,18 @@
 
 from stepiq.cli.output.console import UsageError, stdout_is_terminal
 from stepiq.cli.output.server import to_people_at_once
-from stepiq.core.concurrency.tasks import processor_count
 from stepiq.core.observability import log_output
 from stepiq.core.settings.model import Settings
-
-_MOST_PROCESSES = 4
-"""Default maximum. Each process needs memory and connections of the database."""
 
 
 def serve(configured: Settings, *, has_worker: bool) -> None:
     """Serve until SIGTERM or Ctrl-C."""
-    count = _processes(configured, has_worker=has_worker)
+    _check_store(configured, has_worker=has_worker)
     child = None
-    if count > 1:
+    if configured.processes > 1:
         from stepiq.server import parent
 
-        child = parent.divide(configured, count)
+        child = parent.divide(configured, configured.processes)
         log_output.configure(configured.log_format, process=child.number)
     # Not imported by the parent, so that it stays small.
     from stepiq.server import serving
@@ -31,19 +27,11 @@ def serve(configured: Settings, *, has_worker: bool) -> None:
     )
 
 
-def _processes(configured: Settings, *, has_worker: bool) -> int:
-    wanted = configured.processes
-    if configured.sqlite_path is None:
-        return wanted or min(_MOST_PROCESSES, processor_count())
-    advice = "set STEPIQ_DATABASE_URL to postgresql://…"
-    if not has_worker:
-        raise UsageError(
-            f"--no-worker needs PostgreSQL, because only one process can use the SQLite file {configured.sqlite_path}."
-            f" Remove --no-worker, or {advice}"
-        )
-    if wanted is not None and wanted > 1:
-        raise UsageError(
-            f"--processes {wanted} needs PostgreSQL, because only one process can use the SQLite file {configured.sqlite_path}."
-            f" Use one process, or {advice}"
-        )
-    return 1
+def _check_store(configured: Settings, *, has_worker: bool) -> None:
+    if configured.sqlite_path is None or (has_worker and configured.processes == 1):
+        return
+    option = f"--processes {configured.processes}" if has_worker else "--no-worker"
+    raise UsageError(
+        f"{option} needs PostgreSQL, because only one process can use the SQLite file {configured.sqlite_path}."
+        f" Remove {option}, or set STEPIQ_DATABASE_URL to postgresql://…"
+    )

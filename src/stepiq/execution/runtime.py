@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from contextvars import Context
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from stepiq.core.concurrency.tasks import cancel
+from stepiq.core.concurrency.tasks import cancel, cancel_once, is_cancelled
 from stepiq.core.errors import StepIQError
 from stepiq.core.http import GuardedClient
 from stepiq.core.json import Json
@@ -27,7 +28,7 @@ from stepiq.execution.journal.writing import ClaimLost, Journal
 from stepiq.execution.limits import usage
 from stepiq.execution.limits.plans import Plans
 from stepiq.execution.protocols import Outbox, SecretReader
-from stepiq.execution.records.run import NOTHING, NewDelivery, NewRun, Reuse
+from stepiq.execution.records.run import NOTHING, ClaimedRun, NewDelivery, NewRun, Reuse
 from stepiq.execution.records.trace_queue import TraceQueue
 from stepiq.execution.stubs import Stubs
 from stepiq.language import offload
@@ -37,7 +38,8 @@ from stepiq.language.schemas.work import ValidationMeter
 from stepiq.providers.registry import Providers
 from stepiq.queue import workers
 from stepiq.queue.recovery import Recovery
-from stepiq.queue.tickets import Queue, TicketHandler, TicketQueue
+from stepiq.queue.ticket import Queue
+from stepiq.queue.tickets import TicketHandler, TicketQueue
 from stepiq.queue.worker_lease import presence_of
 from stepiq.queue.workers import WorkerState
 from stepiq.store.database import Database, Session, StoreUnavailable
@@ -91,6 +93,7 @@ class Engine:
         self._tickets = TicketQueue(database, changes)
         self._recovery = Recovery(database, changes, self._tickets, self._presence)
         self._admission = Admission(changes, self._tickets, plans, TraceQueue(exports_traces))
+        self._admission.worker = self
         self._outbox = outbox
         self._secrets = secrets
         self._journal = Journal(database, self._admission, self._tickets, outbox)
@@ -169,7 +172,9 @@ class Engine:
         ticket_handlers: dict[Queue, TicketHandler] = {Queue.RUNS: self._execute}
         if self._outbox is not None:
             ticket_handlers[Queue.DELIVERIES] = self._deliver
-        await self._tickets.launch(self._presence.executor_id, ticket_handlers)
+        await self._tickets.launch(
+            self._presence.executor_id, ticket_handlers, self._executing.keys()
+        )
 
     async def _warm(self) -> None:
         await asyncio.sleep(_WARM_AFTER_SECONDS)
@@ -186,7 +191,7 @@ class Engine:
         await closing
         unfinished = dict(self._claims)
         for task in self._in_hand():
-            _cancel(task)
+            cancel_once(task)
         while tasks := self._in_hand():
             await asyncio.wait(tasks)
             await asyncio.sleep(0)
@@ -345,6 +350,28 @@ class Engine:
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error
 
+    def room(self) -> int:
+        """How many more runs this process can begin without tickets."""
+        return self._tickets.room() if self.is_ready else 0
+
+    def begin(self, run: ClaimedRun) -> None:
+        """Begin a run that was accepted for this worker. If it stops, it returns the run with its tickets."""
+        if not self.is_ready:
+            return
+        metrics.tickets_in_hand.labels("run").inc()
+        work = self._execute_until_ended(run.id, again=False, claimed=run)
+        # What the request has set in its context, such as its workspace, does not belong to the run.
+        self._executing[run.id] = task = asyncio.create_task(work, context=Context())
+        task.add_done_callback(partial(self._ended, run.id))
+
+    def _ended(self, run_id: UUID, task: asyncio.Task[None]) -> None:
+        metrics.tickets_in_hand.labels("run").dec()
+        self._remove(self._executing, run_id, task)
+        self._cancelled.discard(run_id)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Recovery gives the run a ticket.
+            log.error("run_broke", run_id=str(run_id), exc_info=error)
+
     async def _deliver(self, delivery_id: UUID) -> None:
         assert self._outbox is not None  # noqa: S101 - otherwise the queue has no handler
         work = self._outbox.deliver(delivery_id, self._stopping)
@@ -367,38 +394,45 @@ class Engine:
         if (overtaken := tasks.get(subject_id)) is not None:
             # Another worker considered this one dead and reclaimed the ticket, which has now come back. With the old
             # claim, `Recovery.let_go` would stop the new task before it has a claim.
-            _cancel(overtaken)
+            cancel_once(overtaken)
             self._forget_claims(subject_id)
         tasks[subject_id] = task = asyncio.create_task(work)
         try:
             await asyncio.wait({task})
         finally:
             # At shutdown, the ticket itself is cancelled.
-            _cancel(task)
-            # The subject's next ticket may already have started: it can arrive right after this work's last commit.
-            if tasks.get(subject_id) is task:
-                del tasks[subject_id]
-                self._forget_claims(subject_id)
+            cancel_once(task)
+            self._remove(tasks, subject_id, task)
         return task
+
+    def _remove(
+        self, tasks: dict[UUID, asyncio.Task[Done]], subject_id: UUID, task: asyncio.Task[Done]
+    ) -> None:
+        # The subject's next ticket may already have started: it can arrive right after this work's last commit.
+        if tasks.get(subject_id) is task:
+            del tasks[subject_id]
+            self._forget_claims(subject_id)
 
     def _forget_claims(self, run_id: UUID) -> None:
         self._claims.pop(run_id, None)
         self._claimed_before.pop(run_id, None)
 
-    async def _execute_until_ended(self, run_id: UUID, *, again: bool) -> None:
+    async def _execute_until_ended(
+        self, run_id: UUID, *, again: bool, claimed: ClaimedRun | None = None
+    ) -> None:
         while True:
             try:
-                await self._execute_or_abandon(run_id, again=again)
+                await self._execute_or_abandon(run_id, again=again, claimed=claimed)
             except StoreUnavailable:
                 log.warning("run_waits_for_store", run_id=str(run_id))
                 # The claim may have been committed, even if the result of the commit is unknown.
-                again = True
+                again, claimed = True, None
                 await asyncio.sleep(_STORE_RETRY_SECONDS)
             except ClaimLost:
                 # A task that was overtaken has no claim: the one in the table is its successor's. `Recovery.let_go`
                 # may have cancelled this one while its tokens were counted, and then handles the loss.
                 task = asyncio.current_task()
-                is_current = self._executing.get(run_id) is task and not _is_cancelled(task)
+                is_current = self._executing.get(run_id) is task and not is_cancelled(task)
                 # Removed immediately, so that `Recovery.let_go` does not handle the same loss.
                 if is_current and (claim := self._claims.pop(run_id, None)) is not None:
                     self._recovery.claim_lost(run_id, claim)
@@ -406,10 +440,12 @@ class Engine:
             else:
                 return
 
-    async def _execute_or_abandon(self, run_id: UUID, *, again: bool) -> None:
+    async def _execute_or_abandon(
+        self, run_id: UUID, *, again: bool, claimed: ClaimedRun | None
+    ) -> None:
         held = self._note_claim(run_id)
         try:
-            await self._executor.execute(run_id, self._claims, again=again)
+            await self._executor.execute(run_id, self._claims, again=again, claimed=claimed)
         except (ClaimLost, StoreUnavailable):
             raise
         except Exception:
@@ -448,19 +484,10 @@ class Engine:
             return False
         if is_cancelled:
             self._cancelled.add(run_id)
-        is_new = _cancel(task)
+        is_new = cancel_once(task)
         if is_new and not is_cancelled:
             log.info("run_claim_lost", run_id=str(run_id))
         return is_new
-
-
-def _cancel(task: asyncio.Task[Any]) -> bool:
-    """Cancel a task, but only once: a second cancel would interrupt the counting of its tokens."""
-    return not _is_cancelled(task) and task.cancel()
-
-
-def _is_cancelled(task: asyncio.Task[Any] | None) -> bool:
-    return task is not None and task.cancelling() > 0
 
 
 def _load() -> None:

@@ -35,7 +35,7 @@ from stepiq.notify.records import (
     WebhookCall,
 )
 from stepiq.queue import tickets
-from stepiq.queue.tickets import Ticket
+from stepiq.queue.ticket import Ticket
 from stepiq.redaction.masking import masked
 from stepiq.store.database import PATIENT_SECONDS, Database, Session, StoreUnavailable
 from stepiq.store.states import DeliveryStatus

@@ -5,7 +5,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.queue.tickets import Queue, Ticket
+from stepiq.queue import direct_runs
+from stepiq.queue.ticket import Queue, Ticket
 from stepiq.store.database import Session
 
 MOST = 10_000
@@ -79,7 +80,7 @@ async def read(session: Session) -> Backlog:
 
 
 async def oldest_runs(session: Session, most: int) -> dict[UUID, float | None]:
-    """The runs with the oldest tickets: for how many seconds each waits for a worker, or None if it has one."""
+    """The oldest runs with a worker, and those that wait for one: for how many seconds, or None if they have one."""
     first, others = Queue.RUNS.lanes
     rows = await session.execute(
         OLDEST[session.dialect], {"first": first, "others": others, "most": most}
@@ -89,4 +90,4 @@ async def oldest_runs(session: Session, most: int) -> dict[UUID, float | None]:
         seconds = (float(row.now_ms) - float(row.created_ms)) / 1000
         waits = row.status == "ENQUEUED"
         found[Ticket.parse(row.workflow_uuid).subject_id] = seconds if waits else None
-    return found
+    return found | dict.fromkeys(await direct_runs.oldest(session, most))

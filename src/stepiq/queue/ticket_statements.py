@@ -1,6 +1,6 @@
 """The SQL of tickets in the tables of the durable queue (DBOS Transact), by dialect."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -43,7 +43,14 @@ WHERE status = 'PENDING' AND status IN ('ENQUEUED', 'PENDING') AND executor_id =
 _STATUSES_OF = "workflow_status WHERE workflow_uuid IN :ids"
 _INPUTS_OF = "workflow_input WHERE workflow_uuid IN :ids"
 _LOST = "workflow_status WHERE workflow_uuid IN :ids AND NOT (status = 'PENDING' AND executor_id = :executor)"
-_HOLDERS = "workflow_status WHERE status = 'PENDING' AND executor_id IS NOT NULL"
+_HOLDERS = """\
+SELECT executor_id FROM {schema}workflow_status WHERE status = 'PENDING' AND executor_id IS NOT NULL
+UNION SELECT executor FROM runs WHERE executor IS NOT NULL AND status = 'running'"""
+_IS_WAITING = """\
+EXISTS (
+    SELECT 1 FROM {schema}workflow_status
+    WHERE queue_name IN ({lanes}) AND status = 'ENQUEUED' AND status IN ('ENQUEUED', 'PENDING')
+)"""
 
 
 def _insert_each(dialect: str, schema: str) -> tuple[str, str]:
@@ -123,7 +130,12 @@ SELECT_LOST = sa.text(f"SELECT workflow_uuid FROM dbos.{_LOST}").bindparams(  # 
 )
 """Those of the tickets `:ids` that `:executor` no longer holds. On PostgreSQL only."""
 SELECT_HOLDERS = {
-    dialect: sa.text(f"SELECT DISTINCT executor_id FROM {schema}{_HOLDERS}")  # noqa: S608 - constants
-    for dialect, schema in _SCHEMAS.items()
+    dialect: sa.text(_HOLDERS.format(schema=schema)) for dialect, schema in _SCHEMAS.items()
 }
-"""Executors that hold tickets."""
+"""Executors that hold tickets, or that execute runs without one."""
+
+
+def is_waiting(dialect: str, lanes: Sequence[str]) -> str:
+    """A condition: whether a ticket waits in one of these lanes."""
+    quoted = ", ".join(f"'{lane}'" for lane in lanes)
+    return _IS_WAITING.format(schema=_SCHEMAS[dialect], lanes=quoted)

@@ -16,8 +16,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -31,8 +29,9 @@ from sqlalchemy.exc import DBAPIError
 
 from stepiq.core.json import Json
 from stepiq.core.observability import logging
-from stepiq.queue import ticket_statements
+from stepiq.queue import direct_runs, ticket_statements
 from stepiq.queue.dbos_threads import LANES, POLL_SECONDS, until_returned
+from stepiq.queue.ticket import Queue, Ticket
 from stepiq.store import migrate
 from stepiq.store.connections import engines
 from stepiq.store.connections.refusals import explaining
@@ -50,8 +49,6 @@ CONCURRENCY = 500
 """Tickets of one lane that a worker process executes at the same time. It is the only limit on slow receivers."""
 _CLAIMED_AT_ONCE = 50
 """Maximum number of tickets of one lane that a process claims before others have a turn."""
-FIRST = 3
-"""Highest position of the tickets in the first lane."""
 
 # Constant, because tickets contain no code: any version of stepIQ can execute the tickets of another.
 _APPLICATION_VERSION = "1"
@@ -65,44 +62,6 @@ _HELD_SECONDS = 30.0
 _RECOVERIES = 1_000_000
 
 TicketHandler = Callable[[UUID], Awaitable[None]]
-
-
-class Queue(StrEnum):
-    """A kind of ticket. The backlog of one queue does not delay the other."""
-
-    RUNS = "runs"
-    DELIVERIES = "deliveries"
-
-    @property
-    def workflow(self) -> str:
-        """Name of the DBOS workflow of its tickets, which identifies the queue in the library's tables."""
-        return "carry" if self is Queue.RUNS else "deliver"
-
-    @property
-    def lanes(self) -> tuple[str, str]:
-        """Names of its two queues in the library: for the first tickets of each workspace, and for all others."""
-        return f"{self}-first", str(self)
-
-    def lane(self, position: int) -> str:
-        """The lane of a ticket at that position in the backlog of its workspace."""
-        return self.lanes[position > FIRST]
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """The n-th request to continue a run or a delivery."""
-
-    subject_id: UUID
-    number: int
-
-    def __str__(self) -> str:
-        return f"{self.subject_id}:{self.number}"
-
-    @classmethod
-    def parse(cls, text: str) -> "Ticket":
-        """Parse the output of `str`."""
-        subject_id, _, number = text.partition(":")
-        return cls(UUID(subject_id), int(number))
 
 
 _finished: set[str] = set()
@@ -145,6 +104,9 @@ def _claim_some(
     global _claim_failed_at
     # The library claims what there is room for, as if more tickets were running.
     running = max(running, CONCURRENCY - _CLAIMED_AT_ONCE)
+    if queue.name == Queue.RUNS.lanes[1]:
+        # Runs without tickets have places of this lane. The other one is for workspaces with few runs.
+        running = max(running, len(_executing))
     # Otherwise, each claim queries whether it is for this process to claim tickets without a version. There are none.
     options["is_latest_version"] = True
     try:
@@ -166,6 +128,8 @@ SystemDatabase.start_queued_workflows = _claim_some  # pyright: ignore[reportAtt
 # The library calls workflows by name, so the handlers of this process are global.
 _handlers: dict[Queue, TicketHandler] = {}
 _executor_id = ""
+_executing: Collection[UUID] = ()
+"""The runs that this process executes, with or without tickets."""
 _started: Counter[str] = Counter()
 """The number of handlers that execute each ticket of this process. After a ticket was taken back, there may be two."""
 
@@ -205,7 +169,12 @@ class TicketQueue:
         self._is_working = False
         self._is_starting = False
 
-    async def launch(self, executor_id: str, handlers: Mapping[Queue, TicketHandler]) -> None:
+    async def launch(
+        self,
+        executor_id: str,
+        handlers: Mapping[Queue, TicketHandler],
+        executing: Collection[UUID] = (),
+    ) -> None:
         """Start to execute tickets. Call it on the event loop that executes them.
 
         Args:
@@ -213,13 +182,15 @@ class TicketQueue:
                 present, may have the same id.
             handlers: for each queue, a function that executes one run or delivery until it ends or waits. If the call
                 is cancelled, the ticket is enqueued again.
+            executing: the runs that this process executes, as they change.
 
         Raises:
             StoreUnavailable, StoreRefused: the database cannot be used. Call `stop` then, too.
         """
-        global _executor_id
+        global _executor_id, _executing
         _handlers.update(handlers)
         _executor_id = executor_id
+        _executing = executing
         is_only_process = self._database.is_sqlite
         LANES.concurrency = CONCURRENCY
         LANES.open()
@@ -341,28 +312,43 @@ class TicketQueue:
         finally:
             LANES.release(backlog)
 
+    def room(self) -> int:
+        """How many more runs this process can begin without tickets."""
+        if not self._is_working or LANES.is_closed or LANES.held_for(Queue.RUNS.lanes[1]):
+            return 0
+        # Other workers take those of which this one has many.
+        most = CONCURRENCY if self._database.is_sqlite else _CLAIMED_AT_ONCE
+        return max(0, most - len(_executing))
+
     async def holders(self, session: Session) -> set[str]:
-        """Ids of the executors that hold tickets."""
+        """Ids of the executors that hold tickets, or that execute runs without one."""
         statement = ticket_statements.SELECT_HOLDERS[session.dialect]
         return set((await session.execute(statement)).scalars())
 
     async def take_back(self, session: Session, executors: Collection[str]) -> int:
         """Return all tickets held by these executors to their lanes in this transaction. Returns their number.
 
-        A later outcome from such an executor is ignored.
+        Their runs without a ticket get one. A later outcome from such an executor is ignored.
         """
+        # Runs are locked before tickets, as everywhere.
+        taken = await direct_runs.take_back(session, executors)
+        await self.enqueue_many(session, taken)
         values = {"executors": list(executors)}
-        return await self._take_back(session, ticket_statements.TAKE_BACK, values)
+        return len(taken) + await self._take_back(session, ticket_statements.TAKE_BACK, values)
 
     async def unstarted(self) -> set[str]:
         """Tickets that this process has claimed, and that no handler executes.
 
-        A ticket is among them for a moment when it starts or ends.
+        A ticket is among them for a moment when it starts or ends. So are those that runs without a ticket would have.
         """
         async with self._database.reading() as session:
             statement = ticket_statements.SELECT_CLAIMED[session.dialect]
             claimed = await session.execute(statement, {"executor": _executor_id})
-            return {ticket for ticket in claimed.scalars() if ticket not in _started}
+            unstarted = {ticket for ticket in claimed.scalars() if ticket not in _started}
+            direct = await direct_runs.of_worker(session, _executor_id)
+            return unstarted | {
+                str(Ticket(run_id, direct_runs.TICKET)) for run_id in direct.difference(_executing)
+            }
 
     async def unreceived(self) -> set[str]:
         """Tickets that this process has claimed, and that the library does not know about: the response was lost.
@@ -378,9 +364,13 @@ class TicketQueue:
     ) -> int:
         """Return tickets that this process has claimed to their lanes. Returns the number of tickets."""
         values = {"executors": [_executor_id], "ids": list(tickets)}
+        subjects = {Ticket.parse(ticket).subject_id for ticket in tickets}
         _received.difference_update(tickets)
         async with self._database.transaction(patience) as session:
-            return await self._take_back(session, ticket_statements.TAKE_BACK_SOME, values)
+            taken = await direct_runs.take_back(session, [_executor_id], subjects)
+            await self.enqueue_many(session, taken)
+            some = await self._take_back(session, ticket_statements.TAKE_BACK_SOME, values)
+            return len(taken) + some
 
     async def _take_back(
         self, session: Session, statements: Mapping[str, sa.TextClause], values: Mapping[str, Any]
@@ -427,7 +417,7 @@ class TicketQueue:
 
     async def stop(self) -> None:
         """Stop executing tickets. All tickets in progress must have been drained before."""
-        global _executor_id, _claim_failed_at
+        global _executor_id, _executing, _claim_failed_at
         if self._is_working:
             self._is_working = False
             try:
@@ -440,7 +430,7 @@ class TicketQueue:
                 LANES.wake()
                 await asyncio.wait({stopping}, timeout=_WAKE_SECONDS)
             await stopping
-            _executor_id = ""
+            _executor_id, _executing = "", ()
             _handlers.clear()
             _finished.clear()
             _started.clear()
@@ -461,6 +451,8 @@ def _otherwise(subject_id: UUID, first_id: UUID, first_position: int) -> str:
 
 async def finish(session: Session, tickets: Sequence[Ticket]) -> None:
     """Delete tickets in the transaction that ends their runs or deliveries. They are not executed again."""
+    if not tickets:
+        return
     ids = [str(ticket) for ticket in tickets]
     for statement in ticket_statements.DELETE[session.dialect]:
         await session.execute(statement, {"ids": ids})

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from stepiq.queue.tickets import Queue
+from stepiq.queue import direct_runs
+from stepiq.queue.ticket import Queue
 from stepiq.queue.worker_lease import Presence
 from stepiq.store.database import Session
 
@@ -30,6 +31,7 @@ class WorkerState:
     """Whether it holds its lease."""
     is_this_process: bool
     runs: int
+    """Runs that it executes, and tickets of runs that it holds."""
     deliveries: int
 
 
@@ -39,6 +41,8 @@ async def read(session: Session, presence: Presence) -> list[WorkerState]:
     for row in await session.execute(_STATEMENTS[session.dialect]):
         if (queue := _QUEUES.get(row.queue_name)) is not None:
             held[row.executor_id, queue] += row.number
+    for executor_id, number in (await direct_runs.count(session)).items():
+        held[executor_id, Queue.RUNS] += number
     live = await presence.present(session)
     names = sorted({*live, *(name for name, _ in held)})
     return [

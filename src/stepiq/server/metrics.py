@@ -20,7 +20,7 @@ from stepiq.core.observability import metrics
 from stepiq.core.settings.otlp import OtlpSignal
 from stepiq.queue import backlog
 from stepiq.queue.backlog import Backlog
-from stepiq.queue.tickets import Queue
+from stepiq.queue.ticket import Queue
 from stepiq.store.database import StoreUnavailable
 from stepiq.web import problems
 from stepiq.web.guard import Guard

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stepiq.queue import tickets
 from stepiq.queue.dbos_threads import Lanes
-from stepiq.queue.tickets import FIRST, Queue
+from stepiq.queue.ticket import FIRST, Queue
 from stepiq.store.database import Database
 from stepiq.store.states import Overlap, PipelineStatus
 from stepiq.store.tables import pipelines, run_events, runs, schedules, workspaces

@@ -54,11 +54,6 @@ capabilities:
 # A new folder in the volume: all users can read the volume itself.
 - name: STEPIQ_DATA_DIR
   value: /var/lib/stepiq/data
-{{- if not (hasKey .Values.settings "STEPIQ_PROCESSES") }}
-# `replicas` sets the number of processes. The limits of a pod fit one.
-- name: STEPIQ_PROCESSES
-  value: "1"
-{{- end }}
 {{- range $name, $value := .Values.settings }}
 - name: {{ $name }}
   value: {{ $value | quote }}

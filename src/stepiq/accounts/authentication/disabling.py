@@ -9,7 +9,7 @@ from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import members
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.core import clock
-from stepiq.execution.admission.control import RunNotCancellable
+from stepiq.execution.admission.errors import RunNotCancellable
 from stepiq.execution.runtime import Engine
 from stepiq.store.database import Database, Session
 

@@ -74,3 +74,13 @@ def processor_count() -> int:
     except (OSError, ValueError):
         # The process is in no container, or the limit is "max".
         return count
+
+
+def cancel_once(task: asyncio.Task[Any]) -> bool:
+    """Cancel a task unless it is being cancelled: a second cancel would interrupt its cleanup. Returns whether it did."""
+    return not is_cancelled(task) and task.cancel()
+
+
+def is_cancelled(task: asyncio.Task[Any] | None) -> bool:
+    """Whether a task is being cancelled, or was."""
+    return task is not None and task.cancelling() > 0

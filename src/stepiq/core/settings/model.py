@@ -97,9 +97,8 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """TCP port that the server listens on. 0 uses a free port and prints it."""
 
-    processes: int | None = Field(default=None, ge=1, le=64)
-    """Processes of `stepiq serve`, which share the port. SQLite supports one. Default on PostgreSQL: the number of processors, at
-    most 4."""
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes of `stepiq serve`, which share the port. SQLite supports one. See [Scaling out](../scaling.md)."""
 
     worker_port: int | None = Field(default=None, ge=0, le=65535)
     """TCP port on which `stepiq worker` answers `/health`, `/ready` and `/metrics`, at `STEPIQ_HOST`. 0 uses a free port and prints

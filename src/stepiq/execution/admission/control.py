@@ -6,7 +6,7 @@ workspace's row, without a scan.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -19,9 +19,11 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from stepiq.core import clock
-from stepiq.core.errors import Conflict, StepIQError
+from stepiq.core.errors import StepIQError
 from stepiq.core.observability import metrics
-from stepiq.execution.admission import retries
+from stepiq.execution.admission import direct, retries
+from stepiq.execution.admission.direct import CountedRuns, Worker
+from stepiq.execution.admission.errors import RunNotCancellable, VersionDeleted
 from stepiq.execution.admission.statements import COUNT_IN, SEE, lock_run, parameters
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.limits import usage
@@ -30,10 +32,10 @@ from stepiq.execution.limits.runs import PlanCreditsExhausted, PlanRunsExhausted
 from stepiq.execution.limits.usage import Tally
 from stepiq.execution.records import events, operations, reviews
 from stepiq.execution.records.events import Event
-from stepiq.execution.records.run import NewRun
+from stepiq.execution.records.run import ClaimedRun, NewRun
 from stepiq.execution.records.trace_queue import TraceQueue
 from stepiq.store.connections import faults
-from stepiq.store.database import Session, StoreUnavailable
+from stepiq.store.database import Session
 from stepiq.store.pubsub import RUN_CANCELLED, Changes, run_topic, runs_topic
 from stepiq.store.statements import rows as many_rows
 from stepiq.store.statements.workspaces import PLAN
@@ -49,24 +51,6 @@ HELD = 0
 """Ticket number of a run that waits for a slot."""
 PARKED = -1
 """Ticket number of a run that waits for a time or a person, and has no slot."""
-
-
-class RunNotCancellable(Conflict):
-    """The run ended before it could be cancelled."""
-
-    code = "run_already_finished"
-
-    def __init__(self, run_id: UUID) -> None:
-        super().__init__(f"Run {run_id} has already finished.", run_id=run_id)
-
-
-class _VersionDeleted(StoreUnavailable):
-    """A run's version was deleted after it had been read. Another attempt reads the newest version."""
-
-    was_answered = True
-
-    def __init__(self) -> None:
-        super().__init__("A version of the pipeline was deleted at the same time. Try again.")
 
 
 _SLOTS = (workspaces.c.unfinished_runs, workspaces.c.admitted_runs, PLAN)
@@ -90,20 +74,6 @@ class RunLog(NamedTuple):
     last_seq: int
     """The number of the run's last event before these."""
     events: Sequence[Event]
-
-
-class _CountedRuns(NamedTuple):
-    """Runs of one workspace that were counted in, and its counters after that."""
-
-    runs: Sequence[NewRun]
-    unfinished: int
-    held: int
-    """Held runs of the workspace. No run overtakes a held one, even after the plan was raised: these are the newest."""
-
-    @property
-    def slots(self) -> int:
-        """How many of these runs got a slot."""
-        return len(self.runs) - min(len(self.runs), self.held)
 
 
 @dataclass(slots=True)
@@ -139,6 +109,8 @@ class Admission:
         self._changes = changes
         self._tickets = tickets
         self.plans, self.traces = plans, traces
+        self.worker: Worker | None = None
+        """The worker of this process. Without one, each run that has a slot gets a ticket."""
 
     async def accept(self, session: Session, run: NewRun) -> None:
         """Insert a run, its first event and, below the limit, its ticket. A refused run is not counted.
@@ -151,7 +123,7 @@ class Admission:
         """
         try:
             (refusal,) = await self.accept_many(session, [run])
-        except _VersionDeleted:
+        except VersionDeleted:
             raise VersionNotFound(run.pipeline_id, run.pipeline_version) from None
         if refusal is not None:
             raise refusal
@@ -162,7 +134,7 @@ class Admission:
         """Accept several runs; returns the refusal of each, or None if it was accepted. See `accept`."""
         now = clock.now()
         refusals: dict[UUID, StepIQError] = {}
-        entries: list[_CountedRuns] = []
+        entries: list[CountedRuns] = []
         by_workspace = attrgetter("workspace_id")
         # All transactions lock workspaces in the same order, to prevent deadlocks.
         for _, group in groupby(sorted(wanted, key=by_workspace), by_workspace):
@@ -171,11 +143,17 @@ class Admission:
             if entry is not None:
                 entries.append(entry)
         if entries:
-            await self._insert(session, entries)
-            await self._hand_out(session, entries)
+            begun = {} if self.worker is None else direct.claim(self.worker, entries, now)
+            await self._insert(session, entries, begun)
+            await self._hand_out(session, entries, begun)
         return [refusals.get(run.id) for run in wanted]
 
-    async def _insert(self, session: Session, entries: Sequence[_CountedRuns]) -> None:
+    async def _insert(
+        self,
+        session: Session,
+        entries: Sequence[CountedRuns],
+        begun: Mapping[UUID, ClaimedRun],
+    ) -> None:
         accepted = [
             (run, 1 if place < entry.slots else 0)
             for entry in entries
@@ -188,7 +166,6 @@ class Admission:
                 "pipeline_id": run.pipeline_id,
                 "pipeline_version": run.pipeline_version,
                 "trigger_type": run.trigger_type,
-                "status": RunStatus.PENDING,
                 "input_data": run.input_data,
                 "retry_of": run.retry_of,
                 "reused": run.reuse.saved,
@@ -199,30 +176,41 @@ class Admission:
                 "caller_id": run.caller and run.caller.id,
                 "traceparent": run.parent and str(run.parent),
                 "ticket": ticket,
-                "last_seq": 1,
                 "deadline_at": run.created_at + run.timeout,
                 "created_at": run.created_at,
+                **direct.columns(begun.get(run.id), self.worker),
             }
             for run, ticket in accepted
         ]
-        new_events = [events.run_status(RunStatus.PENDING)]
-        logs = [RunLog(run.id, run.workspace_id, 0, new_events) for run, _ in accepted]
+        logs = [
+            RunLog(run.id, run.workspace_id, 0, direct.events(begun.get(run.id)))
+            for run, _ in accepted
+        ]
         try:
             await self.append_many(session, logs, rows)
         except IntegrityError as error:
             if faults.refers_to_nothing(error):
-                raise _VersionDeleted from error
+                raise VersionDeleted from error
             raise
         for run, _ in accepted:
             await retries.copy(session, run.id, run.reuse)
+        if self.worker is not None:
+            for claimed in begun.values():
+                session.after_commit(partial(self.worker.begin, claimed))
         for trigger, number in Counter(run.trigger_type for run, _ in accepted).items():
             session.after_commit(partial(metrics.runs_accepted.labels(trigger).inc, number))
 
-    async def _hand_out(self, session: Session, entries: Sequence[_CountedRuns]) -> None:
+    async def _hand_out(
+        self,
+        session: Session,
+        entries: Sequence[CountedRuns],
+        begun: Collection[UUID],
+    ) -> None:
         tickets = [
             (run.id, 1, entry.unfinished - len(entry.runs) + place)
             for entry in entries
             for place, run in enumerate(entry.runs[: entry.slots], start=1)
+            if run.id not in begun
         ]
         if tickets:
             await self._tickets.enqueue_many(session, tickets)
@@ -235,18 +223,20 @@ class Admission:
 
     async def _count_in(
         self, session: Session, wanted: Sequence[NewRun], now: datetime
-    ) -> tuple[_CountedRuns | None, dict[UUID, StepIQError]]:
+    ) -> tuple[CountedRuns | None, dict[UUID, StepIQError]]:
         """Count in the runs of one workspace that its plan allows; returns the refusals of the others by run id."""
-        row = (await session.execute(COUNT_IN, parameters(wanted, now))).one_or_none()
+        row = (
+            await session.execute(COUNT_IN[session.dialect], parameters(wanted, now))
+        ).one_or_none()
         refusals: dict[UUID, StepIQError] = {}
         if row is None:
             # They don't all fit; some may.
             wanted, refusals = await self._choose(session, wanted, now)
             if not wanted:
                 return None, refusals
-            row = (await session.execute(COUNT_IN, parameters(wanted, now))).one()
+            row = (await session.execute(COUNT_IN[session.dialect], parameters(wanted, now))).one()
         held = row.unfinished_runs - row.admitted_runs
-        return _CountedRuns(wanted, row.unfinished_runs, held), refusals
+        return CountedRuns(wanted, row.unfinished_runs, held, row.has_waiting), refusals
 
     async def _choose(
         self, session: Session, wanted: Sequence[NewRun], now: datetime

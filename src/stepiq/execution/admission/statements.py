@@ -12,6 +12,8 @@ import sqlalchemy as sa
 
 from stepiq.execution.limits import usage
 from stepiq.execution.records.run import NewRun
+from stepiq.queue.ticket import Queue
+from stepiq.queue.ticket_statements import is_waiting
 from stepiq.store.database import Session
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import runs, workspaces
@@ -58,8 +60,10 @@ def _or_unlimited(limit: int | None) -> int:
     return _UNLIMITED if limit is None else limit
 
 
-def _statements() -> tuple[sa.Executable, sa.Executable]:
+def _statements() -> tuple[dict[str, sa.Executable], sa.Executable]:
     """Build two statements: one counts runs in if all of them fit, the other reads how many would fit.
+
+    The first is built for each dialect. Its `has_waiting` is whether a ticket of any run waits for a worker.
 
     Built once, because building them takes longer than executing them.
     """
@@ -93,8 +97,16 @@ def _statements() -> tuple[sa.Executable, sa.Executable]:
         )
         .returning(unfinished, admitted)
     )
+    by_dialect: dict[str, sa.Executable] = {
+        dialect: count_in.returning(
+            sa.literal_column(is_waiting(dialect, Queue.RUNS.lanes), sa.Boolean()).label(
+                "has_waiting"
+            )
+        )
+        for dialect in ("sqlite", "postgresql")
+    }
     see = sa.select(today.label("today"), tokens.label("tokens"), room.label("room"))
-    return count_in, see.where(of_workspace).with_for_update(key_share=True)
+    return by_dialect, see.where(of_workspace).with_for_update(key_share=True)
 
 
 COUNT_IN, SEE = _statements()

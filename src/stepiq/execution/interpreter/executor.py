@@ -105,6 +105,7 @@ class Executor:
         claims: MutableMapping[UUID, int] | None = None,
         *,
         again: bool = False,
+        claimed: ClaimedRun | None = None,
     ) -> None:
         """Claim a run and execute it until it ends or is parked. Does nothing if the run cannot be claimed.
 
@@ -112,13 +113,14 @@ class Executor:
             run_id: the run.
             claims: receives the claim number, by run id.
             again: this process has claimed the run before.
+            claimed: the run, if the transaction that accepted it has claimed it.
 
         Raises:
             ClaimLost: the run was cancelled, or another worker has claimed it.
             StoreUnavailable: the journal cannot be written. A further call continues from what is recorded.
             asyncio.CancelledError: the task was cancelled. If a user cancelled the run, its usage has been counted.
         """
-        run = await self._journal.claim(run_id, again=again)
+        run = claimed or await self._journal.claim(run_id, again=again)
         if run is None:
             return
         if claims is not None:

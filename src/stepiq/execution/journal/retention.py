@@ -6,7 +6,8 @@ import sqlalchemy as sa
 
 from stepiq.core.observability import logging
 from stepiq.execution.journal.reservations import settle_left_over
-from stepiq.queue.tickets import Queue, Ticket, TicketQueue
+from stepiq.queue.ticket import Queue, Ticket
+from stepiq.queue.tickets import TicketQueue
 from stepiq.store.database import Database, Session, StoreUnavailable
 from stepiq.store.states import DeliveryStatus, RunStatus
 from stepiq.store.tables import deliveries, runs

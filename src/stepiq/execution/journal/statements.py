@@ -58,7 +58,9 @@ STEPS = (
     .order_by(run_steps.c.run_id, run_steps.c.ordinal)
 )
 HOLD = (
-    sa.select(runs.c.id, runs.c.claim, runs.c.status, runs.c.last_seq, runs.c.ticket)
+    sa.select(
+        runs.c.id, runs.c.claim, runs.c.status, runs.c.last_seq, runs.c.ticket, runs.c.executor
+    )
     .where(runs.c.id.in_(RUNS))
     .order_by(runs.c.id)
     .with_for_update(key_share=True)
@@ -94,6 +96,7 @@ PARK = MOVE.values(
     is_claimed=False,
     status=RunStatus.WAITING,
     ticket=PARKED,
+    executor=None,
     wake_at=sa.bindparam("wake_at", type_=runs.c.wake_at.type),
 )
 CHANGE_STEP = run_steps.update().where(

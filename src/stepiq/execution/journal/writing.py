@@ -33,7 +33,8 @@ from stepiq.execution.records.events import Event
 from stepiq.execution.records.rows import claimed, split_large, step_row, used
 from stepiq.execution.records.run import ClaimedRun, Ending, NewDelivery, Parking, StepRecord
 from stepiq.queue import tickets
-from stepiq.queue.tickets import Queue, Ticket, TicketQueue
+from stepiq.queue.ticket import Queue, Ticket
+from stepiq.queue.tickets import TicketQueue
 from stepiq.store.database import PATIENT_SECONDS, Database, Session
 from stepiq.store.states import FINAL_STEP_STATUSES, RunStatus, StepStatus
 from stepiq.store.tables import large_values, run_steps, runs
@@ -85,6 +86,8 @@ class _Writing:
     last_seq: int = 0
     """The `last_seq` of the run's row before the write."""
     ticket: int = 0
+    has_ticket: bool = True
+    """Whether the run is executed with a ticket."""
     tally: Tally = field(default_factory=Tally)
     plan: Plan | None = None
     """The workspace's plan, if credits are to be reserved."""
@@ -243,7 +246,8 @@ class Journal:
         if logs:
             await self._admission.append_many(session, logs)
         if done := ending + parking:
-            await tickets.finish(session, [Ticket(each.run.id, each.ticket) for each in done])
+            held = [Ticket(each.run.id, each.ticket) for each in done if each.has_ticket]
+            await tickets.finish(session, held)
         if ending:
             await self._admission.traces.add(session, [each.run.id for each in ending])
         asked = await reviews.open_many(
@@ -337,6 +341,7 @@ async def _hold(session: Session, batch: Sequence[_Writing], plans: Plans) -> li
         if row is None or row.claim != each.run.claim or row.status != RunStatus.RUNNING:
             continue
         each.last_seq, each.ticket, each.tally = row.last_seq, row.ticket, Tally()
+        each.has_ticket = row.executor is None
         each.plan = plans.get(row.plan) if asks else None
         limit = None if each.plan is None else each.plan.credits_per_month
         changes = (reservations.change(record, limit) for record in each.entry.distinct_steps)

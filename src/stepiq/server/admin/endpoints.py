@@ -10,7 +10,7 @@ from stepiq.core.json import Json
 from stepiq.core.settings.effective import SettingSource, effective
 from stepiq.queue import backlog
 from stepiq.queue.backlog import MOST
-from stepiq.queue.tickets import Queue
+from stepiq.queue.ticket import Queue
 from stepiq.server import checks
 from stepiq.server.admin import queries
 from stepiq.server.checks import Status

@@ -563,6 +563,7 @@ CREATE TABLE runs (
     crashes INTEGER DEFAULT '0' NOT NULL,
     crashes_in_total INTEGER DEFAULT '0' NOT NULL,
     is_claimed BOOLEAN DEFAULT false NOT NULL,
+    executor TEXT,
     wake_at TIMESTAMPTZ,
     last_seq INTEGER DEFAULT '0' NOT NULL,
     deadline_at TIMESTAMPTZ NOT NULL,
@@ -583,6 +584,7 @@ CREATE TABLE runs (
 );
 CREATE INDEX ix_runs_ended ON runs (completed_at) WHERE completed_at IS NOT NULL;
 CREATE INDEX ix_runs_held ON runs (workspace_id, id) WHERE ticket = 0 AND status = 'pending';
+CREATE INDEX ix_runs_of_executor ON runs (executor) WHERE executor IS NOT NULL AND status = 'running';
 CREATE INDEX ix_runs_of_schedule ON runs (schedule_id, id) WHERE schedule_id IS NOT NULL;
 CREATE INDEX ix_runs_pipeline_id_id ON runs (pipeline_id, id);
 CREATE INDEX ix_runs_pipeline_id_pipeline_version_id ON runs (pipeline_id, pipeline_version, id);

@@ -59,6 +59,9 @@ runs = sa.Table(
     sa.Column("crashes_in_total", sa.Integer(), nullable=False, server_default="0"),
     # Whether a process has claimed the run and not released it. If another process claims it then, the first has died.
     sa.Column("is_claimed", sa.Boolean(), nullable=False, server_default=sa.false()),
+    sa.Column(
+        "executor", sa.Text()
+    ),  # of a running run without a ticket: the worker that accepted it
     sa.Column("wake_at", Instant()),  # of a waiting run: when it continues at the latest
     sa.Column("last_seq", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("deadline_at", Instant(), nullable=False),
@@ -123,6 +126,12 @@ runs = sa.Table(
         "wake_at",
         sqlite_where=sa.text("wake_at IS NOT NULL"),
         postgresql_where=sa.text("wake_at IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_runs_of_executor",
+        "executor",
+        sqlite_where=sa.text("executor IS NOT NULL AND status = 'running'"),
+        postgresql_where=sa.text("executor IS NOT NULL AND status = 'running'"),
     ),
     sa.Index(
         "ix_runs_held",
