@@ -22,7 +22,7 @@ from stepiq.core import clock
 from stepiq.core.errors import StepIQError
 from stepiq.core.observability import metrics
 from stepiq.execution.admission import direct, retries
-from stepiq.execution.admission.direct import CountedRuns, Worker
+from stepiq.execution.admission.direct import CountedRuns, OwnWorker
 from stepiq.execution.admission.errors import RunNotCancellable, VersionDeleted
 from stepiq.execution.admission.statements import COUNT_IN, SEE, lock_run, parameters
 from stepiq.execution.definitions import VersionNotFound
@@ -109,7 +109,7 @@ class Admission:
         self._changes = changes
         self._tickets = tickets
         self.plans, self.traces = plans, traces
-        self.worker: Worker | None = None
+        self.worker: OwnWorker | None = None
         """The worker of this process. Without one, each run that has a slot gets a ticket."""
 
     async def accept(self, session: Session, run: NewRun) -> None:

@@ -16,7 +16,7 @@ from stepiq.execution.records.run import NOTHING, ClaimedRun, NewRun
 from stepiq.store.states import RunStatus
 
 
-class Worker(Protocol):
+class OwnWorker(Protocol):
     """The worker of this process."""
 
     @property
@@ -47,7 +47,7 @@ class CountedRuns(NamedTuple):
         return len(self.runs) - min(len(self.runs), self.held)
 
 
-def claim(worker: Worker, entries: Sequence[CountedRuns], now: datetime) -> dict[UUID, ClaimedRun]:
+def claim(worker: OwnWorker, entries: Sequence[CountedRuns], now: datetime) -> dict[UUID, ClaimedRun]:
     """Claim runs that have a slot, as many as the worker has room for. None overtakes a run that has a ticket."""
     if any(entry.has_waiting for entry in entries):
         return {}
@@ -76,7 +76,7 @@ def _claimed(run: NewRun, now: datetime) -> ClaimedRun:
     )
 
 
-def columns(claimed: ClaimedRun | None, worker: Worker | None) -> dict[str, Any]:
+def columns(claimed: ClaimedRun | None, worker: OwnWorker | None) -> dict[str, Any]:
     """The columns of a new run that depend on whether it is claimed."""
     if claimed is None or worker is None:
         status, claim, started_at, executor = RunStatus.PENDING, 0, None, None
