@@ -47,7 +47,9 @@ class CountedRuns(NamedTuple):
         return len(self.runs) - min(len(self.runs), self.held)
 
 
-def claim(worker: OwnWorker, entries: Sequence[CountedRuns], now: datetime) -> dict[UUID, ClaimedRun]:
+def claim(
+    worker: OwnWorker, entries: Sequence[CountedRuns], now: datetime
+) -> dict[UUID, ClaimedRun]:
     """Claim runs that have a slot, as many as the worker has room for. None overtakes a run that has a ticket."""
     if any(entry.has_waiting for entry in entries):
         return {}
