@@ -215,7 +215,7 @@ class TestUpgradeInSteps:
         monkeypatch.setattr(migrate.time, "sleep", lambda _seconds: None)
         # PostgreSQL ends the session that looks for a deadlock first.
         _execute(url, f"ALTER DATABASE {url.database} SET deadlock_timeout = '10ms'")
-        engine, notices = engines.create(url), []
+        engine, notices = engines.create(url, 2), []
 
         with ThreadPoolExecutor() as pool:
             with engine.connect() as other:

@@ -3,7 +3,6 @@ import asyncio
 import pytest
 import sqlalchemy as sa
 
-from stepiq.store import database as stores
 from stepiq.store.connections import postgresql
 from stepiq.store.connections import waiting as answer_time
 from stepiq.store.database import Database, StoreUnavailable
@@ -74,9 +73,7 @@ class TestSilence:
         await ask(database, 30)
         proxy.silence()
 
-        asked = await asyncio.gather(
-            *(ask(database) for _ in range(3 * stores._CONNECTIONS)), return_exceptions=True
-        )
+        asked = await asyncio.gather(*(ask(database) for _ in range(45)), return_exceptions=True)
 
         assert {type(error) for error in asked} == {StoreUnavailable}
 

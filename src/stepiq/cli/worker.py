@@ -27,7 +27,8 @@ def work(configured: Settings) -> None:
             f"`stepiq worker` needs PostgreSQL: only one process can use the SQLite file {configured.sqlite_path}."
             " Run `stepiq serve`, which also executes runs, or set STEPIQ_DATABASE_URL to postgresql://…"
         )
-    run(_work(configured, to_people()))
+    # The number of processes of `stepiq serve`, which share connections.
+    run(_work(configured.model_copy(update={"processes": 1}), to_people()))
 
 
 async def _work(configured: Settings, announce: Announce | None) -> None:

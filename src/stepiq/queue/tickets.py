@@ -248,7 +248,7 @@ class TicketQueue:
     def _make_engine(self) -> sa.Engine:
         if self._database.is_sqlite:
             return engines.create_with_turns(self._database.url, self._database.write_turns)
-        return engines.create(self._database.url, may_idle=False)
+        return engines.create(self._database.url, self._database.queue_connections, may_idle=False)
 
     async def enqueue(
         self,

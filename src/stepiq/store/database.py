@@ -34,6 +34,7 @@ from stepiq.store.connections import sqlite as sqlite_driver
 from stepiq.store.connections import waiting as answer_time
 from stepiq.store.connections.connection import Connection, Fetched, Pool
 from stepiq.store.connections.faults import StoreFull, StoreUnavailable
+from stepiq.store.connections.pool_sizes import PoolSizes
 from stepiq.store.connections.waiting import SharedPlaces, WriterPlace
 
 log = logging.get(__name__)
@@ -44,10 +45,6 @@ PATIENT_SECONDS = 30.0
 _READERS = 4
 # SQLite always answers, so this limits only the wait for a connection, and the wait for the disk.
 _SQLITE_WAIT_SECONDS = 30.0
-# Of one process on PostgreSQL. With more, transactions would wait for each other in the server instead of here.
-_CONNECTIONS = 15
-# Transactions of one workspace wait for each other's locks. If they had all connections, all workspaces would wait.
-_CONNECTIONS_OF_OWNER = 10
 # Of those that write, few wait in the database, where workers wait for the same locks. The others wait here, where
 # urgent ones overtake them.
 _WRITERS_OF_OWNER = 3
@@ -165,9 +162,12 @@ class Database:
         """The turns of all connections of this process that write to the SQLite file."""
         # A pool gives a free connection to the next caller that asks, even if others wait. Code that writes one
         # transaction after the other would therefore keep it for seconds.
-        self._readers = SharedPlaces(_CONNECTIONS, _CONNECTIONS_OF_OWNER)
+        sizes = PoolSizes.of(settings.processes)
+        self.queue_connections = sizes.queue
+        """How many connections to PostgreSQL the queue opens."""
+        self._readers = SharedPlaces(sizes.store, sizes.of_workspace)
         self._writers: SharedPlaces | WriterPlace = SharedPlaces(
-            _CONNECTIONS, _WRITERS_OF_OWNER, within=self._readers
+            sizes.store, _WRITERS_OF_OWNER, within=self._readers
         )
         self._flusher: log_flusher.LogFlusher | None = None
         if self.path is None:

@@ -13,22 +13,23 @@ from sqlalchemy.engine import URL
 
 from stepiq.store.connections import postgresql, sqlite
 
-# Few of the queue's threads use the store at the same time.
-_CONNECTIONS = 8
 _TURN = "write_turn"
 _USED_AT = "used_at"
 _WRITES = frozenset({"BEGIN ", "INSERT", "UPDATE", "DELETE"})
 
 
-def create(url: URL, *, may_idle: bool = True) -> sa.Engine:
-    """An engine for one database; `postgresql.preparations` describes `may_idle`."""
+def create(url: URL, connections: int = 1, *, may_idle: bool = True) -> sa.Engine:
+    """An engine with at most some connections to a database; `postgresql.preparations` describes `may_idle`.
+
+    SQLite has one.
+    """
     if url.get_backend_name() == "sqlite":
         engine = sa.create_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
         _prepare_sqlite(engine, begin="BEGIN IMMEDIATE")
         return engine
     engine = sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
-        pool_size=_CONNECTIONS,
+        pool_size=connections,
         max_overflow=0,
         pool_use_lifo=True,
         hide_parameters=True,
