@@ -77,6 +77,23 @@ _select_brief = (
 
 _select = _select_brief.add_columns(pipeline_versions.c.definition)
 
+_of_workspace = sa.select(
+    pipelines.c.id,
+    pipelines.c.name,
+    pipelines.c.status,
+    pipelines.c.paused_at,
+    pipelines.c.pause_reason,
+    pipelines.c.version,
+).where(
+    pipelines.c.id == sa.bindparam("pipeline", type_=pipelines.c.id.type),
+    pipelines.c.workspace_id == sa.bindparam("workspace", type_=pipelines.c.workspace_id.type),
+)
+_TARGET = _of_workspace.where(pipelines.c.is_unsaved.is_(False))
+_LOCK = _TARGET.with_for_update(key_share=True)
+_LOCK_TO_PAUSE = _TARGET.with_for_update()
+_LOCK_TO_RUN = _TARGET.with_for_update(read=True, key_share=True)
+_LOCK_UNSAVED = _of_workspace.where(pipelines.c.is_unsaved.is_(True)).with_for_update()
+
 
 async def find(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Pipeline | None:
     """A saved pipeline of the workspace."""
@@ -91,20 +108,17 @@ async def find(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Pipel
 
 async def lock(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Target | None:
     """Lock and return a pipeline of the workspace. Transactions that start its runs do not wait for this lock."""
-    statement = _target_statement(workspace_id, pipeline_id)
-    return await _target(session, statement.with_for_update(key_share=True))
+    return await _target(session, _LOCK, workspace_id, pipeline_id)
 
 
 async def lock_to_pause(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Target | None:
     """Lock and return a pipeline of the workspace, after the transactions that are starting its runs have ended."""
-    statement = _target_statement(workspace_id, pipeline_id)
-    return await _target(session, statement.with_for_update())
+    return await _target(session, _LOCK_TO_PAUSE, workspace_id, pipeline_id)
 
 
 async def lock_to_run(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Target | None:
     """Return a pipeline of the workspace, which cannot be paused until this transaction ends."""
-    statement = _target_statement(workspace_id, pipeline_id)
-    return await _target(session, statement.with_for_update(read=True, key_share=True))
+    return await _target(session, _LOCK_TO_RUN, workspace_id, pipeline_id)
 
 
 async def lock_to_trigger(
@@ -125,35 +139,19 @@ async def lock_to_trigger(
 
 async def target(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Target | None:
     """The data of a pipeline of the workspace that a trigger needs."""
-    return await _target(session, _target_statement(workspace_id, pipeline_id))
+    return await _target(session, _TARGET, workspace_id, pipeline_id)
 
 
 async def lock_unsaved(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Target | None:
     """Lock and return the row of a pipeline that was never saved, only run."""
-    statement = _target_statement(workspace_id, pipeline_id, is_unsaved=True)
-    return await _target(session, statement.with_for_update())
+    return await _target(session, _LOCK_UNSAVED, workspace_id, pipeline_id)
 
 
-def _target_statement(
-    workspace_id: UUID, pipeline_id: UUID, *, is_unsaved: bool = False
-) -> sa.Select[Any]:
-    columns: list[sa.ColumnElement[Any]] = [
-        pipelines.c.id,
-        pipelines.c.name,
-        pipelines.c.status,
-        pipelines.c.paused_at,
-        pipelines.c.pause_reason,
-        pipelines.c.version,
-    ]
-    return sa.select(*columns).where(
-        pipelines.c.id == pipeline_id,
-        pipelines.c.workspace_id == workspace_id,
-        pipelines.c.is_unsaved.is_(is_unsaved),
-    )
-
-
-async def _target(session: Session, statement: sa.Select[Any]) -> Target | None:
-    row = (await session.execute(statement)).one_or_none()
+async def _target(
+    session: Session, statement: sa.Executable, workspace_id: UUID, pipeline_id: UUID
+) -> Target | None:
+    values = {"workspace": workspace_id, "pipeline": pipeline_id}
+    row = (await session.execute(statement, values)).one_or_none()
     if row is None:
         return None
     return Target(row.id, row.name, status_of(row), row.version, row.paused_at, row.pause_reason)

@@ -17,6 +17,18 @@ from stepiq.store.tables import pipeline_versions, pipelines, secrets
 
 Row = sa.Row[Any]
 
+_STORED = (
+    sa.select(secrets)
+    .where(
+        secrets.c.workspace_id == sa.bindparam("workspace", type_=secrets.c.workspace_id.type),
+        secrets.c.scope_id.in_(
+            sa.bindparam("scopes", expanding=True, type_=secrets.c.scope_id.type)
+        ),
+        secrets.c.name.in_(sa.bindparam("names", expanding=True, type_=sa.Text)),
+    )
+    .order_by(secrets.c.pipeline_id.is_not(None))
+)
+
 
 async def page(
     session: Session,
@@ -128,16 +140,8 @@ async def stored(
 ) -> Sequence[Row]:
     """Secrets with these names: the workspace's, then the pipeline's."""
     scopes = [workspace_id] if pipeline_id is None else [workspace_id, pipeline_id]
-    statement = (
-        sa.select(secrets)
-        .where(
-            secrets.c.workspace_id == workspace_id,
-            secrets.c.scope_id.in_(scopes),
-            secrets.c.name.in_(sorted(names)),
-        )
-        .order_by(secrets.c.pipeline_id.is_not(None))
-    )
-    return (await session.execute(statement)).all()
+    values = {"workspace": workspace_id, "scopes": scopes, "names": sorted(names)}
+    return (await session.execute(_STORED, values)).all()
 
 
 async def names(session: Session, workspace_id: UUID) -> set[tuple[UUID | None, str]]:

@@ -24,7 +24,15 @@ from stepiq.core.observability import metrics
 from stepiq.execution.admission import direct, retries
 from stepiq.execution.admission.direct import CountedRuns, OwnWorker
 from stepiq.execution.admission.errors import RunNotCancellable, VersionDeleted
-from stepiq.execution.admission.statements import COUNT_IN, SEE, lock_run, parameters
+from stepiq.execution.admission.statements import (
+    COUNT_IN,
+    RELEASE,
+    RELEASE_AND_COUNT_CREDITS,
+    SEE,
+    SLOTS,
+    lock_run,
+    parameters,
+)
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.limits import usage
 from stepiq.execution.limits.plans import Plans
@@ -38,7 +46,6 @@ from stepiq.store.connections import faults
 from stepiq.store.database import Session
 from stepiq.store.pubsub import RUN_CANCELLED, Changes, run_topic, runs_topic
 from stepiq.store.statements import rows as many_rows
-from stepiq.store.statements.workspaces import PLAN
 from stepiq.store.states import RunStatus, StepStatus, is_draft_version
 from stepiq.store.tables import run_events, run_steps, runs, workspaces
 
@@ -51,9 +58,6 @@ HELD = 0
 """Ticket number of a run that waits for a slot."""
 PARKED = -1
 """Ticket number of a run that waits for a time or a person, and has no slot."""
-
-
-_SLOTS = (workspaces.c.unfinished_runs, workspaces.c.admitted_runs, PLAN)
 
 
 class Tickets(Protocol):
@@ -358,7 +362,7 @@ class Admission:
                     workspaces.update()
                     .where(workspaces.c.id == workspace_id)
                     .values(unfinished_runs=workspaces.c.unfinished_runs + counted[workspace_id])
-                    .returning(*_SLOTS)
+                    .returning(*SLOTS)
                 )
             ).one()
             await self._fill_by_plan(session, workspace_id, row, _FILLED_AT_ONCE)
@@ -370,19 +374,17 @@ class Admission:
 
         If the plan was lowered and more runs are admitted than it allows, the slots are not given out.
         """
-        row = (
-            await session.execute(
-                workspaces.update()
-                .where(workspaces.c.id == workspace_id)
-                .values(
-                    unfinished_runs=workspaces.c.unfinished_runs - release.runs,
-                    admitted_runs=workspaces.c.admitted_runs - release.slots,
-                    credit_reserved=workspaces.c.credit_reserved - release.reserved_tokens,
-                    **usage.credits_counted(release.credit_tokens, now),
-                )
-                .returning(*_SLOTS)
-            )
-        ).one()
+        values = {
+            "workspace": workspace_id,
+            "runs": release.runs,
+            "slots": release.slots,
+            "reserved": release.reserved_tokens,
+        }
+        statement = RELEASE
+        if release.credit_tokens:
+            values |= {"more_credits": release.credit_tokens, **usage.months(now)}
+            statement = RELEASE_AND_COUNT_CREDITS
+        row = (await session.execute(statement, values)).one()
         if release.slots and row.unfinished_runs > row.admitted_runs:
             await self._fill_by_plan(session, workspace_id, row, _FILLED_BY_AN_END * release.slots)
 
@@ -390,7 +392,7 @@ class Admission:
         """Give held runs the slots of a raised plan, up to 500; the remaining slots are filled as runs end."""
         row = (
             await session.execute(
-                sa.select(*_SLOTS)
+                sa.select(*SLOTS)
                 .where(workspaces.c.id == workspace_id)
                 .with_for_update(key_share=True)
             )

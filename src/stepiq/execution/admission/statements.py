@@ -15,6 +15,7 @@ from stepiq.execution.records.run import NewRun
 from stepiq.queue.ticket import Queue
 from stepiq.queue.ticket_statements import is_waiting
 from stepiq.store.database import Session
+from stepiq.store.statements.workspaces import PLAN
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import runs, workspaces
 
@@ -110,3 +111,21 @@ def _statements() -> tuple[dict[str, sa.Executable], sa.Executable]:
 
 
 COUNT_IN, SEE = _statements()
+SLOTS = (workspaces.c.unfinished_runs, workspaces.c.admitted_runs, PLAN)
+
+
+def _less(column: sa.Column[int], name: str) -> sa.ColumnElement[int]:
+    return column - sa.bindparam(name, type_=sa.BigInteger)
+
+
+RELEASE = (
+    workspaces.update()
+    .where(workspaces.c.id == sa.bindparam("workspace", type_=sa.Uuid))
+    .values(
+        unfinished_runs=_less(workspaces.c.unfinished_runs, "runs"),
+        admitted_runs=_less(workspaces.c.admitted_runs, "slots"),
+        credit_reserved=_less(workspaces.c.credit_reserved, "reserved"),
+    )
+    .returning(*SLOTS)
+)
+RELEASE_AND_COUNT_CREDITS = RELEASE.values(usage.CREDITS_COUNTED)

@@ -57,6 +57,7 @@ STEPS = (
     .where(run_steps.c.run_id.in_(RUNS))
     .order_by(run_steps.c.run_id, run_steps.c.ordinal)
 )
+NEW_STEPS = run_steps.insert()
 HOLD = (
     sa.select(
         runs.c.id, runs.c.claim, runs.c.status, runs.c.last_seq, runs.c.ticket, runs.c.executor

@@ -434,7 +434,7 @@ async def _write_steps(session: Session, ours: Sequence[_Writing]) -> None:
             if record.is_stored and record.is_final and record.has_waited:
                 await reviews.close(session, each.run.id)
     if new:
-        await session.execute(run_steps.insert(), new)
+        await session.execute(statements.NEW_STEPS, new)
     if changed:
         await session.execute(statements.CHANGE_STEP, changed)
     if large:

@@ -250,9 +250,9 @@ def runs_today(day: CountedPeriod = DAY) -> sa.ColumnElement[int]:
     return day.of(workspaces.c.runs_day, workspaces.c.runs_today)
 
 
-def credit_tokens(month: CountedPeriod = MONTH) -> sa.ColumnElement[int]:
+def credit_tokens() -> sa.ColumnElement[int]:
     """SQL for the credit tokens of a workspace this month, from its row."""
-    return month.of(workspaces.c.credit_month, workspaces.c.credit_tokens)
+    return MONTH.of(workspaces.c.credit_month, workspaces.c.credit_tokens)
 
 
 def tokens_of_month(counted_month: str, tokens: int, now: datetime) -> int:
@@ -260,25 +260,23 @@ def tokens_of_month(counted_month: str, tokens: int, now: datetime) -> int:
     return tokens if counted_month in (month_of(now), _next_month(now)) else 0
 
 
-def credits_counted(tokens: int, now: datetime) -> dict[str, Any]:
-    """Column values that add credit tokens to a workspace's row; empty for 0 tokens."""
-    if not tokens:
-        return {}
-    month = CountedPeriod(*map(sa.literal, months(now).values()))
-    return {
-        "credit_month": month.counted(workspaces.c.credit_month),
-        "credit_tokens": credit_tokens(month) + tokens,
-    }
+CREDITS_COUNTED: dict[str, sa.ColumnElement[Any]] = {
+    "credit_month": MONTH.counted(workspaces.c.credit_month),
+    "credit_tokens": credit_tokens() + sa.bindparam("more_credits", type_=sa.BigInteger),
+}
+"""Column values that add `more_credits` credit tokens to a workspace's row. They also need the parameters `months`."""
+_COUNT_CREDITS = (
+    workspaces.update()
+    .where(workspaces.c.id == sa.bindparam("workspace", type_=workspaces.c.id.type))
+    .values(CREDITS_COUNTED)
+)
 
 
 async def count_credits(session: Session, workspace_id: UUID, tokens: int, now: datetime) -> None:
     """Add credit tokens to the workspace's current month."""
     if tokens:
-        await session.execute(
-            workspaces.update()
-            .where(workspaces.c.id == workspace_id)
-            .values(credits_counted(tokens, now))
-        )
+        values = {"workspace": workspace_id, "more_credits": tokens, **months(now)}
+        await session.execute(_COUNT_CREDITS, values)
 
 
 def credits_remaining(limit: int | None, tokens: int) -> int | None:

@@ -15,6 +15,7 @@ from stepiq.store.database import Session
 from stepiq.store.states import OperationStatus, StepStatus
 from stepiq.store.tables import operation_payloads, run_operations
 
+_NEW = run_operations.insert()
 _CHANGE = run_operations.update().where(
     run_operations.c.id == sa.bindparam("row_id", type_=run_operations.c.id.type)
 )
@@ -85,7 +86,7 @@ async def write_many(session: Session, steps: Sequence[tuple[UUID, StepRecord]])
                 replies.append({"row_id": operation.id, **response})
             written.each.append((operation, operation.changes))
     if new:
-        await session.execute(run_operations.insert(), new)
+        await session.execute(_NEW, new)
     if changed:
         await session.execute(_CHANGE, changed)
     if replies:
