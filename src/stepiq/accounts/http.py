@@ -42,7 +42,7 @@ from stepiq.store.states import Role
 from stepiq.web import requests
 from stepiq.web.errors import RateLimited
 from stepiq.web.limits import Decision, Limiter
-from stepiq.web.services import AppKey, Services, ServicesDep
+from stepiq.web.services import SERVICES, AppKey, Services
 
 WORKSPACE_HEADER = "X-Workspace"
 """Names the workspace of a request with a session."""
@@ -176,8 +176,10 @@ def _workspace(request: Request) -> UUID | None:
     return workspace_id
 
 
-async def authenticated(request: Request, doors: DoorsDep, services: ServicesDep) -> Actor:
+async def authenticated(request: Request) -> Actor:
     """The caller, by a credential in a header or the session cookie, within the request limits of their plan."""
+    # Not as dependencies: the framework would resolve them again wherever the caller is one.
+    doors, services = DOORS.get(request.app), SERVICES.get(request.app)
     try:
         actor = await authenticate(doors, request)
     except CredentialMissing:

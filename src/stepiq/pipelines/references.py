@@ -17,12 +17,12 @@ from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.store.database import Session
 from stepiq.web import requests
 from stepiq.web.routing import FILTERED, MAX_REFERENCE, PIPELINE
-from stepiq.web.services import Services, ServicesDep
+from stepiq.web.services import SERVICES
 
 _REFERENCE = "stepiq.pipeline_reference"
 
 
-async def resolve_slug(request: Request, caller: Caller, services: ServicesDep) -> None:
+async def resolve_slug(request: Request, caller: Caller) -> None:
     """Replace the slug in the path of a request by the id of the caller's pipeline, and find that of a filter.
 
     An id costs nothing here. A slug costs a search of a unique index, before the endpoint opens its transaction: a
@@ -33,18 +33,18 @@ async def resolve_slug(request: Request, caller: Caller, services: ServicesDep) 
     """
     filtered = request.query_params.get(PIPELINE, "")
     if slugs.is_slug(filtered):
-        request.scope[FILTERED] = await _find(services, caller, filtered)
+        request.scope[FILTERED] = await _find(request, caller, filtered)
     given = request.path_params.get(PIPELINE)
     reference: str | None = request.scope.setdefault(_REFERENCE, given)
     if reference is None or looks_like_id(reference):
         return
     requests.refuse_path(request.scope, PipelineNotFound(reference))
-    found = await _find(services, caller, reference) if slugs.is_slug(reference) else None
+    found = await _find(request, caller, reference) if slugs.is_slug(reference) else None
     request.path_params[PIPELINE] = reference if found is None else str(found)
 
 
-async def _find(services: Services, caller: Actor, slug: str) -> UUID | None:
-    async with services.database.reading() as read:
+async def _find(request: Request, caller: Actor, slug: str) -> UUID | None:
+    async with SERVICES.get(request.app).database.reading() as read:
         return await slugs.find(read, caller.workspace_id, slug)
 
 

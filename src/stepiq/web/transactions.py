@@ -14,27 +14,31 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from stepiq.core.errors import StepIQError
-from stepiq.store.database import Session, StoreUnavailable
+from stepiq.store.database import Database, Session, StoreUnavailable
 from stepiq.web import idempotency, requests
 from stepiq.web.bodies import refuse_unreadable
 from stepiq.web.idempotency import Replayed
-from stepiq.web.services import Services, ServicesDep
+from stepiq.web.services import SERVICES
+
+
+def _database(request: Request) -> Database:
+    return SERVICES.get(request.app).database
 
 
 @asynccontextmanager
 async def _transaction(
-    request: Request, services: Services, *, is_held: bool = False, is_limited: bool = True
+    request: Request, *, is_held: bool = False, is_limited: bool = True
 ) -> AsyncGenerator[Session]:
     # On SQLite, a writing transaction holds the write lock from its start, so bodies are refused before it.
     refuse_unreadable(request)
     claim = await idempotency.claim_of(request)
     if claim is None:
-        async with services.database.transaction() as session:
+        async with _database(request).transaction() as session:
             yield session
         return
     claim.is_limited = is_limited
     with nullcontext() if is_held else claim.running():
-        async with services.database.transaction() as session:
+        async with _database(request).transaction() as session:
             try:
                 await claim.begin(session)
             except Replayed:
@@ -45,25 +49,25 @@ async def _transaction(
             await claim.finish(session)
 
 
-async def _writing(request: Request, services: ServicesDep) -> AsyncGenerator[Session]:
-    async with _transaction(request, services) as session:
+async def _writing(request: Request) -> AsyncGenerator[Session]:
+    async with _transaction(request) as session:
         yield session
 
 
-async def _unlimited(request: Request, services: ServicesDep) -> AsyncGenerator[Session]:
-    async with _transaction(request, services, is_limited=False) as session:
+async def _unlimited(request: Request) -> AsyncGenerator[Session]:
+    async with _transaction(request, is_limited=False) as session:
         yield session
 
 
-async def _repeatable(request: Request, services: ServicesDep) -> AsyncGenerator[Session]:
+async def _repeatable(request: Request) -> AsyncGenerator[Session]:
     refuse_unreadable(request)
-    async with services.database.transaction() as session:
+    async with _database(request).transaction() as session:
         yield session
 
 
-async def _reading(request: Request, services: ServicesDep) -> AsyncGenerator[Session]:
+async def _reading(request: Request) -> AsyncGenerator[Session]:
     refuse_unreadable(request)
-    async with services.database.reading() as session:
+    async with _database(request).reading() as session:
         yield session
 
 
@@ -83,9 +87,8 @@ Read = Annotated[Session, Depends(_reading, scope="function")]
 class OwnTransaction:
     """A transaction like `Tx` for endpoints that open it themselves, because they work before it or after its commit."""
 
-    def __init__(self, request: Request, services: Services) -> None:
+    def __init__(self, request: Request) -> None:
         self._request = request
-        self._services = services
         self._is_held = False
 
     def __call__(self) -> AbstractAsyncContextManager[Session]:
@@ -95,7 +98,7 @@ class OwnTransaction:
             Replayed: the request was answered before. It has the response that was passed to `keep`, which is sent
                 again unless the endpoint catches the exception.
         """
-        return _transaction(self._request, self._services, is_held=self._is_held)
+        return _transaction(self._request, is_held=self._is_held)
 
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[None]:
@@ -116,7 +119,7 @@ class OwnTransaction:
         claim = await idempotency.claim_of(self._request)
         if claim is not None:
             # Read first, because a write transaction blocks others on SQLite.
-            async with self._services.database.reading() as session:
+            async with _database(self._request).reading() as session:
                 is_known = await claim.is_known(session)
             if is_known:
                 async with self():
@@ -142,13 +145,13 @@ class OwnTransaction:
         if claim is None:
             return response
         with suppress(StoreUnavailable):
-            async with self._services.database.transaction() as session:
+            async with _database(self._request).transaction() as session:
                 await claim.keep(session, response)
         return response
 
 
-async def _own(request: Request, services: ServicesDep) -> OwnTransaction:
-    return OwnTransaction(request, services)
+async def _own(request: Request) -> OwnTransaction:
+    return OwnTransaction(request)
 
 
 OwnTx = Annotated[OwnTransaction, Depends(_own)]

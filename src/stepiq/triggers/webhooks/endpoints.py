@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 
 from stepiq.accounts.actor import Actor, Credential, Scope
 from stepiq.accounts.errors import KeyRequired, ScopeMissing
-from stepiq.accounts.http import Caller, DoorsDep, Scoped, require_scope
+from stepiq.accounts.http import DOORS, Caller, Scoped, require_scope
 from stepiq.billing.errors import PlanWebhooksDisabled
 from stepiq.core import json
 from stepiq.core.errors import StepIQError
@@ -60,16 +60,14 @@ _BODY: dict[str, Any] = {
 class _Sender(Scoped):
     """The caller, identified by an API key. A session is not accepted here."""
 
-    async def __call__(
-        self, request: Request, caller: Caller, doors: DoorsDep, services: ServicesDep
-    ) -> Actor:
+    async def __call__(self, request: Request, caller: Caller) -> Actor:
         key = request.headers.get("x-api-key")
         if key is None:
             raise KeyRequired
         if caller.credential is Credential.SESSION:
             # Both credentials were sent. This route uses the key.
-            caller = await doors.authenticator.authenticate(None, key)
-            await resolve_slug(request, caller, services)
+            caller = await DOORS.get(request.app).authenticator.authenticate(None, key)
+            await resolve_slug(request, caller)
         require_scope(caller, self.scope)
         return caller
 
