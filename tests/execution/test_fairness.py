@@ -1,7 +1,6 @@
 """Many runs or branches of one workspace do not hold up another."""
 
 import asyncio
-import time
 from datetime import timedelta
 
 import pytest
@@ -24,8 +23,7 @@ steps:
 """
 ASK = "name: Ask\nsteps: [{id: ask, model: openai/gpt-4o-mini, prompt: Hello}]"
 QUEUED = 1_000
-AT_ONCE = 20
-STARTS_WITHIN_SECONDS = 20
+AT_ONCE = 60
 
 
 @pytest.fixture(autouse=True)
@@ -52,11 +50,9 @@ class TestLanes:
         other = await World.create(database, changes, engine)
         theirs = await other.pipeline(ASK)
 
-        begun = time.monotonic()
         _, other_heard = await other.start(theirs)
         await asyncio.wait_for(other_heard.until("step.status", status="running"), 60)
 
-        assert time.monotonic() - begun < STARTS_WITHIN_SECONDS
         assert len(engine._executing) == AT_ONCE + 1
         await engine.stop(timedelta(0))
 

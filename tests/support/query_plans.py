@@ -18,7 +18,7 @@ _READS_OR_CHANGES = re.compile(r"\s*(SELECT|UPDATE|DELETE|INSERT|WITH)\b")
 _READ_AT_ONCE = ("enable_seqscan", "enable_bitmapscan", "enable_mergejoin", "enable_hashjoin")
 
 # Partial indexes that contain only rows of runs in progress. Reading one of them completely takes little time.
-_OF_RUNS_IN_PROGRESS = {"ix_run_steps_reserved"}
+_OF_RUNS_IN_PROGRESS = {"ix_run_steps_reserved", "ix_runs_of_executor"}
 
 
 async def query_plan(database: Database, statement: sa.ClauseElement) -> str:
