@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.core import clock
-from stepiq.queue import direct_runs
+from stepiq.queue import dbos_threads, direct_runs
+from stepiq.queue import tickets as tickets_module
 from stepiq.queue.backlog import oldest_runs
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import runs, workspaces
@@ -147,6 +148,29 @@ class TestTickets:
         async with world.database.reading() as session:
             row = await session.execute(sa.select(runs.c.ticket).where(runs.c.id == held))
         assert row.scalar_one() == 0
+
+
+class TestRoom:
+    AT_ONCE = 4
+
+    @pytest.fixture(autouse=True)
+    def without_polls(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tickets_module, "CONCURRENCY", self.AT_ONCE)
+        monkeypatch.setattr(dbos_threads, "POLL_SECONDS", 300.0)
+
+    async def test_runs_with_tickets_begin_when_half_of_the_others_have_ended(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(token_ms=10_000)
+        begun = [(await asking(world))[0] for _ in range(self.AT_ONCE)]
+        _, waiting = await world.start(await world.pipeline(TRANSFORM), has_ticket=True)
+        _, next_one = await world.start(await world.pipeline(TRANSFORM), has_ticket=True)
+
+        for run_id in begun[: self.AT_ONCE // 2]:
+            await world.cancel(run_id)
+
+        await asyncio.wait_for(waiting.until_ended(), 60)
+        await asyncio.wait_for(next_one.until_ended(), 60)
 
 
 class TestTakingOver:

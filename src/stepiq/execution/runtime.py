@@ -39,7 +39,7 @@ from stepiq.providers.registry import Providers
 from stepiq.queue import workers
 from stepiq.queue.recovery import Recovery
 from stepiq.queue.ticket import Queue
-from stepiq.queue.tickets import TicketHandler, TicketQueue
+from stepiq.queue.tickets import TicketHandler, TicketQueue, claim_if_room
 from stepiq.queue.worker_lease import presence_of
 from stepiq.queue.workers import WorkerState
 from stepiq.store.database import Database, Session, StoreUnavailable
@@ -368,6 +368,7 @@ class Engine:
         metrics.tickets_in_hand.labels("run").dec()
         self._remove(self._executing, run_id, task)
         self._cancelled.discard(run_id)
+        claim_if_room()
         if not task.cancelled() and (error := task.exception()) is not None:
             # Recovery gives the run a ticket.
             log.error("run_broke", run_id=str(run_id), exc_info=error)

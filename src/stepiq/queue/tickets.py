@@ -35,11 +35,7 @@ from stepiq.queue.ticket import Queue, Ticket
 from stepiq.store import migrate
 from stepiq.store.connections import engines
 from stepiq.store.connections.refusals import explaining
-from stepiq.store.database import (
-    PATIENT_SECONDS,
-    Database,
-    Session,
-)
+from stepiq.store.database import PATIENT_SECONDS, Database, Session
 from stepiq.store.pubsub import TICKETS_WAITING, Changes
 from stepiq.store.statements import rows as many_rows
 
@@ -89,6 +85,8 @@ _received: set[str] = set()
 """Tickets that the library has claimed, and that no handler has executed yet."""
 _claim_failed_at = -math.inf
 """When a claim of the library last failed, in seconds of the monotonic clock."""
+_lacks_room = False
+"""Whether tickets of the backlog may wait only because this process had no room for them."""
 _claim = SystemDatabase.start_queued_workflows
 
 
@@ -101,7 +99,7 @@ def _claim_some(
     running: int = 0,
     **options: Any,
 ) -> Any:
-    global _claim_failed_at
+    global _claim_failed_at, _lacks_room
     # The library claims what there is room for, as if more tickets were running.
     running = max(running, CONCURRENCY - _CLAIMED_AT_ONCE)
     if queue.name == Queue.RUNS.lanes[1]:
@@ -114,9 +112,14 @@ def _claim_some(
     except BaseException:
         _claim_failed_at = time.monotonic()
         raise
+    number = len(claimed[0])
     _received.update(claimed[0])
-    if len(claimed[0]) == _CLAIMED_AT_ONCE:
+    if number == _CLAIMED_AT_ONCE:
         LANES.wake(queue.name)
+    if queue.name == Queue.RUNS.lanes[1]:
+        _lacks_room = CONCURRENCY - running <= number < _CLAIMED_AT_ONCE
+        # Runs may have ended meanwhile.
+        claim_if_room()
     return claimed
 
 
@@ -154,6 +157,15 @@ async def _handle(queue: Queue, subject_id: str) -> None:
         _started[ticket] -= 1
         if not _started[ticket]:
             del _started[ticket]
+        claim_if_room()
+
+
+def claim_if_room() -> None:
+    """Claim tickets if some wait for room, and half of it is free. Call it when this process has ended a run."""
+    global _lacks_room
+    if _lacks_room and len(_executing) <= CONCURRENCY // 2:
+        _lacks_room = False
+        LANES.wake(Queue.RUNS.lanes[1])
 
 
 class TicketQueue:
