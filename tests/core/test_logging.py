@@ -45,6 +45,18 @@ class TestConfigure:
         assert (line["event"], line["run_id"], line["step"]) == ("it_ran", "r1", "a\nb")
         assert line["level"] == "info"
 
+    def test_a_logger_follows_a_later_configuration(self):
+        first, second = io.StringIO(), io.StringIO()
+        log = stepiq_logging.get("stepiq.test")
+
+        log_output.configure("json", stream=first)
+        log.info("early")
+        log_output.configure("json", stream=second, process=2)
+        log.info("late")
+
+        assert "late" not in first.getvalue()
+        assert json.loads(second.getvalue())["process"] == 2
+
     def test_the_console_gets_no_control_characters_of_the_content(self):
         stream = io.StringIO()
         log_output.configure("console", stream=stream)

@@ -14,7 +14,7 @@ from structlog.typing import EventDict, ExcInfo, Processor
 
 from stepiq.core.control_characters import escape, escape_line
 from stepiq.core.errors import Unavailable
-from stepiq.core.observability.logging import get
+from stepiq.core.observability.logging import forget_outputs, get
 
 LogFormat = Literal["auto", "console", "json"]
 
@@ -83,6 +83,7 @@ def configure(
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
+    forget_outputs()
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

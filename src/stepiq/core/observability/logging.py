@@ -4,6 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
@@ -19,6 +20,7 @@ class _LateLogger:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        _loggers.add(self)
 
     @cached_property
     def _logger(self) -> "BoundLogger":
@@ -26,6 +28,15 @@ class _LateLogger:
 
     def __getattr__(self, method: str) -> Any:
         return getattr(self._logger, method)
+
+
+_loggers: WeakSet[_LateLogger] = WeakSet()
+
+
+def forget_outputs() -> None:
+    """Let every logger find its output again. A logger keeps the one that it had at its first line."""
+    for logger in _loggers:
+        logger.__dict__.pop("_logger", None)
 
 
 @cache
