@@ -9,6 +9,7 @@ from stepiq.accounts.queries.known_clients import LIFETIME
 from stepiq.store.database import Session
 from stepiq.store.statements import sweeping
 from stepiq.store.tables import (
+    counts,
     device_logins,
     invitations,
     known_clients,
@@ -17,6 +18,7 @@ from stepiq.store.tables import (
     sessions,
     spent_sign_ins,
 )
+from stepiq.web.counts import LONGEST_PERIOD
 
 BATCH = 500
 """Maximum rows of each kind that one batch deletes, so that other transactions do not wait."""
@@ -37,6 +39,7 @@ async def sweep(session: Session, now: datetime) -> int:
         (spent_sign_ins.c.expires_at, now),
         (device_logins.c.expires_at, now),
         (known_clients.c.last_seen_at, now - LIFETIME),
+        (counts.c.started_at, now - LONGEST_PERIOD),
     )
     deleted = [await sweeping.delete_oldest(session, *each, BATCH) for each in expired]
     return sum(deleted) + await _delete_sessions(session, now - _LATE)

@@ -5,7 +5,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
@@ -34,7 +34,7 @@ from stepiq.accounts.errors import (
     WorkspaceNotFound,
 )
 from stepiq.accounts.queries.known_clients import KnownClients
-from stepiq.core import clock, ids
+from stepiq.core import ids
 from stepiq.core.concurrency.fairness import act_for
 from stepiq.core.keys import files as keys
 from stepiq.execution.limits.plans import Plan
@@ -62,17 +62,22 @@ class LinkDoor(Generic[Access]):
 
     read: Callable[[str], Access]
     """What a token gives access to. Raises its own `StepIQError` if the token is not valid."""
-    requests: Limiter = field(default_factory=lambda: Limiter(LINKS_A_MINUTE, _MINUTE))
+    requests: Limiter
 
-    def admit(self, request: Request, token: str) -> Access:
+    async def admit(self, request: Request, token: str) -> Access:
         """What the token gives access to. Call it before a transaction begins, so that invalid requests hold none.
 
         Raises:
             TooManyAttempts: the client has sent too many requests in this minute.
             StepIQError: the token is not valid.
         """
-        count_client(self.requests, request)
+        await count_client(self.requests, request)
         return self.read(token)
+
+
+def link_door(services: Services, name: str, read: Callable[[str], Access]) -> LinkDoor[Access]:
+    """The access with links of the kind `name`."""
+    return LinkDoor(read, Limiter(LINKS_A_MINUTE, _MINUTE, services.counts(name)))
 
 
 @dataclass(frozen=True)
@@ -92,33 +97,30 @@ class AuthServices:
     """Ends streams when their credential no longer works."""
     notices: AccountNotices
     """Sends emails about changes of how people sign in."""
-    requests: Limiter = field(default_factory=lambda: Limiter(0, _MINUTE))
+    requests: Limiter
     """Counts requests of each credential and of each workspace. The plan sets the limits."""
-    logins: Throttle = field(default_factory=lambda: Throttle(10, timedelta(minutes=15)))
+    logins: Throttle
     """Counts wrong passwords, by account and client."""
-    sprays: Sprays = field(default_factory=Sprays)
+    sprays: Sprays
     """Counts wrong passwords over all accounts, by client, by network and in total."""
-    codes: Throttle = field(
-        default_factory=lambda: Throttle(
-            10, timedelta(minutes=15), "Too many wrong codes for this account."
-        )
-    )
+    codes: Throttle
     """Counts wrong codes of the second factor, by account."""
-    registrations: Limiter = field(default_factory=lambda: Limiter(20, timedelta(hours=1)))
+    registrations: Limiter
     """Counts new accounts, by client."""
-    invitations: Limiter = field(default_factory=lambda: Limiter(60, timedelta(minutes=1)))
+    invitations: Limiter
     """Counts looks at invitations, by client."""
 
     @classmethod
     def build(cls, services: Services) -> "AuthServices":
         """Create the services, with the signing key from the settings or the data folder."""
-        database, base_url = services.database, services.settings.base_url
+        database, base_url, counts = services.database, services.settings.base_url, services.counts
         secret = keys.jwt_secret(services.settings)
         tokens = AccessTokens(secret, base_url)
         authenticator = Authenticator(database, tokens)
         known_clients = KnownClients(secret)
-        recovery = AccountRecovery(database, services.mailer, base_url, known_clients)
-        verification = Verification(services.settings, services.mailer)
+        recovery = AccountRecovery(database, services.mailer, base_url, known_clients, counts)
+        verification = Verification(services.settings, services.mailer, counts)
+        wrong_codes = "Too many wrong codes for this account."
         return cls(
             authenticator,
             tokens,
@@ -127,10 +129,16 @@ class AuthServices:
             recovery,
             secret,
             verification,
-            LinkDoor(verification.read),
+            link_door(services, "verification links", verification.read),
             known_clients,
             ExpiryWatch(database),
-            AccountNotices(services.mailer),
+            AccountNotices(services.mailer, counts("notices")),
+            requests=Limiter(0, _MINUTE, counts("requests")),
+            logins=Throttle(10, timedelta(minutes=15), counts("wrong passwords")),
+            sprays=Sprays(counts),
+            codes=Throttle(10, timedelta(minutes=15), counts("wrong codes"), wrong_codes),
+            registrations=Limiter(20, timedelta(hours=1), counts("registrations")),
+            invitations=Limiter(60, _MINUTE, counts("invitations")),
         )
 
     async def close(self) -> None:
@@ -186,7 +194,7 @@ async def authenticated(request: Request) -> Actor:
         raise CredentialMissing(_only_credential(request)) from None
     requests.set_caller(request.scope, actor.workspace_id, actor.scopes, actor.principal_id)
     act_for(actor.workspace_id)
-    _count_request(request, doors.requests, actor, services.plans.get(actor.plan))
+    await _count_request(request, doors.requests, actor, services.plans.get(actor.plan))
     return actor
 
 
@@ -199,7 +207,7 @@ def _only_credential(request: Request) -> Credential | None:
     return Credential.API_KEY if is_key_only else None
 
 
-def _count_request(request: Request, limiter: Limiter, actor: Actor, plan: Plan) -> None:
+async def _count_request(request: Request, limiter: Limiter, actor: Actor, plan: Plan) -> None:
     """Count a request for its credential and its workspace. The headers show the limit that is reached first."""
     decisions: list[Decision] = []
     for setting, key in (
@@ -209,7 +217,7 @@ def _count_request(request: Request, limiter: Limiter, actor: Actor, plan: Plan)
         limit = plan.limits[setting]
         if limit is None:
             continue
-        decision = limiter.hit((setting, key), clock.now(), int(limit))
+        decision = await limiter.hit((setting, key), int(limit))
         decisions.append(decision)
         first = min(decisions, key=lambda each: (each.is_allowed, each.remaining))
         requests.add_headers(request.scope, _rate_headers(first))

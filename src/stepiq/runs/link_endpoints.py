@@ -25,6 +25,6 @@ async def open_run_link(
     request: Request, services: ServicesDep, door: RunLinkDoor, body: schemas.RunLink
 ) -> schemas.LinkedRun:
     """Status, error and steps of a failed run, with the link from an email."""
-    run_id, expires_at = door.admit(request, body.token)
+    run_id, expires_at = await door.admit(request, body.token)
     async with services.database.reading() as read:
         return schemas.linked_run(await service.outline(read, run_id), expires_at)

@@ -13,7 +13,7 @@ from stepiq.accounts.audit import endpoints as audit
 from stepiq.accounts.audit.recording import EntryBatcher
 from stepiq.accounts.device_login import endpoints as device_login
 from stepiq.accounts.device_login.service import UserCodes
-from stepiq.accounts.http import DOORS, AuthServices, LinkDoor, authenticated
+from stepiq.accounts.http import DOORS, AuthServices, authenticated, link_door
 from stepiq.accounts.keys import endpoints as api_keys
 from stepiq.accounts.oidc import endpoints as oidc
 from stepiq.accounts.oidc.http import OIDC, OidcServices
@@ -146,14 +146,16 @@ def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
     health.HAS_WORKER.set(app, has_worker)
     DOORS.set(app, doors)
     REFUSALS.set(app, EntryBatcher(services.database))
-    OIDC.set(app, OidcServices.build(settings, doors.jwt_secret))
+    OIDC.set(app, OidcServices.build(services, doors.jwt_secret))
     codes = UserCodes(doors.jwt_secret)
-    device_login.DEVICE_LOGINS.set(app, device_login.DeviceLoginServices(codes))
+    device_login.DEVICE_LOGINS.set(app, device_login.DeviceLoginServices.build(services, codes))
     IDEMPOTENCY.set(app, Idempotency(doors.jwt_secret))
     runs.STREAMS.set(app, Streams(services.changes))
-    run_links.RUN_LINKS.set(app, LinkDoor(RunLinks(settings).read))
-    reviews.REVIEW_LINKS.set(app, LinkDoor(ReviewLinks(settings).read))
-    recipients.RECIPIENT_LINKS.set(app, LinkDoor(RecipientLinks(settings).read))
+    run_links.RUN_LINKS.set(app, link_door(services, "run links", RunLinks(settings).read))
+    reviews.REVIEW_LINKS.set(app, link_door(services, "review links", ReviewLinks(settings).read))
+    recipients.RECIPIENT_LINKS.set(
+        app, link_door(services, "recipient links", RecipientLinks(settings).read)
+    )
     pipelines.WATCHER.set(app, ScheduleSync(plans, settings))
     webhooks.INBOX.set(app, Inbox(services.database, services.changes, services.engine, secrets))
 

@@ -14,6 +14,7 @@ from stepiq.core.settings.model import Settings
 from stepiq.execution.limits.plans import Plans
 from stepiq.store.database import Database
 from stepiq.store.pubsub import Changes
+from stepiq.web.counts import Counts, counts_of
 
 if TYPE_CHECKING:
     from stepiq.execution.runtime import Engine
@@ -54,6 +55,10 @@ class Services:
     plans: Plans
     http: GuardedClient
     """The client for all URLs from tenants."""
+
+    def counts(self, name: str) -> Counts:
+        """The counts of one limit, which all processes share."""
+        return counts_of(self.database, name)
 
     @cached_property
     def keyring(self) -> Keyring:

@@ -107,7 +107,7 @@ def configure(app: FastAPI, services: Services) -> Callable[..., Awaitable[None]
         providers = {NAME: OidcSettings.model_validate(table)}
         services.settings = services.settings.model_copy(update={"oidc": providers})
         await OIDC.get(app).close()
-        OIDC.set(app, OidcServices.build(services.settings, app.state.doors.jwt_secret))
+        OIDC.set(app, OidcServices.build(services, app.state.doors.jwt_secret))
 
     return configure
 

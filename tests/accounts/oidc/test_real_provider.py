@@ -129,7 +129,7 @@ class TestRefusals:
         await browser.client.get(path)
         browser.client.cookies.update(cookies)
         await OIDC.get(app).close()
-        OIDC.set(app, OidcServices.build(services.settings, app.state.doors.jwt_secret))
+        OIDC.set(app, OidcServices.build(services, app.state.doors.jwt_secret))
 
         assert failure(await browser.client.get(path)) == "expired"
 

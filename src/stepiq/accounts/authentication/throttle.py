@@ -1,165 +1,126 @@
-"""Limits failed attempts, so that passwords cannot be guessed by trying many.
-
-Counts are kept in memory. Each process has its own, and a restart resets them.
-"""
+"""Limits failed attempts, so that passwords cannot be guessed by trying many."""
 
 import asyncio
-from collections import OrderedDict, deque
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime, timedelta
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 
 from stepiq.accounts.credentials.origin import network_of
 from stepiq.accounts.errors import Busy, TooManyAttempts
-from stepiq.core import clock
 from stepiq.core.concurrency.fairness import FairSemaphore, TooManyWaiting
+from stepiq.store.database import StoreUnavailable
+from stepiq.web.counts import Counts, MemoryCounts
+from stepiq.web.limits import Limiter
 
-_REMEMBERED = 50_000
-_MOMENT = timedelta(seconds=1)
 _WAITING = 128
 _WAITING_OF_NETWORK = 4
 
 
-class _Counted:
-    """The counted attempts of one key."""
+class Attempt:
+    """One attempt in progress. It counts as failed until it ends without `count`."""
 
-    def __init__(self) -> None:
-        self.times: deque[datetime] = deque()
-        self.in_flight = 0
-
-
-class LoginAttempt:
-    """One attempt in progress. It is not counted unless `count` is called."""
-
-    def __init__(self, counted: _Counted) -> None:
-        """Wrap an entry whose `in_flight` includes this attempt, so that the entry is not dropped."""
-        self._counted = counted
+    def __init__(self, limiter: Limiter, key: tuple[str, ...]) -> None:
+        """Wrap an attempt that `limiter` has counted."""
+        self._limiter = limiter
+        self._key = key
+        self._has_failed = False
 
     def count(self) -> None:
         """Count the attempt as failed."""
-        self._counted.times.append(clock.now())
+        self._has_failed = True
 
-    def clear(self) -> None:
+    async def clear(self) -> None:
         """Reset the count after a successful attempt."""
-        self._counted.times.clear()
+        self._has_failed = True
+        await self._limiter.clear(self._key)
+
+    async def end(self) -> None:
+        """Count the attempt no longer, unless it has failed."""
+        if not self._has_failed:
+            # Otherwise, it counts until the end of the period.
+            with suppress(StoreUnavailable):
+                await self._limiter.give_back(self._key)
 
 
 class Throttle:
-    """Limits the counted attempts of each key within a period.
+    """Limits the failed attempts of each key within a period, which starts with the first one.
 
-    Only keys with a counted attempt, or one in progress, use memory, so refused attempts cannot displace other keys.
+    Attempts in progress count as failed, so that a burst cannot exceed the limit.
     """
 
     def __init__(
-        self, limit: int, period: timedelta, reason: str = "Too many attempts from your address."
+        self,
+        limit: int,
+        period: timedelta,
+        counts: Counts | None = None,
+        reason: str = "Too many attempts from your address.",
     ) -> None:
-        """Create an empty throttle. The error of a refused attempt begins with `reason`."""
-        self._limit = limit
-        self._period = period
+        """Limit attempts with `counts`. The error of a refused attempt begins with `reason`."""
+        self._limiter = Limiter(limit, period, counts)
         self._reason = reason
-        self._known: OrderedDict[tuple[str, ...], _Counted] = OrderedDict()
 
-    @contextmanager
-    def attempt(self, key: tuple[str, ...]) -> Generator[LoginAttempt]:
+    @asynccontextmanager
+    async def attempt(self, *key: str) -> AsyncGenerator[Attempt]:
         """Allow one attempt.
-
-        Attempts in progress count as failed, so that a burst cannot exceed the limit.
 
         Raises:
             TooManyAttempts: the limit is reached.
         """
-        wait = self._wait(key)
-        if wait is not None:
-            # Attempts in progress have not failed yet.
-            raise TooManyAttempts(wait) if wait == _MOMENT else TooManyAttempts(wait, self._reason)
-        with self.count_in(key) as attempt:
-            yield attempt
-
-    def is_reached(self, key: tuple[str, ...]) -> bool:
-        """Whether an attempt would be refused."""
-        return self._wait(key) is not None
-
-    @contextmanager
-    def count_in(self, key: tuple[str, ...]) -> Generator[LoginAttempt]:
-        """Allow one attempt, even if the limit is reached."""
-        counted = self._known.setdefault(key, _Counted())
-        self._known.move_to_end(key)
-        counted.in_flight += 1
-        self._forget_oldest()
+        decision = await self._limiter.hit(key)
+        if not decision.is_allowed:
+            raise TooManyAttempts(decision.reset, self._reason)
+        attempt = Attempt(self._limiter, key)
         try:
-            yield LoginAttempt(counted)
+            yield attempt
         finally:
-            counted.in_flight -= 1
-            self._forget_empty(key)
+            await attempt.end()
 
-    def clear(self, key: tuple[str, ...]) -> None:
-        """Reset the count of a key, except attempts in progress."""
-        if (counted := self._known.get(key)) is not None:
-            counted.times.clear()
-            self._forget_empty(key)
-
-    def _forget_empty(self, key: tuple[str, ...]) -> None:
-        counted = self._known[key]
-        if not counted.times and not counted.in_flight:
-            del self._known[key]
-
-    def _forget_oldest(self) -> None:
-        """Drop keys whose attempts no longer count, and the oldest ones if there are too many."""
-        begin = clock.now() - self._period
-        # Checks two for each new key, so that more can be dropped than are added.
-        for _ in range(2):
-            key, oldest = next(iter(self._known.items()))
-            if oldest.in_flight:
-                self._known.move_to_end(key)
-            elif len(self._known) > _REMEMBERED or not oldest.times or oldest.times[-1] <= begin:
-                del self._known[key]
-
-    def _wait(self, key: tuple[str, ...]) -> timedelta | None:
-        counted = self._known.get(key)
-        if counted is None:
-            return None
-        now = clock.now()
-        while counted.times and counted.times[0] <= now - self._period:
-            counted.times.popleft()
-        if len(counted.times) >= self._limit:
-            return counted.times[0] + self._period - now
-        if len(counted.times) + counted.in_flight >= self._limit:
-            return _MOMENT
-        return None
+    async def clear(self, *key: str) -> None:
+        """Reset the count of a key."""
+        await self._limiter.clear(key)
 
 
 class Sprays:
-    """Limits failed logins over all accounts: by client, by network, and for the whole process.
+    """Limits failed logins over all accounts: by client, by network, and for the whole server.
 
-    Clients that have authenticated to the account before are exempt. If the limit of the process is reached, other
+    Clients that have authenticated to the account before are exempt. If the limit of the server is reached, other
     logins wait instead of being refused: one starts per interval, and networks take turns. An attacker with many
     addresses can then try only few passwords, and unknown clients can still log in.
     """
 
     def __init__(
         self,
+        counts: Callable[[str], Counts] = lambda _: MemoryCounts(),
+        *,
         of_client: int = 50,
         of_network: int = 200,
         of_all: int = 1_000,
-        *,
         period: timedelta = timedelta(minutes=15),
         interval_seconds: float = 0.5,
     ) -> None:
-        """Create limits with empty counts."""
+        """Create limits. `counts` returns the counts of a limit by its name."""
         minutes = int(period.total_seconds() / 60)
         within = f"logins have failed within {minutes} minutes."
-        self._of_client = Throttle(of_client, period, f"From your address, {of_client:,} {within}")
-        self._of_network = Throttle(
-            of_network, period, f"From the network of your address, {of_network:,} {within}"
+        self._of_client = Throttle(
+            of_client,
+            period,
+            counts("logins of a client"),
+            f"From your address, {of_client:,} {within}",
         )
-        self._of_all = Throttle(of_all, period)
-        self._interval_seconds = interval_seconds
+        self._of_network = Throttle(
+            of_network,
+            period,
+            counts("logins of a network"),
+            f"From the network of your address, {of_network:,} {within}",
+        )
+        self._of_all = Limiter(of_all, period, counts("logins"))
+        self._starts = Limiter(1, timedelta(seconds=interval_seconds), counts("starts of logins"))
         self._turns = FairSemaphore(
             1, max_waiting=_WAITING, max_waiting_of_owner=_WAITING_OF_NETWORK
         )
 
     @asynccontextmanager
-    async def attempt(self, client: str, *, is_known: bool) -> AsyncGenerator[list[LoginAttempt]]:
+    async def attempt(self, client: str, *, is_known: bool) -> AsyncGenerator[list[Attempt]]:
         """Allow one login, after a wait if necessary. If it fails, the caller must count the returned attempts.
 
         Raises:
@@ -170,18 +131,26 @@ class Sprays:
             yield []
             return
         network = network_of(client)
-        with (
-            self._of_client.attempt((client,)) as of_client,
-            self._of_network.attempt((network,)) as of_network,
+        async with (
+            self._of_client.attempt(client) as of_client,
+            self._of_network.attempt(network) as of_network,
         ):
-            if self._of_all.is_reached(()):
+            if not (await self._of_all.hit(())).is_allowed:
                 await self._wait_for_turn(network)
-            with self._of_all.count_in(()) as of_all:
+                yield [of_client, of_network]
+                return
+            of_all = Attempt(self._of_all, ())
+            try:
                 yield [of_client, of_network, of_all]
+            finally:
+                await of_all.end()
 
     async def _wait_for_turn(self, network: str) -> None:
         try:
             async with self._turns.place(network):
-                await asyncio.sleep(self._interval_seconds)
+                start = await self._starts.hit(())
+                while not start.is_allowed:
+                    await asyncio.sleep(start.reset.total_seconds())
+                    start = await self._starts.hit(())
         except TooManyWaiting:
             raise Busy from None

@@ -1,6 +1,5 @@
 """Identifies the client of a request, for counting attempts and for the list of sessions."""
 
-from datetime import datetime
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Network, ip_network
 
@@ -8,7 +7,6 @@ from fastapi import Request
 
 from stepiq.accounts.devices import SessionOrigin, describe
 from stepiq.accounts.errors import TooManyAttempts
-from stepiq.core import clock
 from stepiq.web import requests
 from stepiq.web.limits import Decision, Limiter
 
@@ -55,26 +53,30 @@ def site_of(client: str) -> str:
     return network_of(client) if client.endswith("/64") else ""
 
 
-def hit_client(limiter: Limiter, client: str, now: datetime) -> Decision:
+async def hit_client(limiter: Limiter, client: str) -> Decision:
     """Count one hit for a client and for its site, if both limits allow it.
 
-    A refused hit stores nothing. Otherwise, refused clients of one site would displace the counts of others.
+    A hit that the site refuses stores nothing for the client. Otherwise, refused clients of one site would displace the
+    counts of others.
     """
-    site, most = site_of(client), SITE_CLIENTS * limiter.limit
-    if site and not (of_site := limiter.look(site, now, most)).is_allowed:
+    site = site_of(client)
+    if not site:
+        return await limiter.hit(client)
+    of_site = await limiter.hit(site, SITE_CLIENTS * limiter.limit)
+    if not of_site.is_allowed:
         return of_site
-    decision = limiter.hit(client, now)
-    if site and decision.is_allowed:
-        limiter.hit(site, now, most)
+    decision = await limiter.hit(client)
+    if not decision.is_allowed:
+        await limiter.give_back(site)
     return decision
 
 
-def count_client(limiter: Limiter, request: Request) -> None:
+async def count_client(limiter: Limiter, request: Request) -> None:
     """Count a request for its client, and for the site of the client.
 
     Raises:
         TooManyAttempts: the client or its site has reached its limit.
     """
-    decision = hit_client(limiter, client_of(request), clock.now())
+    decision = await hit_client(limiter, client_of(request))
     if not decision.is_allowed:
         raise TooManyAttempts(decision.reset)

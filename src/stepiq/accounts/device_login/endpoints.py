@@ -1,8 +1,8 @@
 """Routes of logins with a code: a program starts one and waits, and a person with a session decides."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
@@ -36,7 +36,7 @@ from stepiq.web.bodies import router as new_router
 from stepiq.web.errors import GrantRefused
 from stepiq.web.limits import Limiter
 from stepiq.web.problems import problems
-from stepiq.web.services import AppKey, ServicesDep
+from stepiq.web.services import AppKey, Services, ServicesDep
 from stepiq.web.transactions import Read
 
 PATH = "/auth/device"
@@ -52,14 +52,23 @@ class DeviceLoginServices:
     """The codes, and the limits that keep them from being guessed."""
 
     user_codes: UserCodes
-    starts: Limiter = field(default_factory=lambda: Limiter(60, _PERIOD))
+    starts: Limiter
     """Counts new logins, by client. A company can share one address."""
-    polls: Limiter = field(default_factory=lambda: Limiter(240, timedelta(minutes=1)))
+    polls: Limiter
     """Counts requests for keys, by client: 20 programs can wait at the same time."""
-    wrong_codes: Throttle = field(
-        default_factory=lambda: Throttle(10, _PERIOD, "Too many wrong codes for this account.")
-    )
+    wrong_codes: Throttle
     """Counts wrong codes of the sessions of each account."""
+
+    @classmethod
+    def build(cls, services: Services, user_codes: UserCodes) -> "DeviceLoginServices":
+        """Create the services with their limits."""
+        counts, wrong = services.counts, "Too many wrong codes for this account."
+        return cls(
+            user_codes,
+            Limiter(60, _PERIOD, counts("device logins")),
+            Limiter(240, timedelta(minutes=1), counts("polls of device logins")),
+            Throttle(10, _PERIOD, counts("wrong codes of device logins"), wrong),
+        )
 
 
 DEVICE_LOGINS = AppKey[DeviceLoginServices]("device_logins")
@@ -164,7 +173,7 @@ async def start_device_login(
     body: NewDeviceLogin | None = None,
 ) -> DeviceCodesView:
     """Start a login of a program (RFC 8628). A person confirms it in the browser, within ten minutes."""
-    count_client(logins.starts, request)
+    await count_client(logins.starts, request)
     async with services.database.transaction() as tx:
         started = await service.start(
             tx,
@@ -201,7 +210,7 @@ async def redeem_device_login(
 
     The codes of the errors are those of RFC 8628.
     """
-    count_client(logins.polls, request)
+    await count_client(logins.polls, request)
     async with services.database.transaction() as tx:
         answer = await service.redeem(tx, body.device_code, services.plans.get)
         if isinstance(answer, service.LoginGranted):
@@ -228,7 +237,7 @@ async def open_device_login(
     caller: Person, read: Read, logins: DeviceLoginsDep, body: UserCode
 ) -> DeviceLoginView:
     """Show the login with a code, and what its key could do in the workspace. Changes nothing."""
-    with _counted(logins, caller):
+    async with _counted(logins, caller):
         row = await service.find(read, logins.user_codes, body.user_code)
     return DeviceLoginView(
         host_name=row.host_name,
@@ -251,29 +260,28 @@ async def decide_device_login(
 ) -> DecidedDeviceLogin:
     """Confirm or refuse a login. A confirmed one gets an API key that acts as you in the workspace."""
     # A decision is made only once, so an `Idempotency-Key` would have no use.
-    with _counted(logins, caller):
-        async with services.database.transaction() as tx:
-            if body.approve:
-                plan = services.plans.get(caller.plan)
-                row = await service.approve(tx, logins.user_codes, caller, body.user_code, plan)
-                action = Action.DEVICE_LOGIN_APPROVED
-                granted: dict[str, Json] = {"scopes": [*map(str, service.scopes_for(caller))]}
-            else:
-                row = await service.deny(tx, logins.user_codes, caller, body.user_code)
-                action, granted = Action.DEVICE_LOGIN_DENIED, {}
-            facts = {"host_name": row.host_name, "client": row.client, **granted}
-            await recorded.on_self(tx, caller, action, facts)
-            workspace = await workspaces.one(tx, caller)
+    async with _counted(logins, caller), services.database.transaction() as tx:
+        if body.approve:
+            plan = services.plans.get(caller.plan)
+            row = await service.approve(tx, logins.user_codes, caller, body.user_code, plan)
+            action = Action.DEVICE_LOGIN_APPROVED
+            granted: dict[str, Json] = {"scopes": [*map(str, service.scopes_for(caller))]}
+        else:
+            row = await service.deny(tx, logins.user_codes, caller, body.user_code)
+            action, granted = Action.DEVICE_LOGIN_DENIED, {}
+        facts = {"host_name": row.host_name, "client": row.client, **granted}
+        await recorded.on_self(tx, caller, action, facts)
+        workspace = await workspaces.one(tx, caller)
     return DecidedDeviceLogin(
         approved=body.approve,
         workspace=WorkspaceBrief(id=workspace.id, name=workspace.name),
     )
 
 
-@contextmanager
-def _counted(logins: DeviceLoginServices, caller: Actor) -> Generator[None]:
+@asynccontextmanager
+async def _counted(logins: DeviceLoginServices, caller: Actor) -> AsyncGenerator[None]:
     """Count wrong codes, so that nobody finds the code of another person's program by trying many."""
-    with logins.wrong_codes.attempt((str(caller.user_id),)) as attempt:
+    async with logins.wrong_codes.attempt(str(caller.user_id)) as attempt:
         try:
             yield
         except UserCodeNotFound:

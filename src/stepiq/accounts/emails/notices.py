@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from stepiq.core import clock
 from stepiq.core.concurrency import tasks
 from stepiq.core.errors import StepIQError
 from stepiq.core.mail import Mailer, MailMessage, MailUnsent
 from stepiq.core.observability import logging
+from stepiq.web.counts import Counts
 from stepiq.web.limits import Limiter
 
 _MAILS_AN_HOUR = 20
@@ -73,19 +73,21 @@ class AccountMail:
 class AccountNotices:
     """Sends notices in the background, only to verified addresses. An account gets at most 20 per hour."""
 
-    def __init__(self, mailer: Mailer) -> None:
+    def __init__(self, mailer: Mailer, counts: Counts) -> None:
         self._mail = AccountMail(mailer)
-        self._sent = Limiter(_MAILS_AN_HOUR, timedelta(hours=1))
+        self._sent = Limiter(_MAILS_AN_HOUR, timedelta(hours=1), counts)
 
     def send(self, user_id: UUID, message: MailMessage, *, is_verified: bool) -> None:
         """Send a notice of this module to an account, if its address is verified."""
-        if not is_verified:
-            # Anyone can register an address of someone else, who must not get email for it.
-            return
-        if not self._sent.hit(user_id, clock.now()).is_allowed:
+        # Anyone can register an address of someone else, who must not get email for it.
+        if is_verified:
+            self._mail.start(self._send(user_id, message))
+
+    async def _send(self, user_id: UUID, message: MailMessage) -> None:
+        if (await self._sent.hit(user_id)).is_allowed:
+            await self._mail.send(user_id, message)
+        else:
             log.warning("notice_held_back", user_id=str(user_id))
-            return
-        self._mail.start(self._mail.send(user_id, message))
 
     async def settle(self) -> None:
         """Send pending emails. Cancels those that take longer than ten seconds."""

@@ -10,9 +10,10 @@ of accounts that know it.
 
 import asyncio
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from stepiq.accounts.credentials.origin import hit_client
@@ -26,6 +27,7 @@ from stepiq.core import addresses, clock
 from stepiq.core.mail import Mailer, MailMessage
 from stepiq.core.observability import logging
 from stepiq.store.database import Database
+from stepiq.web.counts import Counts
 from stepiq.web.limits import Limiter
 
 RESET_LIFETIME = timedelta(hours=1)
@@ -57,30 +59,35 @@ class AccountRecovery:
     """Sends reset emails in the background."""
 
     def __init__(
-        self, database: Database, mailer: Mailer, base_url: str, known_clients: KnownClients
+        self,
+        database: Database,
+        mailer: Mailer,
+        base_url: str,
+        known_clients: KnownClients,
+        counts: Callable[[str], Counts],
     ) -> None:
         self._database = database
         self._mail = AccountMail(mailer)
         self._base_url = base_url
         self._known_clients = known_clients
-        self._asked = Limiter(_ASKED_EACH, timedelta(hours=1))
-        self._asked_for_address = Limiter(_ASKED_FOR_ADDRESS, timedelta(hours=1))
+        hour = timedelta(hours=1)
+        self._asked = Limiter(_ASKED_EACH, hour, counts("resets"))
+        self._asked_for_address = Limiter(_ASKED_FOR_ADDRESS, hour, counts("resets of an address"))
         # Not the limiter of verification emails: their limit is visible to accounts, and would reveal reset emails.
-        self._to_unverified = Limiter(MAILS_AN_HOUR, timedelta(hours=1))
+        self._to_unverified = Limiter(MAILS_AN_HOUR, hour, counts("resets of a mailbox"))
         self._over_limit = 0
 
-    def ask(self, email: str, client: str) -> None:
+    async def ask(self, email: str, client: str) -> None:
         """Send a reset email if the address has an account.
 
         Ignores repeated requests for the same address, and clients that send too many requests. The latter still get
         emails for the accounts that know them.
         """
-        now = clock.now()
-        if not self._asked_for_address.hit((client, email), now).is_allowed:
+        if not (await self._asked_for_address.hit((client, email))).is_allowed:
             log.info("reset_mail_repeated")
         elif self._mail.under_way >= _PENDING:
             log.warning("reset_mail_not_tried")
-        elif hit_client(self._asked, client, now).is_allowed:
+        elif (await hit_client(self._asked, client)).is_allowed:
             self._mail.start(self._send(email))
         elif self._over_limit < _PENDING_OVER_LIMIT:
             self._over_limit += 1
@@ -120,32 +127,35 @@ class AccountRecovery:
                 await reset_queries.delete(session, reset.id)
 
     async def _make(self, email: str) -> _Reset | None:
-        now = clock.now()
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             row = await account_queries.account_by_email(session, email)
-            if row is None:
-                return None
-            if row.password_hash == NO_PASSWORD:
-                # The person signs in with an identity provider, which may have let them go.
-                log.info("reset_mail_without_password", user_id=str(row.id))
-                return None
+        if row is None:
+            return None
+        if row.password_hash == NO_PASSWORD:
+            # The person signs in with an identity provider, which may have let them go.
+            log.info("reset_mail_without_password", user_id=str(row.id))
+            return None
+        if not await self._count_mailbox(row):
+            log.info("reset_mail_held_back", user_id=str(row.id))
+            return None
+        hour_ago = clock.now() - timedelta(hours=1)
+        async with self._database.transaction() as session:
             await account_queries.lock_user(session, row.id, to_change=True)
-            sent = await reset_queries.count_since(session, row.id, now - timedelta(hours=1))
-            if sent >= MAILS_AN_HOUR or not self._count_mailbox(row, now):
+            if await reset_queries.count_since(session, row.id, hour_ago) >= MAILS_AN_HOUR:
                 log.info("reset_mail_held_back", user_id=str(row.id))
                 return None
             token = new_token()
             reset_id = await reset_queries.insert(session, row.id, token, RESET_LIFETIME)
         return _Reset(reset_id, row.id, token)
 
-    def _count_mailbox(self, row: account_queries.Row, now: datetime) -> bool:
+    async def _count_mailbox(self, row: account_queries.Row) -> bool:
         """Count an email to an unverified address; False if its mailbox has reached the limit.
 
         Anyone can register many addresses of someone else's mailbox. Emails to these do not count against verified ones.
         """
         if row.email_verified_at is not None:
             return True
-        return self._to_unverified.hit(addresses.mailbox(row.email), now).is_allowed
+        return (await self._to_unverified.hit(addresses.mailbox(row.email))).is_allowed
 
 
 def _message(email: str, base_url: str, token: str) -> MailMessage:

@@ -5,6 +5,7 @@ is verified, the account sends no email and creates nothing that works without i
 When its owner sets a new password, all that was made before ends: see `takeover`.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from stepiq.core.mail import Mailer, MailMessage
 from stepiq.core.observability import logging
 from stepiq.core.settings.model import Settings
 from stepiq.store.database import Session
+from stepiq.web.counts import Counts
 from stepiq.web.limits import Decision, Limiter
 
 PAGE_PATH = "/verify-email"
@@ -49,16 +51,16 @@ async def confirm(session: Session, user_id: UUID) -> str:
 class Verification:
     """Sends verification emails, and verifies the tokens in them."""
 
-    def __init__(self, settings: Settings, mailer: Mailer) -> None:
+    def __init__(self, settings: Settings, mailer: Mailer, counts: Callable[[str], Counts]) -> None:
         self._base_url = settings.base_url
         self._mail = AccountMail(mailer)
         self._tokens = ExpiringTokens(settings, b"stepiq addresses")
-        self._asked = Limiter(MAILS_AN_HOUR, timedelta(hours=1))
+        self._asked = Limiter(MAILS_AN_HOUR, timedelta(hours=1), counts("verification mails"))
 
-    def send(self, user_id: UUID, email: str) -> Decision:
+    async def send(self, user_id: UUID, email: str) -> Decision:
         """Send an email with a link in the background, unless the mailbox has reached its limit."""
         # Anyone can register many addresses of someone else's mailbox.
-        decision = self._asked.hit(addresses.mailbox(email), clock.now())
+        decision = await self._asked.hit(addresses.mailbox(email))
         if decision.is_allowed:
             message = _message(email, self._base_url, self.token(user_id))
             self._mail.start(self._mail.send(user_id, message))

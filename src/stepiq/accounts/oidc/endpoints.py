@@ -40,7 +40,6 @@ from stepiq.accounts.oidc.provider import (
 from stepiq.accounts.oidc.queries import Policy, Refused
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.recorded import REFUSALS
-from stepiq.core import clock
 from stepiq.core.errors import StepIQError
 from stepiq.core.observability import logging
 from stepiq.store.database import StoreUnavailable
@@ -190,7 +189,7 @@ async def start_oidc(
     found = oidc.providers.get(provider)
     session_id = None
     try:
-        _count(request, oidc)
+        await _count(request, oidc)
         if found is None:
             raise SignInFailed(SignInFailure.PROVIDER_UNKNOWN, "no provider has this name")
         if connect:
@@ -225,7 +224,7 @@ async def finish_oidc(
     pending = oidc.pending.read(request)
     response: Response
     try:
-        _count(request, oidc)
+        await _count(request, oidc)
         found, pending = _started(request, oidc, provider, pending)
         response = await _finish(request, services, doors, oidc, found, pending)
     except SignInFailed as failure:
@@ -341,8 +340,8 @@ async def _open_session(
     return response
 
 
-def _count(request: Request, oidc: OidcServices) -> None:
-    if not hit_client(oidc.requests, client_of(request), clock.now()).is_allowed:
+async def _count(request: Request, oidc: OidcServices) -> None:
+    if not (await hit_client(oidc.requests, client_of(request))).is_allowed:
         raise SignInFailed(SignInFailure.TOO_MANY_ATTEMPTS, "the client has sent too many requests")
 
 

@@ -8,7 +8,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Annotated
@@ -24,7 +24,7 @@ from stepiq.core.http import GuardedClient
 from stepiq.core.json import Json, MalformedJson
 from stepiq.core.settings.model import Settings
 from stepiq.web.limits import Limiter
-from stepiq.web.services import AppKey
+from stepiq.web.services import AppKey, Services
 
 LIFETIME = timedelta(minutes=10)
 """How long a person has at the provider."""
@@ -169,18 +169,19 @@ class OidcServices:
     providers: Mapping[str, IdentityProvider]
     pending: PendingSignIns
     http: GuardedClient
-    requests: Limiter = field(default_factory=lambda: Limiter(A_MINUTE, timedelta(minutes=1)))
+    requests: Limiter
     """Counts starts and returns, by client."""
 
     @classmethod
-    def build(cls, settings: Settings, jwt_secret: bytes) -> "OidcServices":
+    def build(cls, services: Services, jwt_secret: bytes) -> "OidcServices":
         """Create the services without calling a provider."""
-        http = provider_client()
+        http, settings = provider_client(), services.settings
+        requests = Limiter(A_MINUTE, timedelta(minutes=1), services.counts("sign-ins"))
         providers = {
             name: IdentityProvider(name, each, http, callback_url(settings, name))
             for name, each in settings.identity_providers.items()
         }
-        return cls(providers, PendingSignIns(jwt_secret, settings.base_url), http)
+        return cls(providers, PendingSignIns(jwt_secret, settings.base_url), http, requests)
 
     def label(self, provider: str) -> str:
         """The name of a provider for people, also if it is no longer configured."""

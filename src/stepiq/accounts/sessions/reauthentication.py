@@ -43,15 +43,15 @@ async def check_password(
     client = client_of(request)
     async with services.database.reading() as read:
         account, stored = await service.with_password(read, caller)
-    with (
-        doors.logins.attempt((account.email, client)) as of_client,
+    async with (
+        doors.logins.attempt(account.email, client) as of_client,
         # A stolen session must not allow more guesses from other addresses.
-        doors.logins.attempt((account.email, str(caller.session_id))) as of_session,
+        doors.logins.attempt(account.email, str(caller.session_id)) as of_session,
     ):
         if not await doors.passwords.verify(password, stored, client=client, is_known=True):
             of_client.count()
             of_session.count()
             raise PasswordWrong(field)
-        of_client.clear()
-        of_session.clear()
+        await of_client.clear()
+        await of_session.clear()
     return CheckedPassword(account, stored)

@@ -92,7 +92,7 @@ async def register(
     async with services.database.reading() as read:
         invitation = await registration.check_registration(read, settings, claim)
     if not has_token:
-        count_client(doors.registrations, request)
+        await count_client(doors.registrations, request)
     # Hashing takes long, and a transaction that waits for it would block all other writers.
     password_hash = await doors.passwords.hash(body.password, client=client)
     async with services.database.transaction() as tx:
@@ -104,7 +104,7 @@ async def register(
         await recorded.registered(tx, account, invitation)
         await recorded.signed_in(tx, opened, method="registration")
     if not account.email_verified:
-        doors.verification.send(account.id, account.email)
+        await doors.verification.send(account.id, account.email)
     return _session_view(services, doors, opened)
 
 
@@ -160,7 +160,7 @@ async def forgot_password(
     """
 
     async def ask() -> None:
-        doors.recovery.ask(body.email, client_of(request))
+        await doors.recovery.ask(body.email, client_of(request))
 
     later.add_task(ask)
     return schemas.PasswordResetRequested()
@@ -193,7 +193,7 @@ async def reset_password(
             done.facts,
         )
     doors.authenticator.forget(done.user_id)
-    doors.logins.clear((done.email, client))
+    await doors.logins.clear(done.email, client)
     ended = await _stop(services, doors, done)
     # The token was sent by email, or an administrator of the server has passed it on, so it proves the address. Only
     # after the runs are cancelled: if the process dies before, another reset cancels them.
@@ -223,7 +223,7 @@ async def verify_email(
     request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.VerificationToken
 ) -> schemas.EmailVerificationView:
     """Verify an email address with the token of a verification email."""
-    user_id = doors.verification_links.admit(request, body.token)
+    user_id = await doors.verification_links.admit(request, body.token)
     async with services.database.transaction() as tx:
         email = await verification.confirm(tx, user_id)
         user = await service.user_named(tx, email)
@@ -235,12 +235,13 @@ async def verify_email(
     "/user/verify-email", status_code=202, responses=problems(SessionRequired, TooManyAttempts)
 )
 async def send_verification(
-    caller: Person, read: Read, doors: DoorsDep
+    caller: Person, services: ServicesDep, doors: DoorsDep
 ) -> schemas.EmailVerificationView:
     """Send another verification email, at most three per hour. Does nothing if the address is verified."""
-    account = await service.me(read, caller)
+    async with services.database.reading() as read:
+        account = await service.me(read, caller)
     if not account.email_verified:
-        decision = doors.verification.send(account.id, account.email)
+        decision = await doors.verification.send(account.id, account.email)
         if not decision.is_allowed:
             raise TooManyAttempts(decision.reset)
     return schemas.EmailVerificationView(email=account.email, email_verified=account.email_verified)

@@ -9,7 +9,7 @@ from fastapi import Request
 
 from stepiq.accounts import recorded, schemas, service
 from stepiq.accounts.audit.records import person
-from stepiq.accounts.authentication.throttle import LoginAttempt
+from stepiq.accounts.authentication.throttle import Attempt
 from stepiq.accounts.credentials.origin import client_of, origin_of
 from stepiq.accounts.devices import SessionOrigin
 from stepiq.accounts.emails import notices
@@ -50,7 +50,7 @@ async def _sign_in(
     request: Request, services: Services, doors: AuthServices, body: schemas.Login
 ) -> service.SignedIn:
     client = client_of(request)
-    with doors.logins.attempt((body.email, client)) as attempt:
+    async with doors.logins.attempt(body.email, client) as attempt:
         async with services.database.reading() as read:
             is_known = await doors.known_clients.knows(read, body.email, client)
         async with doors.sprays.attempt(client, is_known=is_known) as sprays:
@@ -71,7 +71,7 @@ async def _sign_in(
                 _count(attempt, sprays)
                 await _record_refusal(request, body.email, found, reason="code")
                 raise
-        attempt.clear()
+        await attempt.clear()
     return opened
 
 
@@ -94,8 +94,8 @@ async def _enter(
         return await _open(services, doors, proved, body)
     # An attacker with the password and many addresses shares one count. Clients that the account knows have their own, so
     # that the attacker does not lock them out.
-    key = (str(proved.user.id), proved.origin.client if proved.is_known else "")
-    with doors.codes.attempt(key) as attempt:
+    client = proved.origin.client if proved.is_known else ""
+    async with doors.codes.attempt(str(proved.user.id), client) as attempt:
         try:
             return await _open(services, doors, proved, body)
         except TotpWrong:
@@ -145,6 +145,6 @@ async def _record_refusal(request: Request, email: str, user: Any, *, reason: st
     await recorded.REFUSALS.get(request.app).record([entry], entry.workspace_id)
 
 
-def _count(attempt: LoginAttempt, others: Sequence[LoginAttempt]) -> None:
+def _count(attempt: Attempt, others: Sequence[Attempt]) -> None:
     for each in (attempt, *others):
         each.count()

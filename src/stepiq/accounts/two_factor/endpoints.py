@@ -1,7 +1,7 @@
 """Routes of two-factor sign-in."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -163,11 +163,10 @@ async def confirm(
     caller: Person, services: ServicesDep, doors: DoorsDep, body: TotpConfirmation
 ) -> RecoveryCodesView:
     """Turn two-factor sign-in on with a code of the app. The recovery codes are shown only in this response."""
-    with _counted(doors, caller):
-        async with services.database.transaction() as tx:
-            await current_rights.require_verified(tx, services.settings, caller)
-            user, made = await service.confirm(tx, services.keyring, caller, body.code)
-            await recorded.on_self(tx, caller, Action.TWO_FACTOR_ENABLED)
+    async with _counted(doors, caller), services.database.transaction() as tx:
+        await current_rights.require_verified(tx, services.settings, caller)
+        user, made = await service.confirm(tx, services.keyring, caller, body.code)
+        await recorded.on_self(tx, caller, Action.TWO_FACTOR_ENABLED)
     notice = notices.two_factor_on(services.settings.base_url, user.email)
     doors.notices.send(user.id, notice, is_verified=user.is_verified)
     return RecoveryCodesView(recovery_codes=made)
@@ -186,10 +185,9 @@ async def replace_recovery_codes(
 ) -> RecoveryCodesView:
     """Replace your recovery codes. The new ones are shown only in this response, and the old ones stop working."""
     await _prove(request, services, doors, caller, body.password)
-    with _counted(doors, caller):
-        async with services.database.transaction() as tx:
-            made = await service.replace_codes(tx, services.keyring, caller, body.code)
-            await recorded.on_self(tx, caller, Action.TWO_FACTOR_CODES_CREATED)
+    async with _counted(doors, caller), services.database.transaction() as tx:
+        made = await service.replace_codes(tx, services.keyring, caller, body.code)
+        await recorded.on_self(tx, caller, Action.TWO_FACTOR_CODES_CREATED)
     return RecoveryCodesView(recovery_codes=made)
 
 
@@ -212,10 +210,9 @@ async def turn_off(
         async with services.database.reading() as read:
             await service.require_no_password(read, caller)
     await _prove(request, services, doors, caller, body.password)
-    with _counted(doors, caller):
-        async with services.database.transaction() as tx:
-            user = await service.turn_off(tx, services.keyring, caller, body.code)
-            await recorded.on_self(tx, caller, Action.TWO_FACTOR_DISABLED)
+    async with _counted(doors, caller), services.database.transaction() as tx:
+        user = await service.turn_off(tx, services.keyring, caller, body.code)
+        await recorded.on_self(tx, caller, Action.TWO_FACTOR_DISABLED)
     notice = notices.two_factor_off(services.settings.base_url, user.email)
     doors.notices.send(user.id, notice, is_verified=user.is_verified)
     return DeletedTotpView(id=user.id)
@@ -251,10 +248,10 @@ async def _prove(
         await service.require_recent(read, caller)
 
 
-@contextmanager
-def _counted(doors: AuthServices, caller: Actor) -> Generator[None]:
+@asynccontextmanager
+async def _counted(doors: AuthServices, caller: Actor) -> AsyncGenerator[None]:
     """Count wrong codes of the account's sessions together."""
-    with doors.codes.attempt((str(caller.user_id), "session")) as attempt:
+    async with doors.codes.attempt(str(caller.user_id), "session") as attempt:
         try:
             yield
         except CodeWrong:

@@ -150,7 +150,7 @@ async def open_invitation(
     request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.InvitationToken
 ) -> schemas.InvitationBrief:
     """What the token of an invitation is for. This does not use the invitation."""
-    count_client(doors.invitations, request)
+    await count_client(doors.invitations, request)
     async with services.database.reading() as read:
         row = await invitations.look(read, body.invitation)
     return schemas.InvitationBrief.model_validate(row)

@@ -78,7 +78,7 @@ async def confirm_recipient(
     request: Request, services: ServicesDep, door: RecipientLinkDoor, body: RecipientToken
 ) -> RecipientView:
     """Agree to the emails of a workspace, with the token of one of them. Held emails are sent now."""
-    link = door.admit(request, body.token)
+    link = await door.admit(request, body.token)
     async with services.database.transaction() as tx:
         answered = await service.confirm(tx, link, services.engine)
     return _answer(answered)
@@ -92,7 +92,7 @@ async def refuse_recipient(
 
     Held emails are not sent, and no workspace asks the address again.
     """
-    link = door.admit(request, body.token)
+    link = await door.admit(request, body.token)
     async with services.database.transaction() as tx:
         answered = await service.refuse(tx, link)
     return _answer(answered)

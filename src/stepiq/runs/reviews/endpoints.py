@@ -273,7 +273,7 @@ async def open_link(
     request: Request, services: ServicesDep, door: ReviewLinkDoor, body: ReviewLink
 ) -> ReviewForLink:
     """The review that a link from an email opens. Opening the link decides nothing."""
-    holder = door.admit(request, body.token)
+    holder = await door.admit(request, body.token)
     async with services.database.reading() as read:
         review, reviewer = await service.opened(read, holder)
         schema = await input_schema(read, review, services.engine.definitions)
@@ -293,7 +293,7 @@ async def decide_by_link(
 
     The reviewer is the address that the link was sent to.
     """
-    holder = door.admit(request, body.token)
+    holder = await door.admit(request, body.token)
     engine = services.engine
     find = partial(_opened, holder=holder)
     examined = await examine(services.database, find, body.answer, engine.definitions)

@@ -56,6 +56,14 @@ CREATE INDEX ix_audit_entries_workspace_id_sequence ON audit_entries (workspace_
 CREATE UNIQUE INDEX uq_audit_entries_secret_read ON audit_entries (actor_id, target_id)
     WHERE action = 'secret.read' AND actor_kind = 'run';
 
+CREATE TABLE counts (
+    key BYTEA NOT NULL,
+    started_at TIMESTAMPTZ NOT NULL,
+    number INTEGER NOT NULL,
+    CONSTRAINT pk_counts PRIMARY KEY (key)
+);
+CREATE INDEX ix_counts_started_at ON counts (started_at);
+
 CREATE TABLE spent_sign_ins (
     digest BYTEA NOT NULL,
     expires_at TIMESTAMPTZ NOT NULL,
@@ -273,6 +281,16 @@ CREATE TABLE memberships (
     CONSTRAINT fk_memberships_user_id_users FOREIGN KEY (user_id) REFERENCES users (id)
 );
 CREATE INDEX ix_memberships_user_id_workspace_id ON memberships (user_id, workspace_id);
+
+CREATE TABLE open_streams (
+    workspace_id UUID NOT NULL,
+    process_id UUID NOT NULL,
+    number INTEGER NOT NULL,
+    renewed_at TIMESTAMPTZ NOT NULL,
+    CONSTRAINT pk_open_streams PRIMARY KEY (workspace_id, process_id),
+    CONSTRAINT fk_open_streams_workspace_id_workspaces FOREIGN KEY (workspace_id) REFERENCES workspaces (id)
+);
+CREATE INDEX ix_open_streams_renewed_at ON open_streams (renewed_at);
 
 CREATE TABLE password_resets (
     id UUID NOT NULL,
