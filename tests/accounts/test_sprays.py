@@ -68,6 +68,8 @@ class TestLimits:
     async def test_after_a_thousand_others_wait(self):
         sprays = Sprays(interval_seconds=3_600)
         await self.fail(sprays, [f"203.0.{number % 250}.7" for number in range(1_000)])
+        # The first one does not wait.
+        await self.fail(sprays, ["198.51.100.6"])
 
         waiting = asyncio.create_task(self.fail(sprays, ["198.51.100.7"]))
         for _ in range(10):
@@ -101,7 +103,8 @@ class TestSprays:
 
     async def test_so_does_one_because_too_many_are_waiting(self, app, client, refusals):
         limit(app, of_all=1, interval_seconds=3_600)
-        await spray(client, 1)
+        # The second one takes the turn of this interval.
+        await spray(client, 2)
         # One has its turn, and the queue holds the others except one.
         several = range(1 + throttle._WAITING_OF_NETWORK + 1)
         waiting = [asyncio.create_task(spray(client, 1)) for _ in several]
@@ -179,7 +182,9 @@ async def beyond_limit(interval_seconds):
     async with sprays.attempt("198.51.100.1", is_known=False) as attempts:
         for each in attempts:
             each.count()
-    return sprays
+    # It takes the turn of this interval.
+    async with sprays.attempt("198.51.100.1", is_known=False):
+        return sprays
 
 
 @pytest.fixture
@@ -195,7 +200,8 @@ async def arrive():
         entered = []
         started = [asyncio.create_task(attempt(sprays, each, entered)) for each in clients]
         tasks.extend(started)
-        await asyncio.sleep(0)
+        for _ in range(10):
+            await asyncio.sleep(0)
         return entered, started
 
     yield start

@@ -227,6 +227,7 @@ class TestMetadata:
             "totp_secrets": "users",
             "recovery_codes": "users",
             "identities": "users",
+            "counts": "nobody: their keys are digests",
             "spent_sign_ins": "nobody: a sign-in has no account yet",
             "delivery_attempts": "deliveries",
             "asked_addresses": "nobody: all workspaces ask them",

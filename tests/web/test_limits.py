@@ -193,7 +193,7 @@ class TestProcesses:
         assert (await other.hit("a")).is_allowed
 
     async def test_keys_are_not_stored(self, database: Database):
-        user = ids.new()
+        user = ids.uuid7()
         limiter = Limiter(1, MINUTE, SharedCounts(database, "x"))
         values: list[object] = []
 

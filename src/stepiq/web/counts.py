@@ -94,7 +94,7 @@ class MemoryCounts:
 
 
 @dataclass(slots=True)
-class _Part:
+class _KnownKey:
     """What this process knows of a key: the hits that it took and has not used, or that it was refused."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -117,7 +117,7 @@ class SharedCounts:
     def __init__(self, database: Database, name: str) -> None:
         self._database = database
         self._name = name
-        self._parts: Recent[Hashable, _Part] = Recent(MAX_KEYS)
+        self._parts: Recent[Hashable, _KnownKey] = Recent(MAX_KEYS)
 
     async def add(self, key: Hashable, limit: int, period: timedelta) -> Count:
         """Count one hit if the period of the key has fewer than `limit`.
@@ -125,7 +125,7 @@ class SharedCounts:
         Raises:
             StoreUnavailable: the database does not respond.
         """
-        part = self._parts[key] = self._parts.get(key) or _Part()
+        part = self._parts[key] = self._parts.get(key) or _KnownKey()
         async with part.lock:
             now = clock.now()
             if not part.period.is_current(now, period):
@@ -140,9 +140,9 @@ class SharedCounts:
                 is_allowed, started_at, number = await counting.take(
                     session, self._digest(key), now, period, taken=taken, limit=limit
                 )
-            part.period = _Period(started_at, number)
-            over = max(0, part.period.number - limit)
-            part.left = taken - 1 - over if is_allowed else 0
+            # The last part of a limit can be smaller than the number that was counted.
+            part.period = _Period(started_at, min(number, limit))
+            part.left = taken - 1 - max(0, number - limit) if is_allowed else 0
             part.refused_at = None if is_allowed else now
             return part.count(is_allowed=is_allowed)
 

@@ -235,7 +235,7 @@ class TestPasswordReset:
     async def test_the_second_factor_stays(self, app, client, sign_in, phone, settings):
         from tests.support.mail import kept
 
-        app.state.doors.recovery.ask(phone.account.email, "127.0.0.1")
+        await app.state.doors.recovery.ask(phone.account.email, "127.0.0.1")
         await app.state.doors.recovery.settle()
         mail = next(each for each in kept(settings.data_dir) if "password" in each["Subject"])
         token = mail.get_content().split("#token=")[1].split()[0]

@@ -16,7 +16,7 @@ _WAITING = 128
 _WAITING_OF_NETWORK = 4
 
 
-class Attempt:
+class LoginAttempt:
     """One attempt in progress. It counts as failed until it ends without `count`."""
 
     def __init__(self, limiter: Limiter, key: tuple[str, ...]) -> None:
@@ -60,7 +60,7 @@ class Throttle:
         self._reason = reason
 
     @asynccontextmanager
-    async def attempt(self, *key: str) -> AsyncGenerator[Attempt]:
+    async def attempt(self, *key: str) -> AsyncGenerator[LoginAttempt]:
         """Allow one attempt.
 
         Raises:
@@ -69,7 +69,7 @@ class Throttle:
         decision = await self._limiter.hit(key)
         if not decision.is_allowed:
             raise TooManyAttempts(decision.reset, self._reason)
-        attempt = Attempt(self._limiter, key)
+        attempt = LoginAttempt(self._limiter, key)
         try:
             yield attempt
         finally:
@@ -120,7 +120,7 @@ class Sprays:
         )
 
     @asynccontextmanager
-    async def attempt(self, client: str, *, is_known: bool) -> AsyncGenerator[list[Attempt]]:
+    async def attempt(self, client: str, *, is_known: bool) -> AsyncGenerator[list[LoginAttempt]]:
         """Allow one login, after a wait if necessary. If it fails, the caller must count the returned attempts.
 
         Raises:
@@ -139,7 +139,7 @@ class Sprays:
                 await self._wait_for_turn(network)
                 yield [of_client, of_network]
                 return
-            of_all = Attempt(self._of_all, ())
+            of_all = LoginAttempt(self._of_all, ())
             try:
                 yield [of_client, of_network, of_all]
             finally:

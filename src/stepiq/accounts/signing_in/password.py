@@ -9,7 +9,7 @@ from fastapi import Request
 
 from stepiq.accounts import recorded, schemas, service
 from stepiq.accounts.audit.records import person
-from stepiq.accounts.authentication.throttle import Attempt
+from stepiq.accounts.authentication.throttle import LoginAttempt
 from stepiq.accounts.credentials.origin import client_of, origin_of
 from stepiq.accounts.devices import SessionOrigin
 from stepiq.accounts.emails import notices
@@ -145,6 +145,6 @@ async def _record_refusal(request: Request, email: str, user: Any, *, reason: st
     await recorded.REFUSALS.get(request.app).record([entry], entry.workspace_id)
 
 
-def _count(attempt: Attempt, others: Sequence[Attempt]) -> None:
+def _count(attempt: LoginAttempt, others: Sequence[LoginAttempt]) -> None:
     for each in (attempt, *others):
         each.count()

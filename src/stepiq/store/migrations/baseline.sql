@@ -282,16 +282,6 @@ CREATE TABLE memberships (
 );
 CREATE INDEX ix_memberships_user_id_workspace_id ON memberships (user_id, workspace_id);
 
-CREATE TABLE open_streams (
-    workspace_id UUID NOT NULL,
-    process_id UUID NOT NULL,
-    number INTEGER NOT NULL,
-    renewed_at TIMESTAMPTZ NOT NULL,
-    CONSTRAINT pk_open_streams PRIMARY KEY (workspace_id, process_id),
-    CONSTRAINT fk_open_streams_workspace_id_workspaces FOREIGN KEY (workspace_id) REFERENCES workspaces (id)
-);
-CREATE INDEX ix_open_streams_renewed_at ON open_streams (renewed_at);
-
 CREATE TABLE password_resets (
     id UUID NOT NULL,
     user_id UUID NOT NULL,

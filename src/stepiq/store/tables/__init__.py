@@ -32,7 +32,7 @@ from stepiq.store.tables.deliveries import (
     delivery_attempts,
     recipients,
 )
-from stepiq.store.tables.limits import counts, open_streams
+from stepiq.store.tables.limits import counts
 from stepiq.store.tables.operations import operation_payloads, run_operations
 from stepiq.store.tables.pipelines import drafts, pipeline_versions, pipelines
 from stepiq.store.tables.runs import (
@@ -68,7 +68,6 @@ __all__ = [
     "large_values",
     "memberships",
     "metadata",
-    "open_streams",
     "operation_payloads",
     "password_resets",
     "pipeline_versions",

@@ -13,13 +13,3 @@ counts = sa.Table(
     sa.Column("number", sa.Integer(), nullable=False),
     sa.Index(None, "started_at"),
 )
-
-open_streams = sa.Table(
-    "open_streams",
-    metadata,
-    sa.Column("workspace_id", sa.Uuid(), sa.ForeignKey("workspaces.id"), primary_key=True),
-    sa.Column("process_id", sa.Uuid(), primary_key=True),
-    sa.Column("number", sa.Integer(), nullable=False),
-    sa.Column("renewed_at", Instant(), nullable=False),
-    sa.Index(None, "renewed_at"),
-)
